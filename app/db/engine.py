@@ -1,0 +1,107 @@
+"""Connections to PostgreSQL, each with the limits that keep one frozen process from holding wallets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from app.errors import ConfigurationError
+from app.settings import Settings
+
+_TRANSACTION_TIMEOUT_SINCE = 17
+_CONNECT_TIMEOUT_SECONDS = 5
+
+
+def database_dsn(settings: Settings) -> str:
+    """The URL as asyncpg reads it. Raises ConfigurationError where there is none."""
+    if settings.database_url is None:
+        raise ConfigurationError("PAYCORE_DATABASE_URL is not set. For a demo with its own servers run `paycore dev`.")
+    url = settings.database_url.get_secret_value()
+    return url.replace("postgresql+asyncpg://", "postgresql://", 1)
+
+
+async def connect(settings: Settings, **overrides: str) -> asyncpg.Connection:
+    """A dedicated connection outside the pool, with the service's role and limits.
+
+    `overrides` are further PostgreSQL settings of this connection. Raises asyncpg or OS errors where it cannot connect.
+    """
+    # A request must be answered within its timeout, so the database gives up before that: a statement first, then
+    # whatever transaction a stopped process left behind.
+    transaction_ms = settings.statement_timeout_ms + settings.lock_timeout_ms
+    server_settings = {
+        "application_name": "paycore",
+        "timezone": "UTC",
+        "statement_timeout": str(settings.statement_timeout_ms),
+        "lock_timeout": str(settings.lock_timeout_ms),
+        "idle_in_transaction_session_timeout": str(transaction_ms),
+        "tcp_keepalives_idle": "10",
+        "tcp_keepalives_interval": "5",
+        "tcp_keepalives_count": "3",
+        # Plans cached while tables are small would scan them whole for ever; and compiling plans costs more than it gives.
+        "enable_seqscan": "off",
+        "jit": "off",
+        **overrides,
+    }
+    connection = await asyncpg.connect(
+        database_dsn(settings), server_settings=server_settings, timeout=_CONNECT_TIMEOUT_SECONDS, statement_cache_size=200
+    )
+    try:
+        if connection.get_server_version().major >= _TRANSACTION_TIMEOUT_SINCE and "transaction_timeout" not in overrides:
+            await connection.execute(f"SET transaction_timeout = {transaction_ms}")
+        await _take_role(connection, settings)
+    except BaseException:
+        connection.terminate()
+        raise
+    return cast("asyncpg.Connection", connection)
+
+
+async def _take_role(connection: asyncpg.Connection, settings: Settings) -> None:
+    """Work as the role that owns nothing. Its name is checked by the settings' own pattern."""
+    try:
+        await connection.execute(f"SET ROLE {settings.database_role}")
+    except (asyncpg.UndefinedObjectError, asyncpg.InvalidParameterValueError):
+        raise ConfigurationError(
+            f"The database has no role {settings.database_role}: run `paycore migrate` first."
+        ) from None
+    except asyncpg.InsufficientPrivilegeError:
+        raise ConfigurationError(
+            f"The database user may not act as {settings.database_role}: GRANT {settings.database_role} TO the user."
+        ) from None
+
+
+def create_engine(settings: Settings, *, pool_size: int | None = None) -> AsyncEngine:
+    """The pool that one process shares. Reads use it through SQLAlchemy, the ledger's hot path through `driver_connection`."""
+
+    async def creator() -> asyncpg.Connection:
+        return await connect(settings)
+
+    return create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=creator,
+        pool_size=pool_size or settings.database_pool_size,
+        max_overflow=0,
+        pool_timeout=settings.request_timeout_seconds,
+        pool_pre_ping=True,
+        pool_use_lifo=True,
+    )
+
+
+@asynccontextmanager
+async def driver_connection(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
+    """A pooled connection as asyncpg's own, for prepared statements with array parameters.
+
+    After an error the connection is thrown away rather than returned: its state is not known.
+    """
+    connection = await engine.connect()
+    try:
+        raw = await connection.get_raw_connection()
+        yield cast("Any", raw).driver_connection
+    except BaseException:
+        await connection.invalidate()
+        raise
+    finally:
+        await connection.close()

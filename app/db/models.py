@@ -1,0 +1,216 @@
+"""The tables. Every constraint has a name; triggers and grants, which SQLAlchemy cannot say, are in the migrations."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Enum,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSON, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from app import records
+
+_Moment = DateTime(timezone=True)
+
+
+class Base(DeclarativeBase):
+    """Common ground of all tables."""
+
+    metadata = MetaData(naming_convention={"pk": "%(table_name)s_pkey"})
+    type_annotation_map = {datetime: _Moment, int: BigInteger, str: Text, UUID: Uuid, bytes: LargeBinary}
+
+
+class Currency(Base):
+    """ISO 4217: code, number of decimals, name. Filled by a migration."""
+
+    __tablename__ = "currencies"
+    __table_args__ = (
+        CheckConstraint("code ~ '^[A-Z]{3}$'", name="currencies_code_is_iso"),
+        CheckConstraint("exponent BETWEEN 0 AND 4", name="currencies_exponent_in_range"),
+    )
+
+    code: Mapped[str] = mapped_column(Text(), primary_key=True)
+    exponent: Mapped[int] = mapped_column(SmallInteger)
+    name: Mapped[str]
+
+
+class User(Base):
+    """Who holds wallets."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        UniqueConstraint("subject", name="users_subject_key"),
+        CheckConstraint("char_length(subject) BETWEEN 1 AND 255", name="users_subject_length"),
+        CheckConstraint("char_length(display_name) BETWEEN 1 AND 100", name="users_display_name_length"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    subject: Mapped[str]
+    display_name: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class Wallet(Base):
+    """One balance in one currency. balance, sequence and posted_at are written by the posting trigger alone."""
+
+    __tablename__ = "wallets"
+    __table_args__ = (
+        CheckConstraint("kind = 'SYSTEM' OR balance - held >= 0", name="wallets_available_not_negative"),
+        CheckConstraint("held >= 0", name="wallets_held_not_negative"),
+        CheckConstraint("sequence >= 0", name="wallets_sequence_not_negative"),
+        CheckConstraint("version >= 1", name="wallets_version_positive"),
+        CheckConstraint("status <> 'CLOSED' OR (balance = 0 AND held = 0)", name="wallets_closed_at_zero"),
+        CheckConstraint("(kind = 'SYSTEM') = (owner_id IS NULL)", name="wallets_owner_iff_user"),
+        CheckConstraint("(kind = 'SYSTEM') = (system_purpose IS NOT NULL)", name="wallets_purpose_iff_system"),
+        CheckConstraint("char_length(name) BETWEEN 1 AND 100", name="wallets_name_length"),
+        Index("wallets_owner_idx", "owner_id", "id", postgresql_where=text("owner_id IS NOT NULL")),
+        Index(
+            "wallets_system_purpose_key",
+            "currency",
+            "system_purpose",
+            unique=True,
+            postgresql_where=text("system_purpose IS NOT NULL"),
+        ),
+        # Room on each page for new versions of its rows, so that a balance update touches no index (HOT).
+        {"postgresql_with": {"fillfactor": "50"}},
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", name="wallets_owner_fkey"))
+    balance: Mapped[int] = mapped_column(server_default=text("0"))
+    held: Mapped[int] = mapped_column(server_default=text("0"))
+    sequence: Mapped[int] = mapped_column(server_default=text("0"))
+    version: Mapped[int] = mapped_column(server_default=text("1"))
+    posted_at: Mapped[datetime]
+    created_at: Mapped[datetime]
+    kind: Mapped[records.WalletKind] = mapped_column(Enum(records.WalletKind, name="wallet_kind"))
+    status: Mapped[records.WalletStatus] = mapped_column(
+        Enum(records.WalletStatus, name="wallet_status"), server_default=text("'ACTIVE'")
+    )
+    currency: Mapped[str] = mapped_column(ForeignKey("currencies.code", name="wallets_currency_fkey"))
+    name: Mapped[str]
+    system_purpose: Mapped[str | None]
+
+
+class WalletOpening(Base):
+    """The idempotency keys of openWallet: a namespace of their own, never forgotten."""
+
+    __tablename__ = "wallet_openings"
+    __table_args__ = (
+        CheckConstraint("idempotency_key ~ '^[!-~]{1,255}$'", name="wallet_openings_key_is_visible_ascii"),
+        CheckConstraint("octet_length(request_hash) = 32", name="wallet_openings_hash_is_sha256"),
+    )
+
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", name="wallet_openings_owner_fkey"), primary_key=True)
+    idempotency_key: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    request_hash: Mapped[bytes]
+    wallet_id: Mapped[UUID] = mapped_column(ForeignKey("wallets.id", name="wallet_openings_wallet_fkey"))
+
+
+class Transaction(Base):
+    """What was asked and how it ended. References are checked by one statement-level trigger: cheaper than a key per row."""
+
+    __tablename__ = "transactions"
+    __table_args__ = (
+        UniqueConstraint("initiator_id", "idempotency_key", name="transactions_idempotency_key"),
+        CheckConstraint("idempotency_key ~ '^[!-~]{1,255}$'", name="transactions_key_is_visible_ascii"),
+        CheckConstraint("octet_length(request_hash) = 32", name="transactions_hash_is_sha256"),
+        CheckConstraint("amount > 0", name="transactions_amount_positive"),
+        CheckConstraint("sender_wallet_id <> receiver_wallet_id", name="transactions_not_to_oneself"),
+        CheckConstraint("(status = 'FAILED') = (failure_code IS NOT NULL)", name="transactions_failure_code_iff_failed"),
+        CheckConstraint("(status = 'COMPLETED') = (completed_at IS NOT NULL)", name="transactions_completed_at_iff_completed"),
+        CheckConstraint("completed_at >= created_at", name="transactions_completed_after_created"),
+        CheckConstraint("char_length(description) <= 280", name="transactions_description_length"),
+        CheckConstraint(
+            "failure_code IN ('WALLET_NOT_ACTIVE', 'CURRENCY_MISMATCH', 'INSUFFICIENT_FUNDS', 'QUOTA_EXCEEDED', 'BATCH_ABORTED')",
+            name="transactions_failure_code_known",
+        ),
+        Index("transactions_sender_idx", "sender_wallet_id", "id"),
+        # Only what arrived: refused transfers cannot slow the page of the wallet that they were aimed at.
+        Index("transactions_receiver_idx", "receiver_wallet_id", "id", postgresql_where=text("status = 'COMPLETED'")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    initiator_id: Mapped[UUID]
+    sender_wallet_id: Mapped[UUID | None]
+    receiver_wallet_id: Mapped[UUID | None]
+    amount: Mapped[int]
+    failure_available: Mapped[int | None]
+    created_at: Mapped[datetime]
+    completed_at: Mapped[datetime | None]
+    type: Mapped[records.TransactionType] = mapped_column(Enum(records.TransactionType, name="transaction_type"))
+    status: Mapped[records.TransactionStatus] = mapped_column(Enum(records.TransactionStatus, name="transaction_status"))
+    request_hash: Mapped[bytes]
+    idempotency_key: Mapped[str] = mapped_column(Text(collation="C"))
+    currency: Mapped[str]
+    failure_code: Mapped[str | None]
+    description: Mapped[str | None]
+
+
+class LedgerEntry(Base):
+    """One leg of a transaction in one wallet; insert-only. The currency is the wallet's."""
+
+    __tablename__ = "ledger_entries"
+    __table_args__ = (
+        UniqueConstraint("transaction_id", "leg", name="ledger_entries_transaction_leg_key"),
+        CheckConstraint("leg BETWEEN 0 AND 4095", name="ledger_entries_leg_in_range"),
+        CheckConstraint("sequence > 0", name="ledger_entries_sequence_positive"),
+        CheckConstraint("amount <> 0", name="ledger_entries_amount_not_zero"),
+        CheckConstraint("balance_after = balance_before + amount", name="ledger_entries_arithmetic"),
+    )
+
+    wallet_id: Mapped[UUID] = mapped_column(primary_key=True)
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    transaction_id: Mapped[UUID]
+    amount: Mapped[int]
+    balance_before: Mapped[int]
+    balance_after: Mapped[int]
+    created_at: Mapped[datetime]
+    leg: Mapped[int] = mapped_column(SmallInteger)
+
+
+class OutboxEvent(Base):
+    """News that a transaction committed and the relay has yet to publish. Ids are given under the wallets' locks."""
+
+    __tablename__ = "outbox"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    created_at: Mapped[datetime]
+    payload: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class AuditRecord(Base):
+    """What an administrator did, to what, and why; insert-only."""
+
+    __tablename__ = "audit_log"
+    __table_args__ = (
+        CheckConstraint("char_length(reason) BETWEEN 1 AND 280", name="audit_log_reason_length"),
+        Index("audit_log_subject_idx", "subject_id", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    actor_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", name="audit_log_actor_fkey"))
+    action: Mapped[str]
+    subject_id: Mapped[UUID]
+    before: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    after: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    reason: Mapped[str]
+    request_id: Mapped[str | None]
+    created_at: Mapped[datetime]

@@ -1,0 +1,93 @@
+"""Money: integers in minor units inside, exact decimal strings outside. Never a float, never a rounding."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+
+MAX_MINOR = 2**63 - 1
+MIN_MINOR = -(2**63)
+"""The range of PostgreSQL's bigint."""
+
+MAX_DIGITS = 64
+"""Digits that a decimal on the wire may have: far more than any amount needs, few enough to be cheap."""
+
+_PLAIN_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
+_CODE = re.compile(r"[A-Z]{3}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Currency:
+    """An ISO 4217 currency. `exponent` is its number of decimals: JPY 0, USD 2, KWD 3."""
+
+    code: str
+    exponent: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """`minor` units (cents, yen, fils) of a currency with `exponent` decimals."""
+
+    minor: int
+    currency: str
+    exponent: int
+
+    @property
+    def amount(self) -> str:
+        """The amount with exactly the currency's decimals, such as "12.30"."""
+        return format_minor(self.minor, self.exponent)
+
+
+class AmountError(ValueError):
+    """The decimal is no amount of that currency. Its text is for people."""
+
+
+def is_plain_decimal(text: str) -> bool:
+    """Whether the text is a decimal in plain notation: digits, perhaps a minus, perhaps a point between digits."""
+    return _PLAIN_DECIMAL.fullmatch(text) is not None
+
+
+def is_currency_code(text: str) -> bool:
+    """Whether the text has the shape of an ISO 4217 alphabetic code."""
+    return _CODE.fullmatch(text) is not None
+
+
+def parse_amount(text: str, currency: Currency) -> int:
+    """The positive amount in minor units.
+
+    Raises AmountError where the amount is zero, negative, beyond a bigint, or written with more decimals than the
+    currency has (even if they are zeros: "1.000" is no amount of USD).
+    """
+    assert is_plain_decimal(text), "the scalar lets nothing else through"
+    whole, _, fraction = text.partition(".")
+    if len(fraction) > currency.exponent:
+        raise AmountError(f"{currency.code} has {_decimals(currency.exponent)}; this amount has {len(fraction)}.")
+    digits = whole.removeprefix("-").lstrip("0") + fraction.ljust(currency.exponent, "0")
+    if not digits.strip("0"):
+        raise AmountError("The amount must be more than zero.")
+    if text.startswith("-"):
+        raise AmountError("The amount must be positive.")
+    if len(digits) > len(str(MAX_MINOR)) + currency.exponent or int(digits) > MAX_MINOR:
+        largest = format_minor(MAX_MINOR, currency.exponent)
+        raise AmountError(f"The amount is too large: at most {largest} {currency.code}.")
+    return int(digits)
+
+
+def format_minor(minor: int, exponent: int) -> str:
+    """Minor units as a decimal string with exactly `exponent` decimals: (1230, 2) is "12.30", (-5, 2) is "-0.05"."""
+    if exponent == 0:
+        return str(minor)
+    digits = str(abs(minor)).rjust(exponent + 1, "0")
+    sign = "-" if minor < 0 else ""
+    return f"{sign}{digits[:-exponent]}.{digits[-exponent:]}"
+
+
+def to_decimal(minor: int, exponent: int) -> Decimal:
+    """Minor units as an exact Decimal."""
+    return Decimal(minor).scaleb(-exponent)
+
+
+def _decimals(exponent: int) -> str:
+    return {0: "no decimals", 1: "1 decimal"}.get(exponent, f"{exponent} decimals")

@@ -1,0 +1,117 @@
+"""The nouns of the ledger as plain values: what the database returns, the core computes and the API shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from app import ids
+from app.errors import RefusalCode
+
+
+class WalletKind(StrEnum):
+    """USER wallets belong to a user and never go below zero; SYSTEM wallets are where money enters and leaves."""
+
+    USER = "USER"
+    SYSTEM = "SYSTEM"
+
+
+class WalletStatus(StrEnum):
+    """FROZEN and CLOSED wallets neither pay nor receive; CLOSED is possible only at zero."""
+
+    ACTIVE = "ACTIVE"
+    FROZEN = "FROZEN"
+    CLOSED = "CLOSED"
+
+
+class TransactionType(StrEnum):
+    """TRANSFER: between users' wallets. DEPOSIT: in from a system wallet."""
+
+    TRANSFER = "TRANSFER"
+    DEPOSIT = "DEPOSIT"
+
+
+class TransactionStatus(StrEnum):
+    """PENDING is for what settles later (holds, external rails); an internal transfer is written with its final status."""
+
+    PENDING = "PENDING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who holds wallets. `subject` is the token's `sub` and is never shown to other users."""
+
+    id: UUID
+    subject: str
+    display_name: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    """One balance in one currency. Amounts are in minor units."""
+
+    id: UUID
+    kind: WalletKind
+    owner_id: UUID | None
+    name: str
+    currency: str
+    balance: int
+    held: int
+    sequence: int
+    status: WalletStatus
+    version: int
+    """Rises with each change that is no entry (status, name): an older STATE event is recognised by it."""
+    posted_at: datetime
+    """When its newest entry was posted; its creation where it has none."""
+    created_at: datetime
+
+    @property
+    def available(self) -> int:
+        """What can be spent now."""
+        return self.balance - self.held
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """What was asked, and how it ended. The entries are what moved. Amounts are in minor units of `currency`."""
+
+    id: UUID
+    initiator_id: UUID
+    idempotency_key: str
+    request_hash: bytes
+    type: TransactionType
+    status: TransactionStatus
+    sender_wallet_id: UUID | None
+    receiver_wallet_id: UUID | None
+    amount: int
+    currency: str
+    description: str | None
+    failure_code: RefusalCode | None
+    failure_available: int | None
+    """What was available when it was refused for INSUFFICIENT_FUNDS."""
+    created_at: datetime
+    completed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One leg of a transaction in one wallet. `amount` is signed: a debit is negative, a credit positive."""
+
+    transaction_id: UUID
+    leg: int
+    wallet_id: UUID
+    sequence: int
+    amount: int
+    balance_before: int
+    balance_after: int
+    created_at: datetime
+
+    @property
+    def id(self) -> UUID:
+        """Derived, never stored."""
+        return ids.entry_id(self.transaction_id, self.leg)

@@ -1,0 +1,1 @@
+"""GraphQL: translate, authorise, paginate. No SQL and no business rule lives here."""

@@ -1,0 +1,150 @@
+"""The only reader of the environment. Everything here can be set as PAYCORE_<NAME>; secrets also as PAYCORE_<NAME>_FILE."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from app.errors import ConfigurationError
+
+DEMO_JWT_SECRET = "paycore-demo-secret-for-development-only"
+"""Known to everyone. Good for a demo; production refuses to start with it."""
+
+_PREFIX = "PAYCORE_"
+_MIN_SECRET_BYTES = 32
+
+
+class Settings(BaseSettings):
+    """One frozen object, read once when a process starts. The descriptions below are the reference documentation."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
+
+    environment: Literal["development", "test", "production"] = Field(
+        "development", description="`production` refuses demo secrets, embedded servers and demo data."
+    )
+    database_url: SecretStr | None = Field(
+        None, description="`postgresql://user:password@host:port/name`. Unset: an embedded PostgreSQL (development only)."
+    )
+    redis_url: SecretStr | None = Field(
+        None, description="`redis://` or `rediss://`. Unset: an embedded Redis-compatible server (development only)."
+    )
+    database_role: str = Field(
+        "paycore_app",
+        pattern=r"^[a-z_][a-z0-9_]{0,62}$",
+        description="Role that API and relay take on after connecting. It does not own the tables; `paycore migrate` creates it.",
+    )
+    home: Path = Field(Path(".paycore"), description="Where the embedded servers keep their data.")
+    host: str = Field("127.0.0.1", description="Address that the API listens on.")
+    port: int = Field(8000, ge=1, le=65535, description="Port that the API listens on.")
+    workers: int = Field(1, ge=1, le=64, description="API processes of `paycore serve`.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged.")
+
+    jwt_secret: SecretStr = Field(
+        SecretStr(DEMO_JWT_SECRET), description="Signs and verifies bearer tokens (HS256); at least 32 bytes."
+    )
+    jwt_clock_skew_seconds: int = Field(30, ge=0, le=300, description="Leeway for a token's `exp` and `nbf`.")
+
+    request_timeout_seconds: float = Field(
+        5.0, gt=0, le=60, description="After this a request answers TIMEOUT; its transfer may still settle, once."
+    )
+    statement_timeout_ms: int = Field(3000, ge=100, description="Longest database statement; below the request timeout.")
+    lock_timeout_ms: int = Field(300, ge=10, description="Longest wait for a wallet's lock before other transfers go on without it.")
+    database_pool_size: int = Field(10, ge=3, le=200, description="Database connections of each API process.")
+    transfer_queue_limit: int = Field(
+        5000, ge=1, description="Transfers that may wait in one process; one more is refused as UNAVAILABLE."
+    )
+    transfer_commit_limit: int = Field(500, ge=1, le=2000, description="Transfers settled in one database transaction.")
+
+    max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest HTTP request body.")
+    max_query_depth: int = Field(15, ge=1, description="Deepest nesting of a GraphQL operation.")
+    max_query_tokens: int = Field(5000, ge=100, description="Longest GraphQL document, in tokens.")
+    max_query_aliases: int = Field(100, ge=1, description="Aliases in one GraphQL document.")
+
+    connection_init_timeout_seconds: float = Field(
+        5.0, gt=0, description="A WebSocket that has not sent `connection_init` by then is closed with 4408."
+    )
+    max_subscriptions_per_connection: int = Field(100, ge=1, description="Operations that run at once on one WebSocket.")
+    subscriber_buffer: int = Field(
+        1000, ge=1, description="Events kept for a slow subscriber; past it, the subscriber catches up from the database."
+    )
+    live_check_seconds: float = Field(
+        3.0, gt=0, description="How often the watched wallets are compared with the database, in one statement."
+    )
+
+    relay_batch_limit: int = Field(500, ge=1, le=10_000, description="Outbox rows that the relay publishes at a time.")
+    relay_idle_seconds: float = Field(0.05, gt=0, le=5, description="Longest pause of the relay between looks at an idle outbox.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.request_timeout_seconds * 1000 <= max(self.statement_timeout_ms, self.lock_timeout_ms):
+            raise ValueError("the statement and lock timeouts must be below PAYCORE_REQUEST_TIMEOUT_SECONDS")
+        secret = self.jwt_secret.get_secret_value()
+        if len(secret.encode()) < _MIN_SECRET_BYTES:
+            raise ValueError(f"PAYCORE_JWT_SECRET needs at least {_MIN_SECRET_BYTES} bytes")
+        if self.redis_url is not None and not self.redis_url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("PAYCORE_REDIS_URL must start with redis:// or rediss://")
+        if self.database_url is not None and not self.database_url.get_secret_value().startswith(
+            ("postgresql://", "postgres://", "postgresql+asyncpg://")
+        ):
+            raise ValueError("PAYCORE_DATABASE_URL must start with postgresql://")
+        if self.environment == "production":
+            self._check_production(secret)
+        return self
+
+    def _check_production(self, secret: str) -> None:
+        if secret == DEMO_JWT_SECRET:
+            raise ValueError("production needs a PAYCORE_JWT_SECRET (or _FILE) of its own: the demo secret is public")
+        if self.database_url is None or self.redis_url is None:
+            raise ValueError("production needs PAYCORE_DATABASE_URL and PAYCORE_REDIS_URL: embedded servers are for development")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then the environment, then the files that the environment names."""
+        return init_settings, env_settings, _SecretFiles(settings_cls)
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """Reads PAYCORE_<NAME>_FILE for every secret setting: the way orchestrators mount secrets."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        path = os.environ.get(f"{_PREFIX}{field_name.upper()}_FILE")
+        is_secret = "SecretStr" in str(field.annotation)
+        if not path or not is_secret:
+            return None, field_name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+        except OSError as error:
+            raise ConfigurationError(f"{_PREFIX}{field_name.upper()}_FILE cannot be read: {error.strerror}: {path}") from None
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings of this process.
+
+    Raises ConfigurationError with one line per problem; a secret's value is never in it.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        problems = "; ".join(_describe(problem) for problem in error.errors(include_input=False, include_url=False))
+        raise ConfigurationError(f"Paycore cannot start: {problems}.") from None
+
+
+def _describe(problem: Any) -> str:
+    name = ".".join(str(part) for part in problem["loc"])
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{_PREFIX}{name.upper()}: {message}" if name else message

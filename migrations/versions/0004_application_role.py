@@ -1,0 +1,59 @@
+"""The role that API and relay work under: it owns nothing and may do only what the service does."""
+
+from __future__ import annotations
+
+from alembic import context, op
+from sqlalchemy import text
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+# Roles belong to the whole cluster: another database may have made it already, or be making it right now.
+CREATE_ROLE = """
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
+        CREATE ROLE {role} NOLOGIN;
+    END IF;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+END $$
+"""
+
+BECOME_MEMBER = """
+DO $$ BEGIN
+    IF NOT pg_has_role(current_user, '{role}', 'MEMBER') THEN
+        GRANT {role} TO CURRENT_USER;
+    END IF;
+END $$
+"""
+
+GRANTS = (
+    "GRANT USAGE ON SCHEMA {schema} TO {role}",
+    "GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}",
+    "GRANT INSERT ON users, wallets, wallet_openings, transactions, ledger_entries, outbox, audit_log TO {role}",
+    # Not the balance: that follows from the entries.
+    "GRANT UPDATE (status, name, held) ON wallets TO {role}",
+    "GRANT UPDATE (status, completed_at, failure_code, failure_available) ON transactions TO {role}",
+    "GRANT UPDATE (display_name) ON users TO {role}",
+    "GRANT DELETE ON outbox TO {role}",
+)
+
+
+def _names() -> dict[str, str]:
+    schema = op.get_bind().execute(text("SELECT quote_ident(current_schema())")).scalar_one()
+    return {"role": context.config.attributes["database_role"], "schema": schema}
+
+
+def upgrade() -> None:
+    """Create the role where it is missing, and grant."""
+    names = _names()
+    for statement in (CREATE_ROLE, BECOME_MEMBER, *GRANTS):
+        op.execute(statement.format(**names))
+
+
+def downgrade() -> None:
+    """Take the grants back. The role stays: other databases of the cluster may use it."""
+    names = _names()
+    op.execute("REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role}".format(**names))
+    op.execute("REVOKE USAGE ON SCHEMA {schema} FROM {role}".format(**names))
