@@ -1,0 +1,64 @@
+# Works with GNU make 3.81 and later. `make` alone explains the targets.
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+
+# Scripts in a virtual environment keep absolute paths: one that was moved, or whose Python is gone, is made anew.
+ifneq ($(shell cat $(VENV)/.made-for 2>/dev/null && $(BIN)/python -c pass 2>/dev/null || echo broken),$(CURDIR))
+STALE := stale
+endif
+
+.PHONY: help
+help: ## Show this list
+	@echo "Paycore. make TARGET, where TARGET is:"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "Options: PYTHON=/path/to/python3 (3.11 to 3.14) chooses the Python; PAYCORE_PORT=9000 make run moves the port."
+
+.PHONY: run
+run: $(READY) ## Start everything: PostgreSQL, Redis, demo data, API and relay on port 8000
+	@$(BIN)/paycore dev
+
+.PHONY: test
+test: $(READY) ## Run all tests, on real servers
+	@$(BIN)/python -m pytest
+
+.PHONY: check
+check: $(READY) ## Check format, lint, types, layers and the lock; changes nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python requirements/check.py
+
+.PHONY: format
+format: $(READY) ## Format the code and repair what the linter can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: generate
+generate: $(READY) ## Write schema.graphql anew from the code
+	$(BIN)/paycore schema > schema.graphql.new
+	mv schema.graphql.new schema.graphql
+
+.PHONY: lock
+lock: $(READY) ## Lock the newest versions that pyproject.toml allows
+	$(LOCK) requirements/uv.in -o requirements/uv.txt
+	$(LOCK) pyproject.toml -o requirements/runtime.txt
+	$(LOCK) pyproject.toml --extra embedded --group dev -c requirements/runtime.txt -o requirements/dev.txt
+
+LOCK = $(BIN)/python requirements/uv.py pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header
+
+.PHONY: venv
+venv: $(READY) ## Make the virtual environment in .venv
+
+.PHONY: clean
+clean: ## Remove the virtual environment and caches; the demo's data in .paycore stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	find app migrations tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): requirements/setup.sh requirements/uv.py requirements/uv.txt requirements/dev.txt pyproject.toml $(STALE)
+	@PYTHON="$(PYTHON)" sh requirements/setup.sh $(VENV)
+
+.PHONY: stale
+stale:
