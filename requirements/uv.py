@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import os
+import platform
 import ssl
 import subprocess
 import sys
@@ -19,7 +20,7 @@ _SECTIONS = ("global.", "install.", ":env:.")
 
 
 def pip_options() -> dict[str, str]:
-    """pip's configuration, from its files and the environment, by option name."""
+    """What pip is configured with, in its files and the environment, by option name."""
     listing = subprocess.run([sys.executable, "-m", "pip", "config", "list"], check=True, capture_output=True, text=True).stdout
     found: dict[str, str] = {}
     for section in _SECTIONS:
@@ -58,7 +59,7 @@ def uv_environment(options: Mapping[str, str], environment: Mapping[str, str]) -
 def _system_certificates() -> bool:
     """Whether the machine has certificates of its own; uv brings some for where it has none."""
     paths = ssl.get_default_verify_paths()
-    return sys.platform == "darwin" or paths.cafile is not None or paths.capath is not None
+    return platform.system() == "Darwin" or bool(paths.cafile or paths.capath)
 
 
 def main() -> None:

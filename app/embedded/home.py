@@ -1,0 +1,90 @@
+"""The home directory of the embedded servers: one supervisor at a time, and a note of where the servers are."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from app.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """How to reach a home's servers."""
+
+    database_url: str
+    redis_url: str
+
+
+class HomeLock:
+    """Held while a supervisor lives; the system drops it with the process, whichever way that ends."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._descriptor: int | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it is held through this object."""
+        return self._descriptor is not None
+
+    def take(self) -> None:
+        """Raises ConfigurationError naming the process that holds it, or why the directory cannot be used."""
+        try:
+            self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self._home / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise ConfigurationError(
+                f"{self._home} cannot be used ({error.strerror}): set PAYCORE_HOME to another directory."
+            ) from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 20).decode() or "unknown"
+            os.close(descriptor)
+            raise ConfigurationError(
+                f"Paycore already runs on {self._home} (process {holder}): stop it, or set PAYCORE_HOME to another directory."
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode())
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Let the next one in."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def publish(home: Path, addresses: Addresses) -> None:
+    """Note where the servers of this home are, for the user's other commands."""
+    fresh = _note(home).with_suffix(".new")
+    fresh.touch(mode=0o600)
+    fresh.write_text(json.dumps(asdict(addresses)), encoding="utf-8")
+    fresh.rename(_note(home))
+
+
+def withdraw(home: Path) -> None:
+    """The servers of this home are no longer to be reached."""
+    _note(home).unlink(missing_ok=True)
+
+
+def find_running(home: Path) -> Addresses | None:
+    """The addresses of the servers that run on this home now; None where no supervisor lives."""
+    home = home.resolve()
+    if not _note(home).exists():
+        return None
+    lock = HomeLock(home)
+    try:
+        lock.take()
+    except ConfigurationError:
+        return Addresses(**json.loads(_note(home).read_text(encoding="utf-8")))
+    lock.release()
+    return None
+
+
+def _note(home: Path) -> Path:
+    return home / "servers.json"
