@@ -126,6 +126,8 @@ class _SecretFiles(PydanticBaseSettingsSource):
             return Path(path).read_text(encoding="utf-8").strip(), field_name, False
         except OSError as error:
             raise ConfigurationError(f"{_PREFIX}{field_name.upper()}_FILE cannot be read: {error.strerror}: {path}") from None
+        except UnicodeDecodeError:
+            raise ConfigurationError(f"{_PREFIX}{field_name.upper()}_FILE is not text in UTF-8: {path}") from None
 
     def __call__(self) -> dict[str, Any]:
         found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}

@@ -1,0 +1,94 @@
+"""Fixtures of all tests: real servers, once per test process; a database of its own for every test."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.db import migrate
+from app.db.engine import create_engine
+from app.settings import Settings
+from tests import servers as backends
+from tests.servers import Servers
+
+_TEST_PREFIX = "PAYCORE_TEST_"
+
+
+def pytest_configure() -> None:
+    """Tests take nothing of the user's settings but the servers that they name."""
+    if "PAYCORE_DATABASE_URL" in os.environ and "PAYCORE_REDIS_URL" in os.environ:
+        os.environ.setdefault("PAYCORE_TEST_DATABASE_URL", os.environ["PAYCORE_DATABASE_URL"])
+        os.environ.setdefault("PAYCORE_TEST_REDIS_URL", os.environ["PAYCORE_REDIS_URL"])
+    for name in [name for name in os.environ if name.startswith("PAYCORE_") and not name.startswith(_TEST_PREFIX)]:
+        del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """PostgreSQL and Redis. A test may stop and start them; `clean_servers` sees to it that they run again."""
+    yield from backends.servers_by_setting()
+
+
+@pytest.fixture(scope="session")
+def template_database(servers: Servers) -> Iterator[str]:
+    """The name of a migrated, otherwise empty database that tests copy."""
+    name = f"paycore_template_{uuid4().hex[:12]}"
+    servers.execute(f"CREATE DATABASE {name}")
+    asyncio.run(migrate.upgrade(_settings(backends.with_database(servers.database_url, name), servers.redis_url)))
+    yield name
+    servers.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def empty_database(servers: Servers) -> Iterator[str]:
+    """The URL of a database without tables, for tests of the migrations themselves."""
+    name = f"paycore_empty_{uuid4().hex[:12]}"
+    servers.execute(f"CREATE DATABASE {name}")
+    yield backends.with_database(servers.database_url, name)
+    servers.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(servers: Servers, template_database: str) -> Iterator[str]:
+    """The URL of a migrated database that is this test's alone."""
+    name = f"paycore_test_{uuid4().hex[:12]}"
+    servers.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
+    yield backends.with_database(servers.database_url, name)
+    servers.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def settings(database: str, servers: Servers, tmp_path: Path) -> Settings:
+    """The settings of a service on this test's database."""
+    return _settings(database, servers.redis_url, home=tmp_path)
+
+
+@pytest.fixture
+async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    """The service's own engine on this test's database."""
+    engine = create_engine(settings)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def clean_servers(servers: Servers) -> Iterator[Servers]:
+    """The servers, for a test that stops or crashes them: they run again afterwards, whatever happened."""
+    yield servers
+    servers.ensure_running()
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A TCP port of the loopback address that nobody uses."""
+    return backends.free_port()
+
+
+def _settings(database_url: str, redis_url: str, home: Path | None = None) -> Settings:
+    return Settings(environment="test", database_url=database_url, redis_url=redis_url, **({"home": home} if home else {}))

@@ -1,0 +1,218 @@
+"""The real PostgreSQL and Redis that the tests run on: embedded ones, given ones, or containers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+import redis
+
+from app.embedded import EmbeddedServers, start_servers
+
+
+class Servers(ABC):
+    """PostgreSQL and Redis, and what a test may do to them. `database_url` is of a user who may create databases."""
+
+    database_url: str
+    redis_url: str
+
+    @abstractmethod
+    def stop_redis(self) -> None:
+        """Stop Redis; it answers nobody until `start_redis`."""
+
+    @abstractmethod
+    def start_redis(self) -> None:
+        """Start Redis again, empty, at the same address."""
+
+    @abstractmethod
+    def kill_postgres(self) -> None:
+        """Crash PostgreSQL, as a power cut would."""
+
+    @abstractmethod
+    def start_postgres(self) -> None:
+        """Start PostgreSQL again at the same address, on the same data."""
+
+    @abstractmethod
+    def ensure_running(self) -> None:
+        """Start what does not run."""
+
+    def restart_redis(self) -> None:
+        """Stop and start Redis."""
+        self.stop_redis()
+        self.start_redis()
+
+    def restart_postgres(self) -> None:
+        """Crash and start PostgreSQL."""
+        self.kill_postgres()
+        self.start_postgres()
+
+    def execute(self, statement: str, *, database: str | None = None) -> None:
+        """Run one SQL statement as the user who owns everything."""
+
+        async def run() -> None:
+            connection = await asyncpg.connect(with_database(self.database_url, database) if database else self.database_url)
+            try:
+                await connection.execute(statement)
+            finally:
+                await connection.close()
+
+        asyncio.run(run())
+
+
+class Embedded(Servers):
+    """Servers from Python wheels, with a temporary home. They do without fsync: nothing here survives the tests."""
+
+    def __init__(self, servers: EmbeddedServers) -> None:
+        self.embedded = servers
+        self.database_url = servers.database_url
+        self.redis_url = servers.redis_url
+
+    def stop_redis(self) -> None:
+        self.embedded.redis.stop()
+
+    def start_redis(self) -> None:
+        self.embedded.redis.start()
+
+    def kill_postgres(self) -> None:
+        self.embedded.postgres.kill()
+
+    def start_postgres(self) -> None:
+        self.embedded.postgres.start()
+
+    def ensure_running(self) -> None:
+        if not self.embedded.redis.is_running:
+            self.start_redis()
+        if not self.embedded.postgres.is_running:
+            self.start_postgres()
+
+
+class Given(Servers):
+    """Servers that run anyway. They are not ours to stop, so tests that would are skipped."""
+
+    def __init__(self, database_url: str, redis_url: str) -> None:
+        self.database_url = database_url
+        self.redis_url = redis_url
+
+    def stop_redis(self) -> None:
+        pytest.skip("needs a Redis that may be stopped")
+
+    def start_redis(self) -> None:
+        pytest.skip("needs a Redis that may be stopped")
+
+    def kill_postgres(self) -> None:
+        pytest.skip("needs a PostgreSQL that may be stopped")
+
+    def start_postgres(self) -> None:
+        pytest.skip("needs a PostgreSQL that may be stopped")
+
+    def ensure_running(self) -> None:
+        return
+
+
+class Containers(Servers):
+    """The official images, by testcontainers, on ports that stay the same when a container restarts."""
+
+    def __init__(self, postgres: Any, redis_container: Any, redis_port: int, postgres_port: int) -> None:
+        self._postgres = postgres
+        self._redis = redis_container
+        self.database_url = f"postgresql://paycore:paycore@127.0.0.1:{postgres_port}/paycore"
+        self.redis_url = f"redis://127.0.0.1:{redis_port}/0"
+
+    def stop_redis(self) -> None:
+        self._redis.get_wrapped_container().stop()
+
+    def start_redis(self) -> None:
+        self._redis.get_wrapped_container().start()
+        _wait_for_redis(self.redis_url)
+
+    def kill_postgres(self) -> None:
+        self._postgres.get_wrapped_container().kill()
+
+    def start_postgres(self) -> None:
+        self._postgres.get_wrapped_container().start()
+        _wait_for_postgres(self)
+
+    def ensure_running(self) -> None:
+        # Starting a container that runs changes nothing.
+        self.start_redis()
+        self.start_postgres()
+
+
+@contextmanager
+def embedded_servers() -> Iterator[Servers]:
+    home = Path(tempfile.mkdtemp(prefix="paycore-test-"))
+    try:
+        with start_servers(home, durable=False) as servers:
+            yield Embedded(servers)
+    finally:
+        shutil.rmtree(home)
+
+
+@contextmanager
+def container_servers() -> Iterator[Servers]:
+    # Asked for by a setting, on machines with a Docker daemon; elsewhere its import alone would be wasted time.
+    from testcontainers.community.postgres import PostgresContainer
+    from testcontainers.community.redis import RedisContainer
+
+    postgres_port, redis_port = free_port(), free_port()
+    postgres = PostgresContainer("postgres:18", username="paycore", password="paycore", dbname="paycore", driver=None)
+    redis_container = RedisContainer("valkey/valkey:9")
+    with postgres.with_bind_ports(5432, postgres_port), redis_container.with_bind_ports(6379, redis_port):
+        yield Containers(postgres, redis_container, redis_port, postgres_port)
+
+
+def servers_by_setting() -> Iterator[Servers]:
+    """PAYCORE_TEST_SERVERS: `embedded` (default), `testcontainers`; or the servers of PAYCORE_TEST_DATABASE_URL and _REDIS_URL."""
+    database_url, redis_url = os.environ.get("PAYCORE_TEST_DATABASE_URL"), os.environ.get("PAYCORE_TEST_REDIS_URL")
+    kind = os.environ.get("PAYCORE_TEST_SERVERS", "embedded")
+    if database_url and redis_url:
+        yield Given(database_url, redis_url)
+    elif kind in _BACKENDS:
+        with _BACKENDS[kind]() as servers:
+            yield servers
+    else:
+        pytest.exit(f"PAYCORE_TEST_SERVERS={kind}: it can be {' or '.join(_BACKENDS)}", returncode=4)
+
+
+_BACKENDS = {"embedded": embedded_servers, "testcontainers": container_servers}
+
+
+def with_database(url: str, name: str) -> str:
+    """The URL of another database of the same server."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+def free_port() -> int:
+    """A TCP port of the loopback address that nobody uses at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_for_redis(url: str) -> None:
+    retries = redis.retry.Retry(redis.backoff.ConstantBackoff(0.1), 100)
+    with redis.Redis.from_url(url, retry=retries) as client:
+        client.ping()
+
+
+def _wait_for_postgres(servers: Servers) -> None:
+    for attempt in range(100):
+        try:
+            servers.execute("SELECT 1")
+        except (OSError, asyncpg.PostgresError):
+            if attempt == 99:
+                raise
+        else:
+            return

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from app.errors import ConfigurationError
+from app.settings import DEMO_JWT_SECRET, Settings, load_settings
+
+SECRET = "0123456789abcdef0123456789abcdef-of-our-own"
+DATABASE_URL = "postgresql://paycore:hunter2@db.example/paycore"
+REDIS_URL = "redis://:hunter3@redis.example:6379/0"
+
+
+@pytest.fixture
+def production(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment that names itself production and lacks nothing."""
+    monkeypatch.setenv("PAYCORE_ENVIRONMENT", "production")
+    monkeypatch.setenv("PAYCORE_JWT_SECRET", SECRET)
+    monkeypatch.setenv("PAYCORE_DATABASE_URL", DATABASE_URL)
+    monkeypatch.setenv("PAYCORE_REDIS_URL", REDIS_URL)
+    return monkeypatch
+
+
+def test_a_fresh_machine_needs_no_settings():
+    settings = load_settings()
+    assert settings.environment == "development"
+    assert settings.port == 8000
+    assert settings.database_url is None
+    assert settings.jwt_secret.get_secret_value() == DEMO_JWT_SECRET
+
+
+def test_settings_are_read_from_the_environment(monkeypatch):
+    monkeypatch.setenv("PAYCORE_PORT", "9001")
+    monkeypatch.setenv("PAYCORE_HOME", "/srv/paycore")
+    settings = load_settings()
+    assert settings.port == 9001
+    assert settings.home == Path("/srv/paycore")
+
+
+def test_an_argument_wins_over_the_environment(monkeypatch):
+    monkeypatch.setenv("PAYCORE_PORT", "9001")
+    assert load_settings(port=9002).port == 9002
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch):
+    monkeypatch.setenv("PAYCORE_PORT", "")
+    monkeypatch.setenv("PAYCORE_DATABASE_URL", "")
+    settings = load_settings()
+    assert settings.port == 8000
+    assert settings.database_url is None
+
+
+def test_settings_cannot_be_changed_after_the_start():
+    settings = load_settings()
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.port = 1
+
+
+def test_production_starts_with_a_secret_and_servers_of_its_own(production):
+    assert load_settings().environment == "production"
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        ("PAYCORE_JWT_SECRET", "PAYCORE_JWT_SECRET"),
+        ("PAYCORE_DATABASE_URL", "PAYCORE_DATABASE_URL"),
+        ("PAYCORE_REDIS_URL", "PAYCORE_REDIS_URL"),
+    ],
+)
+def test_production_refuses_to_start_without(production, missing, told):
+    production.delenv(missing)
+    with pytest.raises(ConfigurationError, match=told):
+        load_settings()
+
+
+def test_production_refuses_the_demo_secret_when_it_is_named_outright(production):
+    production.setenv("PAYCORE_JWT_SECRET", DEMO_JWT_SECRET)
+    with pytest.raises(ConfigurationError, match="demo secret"):
+        load_settings()
+
+
+def test_a_secret_can_come_from_a_file(production, tmp_path):
+    file = tmp_path / "secret"
+    file.write_text(f"{SECRET}\n")
+    production.delenv("PAYCORE_JWT_SECRET")
+    production.setenv("PAYCORE_JWT_SECRET_FILE", str(file))
+    assert load_settings().jwt_secret.get_secret_value() == SECRET
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
+def test_the_addresses_with_passwords_can_come_from_files(production, tmp_path, name):
+    file = tmp_path / "url"
+    file.write_text({"DATABASE_URL": DATABASE_URL, "REDIS_URL": REDIS_URL}[name])
+    production.delenv(f"PAYCORE_{name}")
+    production.setenv(f"PAYCORE_{name}_FILE", str(file))
+    assert getattr(load_settings(), name.lower()).get_secret_value() == file.read_text()
+
+
+def test_a_secret_file_that_is_missing_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("PAYCORE_JWT_SECRET_FILE", str(tmp_path / "absent"))
+    with pytest.raises(ConfigurationError, match=r"PAYCORE_JWT_SECRET_FILE cannot be read: No such file or directory: .*absent"):
+        load_settings()
+
+
+def test_a_secret_file_that_is_no_text_is_named(monkeypatch, tmp_path):
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00" * 20)
+    monkeypatch.setenv("PAYCORE_JWT_SECRET_FILE", str(tmp_path / "binary"))
+    with pytest.raises(ConfigurationError, match="PAYCORE_JWT_SECRET_FILE"):
+        load_settings()
+
+
+def test_a_setting_that_is_no_secret_is_not_read_from_a_file(monkeypatch, tmp_path):
+    (tmp_path / "port").write_text("9001")
+    monkeypatch.setenv("PAYCORE_PORT_FILE", str(tmp_path / "port"))
+    assert load_settings().port == 8000
+
+
+def test_secrets_never_show_in_what_is_printed(production):
+    settings = load_settings()
+    shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
+    assert SECRET not in shown
+    assert "hunter2" not in shown
+    assert "hunter3" not in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "secret"),
+    [
+        ("PAYCORE_JWT_SECRET", "too-short-but-secret", "too-short-but-secret"),
+        ("PAYCORE_DATABASE_URL", "mysql://user:hunter2@db/paycore", "hunter2"),
+        ("PAYCORE_REDIS_URL", "memcached://:hunter3@cache", "hunter3"),
+    ],
+)
+def test_secrets_never_show_in_errors(monkeypatch, name, value, secret):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=name) as caught:
+        load_settings()
+    assert secret not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PAYCORE_PORT", "eighty"),
+        ("PAYCORE_PORT", "0"),
+        ("PAYCORE_PORT", "65536"),
+        ("PAYCORE_ENVIRONMENT", "prod"),
+        ("PAYCORE_WORKERS", "0"),
+        ("PAYCORE_DATABASE_ROLE", "robert'; DROP TABLE wallets"),
+        ("PAYCORE_REQUEST_TIMEOUT_SECONDS", "0"),
+        ("PAYCORE_DATABASE_POOL_SIZE", "2"),
+    ],
+)
+def test_a_bad_value_is_told_in_one_line_with_its_name(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=name) as caught:
+        load_settings()
+    assert "\n" not in str(caught.value)
+
+
+def test_several_bad_values_are_told_together(monkeypatch):
+    monkeypatch.setenv("PAYCORE_PORT", "eighty")
+    monkeypatch.setenv("PAYCORE_WORKERS", "many")
+    with pytest.raises(ConfigurationError, match=r"PAYCORE_PORT.*PAYCORE_WORKERS") as caught:
+        load_settings()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("statement_ms", "lock_ms", "request_seconds"), [(5000, 300, 5.0), (3000, 5000, 5.0), (3000, 300, 3.0), (600, 300, 0.5)]
+)
+def test_the_database_must_give_up_before_the_request_does(statement_ms, lock_ms, request_seconds):
+    with pytest.raises(ConfigurationError, match="below PAYCORE_REQUEST_TIMEOUT_SECONDS"):
+        load_settings(statement_timeout_ms=statement_ms, lock_timeout_ms=lock_ms, request_timeout_seconds=request_seconds)
+
+
+def test_every_setting_is_described():
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
