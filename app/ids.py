@@ -29,11 +29,7 @@ def new_id(moment: datetime) -> UUID:
     """A fresh UUIDv7: 48 bits of milliseconds from `moment`, then 74 random bits."""
     random_bits = secrets.randbits(74)
     return UUID(
-        int=unix_milliseconds(moment) << 80
-        | _VERSION_7
-        | (random_bits >> 62) << 64
-        | _VARIANT
-        | random_bits & ((1 << 62) - 1)
+        int=unix_milliseconds(moment) << 80 | _VERSION_7 | (random_bits >> 62) << 64 | _VARIANT | random_bits & ((1 << 62) - 1)
     )
 
 

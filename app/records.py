@@ -92,6 +92,8 @@ class Transaction:
     currency: str
     description: str | None
     failure_code: RefusalCode | None
+    failure_field: str | None
+    """The input field at fault by its GraphQL name, so that a replay points at the same one."""
     failure_available: int | None
     """What was available when it was refused for INSUFFICIENT_FUNDS."""
     created_at: datetime

@@ -52,7 +52,9 @@ class Settings(BaseSettings):
         5.0, gt=0, le=60, description="After this a request answers TIMEOUT; its transfer may still settle, once."
     )
     statement_timeout_ms: int = Field(3000, ge=100, description="Longest database statement; below the request timeout.")
-    lock_timeout_ms: int = Field(300, ge=10, description="Longest wait for a wallet's lock before other transfers go on without it.")
+    lock_timeout_ms: int = Field(
+        300, ge=10, description="Longest wait for a wallet's lock before other transfers go on without it."
+    )
     database_pool_size: int = Field(10, ge=3, le=200, description="Database connections of each API process.")
     transfer_queue_limit: int = Field(
         5000, ge=1, description="Transfers that may wait in one process; one more is refused as UNAVAILABLE."

@@ -56,7 +56,7 @@ async def connect(settings: Settings, **overrides: str) -> asyncpg.Connection:
     except BaseException:
         connection.terminate()
         raise
-    return cast("asyncpg.Connection", connection)
+    return connection
 
 
 async def _take_role(connection: asyncpg.Connection, settings: Settings) -> None:
@@ -64,9 +64,7 @@ async def _take_role(connection: asyncpg.Connection, settings: Settings) -> None
     try:
         await connection.execute(f"SET ROLE {settings.database_role}")
     except (asyncpg.UndefinedObjectError, asyncpg.InvalidParameterValueError):
-        raise ConfigurationError(
-            f"The database has no role {settings.database_role}: run `paycore migrate` first."
-        ) from None
+        raise ConfigurationError(f"The database has no role {settings.database_role}: run `paycore migrate` first.") from None
     except asyncpg.InsufficientPrivilegeError:
         raise ConfigurationError(
             f"The database user may not act as {settings.database_role}: GRANT {settings.database_role} TO the user."

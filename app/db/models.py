@@ -161,6 +161,7 @@ class Transaction(Base):
     idempotency_key: Mapped[str] = mapped_column(Text(collation="C"))
     currency: Mapped[str]
     failure_code: Mapped[str | None]
+    failure_field: Mapped[str | None]
     description: Mapped[str | None]
 
 

@@ -123,6 +123,7 @@ LEDGER = (
         idempotency_key text COLLATE "C" NOT NULL,
         currency text NOT NULL,
         failure_code text,
+        failure_field text,
         description text,
         CONSTRAINT transactions_pkey PRIMARY KEY (id),
         CONSTRAINT transactions_idempotency_key UNIQUE (initiator_id, idempotency_key),

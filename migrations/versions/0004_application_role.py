@@ -34,7 +34,7 @@ GRANTS = (
     "GRANT INSERT ON users, wallets, wallet_openings, transactions, ledger_entries, outbox, audit_log TO {role}",
     # Not the balance: that follows from the entries.
     "GRANT UPDATE (status, name, held) ON wallets TO {role}",
-    "GRANT UPDATE (status, completed_at, failure_code, failure_available) ON transactions TO {role}",
+    "GRANT UPDATE (status, completed_at, failure_code, failure_field, failure_available) ON transactions TO {role}",
     "GRANT UPDATE (display_name) ON users TO {role}",
     "GRANT DELETE ON outbox TO {role}",
 )

@@ -1,0 +1,178 @@
+"""The ledger's hot path: set-based statements with array parameters, run by asyncpg as prepared statements.
+
+One order of locks everywhere: wallets by id, then keys. Each statement runs inside the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from app.errors import RefusalCode
+from app.records import Entry, Transaction, TransactionStatus, TransactionType, Wallet, WalletKind, WalletStatus
+
+if TYPE_CHECKING:
+    import asyncpg
+
+# What never changes about a wallet: enough to tell who may name it before anything is locked.
+WALLET_FACTS = "SELECT id, kind::text, owner_id FROM wallets WHERE id = ANY($1::uuid[])"
+
+# Each row comes back as it is once its lock is held, so this read is never older than the lock.
+LOCK_WALLETS = """
+SELECT id, kind::text, owner_id, name, currency, balance, held, sequence, status::text, version, posted_at, created_at
+FROM wallets WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
+"""
+
+# The same for whoever must not wait: rows that another transaction holds are left out.
+LOCK_FREE_WALLETS = LOCK_WALLETS.rstrip() + " SKIP LOCKED\n"
+
+# In a statement of its own after the locks, so that it sees what was committed while we waited for them.
+RECORDED_TRANSACTIONS = """
+SELECT t.id, t.initiator_id, t.idempotency_key, t.request_hash, t.type::text, t.status::text, t.sender_wallet_id,
+       t.receiver_wallet_id, t.amount, t.currency, t.description, t.failure_code, t.failure_field,
+       t.failure_available, t.created_at, t.completed_at
+FROM unnest($1::uuid[], $2::text[]) AS k (initiator_id, idempotency_key)
+JOIN transactions t ON t.initiator_id = k.initiator_id AND t.idempotency_key = k.idempotency_key COLLATE "C"
+"""
+
+# Sorted by key: two processes that write the same keys wait for each other in one order. A key that was taken
+# meanwhile yields no row, and the caller starts over.
+INSERT_TRANSACTIONS = """
+INSERT INTO transactions (id, initiator_id, idempotency_key, request_hash, type, status, sender_wallet_id,
+    receiver_wallet_id, amount, currency, description, failure_code, failure_field, failure_available,
+    created_at, completed_at)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::transaction_type[], $6::transaction_status[],
+    $7::uuid[], $8::uuid[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[],
+    $15::timestamptz[], $16::timestamptz[])
+ON CONFLICT ON CONSTRAINT transactions_idempotency_key DO NOTHING
+RETURNING id
+"""
+
+# Its trigger checks the chain and moves the balances.
+INSERT_ENTRIES = """
+INSERT INTO ledger_entries (transaction_id, leg, wallet_id, sequence, amount, balance_before, balance_after, created_at)
+SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+    $8::timestamptz[])
+"""
+
+# Ids are given in this order, under the wallets' locks: per wallet, a higher id is later news.
+INSERT_EVENTS = """
+INSERT INTO outbox (created_at, payload)
+SELECT $1::timestamptz, payload::json FROM unnest($2::text[]) WITH ORDINALITY AS e (payload, position) ORDER BY position
+"""
+
+_KINDS = {kind.value: kind for kind in WalletKind}
+_STATUSES = {status.value: status for status in WalletStatus}
+_TYPES = {type_.value: type_ for type_ in TransactionType}
+_TRANSACTION_STATUSES = {status.value: status for status in TransactionStatus}
+
+
+async def wallet_facts(connection: asyncpg.Connection, wallet_ids: Iterable[UUID]) -> dict[UUID, tuple[WalletKind, UUID | None]]:
+    """Kind and owner of each wallet that exists."""
+    rows = await connection.fetch(WALLET_FACTS, list(wallet_ids))
+    return {row[0]: (_KINDS[row[1]], row[2]) for row in rows}
+
+
+async def lock_wallets(
+    connection: asyncpg.Connection, wallet_ids: Iterable[UUID], *, skip_locked: bool = False
+) -> dict[UUID, Wallet]:
+    """Lock the wallets in id order and read them.
+
+    Raises asyncpg.LockNotAvailableError after the lock timeout, unless `skip_locked` leaves out those that are held.
+    """
+    rows = await connection.fetch(LOCK_FREE_WALLETS if skip_locked else LOCK_WALLETS, list(wallet_ids))
+    return {row["id"]: _wallet(row) for row in rows}
+
+
+async def recorded_transactions(
+    connection: asyncpg.Connection, keys: Sequence[tuple[UUID, str]]
+) -> dict[tuple[UUID, str], Transaction]:
+    """The transactions that own these keys by now."""
+    rows = await connection.fetch(RECORDED_TRANSACTIONS, [key[0] for key in keys], [key[1] for key in keys])
+    return {(row["initiator_id"], row["idempotency_key"]): _transaction(row) for row in rows}
+
+
+async def insert_transactions(connection: asyncpg.Connection, transactions: Sequence[Transaction]) -> int:
+    """Write them; returns how many were written. Fewer than given: a key was taken meanwhile."""
+    ordered = sorted(transactions, key=lambda t: (t.initiator_id.int, t.idempotency_key))
+    columns = zip(*map(_transaction_columns, ordered), strict=True)
+    return len(await connection.fetch(INSERT_TRANSACTIONS, *map(list, columns)))
+
+
+async def insert_entries(connection: asyncpg.Connection, entries: Sequence[Entry]) -> None:
+    """Write the entries of completed transactions; the database moves the balances."""
+    columns = zip(
+        *(
+            (e.transaction_id, e.leg, e.wallet_id, e.sequence, e.amount, e.balance_before, e.balance_after, e.created_at)
+            for e in entries
+        ),
+        strict=True,
+    )
+    await connection.execute(INSERT_ENTRIES, *map(list, columns))
+
+
+async def insert_events(connection: asyncpg.Connection, payloads: Sequence[str], now: datetime) -> None:
+    """Leave news for the relay, in this order."""
+    await connection.execute(INSERT_EVENTS, now, list(payloads))
+
+
+def _transaction_columns(t: Transaction) -> tuple[object, ...]:
+    return (
+        t.id,
+        t.initiator_id,
+        t.idempotency_key,
+        t.request_hash,
+        t.type.value,
+        t.status.value,
+        t.sender_wallet_id,
+        t.receiver_wallet_id,
+        t.amount,
+        t.currency,
+        t.description,
+        None if t.failure_code is None else t.failure_code.value,
+        t.failure_field,
+        t.failure_available,
+        t.created_at,
+        t.completed_at,
+    )
+
+
+def _wallet(row: asyncpg.Record) -> Wallet:
+    return Wallet(
+        id=row["id"],
+        kind=_KINDS[row["kind"]],
+        owner_id=row["owner_id"],
+        name=row["name"],
+        currency=row["currency"],
+        balance=row["balance"],
+        held=row["held"],
+        sequence=row["sequence"],
+        status=_STATUSES[row["status"]],
+        version=row["version"],
+        posted_at=row["posted_at"],
+        created_at=row["created_at"],
+    )
+
+
+def _transaction(row: asyncpg.Record) -> Transaction:
+    failure_code = row["failure_code"]
+    return Transaction(
+        id=row["id"],
+        initiator_id=row["initiator_id"],
+        idempotency_key=row["idempotency_key"],
+        request_hash=row["request_hash"],
+        type=_TYPES[row["type"]],
+        status=_TRANSACTION_STATUSES[row["status"]],
+        sender_wallet_id=row["sender_wallet_id"],
+        receiver_wallet_id=row["receiver_wallet_id"],
+        amount=row["amount"],
+        currency=row["currency"],
+        description=row["description"],
+        failure_code=None if failure_code is None else RefusalCode(failure_code),
+        failure_field=row["failure_field"],
+        failure_available=row["failure_available"],
+        created_at=row["created_at"],
+        completed_at=row["completed_at"],
+    )

@@ -1,0 +1,239 @@
+"""Group commit: what waits is settled together.
+
+One worker takes what has queued, settles it in one database transaction, answers each caller, and takes what queued
+meanwhile: an idle system answers one transfer at once, a busy one forms batches by itself. Transfers whose wallets
+someone else holds for long wait in a lane of their own, so that one locked wallet never stops the others.
+
+Every try of a unit carries the same transaction ids. After a lost connection, even one lost during COMMIT, the unit
+is simply settled again: its locks wait for whatever the old connection still does, and its keys then tell whether
+that had committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.errors import Internal, RequestError, RequestTimeout, Unavailable
+from app.services.ledger import Outcome, Unit
+from app.services.settlement import Answer, CommitUnknown, Deferred, Failure, Settler, classify
+
+logger = logging.getLogger(__name__)
+
+MAX_RETRIES = 3
+"""Of a serialization failure, a deadlock or a lost connection."""
+MAX_KEY_RACES = 20
+"""Starts over after another process took a key first. Each one means that a transfer elsewhere made progress."""
+_BACKOFF_SECONDS = 0.01
+_LANE_PAUSE_SECONDS = 0.025
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    """A unit and whoever waits for it."""
+
+    unit: Unit
+    answer: asyncio.Future[tuple[Outcome, ...]]
+    commit_unknown: bool = False
+    locked: frozenset[UUID] = frozenset()
+    """Wallets of it that others held at the last look."""
+
+    @property
+    def size(self) -> int:
+        return len(self.unit.members)
+
+    @property
+    def wallet_ids(self) -> set[UUID]:
+        requests = self.unit.requests
+        return {r.sender_wallet_id for r in requests} | {r.receiver_wallet_id for r in requests}
+
+    def give_up(self, error: type[RequestError]) -> None:
+        """Answer with an error; "nothing moved" is never claimed of a commit that may have happened."""
+        if not self.answer.done():
+            self.answer.set_exception(RequestTimeout() if self.commit_unknown else error())
+
+
+class GroupCommit:
+    """The queue, its worker and its slow lane. One per process."""
+
+    def __init__(
+        self, worker: Settler, slow_lane: Settler, *, queue_limit: int, commit_limit: int, timeout_seconds: float
+    ) -> None:
+        self._worker_settler = worker
+        self._lane_settler = slow_lane
+        self._queue_limit = queue_limit
+        self._commit_limit = commit_limit
+        self._timeout_seconds = timeout_seconds
+        self._queue: deque[_Waiting] = deque()
+        self._queued = asyncio.Event()
+        self._lane: deque[_Waiting] = deque()
+        self._deferred = asyncio.Event()
+        self._contended: set[UUID] = set()
+        """Wallets that others hold: what names one of them goes straight to the slow lane."""
+        self._size = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._accepting = False
+
+    async def start(self) -> None:
+        """Begin to settle."""
+        self._accepting = True
+        self._tasks = [
+            asyncio.create_task(self._work(), name="group-commit"),
+            asyncio.create_task(self._work_slow_lane(), name="group-commit-slow-lane"),
+        ]
+
+    async def stop(self) -> None:
+        """Accept no more, finish what was accepted, then end."""
+        self._accepting = False
+        try:
+            async with asyncio.timeout(self._timeout_seconds + 1):
+                await self._idle.wait()
+        except TimeoutError:
+            logger.warning("stopped with %d transfers unanswered; their keys can be sent again", self._size)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._worker_settler.close()
+        await self._lane_settler.close()
+
+    async def settle(self, unit: Unit) -> tuple[Outcome, ...]:
+        """Queue a unit and wait for its outcomes, one for each member, in order.
+
+        Raises Unavailable where it was not accepted or could not be settled (nothing moved), and RequestTimeout where
+        its outcome is not known in time. A caller that is cancelled leaves its unit where it is: it settles, and its
+        keys will tell.
+        """
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(unit, loop.create_future())
+        if not self._accepting or self._size + waiting.size > self._queue_limit:
+            raise Unavailable
+        self._size += waiting.size
+        self._idle.clear()
+        # Once it has its answer, a unit that is still queued is passed over; one in flight may yet settle, once.
+        timer = loop.call_later(self._timeout_seconds, waiting.give_up, RequestTimeout)
+        waiting.answer.add_done_callback(lambda answer: self._leave(waiting, answer, timer))
+        self._queue.append(waiting)
+        self._queued.set()
+        return await asyncio.shield(waiting.answer)
+
+    def _leave(self, waiting: _Waiting, answer: asyncio.Future[tuple[Outcome, ...]], timer: asyncio.TimerHandle) -> None:
+        timer.cancel()
+        answer.exception()  # Seen, even where the caller has gone.
+        self._size -= waiting.size
+        if self._size == 0:
+            self._idle.set()
+
+    async def _work(self) -> None:
+        while True:
+            await self._queued.wait()
+            batch = self._take(self._queue)
+            if not self._queue:
+                self._queued.clear()
+            for waiting in [waiting for waiting in batch if self._contended & waiting.wallet_ids]:
+                batch.remove(waiting)
+                self._defer(waiting)
+            await self._settle_batch(self._worker_settler, batch)
+
+    async def _work_slow_lane(self) -> None:
+        while True:
+            await self._deferred.wait()
+            self._deferred.clear()
+            await asyncio.sleep(_LANE_PAUSE_SECONDS * _jitter())
+            # While this looks, newcomers keep away from the wallets that were held at the last look.
+            await self._settle_batch(self._lane_settler, self._take(self._lane), skip_locked=True)
+            self._contended = set().union(*(waiting.locked for waiting in self._lane))
+
+    def _take(self, queue: deque[_Waiting]) -> list[_Waiting]:
+        """The next batch: as many transfers as one commit may carry, and at least one unit."""
+        batch: list[_Waiting] = []
+        size = 0
+        while queue and (not batch or size + queue[0].size <= self._commit_limit):
+            waiting = queue.popleft()
+            if not waiting.answer.done():
+                batch.append(waiting)
+                size += waiting.size
+        return batch
+
+    def _defer(self, waiting: _Waiting) -> None:
+        self._lane.append(waiting)
+        self._deferred.set()
+
+    async def _settle_batch(self, settler: Settler, batch: list[_Waiting], *, skip_locked: bool = False) -> None:
+        """Answer every member of the batch; those whose wallets are held go to the slow lane."""
+        failures = dict.fromkeys(Failure, 0)
+        while batch := [waiting for waiting in batch if not waiting.answer.done()]:
+            try:
+                answers = await settler.settle([waiting.unit for waiting in batch], skip_locked=skip_locked)
+            except Exception as error:  # noqa: BLE001 - every member must be answered, whatever happened
+                failure = classify(error)
+                failures[failure] += 1
+                if failure is Failure.LOCK_TIMEOUT and not skip_locked:
+                    skip_locked = True
+                elif failure is Failure.LOCK_TIMEOUT and len(batch) == 1:
+                    # Its wallets are free but its key is in somebody's open transaction.
+                    self._defer(batch[0])
+                    return
+                elif failure in (Failure.CULPRIT, Failure.LOCK_TIMEOUT) and len(batch) > 1:
+                    await self._split(settler, batch, skip_locked=skip_locked)
+                    return
+                else:
+                    await self._bear(batch, error, failure, failures[failure])
+            else:
+                self._hand_out(batch, answers)
+                return
+
+    def _hand_out(self, batch: Sequence[_Waiting], answers: Sequence[Answer]) -> None:
+        for waiting, answer in zip(batch, answers, strict=True):
+            if isinstance(answer, Deferred):
+                waiting.locked = answer.locked
+                self._contended |= answer.locked
+                self._defer(waiting)
+            elif not waiting.answer.done():
+                waiting.answer.set_result(answer)
+
+    async def _split(self, settler: Settler, batch: list[_Waiting], *, skip_locked: bool) -> None:
+        """Someone in the batch fails it: halve until the culprit stands alone. A unit is never split."""
+        middle = len(batch) // 2
+        await self._settle_batch(settler, batch[:middle], skip_locked=skip_locked)
+        await self._settle_batch(settler, batch[middle:], skip_locked=skip_locked)
+
+    async def _bear(self, batch: Sequence[_Waiting], error: Exception, failure: Failure, times: int) -> None:
+        """Wait to try again, or give the members up with an honest answer."""
+        fault_of_ours = failure in (Failure.BUG, Failure.CULPRIT)
+        logger.log(
+            logging.ERROR if fault_of_ours else logging.WARNING,
+            "a batch of %d failed (%s, time %d): %s",
+            len(batch),
+            failure.name,
+            times,
+            type(error).__name__,
+            exc_info=error if fault_of_ours else None,
+        )
+        if isinstance(error, CommitUnknown):
+            for waiting in batch:
+                waiting.commit_unknown = True
+        if failure is Failure.KEYS_TAKEN and times <= MAX_KEY_RACES:
+            return
+        if failure in (Failure.RETRY, Failure.CONNECTION) and times <= MAX_RETRIES:
+            await asyncio.sleep(_BACKOFF_SECONDS * 2**times * _jitter())
+            return
+        if failure is Failure.CONNECTION:
+            # Those whose commit may have happened cannot be told "nothing moved": tried until their time is up.
+            for waiting in batch:
+                if not waiting.commit_unknown:
+                    waiting.give_up(Unavailable)
+            await asyncio.sleep(_BACKOFF_SECONDS * 2**MAX_RETRIES)
+            return
+        for waiting in batch:
+            waiting.give_up(Internal if fault_of_ours else Unavailable)
+
+
+def _jitter() -> float:
+    return random.uniform(0.5, 1.5)  # noqa: S311 - spreads retries, hides nothing

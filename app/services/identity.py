@@ -1,0 +1,68 @@
+"""From a token's subject to a user of the ledger; the first call makes the user."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app import ids
+from app.auth import Claims, Viewer, verify_token
+from app.clock import Clock
+from app.db import models
+from app.settings import Settings
+
+_CACHE_LIMIT = 50_000
+
+
+class Identities:
+    """Knows which user a subject is. A user's id never changes, so what was read once stays true."""
+
+    def __init__(self, engine: AsyncEngine, settings: Settings, clock: Clock) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._clock = clock
+        self._user_ids: dict[str, UUID] = {}
+
+    async def viewer(self, token: str) -> Viewer:
+        """The viewer that a bearer token stands for. Raises Unauthenticated."""
+        return await self.viewer_for(verify_token(token, self._settings))
+
+    async def viewer_for(self, claims: Claims) -> Viewer:
+        """The viewer that verified claims stand for."""
+        user_id = self._user_ids.get(claims.subject)
+        if user_id is None:
+            user_id = await find_or_create_user(self._engine, claims.subject, self._clock)
+            if len(self._user_ids) >= _CACHE_LIMIT:
+                self._user_ids.pop(next(iter(self._user_ids)))
+            self._user_ids[claims.subject] = user_id
+        return Viewer(user_id=user_id, subject=claims.subject, is_admin=claims.is_admin, expires_at=claims.expires_at)
+
+
+async def find_or_create_user(engine: AsyncEngine, subject: str, clock: Clock) -> UUID:
+    """The id of the subject's user. Simultaneous first calls agree on one user."""
+    known = select(models.User.id).where(models.User.subject == subject)
+    async with engine.connect() as connection:
+        found: UUID | None = await connection.scalar(known)
+    if found is not None:
+        return found
+    now = clock()
+    user_id = ids.new_id(now)
+    async with engine.begin() as connection:
+        await connection.execute(
+            insert(models.User)
+            .values(id=user_id, subject=subject, display_name=_first_display_name(user_id), created_at=now)
+            .on_conflict_do_nothing(constraint="users_subject_key")
+        )
+    # In a new transaction: where another call was first, its row is visible now.
+    async with engine.connect() as connection:
+        winner: UUID | None = await connection.scalar(known)
+    assert winner is not None
+    return winner
+
+
+def _first_display_name(user_id: UUID) -> str:
+    """A neutral name until the user chooses one: never the subject, which may be an e-mail address."""
+    return f"Member {ids.encode('usr', user_id)[-6:]}"

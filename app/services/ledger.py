@@ -1,0 +1,337 @@
+"""The pure core of the ledger: given locked wallets and what is asked, in order, it decides everything.
+
+No I/O, no clock, no randomness. The shell around it (`group_commit.py`) locks, calls `settle`, and writes what it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from app.errors import Refusal, RefusalCode
+from app.money import MAX_MINOR, MIN_MINOR
+from app.records import (
+    Entry,
+    Transaction,
+    TransactionStatus,
+    TransactionType,
+    Wallet,
+    WalletKind,
+    WalletStatus,
+)
+from app.services.refusals import aborted, key_reused, refusal_of, wallet_not_found
+
+Key = tuple[UUID, str]
+"""An initiator and their idempotency key."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRequest:
+    """A well-formed request to move `amount` minor units of `currency`."""
+
+    id: UUID
+    """The transaction's id, should it be recorded. Low 12 bits zero."""
+    type: TransactionType
+    initiator_id: UUID
+    idempotency_key: str
+    request_hash: bytes
+    sender_wallet_id: UUID
+    receiver_wallet_id: UUID
+    amount: int
+    currency: str
+    exponent: int
+    description: str | None
+    created_at: datetime
+    path: tuple[str, ...]
+    """Where the request stands in the client's input: the head of its refusals' paths."""
+
+    @property
+    def key(self) -> Key:
+        """What makes it unique, for ever."""
+        return self.initiator_id, self.idempotency_key
+
+
+Member = TransferRequest | Refusal
+"""A request, or what was wrong with it: a malformed member still counts in an atomic unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What one client sent in one go. An atomic unit settles whole or not at all."""
+
+    members: tuple[Member, ...]
+    atomic: bool = False
+
+    @property
+    def requests(self) -> list[TransferRequest]:
+        """Its well-formed members."""
+        return [member for member in self.members if isinstance(member, TransferRequest)]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer to one member. `refusal` without `transaction` left no trace."""
+
+    transaction: Transaction | None
+    entries: tuple[Entry, ...]
+    """The entries written now; none for a replay."""
+    replayed: bool
+    refusal: Refusal | None
+
+
+@dataclass(slots=True)
+class Settlement:
+    """What to answer and what to write."""
+
+    outcomes: list[tuple[Outcome, ...]] = field(default_factory=list)
+    """One tuple for each unit, one outcome for each member, in their order."""
+    transactions: list[Transaction] = field(default_factory=list)
+    posted: list[tuple[Transaction, tuple[Entry, ...]]] = field(default_factory=list)
+    """The completed ones with their entries, in the order in which they settled."""
+
+
+def settle(
+    units: Sequence[Unit],
+    wallets: Mapping[UUID, Wallet],
+    recorded: Mapping[Key, Transaction],
+    now: datetime,
+    currency_exponents: Mapping[str, int],
+) -> Settlement:
+    """Decide the units one after another, each seeing what those before it moved.
+
+    `wallets` are locked and present only where the requester may name them: one that is absent is "not found".
+    `recorded` holds the transactions that already own a key of this batch. `now` was read after the locks.
+    """
+    book = _Book(wallets, dict(recorded), now, currency_exponents)
+    for unit in units:
+        answer = book.settle_atomic(unit) if unit.atomic else tuple(book.settle_member(member) for member in unit.members)
+        book.settlement.outcomes.append(answer)
+    return book.settlement
+
+
+@dataclass(slots=True)
+class _Position:
+    """Where a wallet stands within the batch."""
+
+    balance: int
+    sequence: int
+    posted_at: datetime
+
+
+class _Book:
+    """The running state of one batch."""
+
+    def __init__(
+        self, wallets: Mapping[UUID, Wallet], recorded: dict[Key, Transaction], now: datetime, exponents: Mapping[str, int]
+    ) -> None:
+        self.wallets = wallets
+        self.recorded = recorded
+        self.now = now
+        self.exponents = exponents
+        self.positions = {wallet.id: _Position(wallet.balance, wallet.sequence, wallet.posted_at) for wallet in wallets.values()}
+        self.settlement = Settlement()
+
+    def settle_member(self, member: Member) -> Outcome:
+        """One member on its own."""
+        if isinstance(member, Refusal):
+            return _untraced(member)
+        refusal = self._untraced_refusal(member)
+        if refusal is not None:
+            return _untraced(refusal)
+        earlier = self.recorded.get(member.key)
+        if earlier is not None:
+            return self._replay(member, earlier)
+        failure = self._ledger_failure(member)
+        if failure is not None:
+            return self._fail(member, *failure)
+        if self._overflows(member):
+            return _untraced(Refusal(RefusalCode.INVALID_AMOUNT, "A balance cannot hold this amount.", (*member.path, "amount")))
+        return self._complete(member)
+
+    def settle_atomic(self, unit: Unit) -> tuple[Outcome, ...]:
+        """All or none: try the members, and where one is refused take everything back."""
+        savepoint = self._savepoint(unit)
+        outcomes = tuple(self.settle_member(member) for member in unit.members)
+        first_refused = next((index for index, outcome in enumerate(outcomes) if outcome.refusal is not None), None)
+        if first_refused is None:
+            return outcomes
+        self._take_back(savepoint)
+        if any(outcome.refusal is not None and outcome.transaction is None for outcome in outcomes):
+            return tuple(map(self._abort_untraced, unit.members, outcomes))
+        return tuple(
+            self._abort_recorded(member, outcome, is_culprit=index == first_refused)
+            for index, (member, outcome) in enumerate(zip(unit.members, outcomes, strict=True))
+        )
+
+    def _abort_untraced(self, member: Member, tried: Outcome) -> Outcome:
+        """A member of an atomic unit in which something is malformed or a key was reused: nothing new is recorded."""
+        if isinstance(member, TransferRequest):
+            earlier = self.recorded.get(member.key)
+            if earlier is not None and earlier.request_hash == member.request_hash:
+                return self._replay(member, earlier)
+            if tried.refusal is not None and tried.refusal.code is RefusalCode.IDEMPOTENCY_KEY_REUSED and earlier is None:
+                return _untraced(key_reused(member.path, None))
+            if tried.refusal is None or tried.transaction is not None:
+                return _untraced(aborted(member.path))
+        return tried
+
+    def _abort_recorded(self, member: Member, tried: Outcome, *, is_culprit: bool) -> Outcome:
+        """A member of an atomic unit that the ledger refused: it keeps an earlier outcome, else it is recorded FAILED."""
+        assert isinstance(member, TransferRequest), "a malformed member leaves nothing recorded"
+        earlier = self.recorded.get(member.key)
+        if earlier is not None:
+            return self._replay(member, earlier)
+        if is_culprit:
+            assert tried.transaction is not None
+            assert tried.transaction.failure_code is not None
+            failed = tried.transaction
+            return self._fail(member, tried.transaction.failure_code, failed.failure_field, failed.failure_available)
+        return self._fail(member, RefusalCode.BATCH_ABORTED, None, None)
+
+    def _untraced_refusal(self, request: TransferRequest) -> Refusal | None:
+        """WALLET_NOT_FOUND, for a wallet that does not exist or that the requester may not use: the two look the same."""
+        sender = self.wallets.get(request.sender_wallet_id)
+        receiver = self.wallets.get(request.receiver_wallet_id)
+        if request.type is TransactionType.TRANSFER:
+            sender_usable = sender is not None and sender.owner_id == request.initiator_id
+        else:
+            sender_usable = sender is not None and sender.kind is WalletKind.SYSTEM
+        if not sender_usable:
+            return wallet_not_found((*request.path, "senderWalletId"))
+        if receiver is None or receiver.kind is not WalletKind.USER:
+            return wallet_not_found((*request.path, _receiver_field(request.type)))
+        return None
+
+    def _ledger_failure(self, request: TransferRequest) -> tuple[RefusalCode, str, int | None] | None:
+        """Code, field at fault and, for funds, what was available: the refusals that are recorded, in order of precedence."""
+        sender = self.wallets[request.sender_wallet_id]
+        receiver = self.wallets[request.receiver_wallet_id]
+        receiver_field = _receiver_field(request.type)
+        if sender.status is not WalletStatus.ACTIVE:
+            return RefusalCode.WALLET_NOT_ACTIVE, "senderWalletId", None
+        if receiver.status is not WalletStatus.ACTIVE:
+            return RefusalCode.WALLET_NOT_ACTIVE, receiver_field, None
+        if request.currency != sender.currency:
+            return RefusalCode.CURRENCY_MISMATCH, "amount", None
+        if request.currency != receiver.currency:
+            return RefusalCode.CURRENCY_MISMATCH, receiver_field, None
+        available = self.positions[sender.id].balance - sender.held
+        if sender.kind is WalletKind.USER and available < request.amount:
+            return RefusalCode.INSUFFICIENT_FUNDS, "amount", available
+        return None
+
+    def _overflows(self, request: TransferRequest) -> bool:
+        credited = self.positions[request.receiver_wallet_id].balance + request.amount
+        debited = self.positions[request.sender_wallet_id].balance - request.amount
+        return credited > MAX_MINOR or debited < MIN_MINOR
+
+    def _complete(self, request: TransferRequest) -> Outcome:
+        sender = self.positions[request.sender_wallet_id]
+        receiver = self.positions[request.receiver_wallet_id]
+        posted_at = max(self.now, sender.posted_at, receiver.posted_at, request.created_at)
+        entries = (
+            self._post(request, request.sender_wallet_id, 0, -request.amount, posted_at),
+            self._post(request, request.receiver_wallet_id, 1, request.amount, posted_at),
+        )
+        transaction = _transaction(request, TransactionStatus.COMPLETED, completed_at=posted_at)
+        self._record(transaction)
+        self.settlement.posted.append((transaction, entries))
+        return Outcome(transaction, entries, replayed=False, refusal=None)
+
+    def _post(self, request: TransferRequest, wallet_id: UUID, leg: int, amount: int, posted_at: datetime) -> Entry:
+        position = self.positions[wallet_id]
+        before = position.balance
+        position.balance += amount
+        position.sequence += 1
+        position.posted_at = posted_at
+        return Entry(request.id, leg, wallet_id, position.sequence, amount, before, position.balance, posted_at)
+
+    def _fail(self, request: TransferRequest, code: RefusalCode, field_name: str | None, available: int | None) -> Outcome:
+        transaction = _transaction(
+            request,
+            TransactionStatus.FAILED,
+            failure_code=code,
+            failure_field=field_name,
+            failure_available=available,
+        )
+        self._record(transaction)
+        return Outcome(transaction, (), replayed=False, refusal=self._refusal_of(transaction, request.path))
+
+    def _replay(self, request: TransferRequest, earlier: Transaction) -> Outcome:
+        """The first outcome of a key, whatever it was; or IDEMPOTENCY_KEY_REUSED where the input differs.
+
+        A transaction with this very request's id was written by an earlier try of the same batch whose commit went
+        unanswered: that is its first answer, not a replay.
+        """
+        if earlier.request_hash != request.request_hash:
+            return _untraced(key_reused(request.path, earlier.id))
+        return Outcome(earlier, (), replayed=earlier.id != request.id, refusal=self._refusal_of(earlier, request.path))
+
+    def _refusal_of(self, transaction: Transaction, path: tuple[str, ...]) -> Refusal | None:
+        return refusal_of(transaction, path, self.exponents[transaction.currency])
+
+    def _record(self, transaction: Transaction) -> None:
+        self.recorded[transaction.initiator_id, transaction.idempotency_key] = transaction
+        self.settlement.transactions.append(transaction)
+
+    def _savepoint(self, unit: Unit) -> _Savepoint:
+        touched = {
+            wallet_id: _Position(position.balance, position.sequence, position.posted_at)
+            for request in unit.requests
+            for wallet_id in (request.sender_wallet_id, request.receiver_wallet_id)
+            if (position := self.positions.get(wallet_id)) is not None
+        }
+        return _Savepoint(touched, len(self.settlement.transactions), len(self.settlement.posted))
+
+    def _take_back(self, savepoint: _Savepoint) -> None:
+        self.positions.update(savepoint.positions)
+        for transaction in self.settlement.transactions[savepoint.transactions :]:
+            del self.recorded[transaction.initiator_id, transaction.idempotency_key]
+        del self.settlement.transactions[savepoint.transactions :]
+        del self.settlement.posted[savepoint.posted :]
+
+
+@dataclass(frozen=True, slots=True)
+class _Savepoint:
+    positions: dict[UUID, _Position]
+    transactions: int
+    posted: int
+
+
+def _transaction(
+    request: TransferRequest,
+    status: TransactionStatus,
+    *,
+    completed_at: datetime | None = None,
+    failure_code: RefusalCode | None = None,
+    failure_field: str | None = None,
+    failure_available: int | None = None,
+) -> Transaction:
+    return Transaction(
+        id=request.id,
+        initiator_id=request.initiator_id,
+        idempotency_key=request.idempotency_key,
+        request_hash=request.request_hash,
+        type=request.type,
+        status=status,
+        sender_wallet_id=request.sender_wallet_id,
+        receiver_wallet_id=request.receiver_wallet_id,
+        amount=request.amount,
+        currency=request.currency,
+        description=request.description,
+        failure_code=failure_code,
+        failure_field=failure_field,
+        failure_available=failure_available,
+        created_at=request.created_at,
+        completed_at=completed_at,
+    )
+
+
+def _untraced(refusal: Refusal) -> Outcome:
+    return Outcome(None, (), replayed=False, refusal=refusal)
+
+
+def _receiver_field(type_: TransactionType) -> str:
+    return "walletId" if type_ is TransactionType.DEPOSIT else "receiverWalletId"

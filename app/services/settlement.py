@@ -1,0 +1,225 @@
+"""One batch, one database transaction: lock, read the keys, let the core decide, write, commit."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from uuid import UUID
+
+import asyncpg
+
+from app import events
+from app.clock import Clock
+from app.db import ledger_sql
+from app.records import Entry, Transaction, TransactionType, Wallet, WalletKind
+from app.services.ledger import Outcome, Settlement, TransferRequest, Unit, settle
+
+_ROLLBACK_SECONDS = 1.0
+_FACTS_LIMIT = 100_000
+"""Wallets whose owner and kind are remembered: they never change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """A unit that was left out because others hold these wallets."""
+
+    locked: frozenset[UUID]
+
+
+Answer = tuple[Outcome, ...] | Deferred
+
+
+class KeysTaken(Exception):
+    """Another process recorded one of the keys between our look and our write. Nothing was written: start over."""
+
+
+class CommitUnknown(Exception):
+    """The connection was lost during COMMIT: it may have happened."""
+
+
+class Failure(Enum):
+    """What an error of a batch calls for."""
+
+    RETRY = auto()
+    """Serialization failure, deadlock: the same batch again."""
+    KEYS_TAKEN = auto()
+    LOCK_TIMEOUT = auto()
+    CULPRIT = auto()
+    """One member's data is at fault: find it."""
+    CONNECTION = auto()
+    """The connection is gone; whatever was not committed is rolled back."""
+    OVERLOAD = auto()
+    """The database is too busy: splitting would only add to it."""
+    BUG = auto()
+
+
+_TRANSACTION_TIMEOUT_SQLSTATE = "25P04"
+
+_FAILURES: tuple[tuple[Failure, tuple[type[Exception], ...]], ...] = (
+    (Failure.KEYS_TAKEN, (KeysTaken,)),
+    (
+        Failure.CONNECTION,
+        (
+            CommitUnknown,
+            OSError,
+            asyncpg.PostgresConnectionError,
+            asyncpg.InterfaceError,
+            asyncpg.AdminShutdownError,
+            asyncpg.CrashShutdownError,
+            asyncpg.CannotConnectNowError,
+            asyncpg.IdleInTransactionSessionTimeoutError,
+            # A connection that failover left on a standby: the next one finds the new primary.
+            asyncpg.ReadOnlySQLTransactionError,
+        ),
+    ),
+    (Failure.RETRY, (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)),
+    (Failure.LOCK_TIMEOUT, (asyncpg.LockNotAvailableError,)),
+    (Failure.CULPRIT, (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)),
+    (Failure.OVERLOAD, (asyncpg.QueryCanceledError, asyncpg.InsufficientResourcesError)),
+)
+
+
+def classify(error: Exception) -> Failure:
+    """What to do about an error that a batch ended with."""
+    if isinstance(error, asyncpg.PostgresError) and error.sqlstate == _TRANSACTION_TIMEOUT_SQLSTATE:
+        return Failure.CONNECTION
+    return next((failure for failure, types in _FAILURES if isinstance(error, types)), Failure.BUG)
+
+
+class Settler:
+    """Settles batches, one at a time, on a connection of its own."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[asyncpg.Connection]],
+        clock: Clock,
+        exponents: Mapping[str, int],
+        timeout_seconds: float,
+    ) -> None:
+        self._connect = connect
+        self._clock = clock
+        self._exponents = exponents
+        self._timeout_seconds = timeout_seconds
+        self._connection: asyncpg.Connection | None = None
+        self._facts: dict[UUID, tuple[WalletKind, UUID | None]] = {}
+
+    async def settle(self, units: Sequence[Unit], *, skip_locked: bool = False) -> list[Answer]:
+        """Settle the units in one transaction, in order; when this returns, their outcomes are durable.
+
+        With `skip_locked`, units whose wallets others hold come back as Deferred. Raises whatever stopped the batch
+        (see `classify`), after which nothing of it happened, unless it is CommitUnknown.
+        """
+        connection = await self._ready()
+        committing = False
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await connection.execute("BEGIN")
+                answers = await self._decide_and_write(connection, units, skip_locked=skip_locked)
+                committing = True
+                await connection.execute("COMMIT")
+                return answers
+        except BaseException as error:
+            still_connected = await self._roll_back(connection)
+            # A server that can still be talked to has told what became of the COMMIT; one that cannot has not.
+            if committing and isinstance(error, Exception) and not (still_connected and isinstance(error, asyncpg.PostgresError)):
+                raise CommitUnknown from error
+            raise
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(Exception):
+                await connection.close(timeout=1)
+
+    async def _ready(self) -> asyncpg.Connection:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._connect()
+        return self._connection
+
+    async def _roll_back(self, connection: asyncpg.Connection) -> bool:
+        """Leave the connection clean, or leave it. Tells whether it can still be used."""
+        try:
+            async with asyncio.timeout(_ROLLBACK_SECONDS):
+                await connection.execute("ROLLBACK")
+        except BaseException as error:
+            connection.terminate()
+            self._connection = None
+            if not isinstance(error, Exception):
+                raise
+            return False
+        return True
+
+    async def _decide_and_write(
+        self, connection: asyncpg.Connection, units: Sequence[Unit], *, skip_locked: bool
+    ) -> list[Answer]:
+        needed = await self._wallets_to_lock(connection, units)
+        wallets = await ledger_sql.lock_wallets(connection, set().union(*needed), skip_locked=skip_locked)
+        missing = [frozenset(wallet_ids - wallets.keys()) for wallet_ids in needed]
+        ready = [unit for unit, locked in zip(units, missing, strict=True) if not locked]
+        keys = list({request.key for unit in ready for request in unit.requests})
+        recorded = await ledger_sql.recorded_transactions(connection, keys)
+        settlement = settle(ready, wallets, recorded, self._clock(), self._exponents)
+        await self._write(connection, settlement, wallets)
+        outcomes = iter(settlement.outcomes)
+        return [Deferred(locked) if locked else next(outcomes) for locked in missing]
+
+    async def _wallets_to_lock(self, connection: asyncpg.Connection, units: Sequence[Unit]) -> list[set[UUID]]:
+        """For each unit the wallets that its requests may name.
+
+        Only those are locked: naming a stranger's wallet as the payer cannot hold it up. The core refuses the rest.
+        """
+        named = {
+            wallet_id
+            for unit in units
+            for request in unit.requests
+            for wallet_id in (request.sender_wallet_id, request.receiver_wallet_id)
+        }
+        unknown = named - self._facts.keys()
+        if unknown:
+            if len(self._facts) + len(unknown) > _FACTS_LIMIT:
+                self._facts.clear()
+                unknown = named
+            self._facts |= await ledger_sql.wallet_facts(connection, unknown)
+        return [set().union(*map(self._nameable, unit.requests)) for unit in units]
+
+    def _nameable(self, request: TransferRequest) -> set[UUID]:
+        kind, owner_id = self._facts.get(request.sender_wallet_id, (None, None))
+        if request.type is TransactionType.TRANSFER:
+            usable = kind is WalletKind.USER and owner_id == request.initiator_id
+        else:
+            usable = kind is WalletKind.SYSTEM
+        if not usable:
+            return set()
+        receiver_kind, _ = self._facts.get(request.receiver_wallet_id, (None, None))
+        if receiver_kind is not WalletKind.USER:
+            return {request.sender_wallet_id}
+        return {request.sender_wallet_id, request.receiver_wallet_id}
+
+    async def _write(self, connection: asyncpg.Connection, settlement: Settlement, wallets: Mapping[UUID, Wallet]) -> None:
+        if not settlement.transactions:
+            return
+        written = await ledger_sql.insert_transactions(connection, settlement.transactions)
+        if written < len(settlement.transactions):
+            raise KeysTaken
+        if not settlement.posted:
+            return
+        await ledger_sql.insert_entries(connection, [entry for _, entries in settlement.posted for entry in entries])
+        payloads = [
+            events.settled_payload(
+                transaction.id,
+                _concerned(transaction, entries, wallets),
+                entries,
+            )
+            for transaction, entries in settlement.posted
+        ]
+        await ledger_sql.insert_events(connection, payloads, self._clock())
+
+
+def _concerned(transaction: Transaction, entries: Sequence[Entry], wallets: Mapping[UUID, Wallet]) -> list[UUID]:
+    """Who is told of a transaction: its initiator and the owners of its wallets, each once."""
+    owners = (wallets[entry.wallet_id].owner_id for entry in entries)
+    return list(dict.fromkeys([transaction.initiator_id, *(owner for owner in owners if owner is not None)]))

@@ -1,0 +1,269 @@
+"""Moving money: what a client sends becomes a request, the ledger settles it, the outcome goes back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import orjson
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app import ids
+from app.auth import Viewer
+from app.clock import Clock
+from app.db import models
+from app.db.engine import connect
+from app.errors import Forbidden, Refusal, RefusalCode
+from app.money import AmountError, Currency, parse_amount
+from app.records import Entry, Transaction, TransactionType, WalletKind
+from app.services.group_commit import GroupCommit
+from app.services.input_rules import idempotency_key_refusal, text_refusal
+from app.services.ledger import Member, Outcome, TransferRequest, Unit, settle
+from app.services.refusals import wallet_not_found
+from app.services.settlement import Settler
+from app.settings import Settings
+
+MAX_BATCH = 500
+MAX_DESCRIPTION = 280
+DEPOSITS = "DEPOSITS"
+"""The purpose of the system wallets that deposits come from."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferInput:
+    """A transfer as the client sent it: public ids, an amount as a plain decimal string."""
+
+    idempotency_key: str
+    sender_wallet_id: str
+    receiver_wallet_id: str
+    amount: str
+    currency: str
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DepositInput:
+    """A deposit as the client sent it."""
+
+    idempotency_key: str
+    wallet_id: str
+    amount: str
+    currency: str
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferResult:
+    """The answer to one transfer or deposit."""
+
+    transaction: Transaction | None
+    """Set whenever an outcome was recorded, COMPLETED or FAILED."""
+    replayed: bool
+    refusals: tuple[Refusal, ...]
+    entries: tuple[Entry, ...] = ()
+    """Its entries where it settled just now; empty for a replay."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """One result for each member, or refusals of the batch as a whole."""
+
+    results: tuple[TransferResult, ...]
+    refusals: tuple[Refusal, ...] = ()
+
+
+class Ledger:
+    """What moves money needs: the engine, the currencies, the clock and the running group commit. One per process."""
+
+    def __init__(self, engine: AsyncEngine, settings: Settings, currencies: Mapping[str, Currency], clock: Clock) -> None:
+        self.engine = engine
+        self.currencies = currencies
+        self.clock = clock
+        self.exponents = {code: currency.exponent for code, currency in currencies.items()}
+        self._system_wallets: dict[str, UUID] = {}
+
+        def settler() -> Settler:
+            return Settler(lambda: connect(settings), clock, self.exponents, settings.request_timeout_seconds)
+
+        self.group_commit = GroupCommit(
+            settler(),
+            settler(),
+            queue_limit=settings.transfer_queue_limit,
+            commit_limit=settings.transfer_commit_limit,
+            timeout_seconds=settings.request_timeout_seconds,
+        )
+
+    async def start(self) -> None:
+        """Begin to settle."""
+        await self.group_commit.start()
+
+    async def stop(self) -> None:
+        """Finish what was accepted."""
+        await self.group_commit.stop()
+
+    async def settle(self, unit: Unit) -> tuple[Outcome, ...]:
+        """The outcomes of a unit. One in which nothing is well-formed needs no database."""
+        if not unit.requests:
+            return settle([unit], {}, {}, self.clock(), self.exponents).outcomes[0]
+        return await self.group_commit.settle(unit)
+
+    async def deposits_wallet(self, currency: str) -> UUID:
+        """The system wallet that deposits in this currency come from; made at the first one."""
+        wallet_id = self._system_wallets.get(currency)
+        if wallet_id is None:
+            wallet_id = await find_or_create_system_wallet(self.engine, currency, self.clock())
+            self._system_wallets[currency] = wallet_id
+        return wallet_id
+
+
+async def transfer(ledger: Ledger, viewer: Viewer, asked: TransferInput) -> TransferResult:
+    """Move money from one of the viewer's wallets to another wallet.
+
+    Raises RequestTimeout where the outcome is not known in time and Unavailable where the transfer was not accepted.
+    """
+    member = _transfer_request(ledger, viewer, asked, ("input",))
+    (outcome,) = await ledger.settle(Unit((member,)))
+    return _result(outcome)
+
+
+async def transfer_batch(ledger: Ledger, viewer: Viewer, asked: Sequence[TransferInput], *, atomic: bool) -> BatchResult:
+    """Settle 1 to 500 transfers in their order, each on its own or, if atomic, all or none. Raises as `transfer` does."""
+    if not 1 <= len(asked) <= MAX_BATCH:
+        message = f"A batch holds 1 to {MAX_BATCH} transfers; this one has {len(asked)}."
+        return BatchResult((), (Refusal(RefusalCode.INVALID_INPUT, message, ("input", "transfers")),))
+    members = tuple(
+        _transfer_request(ledger, viewer, one, ("input", "transfers", str(position))) for position, one in enumerate(asked)
+    )
+    outcomes = await ledger.settle(Unit(members, atomic=atomic))
+    return BatchResult(tuple(map(_result, outcomes)))
+
+
+async def deposit(ledger: Ledger, viewer: Viewer, asked: DepositInput) -> TransferResult:
+    """Bring money in from the currency's system wallet. Raises Forbidden for all but administrators, else as `transfer`."""
+    if not viewer.is_admin:
+        raise Forbidden
+    path = ("input",)
+    receiver_id = ids.decode("wal", asked.wallet_id)
+    terms = _terms(ledger, asked, path)
+    if isinstance(terms, Refusal):
+        return TransferResult(None, replayed=False, refusals=(terms,))
+    if receiver_id is None:
+        return TransferResult(None, replayed=False, refusals=(wallet_not_found((*path, "walletId")),))
+    sender_id = await ledger.deposits_wallet(asked.currency)
+    request = _request(ledger, viewer, asked, terms, wallets=(sender_id, receiver_id), path=path)
+    (outcome,) = await ledger.settle(Unit((request,)))
+    return _result(outcome)
+
+
+def _result(outcome: Outcome) -> TransferResult:
+    refusals = () if outcome.refusal is None else (outcome.refusal,)
+    return TransferResult(outcome.transaction, outcome.replayed, refusals, outcome.entries)
+
+
+def _transfer_request(ledger: Ledger, viewer: Viewer, asked: TransferInput, path: tuple[str, ...]) -> Member:
+    """The request behind a client's input, or the first thing that is wrong with it."""
+    terms = _terms(ledger, asked, path)
+    if isinstance(terms, Refusal):
+        return terms
+    sender_id = ids.decode("wal", asked.sender_wallet_id)
+    receiver_id = ids.decode("wal", asked.receiver_wallet_id)
+    if sender_id is not None and sender_id == receiver_id:
+        return Refusal(
+            RefusalCode.SAME_WALLET, "A wallet cannot pay itself: sender and receiver are the same.", (*path, "receiverWalletId")
+        )
+    if sender_id is None:
+        return wallet_not_found((*path, "senderWalletId"))
+    if receiver_id is None:
+        return wallet_not_found((*path, "receiverWalletId"))
+    return _request(ledger, viewer, asked, terms, wallets=(sender_id, receiver_id), path=path)
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    amount: int
+    currency: Currency
+
+
+def _terms(ledger: Ledger, asked: TransferInput | DepositInput, path: tuple[str, ...]) -> _Terms | Refusal:
+    """What every movement must get right, whatever the wallets: amount, text, key, in this order."""
+    currency = ledger.currencies.get(asked.currency)
+    if currency is None:
+        message = "There is no such currency in ISO 4217."
+        return Refusal(RefusalCode.INVALID_INPUT, message, (*path, "amount", "currency"))
+    try:
+        amount = parse_amount(asked.amount, currency)
+    except AmountError as error:
+        return Refusal(RefusalCode.INVALID_AMOUNT, str(error), (*path, "amount"))
+    if asked.description is not None:
+        refusal = text_refusal(asked.description, (*path, "description"), least=0, most=MAX_DESCRIPTION)
+        if refusal is not None:
+            return refusal
+    return idempotency_key_refusal(asked.idempotency_key, path) or _Terms(amount, currency)
+
+
+def _request(
+    ledger: Ledger,
+    viewer: Viewer,
+    asked: TransferInput | DepositInput,
+    terms: _Terms,
+    *,
+    wallets: tuple[UUID, UUID],
+    path: tuple[str, ...],
+) -> TransferRequest:
+    sender_id, receiver_id = wallets
+    type_ = TransactionType.DEPOSIT if isinstance(asked, DepositInput) else TransactionType.TRANSFER
+    now = ledger.clock()
+    return TransferRequest(
+        id=ids.new_transaction_id(now),
+        type=type_,
+        initiator_id=viewer.user_id,
+        idempotency_key=asked.idempotency_key,
+        request_hash=request_hash(
+            type_.value, sender_id.hex, receiver_id.hex, terms.amount, terms.currency.code, asked.description
+        ),
+        sender_wallet_id=sender_id,
+        receiver_wallet_id=receiver_id,
+        amount=terms.amount,
+        currency=terms.currency.code,
+        exponent=terms.currency.exponent,
+        description=asked.description,
+        created_at=now,
+        path=path,
+    )
+
+
+def request_hash(*canonical: str | int | None) -> bytes:
+    """SHA-256 of an input in canonical form: amounts in minor units, so that 12.3 and 12.30 are one."""
+    return hashlib.sha256(orjson.dumps(canonical)).digest()
+
+
+async def find_or_create_system_wallet(engine: AsyncEngine, currency: str, now: datetime) -> UUID:
+    """The id of the currency's system wallet for deposits. Simultaneous first deposits agree on one."""
+    known = select(models.Wallet.id).where(models.Wallet.currency == currency, models.Wallet.system_purpose == DEPOSITS)
+    async with engine.connect() as connection:
+        found: UUID | None = await connection.scalar(known)
+    if found is not None:
+        return found
+    async with engine.begin() as connection:
+        await connection.execute(
+            insert(models.Wallet)
+            .values(
+                id=ids.new_id(now),
+                kind=WalletKind.SYSTEM,
+                name=f"Deposits {currency}",
+                currency=currency,
+                system_purpose=DEPOSITS,
+                posted_at=now,
+                created_at=now,
+            )
+            .on_conflict_do_nothing()
+        )
+    async with engine.connect() as connection:
+        winner: UUID | None = await connection.scalar(known)
+    assert winner is not None
+    return winner
