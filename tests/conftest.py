@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db import migrate
 from app.db.engine import create_engine
-from app.settings import Settings
+from app.settings import Settings, load_settings
 from tests import servers as backends
 from tests.servers import Servers
 
@@ -36,11 +36,12 @@ def servers() -> Iterator[Servers]:
 
 
 @pytest.fixture(scope="session")
-def template_database(servers: Servers) -> Iterator[str]:
+def template_database(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The name of a migrated, otherwise empty database that tests copy."""
     name = f"paycore_template_{uuid4().hex[:12]}"
     servers.execute(f"CREATE DATABASE {name}")
-    asyncio.run(migrate.upgrade(_settings(backends.with_database(servers.database_url, name), servers.redis_url)))
+    url = backends.with_database(servers.database_url, name)
+    asyncio.run(migrate.upgrade(_settings(url, servers.redis_url, tmp_path_factory.mktemp("home"))))
     yield name
     servers.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -66,7 +67,7 @@ def database(servers: Servers, template_database: str) -> Iterator[str]:
 @pytest.fixture
 def settings(database: str, servers: Servers, tmp_path: Path) -> Settings:
     """The settings of a service on this test's database."""
-    return _settings(database, servers.redis_url, home=tmp_path)
+    return _settings(database, servers.redis_url, tmp_path)
 
 
 @pytest.fixture
@@ -90,5 +91,5 @@ def free_port() -> int:
     return backends.free_port()
 
 
-def _settings(database_url: str, redis_url: str, home: Path | None = None) -> Settings:
-    return Settings(environment="test", database_url=database_url, redis_url=redis_url, **({"home": home} if home else {}))
+def _settings(database_url: str, redis_url: str, home: Path) -> Settings:
+    return load_settings(environment="test", database_url=database_url, redis_url=redis_url, home=home)

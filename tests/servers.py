@@ -11,12 +11,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 import redis
+from testcontainers.community.postgres import PostgresContainer
+from testcontainers.community.redis import RedisContainer
 
 from app.embedded import EmbeddedServers, start_servers
 
@@ -123,7 +124,7 @@ class Given(Servers):
 class Containers(Servers):
     """The official images, by testcontainers, on ports that stay the same when a container restarts."""
 
-    def __init__(self, postgres: Any, redis_container: Any, redis_port: int, postgres_port: int) -> None:
+    def __init__(self, postgres: PostgresContainer, redis_container: RedisContainer, redis_port: int, postgres_port: int) -> None:
         self._postgres = postgres
         self._redis = redis_container
         self.database_url = f"postgresql://paycore:paycore@127.0.0.1:{postgres_port}/paycore"
@@ -151,6 +152,7 @@ class Containers(Servers):
 
 @contextmanager
 def embedded_servers() -> Iterator[Servers]:
+    """Servers from Python wheels, with a temporary home."""
     home = Path(tempfile.mkdtemp(prefix="paycore-test-"))
     try:
         with start_servers(home, durable=False) as servers:
@@ -161,10 +163,7 @@ def embedded_servers() -> Iterator[Servers]:
 
 @contextmanager
 def container_servers() -> Iterator[Servers]:
-    # Asked for by a setting, on machines with a Docker daemon; elsewhere its import alone would be wasted time.
-    from testcontainers.community.postgres import PostgresContainer
-    from testcontainers.community.redis import RedisContainer
-
+    """The official images; needs a Docker daemon."""
     postgres_port, redis_port = free_port(), free_port()
     postgres = PostgresContainer("postgres:18", username="paycore", password="paycore", dbname="paycore", driver=None)
     redis_container = RedisContainer("valkey/valkey:9")
@@ -173,7 +172,7 @@ def container_servers() -> Iterator[Servers]:
 
 
 def servers_by_setting() -> Iterator[Servers]:
-    """PAYCORE_TEST_SERVERS: `embedded` (default), `testcontainers`; or the servers of PAYCORE_TEST_DATABASE_URL and _REDIS_URL."""
+    """Those of PAYCORE_TEST_DATABASE_URL and _REDIS_URL, or what PAYCORE_TEST_SERVERS says: embedded (default), testcontainers."""
     database_url, redis_url = os.environ.get("PAYCORE_TEST_DATABASE_URL"), os.environ.get("PAYCORE_TEST_REDIS_URL")
     kind = os.environ.get("PAYCORE_TEST_SERVERS", "embedded")
     if database_url and redis_url:

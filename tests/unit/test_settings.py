@@ -55,7 +55,7 @@ def test_an_empty_variable_counts_as_unset(monkeypatch):
 def test_settings_cannot_be_changed_after_the_start():
     settings = load_settings()
     with pytest.raises(ValidationError, match="frozen"):
-        settings.port = 1
+        settings.port = 1  # type: ignore[misc]
 
 
 def test_production_starts_with_a_secret_and_servers_of_its_own(production):
