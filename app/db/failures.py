@@ -1,0 +1,29 @@
+"""Which errors mean that the database cannot serve now, wherever they surface."""
+
+from __future__ import annotations
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+_BUSY = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.TransactionRollbackError,
+)
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether the same request may succeed a little later: connection lost, pool or server exhausted, lock or statement
+    timeout, serialization failure. SQLAlchemy's wrappers are looked through.
+    """
+    if isinstance(error, PoolTimeoutError):
+        return True
+    if isinstance(error, DBAPIError):
+        cause = error.orig.__cause__ if error.orig is not None else None
+        return error.connection_invalidated or isinstance(cause, _BUSY)
+    return isinstance(error, _BUSY)

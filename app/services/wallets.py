@@ -1,0 +1,207 @@
+"""Opening wallets and changing their status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import insert, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_or_skip
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app import events, ids
+from app.auth import Viewer
+from app.clock import Clock
+from app.db import models
+from app.db.rows import WALLET_COLUMNS, wallet_of
+from app.errors import Forbidden, Refusal, RefusalCode
+from app.money import Currency
+from app.records import Wallet, WalletKind, WalletStatus
+from app.services.input_rules import idempotency_key_refusal, text_refusal
+from app.services.refusals import key_reused, wallet_not_found
+from app.services.transfers import request_hash
+
+MAX_NAME = 100
+MAX_REASON = 280
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWalletInput:
+    """A wallet as the client asked for it."""
+
+    idempotency_key: str
+    currency: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class WalletResult:
+    """The wallet, or why not."""
+
+    wallet: Wallet | None
+    refusals: tuple[Refusal, ...] = ()
+    replayed: bool = False
+
+
+async def open_wallet(
+    engine: AsyncEngine, viewer: Viewer, asked: OpenWalletInput, currencies: Mapping[str, Currency], clock: Clock
+) -> WalletResult:
+    """Open an empty wallet for the viewer; the same key again answers with the same wallet."""
+    refusal = _opening_refusal(asked, currencies)
+    if refusal is not None:
+        return WalletResult(None, (refusal,))
+    asked_hash = request_hash("OPEN_WALLET", asked.currency, asked.name)
+    async with engine.connect() as connection:
+        earlier = await _opened(connection, viewer.user_id, asked.idempotency_key)
+    if earlier is None:
+        wallet = await _open(engine, viewer.user_id, asked, asked_hash, clock())
+        if wallet is not None:
+            return WalletResult(wallet)
+        # Another request with this key was faster: its answer is ours.
+        async with engine.connect() as connection:
+            earlier = await _opened(connection, viewer.user_id, asked.idempotency_key)
+        assert earlier is not None
+    earlier_hash, wallet = earlier
+    if earlier_hash != asked_hash:
+        return WalletResult(None, (key_reused(("input",), None),))
+    return WalletResult(wallet, replayed=True)
+
+
+def _opening_refusal(asked: OpenWalletInput, currencies: Mapping[str, Currency]) -> Refusal | None:
+    if asked.currency not in currencies:
+        message = "There is no such currency in ISO 4217."
+        return Refusal(RefusalCode.INVALID_INPUT, message, ("input", "currency"))
+    return text_refusal(asked.name, ("input", "name"), least=1, most=MAX_NAME) or idempotency_key_refusal(
+        asked.idempotency_key, ("input",)
+    )
+
+
+async def _opened(connection: AsyncConnection, owner_id: UUID, key: str) -> tuple[bytes, Wallet] | None:
+    """The hash of the input that a key was first used with, and the wallet that it opened."""
+    opening = models.WalletOpening
+    row = (
+        await connection.execute(
+            select(*WALLET_COLUMNS, opening.request_hash)
+            .join(models.Wallet, models.Wallet.id == opening.wallet_id)
+            .where(opening.owner_id == owner_id, opening.idempotency_key == key)
+        )
+    ).one_or_none()
+    return None if row is None else (row[-1], wallet_of(row[:-1]))
+
+
+async def _open(engine: AsyncEngine, owner_id: UUID, asked: OpenWalletInput, asked_hash: bytes, now: datetime) -> Wallet | None:
+    """The new wallet; None where its key was taken meanwhile, and then nothing is written."""
+    wallet_id = ids.new_id(now)
+    async with engine.connect() as connection:
+        row = (
+            await connection.execute(
+                insert(models.Wallet)
+                .values(
+                    id=wallet_id,
+                    kind=WalletKind.USER,
+                    owner_id=owner_id,
+                    name=asked.name,
+                    currency=asked.currency,
+                    posted_at=now,
+                    created_at=now,
+                )
+                .returning(*WALLET_COLUMNS)
+            )
+        ).one()
+        claimed = await connection.scalar(
+            insert_or_skip(models.WalletOpening)
+            .values(owner_id=owner_id, idempotency_key=asked.idempotency_key, request_hash=asked_hash, wallet_id=wallet_id)
+            .on_conflict_do_nothing(constraint="wallet_openings_pkey")
+            .returning(models.WalletOpening.wallet_id)
+        )
+        if claimed is None:
+            await connection.rollback()
+            return None
+        await connection.commit()
+    return wallet_of(row)
+
+
+async def set_wallet_status(
+    engine: AsyncEngine,
+    viewer: Viewer,
+    wallet_id: str,
+    status: WalletStatus,
+    reason: str,
+    *,
+    clock: Clock,
+    request_id: str | None = None,
+) -> WalletResult:
+    """Freeze, close or reactivate a wallet, with a reason for the audit log. Raises Forbidden for all but administrators.
+
+    A wallet that already has the status stays untouched and leaves no record.
+    """
+    if not viewer.is_admin:
+        raise Forbidden
+    refusal = text_refusal(reason, ("input", "reason"), least=1, most=MAX_REASON)
+    if refusal is not None:
+        return WalletResult(None, (refusal,))
+    decoded = ids.decode("wal", wallet_id)
+    if decoded is None:
+        return WalletResult(None, (wallet_not_found(("input", "walletId")),))
+    async with engine.begin() as connection:
+        row = (
+            await connection.execute(select(*WALLET_COLUMNS).where(models.Wallet.id == decoded).with_for_update(key_share=True))
+        ).one_or_none()
+        if row is None:
+            return WalletResult(None, (wallet_not_found(("input", "walletId")),))
+        before = wallet_of(row)
+        if before.status is status:
+            return WalletResult(before)
+        if status is WalletStatus.CLOSED and (before.balance or before.held):
+            return WalletResult(None, (_not_empty(),))
+        after = await _change_status(connection, before, status)
+        await _audit(connection, viewer, before, after, reason=reason, now=clock(), request_id=request_id)
+        await _announce(connection, after, clock())
+    return WalletResult(after)
+
+
+def _not_empty() -> Refusal:
+    return Refusal(RefusalCode.INVALID_INPUT, "Only an empty wallet can be closed: move its money first.", ("input", "status"))
+
+
+async def _change_status(connection: AsyncConnection, wallet: Wallet, status: WalletStatus) -> Wallet:
+    row = (
+        await connection.execute(
+            update(models.Wallet).where(models.Wallet.id == wallet.id).values(status=status).returning(*WALLET_COLUMNS)
+        )
+    ).one()
+    return wallet_of(row)
+
+
+async def _audit(
+    connection: AsyncConnection,
+    viewer: Viewer,
+    before: Wallet,
+    after: Wallet,
+    *,
+    reason: str,
+    now: datetime,
+    request_id: str | None,
+) -> None:
+    await connection.execute(
+        insert(models.AuditRecord).values(
+            id=ids.new_id(now),
+            actor_id=viewer.user_id,
+            action="SET_WALLET_STATUS",
+            subject_id=after.id,
+            before={"status": before.status.value},
+            after={"status": after.status.value},
+            reason=reason,
+            request_id=request_id,
+            created_at=now,
+        )
+    )
+
+
+async def _announce(connection: AsyncConnection, wallet: Wallet, now: datetime) -> None:
+    payload: dict[str, Any] = orjson.loads(events.wallet_state_payload(wallet.id, wallet.version))
+    await connection.execute(insert(models.OutboxEvent).values(created_at=now, payload=payload))
