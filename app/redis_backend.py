@@ -1,0 +1,242 @@
+"""Redis pub/sub as broadcaster's backend: a connection that survives Redis, and a publisher for the relay."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from broadcaster import BroadcastBackend
+from broadcaster import Event as Published
+from redis import asyncio as redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from app.backoff import Backoff
+from app.errors import ConfigurationError
+from app.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+REDIS_ERRORS: Final = (RedisError, OSError)
+"""What talking to Redis may raise while Redis is away."""
+
+_CONNECT_TIMEOUT_SECONDS: Final = 5.0
+_CONFIRM_TIMEOUT_SECONDS: Final = 5.0
+PING_SECONDS: Final = 5.0
+"""After this long a silence Redis is asked whether it is there; after as long again it is not."""
+
+
+class CatchUp(enum.Enum):
+    """The type of CATCH_UP."""
+
+    CATCH_UP = "CATCH_UP"
+
+
+CATCH_UP: Final = CatchUp.CATCH_UP
+"""Takes a message's place: some may have been lost before this one."""
+
+
+def redis_url(settings: Settings) -> str:
+    """The URL of Redis. Raises ConfigurationError where there is none."""
+    if settings.redis_url is None:
+        raise ConfigurationError("PAYCORE_REDIS_URL is not set. For a demo with its own servers run `paycore dev`.")
+    return settings.redis_url.get_secret_value()
+
+
+class RedisPublisher:
+    """Publishes many messages in one round trip, in their order. Raises REDIS_ERRORS; then any part may have gone out."""
+
+    def __init__(self, url: str) -> None:
+        self._client = redis.Redis.from_url(
+            url,
+            protocol=2,
+            retry=Retry(NoBackoff(), 0),
+            socket_timeout=_CONNECT_TIMEOUT_SECONDS,
+            socket_connect_timeout=_CONNECT_TIMEOUT_SECONDS,
+        )
+
+    async def publish(self, messages: Iterable[tuple[str, str]]) -> None:
+        """Publish (channel, message) pairs; returns once Redis has answered all."""
+        async with self._client.pipeline(transaction=False) as pipeline:
+            for channel, message in messages:
+                pipeline.publish(channel, message)
+            await pipeline.execute()
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        await self._client.aclose()
+
+
+@dataclass(slots=True)
+class _Awaited:
+    """A SUBSCRIBE that was sent and that Redis has yet to confirm."""
+
+    channel: str
+    confirmed: asyncio.Future[None] | None
+    """Whoever waits for it; None after a reconnection, where nobody does."""
+
+
+class RedisBackend(BroadcastBackend):
+    """Redis under broadcaster, supervised.
+
+    Broadcaster's listener asks for one event after the other. Here that means: wait on the connection; when it is
+    silent, ping; when it is gone, reconnect, subscribe to everything again and, as Redis confirms each channel, tell its
+    subscribers to catch up. Nothing that Redis does ends it.
+    """
+
+    def __init__(self, url: str, *, ping_seconds: float = PING_SECONDS) -> None:
+        # RESP2, because there a subscribed connection carries nothing but pushes and pongs. No socket timeout: silence
+        # is normal here, and a timeout would wrap each write in a task whose cancellation closes the connection.
+        self._pool = redis.ConnectionPool.from_url(
+            url, protocol=2, retry=Retry(NoBackoff(), 0), socket_timeout=None, socket_connect_timeout=_CONNECT_TIMEOUT_SECONDS
+        )
+        self._publisher = RedisPublisher(url)
+        self._ping_seconds = ping_seconds
+        self._connection: redis.Connection | None = None
+        self._channels: set[str] = set()
+        self._awaited: deque[_Awaited] = deque()
+        self._to_announce: deque[str] = deque()
+        self._pinged = False
+        self._backoff = Backoff(0.05, 5.0)
+        self._was_away = False
+
+    @property
+    def healthy(self) -> bool:
+        """Whether there is a connection, and it has answered lately."""
+        return self._connection is not None
+
+    async def connect(self) -> None:
+        """Try once. Where Redis is away the service starts all the same, and `next_published` goes on trying."""
+        try:
+            await self._connect()
+        except REDIS_ERRORS as error:
+            await self._lose(error)
+
+    async def disconnect(self) -> None:
+        """Close the connections."""
+        await self._drop()
+        await self._publisher.close()
+
+    async def subscribe(self, group: str) -> None:
+        """Returns once Redis has confirmed it. Where Redis is away, returns too: CATCH_UP follows once it has."""
+        self._channels.add(group)
+        if self._connection is None:
+            return
+        confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        try:
+            await self._send_subscribe([_Awaited(group, confirmed)])
+            async with asyncio.timeout(_CONFIRM_TIMEOUT_SECONDS):
+                await confirmed
+        except REDIS_ERRORS as error:
+            logger.debug("no confirmation for %s yet: %s", group, error)
+
+    async def unsubscribe(self, group: str) -> None:
+        """Returns once it is sent."""
+        self._channels.discard(group)
+        if self._connection is not None:
+            try:
+                await self._send("UNSUBSCRIBE", group)
+            except REDIS_ERRORS as error:
+                logger.debug("could not unsubscribe from %s: %s", group, error)
+
+    async def publish(self, channel: str, message: Any) -> None:
+        """Publish one message. Raises REDIS_ERRORS."""
+        await self._publisher.publish([(channel, message)])
+
+    async def next_published(self) -> Published:
+        """The next message, or CATCH_UP in a message's place. Never raises for what Redis does."""
+        while True:
+            if self._to_announce:
+                return Published(self._to_announce.popleft(), cast("str", CATCH_UP))
+            try:
+                if self._connection is None:
+                    await asyncio.sleep(self._backoff.next())
+                    await self._connect()
+                event = await self._read()
+            except REDIS_ERRORS as error:
+                await self._lose(error)
+            else:
+                if event is not None:
+                    return event
+
+    async def _connect(self) -> None:
+        connection: redis.Connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        try:
+            async with asyncio.timeout(_CONNECT_TIMEOUT_SECONDS):
+                await connection.connect()  # type: ignore[no-untyped-call]
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        self._connection = connection
+        self._pinged = False
+        if self._was_away:
+            logger.info("Redis is back; %d channels catch up", len(self._channels))
+            self._was_away = False
+        if self._channels:
+            await self._send_subscribe([_Awaited(channel, None) for channel in self._channels])
+
+    async def _send_subscribe(self, subscriptions: list[_Awaited]) -> None:
+        # Redis confirms in the order of sending; noting and writing happen without a pause in between.
+        self._awaited.extend(subscriptions)
+        await self._send("SUBSCRIBE", *(s.channel for s in subscriptions))
+
+    async def _send(self, *command: str) -> None:
+        # Left alone, redis-py would quietly connect again, and nobody would be told to catch up.
+        if self._connection is None or not self._connection.is_connected:
+            raise redis.ConnectionError("the connection to Redis is gone")
+        await self._connection.send_command(*command, check_health=False)
+
+    async def _read(self) -> Published | None:
+        """One answer of Redis; None where it was no message."""
+        assert self._connection is not None
+        answer = await self._connection.read_response(timeout=self._ping_seconds, disconnect_on_error=False)
+        if answer is None:
+            await self._ping()
+            return None
+        self._pinged = False
+        self._backoff.reset()
+        match answer:
+            case [b"message", channel, message]:
+                return Published(channel.decode(), message.decode())
+            case [b"subscribe", channel, _]:
+                self._confirm(channel.decode())
+            case _:  # a pong, or the confirmation of an UNSUBSCRIBE
+                pass
+        return None
+
+    def _confirm(self, channel: str) -> None:
+        awaited = self._awaited.popleft()
+        assert awaited.channel == channel, "Redis confirms in order"
+        if awaited.confirmed is not None and not awaited.confirmed.done():
+            awaited.confirmed.set_result(None)
+        else:
+            # Nobody waited for it, so whoever is there may have missed something before it.
+            self._to_announce.append(channel)
+
+    async def _ping(self) -> None:
+        if self._pinged:
+            raise TimeoutError(f"no answer to PING within {self._ping_seconds} s")
+        self._pinged = True
+        async with asyncio.timeout(self._ping_seconds):
+            await self._send("PING")
+
+    async def _lose(self, error: BaseException) -> None:
+        if not self._was_away:
+            self._was_away = True
+            logger.warning("Redis is away; live updates come from the database until it is back: %s", error)
+        await self._drop()
+
+    async def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        for awaited in self._awaited:
+            if awaited.confirmed is not None and not awaited.confirmed.done():
+                awaited.confirmed.set_result(None)
+        self._awaited.clear()
+        if connection is not None:
+            await connection.disconnect(nowait=True)
