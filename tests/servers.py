@@ -172,7 +172,7 @@ def container_servers() -> Iterator[Servers]:
 
 
 def servers_by_setting() -> Iterator[Servers]:
-    """Those of PAYCORE_TEST_DATABASE_URL and _REDIS_URL, or what PAYCORE_TEST_SERVERS says: embedded (default), testcontainers."""
+    """Those of PAYCORE_TEST_DATABASE_URL and _REDIS_URL, or what PAYCORE_TEST_SERVERS says: embedded or testcontainers."""
     database_url, redis_url = os.environ.get("PAYCORE_TEST_DATABASE_URL"), os.environ.get("PAYCORE_TEST_REDIS_URL")
     kind = os.environ.get("PAYCORE_TEST_SERVERS", "embedded")
     if database_url and redis_url:

@@ -16,6 +16,7 @@ from pathlib import Path
 from app.embedded.processes import CURRENT_USER, Account
 from app.errors import ConfigurationError
 
+_DEBIAN_PROGRAMS = Path("/usr/lib/postgresql")
 _LONGEST_SOCKET_DIRECTORY = 80
 """Characters. A socket's whole path may have about 104 on macOS, 108 on Linux."""
 
@@ -35,7 +36,7 @@ def find_postgres() -> PostgresPrograms:
         return PostgresPrograms(wheel / "pginstall18/bin", wheel)
     on_path = shutil.which("postgres")
     installed = [Path(on_path).resolve().parent] if on_path else []
-    installed += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_major_version, reverse=True)
+    installed += sorted(_DEBIAN_PROGRAMS.glob("*/bin"), key=_major_version, reverse=True)
     for directory in installed:
         if (directory / "postgres").exists() and (directory / "initdb").exists():
             return PostgresPrograms(directory)
