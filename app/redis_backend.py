@@ -49,8 +49,12 @@ def redis_url(settings: Settings) -> str:
     return settings.redis_url.get_secret_value()
 
 
+class NotPublished(Exception):
+    """Redis did not take all messages; any part of them may have gone out."""
+
+
 class RedisPublisher:
-    """Publishes many messages in one round trip, in their order. Raises REDIS_ERRORS; then any part may have gone out."""
+    """Publishes many messages in one round trip, in their order."""
 
     def __init__(self, url: str) -> None:
         self._client = redis.Redis.from_url(
@@ -62,11 +66,14 @@ class RedisPublisher:
         )
 
     async def publish(self, messages: Iterable[tuple[str, str]]) -> None:
-        """Publish (channel, message) pairs; returns once Redis has answered all."""
-        async with self._client.pipeline(transaction=False) as pipeline:
-            for channel, message in messages:
-                pipeline.publish(channel, message)
-            await pipeline.execute()
+        """Publish (channel, message) pairs; returns once Redis has answered all. Raises NotPublished."""
+        try:
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for channel, message in messages:
+                    pipeline.publish(channel, message)
+                await pipeline.execute()
+        except REDIS_ERRORS as error:
+            raise NotPublished(str(error)) from error
 
     async def close(self) -> None:
         """Give the connection back."""
@@ -146,7 +153,7 @@ class RedisBackend(BroadcastBackend):
                 logger.debug("could not unsubscribe from %s: %s", group, error)
 
     async def publish(self, channel: str, message: Any) -> None:
-        """Publish one message. Raises REDIS_ERRORS."""
+        """Publish one message. Raises NotPublished."""
         await self._publisher.publish([(channel, message)])
 
     async def next_published(self) -> Published:

@@ -1,0 +1,159 @@
+"""The outbox relay: takes committed news from the database, publishes it over Redis, and deletes it.
+
+One relay leads, by a lock that lives and dies with its database connection; others stand by and take over. The leader
+claims on that same connection, so a leader that lost its lock cannot claim. Rows are published in the order of their
+ids, which were given under the wallets' locks: in order per wallet. A row is deleted after it was published: a crash in
+between publishes it twice, never not at all, and subscribers drop what they have seen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from app import events
+from app.backoff import Backoff
+from app.db import outbox_sql
+from app.db.engine import connect
+from app.db.outbox_sql import LowWater
+from app.redis_backend import NotPublished, RedisPublisher, redis_url
+from app.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+_STANDBY_SECONDS = 1.0
+_FIRST_IDLE_SECONDS = 0.001
+_CLOSE_TIMEOUT_SECONDS = 2.0
+
+
+class OutboxRelay:
+    """One relay. `run` returns when it is told to stop, having finished what it had in hand."""
+
+    def __init__(self, settings: Settings, publisher: RedisPublisher) -> None:
+        self._settings = settings
+        self._publisher = publisher
+        self._low_water = LowWater()
+        self._unreadable: set[int] = set()
+        """Rows that this code cannot read. They stay in the outbox, for people or a newer version; each leader reports them."""
+        self._database_away = False
+        self._redis_away = False
+        self.leading = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Lead or stand by until `stop` is set, through restarts of database and Redis."""
+        backoff = Backoff(0.1, 5.0)
+        while not stop.is_set():
+            try:
+                async with self._connection() as connection:
+                    backoff.reset()
+                    self._report_database(None)
+                    await self._stand_by(connection, stop)
+                    await self._lead(connection, stop)
+            except _DATABASE_ERRORS as error:
+                self._report_database(error)
+                await _pause(stop, backoff.next())
+            finally:
+                self.leading = False
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
+        # A deletion that a crash undoes only publishes again, so it need not wait for the disk.
+        connection = await connect(self._settings, application_name="paycore-relay", synchronous_commit="off")
+        try:
+            await outbox_sql.allow_long_statements(connection)
+            yield connection
+        finally:
+            try:
+                await connection.close(timeout=_CLOSE_TIMEOUT_SECONDS)
+            except _DATABASE_ERRORS:
+                connection.terminate()
+
+    async def _stand_by(self, connection: asyncpg.Connection, stop: asyncio.Event) -> None:
+        """Returns once this connection leads, or with `stop`."""
+        waited = False
+        while not stop.is_set():
+            if await outbox_sql.try_to_lead(connection):
+                self.leading = True
+                logger.info("this relay leads")
+                return
+            if not waited:
+                logger.info("another relay leads; this one stands by")
+                waited = True
+            await _pause(stop, _STANDBY_SECONDS)
+
+    async def _lead(self, connection: asyncpg.Connection, stop: asyncio.Event) -> None:
+        self._low_water = LowWater()
+        self._unreadable.clear()
+        idle = Backoff(min(_FIRST_IDLE_SECONDS, self._settings.relay_idle_seconds), self._settings.relay_idle_seconds)
+        redis_away = Backoff(0.05, 5.0)
+        while not stop.is_set():
+            try:
+                worked = await self._relay_some(connection)
+            except NotPublished as error:
+                self._report_redis(error)
+                await _pause(stop, redis_away.next())
+                continue
+            if worked:
+                self._report_redis(None)
+                redis_away.reset()
+                idle.reset()
+            else:
+                await _pause(stop, idle.next())
+
+    async def _relay_some(self, connection: asyncpg.Connection) -> bool:
+        """Publish and delete what waits, up to the limit; whether there was any. Raises NotPublished; then all rows stay."""
+        claim = await outbox_sql.claim(connection, self._low_water.id, self._settings.relay_batch_limit)
+        messages: list[tuple[str, str]] = []
+        published: list[int] = []
+        for row in claim.rows:
+            if row.id in self._unreadable:
+                continue
+            try:
+                messages += events.messages(row.payload)
+                published.append(row.id)
+            except events.MalformedEvent as error:
+                self._unreadable.add(row.id)
+                logger.error("outbox row %d is set aside, it cannot be read: %s", row.id, error)  # noqa: TRY400 - no trace
+        if messages:
+            await self._publisher.publish(messages)
+        if claim.rows:
+            self._low_water.deleted(claim, await outbox_sql.delete(connection, published))
+        self._low_water.passed(claim)
+        return bool(published)
+
+    def _report_database(self, error: Exception | None) -> None:
+        if error is not None and not self._database_away:
+            logger.warning("the relay waits for the database: %s", error)
+        elif error is None and self._database_away:
+            logger.info("the relay has the database back")
+        self._database_away = error is not None
+
+    def _report_redis(self, error: Exception | None) -> None:
+        if error is not None and not self._redis_away:
+            logger.warning("the relay waits for Redis, the outbox keeps everything: %s", error)
+        elif error is None and self._redis_away:
+            logger.info("the relay has Redis back")
+        self._redis_away = error is not None
+
+
+async def run_relay(settings: Settings, stop: asyncio.Event) -> None:
+    """Run one relay until `stop` is set. Raises ConfigurationError where it is not configured to run."""
+    publisher = RedisPublisher(redis_url(settings))
+    try:
+        await OutboxRelay(settings, publisher).run(stop)
+    finally:
+        await publisher.close()
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    """Sleep, but not past `stop`."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        pass

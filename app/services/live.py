@@ -1,0 +1,272 @@
+"""Live updates: whoever watches a wallet gets every entry once, in sequence, whatever restarts in between.
+
+Pub/sub is fast and may lose; the database never does. So a watch subscribes first, then reads the database from the
+client's cursor up to the wallet's sequence, then follows what is published: it drops what it has seen, and reads the
+database again on a gap, after Redis was away, when it was too slow, and when a regular comparison finds it behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TypeVar
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app import events
+from app.auth import Viewer
+from app.backoff import Backoff
+from app.db import live_sql
+from app.db.failures import is_unavailable
+from app.errors import BadUserInput, NotFound
+from app.pubsub import PubSub, Subscription, Unsubscribed
+from app.records import Entry, Wallet
+from app.redis_backend import CATCH_UP
+from app.settings import Settings
+from app.update_cursor import decode_update_cursor, encode_update_cursor
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_DATABASE_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+_PAGE = 500
+"""Entries read at a time: what one watch that catches up holds in memory."""
+_CHECK_GRACE_SECONDS = 0.5
+"""How far a watch may be behind the database before it is told: news on its way needs no second look."""
+
+
+class UpdateKind(StrEnum):
+    """WalletUpdateKind of the GraphQL contract."""
+
+    SNAPSHOT = "SNAPSHOT"
+    ENTRY = "ENTRY"
+    STATE = "STATE"
+
+
+@dataclass(frozen=True, slots=True)
+class WalletUpdate:
+    """One update. `wallet` is the present state, never older than `entry`."""
+
+    kind: UpdateKind
+    cursor: str
+    wallet: Wallet
+    entry: Entry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A transaction settled. `missed` were left out before it because the subscriber was too slow."""
+
+    transaction_id: UUID
+    missed: int
+
+
+class LiveUpdates:
+    """What the watches of one process share: where news arrive, how the database is read, who is compared with it."""
+
+    def __init__(self, engine: AsyncEngine, pubsub: PubSub, settings: Settings) -> None:
+        self._pubsub = pubsub
+        self._reader = _Reader(engine, settings.database_pool_size)
+        self._check_seconds = settings.live_check_seconds
+        self._remembered = settings.subscriber_buffer
+        self._watches: set[_WalletWatch] = set()
+        self._checker: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to compare watched wallets with the database."""
+        self._checker = asyncio.create_task(self._check_regularly(), name="live-updates-check")
+
+    async def stop(self) -> None:
+        """Stop comparing. Watches end with their subscribers, or with the pub/sub connection."""
+        if self._checker is not None:
+            self._checker.cancel()
+            await asyncio.wait([self._checker])
+            self._checker = None
+
+    async def watch_wallet(self, viewer: Viewer, wallet_id: UUID, after: str | None = None) -> AsyncGenerator[WalletUpdate, None]:
+        """Without `after`: a SNAPSHOT, then live. With it: each entry since that cursor, a SNAPSHOT, then live.
+
+        Raises NotFound where the viewer may not load the wallet, BadUserInput for a cursor that is malformed, another
+        wallet's, or ahead of the wallet.
+        """
+        after_sequence = None if after is None else decode_update_cursor(after, wallet_id)
+        try:
+            async with self._pubsub.subscribe(events.wallet_channel(wallet_id)) as subscription:
+                wallet = await self._reader.wallet(wallet_id)
+                if wallet is None or not (viewer.is_admin or wallet.owner_id == viewer.user_id):
+                    raise NotFound
+                if after_sequence is not None and after_sequence > wallet.sequence:
+                    raise BadUserInput(
+                        "This cursor is ahead of the wallet. Subscribe without `after` and start from the snapshot."
+                    )
+                watch = _WalletWatch(
+                    wallet, wallet.sequence if after_sequence is None else after_sequence, subscription, self._reader
+                )
+                self._watches.add(watch)
+                try:
+                    async with aclosing(watch.updates()) as updates:
+                        async for update in updates:
+                            yield update
+                finally:
+                    self._watches.discard(watch)
+        except Unsubscribed:
+            return
+
+    async def watch_settled(self, viewer: Viewer) -> AsyncGenerator[Settled, None]:
+        """Transactions as they settle, from now on: those that concern the viewer; for administrators, all."""
+        channel = events.SETTLED_CHANNEL if viewer.is_admin else events.user_channel(viewer.user_id)
+        seen: OrderedDict[UUID, None] = OrderedDict()
+        try:
+            async with self._pubsub.subscribe(channel) as subscription:
+                while True:
+                    message = await subscription.get()
+                    event = None if message is CATCH_UP else _parse(message)
+                    # The relay may publish twice; it does so soon after the first time.
+                    if not isinstance(event, events.SettledEvent) or event.transaction_id in seen:
+                        continue
+                    seen[event.transaction_id] = None
+                    if len(seen) > self._remembered:
+                        seen.popitem(last=False)
+                    yield Settled(event.transaction_id, subscription.take_dropped())
+        except Unsubscribed:
+            return
+
+    async def _check_regularly(self) -> None:
+        """The last news before a silence may be lost, and nothing after it would tell."""
+        while True:
+            await asyncio.sleep(self._check_seconds)
+            if self._watches:
+                try:
+                    await self._check()
+                except Exception:  # noqa: BLE001 - whatever it is, the next round is needed all the same
+                    logger.exception("comparing the watched wallets with the database failed")
+
+    async def _check(self) -> None:
+        positions = await self._reader.positions({watch.wallet.id for watch in self._watches})
+        await asyncio.sleep(min(_CHECK_GRACE_SECONDS, self._check_seconds))
+        for watch in self._watches:
+            watch.compare(*positions.get(watch.wallet.id, (0, 0)))
+
+
+class _WalletWatch:
+    """Where one subscriber stands. `sequence` is of the last entry it got, `wallet` the newest state that is known here."""
+
+    def __init__(self, wallet: Wallet, sequence: int, subscription: Subscription, reader: _Reader) -> None:
+        self.wallet = wallet
+        self.sequence = sequence
+        self._subscription = subscription
+        self._reader = reader
+
+    def compare(self, sequence: int, version: int) -> None:
+        """Catch up where the database was further than this some time ago."""
+        if self.sequence < sequence or self.wallet.version < version:
+            self._subscription.catch_up()
+
+    async def updates(self) -> AsyncGenerator[WalletUpdate, None]:
+        """All updates, for ever."""
+        async with aclosing(self._entries_up_to(self.wallet)) as missed:
+            async for update in missed:
+                yield update
+        yield self._update(UpdateKind.SNAPSHOT)
+        while True:
+            message = await self._subscription.get()
+            event = None if message is CATCH_UP else _parse(message)
+            match event:
+                case events.EntryEvent(entry) if entry.sequence <= self.sequence:
+                    continue
+                case events.EntryEvent(entry) if entry.sequence == self.sequence + 1:
+                    yield self._entry(entry)
+                case events.WalletStateEvent(_, version):
+                    if version > self.wallet.version:
+                        self.wallet = await self._read_wallet()
+                        yield self._update(UpdateKind.STATE)
+                case _:
+                    async with aclosing(self._catch_up()) as missed:
+                        async for update in missed:
+                            yield update
+
+    async def _catch_up(self) -> AsyncGenerator[WalletUpdate, None]:
+        """What the database has and the subscriber has not."""
+        known_version = self.wallet.version
+        self.wallet = await self._read_wallet()
+        async with aclosing(self._entries_up_to(self.wallet)) as missed:
+            async for update in missed:
+                yield update
+        if self.wallet.version > known_version:
+            yield self._update(UpdateKind.STATE)
+
+    async def _entries_up_to(self, wallet: Wallet) -> AsyncGenerator[WalletUpdate, None]:
+        """Exactly to the row's sequence: what was read together is true together."""
+        while self.sequence < wallet.sequence:
+            for entry in await self._reader.entries(wallet.id, self.sequence, wallet.sequence):
+                assert entry.sequence == self.sequence + 1, "a wallet's entries have no gap"
+                yield self._entry(entry)
+
+    async def _read_wallet(self) -> Wallet:
+        wallet = await self._reader.wallet(self.wallet.id)
+        assert wallet is not None, "wallets are never deleted"
+        return wallet
+
+    def _entry(self, entry: Entry) -> WalletUpdate:
+        self.sequence = entry.sequence
+        if entry.sequence > self.wallet.sequence:
+            self.wallet = replace(self.wallet, balance=entry.balance_after, sequence=entry.sequence, posted_at=entry.created_at)
+        return self._update(UpdateKind.ENTRY, entry)
+
+    def _update(self, kind: UpdateKind, entry: Entry | None = None) -> WalletUpdate:
+        return WalletUpdate(kind, encode_update_cursor(self.wallet.id, self.sequence), self.wallet, entry)
+
+
+class _Reader:
+    """Reads for watches: with patience while the database is away, and never with most of the pool's connections."""
+
+    def __init__(self, engine: AsyncEngine, pool_size: int) -> None:
+        self._engine = engine
+        self._slots = asyncio.Semaphore(max(1, pool_size // 3))
+        self._away = False
+
+    async def wallet(self, wallet_id: UUID) -> Wallet | None:
+        return await self._read(lambda connection: live_sql.wallet_by_id(connection, wallet_id))
+
+    async def entries(self, wallet_id: UUID, after_sequence: int, last_sequence: int) -> Sequence[Entry]:
+        return await self._read(
+            lambda connection: live_sql.entries_between(connection, wallet_id, after_sequence, last_sequence, _PAGE)
+        )
+
+    async def positions(self, wallet_ids: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
+        return await self._read(lambda connection: live_sql.positions(connection, wallet_ids))
+
+    async def _read(self, query: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        backoff = Backoff(0.1, 5.0)
+        while True:
+            try:
+                async with self._slots, self._engine.connect() as connection:
+                    result = await query(connection)
+            except _DATABASE_ERRORS as error:
+                if not is_unavailable(error):
+                    raise
+                if not self._away:
+                    logger.warning("live updates wait for the database: %s", error)
+                self._away = True
+            else:
+                self._away = False
+                return result
+            await asyncio.sleep(backoff.next())
+
+
+def _parse(message: str) -> events.Event | None:
+    """None where it cannot be read: whatever it told, the database knows too."""
+    try:
+        return events.parse(message)
+    except events.MalformedEvent:
+        logger.warning("a message cannot be read and is taken for a gap: %.200s", message)
+        return None
