@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -58,17 +59,9 @@ class Servers(ABC):
         self.kill_postgres()
         self.start_postgres()
 
-    def execute(self, statement: str, *, database: str | None = None) -> None:
-        """Run one SQL statement as the user who owns everything."""
-
-        async def run() -> None:
-            connection = await asyncpg.connect(with_database(self.database_url, database) if database else self.database_url)
-            try:
-                await connection.execute(statement)
-            finally:
-                await connection.close()
-
-        asyncio.run(run())
+    def execute(self, statement: str) -> None:
+        """Run one SQL statement as the user who may create databases."""
+        fetch_value(self.database_url, statement)
 
 
 class Embedded(Servers):
@@ -185,6 +178,19 @@ def servers_by_setting() -> Iterator[Servers]:
 
 
 _BACKENDS = {"embedded": embedded_servers, "testcontainers": container_servers}
+
+
+def fetch_value(url: str, statement: str) -> Any:
+    """The first value that one SQL statement returns, on a connection of its own."""
+
+    async def run() -> Any:
+        connection = await asyncpg.connect(url)
+        try:
+            return await connection.fetchval(statement)
+        finally:
+            await connection.close()
+
+    return asyncio.run(run())
 
 
 def with_database(url: str, name: str) -> str:

