@@ -18,8 +18,9 @@ _BUSY = (
 
 
 def is_unavailable(error: BaseException) -> bool:
-    """Whether the same request may succeed a little later: connection lost, pool or server exhausted, lock or statement
-    timeout, serialization failure. SQLAlchemy's wrappers are looked through.
+    """Whether the same request may succeed a little later. SQLAlchemy's wrappers are looked through.
+
+    So it is for a lost connection, an exhausted pool or server, a lock or statement timeout, a serialization failure.
     """
     if isinstance(error, PoolTimeoutError):
         return True

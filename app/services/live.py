@@ -147,7 +147,7 @@ class LiveUpdates:
             if self._watches:
                 try:
                     await self._check()
-                except Exception:  # noqa: BLE001 - whatever it is, the next round is needed all the same
+                except Exception:  # whatever it is, the next round is needed all the same
                     logger.exception("comparing the watched wallets with the database failed")
 
     async def _check(self) -> None:

@@ -90,7 +90,7 @@ async def _opened(connection: AsyncConnection, owner_id: UUID, key: str) -> tupl
             .where(opening.owner_id == owner_id, opening.idempotency_key == key)
         )
     ).one_or_none()
-    return None if row is None else (row[-1], wallet_of(row[:-1]))
+    return None if row is None else (row.request_hash, wallet_of(row[:-1]))
 
 
 async def _open(engine: AsyncEngine, owner_id: UUID, asked: OpenWalletInput, asked_hash: bytes, now: datetime) -> Wallet | None:

@@ -1,0 +1,119 @@
+"""A proxy between the service and PostgreSQL that loses connections on purpose, at the worst moments."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import parse_qs, urlsplit
+
+
+class PostgresProxy:
+    """Forwards bytes, until told to misbehave. `url` leads through it to the same database."""
+
+    def __init__(self, upstream_url: str) -> None:
+        self._upstream = urlsplit(upstream_url)
+        self._streams: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.lose_commit_answers = 0
+        """So many COMMITs reach the server, but their answers are lost with the connection."""
+        self.lose_commits = 0
+        """So many COMMITs are lost on the way with the connection: they never happen."""
+        self.refuse = False
+        """Whether new connections are dropped at once."""
+        self.commits_lost = 0
+        self.lost = asyncio.Event()
+        """Set once a COMMIT or its answer was lost."""
+
+    async def start(self) -> None:
+        """Listen on a free loopback port."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        port = self._server.sockets[0].getsockname()[1]
+        user = self._upstream.username or "postgres"
+        password = f":{self._upstream.password}" if self._upstream.password else ""
+        self.url = f"postgresql://{user}{password}@127.0.0.1:{port}{self._upstream.path}?sslmode=disable"
+
+    async def stop(self) -> None:
+        """Close everything."""
+        self._server.close()
+        self.drop_connections()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def drop_connections(self) -> None:
+        """Cut every connection now."""
+        for stream in list(self._streams):
+            stream.transport.abort()
+
+    def _count_lost(self) -> None:
+        self.commits_lost += 1
+        self.lost.set()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.refuse:
+            writer.transport.abort()
+            return
+        query = parse_qs(self._upstream.query)
+        directory = query.get("host", [None])[0]
+        port = int(query.get("port", [str(self._upstream.port or 5432)])[0])
+        if directory is not None and directory.startswith("/"):
+            up_reader, up_writer = await asyncio.open_unix_connection(f"{directory}/.s.PGSQL.{port}")
+        else:
+            up_reader, up_writer = await asyncio.open_connection(self._upstream.hostname, port)
+        self._streams |= {writer, up_writer}
+        connection = _Connection()
+        for pump in (
+            self._requests(reader, writer, up_writer, connection),
+            self._answers(up_reader, writer, up_writer, connection),
+        ):
+            task = asyncio.create_task(pump)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _requests(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, up: asyncio.StreamWriter, connection: _Connection
+    ) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65536):
+                if b"COMMIT\x00" in data:
+                    if self.lose_commits:
+                        self.lose_commits -= 1
+                        self._count_lost()
+                        break
+                    if self.lose_commit_answers:
+                        self.lose_commit_answers -= 1
+                        connection.lose_next_answer = True
+                up.write(data)
+                await up.drain()
+        writer.transport.abort()
+        up.transport.abort()
+
+    async def _answers(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, up: asyncio.StreamWriter, connection: _Connection
+    ) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65536):
+                if connection.lose_next_answer:
+                    self._count_lost()
+                    break
+                writer.write(data)
+                await writer.drain()
+        writer.transport.abort()
+        up.transport.abort()
+
+
+class _Connection:
+    lose_next_answer = False
+
+
+@asynccontextmanager
+async def postgres_proxy(upstream_url: str) -> AsyncIterator[PostgresProxy]:
+    """A running proxy in front of a database."""
+    proxy = PostgresProxy(upstream_url)
+    await proxy.start()
+    try:
+        yield proxy
+    finally:
+        await proxy.stop()

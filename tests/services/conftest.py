@@ -1,0 +1,30 @@
+"""A bank on this test's own database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.settings import Settings
+from tests.bank import Bank, load_currencies, make_ledger
+
+
+@pytest.fixture
+async def bank(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank]:
+    """One process of the service."""
+    currencies = await load_currencies(engine)
+    ledger = make_ledger(engine, settings, currencies)
+    await ledger.start()
+    yield Bank(engine, ledger, currencies)
+    await ledger.stop()
+
+
+@pytest.fixture
+async def other_bank(engine: AsyncEngine, settings: Settings, bank: Bank) -> AsyncIterator[Bank]:
+    """A second process of the service on the same database."""
+    ledger = make_ledger(engine, settings, bank.currencies)
+    await ledger.start()
+    yield Bank(engine, ledger, bank.currencies)
+    await ledger.stop()

@@ -1,0 +1,268 @@
+"""Locks that are held, connections that break, processes that freeze: no false answer, nothing lost, nothing twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from time import monotonic
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.db.engine import connect
+from app.errors import Internal, RequestTimeout, Unavailable
+from app.services.transfers import TransferInput, TransferResult, transfer
+from app.settings import Settings
+from tests.bank import Bank, load_currencies, make_ledger, new_key, uuid_of
+from tests.proxy import PostgresProxy, postgres_proxy
+
+
+@asynccontextmanager
+async def running(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank]:
+    currencies = await load_currencies(engine)
+    ledger = make_ledger(engine, settings, currencies)
+    await ledger.start()
+    try:
+        yield Bank(engine, ledger, currencies)
+    finally:
+        await ledger.stop()
+
+
+@pytest.fixture
+async def hasty(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank]:
+    """A bank that gives up early, so that tests of giving up are quick."""
+    quick = settings.model_copy(update={"request_timeout_seconds": 1.5, "statement_timeout_ms": 1000, "lock_timeout_ms": 100})
+    async with running(engine, quick) as bank:
+        yield bank
+
+
+@pytest.fixture
+async def proxy(settings: Settings) -> AsyncIterator[PostgresProxy]:
+    assert settings.database_url is not None
+    async with postgres_proxy(settings.database_url.get_secret_value()) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def far_bank(engine: AsyncEngine, settings: Settings, proxy: PostgresProxy) -> AsyncIterator[Bank]:
+    """A bank whose ledger reaches its database through the proxy."""
+    async with running(engine, settings.model_copy(update={"database_url": SecretStr(proxy.url)})) as bank:
+        yield bank
+
+
+@asynccontextmanager
+async def locked(settings: Settings, wallet_id: str) -> AsyncIterator[asyncpg.Connection]:
+    """Someone else holds the wallet."""
+    connection = await connect(settings, idle_in_transaction_session_timeout="0", transaction_timeout="0")
+    try:
+        await connection.execute("BEGIN")
+        await connection.execute("SELECT FROM wallets WHERE id = $1 FOR UPDATE", uuid_of(wallet_id))
+        yield connection
+        await connection.execute("ROLLBACK")
+    finally:
+        connection.terminate()
+
+
+async def test_one_locked_wallet_does_not_stop_the_others(hasty: Bank, settings: Settings) -> None:
+    alice, bob = await hasty.viewer("alice"), await hasty.viewer("bob")
+    held, free, to = await hasty.wallet(alice, balance="9.00"), await hasty.wallet(alice, balance="9.00"), await hasty.wallet(bob)
+    key = new_key()
+    async with locked(settings, held):
+        stuck = asyncio.create_task(hasty.pay(alice, held, to, "1.00", key))
+        await asyncio.sleep(0.2)
+        started = monotonic()
+        done = [await hasty.pay(alice, free, to, "0.10") for _ in range(20)]
+        assert not stuck.done() or monotonic() - started > 1.0, "the others went on while it waited"
+        assert not any(result.refusals for result in done)
+        with pytest.raises(RequestTimeout):
+            await stuck
+    assert not (await hasty.pay(alice, held, to, "1.00", key)).refusals
+    assert await hasty.balance(held) == 800
+
+
+async def test_a_transfer_settles_as_soon_as_its_wallet_is_free(hasty: Bank, settings: Settings) -> None:
+    alice, bob = await hasty.viewer("alice"), await hasty.viewer("bob")
+    held, to = await hasty.wallet(alice, balance="9.00"), await hasty.wallet(bob)
+    async with locked(settings, held):
+        waiting = [asyncio.create_task(hasty.pay(alice, held, to, "1.00")) for _ in range(3)]
+        await asyncio.sleep(0.5)
+        assert not any(task.done() for task in waiting)
+    results = await asyncio.gather(*waiting)
+    assert not any(result.refusals or result.replayed for result in results)
+    assert await hasty.balance(held) == 600
+
+
+async def test_a_frozen_process_loses_its_locks(engine: AsyncEngine, settings: Settings) -> None:
+    impatient = settings.model_copy(update={"statement_timeout_ms": 500, "lock_timeout_ms": 100})
+    async with running(engine, settings) as bank:
+        alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
+        a, b = await bank.wallet(alice, balance="9.00"), await bank.wallet(bob)
+        frozen = await connect(impatient)
+        try:
+            await frozen.execute("BEGIN")
+            await frozen.execute("SELECT FROM wallets WHERE id = $1 FOR UPDATE", uuid_of(a))
+            assert not (await bank.pay(alice, a, b, "1.00")).refusals
+        finally:
+            frozen.terminate()
+
+
+async def test_a_commit_whose_answer_is_lost_is_found_out_and_answered_as_the_first(far_bank: Bank, proxy: PostgresProxy) -> None:
+    alice, bob = await far_bank.viewer("alice"), await far_bank.viewer("bob")
+    a, b = await far_bank.wallet(alice, balance="9.00"), await far_bank.wallet(bob)
+    proxy.lose_commit_answers = 1
+    result = await far_bank.pay(alice, a, b, "1.00")
+    assert proxy.commits_lost == 1
+    assert result.transaction is not None
+    assert (result.replayed, result.refusals) == (False, ())
+    assert await far_bank.balance(a) == 800
+
+
+async def test_a_commit_that_never_arrived_is_made_again(far_bank: Bank, proxy: PostgresProxy) -> None:
+    alice, bob = await far_bank.viewer("alice"), await far_bank.viewer("bob")
+    a, b = await far_bank.wallet(alice, balance="9.00"), await far_bank.wallet(bob)
+    proxy.lose_commits = 2
+    result = await far_bank.pay(alice, a, b, "1.00")
+    assert proxy.commits_lost == 2
+    assert (result.replayed, result.refusals) == (False, ())
+    assert await far_bank.balance(a) == 800
+
+
+async def test_when_the_outcome_cannot_be_found_out_the_answer_says_so_and_the_key_pays_once(
+    engine: AsyncEngine, settings: Settings, proxy: PostgresProxy
+) -> None:
+    quick = {"request_timeout_seconds": 1.5, "statement_timeout_ms": 1000, "database_url": SecretStr(proxy.url)}
+    async with running(engine, settings.model_copy(update=quick)) as bank:
+        alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
+        a, b = await bank.wallet(alice, balance="9.00"), await bank.wallet(bob)
+        key = new_key()
+        proxy.lose_commit_answers = 1
+        asked = asyncio.create_task(bank.pay(alice, a, b, "1.00", key))
+        await proxy.lost.wait()
+        proxy.refuse = True
+        with pytest.raises(RequestTimeout):
+            await asked
+        proxy.refuse = False
+        again = await bank.pay(alice, a, b, "1.00", key)
+        assert again.replayed
+        assert await bank.balance(a) == 800
+
+
+async def test_while_the_database_is_away_nothing_is_accepted_and_nothing_moves(far_bank: Bank, proxy: PostgresProxy) -> None:
+    alice, bob = await far_bank.viewer("alice"), await far_bank.viewer("bob")
+    a, b = await far_bank.wallet(alice, balance="9.00"), await far_bank.wallet(bob)
+    proxy.refuse = True
+    proxy.drop_connections()
+    with pytest.raises(Unavailable):
+        await far_bank.pay(alice, a, b, "1.00")
+    proxy.refuse = False
+    assert not (await far_bank.pay(alice, a, b, "1.00")).refusals
+    assert await far_bank.balance(a) == 800
+
+
+async def test_connections_that_break_under_load_lose_and_double_nothing(far_bank: Bank, proxy: PostgresProxy) -> None:
+    alice, bob = await far_bank.viewer("alice"), await far_bank.viewer("bob")
+    a, b = await far_bank.wallet(alice, balance="100.00"), await far_bank.wallet(bob)
+
+    async def insist(key: str) -> TransferResult:
+        for _ in range(50):
+            try:
+                return await transfer(far_bank.ledger, alice, TransferInput(key, a, b, "0.01", "USD"))
+            except (RequestTimeout, Unavailable):
+                await asyncio.sleep(0.01)
+        raise AssertionError("never answered")
+
+    async def saboteur() -> None:
+        for round_ in range(12):
+            await asyncio.sleep(0.05)
+            proxy.lose_commits += round_ % 2
+            proxy.lose_commit_answers += (round_ + 1) % 2
+            if round_ % 4 == 3:
+                proxy.drop_connections()
+
+    async def client() -> int:
+        answers = [await insist(new_key()) for _ in range(40)]
+        return sum(answer.transaction is not None and not answer.refusals for answer in answers)
+
+    *paid, _ = await asyncio.gather(*(client() for _ in range(10)), saboteur())
+    assert sum(filter(None, paid)) == 400
+    assert proxy.commits_lost > 3
+    assert await far_bank.balance(b) == 400
+
+
+FAIL_THREE_TIMES = """
+CREATE SEQUENCE tries MINVALUE 0 START 1;
+CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    IF nextval('tries') <= 3 THEN RAISE EXCEPTION 'not now' USING ERRCODE = '{sqlstate}'; END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER fail AFTER INSERT ON ledger_entries EXECUTE FUNCTION fail();
+"""
+FAIL_FOUR_TIMES = "ALTER SEQUENCE tries RESTART WITH 0"
+
+
+async def sabotage(settings: Settings, script: str) -> None:
+    assert settings.database_url is not None
+    owner = await asyncpg.connect(settings.database_url.get_secret_value())
+    await owner.execute(script)
+    await owner.close()
+
+
+@pytest.mark.parametrize("sqlstate", ["40001", "40P01"])
+async def test_serialization_failures_and_deadlocks_are_retried_three_times(
+    bank: Bank, settings: Settings, sqlstate: str
+) -> None:
+    alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
+    a, b = await bank.wallet(alice, balance="9.00"), await bank.wallet(bob)
+    await sabotage(settings, FAIL_THREE_TIMES.format(sqlstate=sqlstate))
+    assert not (await bank.pay(alice, a, b, "1.00")).refusals
+    await sabotage(settings, FAIL_FOUR_TIMES)
+    key = new_key()
+    with pytest.raises(Unavailable):
+        await bank.pay(alice, a, b, "1.00", key)
+    assert await bank.balance(a) == 800, "an attempt that failed is never an outcome"
+    again = await bank.pay(alice, a, b, "1.00", key)
+    assert (again.replayed, again.refusals) == (False, ())
+
+
+async def test_one_poisonous_transfer_harms_only_itself(bank: Bank, settings: Settings) -> None:
+    alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
+    a, b = await bank.wallet(alice, balance="9.00"), await bank.wallet(bob)
+    await sabotage(settings, "ALTER TABLE transactions ADD CONSTRAINT poison CHECK (description <> 'poison')")
+    asked = [TransferInput(new_key(), a, b, "0.10", "USD", "poison" if n == 7 else "fine") for n in range(20)]
+    results = await asyncio.gather(*(transfer(bank.ledger, alice, one) for one in asked), return_exceptions=True)
+    assert [n for n, result in enumerate(results) if isinstance(result, Internal)] == [7]
+    assert all(isinstance(result, TransferResult) and not result.refusals for n, result in enumerate(results) if n != 7)
+    assert await bank.balance(b) == 190
+
+
+async def test_the_queue_is_bounded_and_says_so_at_once(engine: AsyncEngine, settings: Settings) -> None:
+    small = {"transfer_queue_limit": 5, "request_timeout_seconds": 1.5, "statement_timeout_ms": 1000, "lock_timeout_ms": 100}
+    async with running(engine, settings.model_copy(update=small)) as bank:
+        alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
+        a, b = await bank.wallet(alice, balance="9.00"), await bank.wallet(bob)
+        async with locked(settings, a):
+            asked = [asyncio.create_task(bank.pay(alice, a, b, "1.00")) for _ in range(8)]
+            results = await asyncio.gather(*asked, return_exceptions=True)
+        assert sum(isinstance(result, Unavailable) for result in results) == 3
+        assert sum(isinstance(result, RequestTimeout) for result in results) == 5
+        assert await bank.balance(a) == 900
+        assert not (await bank.pay(alice, a, b, "1.00")).refusals, "the queue has room again"
+
+
+async def test_stopping_answers_what_was_accepted_and_accepts_no_more(engine: AsyncEngine, settings: Settings) -> None:
+    currencies = await load_currencies(engine)
+    ledger = make_ledger(engine, settings, currencies)
+    await ledger.start()
+    bank = Bank(engine, ledger, currencies)
+    alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
+    a, b = await bank.wallet(alice, balance="9.00"), await bank.wallet(bob)
+    accepted = [asyncio.create_task(bank.pay(alice, a, b, "0.01")) for _ in range(100)]
+    await asyncio.sleep(0)
+    await ledger.stop()
+    assert all(not result.refusals for result in await asyncio.gather(*accepted))
+    with pytest.raises(Unavailable):
+        await bank.pay(alice, a, b, "0.01")

@@ -1,0 +1,398 @@
+"""The pure core, by example (a table of refusals in order of precedence) and by property (millions of small worlds)."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app import ids
+from app.errors import RECORDED_REFUSALS, Refusal, RefusalCode
+from app.money import MAX_MINOR, MIN_MINOR
+from app.records import Entry, Transaction, TransactionStatus, TransactionType, Wallet, WalletKind, WalletStatus
+from app.services.ledger import Key, Outcome, Settlement, TransferRequest, Unit, settle
+
+NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
+EXPONENTS = {"USD": 2, "EUR": 2}
+
+
+def user(number: int) -> UUID:
+    return UUID(int=number)
+
+
+def wallet(number: int, owner: int | None = 1, **changes: object) -> Wallet:
+    made = Wallet(
+        id=UUID(int=1000 + number),
+        kind=WalletKind.SYSTEM if owner is None else WalletKind.USER,
+        owner_id=None if owner is None else user(owner),
+        name="w",
+        currency="USD",
+        balance=10_000,
+        held=0,
+        sequence=7,
+        status=WalletStatus.ACTIVE,
+        version=1,
+        posted_at=NOW - timedelta(days=1),
+        created_at=NOW - timedelta(days=2),
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+_numbers = iter(range(1, 10**9))
+
+
+def request(sender: int, receiver: int, amount: int = 100, **changes: object) -> TransferRequest:
+    number = next(_numbers)
+    made = TransferRequest(
+        id=UUID(int=number << ids.LEG_BITS),
+        type=TransactionType.TRANSFER,
+        initiator_id=user(1),
+        idempotency_key=f"key-{number}",
+        request_hash=b"h" * 32,
+        sender_wallet_id=UUID(int=1000 + sender),
+        receiver_wallet_id=UUID(int=1000 + receiver),
+        amount=amount,
+        currency="USD",
+        exponent=2,
+        description=None,
+        created_at=NOW,
+        path=("input",),
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def run(units: Sequence[Unit], wallets: Iterable[Wallet], recorded: dict[Key, Transaction] | None = None) -> Settlement:
+    return settle(units, {w.id: w for w in wallets}, recorded or {}, NOW, EXPONENTS)
+
+
+def single(asked: TransferRequest, *wallets: Wallet) -> Outcome:
+    return run([Unit((asked,))], wallets).outcomes[0][0]
+
+
+def test_a_transfer_writes_one_debit_and_one_credit_that_continue_both_chains() -> None:
+    outcome = single(request(1, 2, 250), wallet(1), wallet(2, owner=2, balance=5, sequence=0))
+    debit, credit = outcome.entries
+    assert (debit.amount, debit.balance_before, debit.balance_after, debit.sequence) == (-250, 10_000, 9_750, 8)
+    assert (credit.amount, credit.balance_before, credit.balance_after, credit.sequence) == (250, 5, 255, 1)
+    assert outcome.transaction is not None
+    assert outcome.transaction.status is TransactionStatus.COMPLETED
+    assert not outcome.replayed
+
+
+def test_posting_time_is_never_earlier_than_a_wallets_previous_entry() -> None:
+    ahead = NOW + timedelta(seconds=5)
+    outcome = single(request(1, 2), wallet(1), wallet(2, owner=2, posted_at=ahead))
+    assert {entry.created_at for entry in outcome.entries} == {ahead}
+
+
+REFUSALS = [
+    ("unknown sender", request(9, 2), {}, RefusalCode.WALLET_NOT_FOUND, "senderWalletId"),
+    ("another's sender", request(2, 1), {}, RefusalCode.WALLET_NOT_FOUND, "senderWalletId"),
+    ("system wallet as sender of a transfer", request(3, 2), {}, RefusalCode.WALLET_NOT_FOUND, "senderWalletId"),
+    ("unknown receiver", request(1, 9), {}, RefusalCode.WALLET_NOT_FOUND, "receiverWalletId"),
+    ("system wallet as receiver", request(1, 3), {}, RefusalCode.WALLET_NOT_FOUND, "receiverWalletId"),
+    ("frozen sender", request(1, 2), {1: {"status": WalletStatus.FROZEN}}, RefusalCode.WALLET_NOT_ACTIVE, "senderWalletId"),
+    ("closed receiver", request(1, 2), {2: {"status": WalletStatus.CLOSED}}, RefusalCode.WALLET_NOT_ACTIVE, "receiverWalletId"),
+    ("amount in another currency", request(1, 2, currency="EUR"), {}, RefusalCode.CURRENCY_MISMATCH, "amount"),
+    ("receiver in another currency", request(1, 2), {2: {"currency": "EUR"}}, RefusalCode.CURRENCY_MISMATCH, "receiverWalletId"),
+    ("one cent too much", request(1, 2, 10_001), {}, RefusalCode.INSUFFICIENT_FUNDS, "amount"),
+    ("held money", request(1, 2, 6_000), {1: {"held": 5_000}}, RefusalCode.INSUFFICIENT_FUNDS, "amount"),
+    ("credit past 2^63-1", request(1, 2, 1), {2: {"balance": MAX_MINOR}}, RefusalCode.INVALID_AMOUNT, "amount"),
+    (
+        "frozen before funds",
+        request(1, 2, 10_001),
+        {1: {"status": WalletStatus.FROZEN}},
+        RefusalCode.WALLET_NOT_ACTIVE,
+        "senderWalletId",
+    ),
+    ("currency before funds", request(1, 2, 10_001, currency="EUR"), {}, RefusalCode.CURRENCY_MISMATCH, "amount"),
+]
+
+
+@pytest.mark.parametrize(
+    ("asked", "changes", "code", "field"), [case[1:] for case in REFUSALS], ids=[case[0] for case in REFUSALS]
+)
+def test_refusals_in_order_of_precedence(
+    asked: TransferRequest, changes: dict[int, dict[str, object]], code: RefusalCode, field: str
+) -> None:
+    owners = {1: 1, 2: 2, 3: None}
+    wallets = [wallet(number, owner, **changes.get(number, {})) for number, owner in owners.items()]
+    settlement = run([Unit((asked,))], wallets)
+    ((outcome,),) = settlement.outcomes
+    assert outcome.refusal is not None
+    assert outcome.refusal.code is code
+    assert outcome.refusal.path == ("input", field)
+    assert settlement.posted == []
+    recorded = code in RECORDED_REFUSALS
+    assert (outcome.transaction is not None) == recorded
+    assert len(settlement.transactions) == recorded
+    if outcome.transaction is not None:
+        assert outcome.transaction.status is TransactionStatus.FAILED
+
+
+def test_a_refusal_for_funds_tells_what_was_available_and_a_replay_repeats_it() -> None:
+    asked = request(1, 2, 10_500)
+    first = single(asked, wallet(1, held=1), wallet(2, owner=2))
+    assert first.transaction is not None
+    assert first.refusal is not None
+    assert first.refusal.available is not None
+    assert first.refusal.available.amount == "99.99"
+    again = run(
+        [Unit((replace(asked, id=request(1, 2).id),))],
+        [wallet(1, balance=10**9), wallet(2, owner=2)],
+        {asked.key: first.transaction},
+    ).outcomes[0][0]
+    assert again.replayed
+    assert again.refusal == first.refusal
+    assert again.transaction == first.transaction
+
+
+def test_the_same_key_twice_in_one_batch_moves_money_once() -> None:
+    asked = request(1, 2, 100)
+    settlement = run([Unit((asked, replace(asked, id=request(1, 2).id)))], [wallet(1), wallet(2, owner=2)])
+    first, second = settlement.outcomes[0]
+    assert (first.replayed, second.replayed) == (False, True)
+    assert first.transaction == second.transaction
+    assert len(settlement.posted) == 1
+
+
+def test_a_key_with_other_input_is_refused_and_names_the_transaction_that_owns_it() -> None:
+    asked = request(1, 2, 100)
+    other = replace(asked, id=request(1, 2).id, request_hash=b"o" * 32)
+    first, second = run([Unit((asked, other))], [wallet(1), wallet(2, owner=2)]).outcomes[0]
+    assert first.transaction is not None
+    assert second.refusal is not None
+    assert second.refusal.code is RefusalCode.IDEMPOTENCY_KEY_REUSED
+    assert second.refusal.transaction_id == first.transaction.id
+    assert second.transaction is None
+
+
+def test_a_key_belongs_to_its_user_alone() -> None:
+    asked = request(1, 2, 100, idempotency_key="shared")
+    others = request(2, 1, 100, idempotency_key="shared", initiator_id=user(2))
+    outcomes = run([Unit((asked, others))], [wallet(1), wallet(2, owner=2)]).outcomes[0]
+    assert [outcome.refusal for outcome in outcomes] == [None, None]
+
+
+def test_what_an_unanswered_commit_wrote_is_the_first_answer_and_no_replay() -> None:
+    asked = request(1, 2, 100)
+    first = single(asked, wallet(1), wallet(2, owner=2))
+    assert first.transaction is not None
+    settlement = run([Unit((asked,))], [wallet(1), wallet(2, owner=2)], {asked.key: first.transaction})
+    assert not settlement.outcomes[0][0].replayed
+    assert settlement.transactions == []
+
+
+def test_an_atomic_batch_that_the_ledger_refuses_is_recorded_failed_as_a_whole() -> None:
+    members = (request(1, 2, 6_000), request(1, 2, 6_000), request(1, 2, 1))
+    settlement = run([Unit(members, atomic=True)], [wallet(1), wallet(2, owner=2)])
+    codes = [outcome.refusal.code for outcome in settlement.outcomes[0] if outcome.refusal]
+    assert codes == [RefusalCode.BATCH_ABORTED, RefusalCode.INSUFFICIENT_FUNDS, RefusalCode.BATCH_ABORTED]
+    assert [t.status for t in settlement.transactions] == [TransactionStatus.FAILED] * 3
+    assert settlement.posted == []
+    replay = run(
+        [Unit(tuple(replace(member, id=request(1, 2).id) for member in members), atomic=True)],
+        [wallet(1, balance=10**9), wallet(2, owner=2)],
+        {(t.initiator_id, t.idempotency_key): t for t in settlement.transactions},
+    )
+    assert [o.refusal for o in replay.outcomes[0]] == [o.refusal for o in settlement.outcomes[0]]
+    assert all(outcome.replayed for outcome in replay.outcomes[0])
+
+
+@pytest.mark.parametrize(
+    "culprit",
+    [
+        Refusal(RefusalCode.INVALID_AMOUNT, "zero", ("input", "transfers", "1", "amount")),
+        request(9, 2),
+        request(1, 2, MAX_MINOR, sender_wallet_id=UUID(int=1003), type=TransactionType.DEPOSIT),
+    ],
+    ids=["malformed", "wallet not found", "overflow"],
+)
+def test_an_atomic_batch_with_a_member_that_leaves_no_trace_records_nothing(culprit: TransferRequest | Refusal) -> None:
+    wallets = [wallet(1), wallet(2, owner=2), wallet(3, owner=None)]
+    settlement = run([Unit((request(1, 2), culprit, request(1, 2, 99_999)), atomic=True)], wallets)
+    first, second, third = settlement.outcomes[0]
+    assert settlement.transactions == []
+    assert settlement.posted == []
+    assert first.refusal is not None
+    assert first.refusal.code is RefusalCode.BATCH_ABORTED
+    assert first.transaction is None
+    assert second.refusal is not None
+    assert second.refusal.code in (RefusalCode.INVALID_AMOUNT, RefusalCode.WALLET_NOT_FOUND)
+    assert third.refusal is not None
+    assert third.refusal.code is RefusalCode.BATCH_ABORTED
+    assert third.transaction is None
+
+
+def test_an_atomic_batch_counts_a_member_that_had_settled_before_and_does_not_undo_it() -> None:
+    settled = request(1, 2, 100)
+    before = single(settled, wallet(1), wallet(2, owner=2))
+    assert before.transaction is not None
+    again = replace(settled, id=request(1, 2).id)
+    recorded = {settled.key: before.transaction}
+    fine = run([Unit((again, request(1, 2, 50)), atomic=True)], [wallet(1), wallet(2, owner=2)], recorded)
+    assert [o.refusal for o in fine.outcomes[0]] == [None, None]
+    assert len(fine.posted) == 1
+    refused = run([Unit((again, request(1, 2, 50_000)), atomic=True)], [wallet(1), wallet(2, owner=2)], recorded)
+    assert refused.outcomes[0][0].transaction == before.transaction
+    assert refused.outcomes[0][0].refusal is None
+    assert [t.status for t in refused.transactions] == [TransactionStatus.FAILED]
+
+
+def test_a_refused_atomic_batch_leaves_its_neighbours_alone() -> None:
+    settlement = run(
+        [
+            Unit((request(1, 2, 100),)),
+            Unit((request(1, 2, 9_000), request(1, 2, 9_000)), atomic=True),
+            Unit((request(1, 2, 9_900),)),
+        ],
+        [wallet(1), wallet(2, owner=2, balance=0)],
+    )
+    assert [len(entries) for _, entries in settlement.posted] == [2, 2]
+    assert settlement.posted[-1][1][0].balance_after == 0
+
+
+# -- properties ----------------------------------------------------------------------------------------------------
+
+WORLD = (
+    wallet(1, 1, balance=300, sequence=0),
+    wallet(2, 2, balance=150, sequence=3, held=50),
+    wallet(3, None, balance=-1_000, sequence=9),
+    wallet(4, 1, balance=80, currency="EUR"),
+    wallet(5, 2, balance=70, status=WalletStatus.FROZEN),
+    wallet(6, 2, balance=MAX_MINOR - 100),
+    wallet(7, None, balance=MIN_MINOR + 120),
+)
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> TransferRequest:
+    sender, receiver = draw(st.lists(st.integers(1, 8), min_size=2, max_size=2, unique=True))
+    initiator = draw(st.integers(1, 2))
+    key = draw(st.integers(1, 6))
+    amount = draw(st.one_of(st.integers(1, 200), st.just(MAX_MINOR)))
+    deposit = draw(st.booleans())
+    return request(
+        sender,
+        receiver,
+        amount,
+        initiator_id=user(initiator),
+        idempotency_key=f"k{key}",
+        request_hash=draw(st.sampled_from([b"a" * 32, b"b" * 32])),
+        currency=draw(st.sampled_from(["USD", "USD", "USD", "EUR"])),
+        type=TransactionType.DEPOSIT if deposit else TransactionType.TRANSFER,
+    )
+
+
+malformed = st.just(Refusal(RefusalCode.INVALID_AMOUNT, "zero", ("input", "amount")))
+units = st.lists(
+    st.builds(
+        Unit, st.lists(st.one_of(requests(), requests(), requests(), malformed), min_size=1, max_size=5).map(tuple), st.booleans()
+    ),
+    max_size=6,
+)
+
+
+def after(world: Iterable[Wallet], entries: Iterable[Entry]) -> list[Wallet]:
+    """The wallets as the database has them after these entries."""
+    state = {w.id: w for w in world}
+    for e in entries:
+        state[e.wallet_id] = replace(state[e.wallet_id], balance=e.balance_after, sequence=e.sequence, posted_at=e.created_at)
+    return list(state.values())
+
+
+def entries_of(settlement: Settlement) -> list[Entry]:
+    return [entry for _, entries in settlement.posted for entry in entries]
+
+
+def keyed(transactions: Iterable[Transaction]) -> dict[Key, Transaction]:
+    return {(t.initiator_id, t.idempotency_key): t for t in transactions}
+
+
+@given(units)
+@settings(max_examples=400, deadline=None)
+def test_whatever_is_asked_the_ledger_stays_whole(asked: list[Unit]) -> None:
+    settlement = run(asked, WORLD)
+    currency = {w.id: w.currency for w in WORLD}
+    position = {w.id: (w.balance, w.sequence) for w in WORLD}
+    for transaction, entries in settlement.posted:
+        sums: dict[str, int] = defaultdict(int)
+        for entry in entries:
+            sums[currency[entry.wallet_id]] += entry.amount
+            assert (entry.balance_before, entry.sequence) == (position[entry.wallet_id][0], position[entry.wallet_id][1] + 1)
+            assert entry.balance_after == entry.balance_before + entry.amount
+            position[entry.wallet_id] = (entry.balance_after, entry.sequence)
+        assert set(sums.values()) == {0}
+        assert transaction.status is TransactionStatus.COMPLETED
+    for w in after(WORLD, entries_of(settlement)):
+        assert MIN_MINOR <= w.balance <= MAX_MINOR
+        assert w.kind is WalletKind.SYSTEM or w.available >= 0
+        assert w.status is WalletStatus.ACTIVE or w in WORLD
+
+
+@given(units)
+@settings(max_examples=400, deadline=None)
+def test_every_member_gets_one_answer_and_every_key_one_transaction(asked: list[Unit]) -> None:
+    settlement = run(asked, WORLD)
+    assert [len(outcomes) for outcomes in settlement.outcomes] == [len(unit.members) for unit in asked]
+    keys = Counter((t.initiator_id, t.idempotency_key) for t in settlement.transactions)
+    assert all(times == 1 for times in keys.values())
+    completed = {t.id for t in settlement.transactions if t.status is TransactionStatus.COMPLETED}
+    assert completed == {t.id for t, _ in settlement.posted}
+    for outcome in (outcome for outcomes in settlement.outcomes for outcome in outcomes):
+        recorded = outcome.transaction is not None
+        assert recorded or outcome.refusal is not None
+        if outcome.refusal is not None:
+            assert recorded <= (outcome.refusal.code in RECORDED_REFUSALS)
+        if recorded and not outcome.replayed:
+            assert outcome.transaction in settlement.transactions
+
+
+@given(units)
+@settings(max_examples=400, deadline=None)
+def test_a_batch_settles_as_its_units_would_one_after_another(asked: list[Unit]) -> None:
+    together = run(asked, WORLD)
+    world: list[Wallet] = list(WORLD)
+    recorded: dict[Key, Transaction] = {}
+    outcomes: list[tuple[Outcome, ...]] = []
+    for unit in asked:
+        alone = run([unit], world, recorded)
+        outcomes += alone.outcomes
+        world = after(world, entries_of(alone))
+        recorded |= keyed(alone.transactions)
+    assert outcomes == together.outcomes
+    assert world == after(WORLD, entries_of(together))
+
+
+@given(units)
+@settings(max_examples=400, deadline=None)
+def test_asking_again_moves_nothing_and_answers_the_same(asked: list[Unit]) -> None:
+    first = run(asked, WORLD)
+    again = run(asked, after(WORLD, entries_of(first)), keyed(first.transactions))
+    moved = {o.transaction.id for outcomes in first.outcomes for o in outcomes if o.transaction}
+    for unit, before, now in zip(asked, first.outcomes, again.outcomes, strict=True):
+        if unit.atomic:
+            continue  # Its members may have left no trace, so that asking again is a first time for them.
+        for b, n in zip(before, now, strict=True):
+            if b.transaction is not None:
+                assert (n.transaction, n.refusal) == (b.transaction, b.refusal)
+    assert not {t.id for t in again.transactions} & moved
+
+
+@given(units)
+@settings(max_examples=400, deadline=None)
+def test_an_atomic_unit_moves_all_of_its_new_members_or_none(asked: list[Unit]) -> None:
+    settlement = run(asked, WORLD)
+    new = {t.id: t for t in settlement.transactions}
+    for unit, outcomes in zip(asked, settlement.outcomes, strict=True):
+        if unit.atomic:
+            statuses = {new[r.id].status for r in unit.requests if r.id in new}
+            assert len(statuses) <= 1
+            refused = any(outcome.refusal for outcome in outcomes)
+            assert refused == (TransactionStatus.COMPLETED not in statuses) or not statuses
