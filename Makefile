@@ -45,7 +45,8 @@ generate: $(READY) ## Write schema.graphql anew from the code
 lock: $(READY) ## Lock the newest versions that pyproject.toml allows
 	$(LOCK) requirements/uv.in -o requirements/uv.txt
 	$(LOCK) pyproject.toml -o requirements/runtime.txt
-	$(LOCK) pyproject.toml --extra embedded --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(LOCK) --group build -o requirements/build.txt
+	$(LOCK) pyproject.toml --extra embedded --group dev -c requirements/runtime.txt -c requirements/build.txt -o requirements/dev.txt
 
 LOCK = $(BIN)/python requirements/uv.py pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header
 

@@ -26,11 +26,13 @@ def problems() -> Iterator[str]:
     development = list(_group(project["dependency-groups"], "dev"))
     yield from _compare("requirements/runtime.txt", runtime)
     yield from _compare("requirements/dev.txt", [*runtime, *embedded, *development])
+    yield from _compare("requirements/build.txt", list(_group(project["dependency-groups"], "build")))
     yield from _compare("requirements/uv.txt", (_ROOT / "requirements/uv.in").read_text(encoding="utf-8").split())
-    shared, everything = _pins("requirements/runtime.txt"), _pins("requirements/dev.txt")
-    for name in sorted(shared):
-        if everything.get(name) != shared[name]:
-            yield f"requirements/dev.txt has {name} {everything.get(name)}, requirements/runtime.txt has {shared[name]}"
+    everything = _pins("requirements/dev.txt")
+    for lock in ("requirements/runtime.txt", "requirements/build.txt"):
+        for name, version in _pins(lock).items():
+            if everything.get(name) != version:
+                yield f"requirements/dev.txt has {name} {everything.get(name)}, {lock} has {version}"
 
 
 def _group(groups: dict[str, Any], name: str) -> Iterator[str]:
