@@ -1,0 +1,74 @@
+"""A network between a client and Redis that can go silent, wholly or about one command, and that can be cut."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+
+class RedisProxy:
+    """`url` leads to Redis while the proxy is not silent."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._upstream = urlsplit(redis_url)
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._held = b""
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.url = ""
+
+    def go_silent(self, about: bytes = b"") -> None:
+        """From now on no data that contains `about` passes, nor what follows it; connections stay open."""
+        self._held = about
+        self._flowing.clear()
+
+    def cut(self) -> None:
+        """Close all connections. New ones are welcome."""
+        for task in self._tasks:
+            task.cancel()
+
+    def flow(self) -> None:
+        """Let it pass again, also what was held."""
+        self._flowing.set()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._upstream.scheme == "unix":
+            up_reader, up_writer = await asyncio.open_unix_connection(self._upstream.path)
+        else:
+            up_reader, up_writer = await asyncio.open_connection(self._upstream.hostname, self._upstream.port or 6379)
+        for source, target in ((reader, up_writer), (up_reader, writer)):
+            task = asyncio.create_task(self._pump(source, target))
+            self._tasks.add(task)
+
+    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65536):
+                if self._held in data:
+                    await self._flowing.wait()
+                target.write(data)
+                await target.drain()
+        except OSError:
+            pass
+        finally:
+            target.close()
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def redis_proxy(redis_url: str) -> AsyncIterator[RedisProxy]:
+    """A proxy in front of Redis, on a loopback port."""
+    proxy = RedisProxy(redis_url)
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    proxy.url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield proxy
+    finally:
+        server.close()
+        await proxy.close()
+        await server.wait_closed()

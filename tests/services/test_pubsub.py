@@ -1,0 +1,291 @@
+"""Redis pub/sub with a memory for what it may have lost: on a real Redis that restarts, falls silent and is overrun."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+from redis import asyncio as redis
+
+from app.errors import ConfigurationError
+from app.pubsub import PubSub, Unsubscribed
+from app.redis_backend import CATCH_UP, RedisPublisher, redis_url
+from app.settings import Settings
+from tests.redis_proxy import redis_proxy
+from tests.servers import Servers
+from tests.waiting import soon
+
+
+@pytest.fixture
+async def pubsub(servers: Servers) -> AsyncIterator[PubSub]:
+    pubsub = PubSub(servers.redis_url, buffer=100)
+    await pubsub.connect()
+    yield pubsub
+    await pubsub.disconnect()
+
+
+@pytest.fixture
+async def publisher(servers: Servers) -> AsyncIterator[RedisPublisher]:
+    publisher = RedisPublisher(servers.redis_url)
+    yield publisher
+    await publisher.close()
+
+
+def new_channel() -> str:
+    return f"test:{uuid4()}"
+
+
+async def channels_at_redis(url: str, channel: str) -> int:
+    async with redis.Redis.from_url(url) as client:
+        ((_, count),) = await client.pubsub_numsub(channel)
+        return count
+
+
+async def test_what_is_published_right_after_subscribing_arrives(pubsub, publisher):
+    for number in range(200):
+        channel = new_channel()
+        async with pubsub.subscribe(channel) as subscription:
+            await publisher.publish([(channel, str(number))])
+            assert await asyncio.wait_for(subscription.get(), 5) == str(number)
+
+
+async def test_no_subscriber_is_let_in_before_redis_has_confirmed_it(servers, publisher):
+    async with redis_proxy(servers.redis_url) as proxy:
+        pubsub = PubSub(proxy.url, buffer=10)
+        await pubsub.connect()
+        channel = new_channel()
+        inside: list[int] = []
+
+        async def hear(number: int) -> object:
+            async with pubsub.subscribe(channel) as subscription:
+                inside.append(number)
+                return await subscription.get()
+
+        proxy.go_silent(about=b"SUBSCRIBE")
+        hearers = [asyncio.create_task(hear(number)) for number in range(5)]
+        await asyncio.sleep(0.3)
+        assert inside == []
+        proxy.flow()
+        await soon(lambda: len(inside) == 5)
+        await publisher.publish([(channel, "news")])
+        assert await asyncio.gather(*hearers) == ["news"] * 5
+        await pubsub.disconnect()
+
+
+async def test_after_a_reconnection_nobody_catches_up_before_redis_has_confirmed_the_channel(servers, publisher):
+    async with redis_proxy(servers.redis_url) as proxy:
+        pubsub = PubSub(proxy.url, buffer=10)
+        await pubsub.connect()
+        channel = new_channel()
+        async with pubsub.subscribe(channel) as subscription:
+            proxy.go_silent(about=b"SUBSCRIBE")
+            proxy.cut()
+            await soon(lambda: not pubsub.healthy)
+            await soon(lambda: pubsub.healthy)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(subscription.get(), 0.3)
+            # What is published now is lost. Whoever catches up later reads it from the database.
+            await publisher.publish([(channel, "lost")])
+            proxy.flow()
+            assert await asyncio.wait_for(subscription.get(), 5) is CATCH_UP
+        await pubsub.disconnect()
+
+
+async def test_messages_of_one_round_trip_arrive_in_their_order(pubsub, publisher):
+    channel = new_channel()
+    async with pubsub.subscribe(channel) as subscription:
+        await publisher.publish([(channel, str(number)) for number in range(100)])
+        assert [await subscription.get() for _ in range(100)] == [str(number) for number in range(100)]
+
+
+async def test_first_subscribers_of_a_channel_who_come_at_once_all_hear(pubsub, publisher):
+    channel = new_channel()
+
+    async def hear() -> object:
+        async with pubsub.subscribe(channel) as subscription:
+            ready.append(None)
+            return await subscription.get()
+
+    ready: list[None] = []
+    hearers = [asyncio.create_task(hear()) for _ in range(50)]
+    await soon(lambda: len(ready) == 50)
+    await publisher.publish([(channel, "news")])
+    assert await asyncio.gather(*hearers) == ["news"] * 50
+
+
+async def test_one_who_leaves_takes_nobody_along(pubsub, publisher):
+    channel = new_channel()
+    async with pubsub.subscribe(channel) as stays:
+        for _ in range(20):
+            async with pubsub.subscribe(channel):
+                pass
+        await publisher.publish([(channel, "news")])
+        assert await asyncio.wait_for(stays.get(), 5) == "news"
+
+
+async def test_one_who_comes_as_the_last_one_leaves_hears(pubsub, publisher):
+    channel = new_channel()
+    for number in range(50):
+        entered = asyncio.Event()
+
+        async def come_and_go(entered: asyncio.Event = entered) -> None:
+            async with pubsub.subscribe(channel):
+                entered.set()
+
+        task = asyncio.create_task(come_and_go())
+        await entered.wait()
+        async with pubsub.subscribe(channel) as subscription:
+            await publisher.publish([(channel, str(number))])
+            assert await asyncio.wait_for(subscription.get(), 5) == str(number)
+        await task
+
+
+async def test_after_a_restart_of_redis_every_subscriber_catches_up_and_hears_again(pubsub, publisher, clean_servers):
+    channels = [new_channel() for _ in range(20)]
+    async with asyncio.TaskGroup() as group:
+
+        async def stay(channel: str) -> None:
+            async with pubsub.subscribe(channel) as subscription:
+                inside.append(channel)
+                assert await subscription.get() is CATCH_UP
+                caught_up.append(channel)
+                assert await subscription.get() == "after"
+
+        inside: list[str] = []
+        caught_up: list[str] = []
+        for channel in channels:
+            group.create_task(stay(channel))
+        await soon(lambda: len(inside) == len(channels))
+        assert pubsub.healthy
+        clean_servers.stop_redis()
+        await soon(lambda: not pubsub.healthy)
+        clean_servers.start_redis()
+        await soon(lambda: len(caught_up) == len(channels))
+        assert pubsub.healthy
+        # CATCH_UP came only once Redis had confirmed the channel: what is published from then on arrives.
+        await publisher.publish([(channel, "after") for channel in channels])
+
+
+async def test_who_subscribes_while_redis_is_away_gets_in_at_once_and_catches_up_later(pubsub, clean_servers):
+    clean_servers.stop_redis()
+    await soon(lambda: not pubsub.healthy)
+    async with asyncio.timeout(1):
+        context = pubsub.subscribe(new_channel())
+        subscription = await context.__aenter__()
+    clean_servers.start_redis()
+    assert await asyncio.wait_for(subscription.get(), 15) is CATCH_UP
+    await context.__aexit__(None, None, None)
+
+
+async def test_the_service_starts_while_redis_is_away(clean_servers, publisher):
+    clean_servers.stop_redis()
+    pubsub = PubSub(clean_servers.redis_url, buffer=10)
+    await pubsub.connect()
+    assert not pubsub.healthy
+    clean_servers.start_redis()
+    await soon(lambda: pubsub.healthy)
+    channel = new_channel()
+    async with pubsub.subscribe(channel) as subscription:
+        await publisher.publish([(channel, "news")])
+        assert await asyncio.wait_for(subscription.get(), 5) == "news"
+    await pubsub.disconnect()
+
+
+async def test_a_connection_that_fell_silent_is_noticed_and_replaced(servers, publisher):
+    async with redis_proxy(servers.redis_url) as proxy:
+        pubsub = PubSub(proxy.url, buffer=10, ping_seconds=0.2)
+        await pubsub.connect()
+        channel = new_channel()
+        async with pubsub.subscribe(channel) as subscription:
+            await asyncio.sleep(1)
+            assert pubsub.healthy, "silence alone is no sickness: Redis answers pings"
+            proxy.go_silent()
+            await publisher.publish([(channel, "lost")])
+            await soon(lambda: not pubsub.healthy, 2)
+            proxy.flow()
+            received = [await asyncio.wait_for(subscription.get(), 15)]
+            assert received == [CATCH_UP]
+            await publisher.publish([(channel, "news")])
+            assert await asyncio.wait_for(subscription.get(), 5) == "news"
+        await pubsub.disconnect()
+
+
+async def test_a_slow_subscriber_keeps_a_bounded_number_of_messages_and_is_told(servers, publisher):
+    pubsub = PubSub(servers.redis_url, buffer=5)
+    await pubsub.connect()
+    channel = new_channel()
+    async with pubsub.subscribe(channel) as slow, pubsub.subscribe(channel) as quick:
+        for number in range(100):
+            await publisher.publish([(channel, str(number))])
+            assert await asyncio.wait_for(quick.get(), 5) == str(number)
+        assert slow._buffer.qsize() <= 6
+        received = [await slow.get()]
+        while received[-1] != "99":
+            received.append(await slow.get())
+        assert received[0] is CATCH_UP
+        assert CATCH_UP not in received[1:]
+        assert received[1:] == [str(number) for number in range(101 - len(received), 100)]
+        assert slow.take_dropped() == 100 - len(received[1:])
+        assert slow.take_dropped() == 0
+        assert quick.take_dropped() == 0
+    await pubsub.disconnect()
+
+
+async def test_asking_many_times_to_catch_up_is_asking_once(pubsub):
+    async with pubsub.subscribe(new_channel()) as subscription:
+        for _ in range(10):
+            subscription.catch_up()
+        assert await subscription.get() is CATCH_UP
+        assert subscription._buffer.empty()
+        subscription.catch_up()
+        assert await subscription.get() is CATCH_UP
+
+
+async def test_stopping_ends_every_subscription(servers):
+    pubsub = PubSub(servers.redis_url, buffer=5)
+    await pubsub.connect()
+
+    async def hear() -> None:
+        async with pubsub.subscribe(new_channel()) as subscription:
+            await subscription.get()
+
+    hearers = [asyncio.create_task(hear()) for _ in range(10)]
+    await soon(lambda: len(pubsub._subscribers) == 10)
+    await asyncio.sleep(0.1)
+    await pubsub.disconnect()
+    results = await asyncio.wait_for(asyncio.gather(*hearers, return_exceptions=True), 5)
+    assert [type(result) for result in results] == [Unsubscribed] * 10
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_subscribers_who_are_cancelled_at_any_moment_leave_nothing_behind(pubsub, publisher, servers):
+    channels = [new_channel() for _ in range(10)]
+
+    async def hear(channel: str) -> None:
+        async with pubsub.subscribe(channel) as subscription:
+            while True:
+                await subscription.get()
+
+    for round_ in range(20):
+        hearers = [asyncio.create_task(hear(channel)) for channel in channels * 3]
+        for _ in range(round_):
+            await asyncio.sleep(0)
+        for hearer in hearers:
+            hearer.cancel()
+        await asyncio.gather(*hearers, return_exceptions=True)
+    assert pubsub.healthy
+    assert pubsub._subscribers == {}
+    async with pubsub.subscribe(channels[0]) as subscription:
+        # The answer to this one comes after those to all the others.
+        await publisher.publish([(channels[0], "news")])
+        while await asyncio.wait_for(subscription.get(), 5) is CATCH_UP:
+            pass
+    for channel in channels[1:]:
+        assert await channels_at_redis(servers.redis_url, channel) == 0
+
+
+def test_without_an_address_of_redis_the_message_says_what_to_set():
+    with pytest.raises(ConfigurationError, match="PAYCORE_REDIS_URL is not set"):
+        redis_url(Settings(environment="test"))
