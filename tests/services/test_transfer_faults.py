@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.engine import connect
 from app.errors import Internal, RequestTimeout, Unavailable
-from app.services.transfers import TransferInput, TransferResult, transfer
+from app.services.transfers import TransferInput, TransferResult, transfer, transfer_batch
 from app.settings import Settings
 from tests.bank import Bank, load_currencies, make_ledger, new_key, uuid_of
 from tests.proxy import PostgresProxy, postgres_proxy
@@ -266,3 +266,56 @@ async def test_stopping_answers_what_was_accepted_and_accepts_no_more(engine: As
     assert all(not result.refusals for result in await asyncio.gather(*accepted))
     with pytest.raises(Unavailable):
         await bank.pay(alice, a, b, "0.01")
+
+
+async def is_free(settings: Settings, statement: str, *arguments: object) -> bool:
+    """Whether a statement gets its locks at once."""
+    connection = await connect(settings, lock_timeout="50")
+    try:
+        await connection.execute("BEGIN")
+        await connection.execute(statement, *arguments)
+    except asyncpg.LockNotAvailableError:
+        return False
+    else:
+        return True
+    finally:
+        connection.terminate()
+
+
+async def test_wallets_are_locked_in_the_order_of_their_ids(bank: Bank, settings: Settings) -> None:
+    alice = await bank.viewer("alice")
+    first, *later = [await bank.wallet(alice, balance="9.00") for _ in range(6)]
+    patient = settings.model_copy(update={"lock_timeout_ms": 2000})
+    async with running(bank.engine, patient) as slow_bank:
+        for wallet in later:
+            async with locked(settings, first):
+                stuck = asyncio.create_task(slow_bank.pay(alice, wallet, first, "0.01"))
+                await asyncio.sleep(0.1)
+                assert await is_free(settings, "SELECT FROM wallets WHERE id = $1 FOR UPDATE", uuid_of(wallet))
+            assert not (await stuck).refusals
+
+
+CLAIM = """
+INSERT INTO transactions (id, initiator_id, idempotency_key, request_hash, type, status, sender_wallet_id, receiver_wallet_id,
+    amount, currency, failure_code, created_at)
+SELECT gen_random_uuid(), $1, $2, sha256('x'), 'TRANSFER', 'FAILED', $3, $4, 1, 'USD', 'INSUFFICIENT_FUNDS', now()
+"""
+
+
+async def test_keys_are_claimed_in_one_order(bank: Bank, settings: Settings) -> None:
+    alice = await bank.viewer("alice")
+    a, b = await bank.wallet(alice, balance="9.00"), await bank.wallet(alice)
+    patient = settings.model_copy(update={"lock_timeout_ms": 2000})
+    async with running(bank.engine, patient) as slow_bank:
+        for round_ in range(4):
+            keys = [f"{round_}-{letter}" for letter in "abcd"]
+            terms = alice.user_id, uuid_of(a), uuid_of(b)
+            holder = await connect(settings, idle_in_transaction_session_timeout="0", transaction_timeout="0")
+            await holder.execute("BEGIN")
+            await holder.execute(CLAIM, terms[0], keys[0], *terms[1:])
+            asked = [TransferInput(key, a, b, "0.01", "USD") for key in reversed(keys)]
+            stuck = asyncio.create_task(transfer_batch(slow_bank.ledger, alice, asked, atomic=False))
+            await asyncio.sleep(0.1)
+            assert await is_free(settings, CLAIM, terms[0], keys[-1], *terms[1:])
+            holder.terminate()
+            assert not any(result.refusals for result in (await stuck).results)
