@@ -114,7 +114,9 @@ class WalletOpening(Base):
 
     __tablename__ = "wallet_openings"
     __table_args__ = (
-        CheckConstraint("idempotency_key ~ '^[!-~]{1,255}$'", name="wallet_openings_key_is_visible_ascii"),
+        CheckConstraint(
+            "idempotency_key ~ '^[!-~]+$' AND octet_length(idempotency_key) <= 255", name="wallet_openings_key_is_visible_ascii"
+        ),
         CheckConstraint("octet_length(request_hash) = 32", name="wallet_openings_hash_is_sha256"),
     )
 
@@ -130,7 +132,9 @@ class Transaction(Base):
     __tablename__ = "transactions"
     __table_args__ = (
         UniqueConstraint("initiator_id", "idempotency_key", name="transactions_idempotency_key"),
-        CheckConstraint("idempotency_key ~ '^[!-~]{1,255}$'", name="transactions_key_is_visible_ascii"),
+        CheckConstraint(
+            "idempotency_key ~ '^[!-~]+$' AND octet_length(idempotency_key) <= 255", name="transactions_key_is_visible_ascii"
+        ),
         CheckConstraint("octet_length(request_hash) = 32", name="transactions_hash_is_sha256"),
         CheckConstraint("amount > 0", name="transactions_amount_positive"),
         CheckConstraint("sender_wallet_id <> receiver_wallet_id", name="transactions_not_to_oneself"),

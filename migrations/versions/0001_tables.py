@@ -99,7 +99,8 @@ WALLETS = (
         CONSTRAINT wallet_openings_pkey PRIMARY KEY (owner_id, idempotency_key),
         CONSTRAINT wallet_openings_owner_fkey FOREIGN KEY (owner_id) REFERENCES users (id),
         CONSTRAINT wallet_openings_wallet_fkey FOREIGN KEY (wallet_id) REFERENCES wallets (id),
-        CONSTRAINT wallet_openings_key_is_visible_ascii CHECK (idempotency_key ~ '^[!-~]{1,255}$'),
+        CONSTRAINT wallet_openings_key_is_visible_ascii CHECK
+            (idempotency_key ~ '^[!-~]+$' AND octet_length(idempotency_key) <= 255),
         CONSTRAINT wallet_openings_hash_is_sha256 CHECK (octet_length(request_hash) = 32)
     )
     """,
@@ -127,7 +128,8 @@ LEDGER = (
         description text,
         CONSTRAINT transactions_pkey PRIMARY KEY (id),
         CONSTRAINT transactions_idempotency_key UNIQUE (initiator_id, idempotency_key),
-        CONSTRAINT transactions_key_is_visible_ascii CHECK (idempotency_key ~ '^[!-~]{1,255}$'),
+        CONSTRAINT transactions_key_is_visible_ascii CHECK
+            (idempotency_key ~ '^[!-~]+$' AND octet_length(idempotency_key) <= 255),
         CONSTRAINT transactions_hash_is_sha256 CHECK (octet_length(request_hash) = 32),
         CONSTRAINT transactions_amount_positive CHECK (amount > 0),
         CONSTRAINT transactions_not_to_oneself CHECK (sender_wallet_id <> receiver_wallet_id),
