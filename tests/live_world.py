@@ -1,49 +1,54 @@
-"""A small world for tests of live updates: alice and bob with a USD wallet each, an administrator, a running ledger."""
+"""What tests of live updates share: alice pays bob, a relay runs, somebody watches."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
+from sqlalchemy import event, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids
 from app.auth import Viewer
 from app.clock import system_clock
-from app.money import Currency
+from app.db.models import OutboxEvent
 from app.outbox_relay import run_relay
+from app.pubsub import PubSub
 from app.records import Wallet, WalletStatus
-from app.services.identity import find_or_create_user
-from app.services.transfers import DepositInput, Ledger, TransferInput, deposit, transfer_batch
-from app.services.wallets import OpenWalletInput, open_wallet, set_wallet_status
+from app.redis_backend import redis_url
+from app.services.live import LiveUpdates, WalletUpdate
+from app.services.transfers import TransferInput, transfer_batch
+from app.services.wallets import set_wallet_status
 from app.settings import Settings
+from tests.bank import Bank, load_currencies, make_ledger, new_key, uuid_of
 
-CURRENCIES = {"USD": Currency("USD", 2, "US Dollar")}
+NEVER = 3600.0
+"""Seconds between comparisons with the database, for tests that must pass without them."""
 
 
 @dataclass
 class World:
-    """alice's wallet starts with 10,000.00, as its first entry."""
+    """alice's wallet starts with 10,000.00, as its first entry; bob's is empty."""
 
-    engine: AsyncEngine
-    ledger: Ledger
+    bank: Bank
     alice: Viewer
     bob: Viewer
     admin: Viewer
     alice_wallet: UUID
     bob_wallet: UUID
 
+    @property
+    def engine(self) -> AsyncEngine:
+        return self.bank.engine
+
     async def pay(self, times: int = 1) -> None:
         """alice pays bob a cent, so many times: one entry each in both wallets."""
-        asked = [
-            TransferInput(uuid4().hex, ids.encode("wal", self.alice_wallet), ids.encode("wal", self.bob_wallet), "0.01", "USD")
-            for _ in range(times)
-        ]
-        result = await transfer_batch(self.ledger, self.alice, asked, atomic=False)
+        sender, receiver = ids.encode("wal", self.alice_wallet), ids.encode("wal", self.bob_wallet)
+        asked = [TransferInput(new_key(), sender, receiver, "0.01", "USD") for _ in range(times)]
+        result = await transfer_batch(self.bank.ledger, self.alice, asked, atomic=False)
         assert len(result.results) == times
         assert not any(one.refusals for one in result.results)
 
@@ -59,15 +64,15 @@ class World:
 @asynccontextmanager
 async def living_world(engine: AsyncEngine, settings: Settings) -> AsyncIterator[World]:
     """The world, for as long as the block runs."""
-    ledger = Ledger(engine, settings, CURRENCIES, system_clock)
+    currencies = await load_currencies(engine)
+    ledger = make_ledger(engine, settings, currencies)
     await ledger.start()
     try:
-        alice, bob = await _viewer(engine, "alice"), await _viewer(engine, "bob")
-        admin = await _viewer(engine, "admin", is_admin=True)
-        alice_wallet, bob_wallet = await _wallet(engine, alice), await _wallet(engine, bob)
-        asked = DepositInput(uuid4().hex, ids.encode("wal", alice_wallet), "10000.00", "USD")
-        assert not (await deposit(ledger, admin, asked)).refusals
-        yield World(engine, ledger, alice, bob, admin, alice_wallet, bob_wallet)
+        bank = Bank(engine, ledger, currencies)
+        alice, bob, admin = await bank.viewer("alice"), await bank.viewer("bob"), await bank.viewer("admin", admin=True)
+        alice_wallet = await bank.wallet(alice, balance="10000.00")
+        bob_wallet = await bank.wallet(bob)
+        yield World(bank, alice, bob, admin, uuid_of(alice_wallet), uuid_of(bob_wallet))
     finally:
         await ledger.stop()
 
@@ -84,12 +89,60 @@ async def running_relay(settings: Settings) -> AsyncIterator[None]:
         await task
 
 
-async def _viewer(engine: AsyncEngine, subject: str, *, is_admin: bool = False) -> Viewer:
-    user_id = await find_or_create_user(engine, subject, system_clock)
-    return Viewer(user_id, subject, is_admin, system_clock() + timedelta(hours=1))
+@asynccontextmanager
+async def living(
+    settings: Settings, engine: AsyncEngine, *, check: float = NEVER, buffer: int = 1000
+) -> AsyncIterator[LiveUpdates]:
+    """What an API process has for its subscribers, for as long as the block runs."""
+    pubsub = PubSub(redis_url(settings), buffer=buffer)
+    live = LiveUpdates(engine, pubsub, settings.model_copy(update={"live_check_seconds": check}))
+    await pubsub.connect()
+    await live.start()
+    try:
+        yield live
+    finally:
+        await live.stop()
+        await pubsub.disconnect()
 
 
-async def _wallet(engine: AsyncEngine, viewer: Viewer) -> UUID:
-    opened = await open_wallet(engine, viewer, OpenWalletInput(uuid4().hex, "USD", "Main"), CURRENCIES, system_clock)
-    assert opened.wallet is not None
-    return opened.wallet.id
+async def outbox_empty(engine: AsyncEngine) -> None:
+    """Return once the relay has published and deleted everything."""
+    async with asyncio.timeout(20):
+        while True:
+            async with engine.connect() as connection:
+                if await connection.scalar(select(OutboxEvent.id).limit(1)) is None:
+                    return
+            await asyncio.sleep(0.01)
+
+
+async def take(updates: AsyncIterator[WalletUpdate], count: int, seconds: float = 20) -> list[WalletUpdate]:
+    """The next updates."""
+    async with asyncio.timeout(seconds):
+        return [await anext(updates) for _ in range(count)]
+
+
+async def nothing_comes(updates: AsyncIterator[object], seconds: float = 0.3) -> bool:
+    """Whether there is no update within the time. To be asked last: it ends the watch."""
+    task = asyncio.ensure_future(anext(updates))
+    done, _ = await asyncio.wait([task], timeout=seconds)
+    if not done:
+        task.cancel()
+        await asyncio.wait([task])
+    return not done
+
+
+def told(updates: Sequence[WalletUpdate]) -> list[tuple[str, int]]:
+    """Kind and sequence: of the entry, or of the state that is shown."""
+    return [(update.kind.value, update.entry.sequence if update.entry else update.wallet.sequence) for update in updates]
+
+
+def entries(first: int, last: int) -> list[tuple[str, int]]:
+    """What is told of the entries from `first` to `last`."""
+    return [("ENTRY", sequence) for sequence in range(first, last + 1)]
+
+
+def count_statements(engine: AsyncEngine) -> list[str]:
+    """A list that fills with the statements that the engine runs from now on."""
+    statements: list[str] = []
+    event.listen(engine.sync_engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
+    return statements

@@ -1,0 +1,233 @@
+"""Whoever watches a wallet sees every entry once, in sequence: real ledger, real relay, real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app import events
+from app.errors import BadUserInput, NotFound
+from app.records import WalletStatus
+from app.redis_backend import RedisPublisher
+from app.services.live import LiveUpdates, UpdateKind, WalletUpdate
+from app.settings import Settings
+from app.update_cursor import decode_update_cursor, encode_update_cursor
+from tests.live_world import (
+    World,
+    entries,
+    living,
+    living_world,
+    nothing_comes,
+    running_relay,
+    take,
+    told,
+)
+
+
+@pytest.fixture
+async def world(engine: AsyncEngine, settings: Settings) -> AsyncIterator[World]:
+    async with living_world(engine, settings) as world:
+        yield world
+
+
+@pytest.fixture
+async def publisher(settings: Settings) -> AsyncIterator[RedisPublisher]:
+    assert settings.redis_url is not None
+    publisher = RedisPublisher(settings.redis_url.get_secret_value())
+    yield publisher
+    await publisher.close()
+
+
+@pytest.fixture
+async def live(settings: Settings, engine: AsyncEngine) -> AsyncIterator[LiveUpdates]:
+    async with living(settings, engine) as live:
+        yield live
+
+
+async def outbox_messages(engine: AsyncEngine, wallet_id: UUID) -> list[tuple[str, str]]:
+    """What a relay would publish about the wallet."""
+    async with engine.connect() as connection:
+        payloads = (await connection.execute(text("SELECT payload::text FROM outbox ORDER BY id"))).scalars().all()
+    channel = events.wallet_channel(wallet_id)
+    return [message for payload in payloads for message in events.messages(payload) if message[0] == channel]
+
+
+async def test_without_a_cursor_the_present_state_comes_first_and_then_each_entry(world, live, settings):
+    async with running_relay(settings), aclosing(live.watch_wallet(world.alice, world.alice_wallet)) as updates:
+        (snapshot,) = await take(updates, 1)
+        assert (snapshot.kind, snapshot.wallet.balance, snapshot.entry) == (UpdateKind.SNAPSHOT, 1_000_000, None)
+        await world.pay(3)
+        received = await take(updates, 3)
+        assert told(received) == entries(2, 4)
+        assert [update.wallet.balance for update in received] == [999_999, 999_998, 999_997]
+        assert [update.entry and update.entry.balance_after for update in received] == [999_999, 999_998, 999_997]
+        assert await nothing_comes(updates)
+
+
+async def test_with_a_cursor_each_missed_entry_comes_then_a_snapshot_then_live(world, live, settings):
+    await world.pay(5)
+    async with running_relay(settings):
+        cursor = encode_update_cursor(world.bob_wallet, 2)
+        async with aclosing(live.watch_wallet(world.bob, world.bob_wallet, cursor)) as updates:
+            assert told(await take(updates, 4)) == [*entries(3, 5), ("SNAPSHOT", 5)]
+            await world.pay()
+            assert told(await take(updates, 1)) == entries(6, 6)
+
+
+async def test_every_cursor_leads_on_from_exactly_there(world, live, settings):
+    await world.pay(3)
+    async with running_relay(settings), aclosing(live.watch_wallet(world.alice, world.alice_wallet)) as updates:
+        received = await take(updates, 1)
+        await world.set_status(world.alice_wallet, WalletStatus.FROZEN)
+        received += await take(updates, 1)
+        await world.set_status(world.alice_wallet, WalletStatus.ACTIVE)
+        received += await take(updates, 1)
+        await world.pay(2)
+        received += await take(updates, 2)
+        assert [decode_update_cursor(update.cursor, world.alice_wallet) for update in received] == [4, 4, 4, 5, 6]
+    for update in received:
+        async with aclosing(live.watch_wallet(world.alice, world.alice_wallet, update.cursor)) as resumed:
+            seen = decode_update_cursor(update.cursor, world.alice_wallet)
+            assert told(await take(resumed, 6 - seen + 1)) == [*entries(seen + 1, 6), ("SNAPSHOT", 6)]
+
+
+async def test_a_long_absence_is_read_in_pages(world, live, monkeypatch):
+    monkeypatch.setattr("app.services.live._PAGE", 7)
+    await world.pay(50)
+    cursor = encode_update_cursor(world.bob_wallet, 0)
+    async with aclosing(live.watch_wallet(world.bob, world.bob_wallet, cursor)) as updates:
+        assert told(await take(updates, 51)) == [*entries(1, 50), ("SNAPSHOT", 50)]
+
+
+async def test_what_is_paid_between_subscribing_and_reading_is_in_the_snapshot(world, live, settings, monkeypatch):
+    subscribe = live._pubsub.subscribe
+
+    @asynccontextmanager
+    async def subscribe_while_paying(channel):
+        await world.pay()
+        async with subscribe(channel) as subscription:
+            await world.pay()
+            yield subscription
+
+    monkeypatch.setattr(live._pubsub, "subscribe", subscribe_while_paying)
+    async with aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
+        assert told(await take(updates, 1)) == [("SNAPSHOT", 2)]
+
+
+async def test_watches_that_begin_in_the_middle_of_traffic_miss_nothing(world, settings, engine):
+    async with living(settings, engine) as live, running_relay(settings):
+
+        async def watch(delay: float) -> list[tuple[str, int]]:
+            await asyncio.sleep(delay)
+            received: list[WalletUpdate] = []
+            async with aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
+                while not received or received[-1].wallet.sequence < 300:
+                    received += await take(updates, 1)
+            return told(received)
+
+        async def traffic() -> None:
+            for _ in range(300):
+                await world.pay()
+
+        watches = [asyncio.create_task(watch(number / 100)) for number in range(50)]
+        await traffic()
+        for received in await asyncio.gather(*watches):
+            _, first = received[0]
+            assert received == [("SNAPSHOT", first), *entries(first + 1, 300)]
+
+
+async def test_what_is_published_twice_is_told_once(world, live, engine, publisher):
+    async with aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
+        await take(updates, 1)
+        await world.pay(3)
+        messages = await outbox_messages(engine, world.bob_wallet)
+        await publisher.publish([*messages, *messages, *messages[1:], messages[0]])
+        assert told(await take(updates, 3)) == entries(1, 3)
+        assert await nothing_comes(updates)
+
+
+async def test_a_gap_is_filled_from_the_database(world, live, engine, publisher):
+    async with aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
+        await take(updates, 1)
+        await world.pay(5)
+        messages = await outbox_messages(engine, world.bob_wallet)
+        await publisher.publish(messages[2:3])
+        assert told(await take(updates, 5)) == entries(1, 5)
+        await publisher.publish(messages)
+        assert await nothing_comes(updates)
+
+
+async def test_a_message_that_cannot_be_read_is_taken_for_a_gap(world, live, publisher):
+    async with aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
+        await take(updates, 1)
+        await world.pay(2)
+        await publisher.publish([(events.wallet_channel(world.bob_wallet), "{")])
+        assert told(await take(updates, 2)) == entries(1, 2)
+
+
+async def test_a_change_of_state_is_told_with_the_wallet_as_it_is(world, live, settings):
+    async with running_relay(settings), aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
+        await take(updates, 1)
+        await world.set_status(world.bob_wallet, WalletStatus.FROZEN)
+        (frozen,) = await take(updates, 1)
+        assert (frozen.kind, frozen.wallet.status, frozen.entry) == (UpdateKind.STATE, WalletStatus.FROZEN, None)
+        await world.set_status(world.bob_wallet, WalletStatus.ACTIVE)
+        await world.pay()
+        received = await take(updates, 2)
+        assert told(received) == [("STATE", received[0].wallet.sequence), ("ENTRY", 1)]
+        assert received[1].wallet.status is WalletStatus.ACTIVE
+
+
+async def test_an_older_state_is_dropped(world, live, publisher):
+    changed = await world.set_status(world.bob_wallet, WalletStatus.FROZEN)
+    assert changed.version == 2
+    async with aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
+        await take(updates, 1)
+        channel = events.wallet_channel(world.bob_wallet)
+        await publisher.publish([(channel, events.wallet_state_payload(world.bob_wallet, version)) for version in (1, 2)])
+        assert await nothing_comes(updates)
+
+
+async def test_a_state_read_ahead_of_its_entries_is_never_older_than_they_are(world, live, engine, publisher):
+    async with aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
+        await take(updates, 1)
+        await world.pay(3)
+        await world.set_status(world.bob_wallet, WalletStatus.FROZEN)
+        messages = await outbox_messages(engine, world.bob_wallet)
+        # State first: it shows three entries that the subscriber has yet to get, and its cursor does not skip them.
+        await publisher.publish([messages[-1], *messages[:-1]])
+        received = await take(updates, 4)
+        assert told(received) == [("STATE", 3), *entries(1, 3)]
+        assert [update.wallet.balance for update in received] == [3, 3, 3, 3]
+        assert [decode_update_cursor(update.cursor, world.bob_wallet) for update in received] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("whose", ["stranger's", "unknown"])
+async def test_a_wallet_that_the_viewer_may_not_load_does_not_exist(world, live, whose):
+    wallet_id = world.alice_wallet if whose == "stranger's" else uuid4()
+    with pytest.raises(NotFound) as refused:
+        await anext(live.watch_wallet(world.bob, wallet_id))
+    assert str(refused.value) == NotFound.default_message
+    assert live._pubsub._subscribers == {}
+
+
+async def test_an_administrator_may_watch_any_wallet(world, live):
+    async with aclosing(live.watch_wallet(world.admin, world.alice_wallet)) as updates:
+        assert told(await take(updates, 1)) == [("SNAPSHOT", 1)]
+
+
+async def test_a_cursor_ahead_of_the_wallet_is_refused(world, live):
+    with pytest.raises(BadUserInput, match="ahead of the wallet"):
+        await anext(live.watch_wallet(world.alice, world.alice_wallet, encode_update_cursor(world.alice_wallet, 2)))
+
+
+@pytest.mark.parametrize("cursor", ["", "nonsense", encode_update_cursor(UUID(int=0), 0)])
+async def test_a_malformed_or_foreign_cursor_is_refused(world, live, cursor):
+    with pytest.raises(BadUserInput):
+        await anext(live.watch_wallet(world.alice, world.alice_wallet, cursor))

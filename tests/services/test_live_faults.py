@@ -1,0 +1,235 @@
+"""Watches survive what fails around them, cost little, and leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+import asyncpg
+import pytest
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app import events
+from app.db.engine import create_engine
+from app.records import WalletStatus
+from app.redis_backend import RedisPublisher
+from app.services.live import LiveUpdates, WalletUpdate
+from app.settings import Settings
+from app.update_cursor import encode_update_cursor
+from tests.live_world import (
+    World,
+    count_statements,
+    entries,
+    living,
+    living_world,
+    nothing_comes,
+    running_relay,
+    take,
+    told,
+)
+from tests.waiting import soon
+
+
+@pytest.fixture
+async def world(engine: AsyncEngine, settings: Settings) -> AsyncIterator[World]:
+    async with living_world(engine, settings) as world:
+        yield world
+
+
+@pytest.fixture
+async def publisher(settings: Settings) -> AsyncIterator[RedisPublisher]:
+    assert settings.redis_url is not None
+    publisher = RedisPublisher(settings.redis_url.get_secret_value())
+    yield publisher
+    await publisher.close()
+
+
+@pytest.fixture
+async def live(settings: Settings, engine: AsyncEngine) -> AsyncIterator[LiveUpdates]:
+    async with living(settings, engine) as live:
+        yield live
+
+
+async def test_the_last_news_before_a_silence_is_found_by_comparing(world, settings, engine):
+    async with (
+        living(settings, engine, check=0.2) as live,
+        aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates,
+    ):
+        await take(updates, 1)
+        await world.pay(2)
+        await world.set_status(world.bob_wallet, WalletStatus.FROZEN)
+        received = await take(updates, 3)
+        assert told(received) == [*entries(1, 2), ("STATE", 2)]
+        assert await nothing_comes(updates, 0.6)
+
+
+async def test_all_watched_wallets_are_compared_in_one_statement(world, settings, engine):
+    async with living(settings, engine, check=0.3) as live:
+        watches = [
+            live.watch_wallet(world.admin, wallet_id) for wallet_id in [world.alice_wallet, world.bob_wallet] for _ in range(20)
+        ]
+        for updates in watches:
+            await take(updates, 1)
+        statements = count_statements(engine)
+        await asyncio.sleep(1)
+        assert 1 <= len(statements) <= 4
+        assert all("wallets.version" in statement for statement in statements)
+        for updates in watches:
+            await updates.aclose()
+
+
+async def test_live_entries_need_no_read(world, live, settings, engine):
+    # The ledger writes on connections of its own; on the engine nobody but the watch reads.
+    async with running_relay(settings), aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
+        await take(updates, 1)
+        statements = count_statements(engine)
+        for _ in range(10):
+            await world.pay()
+        assert told(await take(updates, 10)) == entries(1, 10)
+        assert statements == []
+
+
+async def test_a_restart_of_redis_during_traffic_loses_nothing(world, settings, engine, clean_servers):
+    async with living(settings, engine) as live, running_relay(settings):
+        received: list[WalletUpdate] = []
+
+        async def watch() -> None:
+            async with aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
+                async for update in updates:
+                    received.append(update)
+                    if update.wallet.sequence >= 300 and update.entry and update.entry.sequence == 300:
+                        return
+
+        watching = asyncio.create_task(watch())
+        await soon(lambda: received)
+        for number in range(300):
+            await world.pay()
+            if number % 75 == 50:
+                clean_servers.restart_redis()
+        await asyncio.wait_for(watching, 60)
+        assert told(received) == [("SNAPSHOT", 0), *entries(1, 300)]
+
+
+async def test_while_redis_is_away_the_database_is_compared_and_entries_still_come(world, settings, engine, clean_servers):
+    async with living(settings, engine, check=0.2) as live, running_relay(settings):
+        clean_servers.stop_redis()
+        async with aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
+            assert told(await take(updates, 1)) == [("SNAPSHOT", 0)]
+            await world.pay(2)
+            assert told(await take(updates, 2)) == entries(1, 2)
+            clean_servers.start_redis()
+            await world.pay(2)
+            assert told(await take(updates, 2)) == entries(3, 4)
+
+
+async def test_a_slow_reader_gets_every_entry_all_the_same(world, settings, engine):
+    async with (
+        living(settings, engine, buffer=5) as live,
+        running_relay(settings),
+        aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as slow,
+        aclosing(live.watch_wallet(world.admin, world.bob_wallet)) as quick,
+    ):
+        await take(slow, 1)
+        await take(quick, 1)
+        for _ in range(60):
+            await world.pay()
+            await take(quick, 1)
+        assert told(await take(slow, 60)) == entries(1, 60)
+        await world.pay()
+        assert told(await take(slow, 1)) == entries(61, 61)
+
+
+async def test_a_crash_of_the_database_ends_no_watch(world, settings, engine, publisher, clean_servers):
+    async with living(settings, engine) as live, aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
+        await take(updates, 1)
+        await world.pay(2)
+        await checkpoint(settings)
+        clean_servers.kill_postgres()
+        # A gap, while there is nobody to ask.
+        await publisher.publish([(events.wallet_channel(world.bob_wallet), "{")])
+        asked = asyncio.ensure_future(anext(updates))
+        await asyncio.sleep(0.5)
+        assert not asked.done()
+        clean_servers.start_postgres()
+        assert told([await asyncio.wait_for(asked, 30), *await take(updates, 1)]) == entries(1, 2)
+
+
+async def test_watches_that_end_at_any_moment_leave_nothing_behind(world, settings, engine):
+    async with living(settings, engine, check=0.05) as live, running_relay(settings):
+        before = asyncio.all_tasks()
+        chance = random.Random(1)
+
+        async def watch() -> None:
+            after = encode_update_cursor(world.bob_wallet, 0)
+            async with aclosing(live.watch_wallet(world.bob, world.bob_wallet, after)) as updates:
+                async for _ in updates:
+                    if chance.random() < 0.02:
+                        return
+
+        for _ in range(10):
+            watches = [asyncio.create_task(watch()) for _ in range(30)]
+            for one in watches:
+                asyncio.get_running_loop().call_later(chance.random() / 10, one.cancel)
+            await world.pay(5)
+            await asyncio.gather(*watches, return_exceptions=True)
+        assert live._watches == set()
+        assert live._pubsub._subscribers == {}
+        assert live._pubsub.healthy
+        assert engine.pool.checkedout() == 0
+        assert live._reader._slots._value == settings.database_pool_size // 3
+        await soon(lambda: asyncio.all_tasks() == before)
+        assert await idle_in_transaction(settings) == 0
+
+
+async def test_stopping_ends_every_watch(world, settings, engine):
+    async with living(settings, engine) as live:
+
+        async def watch() -> int:
+            return len([update async for update in live.watch_wallet(world.bob, world.bob_wallet)])
+
+        watches = [asyncio.create_task(watch()) for _ in range(10)]
+        await soon(lambda: len(live._watches) == 10)
+        await asyncio.sleep(0.1)
+    assert await asyncio.wait_for(asyncio.gather(*watches), 5) == [1] * 10
+
+
+async def test_catching_up_leaves_most_connections_to_others(world, settings):
+    engine = create_engine(settings, pool_size=3)
+    async with living(settings.model_copy(update={"database_pool_size": 3}), engine) as live:
+        busiest = 0
+
+        def note(*_: object) -> None:
+            nonlocal busiest
+            busiest = max(busiest, engine.pool.checkedout())  # type: ignore[attr-defined]
+
+        event.listen(engine.sync_engine, "before_cursor_execute", note)
+        watches = [live.watch_wallet(world.bob, world.bob_wallet) for _ in range(30)]
+        await asyncio.gather(*(take(updates, 1) for updates in watches))
+        for updates in watches:
+            await updates.aclose()
+        assert busiest == 1
+    await engine.dispose()
+
+
+async def checkpoint(settings: Settings) -> None:
+    """From here on a crash loses nothing, although the tests' servers do not wait for the disk."""
+    assert settings.database_url is not None
+    connection = await asyncpg.connect(settings.database_url.get_secret_value())
+    await connection.execute("CHECKPOINT")
+    await connection.close()
+
+
+async def idle_in_transaction(settings: Settings) -> int:
+    assert settings.database_url is not None
+    connection = await asyncpg.connect(settings.database_url.get_secret_value())
+    try:
+        return int(
+            await connection.fetchval(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'"
+            )
+        )
+    finally:
+        await connection.close()
