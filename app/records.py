@@ -41,6 +41,13 @@ class TransactionStatus(StrEnum):
     FAILED = "FAILED"
 
 
+class EntryDirection(StrEnum):
+    """DEBIT lowers the wallet's balance, CREDIT raises it."""
+
+    DEBIT = "DEBIT"
+    CREDIT = "CREDIT"
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """Who holds wallets. `subject` is the token's `sub` and is never shown to other users."""
