@@ -1,0 +1,208 @@
+"""What must hold of the stored ledger, as one query for each rule: it returns the rows that break it.
+
+Each query reads whole sets, so that it stays fast on a large ledger. Sums and differences are numeric: what is broken
+may overflow a bigint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A rule: the query that finds what breaks it, and the sentence that says so, with the query's columns."""
+
+    sentence: str
+    query: str
+
+
+# What several rules look at. A query that does not name one of them does not run it.
+_VIEWS = """
+WITH chain AS ( -- each entry beside the one before it in its wallet
+    SELECT wallet_id, sequence, balance_before, created_at,
+           lag(sequence, 1, 0::bigint) OVER chain AS previous_sequence,
+           lag(balance_after, 1, 0::bigint) OVER chain AS previous_balance,
+           lag(created_at) OVER chain AS previous_time
+    FROM ledger_entries WINDOW chain AS (PARTITION BY wallet_id ORDER BY sequence)
+), wallet_totals AS ( -- each wallet beside what its entries say
+    SELECT w.id AS wallet_id, w.balance, w.sequence, w.posted_at, w.created_at, coalesce(e.total, 0) AS total,
+           coalesce(e.newest, 0) AS newest, e.newest_time
+    FROM wallets w
+    LEFT JOIN (SELECT wallet_id, sum(amount) AS total, max(sequence) AS newest, max(created_at) AS newest_time
+               FROM ledger_entries GROUP BY wallet_id) e ON e.wallet_id = w.id
+)
+"""
+
+LEDGER = (
+    Check(
+        "All entries in {currency} sum to {total} instead of 0.",
+        """
+        SELECT w.currency, sum(e.amount) AS total FROM ledger_entries e JOIN wallets w ON w.id = e.wallet_id
+        GROUP BY w.currency HAVING sum(e.amount) <> 0
+        """,
+    ),
+    Check(
+        "Entries of transaction {transaction_id} in {currency} sum to {total} instead of 0.",
+        """
+        SELECT e.transaction_id, w.currency, sum(e.amount) AS total
+        FROM ledger_entries e JOIN wallets w ON w.id = e.wallet_id
+        GROUP BY e.transaction_id, w.currency HAVING sum(e.amount) <> 0
+        """,
+    ),
+    Check(
+        "Entry {sequence} of wallet {wallet_id} follows entry {previous_sequence}.",
+        "SELECT wallet_id, sequence, previous_sequence FROM chain WHERE sequence <> previous_sequence::numeric + 1",
+    ),
+    Check(
+        "Entry {sequence} of wallet {wallet_id} starts at {balance_before}, but the balance was {previous_balance}.",
+        """
+        SELECT wallet_id, sequence, balance_before, previous_balance FROM chain
+        WHERE balance_before <> previous_balance
+        """,
+    ),
+    Check(
+        "Entry {sequence} of wallet {wallet_id} is of {created_at}, earlier than the one before it.",
+        "SELECT wallet_id, sequence, created_at FROM chain WHERE created_at < previous_time",
+    ),
+    Check(
+        "Entry {sequence} of wallet {wallet_id} does not add up: {balance_before} and {amount} are not {balance_after}.",
+        """
+        SELECT wallet_id, sequence, balance_before, amount, balance_after FROM ledger_entries
+        WHERE balance_after <> balance_before::numeric + amount
+        """,
+    ),
+)
+
+WALLETS = (
+    Check(
+        "Wallet {wallet_id} has balance {balance}, but its entries sum to {total}.",
+        "SELECT wallet_id, balance, total FROM wallet_totals WHERE balance <> total",
+    ),
+    Check(
+        "Wallet {wallet_id} is at sequence {sequence}, but its newest entry is {newest}.",
+        "SELECT wallet_id, sequence, newest FROM wallet_totals WHERE sequence <> newest",
+    ),
+    Check(
+        "Wallet {wallet_id} was posted to at {posted_at}, but its newest entry is of {newest_time}.",
+        """
+        SELECT wallet_id, posted_at, coalesce(newest_time, created_at) AS newest_time FROM wallet_totals
+        WHERE posted_at <> coalesce(newest_time, created_at)
+        """,
+    ),
+    Check(
+        "Wallet {wallet_id} of a user has {available} available, below zero.",
+        """
+        SELECT id AS wallet_id, balance::numeric - held AS available FROM wallets
+        WHERE kind = 'USER' AND balance::numeric - held < 0
+        """,
+    ),
+    Check(
+        "Wallet {wallet_id} is closed with balance {balance} and {held} held.",
+        "SELECT id AS wallet_id, balance, held FROM wallets WHERE status = 'CLOSED' AND (balance <> 0 OR held <> 0)",
+    ),
+)
+
+TRANSACTIONS = (
+    Check(
+        "Transaction {transaction_id} is COMPLETED without entries.",
+        """
+        SELECT t.id AS transaction_id FROM transactions t
+        WHERE t.status = 'COMPLETED' AND NOT EXISTS (SELECT FROM ledger_entries e WHERE e.transaction_id = t.id)
+        """,
+    ),
+    Check(
+        "Transaction {transaction_id} is {status} with entries.",
+        """
+        SELECT t.id AS transaction_id, t.status::text AS status FROM transactions t
+        WHERE t.status <> 'COMPLETED' AND EXISTS (SELECT FROM ledger_entries e WHERE e.transaction_id = t.id)
+        """,
+    ),
+    Check(
+        "Entries of transaction {transaction_id} are not what it says: {amount} {currency} from sender to receiver.",
+        # A missing wallet is another finding; here it counts as one of a wrong currency.
+        """
+        SELECT t.id AS transaction_id, t.amount, t.currency
+        FROM transactions t
+        JOIN ledger_entries e ON e.transaction_id = t.id
+        LEFT JOIN wallets w ON w.id = e.wallet_id
+        GROUP BY t.id, t.amount, t.currency
+        HAVING count(*) <> 2
+            OR count(*) FILTER (WHERE e.leg = 0 AND e.wallet_id = t.sender_wallet_id AND e.amount = -t.amount::numeric) <> 1
+            OR count(*) FILTER (WHERE e.leg = 1 AND e.wallet_id = t.receiver_wallet_id AND e.amount = t.amount) <> 1
+            OR bool_or(w.currency IS DISTINCT FROM t.currency)
+        """,
+    ),
+    Check(
+        "User {initiator_id} has {times} transactions with one idempotency key, {idempotency_key!r}.",
+        """
+        SELECT initiator_id, idempotency_key, count(*) AS times FROM transactions
+        GROUP BY initiator_id, idempotency_key HAVING count(*) > 1
+        """,
+    ),
+)
+
+
+def _missing(whose: str, what: str, selected: str, condition: str) -> Check:
+    return Check(f"{whose} names {what}, which does not exist.", f"SELECT {selected} WHERE {condition}")
+
+
+REFERENCES = (
+    _missing(
+        "Entry {sequence} of wallet {wallet_id}",
+        "transaction {transaction_id}",
+        "e.wallet_id, e.sequence, e.transaction_id FROM ledger_entries e",
+        "NOT EXISTS (SELECT FROM transactions t WHERE t.id = e.transaction_id)",
+    ),
+    _missing(
+        "Entry {sequence} of transaction {transaction_id}",
+        "wallet {wallet_id}",
+        "e.wallet_id, e.sequence, e.transaction_id FROM ledger_entries e",
+        "NOT EXISTS (SELECT FROM wallets w WHERE w.id = e.wallet_id)",
+    ),
+    _missing(
+        "Transaction {transaction_id}",
+        "user {initiator_id}",
+        "t.id AS transaction_id, t.initiator_id FROM transactions t",
+        "NOT EXISTS (SELECT FROM users u WHERE u.id = t.initiator_id)",
+    ),
+    _missing(
+        "Transaction {transaction_id}",
+        "wallet {wallet_id}",
+        """t.id AS transaction_id, n.wallet_id
+        FROM transactions t CROSS JOIN LATERAL (VALUES (t.sender_wallet_id), (t.receiver_wallet_id)) AS n (wallet_id)""",
+        "n.wallet_id IS NOT NULL AND NOT EXISTS (SELECT FROM wallets w WHERE w.id = n.wallet_id)",
+    ),
+    _missing(
+        "Transaction {transaction_id}",
+        "currency {currency}",
+        "t.id AS transaction_id, t.currency FROM transactions t",
+        "NOT EXISTS (SELECT FROM currencies c WHERE c.code = t.currency)",
+    ),
+    _missing(
+        "Wallet {wallet_id}",
+        "user {owner_id}",
+        "w.id AS wallet_id, w.owner_id FROM wallets w",
+        "w.owner_id IS NOT NULL AND NOT EXISTS (SELECT FROM users u WHERE u.id = w.owner_id)",
+    ),
+    _missing(
+        "Wallet {wallet_id}",
+        "currency {currency}",
+        "w.id AS wallet_id, w.currency FROM wallets w",
+        "NOT EXISTS (SELECT FROM currencies c WHERE c.code = w.currency)",
+    ),
+    _missing(
+        "The opening key of user {owner_id}",
+        "wallet {wallet_id}",
+        "o.owner_id, o.wallet_id FROM wallet_openings o",
+        "NOT EXISTS (SELECT FROM wallets w WHERE w.id = o.wallet_id AND w.owner_id = o.owner_id)",
+    ),
+)
+
+CHECKS = (*LEDGER, *WALLETS, *TRANSACTIONS, *REFERENCES)
+
+
+def limited(check: Check, limit: int) -> str:
+    """The check's query, cut to `limit` rows, with the number of all rows in the column `in_all`."""
+    # Both are this module's and its caller's constants.
+    return f"{_VIEWS} SELECT *, count(*) OVER () AS in_all FROM ({check.query}) AS broken LIMIT {limit}"  # noqa: S608
