@@ -25,7 +25,8 @@ from app.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+# InternalClientError: asyncpg's protocol, confused by a connection that went away while a statement was being sent.
+_DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 _STANDBY_SECONDS = 1.0
 _FIRST_IDLE_SECONDS = 0.001
 _CLOSE_TIMEOUT_SECONDS = 2.0

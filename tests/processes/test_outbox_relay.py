@@ -1,0 +1,434 @@
+"""The outbox relay loses nothing and mixes nothing up: crashes, takeovers, late commits, servers that go away."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app import events
+from app.db import outbox_sql
+from app.db.engine import connect
+from app.outbox_relay import OutboxRelay, run_relay
+from app.pubsub import PubSub
+from app.redis_backend import RedisPublisher, redis_url
+from app.services.live import WalletUpdate
+from app.settings import Settings
+from tests.live_world import World, entries, living, living_world, outbox_empty, running_relay, take, told
+from tests.waiting import soon
+
+RELAY = "import asyncio; from app.outbox_relay import run_relay; from app.settings import load_settings\n"
+RELAY += "asyncio.run(run_relay(load_settings(), asyncio.Event()))"
+
+
+class Recorder(RedisPublisher):
+    """Publishes, and remembers the wallets that it published something of, in order."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(redis_url(settings))
+        self.published: list[str] = []
+
+    async def publish(self, messages: Iterable[tuple[str, str]]) -> None:
+        messages = list(messages)
+        await super().publish(messages)
+        self.published += [channel.removeprefix("paycore:wallet:") for channel, _ in messages]
+
+
+@asynccontextmanager
+async def recording_relay(settings: Settings) -> AsyncIterator[tuple[OutboxRelay, Recorder]]:
+    recorder = Recorder(settings)
+    relay = OutboxRelay(settings, recorder)
+    stop = asyncio.Event()
+    task = asyncio.create_task(relay.run(stop))
+    try:
+        await soon(lambda: relay.leading)
+        yield relay, recorder
+    finally:
+        stop.set()
+        await task
+        await recorder.close()
+
+
+@contextmanager
+def relay_process(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+    assert settings.database_url is not None
+    process = subprocess.Popen(
+        [sys.executable, "-c", RELAY],
+        env={
+            **os.environ,
+            "PAYCORE_DATABASE_URL": settings.database_url.get_secret_value(),
+            "PAYCORE_REDIS_URL": redis_url(settings),
+        },
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+async def world(engine: AsyncEngine, settings: Settings) -> AsyncIterator[World]:
+    async with living_world(engine, settings) as world:
+        yield world
+
+
+@pytest.fixture
+async def writer(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
+    connection = await connect(settings, idle_in_transaction_session_timeout="0", transaction_timeout="0")
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def other_writer(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
+    connection = await connect(settings, idle_in_transaction_session_timeout="0", transaction_timeout="0")
+    yield connection
+    await connection.close()
+
+
+async def take_transaction_id(connection: asyncpg.Connection) -> None:
+    """As the service's writers do, by locking wallets, before they write into the outbox."""
+    await connection.execute("SELECT pg_current_xact_id()")
+
+
+async def announce(connection: asyncpg.Connection, payload: str | None = None) -> str:
+    """Write a row into the outbox; returns the wallet that it is about."""
+    wallet_id = uuid4()
+    payload = payload or events.wallet_state_payload(wallet_id, 1)
+    await connection.execute("INSERT INTO outbox (created_at, payload) VALUES (now(), $1::text::json)", payload)
+    return str(wallet_id)
+
+
+async def commit_news(connection: asyncpg.Connection, payload: str | None = None) -> str:
+    async with connection.transaction():
+        await take_transaction_id(connection)
+        return await announce(connection, payload)
+
+
+async def waiting(connection: asyncpg.Connection) -> int:
+    return int(await connection.fetchval("SELECT count(*) FROM outbox"))
+
+
+async def leader_pid(connection: asyncpg.Connection) -> int | None:
+    """The database session that holds the leader's lock in this test's database."""
+    pid: int | None = await connection.fetchval(
+        "SELECT pid FROM pg_locks JOIN pg_database d ON d.oid = database AND d.datname = current_database() "
+        "WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32 | objid::bigint) = $1",
+        outbox_sql.LEADER_LOCK,
+    )
+    return pid
+
+
+async def new_leader(connection: asyncpg.Connection, old: int | None, seconds: float = 5) -> int:
+    async with asyncio.timeout(seconds):
+        while True:
+            pid = await leader_pid(connection)
+            if pid is not None and pid != old:
+                return pid
+            await asyncio.sleep(0.02)
+
+
+async def test_news_are_published_in_order_and_deleted(world, settings):
+    pubsub = PubSub(redis_url(settings), buffer=1000)
+    await pubsub.connect()
+    async with pubsub.subscribe(events.wallet_channel(world.bob_wallet)) as subscription, running_relay(settings):
+        await world.pay(100)
+        received = [events.parse(str(await asyncio.wait_for(subscription.get(), 5))) for _ in range(100)]
+        assert [event.entry.sequence for event in received if isinstance(event, events.EntryEvent)] == list(range(1, 101))
+        await outbox_empty(world.engine)
+    await pubsub.disconnect()
+
+
+async def test_an_idle_relay_wakes_quickly_and_rests_cheaply(settings, writer, monkeypatch):
+    looks: list[float] = []
+    claim = outbox_sql.claim
+
+    async def claim_and_count(connection, after_id, limit):
+        looks.append(time.monotonic())
+        return await claim(connection, after_id, limit)
+
+    monkeypatch.setattr(outbox_sql, "claim", claim_and_count)
+    async with recording_relay(settings) as (_, recorder):
+        await asyncio.sleep(0.5)
+        looks.clear()
+        await asyncio.sleep(1)
+        assert len(looks) <= 2 / settings.relay_idle_seconds
+        begun = time.monotonic()
+        wallet_id = await commit_news(writer)
+        await soon(lambda: wallet_id in recorder.published, 2)
+        assert time.monotonic() - begun < 0.5
+
+
+@pytest.mark.parametrize("older", ["the late one", "the early one"])
+async def test_a_row_that_commits_after_higher_ids_is_published(settings, writer, other_writer, older):
+    late, early = writer, other_writer
+    async with recording_relay(settings) as (relay, recorder), connected(settings) as third:
+        late_transaction, early_transaction = late.transaction(), early.transaction()
+        await late_transaction.start()
+        await early_transaction.start()
+        for connection in (late, early) if older == "the late one" else (early, late):
+            await take_transaction_id(connection)
+        # The late one has the lower outbox id.
+        of_late = await announce(late)
+        of_early = await announce(early)
+        await early_transaction.commit()
+        await soon(lambda: of_early in recorder.published)
+        # Idle and busy looks alike must keep the gap in mind.
+        await asyncio.sleep(0.5)
+        others = [await commit_news(third) for _ in range(20)]
+        await soon(lambda: set(others) <= set(recorder.published))
+        await asyncio.sleep(0.5)
+        assert of_late not in recorder.published
+        assert relay._low_water.id == 0
+        await late_transaction.commit()
+        await soon(lambda: of_late in recorder.published)
+        await soon(lambda: relay._low_water.id > 0)
+        assert await waiting(third) == 0
+
+
+async def test_random_commits_out_of_order_are_all_published(settings):
+    async with recording_relay(settings.model_copy(update={"relay_batch_limit": 3})) as (_, recorder):
+        told_of: list[str] = []
+
+        async def write(number: int) -> None:
+            async with connected(settings) as connection:
+                for round_ in range(30):
+                    async with connection.transaction():
+                        await take_transaction_id(connection)
+                        told_of.append(await announce(connection))
+                        await asyncio.sleep((number * 7 + round_ * 3) % 11 / 500)
+                        told_of.append(await announce(connection))
+
+        await asyncio.gather(*(write(number) for number in range(8)))
+        await soon(lambda: set(told_of) <= set(recorder.published))
+        assert sorted(told_of) == sorted(recorder.published)
+
+
+async def test_looks_stay_cheap_while_an_old_snapshot_is_open(settings, writer, other_writer):
+    """A backup keeps deleted rows from being cleaned up; looks must not pass over all of them each time."""
+    backup, count = other_writer, 5000
+    async with backup.transaction(isolation="repeatable_read", readonly=True):
+        await backup.execute("SELECT count(*) FROM outbox")
+        async with recording_relay(settings) as (relay, recorder):
+            for _ in range(5):
+                async with writer.transaction():
+                    await take_transaction_id(writer)
+                    await writer.execute(
+                        "INSERT INTO outbox (created_at, payload) SELECT now(), $1::text::json FROM generate_series(1, $2::int)",
+                        events.wallet_state_payload(uuid4(), 1),
+                        count // 5,
+                    )
+                await soon(lambda: relay._low_water.id > 0)
+            await soon(lambda: len(recorder.published) == count)
+            # News go on, one by one, as they would during a long backup.
+            for _ in range(3):
+                await commit_news(writer)
+            await soon(lambda: len(recorder.published) == count + 3)
+            low_water = relay._low_water.id
+            assert await pages_of_a_look(writer, 0) > 100, "without a low-water mark a look passes over what was deleted"
+            assert await pages_of_a_look(writer, low_water) < 30
+
+
+async def pages_of_a_look(connection: asyncpg.Connection, after_id: int) -> int:
+    explain = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "
+    plan = json.loads(await connection.fetchval(explain + outbox_sql._CLAIM, after_id, 500))[0]["Plan"]
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+
+async def test_a_relay_that_ends_between_publishing_and_deleting_repeats_and_loses_nothing(world, settings, engine):
+    class Stuck(Recorder):
+        async def publish(self, messages: Iterable[tuple[str, str]]) -> None:
+            await super().publish(messages)
+            await asyncio.Event().wait()
+
+    async with living(settings, engine) as live, aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
+        await take(updates, 1)
+        await world.pay(20)
+        stuck = Stuck(settings)
+        crashing = asyncio.create_task(OutboxRelay(settings, stuck).run(asyncio.Event()))
+        assert told(await take(updates, 20)) == entries(1, 20)
+        crashing.cancel()
+        await asyncio.wait([crashing])
+        await stuck.close()
+        async with recording_relay(settings) as (_, recorder):
+            await outbox_empty(engine)
+            assert recorder.published.count(str(world.bob_wallet)) == 20
+            await world.pay()
+            assert told(await take(updates, 1)) == entries(21, 21)
+
+
+async def test_relays_killed_during_traffic_lose_and_repeat_nothing_for_a_watch(world, settings, engine):
+    async with living(settings, engine) as live, connected(settings) as connection:
+        received: list[WalletUpdate] = []
+
+        async def watch() -> None:
+            async with aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
+                async for update in updates:
+                    received.append(update)
+                    if update.entry and update.entry.sequence == 1000:
+                        return
+
+        watching = asyncio.create_task(watch())
+        await soon(lambda: received)
+        traffic = asyncio.create_task(pay_slowly(world, 1000))
+        for _ in range(4):
+            with relay_process(settings) as process:
+                await new_leader(connection, None, 15)
+                await asyncio.sleep(0.3)
+                process.kill()
+                process.wait()
+        async with running_relay(settings):
+            await traffic
+            await asyncio.wait_for(watching, 30)
+            assert told(received) == [("SNAPSHOT", 0), *entries(1, 1000)]
+            await outbox_empty(engine)
+
+
+async def pay_slowly(world: World, times: int) -> None:
+    for _ in range(times // 5):
+        await world.pay(5)
+        await asyncio.sleep(0.01)
+
+
+async def test_a_standby_takes_over_within_seconds_of_a_kill(settings, writer, engine):
+    with relay_process(settings) as leader:
+        first = await new_leader(writer, None, 15)
+        async with asyncio.TaskGroup() as group:
+            stop = asyncio.Event()
+            group.create_task(run_relay(settings, stop))
+            await asyncio.sleep(1.5)
+            assert await leader_pid(writer) == first, "a standby waits"
+            leader.kill()
+            await new_leader(writer, first, 5)
+            await commit_news(writer)
+            await outbox_empty(engine)
+            stop.set()
+
+
+async def test_a_leader_whose_connection_was_closed_lets_another_lead(settings, servers, writer, engine):
+    async with recording_relay(settings) as (relay, recorder):
+        first = await leader_pid(writer)
+        async with superuser(settings) as admin:
+            await admin.execute("SELECT pg_terminate_backend($1)", first)
+        assert await new_leader(writer, first) != first
+        await soon(lambda: relay.leading)
+        wallet_id = await commit_news(writer)
+        await soon(lambda: wallet_id in recorder.published)
+
+
+async def test_two_relays_never_lead_at_once(settings, writer):
+    first, second = Recorder(settings), Recorder(settings)
+    stop = asyncio.Event()
+    relays = [OutboxRelay(settings, recorder) for recorder in (first, second)]
+    tasks = [asyncio.create_task(relay.run(stop)) for relay in relays]
+    for _ in range(100):
+        await commit_news(writer)
+        assert not all(relay.leading for relay in relays)
+    await soon(lambda: len(first.published) + len(second.published) == 100)
+    assert sorted([len(first.published), len(second.published)]) == [0, 100]
+    stop.set()
+    await asyncio.gather(*tasks)
+    await first.close()
+    await second.close()
+
+
+async def test_while_redis_is_away_everything_is_kept_and_it_is_said_once(world, settings, engine, clean_servers, caplog):
+    caplog.set_level(logging.INFO)
+    async with running_relay(settings):
+        await outbox_empty(engine)
+        clean_servers.stop_redis()
+        await world.pay(20)
+        await asyncio.sleep(1.5)
+        async with connected(settings) as connection:
+            assert await waiting(connection) == 20
+        clean_servers.start_redis()
+        await outbox_empty(engine)
+    said = [record.message for record in caplog.records if record.name == "app.outbox_relay" and "Redis" in record.message]
+    assert len(said) == 2
+    assert "waits for Redis" in said[0]
+    assert "has Redis back" in said[1]
+
+
+async def test_a_crash_of_the_database_is_survived_and_said_once(settings, clean_servers, caplog):
+    caplog.set_level(logging.INFO)
+    async with recording_relay(settings) as (relay, recorder):
+        async with superuser(settings) as admin:
+            await admin.execute("CHECKPOINT")
+        clean_servers.kill_postgres()
+        await soon(lambda: not relay.leading)
+        await asyncio.sleep(1)
+        clean_servers.start_postgres()
+        await soon(lambda: relay.leading, 20)
+        async with connected(settings) as connection:
+            wallet_id = await commit_news(connection)
+        await soon(lambda: wallet_id in recorder.published)
+    said = [record.message for record in caplog.records if "the database" in record.message and record.name == "app.outbox_relay"]
+    assert len(said) == 2
+    assert "waits for the database" in said[0]
+    assert "has the database back" in said[1]
+
+
+async def test_rows_that_cannot_be_read_block_nobody_and_stay(settings, writer, caplog):
+    async with recording_relay(settings.model_copy(update={"relay_batch_limit": 5})) as (_, recorder):
+        # More of them than the relay takes at a time.
+        async with writer.transaction():
+            await take_transaction_id(writer)
+            for _ in range(12):
+                await announce(writer, '{"v":1,"kind":"unheard-of"}')
+        told_of = [await commit_news(writer) for _ in range(10)]
+        await soon(lambda: set(told_of) <= set(recorder.published))
+        assert recorder.published == told_of
+        assert await waiting(writer) == 12
+    reported = [record for record in caplog.records if "set aside" in record.message]
+    assert len(reported) == 12
+
+
+async def test_stopping_finishes_what_is_in_hand(settings, writer):
+    class Slow(Recorder):
+        async def publish(self, messages: Iterable[tuple[str, str]]) -> None:
+            begun.set()
+            await asyncio.sleep(0.3)
+            await super().publish(messages)
+
+    begun, stop = asyncio.Event(), asyncio.Event()
+    recorder = Slow(settings)
+    wallet_id = await commit_news(writer)
+    task = asyncio.create_task(OutboxRelay(settings, recorder).run(stop))
+    await begun.wait()
+    stop.set()
+    await asyncio.wait_for(task, 5)
+    assert recorder.published == [wallet_id]
+    assert await waiting(writer) == 0
+    assert await leader_pid(writer) is None
+    await recorder.close()
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
+    connection = await connect(settings)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def superuser(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
+    assert settings.database_url is not None
+    connection = await asyncpg.connect(settings.database_url.get_secret_value())
+    try:
+        yield connection
+    finally:
+        await connection.close()
