@@ -79,6 +79,8 @@ class Outcome:
     """The entries written now; none for a replay."""
     replayed: bool
     refusal: Refusal | None
+    wallets: tuple[Wallet, ...] = ()
+    """The wallets of these entries, as they were locked: before the batch."""
 
 
 @dataclass(slots=True)
@@ -238,7 +240,8 @@ class _Book:
         transaction = _transaction(request, TransactionStatus.COMPLETED, completed_at=posted_at)
         self._record(transaction)
         self.settlement.posted.append((transaction, entries))
-        return Outcome(transaction, entries, replayed=False, refusal=None)
+        touched = self.wallets[request.sender_wallet_id], self.wallets[request.receiver_wallet_id]
+        return Outcome(transaction, entries, replayed=False, refusal=None, wallets=touched)
 
     def _post(self, request: TransferRequest, wallet_id: UUID, leg: int, amount: int, posted_at: datetime) -> Entry:
         position = self.positions[wallet_id]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -20,7 +20,7 @@ from app.db import models
 from app.db.engine import connect
 from app.errors import Forbidden, Refusal, RefusalCode
 from app.money import AmountError, Currency, parse_amount
-from app.records import Entry, Transaction, TransactionType, WalletKind
+from app.records import Entry, Transaction, TransactionType, Wallet, WalletKind
 from app.services.group_commit import GroupCommit
 from app.services.input_rules import idempotency_key_refusal, text_refusal
 from app.services.ledger import Member, Outcome, TransferRequest, Unit, settle
@@ -67,6 +67,8 @@ class TransferResult:
     refusals: tuple[Refusal, ...]
     entries: tuple[Entry, ...] = ()
     """Its entries where it settled just now; empty for a replay."""
+    wallets: Mapping[UUID, Wallet] = field(default_factory=dict)
+    """The wallets of these entries, as they stood before the batch that they settled in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,9 @@ async def deposit(ledger: Ledger, viewer: Viewer, asked: DepositInput) -> Transf
 
 def _result(outcome: Outcome) -> TransferResult:
     refusals = () if outcome.refusal is None else (outcome.refusal,)
-    return TransferResult(outcome.transaction, outcome.replayed, refusals, outcome.entries)
+    return TransferResult(
+        outcome.transaction, outcome.replayed, refusals, outcome.entries, {wallet.id: wallet for wallet in outcome.wallets}
+    )
 
 
 def _transfer_request(ledger: Ledger, viewer: Viewer, asked: TransferInput, path: tuple[str, ...]) -> Member:

@@ -1,0 +1,200 @@
+"""Named reads. Lists go by keyset: a page costs the same at any depth. Each takes a connection and runs one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, literal, or_, select, union_all
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.orm import InstrumentedAttribute, aliased
+
+from app import ids
+from app.db import models
+from app.db.rows import (
+    ENTRY_COLUMNS,
+    TRANSACTION_COLUMNS,
+    USER_COLUMNS,
+    WALLET_COLUMNS,
+    entry_of,
+    transaction_of,
+    user_of,
+    wallet_of,
+)
+from app.pages import TransactionFilter
+from app.records import Entry, EntryDirection, Transaction, TransactionStatus, User, Wallet
+
+Condition = ColumnElement[bool]
+
+_FIRST_MOMENT = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MOMENT = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which rows of a list: past one position, short of another, at most `limit`, counted from one of its ends."""
+
+    limit: int
+    after: int | None = None
+    before: int | None = None
+    is_backward: bool = False
+
+
+def _among(column: InstrumentedAttribute[UUID], values: Collection[UUID]) -> Condition:
+    """One array rather than a list of parameters: the same prepared statement for any number of ids."""
+    return column == any_(literal(list(values), ARRAY(Uuid())))
+
+
+def _id_window(column: Any, window: Window) -> list[Condition]:
+    conditions = []
+    if window.after is not None:
+        conditions.append(column < UUID(int=window.after))
+    if window.before is not None:
+        conditions.append(column > UUID(int=window.before))
+    return conditions
+
+
+def _paged(query: Select[*tuple[Any, ...]], column: Any, window: Window) -> Select[*tuple[Any, ...]]:
+    """Newest first from the start, or oldest first from the end."""
+    return query.order_by(column.asc() if window.is_backward else column.desc()).limit(window.limit)
+
+
+async def users_by_id(connection: AsyncConnection, user_ids: Collection[UUID]) -> Sequence[User]:
+    """The users that exist among these."""
+    rows = await connection.execute(select(*USER_COLUMNS).where(_among(models.User.id, user_ids)))
+    return [user_of(row) for row in rows]
+
+
+async def wallets_by_id(connection: AsyncConnection, wallet_ids: Collection[UUID], owner_id: UUID | None) -> Sequence[Wallet]:
+    """The wallets among these, of one owner or (None) of anyone."""
+    query = select(*WALLET_COLUMNS).where(_among(models.Wallet.id, wallet_ids))
+    if owner_id is not None:
+        query = query.where(models.Wallet.owner_id == owner_id)
+    return [wallet_of(row) for row in await connection.execute(query)]
+
+
+async def transactions_by_id(
+    connection: AsyncConnection, transaction_ids: Collection[UUID], viewer_id: UUID | None
+) -> Sequence[Transaction]:
+    """The transactions among these that one user may see, or (None) that exist."""
+    query = select(*TRANSACTION_COLUMNS).where(_among(models.Transaction.id, transaction_ids))
+    if viewer_id is not None:
+        sender, receiver = aliased(models.Wallet), aliased(models.Wallet)
+        query = (
+            query.outerjoin(sender, sender.id == models.Transaction.sender_wallet_id)
+            .outerjoin(receiver, receiver.id == models.Transaction.receiver_wallet_id)
+            .where(_is_visible(viewer_id, sender.owner_id == viewer_id, receiver.owner_id == viewer_id))
+        )
+    return [transaction_of(row) for row in await connection.execute(query)]
+
+
+def _is_visible(viewer_id: UUID, *owned: Condition) -> Condition:
+    """To its initiator always; to those whose wallets it touched once it is COMPLETED."""
+    transaction = models.Transaction
+    initiated: Condition = transaction.initiator_id == viewer_id
+    return or_(initiated, (transaction.status == TransactionStatus.COMPLETED) & or_(*owned))
+
+
+async def transaction_by_key(connection: AsyncConnection, initiator_id: UUID, key: str) -> Transaction | None:
+    """The transaction that owns a user's key."""
+    query = select(*TRANSACTION_COLUMNS).where(
+        models.Transaction.initiator_id == initiator_id, models.Transaction.idempotency_key == key
+    )
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else transaction_of(row)
+
+
+async def entries_by_transaction(
+    connection: AsyncConnection, transaction_ids: Collection[UUID], owner_id: UUID | None
+) -> Sequence[Entry]:
+    """The entries of these transactions by leg, in one owner's wallets or (None) in all."""
+    entry = models.LedgerEntry
+    query = select(*ENTRY_COLUMNS).where(_among(entry.transaction_id, transaction_ids))
+    if owner_id is not None:
+        query = query.join(models.Wallet, models.Wallet.id == entry.wallet_id).where(models.Wallet.owner_id == owner_id)
+    return [entry_of(row) for row in await connection.execute(query.order_by(entry.transaction_id, entry.leg))]
+
+
+async def parties_by_wallet(connection: AsyncConnection, wallet_ids: Collection[UUID]) -> Sequence[tuple[UUID, str | None, str]]:
+    """For each wallet: its id, its owner's display name (None for a system wallet) and its currency."""
+    query = (
+        select(models.Wallet.id, models.User.display_name, models.Wallet.currency)
+        .outerjoin(models.User, models.User.id == models.Wallet.owner_id)
+        .where(_among(models.Wallet.id, wallet_ids))
+    )
+    return [(wallet_id, name, currency) for wallet_id, name, currency in await connection.execute(query)]
+
+
+async def list_wallets(connection: AsyncConnection, owner_id: UUID | None, window: Window) -> Sequence[Wallet]:
+    """The wallets of one owner, or (None) all."""
+    query = select(*WALLET_COLUMNS).where(*_id_window(models.Wallet.id, window))
+    if owner_id is not None:
+        query = query.where(models.Wallet.owner_id == owner_id)
+    return [wallet_of(row) for row in await connection.execute(_paged(query, models.Wallet.id, window))]
+
+
+async def list_entries(connection: AsyncConnection, wallet_id: UUID, window: Window) -> Sequence[Entry]:
+    """The entries of a wallet, by sequence."""
+    entry = models.LedgerEntry
+    query = select(*ENTRY_COLUMNS).where(entry.wallet_id == wallet_id)
+    if window.after is not None:
+        query = query.where(entry.sequence < window.after)
+    if window.before is not None:
+        query = query.where(entry.sequence > window.before)
+    return [entry_of(row) for row in await connection.execute(_paged(query, entry.sequence, window))]
+
+
+async def list_transactions(connection: AsyncConnection, narrowed: TransactionFilter, window: Window) -> Sequence[Transaction]:
+    """All transactions."""
+    query = select(*TRANSACTION_COLUMNS).where(*_conditions(narrowed), *_id_window(models.Transaction.id, window))
+    return [transaction_of(row) for row in await connection.execute(_paged(query, models.Transaction.id, window))]
+
+
+async def list_wallet_transactions(
+    connection: AsyncConnection, wallet_id: UUID, viewer_id: UUID | None, narrowed: TransactionFilter, window: Window
+) -> Sequence[Transaction]:
+    """What a wallet sent and what reached it: each side from its own index, then merged.
+
+    `viewer_id` limits what is not COMPLETED to its initiator; None sees all. What was refused never reached its
+    receiver, so it is in the sender's list alone.
+    """
+    transaction = models.Transaction
+    common = [*_conditions(narrowed), *_id_window(transaction.id, window)]
+    sent = [transaction.sender_wallet_id == wallet_id, *common]
+    if viewer_id is not None:
+        sent.append(or_(transaction.status == TransactionStatus.COMPLETED, transaction.initiator_id == viewer_id))
+    received = [
+        transaction.receiver_wallet_id == wallet_id,
+        # Written out, so that the planner knows the partial index for the receiver's side.
+        transaction.status == literal(TransactionStatus.COMPLETED, literal_execute=True),
+        *common,
+    ]
+    sides = {EntryDirection.DEBIT: sent, EntryDirection.CREDIT: received}
+    chosen = [sides[narrowed.direction]] if narrowed.direction is not None else list(sides.values())
+    branches = [
+        _paged(select(*TRANSACTION_COLUMNS).where(*conditions), transaction.id, window).subquery().select()
+        for conditions in chosen
+    ]
+    merged = union_all(*branches).subquery()
+    query = _paged(select(merged), merged.c.id, window)
+    return [transaction_of(row) for row in await connection.execute(query)]
+
+
+def _conditions(narrowed: TransactionFilter) -> list[Condition]:
+    """Times become bounds of the id, which carries the same millisecond, and an exact comparison within it."""
+    transaction = models.Transaction
+    conditions: list[Condition] = []
+    if narrowed.type is not None:
+        conditions.append(transaction.type == narrowed.type)
+    if narrowed.status is not None:
+        conditions.append(transaction.status == narrowed.status)
+    if narrowed.created_from is not None:
+        start = min(max(narrowed.created_from, _FIRST_MOMENT), _LAST_MOMENT)
+        conditions += [transaction.id >= ids.id_floor(start), transaction.created_at >= start]
+    if narrowed.created_to is not None:
+        end = min(max(narrowed.created_to, _FIRST_MOMENT), _LAST_MOMENT)
+        conditions += [transaction.id < ids.id_floor(end + timedelta(milliseconds=1)), transaction.created_at < end]
+    return conditions

@@ -1,0 +1,100 @@
+"""What resolvers share within one operation: who asks, the services, and loaders that live no longer than it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import cached_property
+from typing import Any, TypeVar
+from uuid import UUID
+
+import strawberry
+from strawberry.dataloader import DataLoader
+
+from app.auth import Viewer
+from app.errors import RequestError, Unauthenticated
+from app.records import Entry, Transaction, User, Wallet
+from app.services import reading
+from app.services.container import Services
+from app.services.reading import Party
+
+T = TypeVar("T")
+
+
+class Loaders:
+    """Reads by id, gathered into one statement each. Whatever the viewer may not see comes back as None."""
+
+    def __init__(self, services: Services, viewer: Viewer) -> None:
+        self._services = services
+        self._viewer = viewer
+
+    @cached_property
+    def wallets(self) -> DataLoader[UUID, Wallet | None]:
+        """Wallets that the viewer may load."""
+        return _by_id(lambda ids: reading.load_wallets(self._services.engine, self._viewer, ids))
+
+    @cached_property
+    def users(self) -> DataLoader[UUID, User | None]:
+        """Users, for whoever may already load something of theirs."""
+        return _by_id(lambda ids: reading.load_users(self._services.engine, ids))
+
+    @cached_property
+    def transactions(self) -> DataLoader[UUID, Transaction | None]:
+        """Transactions that the viewer may see."""
+        return _by_id(lambda ids: reading.load_transactions(self._services.engine, self._viewer, ids))
+
+    @cached_property
+    def entries(self) -> DataLoader[UUID, tuple[Entry, ...] | None]:
+        """By transaction: its entries in wallets that the viewer may load."""
+        return _by_id(lambda ids: reading.load_entries(self._services.engine, self._viewer, ids))
+
+    @cached_property
+    def parties(self) -> DataLoader[UUID, Party | None]:
+        """By wallet: what either side may know of the other."""
+        return _by_id(lambda ids: reading.load_parties(self._services.engine, ids))
+
+
+def _by_id(load: Callable[[list[UUID]], Awaitable[Mapping[UUID, T]]]) -> DataLoader[UUID, T | None]:
+    async def load_many(keys: list[UUID]) -> list[T | None]:
+        found = await load(keys)
+        return [found.get(key) for key in keys]
+
+    return DataLoader(load_fn=load_many)
+
+
+class Context:
+    """One operation's context; over a WebSocket the socket's own, from which each operation gets one."""
+
+    def __init__(
+        self, services: Services, viewer: Viewer | None, *, refusal: RequestError | None = None, request_id: str | None = None
+    ) -> None:
+        self.services = services
+        self.maybe_viewer = viewer
+        self.refusal = refusal
+        """Why there is no viewer, where a token came but could not be used."""
+        self.request_id = request_id
+        self.connection_params: dict[str, Any] | None = None
+        self.document_is_valid = False
+        """Whether the operation's document passed validation: errors without a cause are then about its variables."""
+
+    @property
+    def viewer(self) -> Viewer:
+        """Who asks. Raises Unauthenticated, or whatever kept the token from being verified."""
+        if self.maybe_viewer is None:
+            raise self.refusal or Unauthenticated()
+        return self.maybe_viewer
+
+    @cached_property
+    def loaders(self) -> Loaders:
+        """The loaders of this operation."""
+        return Loaders(self.services, self.viewer)
+
+    def for_operation(self) -> Context:
+        """A context of its own for one operation of a long-lived connection."""
+        return Context(self.services, self.maybe_viewer, refusal=self.refusal, request_id=self.request_id)
+
+    def forget(self) -> None:
+        """Start with fresh loaders: the next event of a subscription is a new look at the world."""
+        self.__dict__.pop("loaders", None)
+
+
+Info = strawberry.Info[Context, None]

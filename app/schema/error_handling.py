@@ -1,0 +1,50 @@
+"""Errors on their way out: each with a code, none with anything internal in it."""
+
+from __future__ import annotations
+
+import logging
+
+from graphql import GraphQLError
+
+from app.db.failures import is_unavailable
+from app.errors import BadUserInput, Internal, RequestError, Unavailable
+
+logger = logging.getLogger(__name__)
+
+VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
+TOO_COMPLEX = "QUERY_TOO_COMPLEX"
+
+
+def present(error: GraphQLError, *, is_validated: bool) -> GraphQLError:
+    """The error as a client may see it.
+
+    `is_validated` tells whether the document itself was fine: then an error without a cause is about its variables.
+    What nobody foresaw is logged here, once, and shown as INTERNAL or, where the database is away, UNAVAILABLE.
+    """
+    cause = _cause(error)
+    if cause is None:
+        if "code" in (error.extensions or {}):
+            return error
+        code = BadUserInput.code if is_validated else VALIDATION_FAILED
+        return _copy(error, error.message, {**(error.extensions or {}), "code": code})
+    if isinstance(cause, RequestError):
+        return _copy(error, str(cause), cause.extensions)
+    if is_unavailable(cause):
+        logger.warning("a request failed because the database is not available: %s", type(cause).__name__)
+        shown: RequestError = Unavailable()
+    else:
+        logger.error("a resolver failed at %s", error.path, exc_info=cause)
+        shown = Internal()
+    return _copy(error, str(shown), shown.extensions)
+
+
+def _cause(error: GraphQLError) -> Exception | None:
+    """The exception at the bottom; None where GraphQLErrors are all there is."""
+    original = error.original_error
+    while isinstance(original, GraphQLError):
+        original = original.original_error
+    return original
+
+
+def _copy(error: GraphQLError, message: str, extensions: dict[str, object]) -> GraphQLError:
+    return GraphQLError(message, nodes=error.nodes, path=error.path, extensions=extensions)

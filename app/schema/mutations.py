@@ -1,0 +1,208 @@
+"""Mutation: what can be done. Payloads are built from what was committed, so that no later read can erase an answer."""
+
+from __future__ import annotations
+
+import strawberry
+from strawberry import UNSET
+
+from app.records import WalletStatus
+from app.schema.context import Info
+from app.schema.refusals import UserError, user_errors
+from app.schema.scalars import CurrencyCode, DecimalText
+from app.schema.types import Transaction, Wallet, after_entries
+from app.services import reading, transfers, wallets
+from app.services.transfers import TransferResult
+
+
+@strawberry.input
+class MoneyInput:
+    amount: DecimalText = strawberry.field(description="Positive, with no more decimals than the currency has.")
+    currency: CurrencyCode
+
+
+@strawberry.input
+class TransferInput:
+    idempotency_key: str = strawberry.field(
+        description="1 to 255 visible ASCII characters, chosen by the client, unique per user, never forgotten.\n"
+        "The same key with the same input (same wallets, currency and description, numerically equal amount: 12.3 is 12.30) "
+        "answers with the first outcome, whatever it was, and moves nothing again; with another input it is refused.\n"
+        "So after a refusal that was recorded, a new attempt needs a new key."
+    )
+    sender_wallet_id: strawberry.ID
+    receiver_wallet_id: strawberry.ID
+    amount: MoneyInput
+    description: str | None = strawberry.field(default=UNSET, description="At most 280 characters.")
+
+    def to_service(self) -> transfers.TransferInput:
+        """As the services take it."""
+        return transfers.TransferInput(
+            idempotency_key=self.idempotency_key,
+            sender_wallet_id=self.sender_wallet_id,
+            receiver_wallet_id=self.receiver_wallet_id,
+            amount=self.amount.amount,
+            currency=self.amount.currency,
+            description=_given(self.description),
+        )
+
+
+@strawberry.input
+class TransferBatchInput:
+    transfers: list[TransferInput] = strawberry.field(description="1 to 500, settled in this order.")
+    atomic: bool = strawberry.field(
+        default=False,
+        description="False: each on its own. True: all or none. If the ledger refuses one member, all are recorded FAILED, the "
+        "others with BATCH_ABORTED, and replay so. If one is malformed, or its key was used with other input, nothing is "
+        "recorded. A member already settled under its key counts with that outcome and is not undone.",
+    )
+
+
+@strawberry.input(description="Keys of openWallet are a namespace of their own.")
+class OpenWalletInput:
+    idempotency_key: str
+    currency: CurrencyCode
+    name: str
+
+
+@strawberry.input(description="Brings money in from the currency's system wallet. Administrators only.")
+class DepositInput:
+    idempotency_key: str
+    wallet_id: strawberry.ID
+    amount: MoneyInput
+    description: str | None = UNSET
+
+
+@strawberry.input
+class SetWalletStatusInput:
+    wallet_id: strawberry.ID
+    status: WalletStatus
+    reason: str
+
+
+@strawberry.type
+class TransferPayload:
+    transaction: Transaction | None = strawberry.field(
+        description="Set whenever an outcome was recorded: COMPLETED, or FAILED for a refusal by the ledger (funds, status, "
+        "currency, quota)."
+    )
+    replayed: bool = strawberry.field(description="True where the key had been used before and this is that outcome.")
+    user_errors: list[UserError]
+
+
+@strawberry.type
+class TransferBatchPayload:
+    results: list[TransferPayload] = strawberry.field(description="One for each input, in its order.")
+    user_errors: list[UserError] = strawberry.field(
+        description="About the batch as a whole, such as its size; `results` is then empty."
+    )
+
+
+@strawberry.type
+class DepositPayload:
+    transaction: Transaction | None
+    replayed: bool
+    user_errors: list[UserError]
+
+
+@strawberry.type
+class OpenWalletPayload:
+    wallet: Wallet | None
+    replayed: bool
+    user_errors: list[UserError]
+
+
+@strawberry.type
+class SetWalletStatusPayload:
+    wallet: Wallet | None
+    user_errors: list[UserError]
+
+
+@strawberry.type(
+    description="Payloads are nullable so that one field's failure never erases the answer of another field in the same document."
+)
+class Mutation:
+    @strawberry.mutation
+    async def transfer(self, info: Info, input: TransferInput) -> TransferPayload | None:
+        context = info.context
+        result = await transfers.transfer(context.services.ledger, context.viewer, input.to_service())
+        return _transfer_payload(info, result)
+
+    @strawberry.mutation
+    async def transfer_batch(self, info: Info, input: TransferBatchInput) -> TransferBatchPayload | None:
+        context = info.context
+        asked = [one.to_service() for one in input.transfers]
+        result = await transfers.transfer_batch(context.services.ledger, context.viewer, asked, atomic=input.atomic)
+        return TransferBatchPayload(
+            results=[_transfer_payload(info, one) for one in result.results], user_errors=user_errors(result.refusals)
+        )
+
+    @strawberry.mutation
+    async def open_wallet(self, info: Info, input: OpenWalletInput) -> OpenWalletPayload | None:
+        context = info.context
+        services = context.services
+        asked = wallets.OpenWalletInput(input.idempotency_key, input.currency, input.name)
+        result = await wallets.open_wallet(services.engine, context.viewer, asked, services.currencies, services.clock)
+        return OpenWalletPayload(
+            wallet=None if result.wallet is None else Wallet.of(info, result.wallet),
+            replayed=result.replayed,
+            user_errors=user_errors(result.refusals),
+        )
+
+    @strawberry.mutation
+    async def deposit(self, info: Info, input: DepositInput) -> DepositPayload | None:
+        context = info.context
+        asked = transfers.DepositInput(
+            idempotency_key=input.idempotency_key,
+            wallet_id=input.wallet_id,
+            amount=input.amount.amount,
+            currency=input.amount.currency,
+            description=_given(input.description),
+        )
+        result = await transfers.deposit(context.services.ledger, context.viewer, asked)
+        return DepositPayload(
+            transaction=_transaction(info, result), replayed=result.replayed, user_errors=user_errors(result.refusals)
+        )
+
+    @strawberry.mutation(description="Administrators only; recorded in the audit log.")
+    async def set_wallet_status(self, info: Info, input: SetWalletStatusInput) -> SetWalletStatusPayload | None:
+        context = info.context
+        result = await wallets.set_wallet_status(
+            context.services.engine,
+            context.viewer,
+            input.wallet_id,
+            input.status,
+            input.reason,
+            clock=context.services.clock,
+            request_id=context.request_id,
+        )
+        return SetWalletStatusPayload(
+            wallet=None if result.wallet is None else Wallet.of(info, result.wallet), user_errors=user_errors(result.refusals)
+        )
+
+
+def _given(value: str | None) -> str | None:
+    return None if value is UNSET else value
+
+
+def _transfer_payload(info: Info, result: TransferResult) -> TransferPayload:
+    return TransferPayload(
+        transaction=_transaction(info, result), replayed=result.replayed, user_errors=user_errors(result.refusals)
+    )
+
+
+def _transaction(info: Info, result: TransferResult) -> Transaction | None:
+    """The transaction of a result. What was committed with it is handed to the loaders, so that nothing is read again."""
+    if result.transaction is None:
+        return None
+    if result.entries:
+        context = info.context
+        loaders, viewer = context.loaders, context.viewer
+        shown = []
+        for entry in result.entries:
+            wallet = after_entries(result.wallets[entry.wallet_id], entry)
+            may_load = reading.may_load_wallet(viewer, wallet)
+            loaders.wallets.prime(wallet.id, wallet if may_load else None, force=True)
+            if may_load:
+                shown.append(entry)
+        loaders.entries.prime(result.transaction.id, tuple(shown))
+        loaders.transactions.prime(result.transaction.id, result.transaction)
+    return Transaction.of(info, result.transaction)

@@ -1,0 +1,178 @@
+"""Query: what can be asked."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+import strawberry
+from strawberry import UNSET
+
+from app import ids
+from app.errors import BadUserInput
+from app.schema.connections import Connection, connection, page_request
+from app.schema.context import Info
+from app.schema.scalars import BigInt, CurrencyCode
+from app.schema.types import (
+    Currency,
+    CurrencyTotal,
+    LedgerEntry,
+    LedgerStatus,
+    Node,
+    Transaction,
+    TransactionFilter,
+    User,
+    Wallet,
+    WalletParty,
+    money_of,
+    reading_filter,
+)
+from app.services import reading
+
+MAX_NODES = 100
+
+
+@strawberry.type
+class Query:
+    @strawberry.field
+    async def viewer(self, info: Info) -> User:
+        context = info.context
+        user = await context.loaders.users.load(context.viewer.user_id)
+        assert user is not None, "a viewer has been a user since their first call"
+        return User.of(user)
+
+    @strawberry.field
+    async def node(self, info: Info, id: strawberry.ID) -> Node | None:
+        return await _node(info, id)
+
+    @strawberry.field
+    async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
+        if len(ids) > MAX_NODES:
+            raise BadUserInput(f"At most {MAX_NODES} nodes can be asked for at once.")
+        # Awaited together, so that the loaders gather what they read.
+        return await asyncio.gather(*(_node(info, id_) for id_ in ids))
+
+    @strawberry.field
+    async def wallet(self, info: Info, id: strawberry.ID) -> Wallet | None:
+        return await _wallet(info, ids.decode("wal", id))
+
+    @strawberry.field
+    async def transaction(self, info: Info, id: strawberry.ID) -> Transaction | None:
+        return await _transaction(info, ids.decode("txn", id))
+
+    @strawberry.field(description="The viewer's own transaction with this key: what a client asks after a lost answer.")
+    async def transaction_by_idempotency_key(self, info: Info, idempotency_key: str) -> Transaction | None:
+        context = info.context
+        found = await reading.transaction_by_key(context.services.engine, context.viewer, idempotency_key)
+        return None if found is None else Transaction.of(info, found)
+
+    @strawberry.field(description="Whom a transfer to this wallet would reach: ask before sending. Null if none; rate limited.")
+    async def wallet_party(self, info: Info, wallet_id: strawberry.ID) -> WalletParty | None:
+        context = info.context
+        _ = context.viewer
+        party = await reading.find_party(context.services.engine, wallet_id)
+        return None if party is None else WalletParty.of(party)
+
+    @strawberry.field
+    async def currencies(self, info: Info) -> list[Currency]:
+        context = info.context
+        _ = context.viewer
+        return [Currency.of(currency) for _code, currency in sorted(context.services.currencies.items())]
+
+    @strawberry.field(description="Every wallet; administrators only.")
+    async def wallets(
+        self,
+        info: Info,
+        first: int | None = UNSET,
+        after: str | None = UNSET,
+        last: int | None = UNSET,
+        before: str | None = UNSET,
+    ) -> Connection[Wallet] | None:
+        context = info.context
+        page = page_request(first, after, last, before)
+        found = await reading.all_wallets(context.services.engine, context.viewer, page)
+        return connection(found, lambda wallet: Wallet.of(info, wallet))
+
+    @strawberry.field(description="Every transaction; administrators only.")
+    async def transactions(
+        self,
+        info: Info,
+        first: int | None = UNSET,
+        after: str | None = UNSET,
+        last: int | None = UNSET,
+        before: str | None = UNSET,
+        filter: TransactionFilter | None = UNSET,
+    ) -> Connection[Transaction] | None:
+        context = info.context
+        page = page_request(first, after, last, before)
+        found = await reading.all_transactions(context.services.engine, context.viewer, page, reading_filter(filter))
+        return connection(found, lambda transaction: Transaction.of(info, transaction))
+
+    @strawberry.field(description="Administrators only.")
+    async def ledger_status(self, info: Info) -> LedgerStatus | None:
+        context = info.context
+        status = await reading.ledger_status(context.services.engine, context.viewer, context.services.clock)
+        return LedgerStatus(
+            totals=[
+                CurrencyTotal(
+                    currency=CurrencyCode(total.currency),
+                    user_balances=money_of(info, total.user_balances, total.currency),
+                    system_balances=money_of(info, total.system_balances, total.currency),
+                    difference=money_of(info, total.user_balances + total.system_balances, total.currency),
+                )
+                for total in status.totals
+            ],
+            transfers_per_second=status.transfers_per_second,
+            outbox_pending=BigInt(status.outbox_pending),
+            outbox_lag_seconds=status.outbox_lag_seconds,
+            hot_wallets=[Wallet.of(info, wallet) for wallet in status.hot_wallets],
+        )
+
+
+async def _node(info: Info, id_: str) -> Node | None:
+    """Whatever the id stands for, where the viewer may load it."""
+    _ = info.context.viewer
+    decoded = ids.decode_any(id_)
+    if decoded is None:
+        return None
+    prefix, value = decoded
+    match prefix:
+        case "wal":
+            return await _wallet(info, value)
+        case "txn":
+            return await _transaction(info, value)
+        case "ent":
+            return await _entry(info, value)
+        case "usr":
+            return await _user(info, value)
+        case _:
+            return None
+
+
+async def _wallet(info: Info, wallet_id: UUID | None) -> Wallet | None:
+    loaders = info.context.loaders
+    wallet = None if wallet_id is None else await loaders.wallets.load(wallet_id)
+    return None if wallet is None else Wallet.of(info, wallet)
+
+
+async def _transaction(info: Info, transaction_id: UUID | None) -> Transaction | None:
+    loaders = info.context.loaders
+    transaction = None if transaction_id is None else await loaders.transactions.load(transaction_id)
+    return None if transaction is None else Transaction.of(info, transaction)
+
+
+async def _entry(info: Info, entry_id: UUID) -> LedgerEntry | None:
+    transaction_id, _leg = ids.split_entry_id(entry_id)
+    for entry in await info.context.loaders.entries.load(transaction_id) or ():
+        if entry.id == entry_id:
+            wallet = await info.context.loaders.wallets.load(entry.wallet_id)
+            return None if wallet is None else LedgerEntry.of(info, entry, wallet.currency)
+    return None
+
+
+async def _user(info: Info, user_id: UUID) -> User | None:
+    viewer = info.context.viewer
+    if user_id != viewer.user_id and not viewer.is_admin:
+        return None
+    user = await info.context.loaders.users.load(user_id)
+    return None if user is None else User.of(user)

@@ -1,0 +1,69 @@
+"""UserError and its types: a refusal of the services as data of the API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import strawberry
+
+from app.errors import RECORDED_REFUSALS, Refusal, RefusalCode
+from app.schema.context import Info
+from app.schema.types import Money, Transaction
+
+
+@strawberry.interface(
+    description="A refusal that a client can act on. No money moved for the operation that it answers.\n"
+    "Concrete types may add facts (InsufficientFunds tells what was available)."
+)
+class UserError:
+    code: RefusalCode
+    message: str = strawberry.field(description="For people, in plain words; the code is for programs.")
+    path: list[str] = strawberry.field(description='The input field at fault, such as ["input", "amount"].')
+
+
+@strawberry.type(description="The input can never be accepted as it is; it left no trace and did not use its key.")
+class InvalidInput(UserError):
+    pass
+
+
+@strawberry.type
+class IdempotencyKeyReused(UserError):
+    refusal: strawberry.Private[Refusal]
+
+    @strawberry.field(description="The transaction that the key already belongs to.")
+    async def transaction(self, info: Info) -> Transaction | None:
+        if self.refusal.transaction_id is None:
+            return None
+        transaction = await info.context.loaders.transactions.load(self.refusal.transaction_id)
+        return None if transaction is None else Transaction.of(info, transaction)
+
+
+@strawberry.type(description="Amounts as they were when it was refused; a replay repeats them.")
+class InsufficientFunds(UserError):
+    available: Money
+    required: Money
+
+
+@strawberry.type(description="The ledger refused it: recorded as FAILED, and replayed under its key.")
+class TransferRefused(UserError):
+    pass
+
+
+def user_errors(refusals: Iterable[Refusal]) -> list[UserError]:
+    """The refusals as the API shows them."""
+    return [_user_error(refusal) for refusal in refusals]
+
+
+def _user_error(refusal: Refusal) -> UserError:
+    code, message, path = refusal.code, refusal.message, list(refusal.path)
+    if code is RefusalCode.IDEMPOTENCY_KEY_REUSED:
+        return IdempotencyKeyReused(code=code, message=message, path=path, refusal=refusal)
+    if refusal.available is not None and refusal.required is not None:
+        available, required = Money.of(refusal.available), Money.of(refusal.required)
+        return InsufficientFunds(code=code, message=message, path=path, available=available, required=required)
+    kind = TransferRefused if code in RECORDED_REFUSALS else InvalidInput
+    return kind(code=code, message=message, path=path)
+
+
+ERROR_TYPES = (InvalidInput, IdempotencyKeyReused, InsufficientFunds, TransferRefused)
+"""Reached only through the interface, so the schema is told of them."""

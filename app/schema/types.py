@@ -1,0 +1,328 @@
+"""The nouns of the API. They refer to each other, so they live together; each knows how it is made from a record."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+import strawberry
+from strawberry import UNSET
+
+from app import ids, money, pages, records
+from app.errors import RefusalCode
+from app.records import EntryDirection, TransactionStatus, TransactionType, WalletKind, WalletStatus
+from app.schema.connections import Connection, connection, page_request
+from app.schema.context import Info
+from app.schema.enums import describe_values
+from app.schema.scalars import BigInt, CurrencyCode, DecimalText
+from app.services import reading
+from app.services.reading import Party
+from app.update_cursor import encode_update_cursor
+
+strawberry.enum(WalletKind)
+strawberry.enum(WalletStatus)
+strawberry.enum(TransactionType)
+strawberry.enum(TransactionStatus)
+strawberry.enum(EntryDirection)
+strawberry.enum(RefusalCode, name="UserErrorCode")
+describe_values(RefusalCode, {"WALLET_NOT_ACTIVE": "Of another's wallet the message does not tell frozen from closed."})
+
+
+@strawberry.interface
+class Node:
+    id: strawberry.ID = strawberry.field(
+        description="Globally unique, typed and readable: usr_…, wal_…, txn_…, ent_… (TypeID over UUIDv7). REST, logs and "
+        "metrics show the same id."
+    )
+
+
+@strawberry.type
+class Money:
+    amount: DecimalText
+    currency: CurrencyCode
+
+    @staticmethod
+    def of(value: money.Money) -> Money:
+        """From minor units."""
+        return Money(amount=DecimalText(value.amount), currency=CurrencyCode(value.currency))
+
+
+@strawberry.type
+class Currency:
+    code: CurrencyCode
+    exponent: int = strawberry.field(description="Decimals, by ISO 4217.")
+    name: str
+
+    @staticmethod
+    def of(currency: money.Currency) -> Currency:
+        """From the table."""
+        return Currency(code=CurrencyCode(currency.code), exponent=currency.exponent, name=currency.name)
+
+
+def money_of(info: Info, minor: int, currency: str) -> Money:
+    """Minor units of a currency, as the API shows them."""
+    return Money.of(money.Money(minor, currency, info.context.services.currencies[currency].exponent))
+
+
+@strawberry.input(description="What a list of transactions is narrowed to.")
+class TransactionFilter:
+    type: TransactionType | None = UNSET
+    status: TransactionStatus | None = UNSET
+    direction: EntryDirection | None = strawberry.field(
+        default=UNSET, description="As seen from the wallet; refused on Query.transactions."
+    )
+    created_from: datetime | None = strawberry.field(default=UNSET, description="Inclusive.")
+    created_to: datetime | None = strawberry.field(default=UNSET, description="Exclusive.")
+
+    def to_reading(self) -> pages.TransactionFilter:
+        """The filter that the reads understand."""
+        return pages.TransactionFilter(
+            type=self.type or None,
+            status=self.status or None,
+            direction=self.direction or None,
+            created_from=self.created_from or None,
+            created_to=self.created_to or None,
+        )
+
+
+def reading_filter(asked: TransactionFilter | None) -> pages.TransactionFilter:
+    """The filter asked for, or none."""
+    return asked.to_reading() if asked else pages.TransactionFilter()
+
+
+@strawberry.type
+class User(Node):
+    display_name: str
+    record: strawberry.Private[records.User]
+
+    @staticmethod
+    def of(user: records.User) -> User:
+        """From its row."""
+        return User(id=strawberry.ID(ids.encode("usr", user.id)), display_name=user.display_name, record=user)
+
+    @strawberry.field
+    async def wallets(
+        self,
+        info: Info,
+        first: int | None = UNSET,
+        after: str | None = UNSET,
+        last: int | None = UNSET,
+        before: str | None = UNSET,
+    ) -> Connection[Wallet]:
+        context = info.context
+        page = page_request(first, after, last, before)
+        found = await reading.wallets_of(context.services.engine, context.viewer, self.record.id, page)
+        return connection(found, lambda wallet: Wallet.of(info, wallet))
+
+
+@strawberry.type(description="Only its owner and administrators can load one; to anyone else it does not exist.")
+class Wallet(Node):
+    kind: WalletKind
+    name: str
+    currency: CurrencyCode
+    balance: Money = strawberry.field(description="Sum of this wallet's ledger entries.")
+    available: Money = strawberry.field(description="What can be spent now: the balance less what is held.")
+    status: WalletStatus
+    sequence: BigInt = strawberry.field(
+        description="Sequence of the wallet's newest ledger entry; 0 when it has none. Rises by exactly 1 with each entry."
+    )
+    updates_cursor: str = strawberry.field(description="Pass to walletUpdated(after:) to get all that came after this answer.")
+    created_at: datetime
+    record: strawberry.Private[records.Wallet]
+
+    @staticmethod
+    def of(info: Info, wallet: records.Wallet) -> Wallet:
+        """From its row, for a viewer who may load it."""
+        return Wallet(
+            id=strawberry.ID(ids.encode("wal", wallet.id)),
+            kind=wallet.kind,
+            name=wallet.name,
+            currency=CurrencyCode(wallet.currency),
+            balance=money_of(info, wallet.balance, wallet.currency),
+            available=money_of(info, wallet.available, wallet.currency),
+            status=wallet.status,
+            sequence=BigInt(wallet.sequence),
+            updates_cursor=encode_update_cursor(wallet.id, wallet.sequence),
+            created_at=wallet.created_at,
+            record=wallet,
+        )
+
+    @strawberry.field(description="Null for system wallets.")
+    async def owner(self, info: Info) -> User | None:
+        if self.record.owner_id is None:
+            return None
+        user = await info.context.loaders.users.load(self.record.owner_id)
+        return None if user is None else User.of(user)
+
+    @strawberry.field(
+        description="Newest first by creation, by keyset: going back costs the same at any depth (unfiltered, or by direction or "
+        "time) and repeats nothing.\nWithin the last moments rows may appear out of order; to follow new ones use `entries` or "
+        "walletUpdated."
+    )
+    async def transactions(
+        self,
+        info: Info,
+        first: int | None = UNSET,
+        after: str | None = UNSET,
+        last: int | None = UNSET,
+        before: str | None = UNSET,
+        filter: TransactionFilter | None = UNSET,
+    ) -> Connection[Transaction]:
+        context = info.context
+        page = page_request(first, after, last, before)
+        found = await reading.transactions_of(context.services.engine, context.viewer, self.record, page, reading_filter(filter))
+        return connection(found, lambda transaction: Transaction.of(info, transaction))
+
+    @strawberry.field(description="Newest first by sequence; exact both ways: never skips, never repeats.")
+    async def entries(
+        self,
+        info: Info,
+        first: int | None = UNSET,
+        after: str | None = UNSET,
+        last: int | None = UNSET,
+        before: str | None = UNSET,
+    ) -> Connection[LedgerEntry]:
+        context = info.context
+        page = page_request(first, after, last, before)
+        found = await reading.entries_of(context.services.engine, context.viewer, self.record, page)
+        return connection(found, lambda entry: LedgerEntry.of(info, entry, self.record.currency))
+
+
+@strawberry.type(description="What either side of a transaction may know of the other: never a balance.")
+class WalletParty:
+    wallet_id: strawberry.ID
+    display_name: str = strawberry.field(
+        description="The name its owner chose to show: never the wallet's name, an e-mail address or the token's subject."
+    )
+    currency: CurrencyCode
+    record: strawberry.Private[Party]
+
+    @staticmethod
+    def of(party: Party) -> WalletParty:
+        """From what may be known."""
+        return WalletParty(
+            wallet_id=strawberry.ID(ids.encode("wal", party.wallet_id)),
+            display_name=party.display_name,
+            currency=CurrencyCode(party.currency),
+            record=party,
+        )
+
+    @strawberry.field(description="The wallet itself where the viewer may load it, else null.")
+    async def wallet(self, info: Info) -> Wallet | None:
+        wallet = await info.context.loaders.wallets.load(self.record.wallet_id)
+        return None if wallet is None else Wallet.of(info, wallet)
+
+
+@strawberry.type(
+    description="A FAILED or PENDING one exists only for its initiator and administrators; the receiver sees it once it is "
+    "COMPLETED: in lists, by id, in nodes and in subscriptions alike."
+)
+class Transaction(Node):
+    type: TransactionType
+    status: TransactionStatus
+    amount: Money = strawberry.field(description="What was asked to move, in the sender's currency.")
+    description: str | None
+    failure_code: RefusalCode | None = strawberry.field(description="Why it failed; null unless status is FAILED.")
+    idempotency_key: str | None = strawberry.field(description="Shown to whoever sent it; null to others.")
+    created_at: datetime
+    completed_at: datetime | None
+    record: strawberry.Private[records.Transaction]
+
+    @staticmethod
+    def of(info: Info, transaction: records.Transaction) -> Transaction:
+        """From its row, for a viewer who may see it."""
+        own = transaction.initiator_id == info.context.viewer.user_id
+        return Transaction(
+            id=strawberry.ID(ids.encode("txn", transaction.id)),
+            type=transaction.type,
+            status=transaction.status,
+            amount=money_of(info, transaction.amount, transaction.currency),
+            description=transaction.description,
+            failure_code=transaction.failure_code,
+            idempotency_key=transaction.idempotency_key if own else None,
+            created_at=transaction.created_at,
+            completed_at=transaction.completed_at,
+            record=transaction,
+        )
+
+    @strawberry.field(description="The paying wallet; null where there are several.")
+    async def sender(self, info: Info) -> WalletParty | None:
+        return await _party(info, self.record.sender_wallet_id)
+
+    @strawberry.field(description="The paid wallet; null where there are several.")
+    async def receiver(self, info: Info) -> WalletParty | None:
+        return await _party(info, self.record.receiver_wallet_id)
+
+    @strawberry.field(description="The entries of the wallets that the viewer may load.")
+    async def entries(self, info: Info) -> list[LedgerEntry]:
+        if self.record.status is not TransactionStatus.COMPLETED:
+            return []
+        entries = await info.context.loaders.entries.load(self.record.id)
+        return [LedgerEntry.of(info, entry, self.record.currency) for entry in entries or ()]
+
+
+async def _party(info: Info, wallet_id: UUID | None) -> WalletParty | None:
+    if wallet_id is None:
+        return None
+    party = await info.context.loaders.parties.load(wallet_id)
+    return None if party is None else WalletParty.of(party)
+
+
+@strawberry.type(description="Immutable once written.")
+class LedgerEntry(Node):
+    sequence: BigInt
+    direction: EntryDirection
+    amount: Money = strawberry.field(description="Positive; DEBIT lowers the wallet's balance, CREDIT raises it.")
+    balance_before: Money
+    balance_after: Money
+    created_at: datetime
+    record: strawberry.Private[records.Entry]
+
+    @staticmethod
+    def of(info: Info, entry: records.Entry, currency: str) -> LedgerEntry:
+        """From its row, for a viewer who may load its wallet; `currency` is the wallet's."""
+        return LedgerEntry(
+            id=strawberry.ID(ids.encode("ent", entry.id)),
+            sequence=BigInt(entry.sequence),
+            direction=EntryDirection.DEBIT if entry.amount < 0 else EntryDirection.CREDIT,
+            amount=money_of(info, abs(entry.amount), currency),
+            balance_before=money_of(info, entry.balance_before, currency),
+            balance_after=money_of(info, entry.balance_after, currency),
+            created_at=entry.created_at,
+            record=entry,
+        )
+
+    @strawberry.field
+    async def wallet(self, info: Info) -> Wallet:
+        wallet = await info.context.loaders.wallets.load(self.record.wallet_id)
+        assert wallet is not None, "whoever sees an entry may load its wallet"
+        return Wallet.of(info, wallet)
+
+    @strawberry.field
+    async def transaction(self, info: Info) -> Transaction:
+        transaction = await info.context.loaders.transactions.load(self.record.transaction_id)
+        assert transaction is not None, "whoever sees an entry may see its transaction"
+        return Transaction.of(info, transaction)
+
+
+@strawberry.type
+class CurrencyTotal:
+    currency: CurrencyCode
+    user_balances: Money
+    system_balances: Money
+    difference: Money = strawberry.field(description="Zero, or the ledger is broken.")
+
+
+@strawberry.type
+class LedgerStatus:
+    totals: list[CurrencyTotal]
+    transfers_per_second: float
+    outbox_pending: BigInt
+    outbox_lag_seconds: float
+    hot_wallets: list[Wallet] = strawberry.field(description="The wallets with the most entries lately.")
+
+
+def after_entries(wallet: records.Wallet, entry: records.Entry) -> records.Wallet:
+    """The wallet as it stands right after its entry."""
+    return replace(wallet, balance=entry.balance_after, sequence=entry.sequence, posted_at=entry.created_at)

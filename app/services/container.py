@@ -1,0 +1,28 @@
+"""What the use cases need, built once by `create_app` and handed down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.clock import Clock
+from app.money import Currency
+from app.services.identity import Identities
+from app.services.live import LiveUpdates
+from app.services.transfers import Ledger
+from app.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that a request may call upon."""
+
+    settings: Settings
+    clock: Clock
+    engine: AsyncEngine
+    currencies: Mapping[str, Currency]
+    identities: Identities
+    ledger: Ledger
+    live: LiveUpdates

@@ -1,0 +1,233 @@
+"""What a viewer may see, and lists of it. What they may not see is left out exactly as what does not exist."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app import ids
+from app.auth import Viewer
+from app.clock import Clock
+from app.cursors import decode_cursor, encode_cursor
+from app.db import reads, status_sql
+from app.db.reads import Window
+from app.errors import BadUserInput, Forbidden
+from app.pages import Page, PageRequest, TransactionFilter
+from app.records import Entry, Transaction, User, Wallet
+from app.services.input_rules import idempotency_key_refusal
+
+SYSTEM_NAME = "Paycore"
+"""What users see of a system wallet."""
+
+_RATE_WINDOW = timedelta(seconds=10)
+_HOT_WALLETS = 5
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """What either side of a transaction may know of the other."""
+
+    wallet_id: UUID
+    display_name: str
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class CurrencyTotal:
+    """Sums of balances in minor units; together they are zero."""
+
+    currency: str
+    user_balances: int
+    system_balances: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerStatus:
+    """The ledger at a glance."""
+
+    totals: tuple[CurrencyTotal, ...]
+    transfers_per_second: float
+    outbox_pending: int
+    outbox_lag_seconds: float
+    hot_wallets: tuple[Wallet, ...]
+
+
+def may_load_wallet(viewer: Viewer, wallet: Wallet) -> bool:
+    """Its owner and administrators."""
+    return viewer.is_admin or wallet.owner_id == viewer.user_id
+
+
+def _only_own(viewer: Viewer) -> UUID | None:
+    """The user whose things alone are shown; None for those who see all."""
+    return None if viewer.is_admin else viewer.user_id
+
+
+def _require_admin(viewer: Viewer) -> None:
+    if not viewer.is_admin:
+        raise Forbidden
+
+
+async def load_users(engine: AsyncEngine, user_ids: Collection[UUID]) -> dict[UUID, User]:
+    """Users by id, for callers who already hold something of theirs."""
+    async with engine.connect() as connection:
+        return {user.id: user for user in await reads.users_by_id(connection, user_ids)}
+
+
+async def load_wallets(engine: AsyncEngine, viewer: Viewer, wallet_ids: Collection[UUID]) -> dict[UUID, Wallet]:
+    """Those of the wallets that the viewer may load."""
+    async with engine.connect() as connection:
+        return {wallet.id: wallet for wallet in await reads.wallets_by_id(connection, wallet_ids, _only_own(viewer))}
+
+
+async def load_transactions(engine: AsyncEngine, viewer: Viewer, transaction_ids: Collection[UUID]) -> dict[UUID, Transaction]:
+    """Those of the transactions that the viewer may see."""
+    async with engine.connect() as connection:
+        found = await reads.transactions_by_id(connection, transaction_ids, _only_own(viewer))
+    return {transaction.id: transaction for transaction in found}
+
+
+async def load_entries(engine: AsyncEngine, viewer: Viewer, transaction_ids: Collection[UUID]) -> dict[UUID, tuple[Entry, ...]]:
+    """By transaction: its entries, by leg, in wallets that the viewer may load."""
+    async with engine.connect() as connection:
+        found = await reads.entries_by_transaction(connection, transaction_ids, _only_own(viewer))
+    grouped: dict[UUID, list[Entry]] = defaultdict(list)
+    for entry in found:
+        grouped[entry.transaction_id].append(entry)
+    return {transaction_id: tuple(entries) for transaction_id, entries in grouped.items()}
+
+
+async def load_parties(engine: AsyncEngine, wallet_ids: Collection[UUID]) -> dict[UUID, Party]:
+    """By wallet: what the other side of a transaction with it may know."""
+    async with engine.connect() as connection:
+        found = await reads.parties_by_wallet(connection, wallet_ids)
+    return {wallet_id: Party(wallet_id, name or SYSTEM_NAME, currency) for wallet_id, name, currency in found}
+
+
+async def find_party(engine: AsyncEngine, wallet_id: str) -> Party | None:
+    """Whom a transfer to this wallet would reach; None where there is no user's wallet with this id."""
+    decoded = ids.decode("wal", wallet_id)
+    if decoded is None:
+        return None
+    async with engine.connect() as connection:
+        found = await reads.parties_by_wallet(connection, [decoded])
+    return next((Party(id_, name, currency) for id_, name, currency in found if name is not None), None)
+
+
+async def transaction_by_key(engine: AsyncEngine, viewer: Viewer, key: str) -> Transaction | None:
+    """The viewer's own transaction with this key."""
+    if idempotency_key_refusal(key, ()) is not None:
+        return None
+    async with engine.connect() as connection:
+        return await reads.transaction_by_key(connection, viewer.user_id, key)
+
+
+async def wallets_of(engine: AsyncEngine, viewer: Viewer, owner_id: UUID, page: PageRequest) -> Page[Wallet]:
+    """A user's wallets, newest first; empty for whoever is neither that user nor an administrator."""
+    if not viewer.is_admin and viewer.user_id != owner_id:
+        return Page((), (), has_next=False, has_previous=False)
+    scope = f"wallets of {owner_id}"
+    window = _window(page, scope)
+    async with engine.connect() as connection:
+        found = await reads.list_wallets(connection, owner_id, window)
+    return _page(found, page, scope, _id_position)
+
+
+async def all_wallets(engine: AsyncEngine, viewer: Viewer, page: PageRequest) -> Page[Wallet]:
+    """Every wallet, newest first. Raises Forbidden for all but administrators."""
+    _require_admin(viewer)
+    scope = "wallets"
+    window = _window(page, scope)
+    async with engine.connect() as connection:
+        found = await reads.list_wallets(connection, None, window)
+    return _page(found, page, scope, _id_position)
+
+
+async def transactions_of(
+    engine: AsyncEngine, viewer: Viewer, wallet: Wallet, page: PageRequest, narrowed: TransactionFilter
+) -> Page[Transaction]:
+    """What a wallet that the viewer may load sent and received, newest first."""
+    assert may_load_wallet(viewer, wallet)
+    scope = f"transactions of {wallet.id} {narrowed}"
+    window = _window(page, scope)
+    async with engine.connect() as connection:
+        found = await reads.list_wallet_transactions(connection, wallet.id, _only_own(viewer), narrowed, window)
+    return _page(found, page, scope, _id_position)
+
+
+async def all_transactions(
+    engine: AsyncEngine, viewer: Viewer, page: PageRequest, narrowed: TransactionFilter
+) -> Page[Transaction]:
+    """Every transaction, newest first. Raises Forbidden for all but administrators, BadUserInput for a direction."""
+    _require_admin(viewer)
+    if narrowed.direction is not None:
+        raise BadUserInput("A direction is as seen from one wallet: filter that wallet's transactions.")
+    scope = f"transactions {narrowed}"
+    window = _window(page, scope)
+    async with engine.connect() as connection:
+        found = await reads.list_transactions(connection, narrowed, window)
+    return _page(found, page, scope, _id_position)
+
+
+async def entries_of(engine: AsyncEngine, viewer: Viewer, wallet: Wallet, page: PageRequest) -> Page[Entry]:
+    """The entries of a wallet that the viewer may load, newest first by sequence."""
+    assert may_load_wallet(viewer, wallet)
+    scope = f"entries of {wallet.id}"
+    window = _window(page, scope)
+    async with engine.connect() as connection:
+        found = await reads.list_entries(connection, wallet.id, window)
+    return _page(found, page, scope, lambda entry: entry.sequence)
+
+
+async def ledger_status(engine: AsyncEngine, viewer: Viewer, clock: Clock) -> LedgerStatus:
+    """Totals, throughput, backlog and hot wallets. Raises Forbidden for all but administrators."""
+    _require_admin(viewer)
+    now = clock()
+    async with engine.connect() as connection:
+        totals = await status_sql.totals(connection)
+        completed = await status_sql.completed_since(connection, now - _RATE_WINDOW)
+        pending, lag = await status_sql.outbox_backlog(connection, now)
+        hot_ids = await status_sql.hot_wallets(connection, _HOT_WALLETS)
+        hot = {wallet.id: wallet for wallet in await reads.wallets_by_id(connection, hot_ids, None)}
+    return LedgerStatus(
+        totals=tuple(CurrencyTotal(*total) for total in totals),
+        transfers_per_second=completed / _RATE_WINDOW.total_seconds(),
+        outbox_pending=pending,
+        outbox_lag_seconds=lag.total_seconds(),
+        hot_wallets=tuple(hot[wallet_id] for wallet_id in hot_ids),
+    )
+
+
+def _id_position(item: Wallet | Transaction) -> int:
+    return item.id.int
+
+
+def _window(page: PageRequest, scope: str) -> Window:
+    """One row more than asked tells whether there are more."""
+    return Window(
+        limit=page.size + 1,
+        after=None if page.after is None else decode_cursor(page.after, scope),
+        before=None if page.before is None else decode_cursor(page.before, scope),
+        is_backward=page.is_backward,
+    )
+
+
+def _page(found: Sequence[T], page: PageRequest, scope: str, position: Callable[[T], int]) -> Page[T]:
+    """The rows in list order. Nothing leaves a list, so the item of a given cursor still stands beyond that end."""
+    items = list(found[: page.size])
+    more = len(found) > page.size
+    if page.is_backward:
+        items.reverse()
+    return Page(
+        items=tuple(items),
+        cursors=tuple(encode_cursor(scope, position(item)) for item in items),
+        has_next=page.before is not None or (more and not page.is_backward),
+        has_previous=page.after is not None or (more and page.is_backward),
+    )
