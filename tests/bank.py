@@ -23,13 +23,6 @@ from app.settings import Settings
 _FAR = datetime(2100, 1, 1, tzinfo=UTC)
 
 
-async def load_currencies(engine: AsyncEngine) -> dict[str, Currency]:
-    """The currencies of the migrated database."""
-    columns = select(models.Currency.code, models.Currency.exponent, models.Currency.name)
-    async with engine.connect() as connection:
-        return {code: Currency(code, exponent, name) for code, exponent, name in await connection.execute(columns)}
-
-
 def new_key() -> str:
     """An idempotency key that nothing used before."""
     return uuid4().hex

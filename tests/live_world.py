@@ -19,11 +19,12 @@ from app.outbox_relay import run_relay
 from app.pubsub import PubSub
 from app.records import Wallet, WalletStatus
 from app.redis_backend import redis_url
+from app.services.currencies import load_currencies
 from app.services.live import LiveUpdates, WalletUpdate
 from app.services.transfers import TransferInput, transfer_batch
 from app.services.wallets import set_wallet_status
 from app.settings import Settings
-from tests.bank import Bank, load_currencies, make_ledger, new_key, uuid_of
+from tests.bank import Bank, make_ledger, new_key, uuid_of
 
 NEVER = 3600.0
 """Seconds between comparisons with the database, for tests that must pass without them."""

@@ -65,22 +65,35 @@ class Context:
     """One operation's context; over a WebSocket the socket's own, from which each operation gets one."""
 
     def __init__(
-        self, services: Services, viewer: Viewer | None, *, refusal: RequestError | None = None, request_id: str | None = None
+        self,
+        services: Services,
+        viewer: Viewer | None,
+        *,
+        refusal: RequestError | None = None,
+        request_id: str | None = None,
+        is_http: bool = False,
     ) -> None:
         self.services = services
         self.maybe_viewer = viewer
         self.refusal = refusal
         """Why there is no viewer, where a token came but could not be used."""
         self.request_id = request_id
+        self.is_http = is_http
+        """Over plain HTTP there is one answer, so no subscription."""
         self.connection_params: dict[str, Any] | None = None
         self.document_is_valid = False
         """Whether the operation's document passed validation: errors without a cause are then about its variables."""
 
     @property
     def viewer(self) -> Viewer:
-        """Who asks. Raises Unauthenticated, or whatever kept the token from being verified."""
+        """Who asks. Raises Unauthenticated, or whatever kept the token from being verified.
+
+        A token that ends while its connection goes on ends the right to ask.
+        """
         if self.maybe_viewer is None:
             raise self.refusal or Unauthenticated()
+        if self.maybe_viewer.expires_at <= self.services.clock():
+            raise Unauthenticated("The bearer token has expired.")
         return self.maybe_viewer
 
     @cached_property
@@ -90,7 +103,7 @@ class Context:
 
     def for_operation(self) -> Context:
         """A context of its own for one operation of a long-lived connection."""
-        return Context(self.services, self.maybe_viewer, refusal=self.refusal, request_id=self.request_id)
+        return Context(self.services, self.maybe_viewer, refusal=self.refusal, request_id=self.request_id, is_http=self.is_http)
 
     def forget(self) -> None:
         """Start with fresh loaders: the next event of a subscription is a new look at the world."""

@@ -18,10 +18,11 @@ from graphql import (
     SelectionSetNode,
     ValidationContext,
     ValidationRule,
-    parse,
     specified_rules,
 )
 from strawberry.extensions import SchemaExtension
+from strawberry.types.execution import ParseOptions
+from strawberry.types.graphql import OperationType
 
 from app.schema.error_handling import TOO_COMPLEX
 from app.settings import Settings
@@ -66,19 +67,18 @@ class CachedDocuments(SchemaExtension):
 
     def on_operation(self) -> Iterator[None]:
         """Give the operation a context of its own: a WebSocket's lives longer than its operations."""
-        self.execution_context.context = self.execution_context.context.for_operation()
+        operation = self.execution_context
+        operation.context = operation.context.for_operation()
+        if operation.context.is_http:
+            operation.allowed_operations = set(operation.allowed_operations) - {OperationType.SUBSCRIPTION}
         yield
 
     def on_parse(self) -> Iterator[None]:
-        """Take the document from the cache, or parse it within the token limit."""
-        context = self.execution_context
-        query = context.query or ""
-        document = self._cache.get(query)
-        self._known = document is not None
-        try:
-            context.graphql_document = document or parse(query, max_tokens=self._cache.max_tokens)
-        except RecursionError:
-            raise GraphQLError("The document is nested too deeply.", extensions={"code": TOO_COMPLEX}) from None
+        """Take the document from the cache, or have it parsed within the token limit."""
+        operation = self.execution_context
+        operation.graphql_document = self._cache.get(operation.query or "")
+        self._known = operation.graphql_document is not None
+        operation.parse_options = ParseOptions(max_tokens=self._cache.max_tokens)
         yield
 
     def on_validate(self) -> Iterator[None]:

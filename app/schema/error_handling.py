@@ -27,6 +27,8 @@ def present(error: GraphQLError, *, is_validated: bool) -> GraphQLError:
             return error
         code = BadUserInput.code if is_validated else VALIDATION_FAILED
         return _copy(error, error.message, {**(error.extensions or {}), "code": code})
+    if isinstance(cause, RecursionError) and not is_validated:
+        return _copy(error, "The document is nested too deeply.", {"code": TOO_COMPLEX})
     if isinstance(cause, RequestError):
         return _copy(error, str(cause), cause.extensions)
     if is_unavailable(cause):
@@ -47,4 +49,5 @@ def _cause(error: GraphQLError) -> Exception | None:
 
 
 def _copy(error: GraphQLError, message: str, extensions: dict[str, object]) -> GraphQLError:
-    return GraphQLError(message, nodes=error.nodes, path=error.path, extensions=extensions)
+    where = {"nodes": error.nodes, "source": error.source, "positions": error.positions, "path": error.path}
+    return GraphQLError(message, **where, extensions=extensions)

@@ -62,6 +62,7 @@ class Subscription:
         async with aclosing(watch):
             async for update in watch:
                 context.forget()
+                _ = context.viewer  # The token may have ended meanwhile.
                 yield WalletUpdate(
                     kind=update.kind,
                     cursor=update.cursor,

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.services.currencies import load_currencies
 from app.settings import Settings
-from tests.bank import Bank, load_currencies, make_ledger
+from tests.bank import Bank, make_ledger
 
 
 @pytest.fixture

@@ -14,9 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.engine import connect
 from app.errors import Internal, RequestTimeout, Unavailable
+from app.services.currencies import load_currencies
 from app.services.transfers import TransferInput, TransferResult, transfer, transfer_batch
 from app.settings import Settings
-from tests.bank import Bank, load_currencies, make_ledger, new_key, uuid_of
+from tests.bank import Bank, make_ledger, new_key, uuid_of
 from tests.proxy import PostgresProxy, postgres_proxy
 
 

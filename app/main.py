@@ -1,0 +1,110 @@
+"""The API process: routes and lifespan. Nothing exists before `create_app` is called."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
+
+from app import health
+from app.clock import Clock, system_clock
+from app.db.engine import create_engine
+from app.http_limits import BodyLimit, RequestId
+from app.pubsub import PubSub
+from app.rest import routes as rest
+from app.schema.view import PaycoreView
+from app.services.container import Services
+from app.services.currencies import load_currencies
+from app.services.identity import Identities
+from app.services.live import LiveUpdates
+from app.services.transfers import Ledger
+from app.settings import Settings, load_settings
+
+HOME = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Paycore</title>
+<style>body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:10vh auto;padding:0 1rem;color-scheme:light dark}</style>
+<h1>Paycore</h1>
+<p>A wallet and money-transfer service. It runs; here is what it offers:</p>
+<ul>
+<li><a href="/graphql">GraphiQL</a>: explore the API, move money, watch a wallet</li>
+<li><a href="/openapi.json">OpenAPI</a>: the REST routes</li>
+<li><a href="/readyz">Readiness</a>: database, migrations, Redis</li>
+</ul>
+</html>
+"""
+
+
+class _GraphQLEndpoint:
+    """Hands on to the view, which exists once the lifespan has begun."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await scope["app"].state.graphql(scope, receive, send)
+
+
+def create_app(settings: Settings | None = None, *, clock: Clock = system_clock) -> Starlette:
+    """The ASGI application. Raises ConfigurationError where the settings do not allow a start."""
+    chosen = settings or load_settings()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with running_services(chosen, clock) as (services, pubsub):
+            app.state.services, app.state.pubsub = services, pubsub
+            app.state.graphql = PaycoreView(services)
+            yield
+
+    endpoint = _GraphQLEndpoint()
+    routes = [
+        Route("/graphql", endpoint, methods=["GET", "POST"]),
+        WebSocketRoute("/graphql", endpoint),
+        *rest.routes(),
+        *health.routes(),
+    ]
+    if chosen.environment != "production":
+        routes.append(Route("/", _home))
+    return Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        middleware=[Middleware(RequestId), Middleware(BodyLimit, limit=chosen.max_body_bytes)],
+        exception_handlers=rest.EXCEPTION_HANDLERS,
+    )
+
+
+@contextlib.asynccontextmanager
+async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tuple[Services, PubSub]]:
+    """Everything that requests call upon, started; stopped in the opposite order."""
+    engine = create_engine(settings)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(engine.dispose)
+        currencies = await load_currencies(engine)
+        assert settings.redis_url is not None
+        pubsub = PubSub(settings.redis_url.get_secret_value(), buffer=settings.subscriber_buffer)
+        await pubsub.connect()
+        stack.push_async_callback(pubsub.disconnect)
+        live = LiveUpdates(engine, pubsub, settings)
+        await live.start()
+        stack.push_async_callback(live.stop)
+        ledger = Ledger(engine, settings, currencies, clock)
+        await ledger.start()
+        stack.push_async_callback(ledger.stop)
+        yield (
+            Services(
+                settings=settings,
+                clock=clock,
+                engine=engine,
+                currencies=currencies,
+                identities=Identities(engine, settings, clock),
+                ledger=ledger,
+                live=live,
+            ),
+            pubsub,
+        )
+
+
+async def _home(_request: Request) -> Response:
+    return HTMLResponse(HOME)

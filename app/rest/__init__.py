@@ -1,0 +1,1 @@
+"""REST for callers without GraphQL: four routes over the same services."""

@@ -1,0 +1,218 @@
+"""The OpenAPI 3.1 description of the REST routes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app import __version__
+from app.errors import RefusalCode
+from app.records import EntryDirection, TransactionStatus, TransactionType, WalletKind, WalletStatus
+
+_NULLABLE_STRING = {"type": ["string", "null"]}
+_MOMENT = {"type": "string", "format": "date-time"}
+_AMOUNT = {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$", "examples": ["12.34"]}
+_MONEY = {
+    "type": "object",
+    "required": ["amount", "currency"],
+    "properties": {"amount": _AMOUNT, "currency": {"type": "string"}},
+}
+_BEARER: list[dict[str, list[str]]] = [{"bearer": []}]
+
+
+def _enum(values: Any) -> dict[str, Any]:
+    return {"type": "string", "enum": [value.value for value in values]}
+
+
+def _object(properties: dict[str, Any], optional: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": [name for name in properties if name not in optional]}
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _answer(description: str, schema: str) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": _ref(schema)}}}
+
+
+def _problems(*statuses: int) -> dict[str, Any]:
+    """The problems that a route may answer with; 401, 500 and 503 belong to all."""
+    described = {
+        400: "The request is malformed.",
+        401: "There is no valid bearer token.",
+        404: "It does not exist, or is not the caller's to see.",
+        409: "The idempotency key was used with other input.",
+        413: "The request body is too large.",
+        422: "The ledger refused the transfer: funds, currency or status.",
+        429: "A quota or a rate limit is exceeded.",
+        500: "Something went wrong on our side.",
+        503: "The service cannot take this now; nothing moved.",
+        504: "The outcome is not known yet: send the same key again.",
+    }
+    return {
+        str(status): {"description": described[status], "content": {"application/problem+json": {"schema": _ref("Problem")}}}
+        for status in sorted({*statuses, 401, 500, 503})
+    }
+
+
+def _query(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+_ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+_PAGE_SIZE = {"type": "integer", "minimum": 1, "maximum": 100}
+
+_TRANSFER = {
+    "summary": "Move money from one of the caller's wallets to another wallet",
+    "description": "Safe to send again with the same idempotency key: it moves money at most once.",
+    "operationId": "transfer",
+    "security": _BEARER,
+    "parameters": [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "1 to 255 visible ASCII characters. Or in the body; if in both, they must agree.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+        }
+    ],
+    "requestBody": {"required": True, "content": {"application/json": {"schema": _ref("Transfer")}}},
+    "responses": {
+        "201": _answer("It settled now.", "TransferResult"),
+        "200": _answer("The key had been used for this transfer: this is its first outcome.", "TransferResult"),
+        **_problems(400, 404, 409, 413, 422, 429, 504),
+    },
+}
+
+_LIST = {
+    "summary": "What a wallet sent and received, newest first",
+    "operationId": "listWalletTransactions",
+    "security": _BEARER,
+    "parameters": [
+        _ID,
+        _query("first", "Page size, going back in time; 20 if neither is given.", _PAGE_SIZE),
+        _query("after", "The `end_cursor` of the page before.", {"type": "string"}),
+        _query("last", "Page size, counted from the oldest end.", _PAGE_SIZE),
+        _query("before", "The `start_cursor` of the page after.", {"type": "string"}),
+        _query("type", "Only of this type.", _enum(TransactionType)),
+        _query("status", "Only with this status.", _enum(TransactionStatus)),
+        _query("direction", "DEBIT: sent; CREDIT: received.", _enum(EntryDirection)),
+        _query("created_from", "Inclusive.", _MOMENT),
+        _query("created_to", "Exclusive.", _MOMENT),
+    ],
+    "responses": {"200": _answer("One page.", "TransactionPage"), **_problems(400, 404)},
+}
+
+
+def _get(summary: str, operation_id: str, schema: str) -> dict[str, Any]:
+    return {
+        "summary": summary,
+        "operationId": operation_id,
+        "security": _BEARER,
+        "parameters": [_ID],
+        "responses": {"200": _answer("Here it is.", schema), **_problems(404)},
+    }
+
+
+_SCHEMAS: dict[str, Any] = {
+    "Transfer": {
+        **_object(
+            {
+                "sender_wallet_id": {"type": "string"},
+                "receiver_wallet_id": {"type": "string"},
+                "amount": {**_AMOUNT, "maxLength": 64},
+                "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
+                "description": {"type": ["string", "null"], "maxLength": 280},
+                "idempotency_key": {"type": ["string", "null"], "maxLength": 255},
+            },
+            optional=("description", "idempotency_key"),
+        ),
+        "additionalProperties": False,
+    },
+    "TransferResult": _object({"transaction": _ref("Transaction"), "replayed": {"type": "boolean"}}),
+    "Transaction": _object(
+        {
+            "id": {"type": "string"},
+            "type": _enum(TransactionType),
+            "status": _enum(TransactionStatus),
+            "sender_wallet_id": _NULLABLE_STRING,
+            "receiver_wallet_id": _NULLABLE_STRING,
+            "amount": _AMOUNT,
+            "currency": {"type": "string"},
+            "description": _NULLABLE_STRING,
+            "failure_code": {"enum": [*(code.value for code in RefusalCode), None]},
+            "idempotency_key": _NULLABLE_STRING,
+            "created_at": _MOMENT,
+            "completed_at": {"type": ["string", "null"], "format": "date-time"},
+        }
+    ),
+    "TransactionPage": _object(
+        {
+            "items": {"type": "array", "items": _ref("Transaction")},
+            "has_next_page": {"type": "boolean"},
+            "has_previous_page": {"type": "boolean"},
+            "start_cursor": _NULLABLE_STRING,
+            "end_cursor": _NULLABLE_STRING,
+        }
+    ),
+    "Wallet": _object(
+        {
+            "id": {"type": "string"},
+            "kind": _enum(WalletKind),
+            "name": {"type": "string"},
+            "currency": {"type": "string"},
+            "balance": _AMOUNT,
+            "available": _AMOUNT,
+            "status": _enum(WalletStatus),
+            "sequence": {"type": "string"},
+            "created_at": _MOMENT,
+        }
+    ),
+    "Problem": _object(
+        {
+            "type": {"type": "string"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "code": {"type": "string", "description": "For programs: a user error code or an error code of the API."},
+            "detail": {"type": "string", "description": "For people."},
+            "field": _NULLABLE_STRING,
+            "replayed": {"type": "boolean"},
+            "retryable": {"type": "boolean"},
+            "retry_after_seconds": {"type": "integer"},
+            "available": _MONEY,
+            "required": _MONEY,
+            "transaction": _ref("Transaction"),
+            "transaction_id": {"type": "string", "description": "The transaction that the key belongs to."},
+        },
+        optional=(
+            "field",
+            "replayed",
+            "retryable",
+            "retry_after_seconds",
+            "available",
+            "required",
+            "transaction",
+            "transaction_id",
+        ),
+    ),
+}
+
+DESCRIPTION: dict[str, Any] = {
+    "openapi": "3.1.0",
+    "info": {
+        "title": "Paycore",
+        "version": __version__,
+        "description": "A wallet and money-transfer service: the part of it for callers without GraphQL.",
+        "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    },
+    "paths": {
+        "/transfer": {"post": _TRANSFER},
+        "/wallets/{id}": {"get": _get("One wallet", "getWallet", "Wallet")},
+        "/wallets/{id}/transactions": {"get": _LIST},
+        "/transactions/{id}": {"get": _get("One transaction", "getTransaction", "Transaction")},
+    },
+    "components": {
+        "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        "schemas": _SCHEMAS,
+    },
+}
+"""Served at /openapi.json; a test holds it against what the routes answer."""

@@ -1,0 +1,66 @@
+"""Query parameters of the REST lists. Raises BadUserInput for what is not understood, rather than ignoring it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from starlette.datastructures import QueryParams
+
+from app.errors import BadUserInput
+from app.pages import PageRequest, TransactionFilter
+from app.records import EntryDirection, TransactionStatus, TransactionType
+
+T = TypeVar("T")
+
+_KNOWN = {"first", "after", "last", "before", "type", "status", "direction", "created_from", "created_to"}
+
+
+def page_request(params: QueryParams) -> PageRequest:
+    """`first` and `after`, or `last` and `before`."""
+    unknown = params.keys() - _KNOWN
+    if unknown:
+        raise BadUserInput(f"Unknown parameter: {min(unknown)[:40]}.")
+    page = PageRequest(
+        first=_parameter(params, "first", _whole_number),
+        after=params.get("after"),
+        last=_parameter(params, "last", _whole_number),
+        before=params.get("before"),
+    )
+    page.validate()
+    return page
+
+
+def transaction_filter(params: QueryParams) -> TransactionFilter:
+    """`type`, `status`, `direction`, `created_from`, `created_to`."""
+    return TransactionFilter(
+        type=_parameter(params, "type", TransactionType),
+        status=_parameter(params, "status", TransactionStatus),
+        direction=_parameter(params, "direction", EntryDirection),
+        created_from=_parameter(params, "created_from", _moment),
+        created_to=_parameter(params, "created_to", _moment),
+    )
+
+
+def _parameter(params: QueryParams, name: str, parse: Callable[[str], T]) -> T | None:
+    given = params.get(name)
+    if given is None:
+        return None
+    try:
+        return parse(given)
+    except (ValueError, OverflowError):
+        raise BadUserInput(f"`{name}` is not understood.") from None
+
+
+def _whole_number(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 6:
+        raise ValueError(text)
+    return int(text)
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(text)
+    return moment.astimezone(UTC)

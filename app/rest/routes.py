@@ -1,0 +1,226 @@
+"""REST for callers without GraphQL: four routes over the same services, errors as application/problem+json (RFC 9457)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app import ids, records
+from app.auth import Viewer, bearer_token
+from app.db.failures import is_unavailable
+from app.errors import BadUserInput, Internal, NotFound, Refusal, RefusalCode, RequestError, Unauthenticated, Unavailable
+from app.money import is_plain_decimal
+from app.rest.openapi import DESCRIPTION
+from app.rest.query import page_request, transaction_filter
+from app.rest.views import page_view, transaction_view, wallet_view
+from app.services import reading
+from app.services.container import Services
+from app.services.transfers import TransferInput, TransferResult, transfer
+
+logger = logging.getLogger(__name__)
+
+PROBLEM = "application/problem+json"
+
+STATUS_OF_REFUSAL = {
+    RefusalCode.INVALID_AMOUNT: 400,
+    RefusalCode.INVALID_INPUT: 400,
+    RefusalCode.IDEMPOTENCY_KEY_INVALID: 400,
+    RefusalCode.SAME_WALLET: 400,
+    RefusalCode.WALLET_NOT_FOUND: 404,
+    RefusalCode.IDEMPOTENCY_KEY_REUSED: 409,
+    RefusalCode.WALLET_NOT_ACTIVE: 422,
+    RefusalCode.CURRENCY_MISMATCH: 422,
+    RefusalCode.INSUFFICIENT_FUNDS: 422,
+    RefusalCode.BATCH_ABORTED: 422,
+    RefusalCode.QUOTA_EXCEEDED: 429,
+}
+
+_FIELDS = {"sender_wallet_id", "receiver_wallet_id", "amount", "currency", "description", "idempotency_key"}
+_FIELD_OF_PATH = {
+    "senderWalletId": "sender_wallet_id",
+    "receiverWalletId": "receiver_wallet_id",
+    "idempotencyKey": "idempotency_key",
+}
+_MAX_AMOUNT_LENGTH = 64
+
+Handler = Callable[[Request, Services, Viewer], Awaitable[Response]]
+
+
+def routes() -> list[Route]:
+    """The REST routes and their description."""
+    return [
+        Route("/transfer", _authenticated(post_transfer), methods=["POST"]),
+        Route("/wallets/{id}", _authenticated(get_wallet), methods=["GET"]),
+        Route("/wallets/{id}/transactions", _authenticated(get_wallet_transactions), methods=["GET"]),
+        Route("/transactions/{id}", _authenticated(get_transaction), methods=["GET"]),
+        Route("/openapi.json", get_openapi, methods=["GET"]),
+    ]
+
+
+def _authenticated(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        services: Services = request.app.state.services
+        token = bearer_token(request.headers.get("authorization"))
+        if token is None:
+            raise Unauthenticated
+        return await handler(request, services, await services.identities.viewer(token))
+
+    return endpoint
+
+
+async def post_transfer(request: Request, services: Services, viewer: Viewer) -> Response:
+    """Move money: 201 when it is new, 200 when the key had been used for this very transfer."""
+    result = await transfer(services.ledger, viewer, _transfer_input(request, await _json_object(request)))
+    if result.refusals:
+        return _refused(services, viewer, result)
+    assert result.transaction is not None
+    view = transaction_view(services, viewer, result.transaction)
+    return _json({"transaction": view, "replayed": result.replayed}, 200 if result.replayed else 201)
+
+
+async def get_wallet(request: Request, services: Services, viewer: Viewer) -> Response:
+    """One wallet of the viewer."""
+    return _json(wallet_view(services, await _load_wallet(request, services, viewer)))
+
+
+async def get_wallet_transactions(request: Request, services: Services, viewer: Viewer) -> Response:
+    """A page of what the wallet sent and received, newest first."""
+    wallet = await _load_wallet(request, services, viewer)
+    page, narrowed = page_request(request.query_params), transaction_filter(request.query_params)
+    found = await reading.transactions_of(services.engine, viewer, wallet, page, narrowed)
+    return _json(page_view(found, lambda one: transaction_view(services, viewer, one)))
+
+
+async def get_transaction(request: Request, services: Services, viewer: Viewer) -> Response:
+    """One transaction that the viewer may see."""
+    transaction_id = ids.decode("txn", request.path_params["id"])
+    found = {} if transaction_id is None else await reading.load_transactions(services.engine, viewer, [transaction_id])
+    if transaction_id is None or transaction_id not in found:
+        raise NotFound
+    return _json(transaction_view(services, viewer, found[transaction_id]))
+
+
+async def get_openapi(_request: Request) -> Response:
+    """The OpenAPI description of these routes."""
+    return _json(DESCRIPTION)
+
+
+async def _load_wallet(request: Request, services: Services, viewer: Viewer) -> records.Wallet:
+    wallet_id = ids.decode("wal", request.path_params["id"])
+    found = {} if wallet_id is None else await reading.load_wallets(services.engine, viewer, [wallet_id])
+    if wallet_id is None or wallet_id not in found:
+        raise NotFound
+    return found[wallet_id]
+
+
+async def _json_object(request: Request) -> dict[str, Any]:
+    try:
+        body = orjson.loads(await request.body())
+    except orjson.JSONDecodeError:
+        raise BadUserInput("The request body must be JSON.") from None
+    if not isinstance(body, dict):
+        raise BadUserInput("The request body must be a JSON object.")
+    return body
+
+
+def _transfer_input(request: Request, body: Mapping[str, Any]) -> TransferInput:
+    unknown = body.keys() - _FIELDS
+    if unknown:
+        raise BadUserInput(f"Unknown field: {min(unknown)[:40]}.")
+    for name in ("sender_wallet_id", "receiver_wallet_id", "amount", "currency"):
+        if not isinstance(body.get(name), str):
+            raise BadUserInput(f"`{name}` is needed, as a JSON string.")
+    description = body.get("description")
+    if not isinstance(description, str | None):
+        raise BadUserInput("`description` must be a JSON string.")
+    if len(body["amount"]) > _MAX_AMOUNT_LENGTH or not is_plain_decimal(body["amount"]):
+        raise BadUserInput('`amount` is a string in plain decimal notation, such as "12.34".')
+    return TransferInput(
+        idempotency_key=_idempotency_key(request, body),
+        sender_wallet_id=body["sender_wallet_id"],
+        receiver_wallet_id=body["receiver_wallet_id"],
+        amount=body["amount"],
+        currency=body["currency"],
+        description=description,
+    )
+
+
+def _idempotency_key(request: Request, body: Mapping[str, Any]) -> str:
+    """From the Idempotency-Key header or from the body; where both are there, they must agree."""
+    header, field = request.headers.getlist("idempotency-key"), body.get("idempotency_key")
+    if not isinstance(field, str | None):
+        raise BadUserInput("`idempotency_key` must be a JSON string.")
+    given = {*header, *([] if field is None else [field])}
+    if not given:
+        raise BadUserInput("An idempotency key is needed: the Idempotency-Key header, or `idempotency_key` in the body.")
+    if len(given) > 1:
+        raise BadUserInput("The idempotency keys of header and body differ.")
+    return given.pop()
+
+
+def _refused(services: Services, viewer: Viewer, result: TransferResult) -> Response:
+    (refusal,) = result.refusals
+    facts: dict[str, Any] = {"replayed": result.replayed, "field": _field(refusal)}
+    if refusal.available is not None and refusal.required is not None:
+        facts["available"] = {"amount": refusal.available.amount, "currency": refusal.available.currency}
+        facts["required"] = {"amount": refusal.required.amount, "currency": refusal.required.currency}
+    if result.transaction is not None:
+        facts["transaction"] = transaction_view(services, viewer, result.transaction)
+    if refusal.transaction_id is not None:
+        facts["transaction_id"] = ids.encode("txn", refusal.transaction_id)
+    return problem(STATUS_OF_REFUSAL[refusal.code], refusal.code.value, refusal.message, facts)
+
+
+def _field(refusal: Refusal) -> str | None:
+    name = refusal.path[-1] if len(refusal.path) > 1 else None
+    return None if name is None else _FIELD_OF_PATH.get(name, name)
+
+
+def _json(content: object, status: int = 200) -> Response:
+    return Response(orjson.dumps(content), status_code=status, media_type="application/json")
+
+
+def problem(status: int, code: str, detail: str, facts: Mapping[str, Any] | None = None) -> Response:
+    """One problem; `code` is for programs, `detail` for people."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail}
+    headers = {"www-authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+    return Response(orjson.dumps({**body, **(facts or {})}), status_code=status, media_type=PROBLEM, headers=headers)
+
+
+async def _on_request_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestError)
+    facts = {name: value for name, value in error.extensions.items() if name != "code"}
+    if "retryAfterSeconds" in facts:
+        facts["retry_after_seconds"] = facts.pop("retryAfterSeconds")
+    return problem(error.http_status, error.code, str(error), facts)
+
+
+async def _on_http_exception(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "BODY_TOO_LARGE"}.get(error.status_code, "BAD_USER_INPUT")
+    response = problem(error.status_code, code, error.detail)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _on_any_error(request: Request, error: Exception) -> Response:
+    if is_unavailable(error):
+        return await _on_request_error(request, Unavailable())
+    logger.error("a request failed: %s %s", request.method, request.url.path, exc_info=error)
+    return await _on_request_error(request, Internal())
+
+
+EXCEPTION_HANDLERS: Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
+    RequestError: _on_request_error,
+    HTTPException: _on_http_exception,
+    Exception: _on_any_error,
+}
+"""Where every error of a route becomes its answer."""

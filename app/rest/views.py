@@ -1,0 +1,69 @@
+"""The nouns of the REST answers, in snake_case: the same facts as in GraphQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from app import ids
+from app.auth import Viewer
+from app.money import format_minor
+from app.pages import Page
+from app.records import Transaction, Wallet
+from app.services.container import Services
+
+T = TypeVar("T")
+
+
+def wallet_view(services: Services, wallet: Wallet) -> dict[str, Any]:
+    """A wallet, for a viewer who may load it."""
+    exponent = services.currencies[wallet.currency].exponent
+    return {
+        "id": ids.encode("wal", wallet.id),
+        "kind": wallet.kind.value,
+        "name": wallet.name,
+        "currency": wallet.currency,
+        "balance": format_minor(wallet.balance, exponent),
+        "available": format_minor(wallet.available, exponent),
+        "status": wallet.status.value,
+        "sequence": str(wallet.sequence),
+        "created_at": _moment(wallet.created_at),
+    }
+
+
+def transaction_view(services: Services, viewer: Viewer, transaction: Transaction) -> dict[str, Any]:
+    """A transaction, for a viewer who may see it; its key only for whoever sent it."""
+    exponent = services.currencies[transaction.currency].exponent
+    own = transaction.initiator_id == viewer.user_id
+    return {
+        "id": ids.encode("txn", transaction.id),
+        "type": transaction.type.value,
+        "status": transaction.status.value,
+        "sender_wallet_id": None if transaction.sender_wallet_id is None else ids.encode("wal", transaction.sender_wallet_id),
+        "receiver_wallet_id": None
+        if transaction.receiver_wallet_id is None
+        else ids.encode("wal", transaction.receiver_wallet_id),
+        "amount": format_minor(transaction.amount, exponent),
+        "currency": transaction.currency,
+        "description": transaction.description,
+        "failure_code": None if transaction.failure_code is None else transaction.failure_code.value,
+        "idempotency_key": transaction.idempotency_key if own else None,
+        "created_at": _moment(transaction.created_at),
+        "completed_at": None if transaction.completed_at is None else _moment(transaction.completed_at),
+    }
+
+
+def page_view(page: Page[T], view: Callable[[T], dict[str, Any]]) -> dict[str, Any]:
+    """A page: its items, and the cursors to go on from."""
+    return {
+        "items": [view(item) for item in page.items],
+        "has_next_page": page.has_next,
+        "has_previous_page": page.has_previous,
+        "start_cursor": page.cursors[0] if page.cursors else None,
+        "end_cursor": page.cursors[-1] if page.cursors else None,
+    }
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

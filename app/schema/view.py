@@ -1,0 +1,128 @@
+"""GraphQL over HTTP and WebSocket: Strawberry's view, made strict about what comes in and plain about what goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, cast
+
+import orjson
+from cross_web import AsyncHTTPRequestAdapter, HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+from strawberry.asgi import GraphQL
+from strawberry.exceptions import ConnectionRejectionError
+from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
+from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.types.unset import UNSET, UnsetType
+
+from app.auth import Viewer, bearer_token
+from app.db.failures import is_unavailable
+from app.errors import BadUserInput, RequestError, Unauthenticated, Unavailable
+from app.schema.build import build_schema
+from app.schema.context import Context
+from app.schema.websocket import TransportHandler
+from app.services.container import Services
+
+
+class PaycoreView(GraphQL[Context, None]):
+    """The /graphql endpoint."""
+
+    graphql_transport_ws_handler_class = TransportHandler
+
+    def __init__(self, services: Services) -> None:
+        settings = services.settings
+        super().__init__(
+            build_schema(settings),
+            graphql_ide=None if settings.environment == "production" else "graphiql",
+            subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
+            connection_init_wait_timeout=timedelta(seconds=settings.connection_init_timeout_seconds),
+            max_subscriptions_per_connection=settings.max_subscriptions_per_connection,
+        )
+        self._services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request or one socket. What is wrong with the request itself is answered as a coded JSON error."""
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        try:
+            response: Response = await self.run(Request(scope, receive))
+        except HTTPException as error:
+            response = _refuse(error.status_code, BadUserInput(error.reason))
+        await response(scope, receive, send)
+
+    async def get_context(
+        self,
+        request: Request | WebSocket,
+        response: Response | WebSocket,  # noqa: ARG002 - Strawberry's signature
+    ) -> Context:
+        """Who asks, by the Authorization header; over a WebSocket the token comes later, with `connection_init`."""
+        request_id = request.scope.get("state", {}).get("request_id")
+        if isinstance(request, WebSocket):
+            return Context(self._services, None, request_id=request_id)
+        viewer, refusal = await self._authenticate(request.headers.get("authorization"))
+        return Context(self._services, viewer, refusal=refusal, request_id=request_id, is_http=True)
+
+    async def on_ws_connect(self, context: Context) -> UnsetType | dict[str, object] | None:
+        """Verify the token of `connection_init`. None at all is accepted: fields then answer UNAUTHENTICATED."""
+        params = context.connection_params or {}
+        header = params.get("Authorization", params.get("authorization"))
+        if header is not None and not isinstance(header, str):
+            raise ConnectionRejectionError
+        viewer, refusal = await self._authenticate(header)
+        if isinstance(refusal, Unauthenticated):
+            raise ConnectionRejectionError
+        context.maybe_viewer, context.refusal = viewer, refusal
+        return cast("UnsetType", UNSET)
+
+    async def _authenticate(self, header: str | None) -> tuple[Viewer | None, RequestError | None]:
+        """The viewer, or why there is none: every field then answers with that."""
+        try:
+            token = bearer_token(header)
+            return (None, None) if token is None else (await self._services.identities.viewer(token), None)
+        except RequestError as error:
+            return None, error
+        except Exception as error:
+            if is_unavailable(error):
+                return None, Unavailable()
+            raise
+
+    async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData | list[GraphQLRequestData]:
+        """The operation of a request. Raises HTTPException for whatever has not the shape of one."""
+        data = await super().parse_http_body(request)
+        if isinstance(data, GraphQLRequestData) and not isinstance(data.operation_name, str | None):
+            raise HTTPException(400, "The GraphQL operation's `operationName` must be a string or null, if provided.")
+        return data
+
+    def parse_json(self, data: str | bytes) -> Any:
+        """A JSON object. Lone surrogates and invalid UTF-8 are no JSON here."""
+        parsed = super().parse_json(data)
+        if isinstance(parsed, list):
+            raise HTTPException(400, "Request batching is not enabled: send one operation at a time.")
+        if not isinstance(parsed, dict):
+            raise HTTPException(400, "A GraphQL request is a JSON object.")
+        return parsed
+
+    def decode_json(self, data: str | bytes) -> object:
+        """By orjson, which takes nothing that JSON does not allow."""
+        return orjson.loads(data)
+
+    def encode_json(self, data: object) -> str:
+        """As text, since WebSocket frames of bytes would be binary."""
+        return orjson.dumps(data).decode()
+
+    def create_response(self, response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse], sub_response: Response) -> Response:
+        """The answer as JSON, straight from orjson."""
+        response = Response(orjson.dumps(response_data), media_type="application/json")
+        response.headers.raw.extend(sub_response.headers.raw)
+        if sub_response.status_code:
+            response.status_code = sub_response.status_code
+        return response
+
+
+def _refuse(status: int, error: RequestError) -> Response:
+    body: Mapping[str, object] = {"errors": [{"message": str(error), "extensions": error.extensions}]}
+    return Response(orjson.dumps(body), status_code=status, media_type="application/json")
