@@ -71,10 +71,12 @@ def act(database: Database, what: str, which: int) -> None:
 STEPS = st.lists(st.tuples(st.sampled_from(["begin", "write", "write", "commit", "abort"]), st.integers(0, 2)), max_size=8)
 
 
+Rounds = list[tuple[list[tuple[str, int]], list[tuple[str, int]]]]
+
 # The younger transaction has the lower outbox id and is the newest of all: nothing that has ended tells of it.
-YOUNGEST_HOLDS_LOWEST = [([("begin", 0), ("begin", 0), ("write", 1), ("write", 0), ("commit", 0)], []), ([], [])]
+YOUNGEST_HOLDS_LOWEST: Rounds = [([("begin", 0), ("begin", 0), ("write", 1), ("write", 0), ("commit", 0)], []), ([], [])]
 # More rows come to light below the mark than one look takes.
-MANY_COME_LATE = [
+MANY_COME_LATE: Rounds = [
     ([("begin", 0), ("begin", 0), ("write", 0), ("write", 0), ("write", 1), ("commit", 1)], []),
     ([("commit", 0)], []),
 ]
