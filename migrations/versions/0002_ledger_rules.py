@@ -6,6 +6,7 @@ Each violation names a constraint, as a CHECK would, so that Python and people c
 from __future__ import annotations
 
 from alembic import op
+from sqlalchemy import text
 
 revision = "0002"
 down_revision = "0001"
@@ -22,7 +23,7 @@ END $$
 """
 
 POST_ENTRIES = """
-CREATE FUNCTION post_ledger_entries() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+CREATE FUNCTION post_ledger_entries() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 -- The only writer of wallets.balance, sequence and posted_at. Runs once per INSERT, over all its rows:
 -- each transaction is COMPLETED, posted whole, once, and sums to zero per currency; each wallet is active and its
 -- chain of entries goes on from where it stood, without a gap and never back in time.
@@ -72,7 +73,7 @@ BEGIN
     UPDATE wallets w SET balance = e.balance_after, sequence = e.sequence, posted_at = e.created_at
     FROM (SELECT DISTINCT ON (wallet_id) wallet_id, sequence, balance_after, created_at
           FROM new_entries ORDER BY wallet_id, sequence DESC) e
-    WHERE w.id = e.wallet_id AND w.sequence < e.sequence;
+    WHERE w.id = e.wallet_id AND w.sequence < e.sequence AND w.status = 'ACTIVE';
     GET DIAGNOSTICS updated = ROW_COUNT;
     IF updated <> expected THEN
         RAISE EXCEPTION 'a wallet moved on meanwhile: lock wallets before posting'
@@ -83,8 +84,7 @@ END $$
 """
 
 CHECK_REFERENCES = """
-CREATE FUNCTION check_transaction_references() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path FROM CURRENT AS $$
+CREATE FUNCTION check_transaction_references() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 -- Foreign keys of a whole batch in one look. Sound because users, wallets and currencies are never deleted.
 DECLARE
     broken record;
@@ -112,7 +112,8 @@ CREATE FUNCTION guard_wallet() RETURNS trigger LANGUAGE plpgsql AS $$
 -- Born empty; who, what and when never change; a change that is no entry raises the version.
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        IF NEW.balance <> 0 OR NEW.held <> 0 OR NEW.sequence <> 0 OR NEW.version <> 1 THEN
+        IF NEW.balance <> 0 OR NEW.held <> 0 OR NEW.sequence <> 0 OR NEW.version <> 1
+           OR NEW.posted_at <> NEW.created_at THEN
             RAISE EXCEPTION 'a wallet is born empty'
                 USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'wallets_born_empty';
         END IF;
@@ -178,6 +179,8 @@ TRIGGERS = (
     """,
 )
 
+FUNCTIONS = ("post_ledger_entries", "check_transaction_references", "guard_transaction", "guard_wallet", "refuse_change")
+
 INSERT_ONLY = {
     "ledger_entries": ("UPDATE OR DELETE OR TRUNCATE", "entries are insert-only: correct with a new transaction"),
     "audit_log": ("UPDATE OR DELETE OR TRUNCATE", "the audit log is insert-only"),
@@ -191,8 +194,14 @@ INSERT_ONLY = {
 
 def upgrade() -> None:
     """Create the functions and hang them on the tables."""
+    schema = op.get_bind().execute(text("SELECT quote_ident(current_schema())")).scalar_one()
     for function in (REFUSE_CHANGE, POST_ENTRIES, CHECK_REFERENCES, GUARD_WALLET, GUARD_TRANSACTION):
         op.execute(function)
+    for name in FUNCTIONS:
+        # Temporary tables last: else a table of that name, made by whoever inserts, would be read in place of ours.
+        op.execute(f"ALTER FUNCTION {name}() SET search_path = {schema}, pg_temp")
+        # Else anyone could hang the posting function on a table of their own, and move balances without entries.
+        op.execute(f"REVOKE EXECUTE ON FUNCTION {name}() FROM PUBLIC")
     for trigger in TRIGGERS:
         op.execute(trigger)
     for table, (events, reason) in INSERT_ONLY.items():
@@ -205,11 +214,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop them; triggers go with their functions."""
-    for function in (
-        "post_ledger_entries",
-        "check_transaction_references",
-        "guard_transaction",
-        "guard_wallet",
-        "refuse_change",
-    ):
-        op.execute(f"DROP FUNCTION {function}() CASCADE")
+    for name in FUNCTIONS:
+        op.execute(f"DROP FUNCTION {name}() CASCADE")

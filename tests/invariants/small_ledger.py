@@ -1,0 +1,118 @@
+"""A small ledger written in plain SQL, for tests that break its rules without the service's help."""
+
+from __future__ import annotations
+
+import asyncpg
+
+ROLE = "paycore_app"
+AT = "'2030-01-01T00:00:00Z'"
+LATER = "'2030-01-02T00:00:00Z'"
+
+
+def uid(number: int) -> str:
+    """A UUID as an SQL literal."""
+    return f"'00000000-0000-7000-8000-{number:012x}'"
+
+
+ALICE, BOB = uid(1), uid(2)
+DEPOSITS_USD, DEPOSITS_EUR = uid(10), uid(11)
+A, B, E, G, FROZEN = uid(20), uid(21), uid(22), uid(23), uid(24)
+"""Alice's dollars, Bob's dollars, Alice's euros, Bob's euros (none yet), Bob's frozen dollars (none)."""
+DEPOSITED, PAID, REFUSED, PENDING, EUR_DEPOSITED, NEW = (number * 0x1000 for number in (1, 2, 3, 4, 5, 9))
+UNKNOWN = uid(0xFFFF)
+
+Leg = tuple[str, int, int, int]
+"""Wallet, sequence, amount, balance before."""
+
+
+def transaction(number: int = NEW, **columns: str) -> str:
+    """An INSERT of a transaction: 100 dollars' cents from A to B, COMPLETED, but for the columns given (as SQL)."""
+    values = {
+        "id": uid(number),
+        "initiator_id": ALICE,
+        "idempotency_key": f"'key-{number}'",
+        "request_hash": "sha256('x')",
+        "type": "'TRANSFER'",
+        "status": "'COMPLETED'",
+        "sender_wallet_id": A,
+        "receiver_wallet_id": B,
+        "amount": "100",
+        "currency": "'USD'",
+        "created_at": AT,
+        "completed_at": LATER if columns.get("status", "'COMPLETED'") == "'COMPLETED'" else "NULL",
+        **columns,
+    }
+    return f"INSERT INTO transactions ({', '.join(values)}) VALUES ({', '.join(values.values())});"
+
+
+def entries(*legs: Leg, number: int = NEW, at: str = LATER, first_leg: int = 0, balance_after: int | None = None) -> str:
+    """One INSERT of a transaction's entries, with the arithmetic done right unless `balance_after` is given."""
+    rows = ", ".join(
+        f"({uid(number)}, {first_leg + leg}, {wallet}, {sequence}, {amount}, {before}, "
+        f"{before + amount if balance_after is None else balance_after}, {at})"
+        for leg, (wallet, sequence, amount, before) in enumerate(legs)
+    )
+    columns = "transaction_id, leg, wallet_id, sequence, amount, balance_before, balance_after, created_at"
+    return f"INSERT INTO ledger_entries ({columns}) VALUES {rows};"
+
+
+def wallet(number: int, **columns: str) -> str:
+    """An INSERT of a wallet: Alice's dollars, but for the columns given (as SQL)."""
+    values = {
+        "id": uid(number),
+        "owner_id": ALICE,
+        "kind": "'USER'",
+        "currency": "'USD'",
+        "name": "'Test'",
+        "posted_at": AT,
+        "created_at": AT,
+        **columns,
+    }
+    return f"INSERT INTO wallets ({', '.join(values)}) VALUES ({', '.join(values.values())});"
+
+
+PAYMENT = entries((A, 3, -100, 7000), (B, 2, 100, 3000))
+"""The entries that NEW calls for."""
+
+_SYSTEM = {"owner_id": "NULL", "kind": "'SYSTEM'", "system_purpose": "'DEPOSITS'"}
+_SETUP = (
+    f"INSERT INTO users VALUES ({ALICE}, 'alice', 'Alice', {AT}), ({BOB}, 'bob', 'Bob', {AT})",
+    wallet(10, **_SYSTEM),
+    wallet(11, **_SYSTEM, currency="'EUR'"),
+    wallet(20),
+    wallet(21, owner_id=BOB),
+    wallet(22, currency="'EUR'"),
+    wallet(23, owner_id=BOB, currency="'EUR'"),
+    wallet(24, owner_id=BOB, status="'FROZEN'"),
+    transaction(DEPOSITED, type="'DEPOSIT'", sender_wallet_id=DEPOSITS_USD, receiver_wallet_id=A, amount="10000"),
+    entries((DEPOSITS_USD, 1, -10000, 0), (A, 1, 10000, 0), number=DEPOSITED, at=AT),
+    transaction(PAID, amount="3000"),
+    entries((A, 2, -3000, 10000), (B, 1, 3000, 0), number=PAID, at=AT),
+    transaction(REFUSED, status="'FAILED'", failure_code="'INSUFFICIENT_FUNDS'", failure_available="7000"),
+    transaction(PENDING, status="'PENDING'"),
+    transaction(
+        EUR_DEPOSITED,
+        type="'DEPOSIT'",
+        sender_wallet_id=DEPOSITS_EUR,
+        receiver_wallet_id=E,
+        amount="5000",
+        currency="'EUR'",
+    ),
+    entries((DEPOSITS_EUR, 1, -5000, 0), (E, 1, 5000, 0), number=EUR_DEPOSITED, at=AT),
+    f"INSERT INTO wallet_openings VALUES ({ALICE}, 'opened', sha256('x'), {A})",
+    f"INSERT INTO audit_log VALUES ({uid(90)}, {ALICE}, 'SET_WALLET_STATUS', {FROZEN}, '{{}}', '{{}}', 'Asked', NULL, {AT})",
+)
+
+_TABLES = ("users", "currencies", "wallets", "wallet_openings", "transactions", "ledger_entries", "outbox", "audit_log")
+
+
+async def write_small_ledger(connection: asyncpg.Connection) -> None:
+    """Write it; every rule holds."""
+    for statement in _SETUP:
+        await connection.execute(statement)
+
+
+async def fingerprint(connection: asyncpg.Connection) -> dict[str, str]:
+    """What stands in each table."""
+    query = "SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {} AS t"
+    return {table: await connection.fetchval(query.format(table)) for table in _TABLES}
