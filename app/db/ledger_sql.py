@@ -6,7 +6,6 @@ One order of locks everywhere: wallets by id, then keys. Each statement runs ins
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -57,10 +56,11 @@ SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::bigint[], $5::b
     $8::timestamptz[])
 """
 
-# Ids are given in this order, under the wallets' locks: per wallet, a higher id is later news.
+# Ids are given in this order, under the wallets' locks: per wallet, a higher id is later news. The time is the wall
+# clock's, whatever the ledger's own says: the relay's lag is measured by it.
 INSERT_EVENTS = """
 INSERT INTO outbox (created_at, payload)
-SELECT $1::timestamptz, payload::json FROM unnest($2::text[]) WITH ORDINALITY AS e (payload, position) ORDER BY position
+SELECT clock_timestamp(), payload::json FROM unnest($1::text[]) WITH ORDINALITY AS e (payload, position) ORDER BY position
 """
 
 _KINDS = {kind.value: kind for kind in WalletKind}
@@ -113,9 +113,9 @@ async def insert_entries(connection: asyncpg.Connection, entries: Sequence[Entry
     await connection.execute(INSERT_ENTRIES, *map(list, columns))
 
 
-async def insert_events(connection: asyncpg.Connection, payloads: Sequence[str], now: datetime) -> None:
+async def insert_events(connection: asyncpg.Connection, payloads: Sequence[str]) -> None:
     """Leave news for the relay, in this order."""
-    await connection.execute(INSERT_EVENTS, now, list(payloads))
+    await connection.execute(INSERT_EVENTS, list(payloads))
 
 
 def _transaction_columns(t: Transaction) -> tuple[object, ...]:

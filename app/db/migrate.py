@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import asyncpg
@@ -30,6 +31,7 @@ def _config(settings: Settings | None = None) -> Config:
     return config
 
 
+@cache
 def head() -> str:
     """The newest revision in the code."""
     revision = ScriptDirectory.from_config(_config()).get_current_head()

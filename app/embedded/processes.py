@@ -55,7 +55,7 @@ def spawn(
     """
     with log.open("ab") as output:
         return subprocess.Popen(
-            [*_with_parent_death_signal(end_with_us), *account.prefix, *map(str, command)],
+            [*with_parent_death_signal(end_with_us), *account.prefix, *map(str, command)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -68,7 +68,8 @@ def spawn(
         )
 
 
-def _with_parent_death_signal(number: signal.Signals) -> list[str]:
+def with_parent_death_signal(number: signal.Signals) -> list[str]:
+    """What goes before a command so that it gets the signal when this process dies; nothing where that cannot be had."""
     # Linux sends this signal when the *thread* that started the child ends, so it is sound from the main thread only.
     # Without it nothing is lost: the next start finds what was left behind.
     setpriv = shutil.which("setpriv")

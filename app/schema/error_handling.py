@@ -49,5 +49,6 @@ def _cause(error: GraphQLError) -> Exception | None:
 
 
 def _copy(error: GraphQLError, message: str, extensions: dict[str, object]) -> GraphQLError:
-    where = {"nodes": error.nodes, "source": error.source, "positions": error.positions, "path": error.path}
-    return GraphQLError(message, **where, extensions=extensions)
+    return GraphQLError(
+        message, nodes=error.nodes, source=error.source, positions=error.positions, path=error.path, extensions=extensions
+    )

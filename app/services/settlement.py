@@ -216,7 +216,7 @@ class Settler:
             )
             for transaction, entries in settlement.posted
         ]
-        await ledger_sql.insert_events(connection, payloads, self._clock())
+        await ledger_sql.insert_events(connection, payloads)
 
 
 def _concerned(transaction: Transaction, entries: Sequence[Entry], wallets: Mapping[UUID, Wallet]) -> list[UUID]:

@@ -1,0 +1,209 @@
+"""The `paycore` command."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Coroutine
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import asyncpg
+import typer
+import uvicorn
+from pydantic import SecretStr
+
+from app.auth import mint_token
+from app.db import migrate as migrations
+from app.db.engine import connect
+from app.dev import run_dev
+from app.embedded import find_running
+from app.errors import ConfigurationError
+from app.outbox_relay import run_relay
+from app.schema.build import sdl
+from app.services import demo
+from app.services.verification import verify as verify_ledger
+from app.settings import Settings, load_settings
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    name="paycore",
+    help="A wallet and money-transfer service on a double-entry ledger. Settings come from PAYCORE_… variables.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+_WS_PING_SECONDS = 20
+_WS_MAX_BYTES = 1_048_576
+_GRACEFUL_SECONDS = 15
+
+# Not read: it stands in the command line, by which the next `paycore dev` recognises an orphan of the last one.
+StartedBy = Annotated[Path | None, typer.Option(hidden=True, help="The home directory of the `paycore dev` that started this.")]
+
+
+class Role(StrEnum):
+    """Roles that a token can carry."""
+
+    ADMIN = "admin"
+
+
+@app.command()
+def dev(
+    reset: Annotated[bool, typer.Option("--reset", help="Delete the demo's data and start afresh.")] = False,
+    port: Annotated[int | None, typer.Option(help="Port of the API; PAYCORE_PORT otherwise.")] = None,
+) -> None:
+    """Run everything on this machine: PostgreSQL and Redis (embedded), demo data, API and relay. Ctrl-C stops all."""
+    settings = load_settings() if port is None else load_settings(port=port)
+    _start_logging(settings)
+    run_dev(settings, reset=reset)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; PAYCORE_HOST otherwise.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; PAYCORE_PORT otherwise.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; PAYCORE_WORKERS otherwise.")] = None,
+    started_by: StartedBy = None,  # noqa: ARG001 - see StartedBy
+) -> None:
+    """Run the API. Needs a migrated database and a Redis."""
+    settings = load_settings()
+    _start_logging(settings)
+    if settings.redis_url is None:
+        raise ConfigurationError("PAYCORE_REDIS_URL is not set. For a demo with its own servers run `paycore dev`.")
+    asyncio.run(_require_migrated(settings))
+    uvicorn.run(
+        "app.main:create_app",
+        factory=True,
+        host=host or settings.host,
+        port=port or settings.port,
+        workers=workers or settings.workers,
+        ws_ping_interval=_WS_PING_SECONDS,
+        ws_max_size=_WS_MAX_BYTES,
+        timeout_graceful_shutdown=_GRACEFUL_SECONDS,
+        access_log=False,
+        server_header=False,
+        log_level=settings.log_level,
+    )
+
+
+@app.command()
+def relay(started_by: StartedBy = None) -> None:  # noqa: ARG001 - see StartedBy
+    """Publish what commits from the outbox to Redis. Several may run: one leads, the others stand by."""
+    settings = load_settings()
+    _start_logging(settings)
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        await run_relay(settings, stop)
+
+    _run(run())
+
+
+@app.command()
+def migrate(
+    down: Annotated[str | None, typer.Option(metavar="REVISION", help="Go down to this revision; `base` empties.")] = None,
+) -> None:
+    """Bring the database to the newest revision, or down to an older one."""
+    settings = _with_running_servers(load_settings())
+    _run(migrations.upgrade(settings) if down is None else migrations.downgrade(settings, down))
+    typer.echo(f"The database is at {migrations.head() if down is None else down}.")
+
+
+@app.command()
+def seed() -> None:
+    """Make the demo's users, wallets and history. Running it again changes nothing."""
+    settings = _with_running_servers(load_settings())
+    made = _run(demo.seed(settings))
+    typer.echo("The demo data is made." if made else "The demo data is there already.")
+
+
+@app.command()
+def token(
+    subject: Annotated[str, typer.Argument(help="Whom the token speaks for: its `sub`.")],
+    role: Annotated[Role | None, typer.Option(help="What it may do beyond an ordinary user.")] = None,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="How long it lasts.")] = 30,
+) -> None:
+    """Print a bearer token for a user, and nothing else."""
+    settings = load_settings()
+    typer.echo(mint_token(subject, settings, role=None if role is None else role.value, lifetime=timedelta(days=days)))
+
+
+@app.command()
+def schema() -> None:
+    """Print the GraphQL schema."""
+    typer.echo(sdl(load_settings()), nl=False)
+
+
+@app.command()
+def verify() -> None:
+    """Check the whole ledger: conservation, balances, sequences, keys. Exits with 1 and names what is wrong."""
+    settings = _with_running_servers(load_settings())
+    findings = _run(verify_ledger(settings))
+    for finding in findings:
+        typer.echo(finding)
+    if findings:
+        raise typer.Exit(1)
+    typer.echo("The ledger is whole.")
+
+
+def _with_running_servers(settings: Settings) -> Settings:
+    """Where no database is set: that of the `paycore dev` which runs on the same home directory."""
+    running = find_running(settings.home) if settings.database_url is None else None
+    if running is None:
+        return settings
+    found: dict[str, Any] = {"database_url": SecretStr(running.database_url)}
+    if settings.redis_url is None:
+        found["redis_url"] = SecretStr(running.redis_url)
+    return settings.model_copy(update=found)
+
+
+async def _require_migrated(settings: Settings) -> None:
+    """One clear line instead of a failing start."""
+    connection = await connect(settings)
+    try:
+        revision = await connection.fetchval("SELECT version_num FROM alembic_version")
+    finally:
+        await connection.close()
+    if revision != migrations.head():
+        raise ConfigurationError(f"The database is at revision {revision}: run `paycore migrate` first.")
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+def _start_logging(settings: Settings) -> None:
+    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def main() -> None:
+    """The command line, with one line for whatever the user can mend."""
+    try:
+        app()
+    except ConfigurationError as error:
+        _exit_with(str(error))
+    except asyncpg.UndefinedTableError:
+        _exit_with("The database has no tables yet: run `paycore migrate` first.")
+    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidAuthorizationSpecificationError) as error:
+        _exit_with(f"The database cannot be reached: {error}. Check PAYCORE_DATABASE_URL.")
+    except asyncpg.InvalidCatalogNameError as error:
+        _exit_with(f"{error}. Create it, or check PAYCORE_DATABASE_URL.")
+
+
+def _exit_with(message: str) -> None:
+    sys.stderr.write(f"paycore: {' '.join(message.split())}\n")
+    raise SystemExit(2)
+
+
+if __name__ == "__main__":
+    main()
