@@ -17,6 +17,7 @@ from app.clock import Clock, system_clock
 from app.db.engine import create_engine
 from app.http_limits import BodyLimit, RequestId
 from app.pubsub import PubSub
+from app.redis_backend import redis_url
 from app.rest import routes as rest
 from app.schema.view import PaycoreView
 from app.services.container import Services
@@ -82,8 +83,7 @@ async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tu
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(engine.dispose)
         currencies = await load_currencies(engine)
-        assert settings.redis_url is not None
-        pubsub = PubSub(settings.redis_url.get_secret_value(), buffer=settings.subscriber_buffer)
+        pubsub = PubSub(redis_url(settings), buffer=settings.subscriber_buffer)
         await pubsub.connect()
         stack.push_async_callback(pubsub.disconnect)
         live = LiveUpdates(engine, pubsub, settings)

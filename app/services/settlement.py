@@ -67,6 +67,8 @@ _FAILURES: tuple[tuple[Failure, tuple[type[Exception], ...]], ...] = (
             OSError,
             asyncpg.PostgresConnectionError,
             asyncpg.InterfaceError,
+            # The driver's own confusion after a connection broke under it.
+            asyncpg.InternalClientError,
             asyncpg.AdminShutdownError,
             asyncpg.CrashShutdownError,
             asyncpg.CannotConnectNowError,

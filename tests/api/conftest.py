@@ -1,0 +1,105 @@
+"""A real API on a loopback port, a real relay beside it, and clients that speak real HTTP and WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.auth import mint_token
+from app.main import create_app
+from app.outbox_relay import run_relay
+from app.services.container import Services
+from app.settings import Settings
+from tests.bank import Bank
+from tests.servers import free_port
+from tests.transport_ws import Socket, open_socket
+
+
+@dataclass
+class Api:
+    """One running API process, and what a client needs to talk to it."""
+
+    url: str
+    settings: Settings
+    http: httpx.AsyncClient
+    bank: Bank
+    services: Services
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def token(self, subject: str) -> str:
+        """A bearer token; `admin` carries the role."""
+        if subject not in self.tokens:
+            role = "admin" if subject == "admin" else None
+            self.tokens[subject] = mint_token(subject, self.settings, role=role)
+        return self.tokens[subject]
+
+    def headers(self, subject: str | None) -> dict[str, str]:
+        """The Authorization header of a user; none for None."""
+        return {} if subject is None else {"Authorization": f"Bearer {self.token(subject)}"}
+
+    async def graphql(self, subject: str | None, query: str, **variables: Any) -> dict[str, Any]:
+        """One operation; the whole answer."""
+        response = await self.http.post("/graphql", json={"query": query, "variables": variables}, headers=self.headers(subject))
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    async def data(self, subject: str | None, query: str, **variables: Any) -> dict[str, Any]:
+        """One operation that must succeed; its data."""
+        answer = await self.graphql(subject, query, **variables)
+        assert "errors" not in answer, answer
+        data: dict[str, Any] = answer["data"]
+        return data
+
+    async def codes(self, subject: str | None, query: str, **variables: Any) -> list[str]:
+        """The codes of the top-level errors of one operation."""
+        answer = await self.graphql(subject, query, **variables)
+        return [error["extensions"]["code"] for error in answer.get("errors", [])]
+
+    def socket(self, subject: str | None = None, **init: Any) -> Any:
+        """A WebSocket on which connection_init was acknowledged."""
+        payload = {**self.headers(subject), **init}
+        return open_socket(self.url.replace("http", "ws", 1) + "/graphql", payload)
+
+    async def wallet(self, subject: str, currency: str = "USD", balance: str | None = None) -> str:
+        """A new wallet of a user, by its public id."""
+        return await self.bank.wallet(await self.bank.viewer(subject), currency, balance)
+
+
+@asynccontextmanager
+async def serving(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
+    """An API with a relay."""
+    port = free_port()
+    app = create_app(settings)
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False))
+    stop = asyncio.Event()
+    relay = asyncio.create_task(run_relay(settings, stop))
+    task = asyncio.create_task(server.serve())
+    async with asyncio.timeout(20):
+        while not server.started:
+            assert not task.done(), "the API did not start"
+            await asyncio.sleep(0.01)
+    services: Services = app.state.services
+    url = f"http://127.0.0.1:{port}"
+    async with httpx.AsyncClient(base_url=url, timeout=20) as http:
+        yield Api(url, settings, http, Bank(engine, services.ledger, services.currencies), services)
+    server.should_exit = True
+    stop.set()
+    await asyncio.gather(task, relay)
+
+
+@pytest.fixture
+async def api(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
+    """A running API on this test's own database."""
+    async with serving(settings, engine) as running:
+        yield running
+
+
+__all__ = ["Api", "Socket", "serving"]
