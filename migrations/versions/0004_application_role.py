@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from alembic import context, op
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from app.errors import ConfigurationError
 
 revision = "0004"
 down_revision = "0003"
@@ -20,13 +23,21 @@ EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
 END $$
 """
 
+# Who creates a role may administer it, but since PostgreSQL 16 that does not mean to act as it.
 BECOME_MEMBER = """
 DO $$ BEGIN
-    IF NOT pg_has_role(current_user, '{role}', 'MEMBER') THEN
+    IF NOT pg_has_role(current_user, '{role}',
+        CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END) THEN
         GRANT {role} TO CURRENT_USER;
     END IF;
 END $$
 """
+
+INSUFFICIENT_PRIVILEGE = "42501"
+FOR_ADMINISTRATOR = (
+    "The database user {user} may not set up the role {role}. Let an administrator run "
+    "`CREATE ROLE {role} NOLOGIN; GRANT {role} TO {user};`, then run `paycore migrate` again."
+)
 
 GRANTS = (
     "GRANT USAGE ON SCHEMA {schema} TO {role}",
@@ -41,14 +52,21 @@ GRANTS = (
 
 
 def _names() -> dict[str, str]:
-    schema = op.get_bind().execute(text("SELECT quote_ident(current_schema())")).scalar_one()
-    return {"role": context.config.attributes["database_role"], "schema": schema}
+    schema, user = op.get_bind().execute(text("SELECT quote_ident(current_schema()), quote_ident(current_user)")).one()
+    return {"role": context.config.attributes["database_role"], "schema": schema, "user": user}
 
 
 def upgrade() -> None:
-    """Create the role where it is missing, and grant."""
+    """Create the role where it is missing, and grant. Raises ConfigurationError where the user may not."""
     names = _names()
-    for statement in (CREATE_ROLE, BECOME_MEMBER, *GRANTS):
+    try:
+        op.execute(CREATE_ROLE.format(**names))
+        op.execute(BECOME_MEMBER.format(**names))
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != INSUFFICIENT_PRIVILEGE:
+            raise
+        raise ConfigurationError(FOR_ADMINISTRATOR.format(**names)) from None
+    for statement in GRANTS:
         op.execute(statement.format(**names))
 
 

@@ -1,0 +1,104 @@
+"""Migrations go up, down and up again, one step or all of them, alone or two at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from app.db import migrate
+from app.db.models import Base
+from app.settings import Settings
+from tests.migrations.catalog import SHAPE, describe
+
+
+@pytest.fixture
+def fresh(empty_database: str, settings_for: Callable[[str], Settings]) -> Settings:
+    """The settings of a service whose database is empty."""
+    return settings_for(empty_database)
+
+
+@pytest.fixture
+async def database_engine(empty_database: str) -> AsyncIterator[AsyncEngine]:
+    """An engine of the owner, on the same database."""
+    engine = create_async_engine(empty_database.replace("postgresql://", "postgresql+asyncpg://", 1))
+    yield engine
+    await engine.dispose()
+
+
+def _revisions() -> list[str]:
+    config = Config()
+    config.set_main_option("script_location", str(migrate.SCRIPTS))
+    return [script.revision for script in reversed(list(ScriptDirectory.from_config(config).walk_revisions()))]
+
+
+async def test_up_from_nothing_down_to_nothing_and_up_again_makes_the_same(fresh: Settings, empty_database: str) -> None:
+    await migrate.upgrade(fresh)
+    made = await describe(empty_database)
+    assert any(line.startswith("CREATE TRIGGER ledger_entries_post") for line in made)
+    assert "ledger_entries paycore_app INSERT" in made
+    await migrate.downgrade(fresh, "base")
+    assert await describe(empty_database) == []
+    await migrate.upgrade(fresh)
+    assert await describe(empty_database) == made
+
+
+async def test_every_revision_can_be_taken_back_alone(fresh: Settings, empty_database: str) -> None:
+    before: list[str] = []
+    for earlier, revision in zip(["base", *_revisions()], _revisions(), strict=False):
+        await migrate.upgrade(fresh, revision)
+        after = await describe(empty_database)
+        await migrate.downgrade(fresh, earlier)
+        assert await describe(empty_database) == before, f"{revision} leaves something behind"
+        await migrate.upgrade(fresh, revision)
+        assert await describe(empty_database) == after, f"{revision} makes something else the second time"
+        before = after
+
+
+async def test_revisions_form_one_line_numbered_in_order() -> None:
+    assert _revisions() == [f"{number:04}" for number in range(1, len(_revisions()) + 1)]
+
+
+async def test_two_migrations_at_once_take_turns(fresh: Settings, empty_database: str, database: str) -> None:
+    await asyncio.gather(migrate.upgrade(fresh), migrate.upgrade(fresh))
+    assert await describe(empty_database) == await describe(database)
+
+
+async def test_a_database_that_is_one_revision_behind_is_not_up_to_date(fresh: Settings, database_engine: AsyncEngine) -> None:
+    await migrate.upgrade(fresh, _revisions()[-2])
+    assert not await migrate.at_head(database_engine)
+    await migrate.upgrade(fresh)
+    assert await migrate.at_head(database_engine)
+
+
+async def test_the_models_are_what_the_migrations_make(fresh: Settings, empty_database: str, database: str) -> None:
+    """Every column, constraint and index, with its name."""
+    await _with_sqlalchemy(empty_database, Base.metadata.create_all)
+    assert await describe(empty_database, SHAPE) == await describe(database, SHAPE)
+
+
+async def test_alembic_sees_nothing_left_to_migrate(database: str) -> None:
+    differences: list[object] = []
+
+    def compare(connection: Connection) -> None:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True, "compare_type": True})
+        differences.extend(compare_metadata(context, Base.metadata))
+
+    await _with_sqlalchemy(database, compare)
+    assert differences == []
+
+
+async def _with_sqlalchemy(url: str, action: Callable[[Connection], None]) -> None:
+    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1))
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(action)
+    finally:
+        await engine.dispose()
