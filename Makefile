@@ -37,9 +37,11 @@ format: $(READY) ## Format the code and repair what the linter can
 	$(BIN)/ruff format .
 
 .PHONY: generate
-generate: $(READY) ## Write schema.graphql anew from the code
+generate: $(READY) ## Write schema.graphql and migrations/schema.sql anew from the code
 	$(BIN)/paycore schema > schema.graphql.new
 	mv schema.graphql.new schema.graphql
+	$(BIN)/python -m tests.migrations.dump > migrations/schema.sql.new
+	mv migrations/schema.sql.new migrations/schema.sql
 
 .PHONY: lock
 lock: $(READY) ## Lock the newest versions that pyproject.toml allows

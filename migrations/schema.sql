@@ -1,0 +1,837 @@
+-- The schema that the migrations make. Written by `make generate`; changed by a new migration.
+--
+-- PostgreSQL database dump
+--
+
+
+
+SET statement_timeout = 0;
+SET lock_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+SET transaction_timeout = 0;
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+SELECT pg_catalog.set_config('search_path', '', false);
+SET check_function_bodies = false;
+SET xmloption = content;
+SET client_min_messages = warning;
+SET row_security = off;
+
+--
+-- Name: transaction_status; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.transaction_status AS ENUM (
+    'PENDING',
+    'COMPLETED',
+    'FAILED'
+);
+
+
+--
+-- Name: transaction_type; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.transaction_type AS ENUM (
+    'TRANSFER',
+    'DEPOSIT'
+);
+
+
+--
+-- Name: wallet_kind; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.wallet_kind AS ENUM (
+    'USER',
+    'SYSTEM'
+);
+
+
+--
+-- Name: wallet_status; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.wallet_status AS ENUM (
+    'ACTIVE',
+    'FROZEN',
+    'CLOSED'
+);
+
+
+--
+-- Name: check_transaction_references(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.check_transaction_references() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+-- Foreign keys of a whole batch in one look. Sound because users, wallets and currencies are never deleted.
+DECLARE
+    broken record;
+BEGIN
+    SELECT t.id INTO broken
+    FROM new_transactions t
+    LEFT JOIN users u ON u.id = t.initiator_id
+    LEFT JOIN wallets s ON s.id = t.sender_wallet_id
+    LEFT JOIN wallets r ON r.id = t.receiver_wallet_id
+    LEFT JOIN currencies c ON c.code = t.currency
+    WHERE u.id IS NULL OR c.code IS NULL
+       OR (s.id IS NULL AND t.sender_wallet_id IS NOT NULL)
+       OR (r.id IS NULL AND t.receiver_wallet_id IS NOT NULL)
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'transaction % names a user, wallet or currency that does not exist', broken.id
+            USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'transactions_references_exist';
+    END IF;
+    RETURN NULL;
+END $$;
+
+
+--
+-- Name: guard_transaction(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.guard_transaction() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+-- Settled is final. What is PENDING may settle, but what was asked never changes.
+BEGIN
+    IF OLD.status <> 'PENDING'
+       OR (NEW.id, NEW.initiator_id, NEW.idempotency_key, NEW.request_hash, NEW.type, NEW.sender_wallet_id,
+           NEW.receiver_wallet_id, NEW.amount, NEW.currency, NEW.description, NEW.created_at)
+       IS DISTINCT FROM
+          (OLD.id, OLD.initiator_id, OLD.idempotency_key, OLD.request_hash, OLD.type, OLD.sender_wallet_id,
+           OLD.receiver_wallet_id, OLD.amount, OLD.currency, OLD.description, OLD.created_at) THEN
+        RAISE EXCEPTION 'transaction % is settled, or the change would rewrite what was asked', OLD.id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'transactions_settled_is_final';
+    END IF;
+    RETURN NEW;
+END $$;
+
+
+--
+-- Name: guard_wallet(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.guard_wallet() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+-- Born empty; who, what and when never change; a change that is no entry raises the version.
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        IF NEW.balance <> 0 OR NEW.held <> 0 OR NEW.sequence <> 0 OR NEW.version <> 1
+           OR NEW.posted_at <> NEW.created_at THEN
+            RAISE EXCEPTION 'a wallet is born empty'
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'wallets_born_empty';
+        END IF;
+        RETURN NEW;
+    END IF;
+    IF pg_trigger_depth() < 2
+       AND (NEW.balance, NEW.sequence, NEW.posted_at) IS DISTINCT FROM (OLD.balance, OLD.sequence, OLD.posted_at) THEN
+        RAISE EXCEPTION 'the balance of wallet % follows from its entries: insert those', OLD.id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'wallets_balance_from_entries';
+    END IF;
+    IF (NEW.id, NEW.kind, NEW.owner_id, NEW.currency, NEW.created_at, NEW.system_purpose)
+       IS DISTINCT FROM (OLD.id, OLD.kind, OLD.owner_id, OLD.currency, OLD.created_at, OLD.system_purpose) THEN
+        RAISE EXCEPTION 'kind, owner, currency and creation of wallet % never change', OLD.id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'wallets_identity_is_final';
+    END IF;
+    IF (NEW.status, NEW.name, NEW.held) IS DISTINCT FROM (OLD.status, OLD.name, OLD.held) THEN
+        NEW.version := OLD.version + 1;
+    END IF;
+    RETURN NEW;
+END $$;
+
+
+--
+-- Name: post_ledger_entries(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.post_ledger_entries() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+-- The only writer of wallets.balance, sequence and posted_at. Runs once per INSERT, over all its rows:
+-- each transaction is COMPLETED, posted whole, once, and sums to zero per currency; each wallet is active and its
+-- chain of entries goes on from where it stood, without a gap and never back in time.
+DECLARE
+    broken record;
+    expected bigint;
+    updated bigint;
+BEGIN
+    SELECT e.transaction_id INTO broken
+    FROM (SELECT transaction_id, min(leg) AS first_leg, max(leg) AS last_leg, count(*) AS legs
+          FROM new_entries GROUP BY transaction_id) e
+    LEFT JOIN transactions t ON t.id = e.transaction_id
+    WHERE t.status IS DISTINCT FROM 'COMPLETED' OR e.first_leg <> 0 OR e.last_leg <> e.legs - 1 OR e.legs < 2
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'transaction % is not completed, or these are not all of its entries', broken.transaction_id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_of_completed_transaction';
+    END IF;
+
+    SELECT e.transaction_id, w.currency, sum(e.amount) AS total INTO broken
+    FROM new_entries e JOIN wallets w ON w.id = e.wallet_id
+    GROUP BY e.transaction_id, w.currency HAVING sum(e.amount) <> 0
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'entries of transaction % sum to % in %', broken.transaction_id, broken.total, broken.currency
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_sum_to_zero';
+    END IF;
+
+    SELECT e.wallet_id, e.sequence INTO broken
+    FROM (SELECT wallet_id, sequence, balance_before, created_at,
+                 lag(sequence) OVER chain AS previous_sequence,
+                 lag(balance_after) OVER chain AS previous_balance,
+                 lag(created_at) OVER chain AS previous_time
+          FROM new_entries WINDOW chain AS (PARTITION BY wallet_id ORDER BY sequence)) e
+    LEFT JOIN wallets w ON w.id = e.wallet_id
+    WHERE w.status IS DISTINCT FROM 'ACTIVE'
+       OR e.sequence <> coalesce(e.previous_sequence, w.sequence) + 1
+       OR e.balance_before <> coalesce(e.previous_balance, w.balance)
+       OR e.created_at < coalesce(e.previous_time, w.posted_at)
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'entry % of wallet % does not continue the chain of an active wallet', broken.sequence, broken.wallet_id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_continue_chain';
+    END IF;
+
+    SELECT count(DISTINCT wallet_id) INTO expected FROM new_entries;
+    UPDATE wallets w SET balance = e.balance_after, sequence = e.sequence, posted_at = e.created_at
+    FROM (SELECT DISTINCT ON (wallet_id) wallet_id, sequence, balance_after, created_at
+          FROM new_entries ORDER BY wallet_id, sequence DESC) e
+    WHERE w.id = e.wallet_id AND w.sequence < e.sequence AND w.status = 'ACTIVE';
+    GET DIAGNOSTICS updated = ROW_COUNT;
+    IF updated <> expected THEN
+        RAISE EXCEPTION 'a wallet moved on meanwhile: lock wallets before posting'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_continue_chain';
+    END IF;
+    RETURN NULL;
+END $$;
+
+
+--
+-- Name: refuse_change(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+-- For tables that only grow. The trigger's argument names the rule.
+BEGIN
+    RAISE EXCEPTION '% of % is refused: %', TG_OP, TG_TABLE_NAME, TG_ARGV[1]
+        USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_ARGV[0], TABLE = TG_TABLE_NAME;
+END $$;
+
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+--
+-- Name: alembic_version; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.alembic_version (
+    version_num character varying(32) NOT NULL
+);
+
+
+--
+-- Name: audit_log; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.audit_log (
+    id uuid NOT NULL,
+    actor_id uuid NOT NULL,
+    action text NOT NULL,
+    subject_id uuid NOT NULL,
+    before jsonb NOT NULL,
+    after jsonb NOT NULL,
+    reason text NOT NULL,
+    request_id text,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT audit_log_reason_length CHECK (((char_length(reason) >= 1) AND (char_length(reason) <= 280)))
+);
+
+
+--
+-- Name: currencies; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.currencies (
+    code text NOT NULL,
+    exponent smallint NOT NULL,
+    name text NOT NULL,
+    CONSTRAINT currencies_code_is_iso CHECK ((code ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT currencies_exponent_in_range CHECK (((exponent >= 0) AND (exponent <= 4)))
+);
+
+
+--
+-- Name: ledger_entries; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.ledger_entries (
+    wallet_id uuid NOT NULL,
+    sequence bigint NOT NULL,
+    transaction_id uuid NOT NULL,
+    amount bigint NOT NULL,
+    balance_before bigint NOT NULL,
+    balance_after bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    leg smallint NOT NULL,
+    CONSTRAINT ledger_entries_amount_not_zero CHECK ((amount <> 0)),
+    CONSTRAINT ledger_entries_arithmetic CHECK ((balance_after = (balance_before + amount))),
+    CONSTRAINT ledger_entries_leg_in_range CHECK (((leg >= 0) AND (leg <= 4095))),
+    CONSTRAINT ledger_entries_sequence_positive CHECK ((sequence > 0))
+);
+
+
+--
+-- Name: outbox; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.outbox (
+    id bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    payload json NOT NULL
+);
+
+
+--
+-- Name: outbox_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.outbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.outbox_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
+-- Name: transactions; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.transactions (
+    id uuid NOT NULL,
+    initiator_id uuid NOT NULL,
+    sender_wallet_id uuid,
+    receiver_wallet_id uuid,
+    amount bigint NOT NULL,
+    failure_available bigint,
+    created_at timestamp with time zone NOT NULL,
+    completed_at timestamp with time zone,
+    type public.transaction_type NOT NULL,
+    status public.transaction_status NOT NULL,
+    request_hash bytea NOT NULL,
+    idempotency_key text NOT NULL COLLATE pg_catalog."C",
+    currency text NOT NULL,
+    failure_code text,
+    failure_field text,
+    description text,
+    CONSTRAINT transactions_amount_positive CHECK ((amount > 0)),
+    CONSTRAINT transactions_completed_after_created CHECK ((completed_at >= created_at)),
+    CONSTRAINT transactions_completed_at_iff_completed CHECK (((status = 'COMPLETED'::public.transaction_status) = (completed_at IS NOT NULL))),
+    CONSTRAINT transactions_description_length CHECK ((char_length(description) <= 280)),
+    CONSTRAINT transactions_failure_code_iff_failed CHECK (((status = 'FAILED'::public.transaction_status) = (failure_code IS NOT NULL))),
+    CONSTRAINT transactions_failure_code_known CHECK ((failure_code = ANY (ARRAY['WALLET_NOT_ACTIVE'::text, 'CURRENCY_MISMATCH'::text, 'INSUFFICIENT_FUNDS'::text, 'QUOTA_EXCEEDED'::text, 'BATCH_ABORTED'::text]))),
+    CONSTRAINT transactions_hash_is_sha256 CHECK ((octet_length(request_hash) = 32)),
+    CONSTRAINT transactions_key_is_visible_ascii CHECK (((idempotency_key ~ '^[!-~]+$'::text) AND (octet_length(idempotency_key) <= 255))),
+    CONSTRAINT transactions_not_to_oneself CHECK ((sender_wallet_id <> receiver_wallet_id))
+);
+
+
+--
+-- Name: users; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.users (
+    id uuid NOT NULL,
+    subject text NOT NULL,
+    display_name text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT users_display_name_length CHECK (((char_length(display_name) >= 1) AND (char_length(display_name) <= 100))),
+    CONSTRAINT users_subject_length CHECK (((char_length(subject) >= 1) AND (char_length(subject) <= 255)))
+);
+
+
+--
+-- Name: wallet_openings; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.wallet_openings (
+    owner_id uuid NOT NULL,
+    idempotency_key text NOT NULL COLLATE pg_catalog."C",
+    request_hash bytea NOT NULL,
+    wallet_id uuid NOT NULL,
+    CONSTRAINT wallet_openings_hash_is_sha256 CHECK ((octet_length(request_hash) = 32)),
+    CONSTRAINT wallet_openings_key_is_visible_ascii CHECK (((idempotency_key ~ '^[!-~]+$'::text) AND (octet_length(idempotency_key) <= 255)))
+);
+
+
+--
+-- Name: wallets; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.wallets (
+    id uuid NOT NULL,
+    owner_id uuid,
+    balance bigint DEFAULT 0 NOT NULL,
+    held bigint DEFAULT 0 NOT NULL,
+    sequence bigint DEFAULT 0 NOT NULL,
+    version bigint DEFAULT 1 NOT NULL,
+    posted_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    kind public.wallet_kind NOT NULL,
+    status public.wallet_status DEFAULT 'ACTIVE'::public.wallet_status NOT NULL,
+    currency text NOT NULL,
+    name text NOT NULL,
+    system_purpose text,
+    CONSTRAINT wallets_available_not_negative CHECK (((kind = 'SYSTEM'::public.wallet_kind) OR ((balance - held) >= 0))),
+    CONSTRAINT wallets_closed_at_zero CHECK (((status <> 'CLOSED'::public.wallet_status) OR ((balance = 0) AND (held = 0)))),
+    CONSTRAINT wallets_held_not_negative CHECK ((held >= 0)),
+    CONSTRAINT wallets_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100))),
+    CONSTRAINT wallets_owner_iff_user CHECK (((kind = 'SYSTEM'::public.wallet_kind) = (owner_id IS NULL))),
+    CONSTRAINT wallets_purpose_iff_system CHECK (((kind = 'SYSTEM'::public.wallet_kind) = (system_purpose IS NOT NULL))),
+    CONSTRAINT wallets_sequence_not_negative CHECK ((sequence >= 0)),
+    CONSTRAINT wallets_version_positive CHECK ((version >= 1))
+)
+WITH (fillfactor='50');
+
+
+--
+-- Name: alembic_version alembic_version_pkc; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.alembic_version
+    ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
+
+
+--
+-- Name: audit_log audit_log_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.audit_log
+    ADD CONSTRAINT audit_log_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: currencies currencies_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.currencies
+    ADD CONSTRAINT currencies_pkey PRIMARY KEY (code);
+
+
+--
+-- Name: ledger_entries ledger_entries_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.ledger_entries
+    ADD CONSTRAINT ledger_entries_pkey PRIMARY KEY (wallet_id, sequence);
+
+
+--
+-- Name: ledger_entries ledger_entries_transaction_leg_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.ledger_entries
+    ADD CONSTRAINT ledger_entries_transaction_leg_key UNIQUE (transaction_id, leg);
+
+
+--
+-- Name: outbox outbox_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.outbox
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: transactions transactions_idempotency_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.transactions
+    ADD CONSTRAINT transactions_idempotency_key UNIQUE (initiator_id, idempotency_key);
+
+
+--
+-- Name: transactions transactions_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.transactions
+    ADD CONSTRAINT transactions_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: users users_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.users
+    ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: users users_subject_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.users
+    ADD CONSTRAINT users_subject_key UNIQUE (subject);
+
+
+--
+-- Name: wallet_openings wallet_openings_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.wallet_openings
+    ADD CONSTRAINT wallet_openings_pkey PRIMARY KEY (owner_id, idempotency_key);
+
+
+--
+-- Name: wallets wallets_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.wallets
+    ADD CONSTRAINT wallets_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: audit_log_subject_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX audit_log_subject_idx ON public.audit_log USING btree (subject_id, id);
+
+
+--
+-- Name: transactions_receiver_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX transactions_receiver_idx ON public.transactions USING btree (receiver_wallet_id, id) WHERE (status = 'COMPLETED'::public.transaction_status);
+
+
+--
+-- Name: transactions_sender_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX transactions_sender_idx ON public.transactions USING btree (sender_wallet_id, id);
+
+
+--
+-- Name: wallets_owner_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX wallets_owner_idx ON public.wallets USING btree (owner_id, id) WHERE (owner_id IS NOT NULL);
+
+
+--
+-- Name: wallets_system_purpose_key; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX wallets_system_purpose_key ON public.wallets USING btree (currency, system_purpose) WHERE (system_purpose IS NOT NULL);
+
+
+--
+-- Name: audit_log audit_log_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER audit_log_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_log FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('audit_log_insert_only', 'the audit log is insert-only');
+
+
+--
+-- Name: currencies currencies_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER currencies_insert_only BEFORE DELETE OR TRUNCATE ON public.currencies FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('currencies_insert_only', 'the ledger refers to currencies for ever');
+
+
+--
+-- Name: ledger_entries ledger_entries_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER ledger_entries_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_entries FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('ledger_entries_insert_only', 'entries are insert-only: correct with a new transaction');
+
+
+--
+-- Name: ledger_entries ledger_entries_post; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER ledger_entries_post AFTER INSERT ON public.ledger_entries REFERENCING NEW TABLE AS new_entries FOR EACH STATEMENT EXECUTE FUNCTION public.post_ledger_entries();
+
+
+--
+-- Name: transactions transactions_check_references; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER transactions_check_references AFTER INSERT ON public.transactions REFERENCING NEW TABLE AS new_transactions FOR EACH STATEMENT EXECUTE FUNCTION public.check_transaction_references();
+
+
+--
+-- Name: transactions transactions_guard; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER transactions_guard BEFORE UPDATE ON public.transactions FOR EACH ROW EXECUTE FUNCTION public.guard_transaction();
+
+
+--
+-- Name: transactions transactions_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER transactions_insert_only BEFORE DELETE OR TRUNCATE ON public.transactions FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('transactions_insert_only', 'transactions and their keys are kept for ever');
+
+
+--
+-- Name: users users_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER users_insert_only BEFORE DELETE OR TRUNCATE ON public.users FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('users_insert_only', 'the ledger refers to users for ever');
+
+
+--
+-- Name: wallet_openings wallet_openings_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER wallet_openings_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.wallet_openings FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('wallet_openings_insert_only', 'idempotency keys are never forgotten');
+
+
+--
+-- Name: wallets wallets_guard_insert; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER wallets_guard_insert BEFORE INSERT ON public.wallets FOR EACH ROW EXECUTE FUNCTION public.guard_wallet();
+
+
+--
+-- Name: wallets wallets_guard_update; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER wallets_guard_update BEFORE UPDATE ON public.wallets FOR EACH ROW WHEN (((pg_trigger_depth() = 0) OR (((((((new.id IS DISTINCT FROM old.id) OR (new.kind IS DISTINCT FROM old.kind)) OR (new.owner_id IS DISTINCT FROM old.owner_id)) OR (new.currency IS DISTINCT FROM old.currency)) OR (new.status IS DISTINCT FROM old.status)) OR (new.name IS DISTINCT FROM old.name)) OR (new.held IS DISTINCT FROM old.held)))) EXECUTE FUNCTION public.guard_wallet();
+
+
+--
+-- Name: wallets wallets_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER wallets_insert_only BEFORE DELETE OR TRUNCATE ON public.wallets FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('wallets_insert_only', 'wallets are closed, never deleted');
+
+
+--
+-- Name: audit_log audit_log_actor_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.audit_log
+    ADD CONSTRAINT audit_log_actor_fkey FOREIGN KEY (actor_id) REFERENCES public.users(id);
+
+
+--
+-- Name: wallet_openings wallet_openings_owner_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.wallet_openings
+    ADD CONSTRAINT wallet_openings_owner_fkey FOREIGN KEY (owner_id) REFERENCES public.users(id);
+
+
+--
+-- Name: wallet_openings wallet_openings_wallet_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.wallet_openings
+    ADD CONSTRAINT wallet_openings_wallet_fkey FOREIGN KEY (wallet_id) REFERENCES public.wallets(id);
+
+
+--
+-- Name: wallets wallets_currency_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.wallets
+    ADD CONSTRAINT wallets_currency_fkey FOREIGN KEY (currency) REFERENCES public.currencies(code);
+
+
+--
+-- Name: wallets wallets_owner_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.wallets
+    ADD CONSTRAINT wallets_owner_fkey FOREIGN KEY (owner_id) REFERENCES public.users(id);
+
+
+--
+-- Name: SCHEMA public; Type: ACL; Schema: -; Owner: -
+--
+
+GRANT USAGE ON SCHEMA public TO paycore_app;
+
+
+--
+-- Name: FUNCTION check_transaction_references(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.check_transaction_references() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION guard_transaction(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.guard_transaction() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION guard_wallet(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.guard_wallet() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION post_ledger_entries(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.post_ledger_entries() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION refuse_change(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.refuse_change() FROM PUBLIC;
+
+
+--
+-- Name: TABLE alembic_version; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.alembic_version TO paycore_app;
+
+
+--
+-- Name: TABLE audit_log; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.audit_log TO paycore_app;
+
+
+--
+-- Name: TABLE currencies; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.currencies TO paycore_app;
+
+
+--
+-- Name: TABLE ledger_entries; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.ledger_entries TO paycore_app;
+
+
+--
+-- Name: TABLE outbox; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.outbox TO paycore_app;
+
+
+--
+-- Name: TABLE transactions; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.transactions TO paycore_app;
+
+
+--
+-- Name: COLUMN transactions.failure_available; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(failure_available) ON TABLE public.transactions TO paycore_app;
+
+
+--
+-- Name: COLUMN transactions.completed_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(completed_at) ON TABLE public.transactions TO paycore_app;
+
+
+--
+-- Name: COLUMN transactions.status; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(status) ON TABLE public.transactions TO paycore_app;
+
+
+--
+-- Name: COLUMN transactions.failure_code; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(failure_code) ON TABLE public.transactions TO paycore_app;
+
+
+--
+-- Name: COLUMN transactions.failure_field; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(failure_field) ON TABLE public.transactions TO paycore_app;
+
+
+--
+-- Name: TABLE users; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.users TO paycore_app;
+
+
+--
+-- Name: COLUMN users.display_name; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(display_name) ON TABLE public.users TO paycore_app;
+
+
+--
+-- Name: TABLE wallet_openings; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.wallet_openings TO paycore_app;
+
+
+--
+-- Name: TABLE wallets; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.wallets TO paycore_app;
+
+
+--
+-- Name: COLUMN wallets.held; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(held) ON TABLE public.wallets TO paycore_app;
+
+
+--
+-- Name: COLUMN wallets.status; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(status) ON TABLE public.wallets TO paycore_app;
+
+
+--
+-- Name: COLUMN wallets.name; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(name) ON TABLE public.wallets TO paycore_app;
+
+
+--
+-- PostgreSQL database dump complete
+--
