@@ -1,0 +1,228 @@
+"""Lists and lookups: pages that repeat and skip nothing, few statements, and strangers who learn nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from app import ids
+from tests.api.conftest import Api
+from tests.bank import new_key
+
+PAGE = """
+query($w: ID!, $first: Int, $after: String, $last: Int, $before: String, $filter: TransactionFilter) {
+  wallet(id: $w) {
+    transactions(first: $first, after: $after, last: $last, before: $before, filter: $filter) {
+      edges { cursor node { id amount { amount } status } }
+      pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+    }
+  }
+}
+"""
+ENTRIES = PAGE.replace("transactions(", "entries(").replace(", filter: $filter", "").replace(", $filter: TransactionFilter", "")
+ENTRIES = ENTRIES.replace("id amount { amount } status", "id sequence")
+
+
+async def pages(api: Api, subject: str, query: str, wallet: str, *, backward: bool, **more: Any) -> list[list[str]]:
+    """All pages of a list, as ids, from one of its ends."""
+    found: list[list[str]] = []
+    arguments: dict[str, Any] = {"last": 7} if backward else {"first": 7}
+    for _ in range(50):
+        answer = await api.data(subject, query, w=wallet, **arguments, **more)
+        (connection,) = answer["wallet"].values()
+        found.append([edge["node"]["id"] for edge in connection["edges"]])
+        info = connection["pageInfo"]
+        if not info["hasPreviousPage" if backward else "hasNextPage"]:
+            return found
+        arguments |= {"before": info["startCursor"]} if backward else {"after": info["endCursor"]}
+    raise AssertionError("the list does not end")
+
+
+async def history(api: Api, count: int) -> tuple[str, str]:
+    """alice's and bob's wallets after so many payments to and fro."""
+    a, b = await api.wallet("alice", balance="1000.00"), await api.wallet("bob", balance="1000.00")
+    alice, bob = await api.bank.viewer("alice"), await api.bank.viewer("bob")
+    for number in range(count):
+        payer, sender, receiver = (alice, a, b) if number % 3 else (bob, b, a)
+        await api.bank.pay(payer, sender, receiver, "9999.00" if number % 10 == 9 else "1.00")
+    return a, b
+
+
+@pytest.mark.parametrize("query", [PAGE, ENTRIES], ids=["transactions", "entries"])
+async def test_pages_both_ways_hold_each_item_once_in_the_same_order(api: Api, query: str) -> None:
+    a, _ = await history(api, 30)
+    forward = [id_ for page in await pages(api, "alice", query, a, backward=False) for id_ in page]
+    backward = [id_ for page in reversed(await pages(api, "alice", query, a, backward=True)) for id_ in page]
+    assert forward == backward
+    assert len(set(forward)) == len(forward) > 20
+
+
+async def test_what_arrives_while_one_pages_back_changes_no_later_page(api: Api) -> None:
+    a, b = await history(api, 25)
+    whole = [id_ for page in await pages(api, "alice", PAGE, a, backward=False) for id_ in page]
+    first = await api.data("alice", PAGE, w=a, first=7)
+    for _ in range(5):
+        await api.bank.pay(await api.bank.viewer("alice"), a, b, "1.00")
+    rest = await api.data("alice", PAGE, w=a, first=100, after=first["wallet"]["transactions"]["pageInfo"]["endCursor"])
+    assert [edge["node"]["id"] for edge in rest["wallet"]["transactions"]["edges"]] == whole[7:]
+
+
+async def test_filters_narrow_a_list_and_bind_its_cursors(api: Api) -> None:
+    a, _ = await history(api, 20)
+    sent = await pages(api, "alice", PAGE, a, backward=False, filter={"direction": "DEBIT"})
+    received = await pages(api, "alice", PAGE, a, backward=False, filter={"direction": "CREDIT"})
+    whole = await pages(api, "alice", PAGE, a, backward=False)
+    assert sorted(chain(*sent, *received)) == sorted(chain(*whole))
+    failed = await api.data("alice", PAGE, w=a, filter={"status": "FAILED"})
+    assert {edge["node"]["status"] for edge in failed["wallet"]["transactions"]["edges"]} == {"FAILED"}
+    deposits = await api.data("alice", PAGE, w=a, filter={"type": "DEPOSIT"})
+    assert len(deposits["wallet"]["transactions"]["edges"]) == 1
+    cursor = failed["wallet"]["transactions"]["pageInfo"]["endCursor"]
+    assert await api.codes("alice", PAGE, w=a, after=cursor) == ["BAD_USER_INPUT"]
+    assert await api.codes("alice", PAGE, w=a, after=cursor, filter={"status": "FAILED"}) == []
+
+
+async def test_a_time_filter_includes_its_start_and_excludes_its_end(api: Api) -> None:
+    a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
+    alice = await api.bank.viewer("alice")
+    made = [(await api.bank.pay(alice, a, b, "1.00")).transaction for _ in range(4)]
+    moments = [transaction.created_at.isoformat() for transaction in made if transaction is not None]
+    found = await api.data("alice", PAGE, w=a, filter={"createdFrom": moments[1], "createdTo": moments[3]})
+    shown = [edge["node"]["id"] for edge in found["wallet"]["transactions"]["edges"]]
+    assert shown == [ids.encode("txn", transaction.id) for transaction in made[2:0:-1] if transaction is not None]
+
+
+@contextmanager
+def counted_statements(api: Api) -> Iterator[list[str]]:
+    """The statements that the API's engine runs meanwhile."""
+    statements: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        statements.append(arguments[2])
+
+    sync_engine = api.services.engine.sync_engine
+    event.listen(sync_engine, "before_cursor_execute", note)
+    yield statements
+    event.remove(sync_engine, "before_cursor_execute", note)
+
+
+async def test_a_page_of_fifty_with_both_parties_costs_as_many_statements_as_a_page_of_five(api: Api) -> None:
+    a, _ = await history(api, 60)
+    query = """query($w: ID!, $n: Int!) { wallet(id: $w) { transactions(first: $n) { edges { node {
+      id sender { displayName wallet { name } } receiver { displayName wallet { name } }
+      entries { sequence wallet { owner { displayName } } } } } } } }"""
+    await api.data("alice", query, w=a, n=1)  # The first call also finds the user.
+    counts = {}
+    for size in (5, 50):
+        with counted_statements(api) as statements:
+            answer = await api.data("alice", query, w=a, n=size)
+        assert len(answer["wallet"]["transactions"]["edges"]) == size
+        counts[size] = len(statements)
+    assert counts[5] == counts[50] <= 7, counts
+
+
+async def test_two_transfers_in_one_document_of_which_the_second_times_out_keep_the_firsts_answer(api: Api) -> None:
+    a, held, b = await api.wallet("alice", balance="9.00"), await api.wallet("alice", balance="9.00"), await api.wallet("bob")
+    transfer = """transfer(input: {idempotencyKey: "%s", senderWalletId: "%s", receiverWalletId: "%s",
+      amount: {amount: "1.00", currency: "USD"}})"""
+    fields = "{ transaction { status } userErrors { code } }"
+    document = f"mutation {{ one: {transfer % (new_key(), a, b)} {fields} two: {transfer % (new_key(), held, b)} {fields} }}"
+    async with api.bank.engine.connect() as connection:
+        lock = "SELECT FROM wallets WHERE id = $1 FOR UPDATE"
+        raw = (await connection.get_raw_connection()).driver_connection
+        assert raw is not None
+        await raw.execute("SET idle_in_transaction_session_timeout = 0; SET transaction_timeout = 0; BEGIN")
+        await raw.execute(lock, ids.decode("wal", held))
+        answer = await api.graphql("alice", document)
+        await raw.execute("ROLLBACK")
+        await connection.invalidate()
+    assert answer["data"] == {"one": {"transaction": {"status": "COMPLETED"}, "userErrors": []}, "two": None}
+    (error,) = answer["errors"]
+    assert error["path"] == ["two"]
+    assert error["extensions"] == {"code": "TIMEOUT", "retryable": True}
+
+
+async def test_a_stranger_reaches_nothing_by_any_path(api: Api) -> None:
+    """carol walks the graph from everything whose id she could know; nothing of alice and bob may come back."""
+    a, b = await api.wallet("alice", balance="77.31"), await api.wallet("bob")
+    c = await api.wallet("carol")
+    alice = await api.bank.viewer("alice")
+    paid = (await api.bank.pay(alice, a, b, "12.34", "secret-key-1")).transaction
+    refused = (await api.bank.pay(alice, a, c, "999.00", "secret-key-2")).transaction
+    assert paid is not None
+    assert refused is not None
+    private = [ids.encode("txn", paid.id), ids.encode("txn", refused.id), ids.encode("ent", ids.entry_id(paid.id, 0)), a, b,
+               ids.encode("usr", alice.user_id)]  # fmt: skip
+    everything = """{ __typename id
+      ... on Wallet { balance { amount } owner { id } entries { edges { node { id } } } transactions { edges { node { id } } } }
+      ... on Transaction { idempotencyKey amount { amount } legs: entries { id } sender { wallet { id } } }
+      ... on LedgerEntry { balanceAfter { amount } wallet { id } }
+      ... on User { wallets { edges { node { id } } } } }"""
+    answers = [
+        await api.data("carol", f"query($ids: [ID!]!) {{ nodes(ids: $ids) {everything} }}", ids=private),
+        await api.data("carol", "query($a: ID!, $b: ID!) { one: wallet(id: $a) { id } two: wallet(id: $b) { id } }", a=a, b=b),
+        await api.data("carol", "query($t: ID!) { transaction(id: $t) { id } }", t=private[1]),
+        await api.data("carol", 'query { transactionByIdempotencyKey(idempotencyKey: "secret-key-2") { id } }'),
+        await api.data("carol", f"query($w: ID!) {{ node(id: $w) {everything} }}", w=c),
+        await api.data("carol", "{ viewer { wallets { edges { node { transactions { edges { node { id } } } } } } } }"),
+    ]
+    text = json.dumps(answers)
+    assert not [secret for secret in (*private, "77.31", "64.97", "12.34", "999", "secret-key") if secret in text]
+    assert answers[0] == {"nodes": [None] * len(private)}
+    for admin_only in ("wallets", "transactions"):
+        assert await api.codes("carol", f"{{ {admin_only} {{ edges {{ cursor }} }} }}") == ["FORBIDDEN"]
+    party = await api.data("carol", "query($w: ID!) { walletParty(walletId: $w) { displayName currency wallet { id } } }", w=a)
+    assert party["walletParty"]["wallet"] is None
+    assert "alice" not in party["walletParty"]["displayName"]
+
+
+async def test_the_receiver_sees_what_arrived_and_never_the_key_the_refused_or_the_senders_side(api: Api) -> None:
+    a, b = await api.wallet("alice", balance="50.00"), await api.wallet("bob")
+    alice = await api.bank.viewer("alice")
+    paid = (await api.bank.pay(alice, a, b, "12.34", "secret-key-1")).transaction
+    refused = (await api.bank.pay(alice, a, b, "999.00", "secret-key-2")).transaction
+    assert paid is not None
+    assert refused is not None
+    query = """query($w: ID!) { wallet(id: $w) { transactions { edges { node {
+      id idempotencyKey entries { wallet { id } } sender { displayName wallet { id } } } } } } }"""
+    (edge,) = (await api.data("bob", query, w=b))["wallet"]["transactions"]["edges"]
+    assert edge["node"]["id"] == ids.encode("txn", paid.id)
+    assert edge["node"]["idempotencyKey"] is None
+    assert edge["node"]["sender"]["wallet"] is None
+    assert [entry["wallet"]["id"] for entry in edge["node"]["entries"]] == [b]
+    assert await api.data("bob", "query($t: ID!) { transaction(id: $t) { id } }", t=ids.encode("txn", refused.id)) == {
+        "transaction": None
+    }
+    seen = await api.data(
+        "admin", "query($t: ID!) { transaction(id: $t) { idempotencyKey failureCode } }", t=ids.encode("txn", refused.id)
+    )
+    assert seen == {"transaction": {"idempotencyKey": None, "failureCode": "INSUFFICIENT_FUNDS"}}
+
+
+async def test_without_a_token_only_introspection_answers(api: Api) -> None:
+    assert await api.codes(None, "{ __schema { queryType { name } } }") == []
+    for field in ("viewer { id }", "currencies { code }", 'node(id: "x") { id }', 'walletParty(walletId: "x") { currency }',
+                  "wallets { edges { cursor } }", "ledgerStatus { outboxPending }", 'wallet(id: "x") { id }'):  # fmt: skip
+        assert await api.codes(None, f"{{ {field} }}") == ["UNAUTHENTICATED"], field
+    assert await api.codes(
+        None, 'mutation { openWallet(input: {idempotencyKey: "k", currency: "USD", name: "x"}) { replayed } }'
+    ) == ["UNAUTHENTICATED"]
+
+
+async def test_fifty_simultaneous_requests_with_one_key_get_fifty_equal_answers(api: Api) -> None:
+    a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
+    asked = {"idempotencyKey": "one", "senderWalletId": a, "receiverWalletId": b, "amount": {"amount": "1.00", "currency": "USD"}}
+    mutation = (
+        "mutation($i: TransferInput!) { transfer(input: $i) { transaction { id status completedAt } userErrors { code } } }"
+    )
+    answers = await asyncio.gather(*(api.graphql("alice", mutation, i=asked) for _ in range(50)))
+    assert all(answer == answers[0] for answer in answers)
+    assert answers[0]["data"]["transfer"]["transaction"]["status"] == "COMPLETED"
+    assert await api.bank.count("transactions WHERE type = 'TRANSFER'") == 1
