@@ -192,8 +192,8 @@ def main() -> None:
         app()
     except ConfigurationError as error:
         _exit_with(str(error))
-    except asyncpg.UndefinedTableError:
-        _exit_with("The database has no tables yet: run `paycore migrate` first.")
+    except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError):
+        _exit_with("The database is not set up for Paycore: run `paycore migrate` first.")
     except (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidAuthorizationSpecificationError) as error:
         _exit_with(f"The database cannot be reached: {error}. Check PAYCORE_DATABASE_URL.")
     except asyncpg.InvalidCatalogNameError as error:

@@ -116,7 +116,8 @@ def _with_servers(settings: Settings, stack: contextlib.ExitStack, *, reset: boo
         if reset:
             raise ConfigurationError("--reset deletes the embedded servers' data; yours is at PAYCORE_DATABASE_URL.")
         return settings, None
-    _say("Starting PostgreSQL and Redis.")
+    if find_running(settings.home) is None:
+        _say("Starting PostgreSQL and Redis.")
     servers = stack.enter_context(start_servers(settings.home, reset=reset))
     return settings.model_copy(
         update={

@@ -1,0 +1,106 @@
+"""The `paycore` command as a user meets it: real processes, real servers, one line for what they can mend."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from app.auth import verify_token
+from app.schema.build import sdl
+from app.settings import Settings
+
+EXECUTABLE = Path(sys.executable).with_name("paycore")
+
+
+def paycore(
+    *arguments: str, settings: Settings | None = None, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end."""
+    given = {"PATH": "/usr/bin:/bin", **(environment or {})}
+    if settings is not None:
+        assert settings.database_url is not None
+        assert settings.redis_url is not None
+        given["PAYCORE_DATABASE_URL"] = settings.database_url.get_secret_value()
+        given["PAYCORE_REDIS_URL"] = settings.redis_url.get_secret_value()
+    return subprocess.run([EXECUTABLE, *arguments], env=given, capture_output=True, text=True, timeout=60, check=False)
+
+
+def assert_one_line(finished: subprocess.CompletedProcess[str], *says: str) -> None:
+    assert finished.returncode == 2, finished
+    assert finished.stdout == ""
+    (line,) = finished.stderr.splitlines()
+    for text in says:
+        assert text in line
+
+
+def test_token_prints_a_token_that_is_accepted_and_nothing_else(settings: Settings) -> None:
+    finished = paycore("token", "alice")
+    assert finished.returncode == 0
+    assert finished.stdout.count("\n") == 1
+    claims = verify_token(finished.stdout.strip(), settings)
+    assert (claims.subject, claims.is_admin) == ("alice", False)
+    assert verify_token(paycore("token", "root", "--role", "admin").stdout.strip(), settings).is_admin
+
+
+def test_schema_prints_the_sdl(settings: Settings) -> None:
+    assert paycore("schema").stdout == sdl(settings)
+
+
+def test_help_says_what_each_command_does() -> None:
+    text = paycore("--help").stdout
+    for command in ("dev", "serve", "relay", "migrate", "seed", "token", "schema", "verify"):
+        assert command in text
+        assert paycore(command, "--help").returncode == 0
+
+
+def test_what_the_user_can_mend_is_one_line(settings: Settings, tmp_path: Path) -> None:
+    home = {"PAYCORE_HOME": str(tmp_path / "home")}
+    assert_one_line(paycore("serve", environment=home), "PAYCORE_REDIS_URL", "paycore dev")
+    assert_one_line(paycore("relay", environment=home), "PAYCORE_REDIS_URL")
+    assert_one_line(paycore("verify", environment=home), "PAYCORE_DATABASE_URL")
+    assert_one_line(paycore("serve", environment={**home, "PAYCORE_PORT": "none"}), "PAYCORE_PORT")
+    assert_one_line(paycore("token", "alice", environment={"PAYCORE_ENVIRONMENT": "production"}), "PAYCORE_JWT_SECRET")
+    nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
+    assert_one_line(paycore("migrate", environment={**home, "PAYCORE_DATABASE_URL": nowhere}), "cannot be reached")
+    production = {
+        "PAYCORE_ENVIRONMENT": "production",
+        "PAYCORE_JWT_SECRET": "s" * 32,
+        "PAYCORE_DATABASE_URL": nowhere,
+        "PAYCORE_REDIS_URL": "redis://127.0.0.1:1",
+    }
+    assert_one_line(paycore("dev", environment=production), "production")
+
+
+@pytest.mark.usefixtures("engine")
+def test_migrate_goes_down_and_up_and_a_database_without_tables_is_told_about(settings: Settings) -> None:
+    assert "base" in paycore("migrate", "--down", "base", settings=settings).stdout
+    assert_one_line(paycore("verify", settings=settings), "paycore migrate")
+    assert_one_line(paycore("serve", settings=settings), "paycore migrate")
+    assert paycore("migrate", settings=settings).returncode == 0
+    assert paycore("verify", settings=settings).stdout == "The ledger is whole.\n"
+
+
+async def test_seed_makes_the_demo_once_and_verify_finds_what_was_broken(settings: Settings) -> None:
+    assert "is made" in paycore("seed", settings=settings).stdout
+    assert "there already" in paycore("seed", settings=settings).stdout
+    assert paycore("verify", settings=settings).returncode == 0
+    assert settings.database_url is not None
+    owner = await asyncpg.connect(settings.database_url.get_secret_value())
+    alice = await owner.fetchval(
+        "SELECT balance FROM wallets w JOIN users u ON u.id = owner_id WHERE subject = 'alice' AND currency = 'USD'"
+    )
+    assert alice >= 100_000
+    assert await owner.fetchval("SELECT count(*) FROM transactions WHERE status = 'FAILED'") > 5
+    await owner.execute(
+        "ALTER TABLE wallets DISABLE TRIGGER USER; UPDATE wallets SET balance = balance + 1 WHERE currency = 'JPY'"
+    )
+    await owner.close()
+    broken = paycore("verify", settings=settings)
+    assert broken.returncode == 1
+    assert broken.stdout.count("entries sum to") == 4
+    assert "Traceback" not in broken.stderr
