@@ -13,7 +13,7 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     && /venv/bin/pip install --require-hashes --only-binary :all: -r requirements/runtime.txt \
     && python -m venv /build-venv \
     && /build-venv/bin/pip install --require-hashes --only-binary :all: -r requirements/build.txt
-COPY pyproject.toml LICENSE ./
+COPY pyproject.toml LICENSE README.md ./
 COPY app app
 COPY migrations migrations
 RUN /build-venv/bin/pip wheel --no-deps --no-build-isolation --no-index --wheel-dir /dist . \

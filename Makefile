@@ -24,12 +24,14 @@ test: $(READY) ## Run all tests, on real servers
 	@$(BIN)/python -m pytest
 
 .PHONY: check
-check: $(READY) ## Check format, lint, types, layers and the lock; changes nothing
+check: $(READY) ## Check format, lint, types, layers, the lock and what is generated; changes nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python requirements/check.py
+	$(BIN)/paycore schema | diff schema.graphql - || { echo 'schema.graphql is stale: make generate' >&2; exit 1; }
+	$(BIN)/python docs/generate.py --check
 
 .PHONY: format
 format: $(READY) ## Format the code and repair what the linter can
@@ -37,11 +39,12 @@ format: $(READY) ## Format the code and repair what the linter can
 	$(BIN)/ruff format .
 
 .PHONY: generate
-generate: $(READY) ## Write schema.graphql and migrations/schema.sql anew from the code
+generate: $(READY) ## Write schema.graphql, migrations/schema.sql and the settings reference anew from the code
 	$(BIN)/paycore schema > schema.graphql.new
 	mv schema.graphql.new schema.graphql
 	$(BIN)/python -m tests.migrations.dump > migrations/schema.sql.new
 	mv migrations/schema.sql.new migrations/schema.sql
+	$(BIN)/python docs/generate.py
 
 .PHONY: lock
 lock: $(READY) ## Lock the newest versions that pyproject.toml allows

@@ -1,0 +1,100 @@
+"""Every example of the documentation runs, and what is generated is fresh."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from app.services import demo
+from app.services.demo import USERS
+from tests.api.conftest import Api
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def blocks(language: str, text: str = README) -> list[str]:
+    """The code blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def operation(name: str) -> str:
+    """The README's GraphQL operation of that name."""
+    (found,) = [block for block in blocks("graphql") if f" {name} " in block]
+    return found
+
+
+@pytest.fixture
+async def demo_api(api: Api) -> Api:
+    await demo.seed(api.settings)
+    return api
+
+
+async def test_the_readmes_mutation_pays_bob_once_and_its_subscription_shows_it(demo_api: Api) -> None:
+    async with demo_api.socket("bob") as socket:
+        await socket.subscribe("1", operation("WatchBob"))
+        assert (await socket.data("1"))["walletUpdated"]["kind"] == "SNAPSHOT"
+        first = (await demo_api.data("alice", operation("PayBob")))["transfer"]
+        update = (await socket.data("1"))["walletUpdated"]
+    again = (await demo_api.data("alice", operation("PayBob")))["transfer"]
+    assert (first["replayed"], first["transaction"]["status"], first["userErrors"]) == (False, "COMPLETED", [])
+    assert again["replayed"]
+    assert update["entry"]["amount"]["amount"] == "4.50"
+
+
+async def test_the_readmes_curl_works_as_it_stands(demo_api: Api) -> None:
+    (command,) = [block for block in blocks("sh") if "curl" in block]
+    command = command.replace("http://127.0.0.1:8000", demo_api.url).replace(".venv/bin/", f"{Path(sys.executable).parent}/")
+    process = await asyncio.create_subprocess_exec(
+        "bash", "-c", command, stdout=asyncio.subprocess.PIPE, env={"PATH": os.environ["PATH"]}
+    )
+    output, _ = await process.communicate()
+    assert json.loads(output)["transaction"]["status"] == "COMPLETED"
+
+
+def test_the_readme_lists_the_demos_fixed_ids() -> None:
+    for user in USERS:
+        (row,) = [line for line in README.splitlines() if line.startswith(f"| `{user.subject}` |")]
+        for wallet in user.wallets:
+            assert f"`{wallet.public_id}` {wallet.currency}" in row
+
+
+def test_no_example_is_left_untested() -> None:
+    known = {"PayBob", "WatchBob"}
+    named = {name for block in blocks("graphql") for name in re.findall(r"(?:query|mutation|subscription) (\w+)", block)}
+    assert named == known
+    commands = [line for block in blocks("sh") for line in block.splitlines() if not line.startswith((" ", "#"))]
+    # `make run` and `make test` are what CI and tests/processes/test_dev.py do.
+    assert [command.split()[0:2] for command in commands] == [["make", "run"], ["curl", "-s"], ["make", "test"]]
+    for document in DOCUMENTS[2:]:
+        assert blocks("graphql", document.read_text(encoding="utf-8")) == []
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for document in DOCUMENTS:
+        for target in re.findall(r"\]\((?!https?://)([^)#]+)", document.read_text(encoding="utf-8")):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_the_settings_reference_is_fresh() -> None:
+    generator = load(ROOT / "docs" / "generate.py")
+    assert generator.SETTINGS.read_text(encoding="utf-8") == generator.settings_reference(), "run `make generate`"
+
+
+def load(path: Path) -> ModuleType:
+    """A script as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
