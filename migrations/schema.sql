@@ -163,15 +163,28 @@ DECLARE
     expected bigint;
     updated bigint;
 BEGIN
+    -- A transaction between two wallets is posted as just that: its sender's debit, its receiver's credit.
+    -- One with more legs names neither side.
     SELECT e.transaction_id INTO broken
-    FROM (SELECT transaction_id, min(leg) AS first_leg, max(leg) AS last_leg, count(*) AS legs
-          FROM new_entries GROUP BY transaction_id) e
-    LEFT JOIN transactions t ON t.id = e.transaction_id
-    WHERE t.status IS DISTINCT FROM 'COMPLETED' OR e.first_leg <> 0 OR e.last_leg <> e.legs - 1 OR e.legs < 2
+    FROM new_entries e LEFT JOIN transactions t ON t.id = e.transaction_id
+    WHERE t.status IS DISTINCT FROM 'COMPLETED'
+       OR (t.sender_wallet_id IS NOT NULL AND t.receiver_wallet_id IS NOT NULL
+           AND NOT CASE e.leg WHEN 0 THEN e.wallet_id = t.sender_wallet_id AND e.amount = -t.amount
+                              WHEN 1 THEN e.wallet_id = t.receiver_wallet_id AND e.amount = t.amount
+                              ELSE false END)
     LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'transaction % is not completed, or these are not all of its entries', broken.transaction_id
+        RAISE EXCEPTION 'an entry of transaction % is not what was asked, or it is not completed', broken.transaction_id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_of_completed_transaction';
+    END IF;
+
+    SELECT transaction_id INTO broken
+    FROM new_entries GROUP BY transaction_id
+    HAVING min(leg) <> 0 OR max(leg) <> count(*) - 1 OR count(*) < 2
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'these are not all the entries of transaction %', broken.transaction_id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_posted_whole';
     END IF;
 
     SELECT e.transaction_id, w.currency, sum(e.amount) AS total INTO broken
@@ -226,6 +239,22 @@ CREATE FUNCTION public.refuse_change() RETURNS trigger
 BEGIN
     RAISE EXCEPTION '% of % is refused: %', TG_OP, TG_TABLE_NAME, TG_ARGV[1]
         USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_ARGV[0], TABLE = TG_TABLE_NAME;
+END $$;
+
+
+--
+-- Name: take_transaction_id(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.take_transaction_id() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+-- Before a row of news gets its id, its transaction has one of its own: the relay tells by those which ids of news may
+-- still be missing.
+BEGIN
+    PERFORM pg_current_xact_id();
+    RETURN NULL;
 END $$;
 
 
@@ -569,6 +598,13 @@ CREATE TRIGGER ledger_entries_post AFTER INSERT ON public.ledger_entries REFEREN
 
 
 --
+-- Name: outbox outbox_take_transaction_id; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER outbox_take_transaction_id BEFORE INSERT ON public.outbox FOR EACH STATEMENT EXECUTE FUNCTION public.take_transaction_id();
+
+
+--
 -- Name: transactions transactions_check_references; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -704,6 +740,13 @@ REVOKE ALL ON FUNCTION public.post_ledger_entries() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION public.refuse_change() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION take_transaction_id(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.take_transaction_id() FROM PUBLIC;
 
 
 --

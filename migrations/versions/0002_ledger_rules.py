@@ -32,15 +32,28 @@ DECLARE
     expected bigint;
     updated bigint;
 BEGIN
+    -- A transaction between two wallets is posted as just that: its sender's debit, its receiver's credit.
+    -- One with more legs names neither side.
     SELECT e.transaction_id INTO broken
-    FROM (SELECT transaction_id, min(leg) AS first_leg, max(leg) AS last_leg, count(*) AS legs
-          FROM new_entries GROUP BY transaction_id) e
-    LEFT JOIN transactions t ON t.id = e.transaction_id
-    WHERE t.status IS DISTINCT FROM 'COMPLETED' OR e.first_leg <> 0 OR e.last_leg <> e.legs - 1 OR e.legs < 2
+    FROM new_entries e LEFT JOIN transactions t ON t.id = e.transaction_id
+    WHERE t.status IS DISTINCT FROM 'COMPLETED'
+       OR (t.sender_wallet_id IS NOT NULL AND t.receiver_wallet_id IS NOT NULL
+           AND NOT CASE e.leg WHEN 0 THEN e.wallet_id = t.sender_wallet_id AND e.amount = -t.amount
+                              WHEN 1 THEN e.wallet_id = t.receiver_wallet_id AND e.amount = t.amount
+                              ELSE false END)
     LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'transaction % is not completed, or these are not all of its entries', broken.transaction_id
+        RAISE EXCEPTION 'an entry of transaction % is not what was asked, or it is not completed', broken.transaction_id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_of_completed_transaction';
+    END IF;
+
+    SELECT transaction_id INTO broken
+    FROM new_entries GROUP BY transaction_id
+    HAVING min(leg) <> 0 OR max(leg) <> count(*) - 1 OR count(*) < 2
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'these are not all the entries of transaction %', broken.transaction_id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_posted_whole';
     END IF;
 
     SELECT e.transaction_id, w.currency, sum(e.amount) AS total INTO broken
@@ -153,7 +166,21 @@ BEGIN
 END $$
 """
 
+TAKE_TRANSACTION_ID = """
+CREATE FUNCTION take_transaction_id() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Before a row of news gets its id, its transaction has one of its own: the relay tells by those which ids of news may
+-- still be missing.
+BEGIN
+    PERFORM pg_current_xact_id();
+    RETURN NULL;
+END $$
+"""
+
 TRIGGERS = (
+    """
+    CREATE TRIGGER outbox_take_transaction_id BEFORE INSERT ON outbox
+    FOR EACH STATEMENT EXECUTE FUNCTION take_transaction_id()
+    """,
     """
     CREATE TRIGGER ledger_entries_post AFTER INSERT ON ledger_entries
     REFERENCING NEW TABLE AS new_entries FOR EACH STATEMENT EXECUTE FUNCTION post_ledger_entries()
@@ -179,7 +206,14 @@ TRIGGERS = (
     """,
 )
 
-FUNCTIONS = ("post_ledger_entries", "check_transaction_references", "guard_transaction", "guard_wallet", "refuse_change")
+FUNCTIONS = (
+    "post_ledger_entries",
+    "check_transaction_references",
+    "guard_transaction",
+    "guard_wallet",
+    "take_transaction_id",
+    "refuse_change",
+)
 
 INSERT_ONLY = {
     "ledger_entries": ("UPDATE OR DELETE OR TRUNCATE", "entries are insert-only: correct with a new transaction"),
@@ -195,7 +229,7 @@ INSERT_ONLY = {
 def upgrade() -> None:
     """Create the functions and hang them on the tables."""
     schema = op.get_bind().execute(text("SELECT quote_ident(current_schema())")).scalar_one()
-    for function in (REFUSE_CHANGE, POST_ENTRIES, CHECK_REFERENCES, GUARD_WALLET, GUARD_TRANSACTION):
+    for function in (REFUSE_CHANGE, POST_ENTRIES, CHECK_REFERENCES, GUARD_WALLET, GUARD_TRANSACTION, TAKE_TRANSACTION_ID):
         op.execute(function)
     for name in FUNCTIONS:
         # Temporary tables last: else a table of that name, made by whoever inserts, would be read in place of ours.

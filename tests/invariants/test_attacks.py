@@ -112,7 +112,7 @@ async def test_another_kind_of_insert_is_checked_all_the_same(
     statement = insert.format(debit=debit, credit=credit, columns=_COLUMNS, values=debit.partition("VALUES")[2])
     with pytest.raises(asyncpg.IntegrityConstraintViolationError) as refused:
         await attacker.execute(transaction() + statement)
-    assert refused.value.constraint_name in ("ledger_entries_of_completed_transaction", "ledger_entries_sum_to_zero")
+    assert refused.value.constraint_name in ("ledger_entries_of_completed_transaction", "ledger_entries_posted_whole")
     assert await fingerprint(owner) == before
 
 

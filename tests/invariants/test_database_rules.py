@@ -33,6 +33,8 @@ from tests.invariants.small_ledger import (
 )
 
 TO_FROZEN = transaction(receiver_wallet_id=FROZEN)
+# One that names neither side may have any legs.
+SEVERAL_LEGS = transaction(sender_wallet_id="NULL", receiver_wallet_id="NULL")
 FROM_A, TO_B = (A, 3, -100, 7000), (B, 2, 100, 3000)
 
 # What the service's role could do if its code were wrong: name of the case, SQL, the rule that refuses it.
@@ -50,13 +52,19 @@ RULES: list[tuple[str, str, str]] = [
     ("entry of zero", transaction() + entries((A, 3, 0, 7000), (B, 2, 0, 3000)), "ledger_entries_amount_not_zero"),
     ("sequence below one", transaction() + entries(FROM_A, (G, 0, 100, 0)), "ledger_entries_sequence_positive"),
     ("leg out of range", transaction() + entries(FROM_A, TO_B, first_leg=-1), "ledger_entries_leg_in_range"),
-    ("not zero-sum", transaction() + entries(FROM_A, (B, 2, 101, 3000)), "ledger_entries_sum_to_zero"),
-    ("two currencies that sum to zero together", transaction(receiver_wallet_id=G) + entries(FROM_A, (G, 1, 100, 0)),
+    ("not zero-sum", SEVERAL_LEGS + entries(FROM_A, (B, 2, 101, 3000)), "ledger_entries_sum_to_zero"),
+    ("two currencies that sum to zero together", SEVERAL_LEGS + entries(FROM_A, (G, 1, 100, 0)),
      "ledger_entries_sum_to_zero"),
-    ("a single leg", transaction() + entries(FROM_A), "ledger_entries_of_completed_transaction"),
-    ("one leg in each statement", transaction() + entries(FROM_A) + entries(TO_B, first_leg=1),
+    ("a single leg", transaction() + entries(FROM_A), "ledger_entries_posted_whole"),
+    ("one leg in each statement", transaction() + entries(FROM_A) + entries(TO_B, first_leg=1), "ledger_entries_posted_whole"),
+    ("legs that do not start at 0", SEVERAL_LEGS + entries(FROM_A, TO_B, first_leg=1), "ledger_entries_posted_whole"),
+    ("another wallet credited than was asked", transaction() + entries(FROM_A, (DEPOSITS_USD, 2, 100, -10000)),
      "ledger_entries_of_completed_transaction"),
-    ("legs that do not start at 0", transaction() + entries(FROM_A, TO_B, first_leg=1),
+    ("another amount than was asked", transaction() + entries((A, 3, -99, 7000), (B, 2, 99, 3000)),
+     "ledger_entries_of_completed_transaction"),
+    ("paid by the receiver", transaction() + entries((B, 2, -100, 3000), (A, 3, 100, 7000)),
+     "ledger_entries_of_completed_transaction"),
+    ("a leg more than was asked", transaction() + entries(FROM_A, TO_B, (DEPOSITS_USD, 2, 1, -10000)),
      "ledger_entries_of_completed_transaction"),
     ("entries of a failed transaction", entries(FROM_A, TO_B, number=REFUSED), "ledger_entries_of_completed_transaction"),
     ("entries of a pending transaction", entries(FROM_A, TO_B, number=PENDING), "ledger_entries_of_completed_transaction"),
@@ -68,13 +76,13 @@ RULES: list[tuple[str, str, str]] = [
     ("a sequence that is taken", transaction() + entries((A, 2, -100, 7000), TO_B), "ledger_entries_pkey"),
     ("a gap", transaction() + entries((A, 4, -100, 7000), TO_B), "ledger_entries_continue_chain"),
     ("a gap within one statement",
-     transaction() + entries((A, 3, -50, 7000), (A, 5, -50, 6950), TO_B), "ledger_entries_continue_chain"),
+     SEVERAL_LEGS + entries((A, 3, -50, 7000), (A, 5, -50, 6950), TO_B), "ledger_entries_continue_chain"),
     ("a balance that was not so", transaction() + entries((A, 3, -100, 9000), TO_B), "ledger_entries_continue_chain"),
     ("a balance that was not so within one statement",
-     transaction() + entries((A, 3, -50, 7000), (A, 4, -50, 7000), TO_B), "ledger_entries_continue_chain"),
+     SEVERAL_LEGS + entries((A, 3, -50, 7000), (A, 4, -50, 7000), TO_B), "ledger_entries_continue_chain"),
     ("back in time", transaction() + entries(FROM_A, TO_B, at="'2029-12-31T23:59:59Z'"), "ledger_entries_continue_chain"),
     ("pay a frozen wallet", TO_FROZEN + entries(FROM_A, (FROZEN, 1, 100, 0)), "ledger_entries_continue_chain"),
-    ("an entry of no wallet", transaction() + entries(FROM_A, TO_B, (UNKNOWN, 1, 100, 0), (UNKNOWN, 2, -100, 100)),
+    ("an entry of no wallet", SEVERAL_LEGS + entries(FROM_A, TO_B, (UNKNOWN, 1, 100, 0), (UNKNOWN, 2, -100, 100)),
      "ledger_entries_continue_chain"),
     ("overdraft", transaction(amount="7001") + entries((A, 3, -7001, 7000), (B, 2, 7001, 3000)),
      "wallets_available_not_negative"),
