@@ -17,6 +17,7 @@ from app.clock import Clock, system_clock
 from app.db.engine import create_engine
 from app.http_limits import BodyLimit, RequestId
 from app.pubsub import PubSub
+from app.rate_limit import RateLimit
 from app.redis_backend import redis_url
 from app.rest import routes as rest
 from app.schema.view import PaycoreView
@@ -101,6 +102,7 @@ async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tu
                 identities=Identities(engine, settings, clock),
                 ledger=ledger,
                 live=live,
+                party_lookups=RateLimit(settings.wallet_party_per_minute, 60),
             ),
             pubsub,
         )

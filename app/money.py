@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal
 
 MAX_MINOR = 2**63 - 1
 MIN_MINOR = -(2**63)
@@ -82,11 +81,6 @@ def format_minor(minor: int, exponent: int) -> str:
     digits = str(abs(minor)).rjust(exponent + 1, "0")
     sign = "-" if minor < 0 else ""
     return f"{sign}{digits[:-exponent]}.{digits[-exponent:]}"
-
-
-def to_decimal(minor: int, exponent: int) -> Decimal:
-    """Minor units as an exact Decimal."""
-    return Decimal(minor).scaleb(-exponent)
 
 
 def _decimals(exponent: int) -> str:

@@ -66,6 +66,10 @@ class Settings(BaseSettings):
     max_query_tokens: int = Field(5000, ge=100, description="Longest GraphQL document, in tokens.")
     max_query_aliases: int = Field(100, ge=1, description="Aliases in one GraphQL document.")
 
+    wallet_party_per_minute: int = Field(
+        60, ge=1, description="How often one user may ask, in each API process, whom a wallet id belongs to."
+    )
+
     connection_init_timeout_seconds: float = Field(
         5.0, gt=0, description="A WebSocket that has not sent `connection_init` by then is closed with 4408."
     )

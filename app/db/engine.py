@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, cast
-
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -72,7 +68,7 @@ async def _take_role(connection: asyncpg.Connection, settings: Settings) -> None
 
 
 def create_engine(settings: Settings, *, pool_size: int | None = None) -> AsyncEngine:
-    """The pool that one process shares. Reads use it through SQLAlchemy, the ledger's hot path through `driver_connection`."""
+    """The pool that one process shares for all but the ledger's hot path, whose worker has a connection of its own."""
 
     async def creator() -> asyncpg.Connection:
         return await connect(settings)
@@ -86,20 +82,3 @@ def create_engine(settings: Settings, *, pool_size: int | None = None) -> AsyncE
         pool_pre_ping=True,
         pool_use_lifo=True,
     )
-
-
-@asynccontextmanager
-async def driver_connection(engine: AsyncEngine) -> AsyncIterator[asyncpg.Connection]:
-    """A pooled connection as asyncpg's own, for prepared statements with array parameters.
-
-    After an error the connection is thrown away rather than returned: its state is not known.
-    """
-    connection = await engine.connect()
-    try:
-        raw = await connection.get_raw_connection()
-        yield cast("Any", raw).driver_connection
-    except BaseException:
-        await connection.invalidate()
-        raise
-    finally:
-        await connection.close()

@@ -71,7 +71,12 @@ def _authenticated(handler: Handler) -> Callable[[Request], Awaitable[Response]]
         token = bearer_token(request.headers.get("authorization"))
         if token is None:
             raise Unauthenticated
-        return await handler(request, services, await services.identities.viewer(token))
+        try:
+            return await handler(request, services, await services.identities.viewer(token))
+        except Exception as error:
+            if is_unavailable(error):
+                raise Unavailable from error
+            raise
 
     return endpoint
 
@@ -212,8 +217,6 @@ async def _on_http_exception(_request: Request, error: Exception) -> Response:
 
 
 async def _on_any_error(request: Request, error: Exception) -> Response:
-    if is_unavailable(error):
-        return await _on_request_error(request, Unavailable())
     logger.error("a request failed: %s %s", request.method, request.url.path, exc_info=error)
     return await _on_request_error(request, Internal())
 

@@ -69,7 +69,7 @@ class Query:
     @strawberry.field(description="Whom a transfer to this wallet would reach: ask before sending. Null if none; rate limited.")
     async def wallet_party(self, info: Info, wallet_id: strawberry.ID) -> WalletParty | None:
         context = info.context
-        _ = context.viewer
+        context.services.party_lookups.check(context.viewer.user_id)
         party = await reading.find_party(context.services.engine, wallet_id)
         return None if party is None else WalletParty.of(party)
 

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.clock import Clock
 from app.money import Currency
+from app.rate_limit import RateLimit
 from app.services.identity import Identities
 from app.services.live import LiveUpdates
 from app.services.transfers import Ledger
@@ -26,3 +27,4 @@ class Services:
     identities: Identities
     ledger: Ledger
     live: LiveUpdates
+    party_lookups: RateLimit

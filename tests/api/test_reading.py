@@ -226,3 +226,12 @@ async def test_fifty_simultaneous_requests_with_one_key_get_fifty_equal_answers(
     assert all(answer == answers[0] for answer in answers)
     assert answers[0]["data"]["transfer"]["transaction"]["status"] == "COMPLETED"
     assert await api.bank.count("transactions WHERE type = 'TRANSFER'") == 1
+
+
+async def test_asking_whom_a_wallet_belongs_to_is_rate_limited(api: Api) -> None:
+    wallet = await api.wallet("bob")
+    query = "query($w: ID!) { walletParty(walletId: $w) { displayName } }"
+    codes = [await api.codes("carol", query, w=wallet) for _ in range(api.settings.wallet_party_per_minute * 2 + 1)]
+    assert codes[0] == []
+    assert ["RATE_LIMITED"] in codes
+    assert await api.codes("alice", query, w=wallet) == []

@@ -17,7 +17,6 @@ from app.money import (
     is_currency_code,
     is_plain_decimal,
     parse_amount,
-    to_decimal,
 )
 
 JPY = Currency("JPY", 0, "Yen")
@@ -35,7 +34,7 @@ def test_output_has_exactly_the_currencys_decimals_and_value(minor: int, exponen
     text = format_minor(minor, exponent)
     assert is_plain_decimal(text)
     assert len(text.partition(".")[2]) == exponent
-    assert to_decimal(minor, exponent) == Decimal(text)
+    assert Decimal(text) == Decimal(minor).scaleb(-exponent)
 
 
 @pytest.mark.parametrize(
