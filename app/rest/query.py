@@ -22,6 +22,8 @@ def page_request(params: QueryParams) -> PageRequest:
     unknown = params.keys() - _KNOWN
     if unknown:
         raise BadUserInput(f"Unknown parameter: {min(unknown)[:40]}.")
+    if len(params.multi_items()) != len(params):
+        raise BadUserInput("A parameter is given twice.")
     page = PageRequest(
         first=_parameter(params, "first", _whole_number),
         after=params.get("after"),

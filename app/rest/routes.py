@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
@@ -9,7 +10,7 @@ from typing import Any
 
 import orjson
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -127,13 +128,24 @@ async def _load_wallet(request: Request, services: Services, viewer: Viewer) -> 
 
 
 async def _json_object(request: Request) -> dict[str, Any]:
+    text = await request.body()
     try:
-        body = orjson.loads(await request.body())
-    except orjson.JSONDecodeError:
+        # By both: orjson knows no NaN, lone surrogate or broken UTF-8, but only json can tell of a name that comes twice.
+        orjson.loads(text)
+        body = json.loads(text, object_pairs_hook=_fields)
+    except (ValueError, RecursionError):
         raise BadUserInput("The request body must be JSON.") from None
     if not isinstance(body, dict):
         raise BadUserInput("The request body must be a JSON object.")
     return body
+
+
+def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """One JSON object. Whoever reads a name that comes twice has to guess what is meant, and money is not for guessing."""
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise BadUserInput("A field of the request body is given twice.")
+    return fields
 
 
 def _transfer_input(request: Request, body: Mapping[str, Any]) -> TransferInput:
@@ -216,14 +228,25 @@ async def _on_http_exception(_request: Request, error: Exception) -> Response:
     return response
 
 
+async def _on_disconnect(_request: Request, _error: Exception) -> Response:
+    """The client went away while it was sending: nobody reads this."""
+    return Response(status_code=400)
+
+
 async def _on_any_error(request: Request, error: Exception) -> Response:
-    logger.error("a request failed: %s %s", request.method, request.url.path, exc_info=error)
-    return await _on_request_error(request, Internal())
+    """A fault of ours. Starlette raises it again for the server to log; here is which request it was."""
+    request_id = request.scope.get("state", {}).get("request_id", "")
+    logger.error("request %s failed: %s %s: %s", request_id, request.method, request.url.path, type(error).__name__)
+    response = await _on_request_error(request, Internal())
+    # Sent from outside of all middleware, which would have added it.
+    response.headers["x-request-id"] = request_id
+    return response
 
 
 EXCEPTION_HANDLERS: Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
     RequestError: _on_request_error,
     HTTPException: _on_http_exception,
+    ClientDisconnect: _on_disconnect,
     Exception: _on_any_error,
 }
 """Where every error of a route becomes its answer."""

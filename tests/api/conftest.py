@@ -82,17 +82,20 @@ async def serving(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]
     stop = asyncio.Event()
     relay = asyncio.create_task(run_relay(settings, stop))
     task = asyncio.create_task(server.serve())
-    async with asyncio.timeout(20):
-        while not server.started:
-            assert not task.done(), "the API did not start"
-            await asyncio.sleep(0.01)
-    services: Services = app.state.services
-    url = f"http://127.0.0.1:{port}"
-    async with httpx.AsyncClient(base_url=url, timeout=20) as http:
-        yield Api(url, settings, http, Bank(engine, services.ledger, services.currencies), services)
-    server.should_exit = True
-    stop.set()
-    await asyncio.gather(task, relay)
+    try:
+        async with asyncio.timeout(20):
+            while not server.started:
+                assert not task.done(), "the API did not start"
+                await asyncio.sleep(0.01)
+        services: Services = app.state.services
+        url = f"http://127.0.0.1:{port}"
+        async with httpx.AsyncClient(base_url=url, timeout=20) as http:
+            yield Api(url, settings, http, Bank(engine, services.ledger, services.currencies), services)
+    finally:
+        # Also where a test failed in between: what it left running would fail another one.
+        server.should_exit = True
+        stop.set()
+        await asyncio.gather(task, relay)
 
 
 @pytest.fixture

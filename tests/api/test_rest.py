@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from jsonschema import Draft202012Validator
+from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.rest.openapi import DESCRIPTION
-from tests.api.conftest import Api
-from tests.bank import new_key
+from app.settings import Settings
+from tests.api.conftest import Api, serving
+from tests.bank import new_key, uuid_of
+from tests.proxy import postgres_proxy
+
+
+def closed(described: Any) -> Any:
+    """The description without leave for more: an answer's field that it does not name is an error, too."""
+    if isinstance(described, list):
+        return [closed(one) for one in described]
+    if not isinstance(described, dict):
+        return described
+    rest = {"additionalProperties": False} if described.get("type") == "object" else {}
+    return {**{name: closed(value) for name, value in described.items()}, **rest}
+
+
+CLOSED = closed(DESCRIPTION)
 
 
 def assert_described(response: httpx.Response, path: str, method: str = "get") -> None:
     """The answer is one that the OpenAPI description promises."""
-    described = DESCRIPTION["paths"][path][method]["responses"][str(response.status_code)]
+    described = CLOSED["paths"][path][method]["responses"][str(response.status_code)]
     media_type = response.headers["content-type"].split(";")[0]
-    schema = {**described["content"][media_type]["schema"], "components": DESCRIPTION["components"]}
-    Draft202012Validator(schema).validate(response.json())
+    schema = {**described["content"][media_type]["schema"], "components": CLOSED["components"]}
+    Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(response.json())
 
 
 async def post(api: Api, body: Any, subject: str | None = "alice", **headers: str) -> httpx.Response:
@@ -71,6 +93,7 @@ async def test_the_key_comes_in_the_header_or_the_body_and_two_that_differ_are_r
         ({"amount": "10.01"}, 422, "INSUFFICIENT_FUNDS"),
         ({"surprise": "x"}, 400, "BAD_USER_INPUT"),
     ],
+    ids=str,
 )
 async def test_a_refusal_is_a_problem_with_its_status_and_code(api: Api, changes: dict[str, Any], status: int, code: str) -> None:
     response = await post(api, {**await good(api), **changes})
@@ -90,10 +113,125 @@ async def test_a_key_with_other_input_is_409_and_names_the_transaction(api: Api)
     assert other.json()["transaction_id"] == first.json()["transaction"]["id"]
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"null", b"5", b"[]", b"\xff", b'{"amount": "\\ud800"}'])
+BODIES = {
+    "nothing": b"",
+    "a part": b"{",
+    "null": b"null",
+    "a number": b"5",
+    "a number of too many digits": b"1" * 5000,
+    "a list": b"[]",
+    "no UTF-8": b"\xff",
+    "UTF-16": '{"amount": "1.00"}'.encode("utf-16"),
+    "a lone surrogate": b'{"amount": "\\ud800"}',
+    "a lone surrogate as a name": b'{"\\ud800": 1}',
+    "NaN": b'{"amount": NaN}',
+    "lists without end": b"[" * 100_000,
+    "objects without end": b'{"a":' * 900 + b"1" + b"}" * 900,
+}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 async def test_a_body_that_is_no_json_object_is_400(api: Api, body: bytes) -> None:
     response = await api.http.post("/transfer", content=body, headers=api.headers("alice"))
     assert (response.status_code, response.json()["code"]) == (400, "BAD_USER_INPUT")
+    assert_described(response, "/transfer", "post")
+
+
+async def test_a_field_given_twice_is_refused_and_moves_nothing(api: Api) -> None:
+    body = await good(api)
+    twice = json.dumps(body).replace('"amount": "1.00"', '"amount": "1.00", "amount": "9.00"')
+    response = await api.http.post("/transfer", content=twice, headers=api.headers("alice"))
+    assert (response.status_code, response.json()["code"]) == (400, "BAD_USER_INPUT")
+    assert await api.bank.balance(body["sender_wallet_id"]) == 1000
+    assert (await post(api, body)).status_code == 201, "the key was not used"
+
+
+async def test_a_body_past_the_limit_is_413_whether_it_tells_its_length_or_not(api: Api) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield b" " * (api.settings.max_body_bytes // 2)
+
+    for content in (b" " * (api.settings.max_body_bytes + 1), chunks()):
+        response = await api.http.post("/transfer", content=content, headers=api.headers("alice"))
+        assert (response.status_code, response.json()["code"]) == (413, "BODY_TOO_LARGE")
+        assert_described(response, "/transfer", "post")
+
+
+async def test_a_transfer_to_the_same_wallet_is_400(api: Api) -> None:
+    body = await good(api)
+    problem = (await post(api, {**body, "receiver_wallet_id": body["sender_wallet_id"]})).json()
+    assert (problem["status"], problem["code"], problem["field"]) == (400, "SAME_WALLET", "receiver_wallet_id")
+
+
+async def test_a_frozen_wallet_is_422_and_its_transaction_is_replayed(api: Api) -> None:
+    body = await good(api)
+    freeze = 'mutation($id: ID!) { setWalletStatus(input: {walletId: $id, status: FROZEN, reason: "test"}) { wallet { id } } }'
+    await api.data("admin", freeze, id=body["receiver_wallet_id"])
+    first, again = (await post(api, body)).json(), (await post(api, body)).json()
+    assert (first["status"], first["code"], first["transaction"]["failure_code"]) == (422, *["WALLET_NOT_ACTIVE"] * 2)
+    assert again == {**first, "replayed": True}
+
+
+async def test_an_outcome_that_is_not_known_in_time_is_504_and_the_same_key_settles_it_once(
+    settings: Settings, engine: AsyncEngine
+) -> None:
+    hasty = settings.model_copy(update={"request_timeout_seconds": 0.6, "statement_timeout_ms": 500})
+    async with serving(hasty, engine) as api:
+        body = await good(api)
+        async with engine.begin() as connection:
+            await connection.execute(
+                text("SELECT FROM wallets WHERE id = :id FOR UPDATE"), {"id": uuid_of(body["sender_wallet_id"])}
+            )
+            late = await post(api, body)
+        assert (late.status_code, late.json()["code"], late.json()["retryable"]) == (504, "TIMEOUT", True)
+        assert (await post(api, body)).status_code in (200, 201)
+        assert await api.bank.balance(body["sender_wallet_id"]) == 900
+
+
+async def test_without_its_database_it_answers_503_with_a_request_id_and_is_not_ready(
+    settings: Settings, engine: AsyncEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert settings.database_url is not None
+    async with postgres_proxy(settings.database_url.get_secret_value()) as proxy:
+        through = settings.model_copy(update={"database_url": SecretStr(proxy.url)})
+        async with serving(through, engine) as api:
+            body = await good(api)
+            proxy.refuse = True
+            proxy.drop_connections()
+            read = await api.http.get(f"/wallets/{body['sender_wallet_id']}", headers=api.headers("alice"))
+            assert_described(read, "/wallets/{id}")
+            for response in (read, await post(api, body)):
+                assert (response.status_code, response.json()["code"]) == (503, "UNAVAILABLE")
+                assert response.json()["retryable"] is True
+                assert response.headers["x-request-id"]
+            ready = await api.http.get("/readyz")
+            assert (ready.status_code, ready.json()["database"], ready.json()["redis"]) == (503, "unavailable", "ok")
+            assert (await api.http.get("/healthz")).status_code == 200
+            proxy.refuse = False
+            assert (await post(api, body)).status_code == 201
+    assert not [record for record in caplog.records if record.exc_info], "an outage is no fault of ours"
+
+
+async def test_it_is_not_ready_while_migrations_are_missing(api: Api, engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text("RESET ROLE"))
+        await connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    ready = await api.http.get("/readyz")
+    assert (ready.status_code, ready.json()["migrations"]) == (503, "run paycore migrate")
+
+
+async def test_an_upload_that_breaks_off_is_nobodys_error(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    address = urlsplit(api.url)
+    for path in ("/transfer", "/graphql"):
+        _, writer = await asyncio.open_connection(address.hostname, address.port)
+        request = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api.token('alice')}\r\n"
+        writer.write(f"{request}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{".encode())
+        await writer.drain()
+        await asyncio.sleep(0.2)
+        writer.transport.abort()
+        await asyncio.sleep(0.2)
+    assert (await api.http.get("/healthz")).status_code == 200
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_wallets_and_transactions_are_read_by_their_owners_alone(api: Api) -> None:
@@ -115,7 +253,7 @@ async def test_wallets_and_transactions_are_read_by_their_owners_alone(api: Api)
 
 
 @pytest.mark.parametrize("query", ["first=0", "first=x", "first=101", "first=1&last=1", "after=nonsense", "status=NOPE", "nope=1",
-                                   "created_from=yesterday", "created_to=2026-01-01"])  # fmt: skip
+                                   "created_from=yesterday", "created_to=2026-01-01", "first=1&first=2"])  # fmt: skip
 async def test_a_query_that_is_not_understood_is_400(api: Api, query: str) -> None:
     wallet = await api.wallet("alice")
     response = await api.http.get(f"/wallets/{wallet}/transactions?{query}", headers=api.headers("alice"))
