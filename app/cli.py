@@ -15,9 +15,10 @@ from typing import Annotated, Any, TypeVar
 import asyncpg
 import typer
 import uvicorn
+from alembic.util.exc import CommandError
 from pydantic import SecretStr
 
-from app.auth import mint_token
+from app.auth import MAX_SUBJECT_LENGTH, mint_token
 from app.db import migrate as migrations
 from app.db.engine import connect
 from app.dev import run_dev
@@ -134,6 +135,8 @@ def token(
 ) -> None:
     """Print a bearer token for a user, and nothing else."""
     settings = load_settings()
+    if not 1 <= len(subject) <= MAX_SUBJECT_LENGTH:
+        raise ConfigurationError(f"A subject has 1 to {MAX_SUBJECT_LENGTH} characters.")
     typer.echo(mint_token(subject, settings, role=None if role is None else role.value, lifetime=timedelta(days=days)))
 
 
@@ -194,6 +197,8 @@ def main() -> None:
         _exit_with(str(error))
     except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError):
         _exit_with("The database is not set up for Paycore: run `paycore migrate` first.")
+    except CommandError as error:
+        _exit_with(f"The migration cannot be made: {error}")
     except (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidAuthorizationSpecificationError) as error:
         _exit_with(f"The database cannot be reached: {error}. Check PAYCORE_DATABASE_URL.")
     except asyncpg.InvalidCatalogNameError as error:

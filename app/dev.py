@@ -112,9 +112,9 @@ def run_dev(settings: Settings, *, reset: bool) -> None:
 def _with_servers(settings: Settings, stack: contextlib.ExitStack, *, reset: bool) -> tuple[Settings, EmbeddedServers | None]:
     """Settings with the addresses of embedded servers where none were given."""
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if reset and settings.database_url is not None:
+        raise ConfigurationError("--reset deletes the embedded servers' data; yours is at PAYCORE_DATABASE_URL.")
     if settings.database_url is not None and settings.redis_url is not None:
-        if reset:
-            raise ConfigurationError("--reset deletes the embedded servers' data; yours is at PAYCORE_DATABASE_URL.")
         return settings, None
     if find_running(settings.home) is None:
         _say("Starting PostgreSQL and Redis.")
@@ -214,7 +214,7 @@ def _wait_until_ready(settings: Settings, api: _Child, stop: threading.Event) ->
     while not stop.wait(_TICK_SECONDS / 2):
         if api.process is None or api.process.poll() is not None:
             raise ConfigurationError("The API ended while starting; its messages are above.")
-        if _answers(f"http://{settings.host}:{settings.port}/readyz"):
+        if _answers(f"{settings.base_url}/readyz"):
             return True
         if time.monotonic() > deadline:
             raise ConfigurationError(f"The API was not ready within {_READY_SECONDS:.0f} seconds.")

@@ -11,7 +11,7 @@ from app.settings import Settings
 
 def banner(settings: Settings) -> str:
     """Everything that one needs to go on from here, ready to copy."""
-    base = f"http://{settings.host}:{settings.port}"
+    base = settings.base_url
     assert settings.database_url is not None
     lines = [
         "",
@@ -49,7 +49,7 @@ def curl(settings: Settings) -> str:
     }
     return "\n".join(
         [
-            f"  curl -s http://{settings.host}:{settings.port}/graphql \\",
+            f"  curl -s {settings.base_url}/graphql \\",
             f"    -H 'Authorization: Bearer {mint_token(alice.subject, settings)}' \\",
             "    -H 'Content-Type: application/json' \\",
             f"    -d '{json.dumps(body)}'",

@@ -84,6 +84,11 @@ class Settings(BaseSettings):
     relay_batch_limit: int = Field(500, ge=1, le=10_000, description="Outbox rows that the relay publishes at a time.")
     relay_idle_seconds: float = Field(0.05, gt=0, le=5, description="Longest pause of the relay between looks at an idle outbox.")
 
+    @property
+    def base_url(self) -> str:
+        """Where the API is reached from this machine."""
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.request_timeout_seconds * 1000 <= max(self.statement_timeout_ms, self.lock_timeout_ms):

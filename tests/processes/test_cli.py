@@ -9,10 +9,14 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.auth import verify_token
+from app.clock import system_clock
 from app.schema.build import sdl
+from app.services.identity import find_or_create_user
 from app.settings import Settings
+from tests.servers import free_port
 
 EXECUTABLE = Path(sys.executable).with_name("paycore")
 
@@ -74,10 +78,14 @@ def test_what_the_user_can_mend_is_one_line(settings: Settings, tmp_path: Path) 
         "PAYCORE_REDIS_URL": "redis://127.0.0.1:1",
     }
     assert_one_line(paycore("dev", environment=production), "production")
+    assert_one_line(paycore("token", ""), "1 to 255")
+    external = {**home, "PAYCORE_DATABASE_URL": nowhere, "PAYCORE_PORT": str(free_port())}
+    assert_one_line(paycore("dev", "--reset", environment=external), "--reset")
 
 
 @pytest.mark.usefixtures("engine")
 def test_migrate_goes_down_and_up_and_a_database_without_tables_is_told_about(settings: Settings) -> None:
+    assert_one_line(paycore("migrate", "--down", "nonsense", settings=settings), "nonsense")
     assert "base" in paycore("migrate", "--down", "base", settings=settings).stdout
     assert_one_line(paycore("verify", settings=settings), "paycore migrate")
     assert_one_line(paycore("serve", settings=settings), "paycore migrate")
@@ -104,3 +112,9 @@ async def test_seed_makes_the_demo_once_and_verify_finds_what_was_broken(setting
     assert broken.returncode == 1
     assert broken.stdout.count("entries sum to") == 4
     assert "Traceback" not in broken.stderr
+
+
+async def test_seed_does_not_mix_the_demo_with_users_of_the_same_names(settings: Settings, engine: AsyncEngine) -> None:
+    known = await find_or_create_user(engine, "alice", system_clock)
+    assert_one_line(paycore("seed", settings=settings), "alice", "database to itself")
+    assert await find_or_create_user(engine, "alice", system_clock) == known
