@@ -26,6 +26,7 @@ class Claims:
     subject: str
     is_admin: bool
     expires_at: datetime
+    """With the leeway for clocks that differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def verify_token(token: str, settings: Settings) -> Claims:
     if not 1 <= len(subject) <= MAX_SUBJECT_LENGTH or not _is_storable(subject):
         raise Unauthenticated("The bearer token's subject is not usable.")
     try:
-        expires_at = datetime.fromtimestamp(claims["exp"], UTC)
+        expires_at = datetime.fromtimestamp(claims["exp"] + settings.jwt_clock_skew_seconds, UTC)
     except (OverflowError, ValueError, OSError, TypeError):
         raise Unauthenticated("The bearer token is invalid.") from None
     return Claims(subject=subject, is_admin=claims.get("role") == _ADMIN, expires_at=expires_at)

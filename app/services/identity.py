@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import select
@@ -12,9 +13,13 @@ from app import ids
 from app.auth import Claims, Viewer, verify_token
 from app.clock import Clock
 from app.db import models
+from app.errors import Unauthenticated
 from app.settings import Settings
 
+T = TypeVar("T")
+
 _CACHE_LIMIT = 50_000
+"""Users, and tokens, that one process remembers."""
 
 
 class Identities:
@@ -25,20 +30,34 @@ class Identities:
         self._settings = settings
         self._clock = clock
         self._user_ids: dict[str, UUID] = {}
+        self._viewers: dict[str, Viewer] = {}
+        """By token: a signature that was verified once stays good until the token ends."""
 
     async def viewer(self, token: str) -> Viewer:
         """The viewer that a bearer token stands for. Raises Unauthenticated."""
-        return await self.viewer_for(verify_token(token, self._settings))
+        viewer = self._viewers.get(token)
+        if viewer is None:
+            viewer = await self.viewer_for(verify_token(token, self._settings))
+            _remember(self._viewers, token, viewer)
+        elif viewer.expires_at <= self._clock():
+            del self._viewers[token]
+            raise Unauthenticated("The bearer token has expired.")
+        return viewer
 
     async def viewer_for(self, claims: Claims) -> Viewer:
         """The viewer that verified claims stand for."""
         user_id = self._user_ids.get(claims.subject)
         if user_id is None:
             user_id = await find_or_create_user(self._engine, claims.subject, self._clock)
-            if len(self._user_ids) >= _CACHE_LIMIT:
-                self._user_ids.pop(next(iter(self._user_ids)))
-            self._user_ids[claims.subject] = user_id
+            _remember(self._user_ids, claims.subject, user_id)
         return Viewer(user_id=user_id, subject=claims.subject, is_admin=claims.is_admin, expires_at=claims.expires_at)
+
+
+def _remember(cache: dict[str, T], key: str, value: T) -> None:
+    """Keep it, in place of the oldest where there is no room."""
+    if len(cache) >= _CACHE_LIMIT:
+        cache.pop(next(iter(cache)))
+    cache[key] = value
 
 
 async def find_or_create_user(engine: AsyncEngine, subject: str, clock: Clock) -> UUID:

@@ -1,0 +1,83 @@
+"""Who is asking: tokens verified, remembered, and no longer good once they end."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import jwt
+import pytest
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.auth import bearer_token, mint_token, verify_token
+from app.errors import Unauthenticated
+from app.services.identity import Identities
+from app.settings import Settings
+
+
+async def test_a_token_that_was_good_ends_all_the_same(engine: AsyncEngine, settings: Settings) -> None:
+    moment = [datetime.now(UTC)]
+    identities = Identities(engine, settings, lambda: moment[0])
+    token = mint_token("alice", settings, lifetime=timedelta(minutes=5))
+    first = await identities.viewer(token)
+    assert await identities.viewer(token) == first
+    moment[0] += timedelta(minutes=5, seconds=settings.jwt_clock_skew_seconds + 1)
+    with pytest.raises(Unauthenticated, match="expired"):
+        await identities.viewer(token)
+
+
+async def test_a_subject_is_the_same_user_by_every_token_and_admin_by_its_claim_alone(
+    engine: AsyncEngine, settings: Settings
+) -> None:
+    identities = Identities(engine, settings, lambda: datetime.now(UTC))
+    plain = await identities.viewer(mint_token("alice", settings))
+    admin = await identities.viewer(mint_token("alice", settings, role="admin"))
+    other = await identities.viewer(mint_token("alice", settings, role="Admin"))
+    assert plain.user_id == admin.user_id == other.user_id
+    assert (plain.is_admin, admin.is_admin, other.is_admin) == (False, True, False)
+
+
+def forged(settings: Settings, algorithm: str = "HS256", secret: str | None = None, **claims: object) -> str:
+    """A token with these claims, signed as asked."""
+    body = {"sub": "alice", "exp": datetime.now(UTC) + timedelta(hours=1), **claims}
+    body = {name: value for name, value in body.items() if value is not None}
+    key = settings.jwt_secret.get_secret_value() if secret is None else secret
+    return jwt.encode(body, "" if algorithm == "none" else key, algorithm=algorithm)
+
+
+def test_what_is_not_exactly_our_token_is_refused_without_saying_why(settings: Settings) -> None:
+    settings = settings.model_copy(update={"jwt_secret": SecretStr("s" * 64)})  # Long enough for every algorithm.
+    tokens = [
+        "",
+        "nonsense",
+        "a.b.c",
+        "x" * 10_000,
+        "ü.ü.ü",
+        forged(settings, secret="another secret of at least 32 bytes!"),
+        forged(settings, algorithm="none"),
+        forged(settings, algorithm="HS512"),
+        forged(settings, sub=None),
+        forged(settings, exp=None),
+        forged(settings, sub=""),
+        forged(settings, sub="x" * 256),
+        forged(settings, sub="a\x00b"),
+        forged(settings, exp=10**30),
+        forged(settings, nbf=datetime.now(UTC) + timedelta(hours=1)),
+    ]
+    for token in tokens:
+        with pytest.raises(Unauthenticated) as refused:
+            verify_token(token, settings)
+        assert "alice" not in str(refused.value)
+    with pytest.raises(Unauthenticated, match="expired"):
+        verify_token(forged(settings, exp=datetime.now(UTC) - timedelta(minutes=5)), settings)
+
+
+@pytest.mark.parametrize(("header", "token"), [(None, None), ("", None), ("Bearer abc", "abc"), ("bearer  abc ", "abc")])
+def test_the_authorization_header_is_read(header: str | None, token: str | None) -> None:
+    assert bearer_token(header) == token
+
+
+@pytest.mark.parametrize("header", ["Basic abc", "Bearer", "abc"])
+def test_another_scheme_is_refused(header: str) -> None:
+    with pytest.raises(Unauthenticated):
+        bearer_token(header)
