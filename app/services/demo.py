@@ -159,7 +159,7 @@ async def _create_users_and_wallets(engine: AsyncEngine) -> None:
         await connection.execute(insert(models.User).values(users).on_conflict_do_nothing())
         subjects = [user.subject for user in USERS]
         found = await connection.execute(select(models.User.subject, models.User.id).where(models.User.subject.in_(subjects)))
-        taken = sorted(set(found.tuples()) - {(user.subject, user.id) for user in USERS})
+        taken = sorted({(row.subject, row.id) for row in found} - {(user.subject, user.id) for user in USERS})
         if taken:
             raise ConfigurationError(f"This database has a {taken[0][0]} of its own: the demo needs a database to itself.")
         await connection.execute(insert(models.Wallet).values(wallets).on_conflict_do_nothing())

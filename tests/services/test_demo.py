@@ -82,7 +82,8 @@ async def test_interrupted_it_goes_on_to_the_end_that_it_would_have_had(
 ) -> None:
     attempt = asyncio.create_task(demo.seed(settings))
     async with asyncio.timeout(30):
-        while await count(engine) < 60:  # noqa: ASYNC110 - what it waits for is in the database
+        while await count(engine) < 60:
+            assert not attempt.done(), attempt.result()
             await asyncio.sleep(0.01)
     attempt.cancel()
     await asyncio.gather(attempt, return_exceptions=True)
