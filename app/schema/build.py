@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from graphql import GraphQLError
 from strawberry import Schema
+from strawberry.extensions.runner import SchemaExtensionsRunner
 from strawberry.printer import print_schema
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
+from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType
 
-from app.schema.documents import CachedDocuments, DocumentCache
+from app.schema.documents import DocumentCache
 from app.schema.error_handling import present
 from app.schema.mutations import Mutation
 from app.schema.queries import Query
@@ -18,9 +21,36 @@ from app.schema.subscriptions import Subscription
 from app.schema.types import LedgerEntry
 from app.settings import Settings
 
+_HTTP_OPERATIONS = {OperationType.QUERY, OperationType.MUTATION}
+
 
 class PaycoreSchema(Schema):
-    """Shows clients no error that it has not looked at."""
+    """Prepares each document once, and shows clients no error that it has not looked at.
+
+    Both in the schema itself: an extension would cost each request more than the document.
+    """
+
+    def __init__(self, documents: DocumentCache, config: StrawberryConfig) -> None:
+        super().__init__(
+            query=Query, mutation=Mutation, subscription=Subscription, types=[*ERROR_TYPES, LedgerEntry], config=config
+        )
+        self._documents = documents
+
+    async def _prepare_operation_async(
+        self, context: ExecutionContext, extensions_runner: SchemaExtensionsRunner
+    ) -> PreExecutionError | None:
+        """Give the operation a context and loaders of its own; parse and validate a text only the first time."""
+        operation = context.context = context.context.for_operation()
+        if operation.is_http:
+            context.allowed_operations = set(context.allowed_operations) & _HTTP_OPERATIONS
+        known = context.graphql_document = self._documents.get(context.query or "")
+        context.parse_options = self._documents.parse_options
+        context.validation_rules = () if known else self._documents.rules
+        problem = await super()._prepare_operation_async(context, extensions_runner)
+        operation.document_is_valid = problem is None
+        if problem is None and known is None and context.graphql_document is not None:
+            self._documents.put(context.query or "", context.graphql_document)
+        return problem
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Replace each error, in the very list that will be answered, by what a client may see of it."""
@@ -30,15 +60,8 @@ class PaycoreSchema(Schema):
 
 def build_schema(settings: Settings) -> PaycoreSchema:
     """The executable schema with the limits of these settings."""
-    cache = DocumentCache(settings)
-    return PaycoreSchema(
-        query=Query,
-        mutation=Mutation,
-        subscription=Subscription,
-        types=[*ERROR_TYPES, LedgerEntry],
-        extensions=[lambda: CachedDocuments(cache)],
-        config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=settings.environment == "production"),
-    )
+    config = StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=settings.environment == "production")
+    return PaycoreSchema(DocumentCache(settings), config)
 
 
 def sdl(settings: Settings) -> str:

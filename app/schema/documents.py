@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from graphql import (
@@ -20,9 +19,7 @@ from graphql import (
     ValidationRule,
     specified_rules,
 )
-from strawberry.extensions import SchemaExtension
 from strawberry.types.execution import ParseOptions
-from strawberry.types.graphql import OperationType
 
 from app.schema.error_handling import TOO_COMPLEX
 from app.settings import Settings
@@ -35,7 +32,7 @@ class DocumentCache:
     """Documents that passed validation, by their text, the least used dropped first. Built once per schema."""
 
     def __init__(self, settings: Settings) -> None:
-        self.max_tokens = settings.max_query_tokens
+        self.parse_options = ParseOptions(max_tokens=settings.max_query_tokens)
         self.rules: tuple[type[ASTValidationRule], ...] = (
             *specified_rules,
             limit_rule(settings.max_query_depth, settings.max_query_aliases),
@@ -56,44 +53,6 @@ class DocumentCache:
         self._documents[query] = document
         if len(self._documents) > _MAX_DOCUMENTS:
             self._documents.popitem(last=False)
-
-
-class CachedDocuments(SchemaExtension):
-    """Parses and validates each text once."""
-
-    def __init__(self, cache: DocumentCache) -> None:
-        self._cache = cache
-        self._known = False
-
-    def on_operation(self) -> Iterator[None]:
-        """Give the operation a context of its own: a WebSocket's lives longer than its operations."""
-        operation = self.execution_context
-        operation.context = operation.context.for_operation()
-        if operation.context.is_http:
-            operation.allowed_operations = set(operation.allowed_operations) - {OperationType.SUBSCRIPTION}
-        yield
-
-    def on_parse(self) -> Iterator[None]:
-        """Take the document from the cache, or have it parsed within the token limit."""
-        operation = self.execution_context
-        operation.graphql_document = self._cache.get(operation.query or "")
-        self._known = operation.graphql_document is not None
-        operation.parse_options = ParseOptions(max_tokens=self._cache.max_tokens)
-        yield
-
-    def on_validate(self) -> Iterator[None]:
-        """Skip what is known to be valid; remember what turns out to be."""
-        context = self.execution_context
-        if self._known:
-            context.pre_execution_errors = []
-        else:
-            context.validation_rules = self._cache.rules
-        yield
-        if context.pre_execution_errors:
-            return
-        context.context.document_is_valid = True
-        if not self._known and context.query and context.graphql_document:
-            self._cache.put(context.query, context.graphql_document)
 
 
 class LimitRule(ValidationRule):

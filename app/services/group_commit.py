@@ -15,7 +15,7 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -39,6 +39,10 @@ class _Waiting:
 
     unit: Unit
     answer: asyncio.Future[tuple[Outcome, ...]]
+    """What the caller waits for; cancelled where the caller has gone, which does not end the unit."""
+    leave: Callable[[int], None]
+    timer: asyncio.TimerHandle | None = None
+    is_done: bool = False
     commit_unknown: bool = False
     locked: frozenset[UUID] = frozenset()
     """Wallets of it that others held at the last look."""
@@ -52,10 +56,25 @@ class _Waiting:
         requests = self.unit.requests
         return {r.sender_wallet_id for r in requests} | {r.receiver_wallet_id for r in requests}
 
+    def settled(self, outcomes: tuple[Outcome, ...]) -> None:
+        """Answer with the outcomes."""
+        if not self.is_done:
+            self._end()
+            if not self.answer.done():
+                self.answer.set_result(outcomes)
+
     def give_up(self, error: type[RequestError]) -> None:
         """Answer with an error; "nothing moved" is never claimed of a commit that may have happened."""
-        if not self.answer.done():
-            self.answer.set_exception(RequestTimeout() if self.commit_unknown else error())
+        if not self.is_done:
+            self._end()
+            if not self.answer.done():
+                self.answer.set_exception(RequestTimeout() if self.commit_unknown else error())
+
+    def _end(self) -> None:
+        self.is_done = True
+        if self.timer is not None:
+            self.timer.cancel()
+        self.leave(self.size)
 
 
 class GroupCommit:
@@ -111,22 +130,19 @@ class GroupCommit:
         keys will tell.
         """
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(unit, loop.create_future())
+        waiting = _Waiting(unit, loop.create_future(), self._leave)
         if not self._accepting or self._size + waiting.size > self._queue_limit:
             raise Unavailable
         self._size += waiting.size
         self._idle.clear()
-        # Once it has its answer, a unit that is still queued is passed over; one in flight may yet settle, once.
-        timer = loop.call_later(self._timeout_seconds, waiting.give_up, RequestTimeout)
-        waiting.answer.add_done_callback(lambda answer: self._leave(waiting, answer, timer))
+        # Once it is done, a unit that is still queued is passed over; one in flight may yet settle, once.
+        waiting.timer = loop.call_later(self._timeout_seconds, waiting.give_up, RequestTimeout)
         self._queue.append(waiting)
         self._queued.set()
-        return await asyncio.shield(waiting.answer)
+        return await waiting.answer
 
-    def _leave(self, waiting: _Waiting, answer: asyncio.Future[tuple[Outcome, ...]], timer: asyncio.TimerHandle) -> None:
-        timer.cancel()
-        answer.exception()  # Seen, even where the caller has gone.
-        self._size -= waiting.size
+    def _leave(self, size: int) -> None:
+        self._size -= size
         if self._size == 0:
             self._idle.set()
 
@@ -156,7 +172,7 @@ class GroupCommit:
         size = 0
         while queue and (not batch or size + queue[0].size <= self._commit_limit):
             waiting = queue.popleft()
-            if not waiting.answer.done():
+            if not waiting.is_done:
                 batch.append(waiting)
                 size += waiting.size
         return batch
@@ -168,7 +184,7 @@ class GroupCommit:
     async def _settle_batch(self, settler: Settler, batch: list[_Waiting], *, skip_locked: bool = False) -> None:
         """Answer every member of the batch; those whose wallets are held go to the slow lane."""
         failures = dict.fromkeys(Failure, 0)
-        while batch := [waiting for waiting in batch if not waiting.answer.done()]:
+        while batch := [waiting for waiting in batch if not waiting.is_done]:
             try:
                 answers = await settler.settle([waiting.unit for waiting in batch], skip_locked=skip_locked)
             except Exception as error:  # noqa: BLE001 - every member must be answered, whatever happened
@@ -195,8 +211,8 @@ class GroupCommit:
                 waiting.locked = answer.locked
                 self._contended |= answer.locked
                 self._defer(waiting)
-            elif not waiting.answer.done():
-                waiting.answer.set_result(answer)
+            else:
+                waiting.settled(answer)
 
     async def _split(self, settler: Settler, batch: list[_Waiting], *, skip_locked: bool) -> None:
         """Someone in the batch fails it: halve until the culprit stands alone. A unit is never split."""

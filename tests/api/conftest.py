@@ -68,6 +68,12 @@ class Api:
         payload = {**self.headers(subject), **init}
         return open_socket(self.url.replace("http", "ws", 1) + "/graphql", payload)
 
+    async def relayed(self) -> None:
+        """Wait until all news so far are published: who subscribes now gets none of them."""
+        async with asyncio.timeout(10):
+            while await self.bank.count("outbox"):
+                await asyncio.sleep(0.02)
+
     async def wallet(self, subject: str, currency: str = "USD", balance: str | None = None) -> str:
         """A new wallet of a user, by its public id."""
         return await self.bank.wallet(await self.bank.viewer(subject), currency, balance)

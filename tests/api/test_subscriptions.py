@@ -68,6 +68,7 @@ async def test_a_freeze_is_news(api: Api) -> None:
 async def test_settled_transactions_reach_both_sides_and_administrators_and_nobody_else(api: Api) -> None:
     a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
     alice = await api.bank.viewer("alice")
+    await api.relayed()
     settled = "subscription { transactionSettled { missed transaction { id idempotencyKey } } }"
     async with api.socket("alice") as hers, api.socket("bob") as his, api.socket("admin") as admins, api.socket("carol") as none:
         for socket in (hers, his, admins, none):
