@@ -71,7 +71,7 @@ class Api:
     async def relayed(self) -> None:
         """Wait until all news so far are published: who subscribes now gets none of them."""
         async with asyncio.timeout(10):
-            while await self.bank.count("outbox"):
+            while await self.bank.count("outbox"):  # noqa: ASYNC110 - the relay is another task, as in life
                 await asyncio.sleep(0.02)
 
     async def wallet(self, subject: str, currency: str = "USD", balance: str | None = None) -> str:
