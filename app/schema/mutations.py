@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, cast
+
 import strawberry
 from strawberry import UNSET
+from strawberry.types.arguments import InputContext
 
 from app.records import WalletStatus
 from app.schema.context import Info
@@ -43,6 +47,21 @@ class TransferInput:
             currency=self.amount.currency,
             description=_given(self.description),
         )
+
+
+def _build_transfer_input(cls: type[TransferInput], value: Mapping[str, Any], _context: InputContext) -> TransferInput:
+    """The input from its coerced values: all are strings, so Strawberry's general way would only cost time."""
+    money = value["amount"]
+    return cls(
+        idempotency_key=value["idempotencyKey"],
+        sender_wallet_id=value["senderWalletId"],
+        receiver_wallet_id=value["receiverWalletId"],
+        amount=MoneyInput(amount=money["amount"], currency=money["currency"]),
+        description=value.get("description"),
+    )
+
+
+cast("Any", TransferInput).__strawberry_definition__.from_input = _build_transfer_input
 
 
 @strawberry.input
