@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
@@ -27,6 +27,8 @@ SYSTEM_NAME = "Paycore"
 
 _RATE_WINDOW = timedelta(seconds=10)
 _HOT_WALLETS = 5
+_MAX_ID = 2**128 - 1
+_MAX_SEQUENCE = 2**63 - 1
 
 T = TypeVar("T")
 
@@ -155,7 +157,7 @@ async def transactions_of(
 ) -> Page[Transaction]:
     """What a wallet that the viewer may load sent and received, newest first."""
     assert may_load_wallet(viewer, wallet)
-    scope = f"transactions of {wallet.id} {narrowed}"
+    scope = f"transactions of {wallet.id}{_narrowing(narrowed)}"
     window = _window(page, scope)
     async with engine.connect() as connection:
         found = await reads.list_wallet_transactions(connection, wallet.id, _only_own(viewer), narrowed, window)
@@ -169,7 +171,7 @@ async def all_transactions(
     _require_admin(viewer)
     if narrowed.direction is not None:
         raise BadUserInput("A direction is as seen from one wallet: filter that wallet's transactions.")
-    scope = f"transactions {narrowed}"
+    scope = f"transactions{_narrowing(narrowed)}"
     window = _window(page, scope)
     async with engine.connect() as connection:
         found = await reads.list_transactions(connection, narrowed, window)
@@ -180,7 +182,7 @@ async def entries_of(engine: AsyncEngine, viewer: Viewer, wallet: Wallet, page: 
     """The entries of a wallet that the viewer may load, newest first by sequence."""
     assert may_load_wallet(viewer, wallet)
     scope = f"entries of {wallet.id}"
-    window = _window(page, scope)
+    window = _window(page, scope, highest=_MAX_SEQUENCE)
     async with engine.connect() as connection:
         found = await reads.list_entries(connection, wallet.id, window)
     return _page(found, page, scope, lambda entry: entry.sequence)
@@ -209,12 +211,22 @@ def _id_position(item: Wallet | Transaction) -> int:
     return item.id.int
 
 
-def _window(page: PageRequest, scope: str) -> Window:
+def _narrowing(narrowed: TransactionFilter) -> str:
+    """What a filter adds to a list's scope: what is given alone, so that a later kind of filter leaves cursors as they are."""
+    given = ((field.name, getattr(narrowed, field.name)) for field in fields(narrowed))
+    return "".join(f" {name}={value}" for name, value in given if value is not None)
+
+
+def _window(page: PageRequest, scope: str, *, highest: int = _MAX_ID) -> Window:
     """One row more than asked tells whether there are more."""
+
+    def position(cursor: str | None) -> int | None:
+        return None if cursor is None else decode_cursor(cursor, scope, highest=highest)
+
     return Window(
         limit=page.size + 1,
-        after=None if page.after is None else decode_cursor(page.after, scope),
-        before=None if page.before is None else decode_cursor(page.before, scope),
+        after=position(page.after),
+        before=position(page.before),
         is_backward=page.is_backward,
     )
 

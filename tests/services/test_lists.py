@@ -1,0 +1,194 @@
+"""Lists by keyset: what a page costs does not depend on how deep it lies, nor on what others aimed at the wallet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.auth import Viewer
+from app.cursors import encode_cursor
+from app.errors import BadUserInput, Forbidden
+from app.pages import Page, PageRequest, TransactionFilter
+from app.records import EntryDirection, Transaction, TransactionStatus, Wallet
+from app.services import reading
+from app.services.transfers import TransferInput, transfer_batch
+from app.settings import Settings
+from tests.bank import Bank, new_key, uuid_of
+
+PAYMENTS = 1500
+REFUSED = 500
+
+
+class History:
+    """alice paid bob often; then carol tried to, without money."""
+
+    def __init__(self, engine: AsyncEngine, alice: Viewer, wallet: Wallet, bob: Viewer, bobs: Wallet) -> None:
+        self.engine = engine
+        self.alice, self.wallet = alice, wallet
+        self.bob, self.bobs = bob, bobs
+
+
+async def batch(bank: Bank, payer: Viewer, sender: str, receiver: str, count: int) -> None:
+    for start in range(0, count, 500):
+        asked = [TransferInput(new_key(), sender, receiver, "0.01", "USD") for _ in range(min(500, count - start))]
+        await transfer_batch(bank.ledger, payer, asked, atomic=False)
+
+
+@pytest.fixture
+async def history(bank: Bank, settings: Settings) -> History:
+    alice, bob, carol = [await bank.viewer(name) for name in ("alice", "bob", "carol")]
+    a, b, c = await bank.wallet(alice, balance="100.00"), await bank.wallet(bob), await bank.wallet(carol)
+    await batch(bank, alice, a, b, PAYMENTS)
+    await batch(bank, carol, c, b, REFUSED)
+    assert settings.database_url is not None
+    connection = await asyncpg.connect(settings.database_url.get_secret_value())
+    # With statistics the planner has ideas of its own.
+    await connection.execute("ANALYZE")
+    await connection.close()
+    wallets = await reading.load_wallets(bank.engine, await bank.viewer("admin", admin=True), [uuid_of(a), uuid_of(b)])
+    return History(bank.engine, alice, wallets[uuid_of(a)], bob, wallets[uuid_of(b)])
+
+
+@contextmanager
+def noted_statements(engine: AsyncEngine) -> Iterator[list[tuple[str, Any]]]:
+    """The statements that run meanwhile, with their parameters."""
+    noted: list[tuple[str, Any]] = []
+
+    def note(*arguments: Any) -> None:
+        noted.append((arguments[2], arguments[3]))
+
+    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    yield noted
+    event.remove(engine.sync_engine, "before_cursor_execute", note)
+
+
+async def blocks(engine: AsyncEngine, statements: list[tuple[str, Any]]) -> int:
+    """How many blocks PostgreSQL looks at to run these statements: what they cost, whatever else the machine does."""
+    seen = 0
+    async with engine.connect() as connection:
+        for statement, parameters in statements:
+            explained = await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", parameters)
+            plan = explained.scalar_one()
+            root = (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
+            seen += root["Shared Hit Blocks"] + root["Shared Read Blocks"]
+    return seen
+
+
+async def page_after(history: History, skipped: int, narrowed: TransactionFilter, *, of_bob: bool = False) -> tuple[int, int]:
+    """A page of 20 that begins behind so many: its length, and its cost in blocks."""
+    viewer, wallet = (history.bob, history.bobs) if of_bob else (history.alice, history.wallet)
+    after = None
+    while skipped:
+        page = await reading.transactions_of(history.engine, viewer, wallet, PageRequest(first=100, after=after), narrowed)
+        after, skipped = page.cursors[-1], skipped - 100
+    with noted_statements(history.engine) as statements:
+        found = await reading.transactions_of(history.engine, viewer, wallet, PageRequest(first=20, after=after), narrowed)
+    return len(found.items), await blocks(history.engine, statements)
+
+
+async def test_going_back_costs_the_same_at_any_depth(history: History) -> None:
+    begin = history.wallet.created_at
+    filters = {
+        "unfiltered": TransactionFilter(),
+        "by direction": TransactionFilter(direction=EntryDirection.DEBIT),
+        "by time": TransactionFilter(created_from=begin, created_to=begin + timedelta(days=1)),
+    }
+    for name, narrowed in filters.items():
+        length, first = await page_after(history, 0, narrowed)
+        deep_length, deep = await page_after(history, PAYMENTS - 100, narrowed)
+        assert (length, deep_length) == (20, 20), name
+        assert deep <= first + 10, (name, first, deep)
+
+
+async def test_refused_transfers_cannot_slow_the_page_of_the_wallet_that_they_were_aimed_at(history: History) -> None:
+    length, cost = await page_after(history, 0, TransactionFilter(), of_bob=True)
+    received_length, received_cost = await page_after(history, 0, TransactionFilter(direction=EntryDirection.CREDIT), of_bob=True)
+    assert (length, received_length) == (20, 20)
+    assert max(cost, received_cost) < 60, "500 refused rows lie between bob and the newest that reached him"
+
+
+async def test_entries_cost_the_same_at_any_depth(history: History) -> None:
+    costs = []
+    scope = f"entries of {history.bobs.id}"
+    for after in (PAYMENTS + 1, 100):
+        with noted_statements(history.engine) as statements:
+            request = PageRequest(first=20, after=encode_cursor(scope, after))
+            page = await reading.entries_of(history.engine, history.bob, history.bobs, request)
+        assert [entry.sequence for entry in page.items] == list(range(after - 1, after - 21, -1))
+        costs.append(await blocks(history.engine, statements))
+    assert costs[1] <= costs[0] + 10, costs
+
+
+async def test_both_flags_tell_the_truth_from_either_end(history: History) -> None:
+    async def page(**asked: Any) -> Page[Transaction]:
+        return await reading.transactions_of(
+            history.engine, history.alice, history.wallet, PageRequest(**asked), TransactionFilter()
+        )
+
+    def flags(one: Page[Transaction]) -> tuple[bool, bool]:
+        return one.has_previous, one.has_next
+
+    newest, oldest = await page(first=100), await page(last=100)
+    assert flags(newest) == (False, True)
+    assert flags(oldest) == (True, False)
+    assert flags(await page(first=50, after=newest.cursors[49])) == (True, True)
+    assert flags(await page(first=100, after=oldest.cursors[49])) == (True, False)
+    assert flags(await page(last=100, before=newest.cursors[50])) == (False, True)
+    assert flags(await page(last=50, before=oldest.cursors[-1])) == (True, True)
+    between = await page(first=100, after=newest.cursors[10], before=newest.cursors[20])
+    assert between.items == newest.items[11:20]
+    assert flags(between) == (True, True)
+    behind = await page(first=100, after=oldest.cursors[-1])
+    assert (behind.items, flags(behind)) == ((), (True, False))
+
+
+async def test_a_page_has_20_items_by_default_and_says_where_it_ends_exactly(history: History) -> None:
+    default = await reading.transactions_of(history.engine, history.alice, history.wallet, PageRequest(), TransactionFilter())
+    assert len(default.items) == 20
+    deposits = TransactionFilter(direction=EntryDirection.CREDIT)
+    page = await reading.transactions_of(history.engine, history.alice, history.wallet, PageRequest(first=1), deposits)
+    assert (len(page.items), page.has_next) == (1, False)
+
+
+async def test_a_filter_shows_what_it_says_and_binds_the_cursor(history: History) -> None:
+    admin = replace(history.alice, is_admin=True)
+    failed = await reading.all_transactions(
+        history.engine, admin, PageRequest(first=100), TransactionFilter(status=TransactionStatus.FAILED)
+    )
+    assert {one.status for one in failed.items} == {TransactionStatus.FAILED}
+    for other in (TransactionFilter(), TransactionFilter(status=TransactionStatus.COMPLETED)):
+        with pytest.raises(BadUserInput):
+            await reading.all_transactions(history.engine, admin, PageRequest(after=failed.cursors[0]), other)
+    with pytest.raises(BadUserInput):
+        await reading.all_transactions(history.engine, admin, PageRequest(), TransactionFilter(direction=EntryDirection.DEBIT))
+    with pytest.raises(Forbidden):
+        await reading.all_transactions(history.engine, history.alice, PageRequest(), TransactionFilter())
+
+
+async def test_a_cursor_made_by_hand_beyond_every_sequence_is_refused(history: History) -> None:
+    forged = encode_cursor(f"entries of {history.bobs.id}", 2**100)
+    for request in (PageRequest(first=1, after=forged), PageRequest(last=1, before=forged)):
+        with pytest.raises(BadUserInput):
+            await reading.entries_of(history.engine, history.bob, history.bobs, request)
+
+
+async def test_times_beyond_what_an_id_can_tell_bound_nothing_and_break_nothing(history: History) -> None:
+    created = history.wallet.created_at
+    for narrowed, expected in (
+        (TransactionFilter(created_from=created.replace(year=1)), 20),
+        (TransactionFilter(created_to=created.replace(year=9999)), 20),
+        (TransactionFilter(created_from=created.replace(year=9999)), 0),
+        (TransactionFilter(created_to=created.replace(year=1)), 0),
+        (TransactionFilter(created_from=created + timedelta(days=1), created_to=created), 0),
+    ):
+        page = await reading.transactions_of(history.engine, history.alice, history.wallet, PageRequest(), narrowed)
+        assert len(page.items) == expected, narrowed

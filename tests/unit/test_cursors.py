@@ -1,0 +1,74 @@
+"""Page cursors: what one list hands out comes back to it, and nothing else does."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.cursors import decode_cursor, encode_cursor
+from app.errors import BadUserInput
+
+MOST = 2**128 - 1
+SCOPE = "entries of 01890a5d-ac96-774b-bcce-b302099a8057"
+CURSOR = encode_cursor(SCOPE, 7)
+
+
+@given(scope=st.text(st.characters(codec="utf-8")), position=st.integers(0, MOST))
+def test_a_cursor_leads_back_to_its_position(scope: str, position: int) -> None:
+    assert decode_cursor(encode_cursor(scope, position), scope, highest=MOST) == position
+
+
+@given(st.binary(max_size=40) | st.binary(min_size=25, max_size=25))
+def test_bytes_that_no_list_encoded_are_refused(raw: bytes) -> None:
+    with pytest.raises(BadUserInput):
+        decode_cursor(base64.urlsafe_b64encode(raw).rstrip(b"=").decode(), SCOPE, highest=MOST)
+
+
+@given(st.text(st.characters(), max_size=40) | st.text(st.characters(), min_size=34, max_size=34))
+def test_text_of_any_kind_is_refused(text: str) -> None:
+    with pytest.raises(BadUserInput):
+        decode_cursor(text, SCOPE, highest=MOST)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "A", CURSOR + "=", CURSOR + "==", CURSOR + "\n", " " + CURSOR, CURSOR[:-1], CURSOR + "A", CURSOR.swapcase(),
+        "\ud800" * 34, "ä" * 34, "٣" * 34, "A" * 34, "A" * 1_000_000, CURSOR.replace("_", "/").replace("-", "+") + "=",
+    ],
+)  # fmt: skip
+def test_anything_but_the_one_text_of_a_cursor_is_refused(text: str) -> None:
+    with pytest.raises(BadUserInput):
+        decode_cursor(text, SCOPE, highest=MOST)
+
+
+@pytest.mark.parametrize("index", range(len(CURSOR)))
+def test_a_cursor_with_another_version_scope_or_spelling_is_refused_at_every_character(index: int) -> None:
+    """Bits of the position may change: that is another position of the same list. All other bits may not."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    position_begins = 12
+    for character in alphabet:
+        changed = CURSOR[:index] + character + CURSOR[index + 1 :]
+        if changed == CURSOR:
+            continue
+        try:
+            found = decode_cursor(changed, SCOPE, highest=MOST)
+        except BadUserInput:
+            continue
+        assert index >= position_begins
+        assert encode_cursor(SCOPE, found) == changed
+
+
+def test_a_position_that_the_list_cannot_have_is_refused() -> None:
+    cursor = encode_cursor(SCOPE, 2**63)
+    with pytest.raises(BadUserInput):
+        decode_cursor(cursor, SCOPE, highest=2**63 - 1)
+    assert decode_cursor(cursor, SCOPE, highest=2**63) == 2**63
+
+
+def test_a_cursor_of_another_list_is_refused() -> None:
+    with pytest.raises(BadUserInput):
+        decode_cursor(CURSOR, "entries of 01890a5d-ac96-774b-bcce-b302099a8058", highest=MOST)
