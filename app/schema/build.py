@@ -11,7 +11,7 @@ from strawberry.types import ExecutionContext
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from app.schema.documents import DocumentCache
+from app.schema.documents import DocumentCache, ambiguity
 from app.schema.error_handling import present
 from app.schema.mutations import Mutation
 from app.schema.queries import Query
@@ -47,10 +47,19 @@ class PaycoreSchema(Schema):
         context.parse_options = self._documents.parse_options
         context.validation_rules = () if known else self._documents.rules
         problem = await super()._prepare_operation_async(context, extensions_runner)
-        operation.document_is_valid = problem is None
-        if problem is None and known is None and context.graphql_document is not None:
-            self._documents.put(context.query or "", context.graphql_document)
-        return problem
+        if problem is not None:
+            return problem
+        operation.document_is_valid = True
+        document = context.graphql_document
+        assert document is not None
+        if known is None:
+            self._documents.put(context.query or "", document)
+        # The public operation_name falls back to the first operation's.
+        error = ambiguity(document, context._provided_operation_name)  # noqa: SLF001
+        if error is not None:
+            context.pre_execution_errors = [error]
+            return PreExecutionError(data=None, errors=[error])
+        return None
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Replace each error, in the very list that will be answered, by what a client may see of it."""

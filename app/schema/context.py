@@ -84,11 +84,12 @@ class Context:
         self.document_is_valid = False
         """Whether the operation's document passed validation: errors without a cause are then about its variables."""
 
-    @property
+    @cached_property
     def viewer(self) -> Viewer:
         """Who asks. Raises Unauthenticated, or whatever kept the token from being verified.
 
-        A token that ends while its connection goes on ends the right to ask.
+        A token that ends while its connection goes on ends the right to ask. It does not end the right to the answer:
+        what began with a valid token keeps its viewer, so that no committed transfer goes without its payload.
         """
         if self.maybe_viewer is None:
             raise self.refusal or Unauthenticated()
@@ -106,7 +107,8 @@ class Context:
         return Context(self.services, self.maybe_viewer, refusal=self.refusal, request_id=self.request_id, is_http=self.is_http)
 
     def forget(self) -> None:
-        """Start with fresh loaders: the next event of a subscription is a new look at the world."""
+        """Look at the world anew: a subscription's next event, or the next mutation of a document."""
+        self.__dict__.pop("viewer", None)
         self.__dict__.pop("loaders", None)
 
 

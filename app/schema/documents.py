@@ -21,6 +21,7 @@ from graphql import (
 )
 from strawberry.types.execution import ParseOptions
 
+from app.errors import BadUserInput
 from app.schema.error_handling import TOO_COMPLEX
 from app.settings import Settings
 
@@ -53,6 +54,16 @@ class DocumentCache:
         self._documents[query] = document
         if len(self._documents) > _MAX_DOCUMENTS:
             self._documents.popitem(last=False)
+
+
+def ambiguity(document: DocumentNode, operation_name: str | None) -> GraphQLError | None:
+    """An error where the document has several operations and none is named. Strawberry would run the first."""
+    if operation_name is not None or len(document.definitions) == 1:
+        return None
+    if sum(isinstance(definition, OperationDefinitionNode) for definition in document.definitions) == 1:
+        return None
+    message = "The document has several operations: say which by `operationName`."
+    return GraphQLError(message, extensions=BadUserInput().extensions)
 
 
 class LimitRule(ValidationRule):

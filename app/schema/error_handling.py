@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 
 from graphql import GraphQLError
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from app.db.failures import is_unavailable
 from app.errors import BadUserInput, Internal, RequestError, Unavailable
@@ -13,6 +15,9 @@ logger = logging.getLogger(__name__)
 
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 TOO_COMPLEX = "QUERY_TOO_COMPLEX"
+
+_NO_OPERATION = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
+"""What Strawberry raises where a request names no operation that could run."""
 
 
 def present(error: GraphQLError, *, is_validated: bool) -> GraphQLError:
@@ -29,6 +34,8 @@ def present(error: GraphQLError, *, is_validated: bool) -> GraphQLError:
         return _copy(error, error.message, {**(error.extensions or {}), "code": code})
     if isinstance(cause, RecursionError) and not is_validated:
         return _copy(error, "The document is nested too deeply.", {"code": TOO_COMPLEX})
+    if isinstance(cause, _NO_OPERATION):
+        return _copy(error, error.message, BadUserInput().extensions)
     if isinstance(cause, RequestError):
         return _copy(error, str(cause), cause.extensions)
     if is_unavailable(cause):

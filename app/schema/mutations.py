@@ -10,7 +10,7 @@ from strawberry import UNSET
 from strawberry.types.arguments import InputContext
 
 from app.records import WalletStatus
-from app.schema.context import Info
+from app.schema.context import Context, Info
 from app.schema.refusals import UserError, user_errors
 from app.schema.scalars import CurrencyCode, DecimalText
 from app.schema.types import Transaction, Wallet, after_entries
@@ -141,13 +141,13 @@ class SetWalletStatusPayload:
 class Mutation:
     @strawberry.mutation
     async def transfer(self, info: Info, input: TransferInput) -> TransferPayload | None:
-        context = info.context
+        context = _fresh(info)
         result = await transfers.transfer(context.services.ledger, context.viewer, input.to_service())
         return _transfer_payload(info, result)
 
     @strawberry.mutation
     async def transfer_batch(self, info: Info, input: TransferBatchInput) -> TransferBatchPayload | None:
-        context = info.context
+        context = _fresh(info)
         asked = [one.to_service() for one in input.transfers]
         result = await transfers.transfer_batch(context.services.ledger, context.viewer, asked, atomic=input.atomic)
         return TransferBatchPayload(
@@ -156,7 +156,7 @@ class Mutation:
 
     @strawberry.mutation
     async def open_wallet(self, info: Info, input: OpenWalletInput) -> OpenWalletPayload | None:
-        context = info.context
+        context = _fresh(info)
         services = context.services
         asked = wallets.OpenWalletInput(input.idempotency_key, input.currency, input.name)
         result = await wallets.open_wallet(services.engine, context.viewer, asked, services.currencies, services.clock)
@@ -168,7 +168,7 @@ class Mutation:
 
     @strawberry.mutation
     async def deposit(self, info: Info, input: DepositInput) -> DepositPayload | None:
-        context = info.context
+        context = _fresh(info)
         asked = transfers.DepositInput(
             idempotency_key=input.idempotency_key,
             wallet_id=input.wallet_id,
@@ -183,7 +183,7 @@ class Mutation:
 
     @strawberry.mutation(description="Administrators only; recorded in the audit log.")
     async def set_wallet_status(self, info: Info, input: SetWalletStatusInput) -> SetWalletStatusPayload | None:
-        context = info.context
+        context = _fresh(info)
         result = await wallets.set_wallet_status(
             context.services.engine,
             context.viewer,
@@ -196,6 +196,12 @@ class Mutation:
         return SetWalletStatusPayload(
             wallet=None if result.wallet is None else Wallet.of(info, result.wallet), user_errors=user_errors(result.refusals)
         )
+
+
+def _fresh(info: Info) -> Context:
+    """Mutations of one document run one after the other: what an earlier one read is no longer true."""
+    info.context.forget()
+    return info.context
 
 
 def _given(value: str | None) -> str | None:

@@ -47,6 +47,7 @@ class Query:
 
     @strawberry.field
     async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
+        _ = info.context.viewer
         if len(ids) > MAX_NODES:
             raise BadUserInput(f"At most {MAX_NODES} nodes can be asked for at once.")
         # Awaited together, so that the loaders gather what they read.
@@ -88,9 +89,9 @@ class Query:
         last: int | None = UNSET,
         before: str | None = UNSET,
     ) -> Connection[Wallet] | None:
-        context = info.context
+        context, viewer = info.context, info.context.viewer
         page = page_request(first, after, last, before)
-        found = await reading.all_wallets(context.services.engine, context.viewer, page)
+        found = await reading.all_wallets(context.services.engine, viewer, page)
         return connection(found, lambda wallet: Wallet.of(info, wallet))
 
     @strawberry.field(description="Every transaction; administrators only.")
@@ -103,9 +104,9 @@ class Query:
         before: str | None = UNSET,
         filter: TransactionFilter | None = UNSET,
     ) -> Connection[Transaction] | None:
-        context = info.context
+        context, viewer = info.context, info.context.viewer
         page = page_request(first, after, last, before)
-        found = await reading.all_transactions(context.services.engine, context.viewer, page, reading_filter(filter))
+        found = await reading.all_transactions(context.services.engine, viewer, page, reading_filter(filter))
         return connection(found, lambda transaction: Transaction.of(info, transaction))
 
     @strawberry.field(description="Administrators only.")

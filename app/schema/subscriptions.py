@@ -62,7 +62,8 @@ class Subscription:
         async with aclosing(watch):
             async for update in watch:
                 context.forget()
-                _ = context.viewer  # The token may have ended meanwhile.
+                # Asks for the viewer again, whose token may have ended meanwhile; and the wallet need not be read once more.
+                context.loaders.wallets.prime(decoded, update.wallet)
                 yield WalletUpdate(
                     kind=update.kind,
                     cursor=update.cursor,
@@ -76,9 +77,12 @@ class Subscription:
     async def transaction_settled(self, info: Info) -> AsyncGenerator[TransactionSettled, None]:
         context = info.context
         watch = context.services.live.watch_settled(context.viewer)
+        missed = 0
         async with aclosing(watch):
             async for settled in watch:
                 context.forget()
+                missed += settled.missed
                 transaction = await context.loaders.transactions.load(settled.transaction_id)
                 if transaction is not None:
-                    yield TransactionSettled(transaction=Transaction.of(info, transaction), missed=settled.missed)
+                    yield TransactionSettled(transaction=Transaction.of(info, transaction), missed=missed)
+                    missed = 0

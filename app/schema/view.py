@@ -23,7 +23,7 @@ from app.db.failures import is_unavailable
 from app.errors import BadUserInput, RequestError, Unauthenticated, Unavailable
 from app.schema.build import build_schema
 from app.schema.context import Context
-from app.schema.websocket import TransportHandler
+from app.schema.websocket import Adapter, TransportHandler
 from app.services.container import Services
 
 
@@ -31,6 +31,7 @@ class PaycoreView(GraphQL[Context, None]):
     """The /graphql endpoint."""
 
     graphql_transport_ws_handler_class = TransportHandler
+    websocket_adapter_class = Adapter
 
     def __init__(self, services: Services) -> None:
         settings = services.settings

@@ -5,12 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from graphql import GraphQLError
+from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
-from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message, SubscribeMessage
 
+from app.errors import RateLimited
 from app.schema.context import Context
 
 _MAX_ID_LENGTH = 255
+_MAX_REASON_BYTES = 123
+"""What a close frame holds (RFC 6455, section 5.5)."""
+
+
+class Adapter(ASGIWebSocketAdapter):
+    """The socket's end on this side."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close with a reason that fits: Strawberry quotes what the client sent, which may be long."""
+        await super().close(code, reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore"))
 
 
 class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
@@ -21,8 +33,22 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
         problem = _problem(message)
         if problem is not None:
             await self.handle_invalid_message(problem)
+        elif message["type"] == "connection_init" and message.get("payload") is None:
+            # Null is as good as nothing.
+            await super().handle_message({"type": "connection_init"})
         else:
             await super().handle_message(message)
+
+    async def handle_subscribe(self, message: SubscribeMessage) -> None:
+        """Start an operation, unless this socket runs as many as it may: a coded error, then, of that operation alone."""
+        limit = self.max_subscriptions_per_connection
+        is_new = self.connection_acknowledged and message["id"] not in self.operations
+        if limit is None or not is_new or len(self.operations) < limit:
+            await super().handle_subscribe(message)
+            return
+        refusal = RateLimited(1, f"This socket runs {limit} operations already: complete one first.")
+        error = GraphQLError(str(refusal), extensions=refusal.extensions)
+        await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
 
     @staticmethod
     def _get_pre_execution_close_reason(error: GraphQLError) -> str | None:  # noqa: ARG004 - Strawberry's signature

@@ -1,0 +1,161 @@
+"""What carries GraphQL: HTTP and graphql-transport-ws, used rightly and wrongly. Whatever comes in, the answer is coded."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import websockets
+from sqlalchemy.ext.asyncio import AsyncEngine
+from websockets.asyncio.client import connect
+
+from app.settings import Settings
+from tests.api.conftest import Api, serving
+from tests.transport_ws import open_socket
+
+OPEN_WALLET = 'mutation { openWallet(input: {idempotencyKey: "k", currency: "USD", name: "Main"}) { replayed } }'
+SETTLED = "subscription { transactionSettled { missed } }"
+TWO = "query one { viewer { id } } mutation two " + OPEN_WALLET.removeprefix("mutation")
+NONE = "fragment f on Query { viewer { id } }"
+
+
+async def test_a_query_may_come_by_get_and_nothing_that_changes_something(api: Api) -> None:
+    async def get(query: str, **more: str) -> tuple[int, Any]:
+        response = await api.http.get("/graphql", params={"query": query, **more}, headers=api.headers("alice"))
+        return response.status_code, response.json()
+
+    status, answer = await get(
+        "query($k: String!) { transactionByIdempotencyKey(idempotencyKey: $k) { id } }", variables='{"k": "none"}'
+    )
+    assert (status, answer) == (200, {"data": {"transactionByIdempotencyKey": None}})
+    for document in (OPEN_WALLET, SETTLED):
+        status, answer = await get(document)
+        assert (status, answer["errors"][0]["extensions"]["code"]) == (400, "BAD_USER_INPUT")
+    assert await api.bank.count("wallets") == 0
+
+
+@pytest.mark.parametrize(
+    "accept", ['multipart/mixed;boundary="graphql";subscriptionSpec=1.0,application/json', "text/event-stream"]
+)
+async def test_no_other_way_over_http_opens_a_subscription(api: Api, accept: str) -> None:
+    response = await api.http.post("/graphql", json={"query": SETTLED}, headers={**api.headers("alice"), "Accept": accept})
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", None]
+)
+async def test_a_body_of_another_type_is_refused_so_that_no_foreign_page_can_post_one(api: Api, content_type: str | None) -> None:
+    headers = api.headers("alice") | ({} if content_type is None else {"Content-Type": content_type})
+    response = await api.http.post("/graphql", content=json.dumps({"query": OPEN_WALLET}).encode(), headers=headers)
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+    assert await api.bank.count("wallets") == 0
+
+
+@pytest.mark.parametrize(
+    ("document", "name"), [(TWO, None), (TWO, "three"), (NONE, None), ("", None), ("{ viewer { id } }", "nobody")]
+)
+async def test_a_request_that_names_no_single_operation_runs_none_over_http_and_socket_alike(
+    api: Api, document: str, name: str | None
+) -> None:
+    body = {"query": document, "operationName": name}
+    answer = (await api.http.post("/graphql", json=body, headers=api.headers("alice"))).json()
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_USER_INPUT"]
+    assert answer.get("data") is None
+    async with api.socket("alice") as socket:
+        await socket.send({"id": "1", "type": "subscribe", "payload": body})
+        message = await socket.message("1")
+        assert message["type"] == "error"
+        assert [error["extensions"]["code"] for error in message["payload"]] == ["BAD_USER_INPUT"]
+    assert await api.bank.count("wallets") == 0
+
+
+async def test_of_several_operations_the_named_one_runs_again_and_again(api: Api) -> None:
+    for expected in ({"openWallet": {"replayed": False}}, {"openWallet": {"replayed": True}}):
+        body = {"query": TWO, "operationName": "two"}
+        answer = (await api.http.post("/graphql", json=body, headers=api.headers("alice"))).json()
+        assert answer == {"data": expected}
+    assert await api.codes("alice", TWO) == ["BAD_USER_INPUT"], "known by now, and still ambiguous"
+
+
+@pytest.mark.parametrize("protocol", ["graphql-ws", "mqtt", None])
+async def test_only_graphql_transport_ws_is_spoken(api: Api, protocol: str | None) -> None:
+    offered = None if protocol is None else [websockets.Subprotocol(protocol)]
+    async with connect(api.url.replace("http", "ws", 1) + "/graphql", subprotocols=offered) as connection:
+        await connection.wait_closed()
+        assert connection.close_code == 4406
+
+
+@pytest.mark.parametrize("payload", [{}, {"payload": None}, {"payload": {}}, {"payload": {"Authorization": ""}}])
+async def test_a_socket_without_a_token_is_accepted_and_its_fields_are_unauthenticated(api: Api, payload: dict[str, Any]) -> None:
+    async with open_socket(api.url.replace("http", "ws", 1) + "/graphql", None) as socket:
+        await socket.send({"type": "connection_init", **payload})
+        await socket.subscribe("1", "{ __typename }")
+        assert await socket.data("1") == {"__typename": "Query"}
+        await socket.subscribe("2", "{ currencies { code } }")
+        message = await socket.message("2")
+        assert message["payload"]["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [([], 4400), (5, 4400), ({"Authorization": 5}, 4403), ({"Authorization": "Basic YTpi"}, 4403),
+     ({"Authorization": "Bearer x.y.z"}, 4403)],
+)  # fmt: skip
+async def test_a_socket_with_a_token_that_is_none_is_closed(api: Api, payload: Any, code: int) -> None:
+    async with open_socket(api.url.replace("http", "ws", 1) + "/graphql", None) as socket:
+        await socket.send({"type": "connection_init", "payload": payload})
+        assert await socket.close_code() == code
+
+
+@pytest.mark.parametrize("text", ["x" * 300, "ü" * 100, "𝄞" * 40], ids=["ASCII", "two bytes each", "four bytes each"])
+async def test_a_close_reason_that_quotes_the_client_is_cut_to_what_a_frame_holds(api: Api, text: str) -> None:
+    async with api.socket("alice") as socket:
+        await socket.send({"type": text})
+        assert await socket.close_code() == 4400
+    async with api.socket("alice") as socket:
+        id_ = text[:250]
+        for _ in range(2):
+            await socket.subscribe(id_, SETTLED)
+        assert await socket.close_code() == 4409
+
+
+async def test_a_socket_that_says_nothing_is_closed(settings: Settings, engine: AsyncEngine) -> None:
+    hasty = settings.model_copy(update={"connection_init_timeout_seconds": 0.2})
+    async with serving(hasty, engine) as api, open_socket(api.url.replace("http", "ws", 1) + "/graphql", None) as socket:
+        assert await socket.close_code() == 4408
+
+
+async def test_one_operation_too_many_on_a_socket_is_refused_and_harms_no_other(settings: Settings, engine: AsyncEngine) -> None:
+    async with serving(settings.model_copy(update={"max_subscriptions_per_connection": 2}), engine) as api:
+        a, b = await api.wallet("alice", balance="1.00"), await api.wallet("bob")
+        async with api.socket("bob") as socket:
+            watch = "subscription($w: ID!) { walletUpdated(walletId: $w) { kind } }"
+            for id_ in ("1", "2", "3"):
+                await socket.subscribe(id_, watch, w=b)
+            refused = await socket.message("3")
+            assert refused["type"] == "error"
+            assert refused["payload"][0]["extensions"] == {"code": "RATE_LIMITED", "retryAfterSeconds": 1}
+            await socket.send({"type": "complete", "id": "1"})
+            await socket.subscribe("3", watch, w=b)
+            assert (await socket.data("3"))["walletUpdated"]["kind"] == "SNAPSHOT"
+            await api.bank.pay(await api.bank.viewer("alice"), a, b, "1.00")
+            await socket.data("2")
+            assert (await socket.data("2"))["walletUpdated"]["kind"] == "ENTRY"
+
+
+async def test_without_a_token_every_field_is_unauthenticated_whatever_its_arguments(api: Api) -> None:
+    for field in ("nodes(ids: []) { id }", "wallets(first: 500) { edges { cursor } }",
+                  'transactions(after: "") { edges { cursor } }',
+                  'transaction(id: "x") { id }', 'transactionByIdempotencyKey(idempotencyKey: "") { id }'):  # fmt: skip
+        assert await api.codes(None, f"{{ {field} }}") == ["UNAUTHENTICATED"], field
+
+
+async def test_graphiql_is_for_browsers_outside_production(api: Api) -> None:
+    response = await api.http.get("/graphql", headers={"Accept": "text/html"})
+    assert (response.status_code, response.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    response = await api.http.get("/graphql", headers={"Accept": "application/json"})
+    assert response.status_code == 400
