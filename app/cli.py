@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import asyncpg
 import typer
@@ -21,8 +21,10 @@ from pydantic import SecretStr
 from app.auth import MAX_SUBJECT_LENGTH, mint_token
 from app.db import migrate as migrations
 from app.db.engine import connect
+from app.db.failures import is_unavailable
 from app.dev import run_dev
 from app.embedded import find_running
+from app.embedded.processes import end_with_supervisor
 from app.errors import ConfigurationError
 from app.outbox_relay import run_relay
 from app.schema.build import sdl
@@ -44,7 +46,7 @@ _WS_PING_SECONDS = 20
 _WS_MAX_BYTES = 1_048_576
 _GRACEFUL_SECONDS = 15
 
-# Not read: it stands in the command line, by which the next `paycore dev` recognises an orphan of the last one.
+# It stands in the command line, by which the next `paycore dev` recognises an orphan of the last one.
 StartedBy = Annotated[Path | None, typer.Option(hidden=True, help="The home directory of the `paycore dev` that started this.")]
 
 
@@ -70,9 +72,11 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; PAYCORE_HOST otherwise.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; PAYCORE_PORT otherwise.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes; PAYCORE_WORKERS otherwise.")] = None,
-    started_by: StartedBy = None,  # noqa: ARG001 - see StartedBy
+    started_by: StartedBy = None,
 ) -> None:
     """Run the API. Needs a migrated database and a Redis."""
+    if started_by is not None:
+        end_with_supervisor()
     settings = load_settings()
     _start_logging(settings)
     if settings.redis_url is None:
@@ -94,8 +98,10 @@ def serve(
 
 
 @app.command()
-def relay(started_by: StartedBy = None) -> None:  # noqa: ARG001 - see StartedBy
+def relay(started_by: StartedBy = None) -> None:
     """Publish what commits from the outbox to Redis. Several may run: one leads, the others stand by."""
+    if started_by is not None:
+        end_with_supervisor()
     settings = load_settings()
     _start_logging(settings)
 
@@ -199,13 +205,17 @@ def main() -> None:
         _exit_with("The database is not set up for Paycore: run `paycore migrate` first.")
     except CommandError as error:
         _exit_with(f"The migration cannot be made: {error}")
-    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidAuthorizationSpecificationError) as error:
-        _exit_with(f"The database cannot be reached: {error}. Check PAYCORE_DATABASE_URL.")
     except asyncpg.InvalidCatalogNameError as error:
         _exit_with(f"{error}. Create it, or check PAYCORE_DATABASE_URL.")
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            _exit_with(f"{error.filename} cannot be used: {error.strerror}.")
+        if not isinstance(error, asyncpg.InvalidAuthorizationSpecificationError) and not is_unavailable(error):
+            raise
+        _exit_with(f"The database cannot be reached: {str(error) or type(error).__name__}. Check PAYCORE_DATABASE_URL.")
 
 
-def _exit_with(message: str) -> None:
+def _exit_with(message: str) -> NoReturn:
     sys.stderr.write(f"paycore: {' '.join(message.split())}\n")
     raise SystemExit(2)
 

@@ -23,7 +23,7 @@ from pydantic import SecretStr
 from app.db import migrate
 from app.dev_banner import banner
 from app.embedded import EmbeddedServers, find_running, start_servers
-from app.embedded.processes import Patience, end_child, end_orphan, with_parent_death_signal
+from app.embedded.processes import Patience, end_child, end_orphan
 from app.errors import ConfigurationError
 from app.services import demo
 from app.settings import Settings
@@ -52,10 +52,10 @@ class _Child:
 
     def start(self) -> None:
         # In a session of its own, so that Ctrl-C reaches the supervisor alone, which stops things in order.
-        command = [sys.executable, "-m", "app.cli", self.name, "--started-by", str(self.home)]
+        # Nothing is ever written to its input: that it ends is how the child learns of the supervisor's death.
         self.process = subprocess.Popen(  # noqa: S603 - our own command
-            [*with_parent_death_signal(signal.SIGTERM), *command],
-            stdin=subprocess.DEVNULL,
+            [sys.executable, "-m", "app.cli", self.name, "--started-by", str(self.home)],
+            stdin=subprocess.PIPE,
             start_new_session=True,
             env=self.environment,
         )
@@ -66,8 +66,15 @@ class _Child:
     def stop(self) -> None:
         if self.process is not None:
             end_child(self.process, _PATIENCE)
+            self._forget()
         if self.note is not None:
             self.note.unlink(missing_ok=True)
+
+    def _forget(self) -> None:
+        assert self.process is not None
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process = None
 
     def look_after(self) -> None:
         """Start it again where it has ended, later each time that it does not last."""
@@ -77,7 +84,7 @@ class _Child:
             self.pause_seconds = 0.5 if lasted > _STABLE_SECONDS else min(self.pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
             self.resume_at = now + self.pause_seconds
             _say(f"{self.name} ended with {self.process.returncode}; starting it again.")
-            self.process = None
+            self._forget()
         if self.process is None and now >= self.resume_at:
             self.start()
 
@@ -87,6 +94,8 @@ def run_dev(settings: Settings, *, reset: bool) -> None:
     if settings.environment == "production":
         raise ConfigurationError("`paycore dev` is for development; production runs `paycore serve` and `paycore relay`.")
     home = settings.home.resolve()
+    # A database of the user's own may have a password in its URL, which is not for the terminal.
+    shows_database = settings.database_url is None
     _require_free_port(settings, home)
     with _stop_requests() as stop, contextlib.ExitStack() as stack:
         settings, servers = _with_servers(settings, stack, reset=reset)
@@ -100,7 +109,7 @@ def run_dev(settings: Settings, *, reset: bool) -> None:
             stack.callback(child.stop)
             child.start()
         if _wait_until_ready(settings, children[0], stop):
-            sys.stdout.write(banner(settings))
+            sys.stdout.write(banner(settings, shows_database=shows_database))
             sys.stdout.flush()
         while not stop.wait(_TICK_SECONDS):
             for child in children:
@@ -111,7 +120,6 @@ def run_dev(settings: Settings, *, reset: bool) -> None:
 
 def _with_servers(settings: Settings, stack: contextlib.ExitStack, *, reset: bool) -> tuple[Settings, EmbeddedServers | None]:
     """Settings with the addresses of embedded servers where none were given."""
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     if reset and settings.database_url is not None:
         raise ConfigurationError("--reset deletes the embedded servers' data; yours is at PAYCORE_DATABASE_URL.")
     if settings.database_url is not None and settings.redis_url is not None:
@@ -192,7 +200,7 @@ def _end_orphans(home: Path) -> None:
 
 @contextlib.contextmanager
 def _stop_requests() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set. A second one ends at once; the system then ends the children."""
+    """An event that Ctrl-C, SIGTERM and a closed terminal set. A second one ends at once; the children then end themselves."""
     stop = threading.Event()
 
     def request(number: int, _frame: object) -> None:
@@ -200,7 +208,9 @@ def _stop_requests() -> Iterator[threading.Event]:
             os._exit(128 + number)
         stop.set()
 
-    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    # What is ignored stays so: under nohup a closed terminal is no reason to stop.
+    wanted = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, request) for number in wanted}
     try:
         yield stop
     finally:
@@ -230,5 +240,7 @@ def _answers(url: str) -> bool:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(f"paycore: {text}\n")
-    sys.stdout.flush()
+    # The terminal may be gone; that must not keep anything from being stopped.
+    with contextlib.suppress(OSError):
+        sys.stdout.write(f"paycore: {text}\n")
+        sys.stdout.flush()

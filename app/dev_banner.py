@@ -9,7 +9,7 @@ from app.services.demo import USERS
 from app.settings import Settings
 
 
-def banner(settings: Settings) -> str:
+def banner(settings: Settings, *, shows_database: bool) -> str:
     """Everything that one needs to go on from here, ready to copy."""
     base = settings.base_url
     assert settings.database_url is not None
@@ -18,7 +18,7 @@ def banner(settings: Settings) -> str:
         f"Paycore runs at {base}",
         f"  GraphiQL   {base}/graphql",
         f"  REST       {base}/openapi.json",
-        f"  PostgreSQL {settings.database_url.get_secret_value()}",
+        *([f"  PostgreSQL {settings.database_url.get_secret_value()}"] if shows_database else []),
         "",
         "Demo users: paste a line into GraphiQL's Headers, then ask for",
         "{ viewer { displayName wallets { edges { node { id name balance { amount currency } } } } } }",

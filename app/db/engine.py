@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -18,6 +20,18 @@ def database_dsn(settings: Settings) -> str:
         raise ConfigurationError("PAYCORE_DATABASE_URL is not set. For a demo with its own servers run `paycore dev`.")
     url = settings.database_url.get_secret_value()
     return url.replace("postgresql+asyncpg://", "postgresql://", 1)
+
+
+async def open_connection(settings: Settings, **options: Any) -> asyncpg.Connection:
+    """A bare connection, as the user of the URL. Raises ConfigurationError where the URL makes no sense."""
+    try:
+        return await asyncpg.connect(database_dsn(settings), **options)
+    except ValueError:
+        # asyncpg's own words quote the part that it stumbled over, which may be a piece of the password.
+        raise ConfigurationError(
+            "PAYCORE_DATABASE_URL is not understood: it is postgresql://user:password@host:port/name, in which special "
+            "characters are percent-encoded."
+        ) from None
 
 
 async def connect(settings: Settings, **overrides: str) -> asyncpg.Connection:
@@ -42,8 +56,8 @@ async def connect(settings: Settings, **overrides: str) -> asyncpg.Connection:
         "jit": "off",
         **overrides,
     }
-    connection = await asyncpg.connect(
-        database_dsn(settings), server_settings=server_settings, timeout=_CONNECT_TIMEOUT_SECONDS, statement_cache_size=200
+    connection = await open_connection(
+        settings, server_settings=server_settings, timeout=_CONNECT_TIMEOUT_SECONDS, statement_cache_size=200
     )
     try:
         if connection.get_server_version().major >= _TRANSACTION_TIMEOUT_SINCE and "transaction_timeout" not in overrides:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.db.engine import database_dsn
+from app.db.engine import open_connection
 from app.settings import Settings
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "migrations"
@@ -57,7 +57,7 @@ async def _run(settings: Settings, action: Callable[[Config], None]) -> None:
         action(config)
 
     async def creator() -> asyncpg.Connection:
-        return await asyncpg.connect(database_dsn(settings), server_settings={"application_name": "paycore-migrate"})
+        return await open_connection(settings, server_settings={"application_name": "paycore-migrate"})
 
     engine = create_async_engine("postgresql+asyncpg://", async_creator=creator, poolclass=NullPool)
     try:

@@ -78,6 +78,20 @@ def with_parent_death_signal(number: signal.Signals) -> list[str]:
     return [setpriv, "--pdeathsig", number.name.removeprefix("SIG")]
 
 
+def end_with_supervisor() -> None:
+    """Send this process SIGTERM once its standard input ends: a pipe that its supervisor holds open, as long as it lives.
+
+    Unlike a parent's death signal it works on every system, and whichever thread of the supervisor started this one.
+    """
+
+    def wait() -> None:
+        while os.read(0, 1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="supervisor", daemon=True).start()
+
+
 def _environment() -> dict[str, str]:
     """Nothing of ours: no secrets, no PGPORT that would change what a server does."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
@@ -121,7 +135,12 @@ def _command_line(pid: int) -> list[str]:
             return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
         except OSError:
             return []
-    listing = subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S607
+    return _listed_command_line(pid)
+
+
+def _listed_command_line(pid: int) -> list[str]:
+    """By `ps`, where there is no /proc. Without -ww it cuts lines to 80 columns, and our paths with them."""
+    listing = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S607
     return listing.stdout.split()
 
 

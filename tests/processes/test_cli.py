@@ -21,16 +21,21 @@ from tests.servers import free_port
 EXECUTABLE = Path(sys.executable).with_name("paycore")
 
 
+def servers_of(settings: Settings) -> dict[str, str]:
+    """The variables that name these settings' servers."""
+    assert settings.database_url is not None
+    assert settings.redis_url is not None
+    return {
+        "PAYCORE_DATABASE_URL": settings.database_url.get_secret_value(),
+        "PAYCORE_REDIS_URL": settings.redis_url.get_secret_value(),
+    }
+
+
 def paycore(
     *arguments: str, settings: Settings | None = None, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
-    given = {"PATH": "/usr/bin:/bin", **(environment or {})}
-    if settings is not None:
-        assert settings.database_url is not None
-        assert settings.redis_url is not None
-        given["PAYCORE_DATABASE_URL"] = settings.database_url.get_secret_value()
-        given["PAYCORE_REDIS_URL"] = settings.redis_url.get_secret_value()
+    given = {"PATH": "/usr/bin:/bin", **(environment or {}), **({} if settings is None else servers_of(settings))}
     return subprocess.run([EXECUTABLE, *arguments], env=given, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -81,6 +86,30 @@ def test_what_the_user_can_mend_is_one_line(settings: Settings, tmp_path: Path) 
     assert_one_line(paycore("token", ""), "1 to 255")
     external = {**home, "PAYCORE_DATABASE_URL": nowhere, "PAYCORE_PORT": str(free_port())}
     assert_one_line(paycore("dev", "--reset", environment=external), "--reset")
+
+
+@pytest.mark.parametrize("command", ["verify", "migrate", "seed", "relay"])
+@pytest.mark.parametrize(
+    "url", ["postgresql://u:sesame/x@host/name", "postgresql://u:sesame@host:abc/name", "postgresql://u:sesame@h/n?sslmode=bogus"]
+)
+def test_a_database_url_that_makes_no_sense_is_one_line_without_the_password(command: str, url: str) -> None:
+    finished = paycore(command, environment={"PAYCORE_DATABASE_URL": url, "PAYCORE_REDIS_URL": "redis://127.0.0.1:1"})
+    assert_one_line(finished, "PAYCORE_DATABASE_URL", "percent-encoded")
+    assert "sesame" not in finished.stderr
+
+
+@pytest.mark.parametrize("command", ["verify", "migrate", "seed", "serve"])
+def test_a_database_that_is_away_is_one_line(command: str) -> None:
+    away = {"PAYCORE_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing", "PAYCORE_REDIS_URL": "redis://127.0.0.1:1"}
+    assert_one_line(paycore(command, environment=away), "cannot be reached")
+
+
+def test_a_home_that_cannot_be_one_is_told_by_its_name() -> None:
+    finished = paycore("dev", environment={"PAYCORE_HOME": "/dev/null/home", "PAYCORE_PORT": str(free_port())})
+    assert finished.returncode == 2
+    (line,) = finished.stderr.splitlines()
+    assert "/dev/null/home cannot be used" in line
+    assert "PAYCORE_HOME" in line
 
 
 @pytest.mark.usefixtures("engine")
