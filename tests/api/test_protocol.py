@@ -142,8 +142,8 @@ async def test_one_operation_too_many_on_a_socket_is_refused_and_harms_no_other(
             await socket.send({"type": "complete", "id": "1"})
             await socket.subscribe("3", watch, w=b)
             assert (await socket.data("3"))["walletUpdated"]["kind"] == "SNAPSHOT"
+            assert (await socket.data("2"))["walletUpdated"]["kind"] == "SNAPSHOT"
             await api.bank.pay(await api.bank.viewer("alice"), a, b, "1.00")
-            await socket.data("2")
             assert (await socket.data("2"))["walletUpdated"]["kind"] == "ENTRY"
 
 

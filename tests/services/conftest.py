@@ -11,12 +11,15 @@ from app.services.currencies import load_currencies
 from app.settings import Settings
 from tests.bank import Bank, make_ledger
 
+PATIENCE = {"request_timeout_seconds": 60.0}
+"""Tests send thousands of transfers at once, on machines of any speed. Those of timeouts set their own."""
+
 
 @pytest.fixture
 async def bank(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank]:
     """One process of the service."""
     currencies = await load_currencies(engine)
-    ledger = make_ledger(engine, settings, currencies)
+    ledger = make_ledger(engine, settings.model_copy(update=PATIENCE), currencies)
     await ledger.start()
     yield Bank(engine, ledger, currencies)
     await ledger.stop()
@@ -25,7 +28,7 @@ async def bank(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank]:
 @pytest.fixture
 async def other_bank(engine: AsyncEngine, settings: Settings, bank: Bank) -> AsyncIterator[Bank]:
     """A second process of the service on the same database."""
-    ledger = make_ledger(engine, settings, bank.currencies)
+    ledger = make_ledger(engine, settings.model_copy(update=PATIENCE), bank.currencies)
     await ledger.start()
     yield Bank(engine, ledger, bank.currencies)
     await ledger.stop()
