@@ -26,7 +26,8 @@ POST_ENTRIES = """
 CREATE FUNCTION post_ledger_entries() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 -- The only writer of wallets.balance, sequence and posted_at. Runs once per INSERT, over all its rows:
 -- each transaction is COMPLETED, posted whole, once, and sums to zero per currency; each wallet is active and its
--- chain of entries goes on from where it stood, without a gap and never back in time.
+-- chain of entries goes on from where it stood, without a gap and never back in time. No entry overdraws a user's
+-- wallet, not even one that a later entry makes good: the CHECK of the wallet sees only where the chain ends.
 DECLARE
     broken record;
     expected bigint;
@@ -65,8 +66,8 @@ BEGIN
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_sum_to_zero';
     END IF;
 
-    SELECT e.wallet_id, e.sequence INTO broken
-    FROM (SELECT wallet_id, sequence, balance_before, created_at,
+    SELECT e.wallet_id, e.sequence, w.kind = 'USER' AND e.balance_after < w.held AS overdrawn INTO broken
+    FROM (SELECT wallet_id, sequence, balance_before, balance_after, created_at,
                  lag(sequence) OVER chain AS previous_sequence,
                  lag(balance_after) OVER chain AS previous_balance,
                  lag(created_at) OVER chain AS previous_time
@@ -76,8 +77,12 @@ BEGIN
        OR e.sequence <> coalesce(e.previous_sequence, w.sequence) + 1
        OR e.balance_before <> coalesce(e.previous_balance, w.balance)
        OR e.created_at < coalesce(e.previous_time, w.posted_at)
+       OR (w.kind = 'USER' AND e.balance_after < w.held)
     LIMIT 1;
-    IF FOUND THEN
+    IF FOUND AND broken.overdrawn THEN
+        RAISE EXCEPTION 'entry % of wallet % spends more than is available', broken.sequence, broken.wallet_id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'wallets_available_not_negative';
+    ELSIF FOUND THEN
         RAISE EXCEPTION 'entry % of wallet % does not continue the chain of an active wallet', broken.sequence, broken.wallet_id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_continue_chain';
     END IF;
@@ -98,11 +103,14 @@ END $$
 
 CHECK_REFERENCES = """
 CREATE FUNCTION check_transaction_references() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
--- Foreign keys of a whole batch in one look. Sound because users, wallets and currencies are never deleted.
+-- Foreign keys of a whole batch in one look, and that what may settle is in its wallets' currency.
+-- Sound because users, wallets and currencies are never deleted and keep their ids.
 DECLARE
     broken record;
 BEGIN
-    SELECT t.id INTO broken
+    SELECT t.id, t.currency,
+           c.code IS NOT NULL AND t.status <> 'FAILED' AND (s.currency <> t.currency OR r.currency <> t.currency) AS mismatched
+    INTO broken
     FROM new_transactions t
     LEFT JOIN users u ON u.id = t.initiator_id
     LEFT JOIN wallets s ON s.id = t.sender_wallet_id
@@ -111,8 +119,12 @@ BEGIN
     WHERE u.id IS NULL OR c.code IS NULL
        OR (s.id IS NULL AND t.sender_wallet_id IS NOT NULL)
        OR (r.id IS NULL AND t.receiver_wallet_id IS NOT NULL)
+       OR (t.status <> 'FAILED' AND (s.currency <> t.currency OR r.currency <> t.currency))
     LIMIT 1;
-    IF FOUND THEN
+    IF FOUND AND broken.mismatched THEN
+        RAISE EXCEPTION 'transaction % is in %, but its wallets are not', broken.id, broken.currency
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'transactions_currency_of_wallets';
+    ELSIF FOUND THEN
         RAISE EXCEPTION 'transaction % names a user, wallet or currency that does not exist', broken.id
             USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'transactions_references_exist';
     END IF;
@@ -142,9 +154,7 @@ BEGIN
         RAISE EXCEPTION 'kind, owner, currency and creation of wallet % never change', OLD.id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'wallets_identity_is_final';
     END IF;
-    IF (NEW.status, NEW.name, NEW.held) IS DISTINCT FROM (OLD.status, OLD.name, OLD.held) THEN
-        NEW.version := OLD.version + 1;
-    END IF;
+    NEW.version := OLD.version + ((NEW.status, NEW.name, NEW.held) IS DISTINCT FROM (OLD.status, OLD.name, OLD.held))::int;
     RETURN NEW;
 END $$
 """
@@ -225,6 +235,12 @@ INSERT_ONLY = {
     "currencies": ("DELETE OR TRUNCATE", "the ledger refers to currencies for ever"),
 }
 
+# What entries and transactions refer to, or are read by, without a foreign key.
+FINAL_COLUMNS = {
+    "users": ("id", "the ledger refers to users for ever"),
+    "currencies": ("code, exponent", "every amount ever written is in these units"),
+}
+
 
 def upgrade() -> None:
     """Create the functions and hang them on the tables."""
@@ -243,6 +259,11 @@ def upgrade() -> None:
         op.execute(
             f"CREATE TRIGGER {table}_insert_only BEFORE {events} ON {table} "
             f"FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('{table}_insert_only', '{reason}')"
+        )
+    for table, (columns, reason) in FINAL_COLUMNS.items():
+        op.execute(
+            f"CREATE TRIGGER {table}_identity_is_final BEFORE UPDATE OF {columns} ON {table} "
+            f"FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('{table}_identity_is_final', '{reason}')"
         )
 
 

@@ -40,9 +40,14 @@ FOR_ADMINISTRATOR = (
 )
 
 GRANTS = (
+    # PostgreSQL's own default since 15, but not in a database that began on 14: an operator of one's own on the ledger's
+    # types would decide what the triggers' comparisons say.
+    "REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC",
     "GRANT USAGE ON SCHEMA {schema} TO {role}",
     "GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}",
-    "GRANT INSERT ON users, wallets, wallet_openings, transactions, ledger_entries, outbox, audit_log TO {role}",
+    "GRANT INSERT ON users, wallets, wallet_openings, transactions, ledger_entries, audit_log TO {role}",
+    # Not the id: the sequence gives it, and the relay reads in its order.
+    "GRANT INSERT (created_at, payload) ON outbox TO {role}",
     # Not the balance: that follows from the entries.
     "GRANT UPDATE (status, name, held) ON wallets TO {role}",
     "GRANT UPDATE (status, completed_at, failure_code, failure_field, failure_available) ON transactions TO {role}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncpg
+import pytest
 
 ROLE = "paycore_app"
 AT = "'2030-01-01T00:00:00Z'"
@@ -45,10 +46,12 @@ def transaction(number: int = NEW, **columns: str) -> str:
     return f"INSERT INTO transactions ({', '.join(values)}) VALUES ({', '.join(values.values())});"
 
 
-def entries(*legs: Leg, number: int = NEW, at: str = LATER, first_leg: int = 0, balance_after: int | None = None) -> str:
+def entries(
+    *legs: Leg, number: int = NEW, at: str = LATER, first_leg: int = 0, leg_step: int = 1, balance_after: int | None = None
+) -> str:
     """One INSERT of a transaction's entries, with the arithmetic done right unless `balance_after` is given."""
     rows = ", ".join(
-        f"({uid(number)}, {first_leg + leg}, {wallet}, {sequence}, {amount}, {before}, "
+        f"({uid(number)}, {first_leg + leg * leg_step}, {wallet}, {sequence}, {amount}, {before}, "
         f"{before + amount if balance_after is None else balance_after}, {at})"
         for leg, (wallet, sequence, amount, before) in enumerate(legs)
     )
@@ -71,6 +74,8 @@ def wallet(number: int, **columns: str) -> str:
     return f"INSERT INTO wallets ({', '.join(values)}) VALUES ({', '.join(values.values())});"
 
 
+# One that names neither side may have any legs.
+SEVERAL_LEGS = transaction(sender_wallet_id="NULL", receiver_wallet_id="NULL")
 PAYMENT = entries((A, 3, -100, 7000), (B, 2, 100, 3000))
 """The entries that NEW calls for."""
 
@@ -116,3 +121,20 @@ async def fingerprint(connection: asyncpg.Connection) -> dict[str, str]:
     """What stands in each table."""
     query = "SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {} AS t"
     return {table: await connection.fetchval(query.format(table)) for table in _TABLES}
+
+
+async def assert_refused(owner: asyncpg.Connection, sql: str, rule: str) -> None:
+    """The statements, sent as one and so one transaction, break this rule and change nothing."""
+    before = await fingerprint(owner)
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError) as refused:
+        await owner.execute(sql)
+    assert refused.value.constraint_name == rule
+    assert await fingerprint(owner) == before
+
+
+async def assert_forbidden(owner: asyncpg.Connection, sql: str) -> None:
+    """The service's role has no privilege for the statements, and they change nothing."""
+    before = await fingerprint(owner)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await owner.execute(f"SET LOCAL ROLE {ROLE}; {sql}")
+    assert await fingerprint(owner) == before

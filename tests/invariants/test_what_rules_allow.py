@@ -1,0 +1,87 @@
+"""What keeps every rule is accepted in plain SQL, from the service's own role; and what the rules make of it."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+
+from app.services.verification import verify
+from app.settings import Settings
+from tests.invariants.small_ledger import (
+    AT,
+    DEPOSITS_USD,
+    NEW,
+    PAYMENT,
+    PENDING,
+    ROLE,
+    SEVERAL_LEGS,
+    A,
+    B,
+    E,
+    G,
+    entries,
+    fingerprint,
+    transaction,
+    uid,
+    write_small_ledger,
+)
+
+FROM_A, TO_B = (A, 3, -100, 7000), (B, 2, 100, 3000)
+
+
+@pytest.fixture(autouse=True)
+async def small_ledger(owner: asyncpg.Connection) -> None:
+    await write_small_ledger(owner)
+
+
+async def test_what_keeps_every_rule_is_accepted(owner: asyncpg.Connection, settings: Settings) -> None:
+    async with owner.transaction():
+        await owner.execute(f"SET LOCAL ROLE {ROLE}")
+        await owner.execute(transaction() + PAYMENT)
+        await owner.execute(f"UPDATE transactions SET status = 'COMPLETED', completed_at = {AT} WHERE id = {uid(PENDING)}")
+        await owner.execute(entries((A, 4, -100, 6900), (B, 3, 100, 3100), number=PENDING))
+        await owner.execute(f"UPDATE wallets SET held = 6800 WHERE id = {A}")
+    assert await _wallet(owner, A) == (6800, 4, 2)
+    assert await _wallet(owner, B) == (3200, 3, 1)
+    assert await verify(settings) == []
+
+
+async def test_a_refused_transaction_may_name_wallets_in_other_currencies(owner: asyncpg.Connection) -> None:
+    refused = transaction(currency="'JPY'", receiver_wallet_id=G, status="'FAILED'", failure_code="'CURRENCY_MISMATCH'")
+    await owner.execute(f"SET ROLE {ROLE}; {refused}")
+    assert await owner.fetchval(f"SELECT failure_code FROM transactions WHERE id = {uid(NEW)}") == "CURRENCY_MISMATCH"
+
+
+async def test_a_pending_transaction_may_fail(owner: asyncpg.Connection) -> None:
+    await owner.execute(f"SET ROLE {ROLE}")
+    failed = f"UPDATE transactions SET status = 'FAILED', failure_code = 'INSUFFICIENT_FUNDS' WHERE id = {uid(PENDING)}"
+    assert await owner.execute(failed) == "UPDATE 1"
+
+
+async def test_a_transaction_may_have_many_legs_if_each_currency_sums_to_zero(owner: asyncpg.Connection) -> None:
+    await owner.execute(f"SET ROLE {ROLE}")
+    await owner.execute(SEVERAL_LEGS + entries(FROM_A, TO_B, (E, 2, -50, 5000), (G, 1, 50, 0)))
+    assert await _wallet(owner, E) == (4950, 2, 1)
+    assert await _wallet(owner, G) == (50, 1, 1)
+
+
+async def test_a_balance_never_wraps_round(owner: asyncpg.Connection) -> None:
+    most = 2**63 - 1
+    before = await fingerprint(owner)
+    for leg in ((DEPOSITS_USD, 2, -most, -10000), (B, 2, most, 3000)):
+        with pytest.raises(asyncpg.NumericValueOutOfRangeError):
+            await owner.execute(transaction() + entries(leg, balance_after=0))
+    assert await fingerprint(owner) == before
+
+
+async def test_a_version_counts_changes_and_cannot_be_set(owner: asyncpg.Connection) -> None:
+    await owner.execute(f"UPDATE wallets SET version = 9 WHERE id = {A}")
+    assert await _wallet(owner, A) == (7000, 2, 1)
+    await owner.execute(f"UPDATE wallets SET version = 9, name = 'Another' WHERE id = {A}")
+    assert await _wallet(owner, A) == (7000, 2, 2)
+
+
+async def _wallet(owner: asyncpg.Connection, wallet_id: str) -> tuple[int, int, int]:
+    row = await owner.fetchrow(f"SELECT balance, sequence, version FROM wallets WHERE id = {wallet_id}")
+    assert row is not None
+    return row["balance"], row["sequence"], row["version"]
