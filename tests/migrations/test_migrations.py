@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import os
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
+import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.db import migrate
@@ -67,15 +72,37 @@ async def test_revisions_form_one_line_numbered_in_order() -> None:
 
 
 async def test_two_migrations_at_once_take_turns(fresh: Settings, empty_database: str, database: str) -> None:
-    await asyncio.gather(migrate.upgrade(fresh), migrate.upgrade(fresh))
+    assert fresh.redis_url is not None
+    servers = {"PAYCORE_DATABASE_URL": empty_database, "PAYCORE_REDIS_URL": fresh.redis_url.get_secret_value()}
+    command = (sys.executable, "-m", "app.cli", "migrate")
+    async with _turn_taken(empty_database) as both_wait:
+        jobs = [
+            await asyncio.create_subprocess_exec(*command, cwd=migrate.SCRIPTS.parent, env={**os.environ, **servers}, stdout=PIPE)
+            for _ in range(2)
+        ]
+        await both_wait()
+    said = [await job.communicate() for job in jobs]
+    assert [job.returncode for job in jobs] == [0, 0]
+    assert [out.decode() for out, _ in said] == [f"The database is at {migrate.head()}.\n"] * 2
     assert await describe(empty_database) == await describe(database)
 
 
-async def test_a_database_that_is_one_revision_behind_is_not_up_to_date(fresh: Settings, database_engine: AsyncEngine) -> None:
+async def test_only_a_database_at_the_newest_revision_is_up_to_date(fresh: Settings, database_engine: AsyncEngine) -> None:
+    assert not await migrate.at_head(database_engine)
     await migrate.upgrade(fresh, _revisions()[-2])
     assert not await migrate.at_head(database_engine)
     await migrate.upgrade(fresh)
     assert await migrate.at_head(database_engine)
+    async with database_engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert not await migrate.at_head(database_engine)
+
+
+async def test_migrating_twice_changes_nothing(fresh: Settings, empty_database: str) -> None:
+    await migrate.upgrade(fresh)
+    made = await describe(empty_database)
+    await migrate.upgrade(fresh)
+    assert await describe(empty_database) == made
 
 
 async def test_the_models_are_what_the_migrations_make(fresh: Settings, empty_database: str, database: str) -> None:
@@ -93,6 +120,24 @@ async def test_alembic_sees_nothing_left_to_migrate(database: str) -> None:
 
     await _with_sqlalchemy(database, compare)
     assert differences == []
+
+
+@asynccontextmanager
+async def _turn_taken(url: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Hold what migrations wait for, so that they start at one moment; gives what waits until two of them wait."""
+    connection = await asyncpg.connect(url)
+
+    async def both_wait() -> None:
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        async with asyncio.timeout(30):
+            while await connection.fetchval(waiting) < 2:  # noqa: ASYNC110 - the event is PostgreSQL's
+                await asyncio.sleep(0.05)
+
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1)", migrate._ADVISORY_LOCK)
+        yield both_wait
+    finally:
+        await connection.close()
 
 
 async def _with_sqlalchemy(url: str, action: Callable[[Connection], None]) -> None:
