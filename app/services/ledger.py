@@ -79,8 +79,9 @@ class Outcome:
     """The entries written now; none for a replay."""
     replayed: bool
     refusal: Refusal | None
-    wallets: tuple[Wallet, ...] = ()
-    """The wallets of these entries, as they were locked: before the batch."""
+    wallets: tuple[Wallet, ...] = field(default=(), compare=False)
+    """The wallets of these entries, as they were locked: before the batch. Company for the answer, not part of it: two
+    batches may answer the same from different starts."""
 
 
 @dataclass(slots=True)
