@@ -83,7 +83,7 @@ def serve(
         raise ConfigurationError("PAYCORE_REDIS_URL is not set. For a demo with its own servers run `paycore dev`.")
     asyncio.run(_require_migrated(settings))
     uvicorn.run(
-        "app.main:create_app",
+        "app.main:create_process_app",
         factory=True,
         host=host or settings.host,
         port=port or settings.port,

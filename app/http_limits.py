@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from uuid import uuid4
+import secrets
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
-_HEADER = "x-request-id"
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_HEADER = b"x-request-id"
+
+
+def _header(scope: Scope, name: bytes) -> bytes:
+    """A header's value, or nothing. Servers give names in lower case; this is asked for each request."""
+    return next((value for key, value in scope["headers"] if key == name), b"")
 
 
 class RequestId:
@@ -24,13 +28,13 @@ class RequestId:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(_HEADER, "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
-        scope.setdefault("state", {})["request_id"] = request_id
+        given = _header(scope, _HEADER)
+        request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16).encode()
+        scope.setdefault("state", {})["request_id"] = request_id.decode()
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[_HEADER] = request_id
+                message.setdefault("headers", []).append((_HEADER, request_id))
             await send(message)
 
         await self._app(scope, receive, send_with_id)
@@ -48,7 +52,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        declared = Headers(scope=scope).get("content-length", "0")
+        declared = _header(scope, b"content-length")
         scope.setdefault("state", {})["body_too_large"] = declared.isdigit() and int(declared) > self._limit
         received = 0
 

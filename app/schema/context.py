@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar
 from uuid import UUID
@@ -16,6 +17,7 @@ from app.records import Entry, Transaction, User, Wallet
 from app.services import reading
 from app.services.container import Services
 from app.services.reading import Party
+from app.services.transfers import TransferResult
 
 T = TypeVar("T")
 
@@ -52,6 +54,24 @@ class Loaders:
         """By wallet: what either side may know of the other."""
         return _by_id(lambda ids: reading.load_parties(self._services.engine, ids))
 
+    def remember(self, result: TransferResult) -> None:
+        """Know what was committed with a transfer, so that nothing of it is read again."""
+        assert result.transaction is not None
+        shown = []
+        for entry in result.entries:
+            wallet = _after(result.wallets[entry.wallet_id], entry)
+            may_load = reading.may_load_wallet(self._viewer, wallet)
+            self.wallets.prime(wallet.id, wallet if may_load else None, force=True)
+            if may_load:
+                shown.append(entry)
+        self.entries.prime(result.transaction.id, tuple(shown))
+        self.transactions.prime(result.transaction.id, result.transaction)
+
+
+def _after(wallet: Wallet, entry: Entry) -> Wallet:
+    """The wallet as it stands right after its entry."""
+    return replace(wallet, balance=entry.balance_after, sequence=entry.sequence, posted_at=entry.created_at)
+
 
 def _by_id(load: Callable[[list[UUID]], Awaitable[Mapping[UUID, T]]]) -> DataLoader[UUID, T | None]:
     async def load_many(keys: list[UUID]) -> list[T | None]:
@@ -83,6 +103,9 @@ class Context:
         self.connection_params: dict[str, Any] | None = None
         self.document_is_valid = False
         """Whether the operation's document passed validation: errors without a cause are then about its variables."""
+        self.settled: list[TransferResult] = []
+        """Transfers that this operation settled and the loaders have yet to hear of: most answers ask them nothing."""
+        self._loaders: Loaders | None = None
 
     @cached_property
     def viewer(self) -> Viewer:
@@ -97,10 +120,15 @@ class Context:
             raise Unauthenticated("The bearer token has expired.")
         return self.maybe_viewer
 
-    @cached_property
+    @property
     def loaders(self) -> Loaders:
         """The loaders of this operation."""
-        return Loaders(self.services, self.viewer)
+        if self._loaders is None:
+            self._loaders = Loaders(self.services, self.viewer)
+        for result in self.settled:
+            self._loaders.remember(result)
+        self.settled.clear()
+        return self._loaders
 
     def for_operation(self) -> Context:
         """A context of its own for one operation of a long-lived connection."""
@@ -109,7 +137,8 @@ class Context:
     def forget(self) -> None:
         """Look at the world anew: a subscription's next event, or the next mutation of a document."""
         self.__dict__.pop("viewer", None)
-        self.__dict__.pop("loaders", None)
+        self.settled.clear()
+        self._loaders = None
 
 
 Info = strawberry.Info[Context, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from graphql import (
@@ -20,6 +21,7 @@ from graphql import (
     specified_rules,
 )
 from strawberry.types.execution import ParseOptions
+from strawberry.types.graphql import OperationType
 
 from app.errors import BadUserInput
 from app.schema.error_handling import TOO_COMPLEX
@@ -27,6 +29,15 @@ from app.settings import Settings
 
 _MAX_DOCUMENTS = 500
 _MAX_CACHED_LENGTH = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDocument:
+    """A document that passed validation."""
+
+    document: DocumentNode
+    operations: dict[str | None, OperationType]
+    """By name; under None the only one there is."""
 
 
 class DocumentCache:
@@ -38,22 +49,32 @@ class DocumentCache:
             *specified_rules,
             limit_rule(settings.max_query_depth, settings.max_query_aliases),
         )
-        self._documents: OrderedDict[str, DocumentNode] = OrderedDict()
+        self._documents: OrderedDict[str, KnownDocument] = OrderedDict()
 
-    def get(self, query: str) -> DocumentNode | None:
+    def get(self, query: str) -> KnownDocument | None:
         """The validated document of a text seen before."""
-        document = self._documents.get(query)
-        if document is not None:
+        known = self._documents.get(query)
+        if known is not None:
             self._documents.move_to_end(query)
-        return document
+        return known
 
     def put(self, query: str, document: DocumentNode) -> None:
         """Remember a document that is valid."""
         if len(query) > _MAX_CACHED_LENGTH:
             return
-        self._documents[query] = document
+        self._documents[query] = KnownDocument(document, _operation_types(document))
         if len(self._documents) > _MAX_DOCUMENTS:
             self._documents.popitem(last=False)
+
+
+def _operation_types(document: DocumentNode) -> dict[str | None, OperationType]:
+    operations = [definition for definition in document.definitions if isinstance(definition, OperationDefinitionNode)]
+    types: dict[str | None, OperationType] = {
+        one.name.value: OperationType(one.operation.value) for one in operations if one.name is not None
+    }
+    if len(operations) == 1:
+        types[None] = OperationType(operations[0].operation.value)
+    return types
 
 
 def ambiguity(document: DocumentNode, operation_name: str | None) -> GraphQLError | None:

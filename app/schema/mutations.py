@@ -13,8 +13,8 @@ from app.records import WalletStatus
 from app.schema.context import Context, Info
 from app.schema.refusals import UserError, user_errors
 from app.schema.scalars import CurrencyCode, DecimalText
-from app.schema.types import Transaction, Wallet, after_entries
-from app.services import reading, transfers, wallets
+from app.schema.types import Transaction, Wallet
+from app.services import transfers, wallets
 from app.services.transfers import TransferResult
 
 
@@ -215,19 +215,9 @@ def _transfer_payload(info: Info, result: TransferResult) -> TransferPayload:
 
 
 def _transaction(info: Info, result: TransferResult) -> Transaction | None:
-    """The transaction of a result. What was committed with it is handed to the loaders, so that nothing is read again."""
+    """The transaction of a result."""
     if result.transaction is None:
         return None
     if result.entries:
-        context = info.context
-        loaders, viewer = context.loaders, context.viewer
-        shown = []
-        for entry in result.entries:
-            wallet = after_entries(result.wallets[entry.wallet_id], entry)
-            may_load = reading.may_load_wallet(viewer, wallet)
-            loaders.wallets.prime(wallet.id, wallet if may_load else None, force=True)
-            if may_load:
-                shown.append(entry)
-        loaders.entries.prime(result.transaction.id, tuple(shown))
-        loaders.transactions.prime(result.transaction.id, result.transaction)
+        info.context.settled.append(result)
     return Transaction.of(info, result.transaction)

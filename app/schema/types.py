@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -321,8 +320,3 @@ class LedgerStatus:
     outbox_pending: BigInt
     outbox_lag_seconds: float
     hot_wallets: list[Wallet] = strawberry.field(description="The wallets with the most entries lately.")
-
-
-def after_entries(wallet: records.Wallet, entry: records.Entry) -> records.Wallet:
-    """The wallet as it stands right after its entry."""
-    return replace(wallet, balance=entry.balance_after, sequence=entry.sequence, posted_at=entry.created_at)

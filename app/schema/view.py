@@ -26,6 +26,13 @@ from app.schema.context import Context
 from app.schema.websocket import Adapter, TransportHandler
 from app.services.container import Services
 
+_REQUEST_MEMBERS: Mapping[str, tuple[type, str]] = {
+    "query": (str, "a string"),
+    "operationName": (str, "a string"),
+    "variables": (dict, "an object"),
+    "extensions": (dict, "an object"),
+}
+
 
 class PaycoreView(GraphQL[Context, None]):
     """The /graphql endpoint."""
@@ -91,12 +98,23 @@ class PaycoreView(GraphQL[Context, None]):
                 return None, Unavailable()
             raise
 
-    async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData | list[GraphQLRequestData]:
+    async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData:
         """The operation of a request. Raises HTTPException for whatever has not the shape of one."""
-        data = await super().parse_http_body(request)
-        if isinstance(data, GraphQLRequestData) and not isinstance(data.operation_name, str | None):
-            raise HTTPException(400, "The GraphQL operation's `operationName` must be a string or null, if provided.")
-        return data
+        if request.method == "GET":
+            data = self.parse_query_params(request.query_params)
+        elif (request.content_type or "").partition(";")[0].strip().lower() == "application/json":
+            data = self.parse_json(await request.get_body())
+        else:
+            raise HTTPException(400, "Unsupported content type")
+        for name, (type_, wanted) in _REQUEST_MEMBERS.items():
+            if not isinstance(data.get(name), type_ | None):
+                raise HTTPException(400, f"The GraphQL operation's `{name}` must be {wanted} or null, if provided.")
+        return GraphQLRequestData(
+            query=data.get("query"),
+            variables=data.get("variables"),
+            operation_name=data.get("operationName"),
+            extensions=data.get("extensions"),
+        )
 
     def parse_json(self, data: str | bytes) -> Any:
         """A JSON object. Lone surrogates and invalid UTF-8 are no JSON here."""
