@@ -28,7 +28,8 @@ logger = logging.getLogger(__name__)
 # InternalClientError: asyncpg's protocol, confused by a connection that went away while a statement was being sent.
 _DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 _STANDBY_SECONDS = 1.0
-_FIRST_IDLE_SECONDS = 0.001
+_BUSY_PAUSE_SECONDS = 0.005
+"""Between looks at a busy outbox that was empty after the last one: looking for each single row would take a core."""
 _CLOSE_TIMEOUT_SECONDS = 2.0
 
 
@@ -90,24 +91,24 @@ class OutboxRelay:
     async def _lead(self, connection: asyncpg.Connection, stop: asyncio.Event) -> None:
         self._low_water = LowWater()
         self._unreadable.clear()
-        idle = Backoff(min(_FIRST_IDLE_SECONDS, self._settings.relay_idle_seconds), self._settings.relay_idle_seconds)
+        idle = Backoff(min(_BUSY_PAUSE_SECONDS, self._settings.relay_idle_seconds), self._settings.relay_idle_seconds)
         redis_away = Backoff(0.05, 5.0)
         while not stop.is_set():
             try:
-                worked = await self._relay_some(connection)
+                found = await self._relay_some(connection)
             except NotPublished as error:
                 self._report_redis(error)
                 await _pause(stop, redis_away.next())
                 continue
-            if worked:
+            if found:
                 self._report_redis(None)
                 redis_away.reset()
                 idle.reset()
-            else:
+            if found < self._settings.relay_batch_limit:
                 await _pause(stop, idle.next())
 
-    async def _relay_some(self, connection: asyncpg.Connection) -> bool:
-        """Publish and delete what waits, up to the limit; whether there was any. Raises NotPublished; then all rows stay."""
+    async def _relay_some(self, connection: asyncpg.Connection) -> int:
+        """Publish and delete what waits, up to the limit; how much there was. Raises NotPublished; then all rows stay."""
         claim = await outbox_sql.claim(connection, self._low_water.id, self._settings.relay_batch_limit)
         messages: list[tuple[str, str]] = []
         published: list[int] = []
@@ -125,7 +126,7 @@ class OutboxRelay:
         if claim.rows:
             self._low_water.deleted(claim, await outbox_sql.delete(connection, published))
         self._low_water.passed(claim)
-        return bool(published)
+        return len(published)
 
     def _report_database(self, error: Exception | None) -> None:
         if error is not None and not self._database_away:
