@@ -93,6 +93,8 @@ def serve(
         timeout_graceful_shutdown=_GRACEFUL_SECONDS,
         access_log=False,
         server_header=False,
+        # Nothing here asks for the client's address yet, and a header that anyone can send would not be believed.
+        proxy_headers=False,
         log_level=settings.log_level,
     )
 

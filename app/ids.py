@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal, cast
 from uuid import UUID
 
@@ -23,6 +24,8 @@ MAX_LEGS = 1 << LEG_BITS
 _LEG_MASK = MAX_LEGS - 1
 _VERSION_7 = 0x7 << 76
 _VARIANT = 0b10 << 62
+_REMEMBERED = 16_384
+"""Public ids that are not decoded anew: the same few wallets are named again and again."""
 
 
 def new_id(moment: datetime) -> UUID:
@@ -70,6 +73,7 @@ def decode(prefix: Prefix, text: str) -> UUID | None:
     return decoded[1] if decoded is not None and decoded[0] == prefix else None
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def decode_any(text: str) -> tuple[str, UUID] | None:
     """The prefix and the UUID of any public id; None where it is malformed."""
     if len(text) != 30:

@@ -53,8 +53,7 @@ class _Waiting:
 
     @property
     def wallet_ids(self) -> set[UUID]:
-        requests = self.unit.requests
-        return {r.sender_wallet_id for r in requests} | {r.receiver_wallet_id for r in requests}
+        return {wallet_id for request in self.unit.requests for wallet_id in request.wallet_ids}
 
     def settled(self, outcomes: tuple[Outcome, ...]) -> None:
         """Answer with the outcomes."""

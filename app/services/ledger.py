@@ -52,6 +52,11 @@ class TransferRequest:
         """What makes it unique, for ever."""
         return self.initiator_id, self.idempotency_key
 
+    @property
+    def wallet_ids(self) -> tuple[UUID, UUID]:
+        """Who pays, and who is paid."""
+        return self.sender_wallet_id, self.receiver_wallet_id
+
 
 Member = TransferRequest | Refusal
 """A request, or what was wrong with it: a malformed member still counts in an atomic unit."""
@@ -284,7 +289,7 @@ class _Book:
         touched = {
             wallet_id: _Position(position.balance, position.sequence, position.posted_at)
             for request in unit.requests
-            for wallet_id in (request.sender_wallet_id, request.receiver_wallet_id)
+            for wallet_id in request.wallet_ids
             if (position := self.positions.get(wallet_id)) is not None
         }
         return _Savepoint(touched, len(self.settlement.transactions), len(self.settlement.posted))

@@ -22,6 +22,9 @@ _FACTS_LIMIT = 100_000
 """Wallets whose owner and kind are remembered: they never change."""
 
 
+_NO_WALLET: tuple[WalletKind | None, UUID | None] = None, None
+
+
 @dataclass(frozen=True, slots=True)
 class Deferred:
     """A unit that was left out because others hold these wallets."""
@@ -160,7 +163,7 @@ class Settler:
     ) -> list[Answer]:
         needed = await self._wallets_to_lock(connection, units)
         wallets = await ledger_sql.lock_wallets(connection, set().union(*needed), skip_locked=skip_locked)
-        missing = [frozenset(wallet_ids - wallets.keys()) for wallet_ids in needed]
+        missing = [frozenset(wallet_ids.difference(wallets)) for wallet_ids in needed]
         ready = [unit for unit, locked in zip(units, missing, strict=True) if not locked]
         keys = list({request.key for unit in ready for request in unit.requests})
         recorded = await ledger_sql.recorded_transactions(connection, keys)
@@ -174,32 +177,26 @@ class Settler:
 
         Only those are locked: naming a stranger's wallet as the payer cannot hold it up. The core refuses the rest.
         """
-        named = {
-            wallet_id
-            for unit in units
-            for request in unit.requests
-            for wallet_id in (request.sender_wallet_id, request.receiver_wallet_id)
-        }
-        unknown = named - self._facts.keys()
+        named = {wallet_id for unit in units for request in unit.requests for wallet_id in request.wallet_ids}
+        unknown = named.difference(self._facts)
         if unknown:
             if len(self._facts) + len(unknown) > _FACTS_LIMIT:
                 self._facts.clear()
                 unknown = named
             self._facts |= await ledger_sql.wallet_facts(connection, unknown)
-        return [set().union(*map(self._nameable, unit.requests)) for unit in units]
+        return [{wallet_id for request in unit.requests for wallet_id in self._nameable(request)} for unit in units]
 
-    def _nameable(self, request: TransferRequest) -> set[UUID]:
-        kind, owner_id = self._facts.get(request.sender_wallet_id, (None, None))
+    def _nameable(self, request: TransferRequest) -> tuple[UUID, ...]:
+        sender_id, receiver_id = request.wallet_ids
+        kind, owner_id = self._facts.get(sender_id, _NO_WALLET)
         if request.type is TransactionType.TRANSFER:
             usable = kind is WalletKind.USER and owner_id == request.initiator_id
         else:
             usable = kind is WalletKind.SYSTEM
         if not usable:
-            return set()
-        receiver_kind, _ = self._facts.get(request.receiver_wallet_id, (None, None))
-        if receiver_kind is not WalletKind.USER:
-            return {request.sender_wallet_id}
-        return {request.sender_wallet_id, request.receiver_wallet_id}
+            return ()
+        receiver_kind, _ = self._facts.get(receiver_id, _NO_WALLET)
+        return (sender_id, receiver_id) if receiver_kind is WalletKind.USER else (sender_id,)
 
     async def _write(self, connection: asyncpg.Connection, settlement: Settlement, wallets: Mapping[UUID, Wallet]) -> None:
         if not settlement.transactions:
