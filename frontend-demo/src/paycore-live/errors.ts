@@ -52,9 +52,12 @@ export function failureOfClose(event: unknown): Failure {
   return { then: "retry", error: new WatchError("unreachable", message, String(code)) };
 }
 
-/** What the errors of the subscription ask for. */
-export function failureOfErrors(errors: unknown): Failure {
-  const first: unknown = Array.isArray(errors) ? errors[0] : undefined;
+/** What the subscription's GraphQL errors ask for, or whatever else went wrong with it. */
+export function failureOf(errors: unknown): Failure {
+  if (!Array.isArray(errors)) {
+    return unreachable("The connection failed.", errors);
+  }
+  const first: unknown = errors[0];
   const code = member(member(first, "extensions"), "code");
   const message = String(member(first, "message") ?? "The subscription failed.");
   if (code === "UNAUTHENTICATED") {

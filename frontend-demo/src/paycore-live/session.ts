@@ -1,5 +1,5 @@
 import { createClient, type Client } from "graphql-ws/client";
-import { failureOfClose, failureOfErrors, unreachable, type Failure } from "./errors.js";
+import { failureOf, failureOfClose, unreachable, type Failure } from "./errors.js";
 import type { Timing, WebSocketClass } from "./types.js";
 import { WATCH_DOCUMENT } from "./updates.js";
 
@@ -90,7 +90,6 @@ export class Session {
         pong: () => clearTimeout(this.#pongTimer),
         // Before graphql-ws acts on them: a normal closure it would answer with a new connection at once.
         closed: (event) => this.#end(failureOfClose(event)),
-        error: (error) => this.#end(unreachable("The connection failed.", error)),
       },
     });
     return this.#client;
@@ -103,12 +102,12 @@ export class Session {
       {
         next: (result) => {
           if (result.errors !== undefined) {
-            this.#end(failureOfErrors(result.errors));
+            this.#end(failureOf(result.errors));
           } else {
             this.#tell(() => this.#events.data(result.data));
           }
         },
-        error: (error) => this.#end(failureOfErrors(error)),
+        error: (error) => this.#end(failureOf(error)),
         complete: () => this.#end(unreachable("The subscription was completed by the service.")),
       },
     );

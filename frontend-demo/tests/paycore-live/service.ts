@@ -113,7 +113,7 @@ export class Service {
 }
 
 /** Return once the condition holds. */
-export async function soon(condition: () => unknown, milliseconds = 5000): Promise<void> {
+export async function soon(condition: () => unknown, milliseconds = 10_000): Promise<void> {
   const end = performance.now() + milliseconds;
   while (!condition()) {
     if (performance.now() > end) {

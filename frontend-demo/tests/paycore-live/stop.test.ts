@@ -4,6 +4,8 @@ import { Service, pause, soon } from "./service.js";
 import { TIMING, cursorAt, entry, snapshot, watching, type Diary } from "./world.js";
 
 const { setTimeout: realSetTimeout, clearTimeout: realClearTimeout } = globalThis;
+/** Long enough that no timer ends by itself here. */
+const LONG = { ...TIMING, connect: 60_000, ping: 60_000, pong: 60_000 };
 const timers = new Set<unknown>();
 let service: Service;
 
@@ -35,8 +37,8 @@ afterEach(async () => {
 async function nothingIsLeft(diary: Diary): Promise<void> {
   const known = JSON.stringify([diary.told, diary.states, diary.tokensAsked]);
   const connections = service.connections.length;
-  await soon(() => timers.size === 0, 1000);
-  await soon(() => service.open === 0, 1000);
+  await soon(() => timers.size === 0);
+  await soon(() => service.open === 0);
   await pause(100);
   expect(timers.size).toBe(0);
   expect(service.connections.length).toBe(connections);
@@ -46,7 +48,7 @@ async function nothingIsLeft(diary: Diary): Promise<void> {
 }
 
 test("before it has begun", async () => {
-  const diary = watching(service);
+  const diary = watching(service, { timing: LONG });
   expect(timers.size).toBe(1);
   diary.watch.stop();
   await nothingIsLeft(diary);
@@ -55,7 +57,7 @@ test("before it has begun", async () => {
 
 test("while it waits for a token", async () => {
   let give: (token: string) => void = () => undefined;
-  const diary = watching(service, { token: () => new Promise((resolve) => (give = resolve)) });
+  const diary = watching(service, { token: () => new Promise((resolve) => (give = resolve)), timing: LONG });
   await soon(() => diary.watch.state === "connecting");
   diary.watch.stop();
   give("too late");
@@ -69,7 +71,7 @@ test("while it connects", async () => {
     socket.on("error", () => undefined);
   });
   await new Promise<void>((resolve) => hole.listen(0, "127.0.0.1", resolve));
-  const diary = watching({ url: `ws://127.0.0.1:${String((hole.address() as AddressInfo).port)}/graphql` });
+  const diary = watching({ url: `ws://127.0.0.1:${String((hole.address() as AddressInfo).port)}/graphql` }, { timing: LONG });
   await soon(() => swallowed.length === 1);
   diary.watch.stop();
   await nothingIsLeft(diary);
@@ -78,7 +80,8 @@ test("while it connects", async () => {
 });
 
 test("while it is live: the subscription is completed and the socket closed properly", async () => {
-  const diary = watching(service, { timing: { ...TIMING, ping: 20 } });
+  service.answersPings = false;
+  const diary = watching(service, { timing: { ...LONG, ping: 20 } });
   const first = await service.subscribed(0);
   const messages: string[] = [];
   let code: number | undefined;
@@ -96,6 +99,7 @@ test("while it is live: the subscription is completed and the socket closed prop
 
 test("within a callback", async () => {
   const diary = watching(service, {
+    timing: LONG,
     onUpdate: (update) => {
       diary.told.push(update.kind);
       diary.watch.stop();
@@ -108,7 +112,7 @@ test("within a callback", async () => {
 });
 
 test("while it waits to try again", async () => {
-  const diary = watching(service, { timing: { ...TIMING, firstRetry: 60_000, longestRetry: 60_000 } });
+  const diary = watching(service, { timing: { ...LONG, firstRetry: 60_000, longestRetry: 60_000 } });
   (await service.subscribed(0)).close();
   await soon(() => diary.watch.state === "offline");
   expect(timers.size).toBe(1);
@@ -118,7 +122,7 @@ test("while it waits to try again", async () => {
 });
 
 test("a pause leaves nothing either, and resume goes on from the cursor", async () => {
-  const diary = watching(service);
+  const diary = watching(service, { timing: LONG });
   (await service.subscribed(0)).update(snapshot(1), entry(2));
   await soon(() => diary.told.length === 2);
   diary.watch.pause();

@@ -6,7 +6,7 @@ import { watchWallet, type WalletWatch } from "../../src/paycore-live/index.js";
 import type { Service } from "./service.js";
 
 export const WALLET = "wal_01jgfjjz00e008000000000011";
-export const TIMING = { firstRetry: 10, longestRetry: 40, connect: 500, ping: 10_000, pong: 10_000, steady: 60_000 };
+export const TIMING = { firstRetry: 10, longestRetry: 40, connect: 10_000, ping: 10_000, pong: 10_000, steady: 60_000 };
 
 type Sequence = number | bigint;
 
