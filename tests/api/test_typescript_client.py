@@ -1,0 +1,175 @@
+"""The TypeScript client that other teams copy: its own tests, and the client itself against the real service."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app import ids
+from app.auth import mint_token
+from app.settings import Settings
+from tests.api.conftest import Api
+from tests.live_world import World, living_world, running_relay
+from tests.node import FRONTEND, is_new_enough, ready_node
+from tests.processes.test_cli import EXECUTABLE, servers_of
+from tests.waiting import soon
+
+
+class Watcher:
+    """A Node process with the client in it, and what the client told so far."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.told: list[dict[str, Any]] = []
+
+    def said(self, name: str) -> list[Any]:
+        """What it told under this name."""
+        return [line[name] for line in self.told if name in line]
+
+    def entries(self) -> list[dict[str, Any]]:
+        return [update["entry"] for update in self.said("update") if update["kind"] == "ENTRY"]
+
+    async def read(self) -> None:
+        assert self.process.stdout is not None
+        async for line in self.process.stdout:
+            self.told.append(json.loads(line))
+
+    async def stop(self) -> int:
+        """Have it stop the watch; the exit code of the process, which ends when nothing is left in it."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        async with asyncio.timeout(20):
+            return await self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The client and its command line as JavaScript."""
+    directory = tmp_path_factory.mktemp("typescript-client")
+    ready_node().run("typescript/bin/tsc", "--noEmit", "false", "--outDir", directory)
+    (directory / "package.json").write_text('{"type": "module"}')
+    (directory / "node_modules").symlink_to(FRONTEND / "node_modules")
+    return directory / "tests" / "watch.js"
+
+
+@asynccontextmanager
+async def watching(script: Path, url: str, wallet_id: str, token: str) -> AsyncIterator[Watcher]:
+    node = ready_node()
+    process = await asyncio.create_subprocess_exec(
+        node.executable, script, f"{url.replace('http', 'ws', 1)}/graphql", wallet_id,
+        env=node.environment(PAYCORE_TOKEN=token), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    watcher = Watcher(process)
+    reading = asyncio.create_task(watcher.read())
+    try:
+        yield watcher
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        await reading
+
+
+@contextmanager
+def api_process(settings: Settings, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    environment = {"PATH": "/usr/bin:/bin", **servers_of(settings)}
+    process = subprocess.Popen([EXECUTABLE, "serve", "--port", str(port)], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def pay_until(enough: asyncio.Event, world: World) -> int:
+    """Have alice pay bob without a break; how often she did."""
+    paid = 0
+    while not enough.is_set():
+        await world.pay(5)
+        paid += 5
+        await asyncio.sleep(0.1)
+    return paid
+
+
+def test_the_clients_own_tests_pass() -> None:
+    ready_node().run("vitest/vitest.mjs", "run")
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [("v20.19.0\n", True), ("v22.12.1", True), ("v26.0.0", True),
+     ("v20.18.9", False), ("v21.7.3", False), ("v22.11.0", False), ("v18.20.0", False), ("", False), ("nonsense", False)],
+)  # fmt: skip
+def test_an_old_node_of_the_machine_is_not_used(version: str, expected: bool) -> None:
+    assert is_new_enough(version) is expected
+
+
+def test_the_lock_of_npm_names_no_registry() -> None:
+    packages = json.loads((FRONTEND / "package-lock.json").read_text())["packages"]
+    assert len(packages) > 1
+    assert [name for name, package in packages.items() if "resolved" in package] == []
+
+
+@pytest.mark.slow
+async def test_it_gets_every_entry_once_and_in_order_while_the_api_is_killed_and_restarted(
+    settings: Settings, engine: AsyncEngine, compiled: Path, free_port: int
+) -> None:
+    token = mint_token("bob", settings)
+    async with living_world(engine, settings) as world, running_relay(settings):
+        wallet_id = ids.encode("wal", world.bob_wallet)
+        async with (
+            watching(compiled, f"http://127.0.0.1:{free_port}", wallet_id, token) as watcher,
+            asyncio.TaskGroup() as tasks,
+        ):
+
+            def lives(times: int) -> bool:
+                return watcher.said("state").count("live") >= times
+
+            with api_process(settings, free_port) as first:
+                await soon(lambda: lives(1), 30)
+                enough = asyncio.Event()
+                paying = tasks.create_task(pay_until(enough, world))
+                await soon(lambda: len(watcher.entries()) > 20, 30)
+                first.kill()
+                await asyncio.to_thread(first.wait, 30)
+            with api_process(settings, free_port) as second:
+                await soon(lambda: lives(2), 30)
+                second.send_signal(signal.SIGTERM)
+                await asyncio.to_thread(second.wait, 30)
+            with api_process(settings, free_port):
+                await soon(lambda: lives(3), 30)
+                enough.set()
+                paid = await paying
+                await soon(lambda: len(watcher.entries()) >= paid, 30)
+                assert await watcher.stop() == 0
+        entries = watcher.entries()
+        assert [entry["sequence"] for entry in entries] == [str(number) for number in range(1, paid + 1)]
+        assert [entry["balanceAfter"]["amount"] for entry in entries] == [f"{n // 100}.{n % 100:02}" for n in range(1, paid + 1)]
+        states = watcher.said("state")
+        assert states[-3:] == ["connecting", "catching-up", "live"], "and nothing is told of the stop"
+        assert watcher.said("asked").count("token") == states.count("connecting") >= 3
+
+
+async def test_it_ends_by_itself_where_the_wallet_is_not_ones_own(api: Api, compiled: Path) -> None:
+    wallet_id = await api.wallet("bob")
+    async with watching(compiled, api.url, wallet_id, api.token("carol")) as watcher:
+        await watcher.process.wait()
+    assert watcher.told[-1] == {"end": "refused", "code": "NOT_FOUND"}
+
+
+async def test_it_asks_for_a_second_token_where_the_first_is_refused_and_then_tells(api: Api, compiled: Path) -> None:
+    wallet_id = await api.wallet("bob")
+    async with watching(compiled, api.url, wallet_id, "nonsense") as watcher:
+        await watcher.process.wait()
+    assert watcher.told[-1]["end"] == "unauthenticated"
+    assert watcher.told[-1]["code"] in {"4401", "4403"}
+    assert len(watcher.said("asked")) == 2
