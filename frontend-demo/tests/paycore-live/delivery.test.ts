@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Service, pause, soon } from "./service.js";
-import { WALLET, cursorAt, entries, entriesTold, entry, positionAt, snapshot, state, wallet, watching, type Diary } from "./world.js";
+import { WALLET, cursorAt, entries, entriesTold, entry, positionAt, snapshot, state, wallet } from "./world.js";
+import { watching, type Diary } from "./world.js";
 
 let service: Service;
 let diary: Diary;

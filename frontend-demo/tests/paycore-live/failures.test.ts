@@ -196,7 +196,8 @@ describe("pauses", () => {
     diary = watching(service, { timing: { ...TIMING, firstRetry: 8, longestRetry: 64, steady } });
     await soon(() => service.connections.length === 5);
     diary.watch.stop();
-    const pauses = timeouts.mock.calls.map((call) => call[1] ?? 0).filter((milliseconds) => [8, 16, 32, 64].includes(milliseconds));
+    const asked = timeouts.mock.calls.map((call) => call[1] ?? 0);
+    const pauses = asked.filter((milliseconds) => [8, 16, 32, 64].includes(milliseconds));
     expect(pauses.slice(0, 4)).toEqual(wanted);
   });
 });
