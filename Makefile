@@ -23,6 +23,10 @@ run: $(READY) ## Start everything: PostgreSQL, Redis, demo data, API and relay o
 test: $(READY) ## Run all tests, on real servers
 	@$(BIN)/python -m pytest
 
+.PHONY: bench
+bench: $(READY) ## Measure Paycore against SQL on the same server; QUICK=1 takes 3 minutes
+	@$(BIN)/python -m bench $(if $(QUICK),--profile quick)
+
 .PHONY: check
 check: $(READY) ## Check format, lint, types, layers, the lock and what is generated; changes nothing
 	$(BIN)/ruff format --check .

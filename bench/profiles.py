@@ -1,0 +1,71 @@
+"""How long and how much: the full benchmark, the quick one, and one that only shows that everything runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Seconds and counts of one run. Every figure is the median of its rounds."""
+
+    name: str
+    rounds: int
+    seconds: float
+    """Of one measurement; a warm-up of a fifth of it goes before."""
+    connections: tuple[int, ...]
+    """Of `single`; the other figures use the count that served it best."""
+    baseline_clients: tuple[int, ...]
+    latency_seconds: float
+    """Of each of the three rates."""
+    live_seconds: float
+    live_subscribers: int
+    grown_entries: int
+    """Entries in the ledger of the growth figures."""
+    memory_transfers: int
+    memory_subscribers: int
+
+
+FULL = Profile(
+    name="full",
+    rounds=3,
+    seconds=5,
+    connections=(16, 64, 128),
+    baseline_clients=(4, 8, 16, 32),
+    latency_seconds=15,
+    live_seconds=15,
+    live_subscribers=500,
+    grown_entries=5_000_000,
+    memory_transfers=1_000_000,
+    memory_subscribers=2000,
+)
+
+QUICK = Profile(
+    name="quick",
+    rounds=2,
+    seconds=1.5,
+    connections=(16, 64, 128),
+    baseline_clients=(8, 16),
+    latency_seconds=4,
+    live_seconds=4,
+    live_subscribers=500,
+    grown_entries=200_000,
+    memory_transfers=40_000,
+    memory_subscribers=500,
+)
+
+SMOKE = Profile(
+    name="smoke",
+    rounds=1,
+    seconds=0.3,
+    connections=(8,),
+    baseline_clients=(2,),
+    latency_seconds=0.5,
+    live_seconds=1,
+    live_subscribers=200,
+    grown_entries=60_000,
+    memory_transfers=2000,
+    memory_subscribers=20,
+)
+
+PROFILES = {profile.name: profile for profile in (FULL, QUICK, SMOKE)}

@@ -1,0 +1,161 @@
+"""One run: servers, a small ledger and a grown one, the figures in rounds, and what they add up to."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from statistics import median
+
+import asyncpg
+import psutil
+
+from app.db import migrate
+from app.embedded import EmbeddedServers, start_servers
+from app.services.verification import verify
+from app.settings import load_settings
+from bench import baselines, world
+from bench.footprint import footprint
+from bench.latency import latency
+from bench.live import live
+from bench.profiles import Profile
+from bench.progress import Steps
+from bench.report import Report
+from bench.stack import Stack
+from bench.throughput import Measured, Meter
+from bench.traffic import Traffic
+
+# Durable, as users run it. The sizes are what a server of its own would have; both sides have the same.
+POSTGRES = {
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "shared_buffers": "1GB",
+    "max_wal_size": "8GB",
+    "wal_compression": "on",
+}
+_SMALL, _GROWN = "paycore", "paycore_grown"
+_BASELINES = {"sql_function": baselines.sql_function, "interactive": baselines.interactive}
+_ROUND = ("single", "batch", "rest", "hot_in", "hot_out", "replay", "refused", "read")
+_GROWTH = ("single", "batch", "read")
+
+
+class Run:
+    """Everything that one run measures."""
+
+    def __init__(self, profile: Profile, home: Path) -> None:
+        self._profile = profile
+        self._home = home
+        self._steps = Steps(4 + profile.rounds * (len(_BASELINES) + len(_ROUND) + len(_GROWTH)) + 8)
+        self._rates: dict[str, list[float]] = {}
+        self._facts: dict[str, dict[str, object]] = {}
+
+    async def measure(self) -> Report:
+        """Measure everything. Raises RuntimeError where an answer was wrong or the ledger does not add up afterwards."""
+        with self._steps.shown():
+            self._steps.step("starting PostgreSQL and Redis")
+            with start_servers(self._home, reset=True, postgres_parameters=POSTGRES) as servers:
+                return await self._measure(servers)
+
+    async def _measure(self, servers: EmbeddedServers) -> Report:
+        urls = {name: servers.database_url.replace(f"/{_SMALL}?", f"/{name}?") for name in (_SMALL, _GROWN)}
+        await self._make_ledgers(servers, urls)
+        async with self._stack(servers, urls[_SMALL]) as small, self._stack(servers, urls[_GROWN]) as grown:
+            await self._rounds(servers, small, grown)
+        async with self._stack(servers, urls[_SMALL]) as fresh:
+            await self._single_figures(fresh)
+            self._steps.step("verifying the ledgers")
+        for url in urls.values():
+            findings = await verify(load_settings(database_url=url))
+            if findings:
+                raise RuntimeError(f"the ledger does not add up: {findings[:3]}")
+        return Report(self._profile, await _machine(urls[_SMALL]), self._rates, self._facts)
+
+    async def _make_ledgers(self, servers: EmbeddedServers, urls: dict[str, str]) -> None:
+        connection = await asyncpg.connect(servers.database_url)
+        await connection.execute(f"CREATE DATABASE {_GROWN}")
+        await connection.close()
+        for name, url in urls.items():
+            self._steps.step(f"founding the ledger {name}")
+            await migrate.upgrade(load_settings(database_url=url))
+            await world.found(url)
+        await baselines.prepare(urls[_SMALL])
+        self._steps.step(f"loading {self._profile.grown_entries:,} entries")
+        async for _ in world.grow(urls[_GROWN], self._profile.grown_entries):
+            pass
+
+    @asynccontextmanager
+    async def _stack(self, servers: EmbeddedServers, url: str) -> AsyncIterator[Stack]:
+        stack = Stack(url, servers.redis_url, self._home / "paycore.log", workers=os.cpu_count() or 1)
+        try:
+            await stack.start()
+            yield stack
+        finally:
+            await stack.stop()
+
+    async def _rounds(self, servers: EmbeddedServers, small: Stack, grown: Stack) -> None:
+        assert servers.postgres.pid is not None
+        postgres = psutil.Process(servers.postgres.pid)
+        traffic = Traffic(world.tokens(small.settings))
+        meter, grown_meter = (Meter(stack, traffic, postgres, self._profile) for stack in (small, grown))
+        for number in range(1, self._profile.rounds + 1):
+            # Baselines run without the relay, which would only take from their cores.
+            await small.stop_relay()
+            for name, baseline in _BASELINES.items():
+                self._steps.step(f"round {number}: baseline {name}")
+                rate = await baseline(small.database_url, self._profile.baseline_clients, self._profile.seconds)
+                self._keep(name, Measured(rate, {}))
+            await _forget_news(small.database_url)
+            await small.start_relay()
+            for name in _ROUND:
+                await self._one(f"round {number}: {name}", name, getattr(meter, name))
+            grown_meter.connections = meter.connections
+            for name in _GROWTH:
+                await self._one(f"round {number}: {name}, grown", f"growth_{name}", getattr(grown_meter, name))
+
+    async def _one(self, title: str, name: str, measure: Callable[[], Awaitable[Measured]]) -> None:
+        self._steps.step(title)
+        self._keep(name, await measure())
+
+    def _keep(self, name: str, measured: Measured) -> None:
+        self._rates.setdefault(name, []).append(measured.per_second)
+        self._facts[name] = measured.facts
+
+    async def _single_figures(self, stack: Stack) -> None:
+        tokens = world.tokens(stack.settings)
+        traffic = Traffic(tokens)
+        self._facts["memory"], self._facts["storage"] = await footprint(stack, traffic, tokens, self._profile, self._steps.step)
+        saturated = median(self._rates["single"])
+        self._steps.step("latency")
+        self._facts["latency"] = await latency(stack, traffic, self._profile, saturated)
+        self._steps.step("live")
+        self._facts["live"] = await live(stack, traffic, tokens, self._profile, saturated)
+
+
+async def _forget_news(url: str) -> None:
+    """What the baselines left for a relay that did not run."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("TRUNCATE outbox")
+        await connection.execute("VACUUM ANALYZE")
+    finally:
+        await connection.close()
+
+
+async def _machine(url: str) -> dict[str, object]:
+    connection = await asyncpg.connect(url)
+    try:
+        version = str(await connection.fetchval("SHOW server_version"))
+    finally:
+        await connection.close()
+    return {"cores": os.cpu_count(), "memory_gb": round(psutil.virtual_memory().total / 1e9), "postgresql": version}
+
+
+@asynccontextmanager
+async def temporary_home(parent: Path) -> AsyncIterator[Path]:
+    """A directory on the disk that is measured, gone afterwards."""
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=parent) as home:
+        yield Path(home)

@@ -1,0 +1,138 @@
+"""The figures that are rates: measured in rounds, each beside its baselines, so that a slow minute hits both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import orjson
+import psutil
+
+from bench.load import Check, Make, Result, ask, closed_loop
+from bench.profiles import Profile
+from bench.stack import Stack, cpu_seconds
+from bench.traffic import (
+    Traffic,
+    any_pair,
+    batch_completed,
+    completed,
+    into_hot,
+    out_of_hot,
+    refused,
+    replayed,
+    rows,
+    wallets_of_viewer,
+)
+
+_BATCH_CONNECTIONS = 16
+_READ_CONNECTIONS = 16
+_MORE_THAN_ANYONE_HAS = "99999999999.99"
+PAGE_SIZES = (20, 100)
+
+
+@dataclass(slots=True)
+class Measured:
+    """One measurement: a rate, and who was busy meanwhile."""
+
+    per_second: float
+    facts: dict[str, object]
+
+
+class Meter:
+    """Measures one stack."""
+
+    def __init__(self, stack: Stack, traffic: Traffic, postgres: psutil.Process, profile: Profile) -> None:
+        self.stack = stack
+        self.traffic = traffic
+        self._postgres = postgres
+        self._profile = profile
+        self.connections = profile.connections[-1]
+        """Of the figures that follow `single`: the count that served it best."""
+
+    async def single(self) -> Measured:
+        """GraphQL `transfer`, one for each request, at each number of connections; the best counts."""
+        by_connections: dict[str, float] = {}
+        best: Measured | None = None
+        for connections in self._profile.connections:
+            measured = await self._measure(self.traffic.transfer(any_pair), completed, connections)
+            by_connections[str(connections)] = round(measured.per_second, 1)
+            if best is None or measured.per_second > best.per_second:
+                best, self.connections = measured, connections
+        assert best is not None
+        return Measured(best.per_second, {**best.facts, "by_connections": by_connections})
+
+    async def batch(self) -> Measured:
+        """`transferBatch` of 100."""
+        return await self._measure(self.traffic.batch(), batch_completed, _BATCH_CONNECTIONS)
+
+    async def rest(self) -> Measured:
+        """`POST /transfer`."""
+        return await self._measure(self.traffic.rest(), completed, self.connections)
+
+    async def hot_in(self) -> Measured:
+        """Every transfer into one wallet."""
+        return await self._measure(self.traffic.transfer(into_hot), completed, self.connections)
+
+    async def hot_out(self) -> Measured:
+        """Every transfer out of one wallet."""
+        return await self._measure(self.traffic.transfer(out_of_hot), completed, self.connections)
+
+    async def replay(self) -> Measured:
+        """Keys that were used before, again."""
+        self.traffic.sent.clear()
+        self.traffic.remember = True
+        await closed_loop(self.stack.port, self.connections, 0.5, self.traffic.transfer(any_pair), completed)
+        self.traffic.remember = False
+        return await self._measure(self.traffic.replay(), replayed, self.connections)
+
+    async def refused(self) -> Measured:
+        """More than there is."""
+        return await self._measure(self.traffic.transfer(any_pair, _MORE_THAN_ANYONE_HAS), refused, self.connections)
+
+    async def read(self) -> Measured:
+        """Pages of a busy wallet, first and deepest, and `viewer` with wallets. The first page of 20 gives the rate."""
+        facts: dict[str, object] = {}
+        for size in PAGE_SIZES:
+            facts[f"first_{size}"] = await self._read(self.traffic.page(size, None), rows(size))
+            facts[f"deepest_{size}"] = await self._read(self.traffic.page(size, await self._before_oldest(size)), rows(size))
+        facts["viewer"] = await self._read(self.traffic.viewer(), wallets_of_viewer)
+        first = facts["first_20"]
+        assert isinstance(first, float)
+        return Measured(first, facts)
+
+    async def _read(self, make: Make, check: Check) -> float:
+        seconds = max(0.5, self._profile.seconds / 2)
+        result = await closed_loop(self.stack.port, _READ_CONNECTIONS, seconds, make, check)
+        return round(result.per_second, 1)
+
+    async def _before_oldest(self, size: int) -> str:
+        """The cursor after which the oldest page of this size comes."""
+        return await self._first_cursor(1, await self._first_cursor(size, None))
+
+    async def _first_cursor(self, last: int, before: str | None) -> str:
+        answer = orjson.loads(await ask(self.stack.port, self.traffic.oldest(last, before)()))
+        cursor: str = answer["data"]["wallet"]["transactions"]["edges"][0]["cursor"]
+        return cursor
+
+    async def _measure(self, make: Make, check: Check, connections: int) -> Measured:
+        before = self._cpu()
+        result = await closed_loop(self.stack.port, connections, self._profile.seconds, make, check)
+        used = {name: seconds - before[name] for name, seconds in self._cpu().items()}
+        return Measured(result.per_second, _facts(result, connections, used))
+
+    def _cpu(self) -> dict[str, float]:
+        return {
+            "api": cpu_seconds(self.stack.api_processes()),
+            "relay": cpu_seconds(self.stack.relay_processes()),
+            "postgres": cpu_seconds([self._postgres, *self._postgres.children()]),
+        }
+
+
+def _facts(result: Result, connections: int, used: dict[str, float]) -> dict[str, object]:
+    total = sum(used.values()) or 1.0
+    return {
+        "connections": connections,
+        "p50_ms": round(result.percentile(50) * 1000, 2),
+        "p99_ms": round(result.percentile(99) * 1000, 2),
+        "generator_cpu_share": round(result.generator_cpu, 3),
+        "cpu_shares": {name: round(seconds / total, 3) for name, seconds in used.items()},
+    }

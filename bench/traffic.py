@@ -1,0 +1,169 @@
+"""The requests that are sent, and what their answers must look like."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+import orjson
+
+from bench.load import Check, Make
+from bench.world import BUSY, WALLETS, WALLETS_PER_USER, owner_of, wallet_id
+
+HOT = BUSY
+"""The number of the wallet that everyone pays, or that pays everyone."""
+
+BATCH = 100
+
+_TRANSFER = (
+    "mutation Transfer($input: TransferInput!) { transfer(input: $input) "
+    "{ replayed transaction { id status } userErrors { code message } } }"
+)
+_TRANSFER_BATCH = (
+    "mutation Batch($input: TransferBatchInput!) { transferBatch(input: $input) "
+    "{ results { transaction { id status } userErrors { code } } userErrors { code } } }"
+)
+_PAGE = (
+    "query Page($id: ID!, $first: Int, $after: String) { wallet(id: $id) { transactions(first: $first, after: $after) {"
+    " edges { cursor node { id type status createdAt amount { amount currency } sender { displayName } receiver { displayName }"
+    " } }"
+    " pageInfo { hasNextPage endCursor } } } }"
+)
+_OLDEST = (
+    "query Oldest($id: ID!, $last: Int, $before: String) { wallet(id: $id) { transactions(last: $last, before: $before) {"
+    " edges { cursor } } } }"
+)
+_VIEWER = "query Viewer { viewer { id displayName wallets { edges { node { id name balance { amount currency } } } } } }"
+
+Pair = Callable[[], tuple[int, int]]
+"""A sender's and a receiver's number."""
+
+
+def any_pair() -> tuple[int, int]:
+    """Two wallets at random."""
+    sender = random.randrange(1, WALLETS + 1)
+    return sender, 1 + (sender + random.randrange(WALLETS - 1)) % WALLETS
+
+
+def into_hot() -> tuple[int, int]:
+    """From any wallet into the hot one."""
+    return random.randrange(HOT + 1, WALLETS + 1), HOT
+
+
+def out_of_hot() -> tuple[int, int]:
+    """From the hot wallet into any other."""
+    return HOT, random.randrange(HOT + 1, WALLETS + 1)
+
+
+class Traffic:
+    """Makes requests. Ids and tokens are looked up once, so that a request costs a few microseconds."""
+
+    def __init__(self, tokens: Sequence[str]) -> None:
+        self._wallets = ["", *(wallet_id(number) for number in range(1, WALLETS + 1))]
+        self._heads = [_head("POST", "/graphql", token) for token in tokens]
+        self._rest_heads = [_head("POST", "/transfer", token) for token in tokens]
+        self._head_of_transfer = b'{"query":' + orjson.dumps(_TRANSFER) + b',"variables":{"input":'
+        self._head_of_batch = b'{"query":' + orjson.dumps(_TRANSFER_BATCH) + b',"variables":{"input":{"transfers":['
+        self.sent: list[bytes] = []
+        """Filled while `remember` is set: the requests of `transfer`, for a replay."""
+        self.remember = False
+
+    def transfer(self, pair: Pair = any_pair, amount: str = "0.01") -> Make:
+        """One GraphQL transfer for each request, each with a key of its own."""
+
+        def make() -> bytes:
+            sender, receiver = pair()
+            request = _request(
+                self._heads[owner_of(sender)], self._head_of_transfer + self._input(sender, receiver, amount) + b"}}"
+            )
+            if self.remember:
+                self.sent.append(request)
+            return request
+
+        return make
+
+    def replay(self) -> Make:
+        """Requests that were sent before, again."""
+        return lambda: random.choice(self.sent)
+
+    def batch(self) -> Make:
+        """A transferBatch of 100, from the wallets of one user."""
+
+        def make() -> bytes:
+            user = random.randrange(WALLETS // WALLETS_PER_USER)
+            transfers = []
+            for _ in range(BATCH):
+                sender = user * WALLETS_PER_USER + random.randrange(1, WALLETS_PER_USER + 1)
+                receiver = 1 + (sender + random.randrange(WALLETS - 1)) % WALLETS
+                transfers.append(self._input(sender, receiver, "0.01"))
+            return _request(self._heads[user + 1], self._head_of_batch + b",".join(transfers) + b"]}}}")
+
+        return make
+
+    def rest(self) -> Make:
+        """One POST /transfer for each request."""
+
+        def make() -> bytes:
+            sender, receiver = any_pair()
+            body = (
+                f'{{"sender_wallet_id":"{self._wallets[sender]}","receiver_wallet_id":"{self._wallets[receiver]}",'
+                f'"amount":"0.01","currency":"USD"}}'
+            ).encode()
+            return _request(self._rest_heads[owner_of(sender)] + b"Idempotency-Key: " + _key().encode() + b"\r\n", body)
+
+        return make
+
+    def page(self, first: int, after: str | None) -> Make:
+        """A page of the hot wallet's transactions, newest first."""
+        return self._query(_PAGE, {"id": self._wallets[HOT], "first": first, "after": after})
+
+    def oldest(self, last: int, before: str | None) -> Make:
+        """The cursors of the hot wallet's oldest transactions, of those before a cursor."""
+        return self._query(_OLDEST, {"id": self._wallets[HOT], "last": last, "before": before})
+
+    def viewer(self) -> Make:
+        """A user with their ten wallets."""
+        requests = [_request(head, orjson.dumps({"query": _VIEWER})) for head in self._heads[1:]]
+        return lambda: random.choice(requests)
+
+    def _query(self, query: str, variables: dict[str, object]) -> Make:
+        request = _request(self._heads[owner_of(HOT)], orjson.dumps({"query": query, "variables": variables}))
+        return lambda: request
+
+    def _input(self, sender: int, receiver: int, amount: str) -> bytes:
+        return (
+            f'{{"idempotencyKey":"{_key()}","senderWalletId":"{self._wallets[sender]}",'
+            f'"receiverWalletId":"{self._wallets[receiver]}","amount":{{"amount":"{amount}","currency":"USD"}}}}'
+        ).encode()
+
+
+completed: Check = lambda body: int(b'"COMPLETED"' in body and b'"replayed":false' in body)  # noqa: E731
+replayed: Check = lambda body: int(b'"COMPLETED"' in body and b'"replayed":true' in body)  # noqa: E731
+refused: Check = lambda body: int(b'"INSUFFICIENT_FUNDS"' in body)  # noqa: E731
+batch_completed: Check = lambda body: BATCH if body.count(b'"COMPLETED"') == BATCH else 0  # noqa: E731
+
+
+def rows(count: int) -> Check:
+    """A page with so many rows."""
+    return lambda body: int(body.count(b'"cursor"') == count and b'"errors"' not in body)
+
+
+def wallets_of_viewer(body: bytes) -> int:
+    """A viewer with ten wallets."""
+    return int(body.count(b'"balance"') == WALLETS_PER_USER)
+
+
+def _key() -> str:
+    """As random as the UUIDv4 that most clients use, and as long."""
+    digits = f"{random.getrandbits(128):032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def _head(method: str, path: str, token: str) -> bytes:
+    return (
+        f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nAuthorization: Bearer {token}\r\n"
+    ).encode()
+
+
+def _request(head: bytes, body: bytes) -> bytes:
+    return b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)

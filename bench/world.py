@@ -1,0 +1,187 @@
+"""The ledger that is measured: 1,000 users with ten wallets each, all rich. Every id follows from a number.
+
+So pgbench can name a wallet by its number, at no cost: the digits of the number are the last hex digits of the id.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+
+from app import ids
+from app.auth import mint_token
+from app.settings import Settings
+
+USERS = 1000
+WALLETS_PER_USER = 10
+WALLETS = USERS * WALLETS_PER_USER
+FUNDS = 10**12
+"""Minor units in each wallet to begin with: nobody runs out."""
+
+USER = "019aa000-0000-7000-9000-{:012d}"
+WALLET = "019aa000-0000-7000-8000-{:012d}"
+BANK = "019aa000-0000-7000-b000-000000000000"
+"""The system wallet that the first deposits come from."""
+
+_FOUND = f"""
+CREATE FUNCTION bench_uuid(kind text, number int) RETURNS uuid LANGUAGE sql IMMUTABLE AS
+    $$ SELECT ('019aa000-0000-7000-' || kind || '-' || lpad(number::text, 12, '0'))::uuid $$;
+
+INSERT INTO users (id, subject, display_name, created_at)
+SELECT bench_uuid('9000', n), 'bench-' || n, 'Bench ' || n, '2025-11-20' FROM generate_series(1, {USERS}) n;
+
+INSERT INTO wallets (id, owner_id, kind, name, currency, posted_at, created_at)
+SELECT bench_uuid('8000', n), bench_uuid('9000', (n - 1) / {WALLETS_PER_USER} + 1), 'USER', 'Wallet ' || n, 'USD',
+       '2025-11-20', '2025-11-20'
+FROM generate_series(1, {WALLETS}) n;
+
+INSERT INTO wallets (id, kind, name, currency, system_purpose, posted_at, created_at)
+VALUES ('{BANK}', 'SYSTEM', 'Deposits USD', 'USD', 'DEPOSITS', '2025-11-20', '2025-11-20');
+
+INSERT INTO transactions (id, initiator_id, idempotency_key, request_hash, type, status, sender_wallet_id,
+                          receiver_wallet_id, amount, currency, created_at, completed_at)
+SELECT ('019aa000-0000-7000-a' || lpad(n::text, 6, '0') || '000000000')::uuid, bench_uuid('9000', 1), 'deposit-' || n,
+       sha256(n::text::bytea), 'DEPOSIT', 'COMPLETED', '{BANK}', bench_uuid('8000', n), {FUNDS}, 'USD',
+       '2025-11-20', '2025-11-20'
+FROM generate_series(1, {WALLETS}) n;
+
+INSERT INTO ledger_entries (transaction_id, leg, wallet_id, sequence, amount, balance_before, balance_after, created_at)
+SELECT t.id, leg, CASE leg WHEN 0 THEN t.sender_wallet_id ELSE t.receiver_wallet_id END,
+       CASE leg WHEN 0 THEN n ELSE 1 END, CASE leg WHEN 0 THEN -{FUNDS} ELSE {FUNDS} END,
+       CASE leg WHEN 0 THEN -(n - 1) * {FUNDS} ELSE 0 END, CASE leg WHEN 0 THEN -n * {FUNDS} ELSE {FUNDS} END, '2025-11-20'
+FROM (SELECT *, row_number() OVER (ORDER BY id) AS n FROM transactions) t, generate_series(0, 1) leg;
+"""
+
+BUSY = 1
+"""The number of the wallet that has a long history, to page through."""
+_BUSY_EVERY = 50
+_LOT = 25_000
+"""Transfers that one COPY brings."""
+
+
+def wallet_uuid(number: int) -> UUID:
+    """The wallet with this number, from 1."""
+    return UUID(WALLET.format(number))
+
+
+def wallet_id(number: int) -> str:
+    """Its public id."""
+    return ids.encode("wal", wallet_uuid(number))
+
+
+def owner_of(number: int) -> int:
+    """The number of the user whom it belongs to."""
+    return (number - 1) // WALLETS_PER_USER + 1
+
+
+def tokens(settings: Settings) -> list[str]:
+    """Each user's bearer token, by number; nobody has number 0."""
+    return ["", *(mint_token(f"bench-{user}", settings, lifetime=timedelta(days=2)) for user in range(1, USERS + 1))]
+
+
+async def found(url: str) -> None:
+    """Make users, wallets and first deposits in a migrated database, by its own rules. Run as the tables' owner."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(_FOUND)
+        await connection.execute("VACUUM ANALYZE")
+    finally:
+        await connection.close()
+
+
+async def grow(url: str, entries: int) -> AsyncIterator[int]:
+    """Load transfers by COPY until the ledger has so many entries; yields how many transfers were loaded so far.
+
+    The rules' triggers are off meanwhile (that is why it takes a superuser); `paycore verify` then finds no fault.
+    """
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("SET session_replication_role = replica")
+        await connection.execute("SET synchronous_commit = off")
+        transfers = max(0, (entries - await connection.fetchval("SELECT count(*) FROM ledger_entries")) // 2)
+        rows = await connection.fetch(
+            "SELECT balance, sequence FROM wallets WHERE kind = 'USER' AND id >= $1 ORDER BY id", wallet_uuid(1)
+        )
+        past = _Past([(row["balance"], row["sequence"]) for row in rows])
+        for loaded in range(0, transfers, _LOT):
+            await past.copy(connection, loaded, min(_LOT, transfers - loaded))
+            yield loaded
+        await connection.execute(
+            "UPDATE wallets w SET balance = p.balance, sequence = p.sequence, posted_at = '2025-12-01' "
+            "FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS p (id, balance, sequence) "
+            "WHERE w.id = p.id AND w.sequence < p.sequence",
+            *past.positions(),
+        )
+        await connection.execute("VACUUM ANALYZE")
+    finally:
+        await connection.close()
+
+
+class _Past:
+    """A history of random transfers, and where it leaves the wallets."""
+
+    def __init__(self, wallets: list[tuple[int, int]]) -> None:
+        self._balances = [0, *(balance for balance, _ in wallets)]
+        self._sequences = [0, *(sequence for _, sequence in wallets)]
+        self._random = random.Random(1)
+
+    async def copy(self, connection: asyncpg.Connection, first: int, count: int) -> None:
+        """Load transfers number `first` to `first + count - 1`."""
+        transactions: list[str] = []
+        entries: list[str] = []
+        for number in range(first, first + count):
+            transaction, both = self._transfer(number)
+            transactions.append(transaction)
+            entries += both
+        for table, columns, lines in (
+            ("transactions", _TRANSACTION_COLUMNS, transactions),
+            ("ledger_entries", _ENTRY_COLUMNS, entries),
+        ):
+            await connection.copy_to_table(table, source=_bytes(lines), columns=columns)
+
+    def _transfer(self, number: int) -> tuple[str, tuple[str, str]]:
+        sender, receiver = self._random.sample(range(1, WALLETS + 1), 2)
+        if number % _BUSY_EVERY == 0 and sender != BUSY:
+            receiver = BUSY
+        amount = self._random.randrange(1, 10_000)
+        id_ = f"019aa100-{number // 4096:04x}-7{number % 4096:03x}-8000-{self._random.getrandbits(36):09x}000"
+        key = UUID(int=self._random.getrandbits(128))
+        user = USER.format(owner_of(sender))
+        line = "\t".join(
+            (id_, user, str(key), f"\\\\x{key.hex}{key.hex}", "TRANSFER", "COMPLETED", WALLET.format(sender),
+             WALLET.format(receiver), str(amount), "USD", "2025-12-01", "2025-12-01\n")
+        )  # fmt: skip
+        return line, (self._entry(id_, 0, sender, -amount), self._entry(id_, 1, receiver, amount))
+
+    def _entry(self, id_: str, leg: int, wallet: int, amount: int) -> str:
+        before = self._balances[wallet]
+        self._balances[wallet] += amount
+        self._sequences[wallet] += 1
+        chain = f"{self._sequences[wallet]}\t{amount}\t{before}\t{before + amount}"
+        return f"{id_}\t{leg}\t{WALLET.format(wallet)}\t{chain}\t2025-12-01\n"
+
+    def positions(self) -> tuple[list[UUID], list[int], list[int]]:
+        """Ids, balances and sequences of all wallets."""
+        return [wallet_uuid(number) for number in range(1, WALLETS + 1)], self._balances[1:], self._sequences[1:]
+
+
+_TRANSACTION_COLUMNS = (
+    "id", "initiator_id", "idempotency_key", "request_hash", "type", "status", "sender_wallet_id", "receiver_wallet_id", "amount",
+    "currency", "created_at", "completed_at",
+)  # fmt: skip
+_ENTRY_COLUMNS = (
+    "transaction_id", "leg", "wallet_id", "sequence", "amount", "balance_before", "balance_after", "created_at",
+)  # fmt: skip
+
+
+async def _bytes(lines: list[str]) -> AsyncIterator[bytes]:
+    for lot in _lots(lines):
+        yield "".join(lot).encode()
+
+
+def _lots(lines: list[str], size: int = 1000) -> Iterator[list[str]]:
+    return (lines[start : start + size] for start in range(0, len(lines), size))
