@@ -34,7 +34,6 @@ POSTGRES = {
     "full_page_writes": "on",
     "shared_buffers": "1GB",
     "max_wal_size": "8GB",
-    "wal_compression": "on",
 }
 _SMALL, _GROWN = "paycore", "paycore_grown"
 _BASELINES = {"sql_function": baselines.sql_function, "interactive": baselines.interactive}

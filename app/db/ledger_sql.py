@@ -36,31 +36,35 @@ FROM unnest($1::uuid[], $2::text[]) AS k (initiator_id, idempotency_key)
 JOIN transactions t ON t.initiator_id = k.initiator_id AND t.idempotency_key = k.idempotency_key COLLATE "C"
 """
 
-# Sorted by key: two processes that write the same keys wait for each other in one order. A key that was taken
-# meanwhile yields no row, and the caller starts over.
-INSERT_TRANSACTIONS = """
-INSERT INTO transactions (id, initiator_id, idempotency_key, request_hash, type, status, sender_wallet_id,
-    receiver_wallet_id, amount, currency, description, failure_code, failure_field, failure_available,
-    created_at, completed_at)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::transaction_type[], $6::transaction_status[],
-    $7::uuid[], $8::uuid[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[],
-    $15::timestamptz[], $16::timestamptz[])
-ON CONFLICT ON CONSTRAINT transactions_idempotency_key DO NOTHING
-RETURNING id
-"""
-
-# Its trigger checks the chain and moves the balances.
-INSERT_ENTRIES = """
-INSERT INTO ledger_entries (transaction_id, leg, wallet_id, sequence, amount, balance_before, balance_after, created_at)
-SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-    $8::timestamptz[])
-"""
-
-# Ids are given in this order, under the wallets' locks: per wallet, a higher id is later news. The time is the wall
+# One statement for all that a batch writes. Transactions come sorted by key: two processes that write the same keys wait
+# for each other in one order. A key that was taken meanwhile yields no row; then nothing else is written, and the caller
+# starts over. The triggers, which check the chain and move the balances, run when all of it is there.
+# News gets its ids in this order, under the wallets' locks: per wallet, a higher id is later news. Its time is the wall
 # clock's, whatever the ledger's own says: the relay's lag is measured by it.
-INSERT_EVENTS = """
-INSERT INTO outbox (created_at, payload)
-SELECT clock_timestamp(), payload::json FROM unnest($1::text[]) WITH ORDINALITY AS e (payload, position) ORDER BY position
+RECORD = """
+WITH recorded AS (
+    INSERT INTO transactions (id, initiator_id, idempotency_key, request_hash, type, status, sender_wallet_id,
+        receiver_wallet_id, amount, currency, description, failure_code, failure_field, failure_available,
+        created_at, completed_at)
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::transaction_type[],
+        $6::transaction_status[], $7::uuid[], $8::uuid[], $9::bigint[], $10::text[], $11::text[], $12::text[],
+        $13::text[], $14::bigint[], $15::timestamptz[], $16::timestamptz[])
+    ON CONFLICT ON CONSTRAINT transactions_idempotency_key DO NOTHING
+    RETURNING id
+), outcome AS (
+    SELECT count(*) = cardinality($1::uuid[]) AS is_complete FROM recorded
+), posted AS (
+    INSERT INTO ledger_entries (transaction_id, leg, wallet_id, sequence, amount, balance_before, balance_after, created_at)
+    SELECT entry.* FROM unnest($17::uuid[], $18::smallint[], $19::uuid[], $20::bigint[], $21::bigint[], $22::bigint[],
+        $23::bigint[], $24::timestamptz[]) AS entry
+    WHERE (SELECT is_complete FROM outcome)
+), told AS (
+    INSERT INTO outbox (created_at, payload)
+    SELECT clock_timestamp(), payload::json FROM unnest($25::text[]) WITH ORDINALITY AS news (payload, position)
+    WHERE (SELECT is_complete FROM outcome)
+    ORDER BY position
+)
+SELECT is_complete FROM outcome
 """
 
 _KINDS = {kind.value: kind for kind in WalletKind}
@@ -94,28 +98,26 @@ async def recorded_transactions(
     return {(row["initiator_id"], row["idempotency_key"]): _transaction(row) for row in rows}
 
 
-async def insert_transactions(connection: asyncpg.Connection, transactions: Sequence[Transaction]) -> int:
-    """Write them; returns how many were written. Fewer than given: a key was taken meanwhile."""
+async def record(
+    connection: asyncpg.Connection, transactions: Sequence[Transaction], entries: Sequence[Entry], news: Sequence[str]
+) -> bool:
+    """Write transactions, the entries of the completed ones, and news for the relay; the database moves the balances.
+
+    False where a key was taken meanwhile: then the caller rolls back.
+    """
     ordered = sorted(transactions, key=lambda t: (t.initiator_id.int, t.idempotency_key))
-    columns = zip(*map(_transaction_columns, ordered), strict=True)
-    return len(await connection.fetch(INSERT_TRANSACTIONS, *map(list, columns)))
+    columns = [*_columns(map(_transaction_columns, ordered), 16), *_columns(map(_entry_columns, entries), 8)]
+    is_complete: bool = await connection.fetchval(RECORD, *columns, list(news))
+    return is_complete
 
 
-async def insert_entries(connection: asyncpg.Connection, entries: Sequence[Entry]) -> None:
-    """Write the entries of completed transactions; the database moves the balances."""
-    columns = zip(
-        *(
-            (e.transaction_id, e.leg, e.wallet_id, e.sequence, e.amount, e.balance_before, e.balance_after, e.created_at)
-            for e in entries
-        ),
-        strict=True,
-    )
-    await connection.execute(INSERT_ENTRIES, *map(list, columns))
+def _columns(rows: Iterable[tuple[object, ...]], count: int) -> list[list[object]]:
+    """The rows' columns, as unnest takes them."""
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(count)]
 
 
-async def insert_events(connection: asyncpg.Connection, payloads: Sequence[str]) -> None:
-    """Leave news for the relay, in this order."""
-    await connection.execute(INSERT_EVENTS, list(payloads))
+def _entry_columns(e: Entry) -> tuple[object, ...]:
+    return e.transaction_id, e.leg, e.wallet_id, e.sequence, e.amount, e.balance_before, e.balance_after, e.created_at
 
 
 def _transaction_columns(t: Transaction) -> tuple[object, ...]:

@@ -31,7 +31,6 @@ _PARAMETERS: Mapping[str, str] = {
     "max_connections": "200",
     "shared_buffers": "256MB",
     "max_wal_size": "4GB",
-    "wal_compression": "on",
     "checkpoint_completion_target": "0.9",
     "timezone": "UTC",
     "log_timezone": "UTC",

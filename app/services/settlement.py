@@ -201,21 +201,13 @@ class Settler:
     async def _write(self, connection: asyncpg.Connection, settlement: Settlement, wallets: Mapping[UUID, Wallet]) -> None:
         if not settlement.transactions:
             return
-        written = await ledger_sql.insert_transactions(connection, settlement.transactions)
-        if written < len(settlement.transactions):
-            raise KeysTaken
-        if not settlement.posted:
-            return
-        await ledger_sql.insert_entries(connection, [entry for _, entries in settlement.posted for entry in entries])
-        payloads = [
-            events.settled_payload(
-                transaction.id,
-                _concerned(transaction, entries, wallets),
-                entries,
-            )
+        entries = [entry for _, entries in settlement.posted for entry in entries]
+        news = [
+            events.settled_payload(transaction.id, _concerned(transaction, entries, wallets), entries)
             for transaction, entries in settlement.posted
         ]
-        await ledger_sql.insert_events(connection, payloads)
+        if not await ledger_sql.record(connection, settlement.transactions, entries, news):
+            raise KeysTaken
 
 
 def _concerned(transaction: Transaction, entries: Sequence[Entry], wallets: Mapping[UUID, Wallet]) -> list[UUID]:
