@@ -14,7 +14,6 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import asyncpg
 import typer
-import uvicorn
 from alembic.util.exc import CommandError
 from pydantic import SecretStr
 
@@ -30,6 +29,7 @@ from app.outbox_relay import run_relay
 from app.schema.build import sdl
 from app.services import demo
 from app.services.verification import verify as verify_ledger
+from app.serving import serve as run_server
 from app.settings import Settings, load_settings
 
 T = TypeVar("T")
@@ -41,10 +41,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-_WS_PING_SECONDS = 20
-_WS_MAX_BYTES = 1_048_576
-_GRACEFUL_SECONDS = 15
 
 # It stands in the command line, by which the next `paycore dev` recognises an orphan of the last one.
 StartedBy = Annotated[Path | None, typer.Option(hidden=True, help="The home directory of the `paycore dev` that started this.")]
@@ -82,21 +78,7 @@ def serve(
     if settings.redis_url is None:
         raise ConfigurationError("PAYCORE_REDIS_URL is not set. For a demo with its own servers run `paycore dev`.")
     asyncio.run(_require_migrated(settings))
-    uvicorn.run(
-        "app.main:create_process_app",
-        factory=True,
-        host=host or settings.host,
-        port=port or settings.port,
-        workers=workers or settings.workers,
-        ws_ping_interval=_WS_PING_SECONDS,
-        ws_max_size=_WS_MAX_BYTES,
-        timeout_graceful_shutdown=_GRACEFUL_SECONDS,
-        access_log=False,
-        server_header=False,
-        # Nothing here asks for the client's address yet, and a header that anyone can send would not be believed.
-        proxy_headers=False,
-        log_level=settings.log_level,
-    )
+    run_server(host or settings.host, port or settings.port, workers or settings.workers, settings.log_level)
 
 
 @app.command()

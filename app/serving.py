@@ -1,0 +1,103 @@
+"""The API's processes: uvicorn, with a listening socket for each worker.
+
+A socket that workers share gives most connections to whichever of them wakes first: of 16, one got 13, and a core stood
+idle. With a socket each (SO_REUSEPORT, on Linux) the kernel spreads them. The parent keeps all sockets open, so that
+connections that wait for a worker that has died are taken by the one that replaces it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import sys
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from app.errors import ConfigurationError
+
+logger = logging.getLogger(__name__)
+
+_WS_PING_SECONDS = 20
+_WS_MAX_BYTES = 1_048_576
+_GRACEFUL_SECONDS = 15
+
+
+def serve(host: str, port: int, workers: int, log_level: str) -> None:
+    """Serve until told to stop. Raises ConfigurationError where the address is taken."""
+    config = uvicorn.Config(
+        "app.main:create_process_app",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        ws_ping_interval=_WS_PING_SECONDS,
+        ws_max_size=_WS_MAX_BYTES,
+        timeout_graceful_shutdown=_GRACEFUL_SECONDS,
+        access_log=False,
+        server_header=False,
+        # Nothing here asks for the client's address yet, and a header that anyone can send would not be believed.
+        proxy_headers=False,
+        log_level=log_level,
+    )
+    if workers == 1:
+        _serve_alone(config, _bind(host, port, shared=False))
+    else:
+        _Workers(config, _listeners(host, port, workers)).run()
+
+
+def _serve_alone(config: uvicorn.Config, listener: socket.socket) -> None:
+    server = uvicorn.Server(config)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
+    if not server.started:
+        sys.exit(uvicorn.config.STARTUP_FAILURE)
+
+
+class _Workers(Multiprocess):
+    """Starts the workers, and starts anew those that end or hang."""
+
+    def __init__(self, config: uvicorn.Config, listeners: list[socket.socket]) -> None:
+        self._listeners = listeners
+        super().__init__(config, listeners)
+
+    @property
+    def sockets(self) -> list[socket.socket]:
+        """Those of the next process to be started: the dead one's that it replaces, else those of the next in line."""
+        dead = (place for place, process in enumerate(self.processes) if process.exitcode is not None)
+        place = next(dead, len(self.processes))
+        return [self._listeners[place % len(self._listeners)]]
+
+    @sockets.setter
+    def sockets(self, given: list[socket.socket]) -> None:
+        """Uvicorn's constructor sets them; they are chosen above."""
+
+    def handle_hup(self) -> None:
+        """Uvicorn would start new workers beside the old ones. Here there is nothing that they would read anew."""
+        logger.info("SIGHUP changes nothing: restart the service to change its settings")
+
+
+def _listeners(host: str, port: int, count: int) -> list[socket.socket]:
+    """A bound socket for each worker, where the kernel spreads connections over them; elsewhere one for all."""
+    single = _bind(host, port, shared=False)
+    if sys.platform != "linux":
+        return [single]
+    # The address is free, as that bind has shown; from here on another service of the same user could share it unnoticed.
+    address: tuple[str, int] = single.getsockname()[:2]
+    single.close()
+    return [_bind(*address, shared=True) for _ in range(count)]
+
+
+def _bind(host: str, port: int, *, shared: bool) -> socket.socket:
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise ConfigurationError(f"The API cannot listen on {host}, port {port}: {error.strerror}.") from None
+    bound.set_inheritable(True)
+    return bound

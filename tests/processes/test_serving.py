@@ -1,0 +1,94 @@
+"""Several workers behind one address: connections are spread over them, and one that dies is replaced."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import httpx
+import psutil
+import pytest
+
+from app.embedded.processes import wait_until
+from app.settings import Settings
+from tests.processes.test_cli import EXECUTABLE, assert_one_line, paycore, servers_of
+
+WORKERS = 2
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers share a socket")
+
+
+@pytest.fixture
+def service(settings: Settings, free_port: int) -> Iterator[tuple[psutil.Popen, str]]:
+    environment = {"PATH": "/usr/bin:/bin", **servers_of(settings), "PAYCORE_PORT": str(free_port)}
+    process = psutil.Popen(
+        [EXECUTABLE, "serve", "--workers", str(WORKERS)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    url = f"http://127.0.0.1:{free_port}"
+    try:
+        assert wait_until(lambda: len(workers(process)) == WORKERS and answers(url), seconds=30)
+        yield process, url
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def workers(process: psutil.Popen) -> list[psutil.Process]:
+    return [child for child in process.children() if child.is_running() and "spawn_main" in " ".join(child.cmdline())]
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def connections(worker: psutil.Process, port: int) -> int:
+    return sum(c.status == psutil.CONN_ESTABLISHED and c.laddr.port == port for c in worker.net_connections(kind="tcp"))
+
+
+def test_connections_are_spread_over_the_workers(service: tuple[psutil.Popen, str]) -> None:
+    process, url = service
+    assert wait_until(lambda: all(listens(worker) for worker in workers(process)), seconds=20)
+    clients = [httpx.Client() for _ in range(100)]
+    try:
+        for client in clients:
+            client.get(f"{url}/healthz")
+        counts = [connections(worker, int(url.rpartition(":")[2])) for worker in workers(process)]
+    finally:
+        for client in clients:
+            client.close()
+    # By chance one of them gets fewer than 20 of 100 once in a hundred million runs.
+    assert min(counts) >= 20, counts
+
+
+def listens(worker: psutil.Process) -> bool:
+    return any(c.status == psutil.CONN_LISTEN for c in worker.net_connections(kind="tcp"))
+
+
+def test_a_worker_that_dies_is_replaced_and_its_waiting_connections_are_taken(service: tuple[psutil.Popen, str]) -> None:
+    process, url = service
+    first = {worker.pid for worker in workers(process)}
+    for pid in first:
+        os.kill(pid, signal.SIGKILL)
+    # Nobody listens now, but the sockets are open: the client waits instead of being turned away.
+    assert httpx.get(f"{url}/healthz", timeout=30).status_code == 200
+    assert wait_until(lambda: len({worker.pid for worker in workers(process)} - first) == WORKERS, seconds=30)
+
+
+def test_a_hangup_changes_nothing(service: tuple[psutil.Popen, str]) -> None:
+    process, url = service
+    before = {worker.pid for worker in workers(process)}
+    process.send_signal(signal.SIGHUP)
+    assert answers(url)
+    assert {worker.pid for worker in workers(process)} == before
+
+
+def test_an_address_that_is_taken_is_said_in_one_line(service: tuple[psutil.Popen, str], settings: Settings) -> None:
+    _, url = service
+    port = url.rpartition(":")[2]
+    for count in ("1", "2"):
+        assert_one_line(paycore("serve", "--workers", count, "--port", port, settings=settings), port)
