@@ -1,10 +1,14 @@
-"""The nouns of the ledger as plain values: what the database returns, the core computes and the API shows."""
+"""The nouns of the ledger as plain values: what the database returns, the core computes and the API shows.
+
+Those that come by the thousand are named tuples: three times as fast to make as frozen dataclasses.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from app import ids
@@ -58,8 +62,7 @@ class User:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Wallet:
+class Wallet(NamedTuple):
     """One balance in one currency. Amounts are in minor units."""
 
     id: UUID
@@ -83,8 +86,7 @@ class Wallet:
         return self.balance - self.held
 
 
-@dataclass(frozen=True, slots=True)
-class Transaction:
+class Transaction(NamedTuple):
     """What was asked, and how it ended. The entries are what moved. Amounts are in minor units of `currency`."""
 
     id: UUID
@@ -107,8 +109,7 @@ class Transaction:
     completed_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One leg of a transaction in one wallet. `amount` is signed: a debit is negative, a credit positive."""
 
     transaction_id: UUID

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar
 from uuid import UUID
@@ -70,7 +69,7 @@ class Loaders:
 
 def _after(wallet: Wallet, entry: Entry) -> Wallet:
     """The wallet as it stands right after its entry."""
-    return replace(wallet, balance=entry.balance_after, sequence=entry.sequence, posted_at=entry.created_at)
+    return wallet._replace(balance=entry.balance_after, sequence=entry.sequence, posted_at=entry.created_at)
 
 
 def _by_id(load: Callable[[list[UUID]], Awaitable[Mapping[UUID, T]]]) -> DataLoader[UUID, T | None]:

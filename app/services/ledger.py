@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from app.errors import Refusal, RefusalCode
@@ -27,8 +28,7 @@ Key = tuple[UUID, str]
 """An initiator and their idempotency key."""
 
 
-@dataclass(frozen=True, slots=True)
-class TransferRequest:
+class TransferRequest(NamedTuple):
     """A well-formed request to move `amount` minor units of `currency`."""
 
     id: UUID

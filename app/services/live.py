@@ -12,7 +12,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 from uuid import UUID
@@ -219,7 +219,7 @@ class _WalletWatch:
     def _entry(self, entry: Entry) -> WalletUpdate:
         self.sequence = entry.sequence
         if entry.sequence > self.wallet.sequence:
-            self.wallet = replace(self.wallet, balance=entry.balance_after, sequence=entry.sequence, posted_at=entry.created_at)
+            self.wallet = self.wallet._replace(balance=entry.balance_after, sequence=entry.sequence, posted_at=entry.created_at)
         return self._update(UpdateKind.ENTRY, entry)
 
     def _update(self, kind: UpdateKind, entry: Entry | None = None) -> WalletUpdate:

@@ -128,7 +128,7 @@ async def transfer(ledger: Ledger, viewer: Viewer, asked: TransferInput) -> Tran
 
     Raises RequestTimeout where the outcome is not known in time and Unavailable where the transfer was not accepted.
     """
-    member = _transfer_request(ledger, viewer, asked, ("input",))
+    member = _transfer_request(ledger, viewer, asked, ("input",), ledger.clock())
     (outcome,) = await ledger.settle(Unit((member,)))
     return _result(outcome)
 
@@ -138,8 +138,9 @@ async def transfer_batch(ledger: Ledger, viewer: Viewer, asked: Sequence[Transfe
     if not 1 <= len(asked) <= MAX_BATCH:
         message = f"A batch holds 1 to {MAX_BATCH} transfers; this one has {len(asked)}."
         return BatchResult((), (Refusal(RefusalCode.INVALID_INPUT, message, ("input", "transfers")),))
+    now = ledger.clock()
     members = tuple(
-        _transfer_request(ledger, viewer, one, ("input", "transfers", str(position))) for position, one in enumerate(asked)
+        _transfer_request(ledger, viewer, one, ("input", "transfers", str(position)), now) for position, one in enumerate(asked)
     )
     outcomes = await ledger.settle(Unit(members, atomic=atomic))
     return BatchResult(tuple(map(_result, outcomes)))
@@ -157,7 +158,7 @@ async def deposit(ledger: Ledger, viewer: Viewer, asked: DepositInput) -> Transf
     if receiver_id is None:
         return TransferResult(None, replayed=False, refusals=(wallet_not_found((*path, "walletId")),))
     sender_id = await ledger.deposits_wallet(asked.currency)
-    request = _request(ledger, viewer, asked, terms, wallets=(sender_id, receiver_id), path=path)
+    request = _request(viewer, asked, terms, wallets=(sender_id, receiver_id), path=path, now=ledger.clock())
     (outcome,) = await ledger.settle(Unit((request,)))
     return _result(outcome)
 
@@ -169,7 +170,7 @@ def _result(outcome: Outcome) -> TransferResult:
     )
 
 
-def _transfer_request(ledger: Ledger, viewer: Viewer, asked: TransferInput, path: tuple[str, ...]) -> Member:
+def _transfer_request(ledger: Ledger, viewer: Viewer, asked: TransferInput, path: tuple[str, ...], now: datetime) -> Member:
     """The request behind a client's input, or the first thing that is wrong with it."""
     terms = _terms(ledger, asked, path)
     if isinstance(terms, Refusal):
@@ -184,7 +185,7 @@ def _transfer_request(ledger: Ledger, viewer: Viewer, asked: TransferInput, path
         return wallet_not_found((*path, "senderWalletId"))
     if receiver_id is None:
         return wallet_not_found((*path, "receiverWalletId"))
-    return _request(ledger, viewer, asked, terms, wallets=(sender_id, receiver_id), path=path)
+    return _request(viewer, asked, terms, wallets=(sender_id, receiver_id), path=path, now=now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,17 +212,16 @@ def _terms(ledger: Ledger, asked: TransferInput | DepositInput, path: tuple[str,
 
 
 def _request(
-    ledger: Ledger,
     viewer: Viewer,
     asked: TransferInput | DepositInput,
     terms: _Terms,
     *,
     wallets: tuple[UUID, UUID],
     path: tuple[str, ...],
+    now: datetime,
 ) -> TransferRequest:
     sender_id, receiver_id = wallets
     type_ = TransactionType.DEPOSIT if isinstance(asked, DepositInput) else TransactionType.TRANSFER
-    now = ledger.clock()
     return TransferRequest(
         id=ids.new_transaction_id(now),
         type=type_,
