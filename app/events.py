@@ -142,14 +142,13 @@ def parse(message: str) -> Event:
 
 
 def _entry(transaction_id: UUID, row: list[Any]) -> Entry:
-    wallet_id, leg, sequence, amount, balance_before, balance_after, created_at = row
+    wallet_id, leg, sequence, amount, _balance_before, balance_after, created_at = row
     return Entry(
         transaction_id=transaction_id,
         leg=leg,
         wallet_id=UUID(wallet_id),
         sequence=sequence,
         amount=amount,
-        balance_before=balance_before,
         balance_after=balance_after,
         created_at=datetime.fromisoformat(created_at),
     )

@@ -92,7 +92,6 @@ class Transaction(NamedTuple):
     id: UUID
     initiator_id: UUID
     idempotency_key: str
-    request_hash: bytes
     type: TransactionType
     status: TransactionStatus
     sender_wallet_id: UUID | None
@@ -117,9 +116,13 @@ class Entry(NamedTuple):
     wallet_id: UUID
     sequence: int
     amount: int
-    balance_before: int
     balance_after: int
     created_at: datetime
+
+    @property
+    def balance_before(self) -> int:
+        """Derived, never stored."""
+        return self.balance_after - self.amount
 
     @property
     def id(self) -> UUID:

@@ -42,17 +42,17 @@ FROM generate_series(1, {WALLETS}) n;
 INSERT INTO wallets (id, kind, name, currency, system_purpose, posted_at, created_at)
 VALUES ('{BANK}', 'SYSTEM', 'Deposits USD', 'USD', 'DEPOSITS', '2025-11-20', '2025-11-20');
 
-INSERT INTO transactions (id, initiator_id, idempotency_key, request_hash, type, status, sender_wallet_id,
+INSERT INTO transactions (id, initiator_id, idempotency_key, type, status, sender_wallet_id,
                           receiver_wallet_id, amount, currency, created_at, completed_at)
 SELECT ('019aa000-0000-7000-a' || lpad(n::text, 6, '0') || '000000000')::uuid, bench_uuid('9000', 1), 'deposit-' || n,
-       sha256(n::text::bytea), 'DEPOSIT', 'COMPLETED', '{BANK}', bench_uuid('8000', n), {FUNDS}, 'USD',
+       'DEPOSIT', 'COMPLETED', '{BANK}', bench_uuid('8000', n), {FUNDS}, 'USD',
        '2025-11-20', '2025-11-20'
 FROM generate_series(1, {WALLETS}) n;
 
-INSERT INTO ledger_entries (transaction_id, leg, wallet_id, sequence, amount, balance_before, balance_after, created_at)
+INSERT INTO ledger_entries (transaction_id, leg, wallet_id, sequence, amount, balance_after, created_at)
 SELECT t.id, leg, CASE leg WHEN 0 THEN t.sender_wallet_id ELSE t.receiver_wallet_id END,
        CASE leg WHEN 0 THEN n ELSE 1 END, CASE leg WHEN 0 THEN -{FUNDS} ELSE {FUNDS} END,
-       CASE leg WHEN 0 THEN -(n - 1) * {FUNDS} ELSE 0 END, CASE leg WHEN 0 THEN -n * {FUNDS} ELSE {FUNDS} END, '2025-11-20'
+       CASE leg WHEN 0 THEN -n * {FUNDS} ELSE {FUNDS} END, '2025-11-20'
 FROM (SELECT *, row_number() OVER (ORDER BY id) AS n FROM transactions) t, generate_series(0, 1) leg;
 """
 
@@ -152,16 +152,15 @@ class _Past:
         key = UUID(int=self._random.getrandbits(128))
         user = USER.format(owner_of(sender))
         line = "\t".join(
-            (id_, user, str(key), f"\\\\x{key.hex}{key.hex}", "TRANSFER", "COMPLETED", WALLET.format(sender),
+            (id_, user, str(key), "TRANSFER", "COMPLETED", WALLET.format(sender),
              WALLET.format(receiver), str(amount), "USD", "2025-12-01", "2025-12-01\n")
         )  # fmt: skip
         return line, (self._entry(id_, 0, sender, -amount), self._entry(id_, 1, receiver, amount))
 
     def _entry(self, id_: str, leg: int, wallet: int, amount: int) -> str:
-        before = self._balances[wallet]
         self._balances[wallet] += amount
         self._sequences[wallet] += 1
-        chain = f"{self._sequences[wallet]}\t{amount}\t{before}\t{before + amount}"
+        chain = f"{self._sequences[wallet]}\t{amount}\t{self._balances[wallet]}"
         return f"{id_}\t{leg}\t{WALLET.format(wallet)}\t{chain}\t2025-12-01\n"
 
     def positions(self) -> tuple[list[UUID], list[int], list[int]]:
@@ -170,11 +169,11 @@ class _Past:
 
 
 _TRANSACTION_COLUMNS = (
-    "id", "initiator_id", "idempotency_key", "request_hash", "type", "status", "sender_wallet_id", "receiver_wallet_id", "amount",
+    "id", "initiator_id", "idempotency_key", "type", "status", "sender_wallet_id", "receiver_wallet_id", "amount",
     "currency", "created_at", "completed_at",
 )  # fmt: skip
 _ENTRY_COLUMNS = (
-    "transaction_id", "leg", "wallet_id", "sequence", "amount", "balance_before", "balance_after", "created_at",
+    "transaction_id", "leg", "wallet_id", "sequence", "amount", "balance_after", "created_at",
 )  # fmt: skip
 
 

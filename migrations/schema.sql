@@ -107,10 +107,10 @@ CREATE FUNCTION public.guard_transaction() RETURNS trigger
 -- Settled is final. What is PENDING may settle, but what was asked never changes.
 BEGIN
     IF OLD.status <> 'PENDING'
-       OR (NEW.id, NEW.initiator_id, NEW.idempotency_key, NEW.request_hash, NEW.type, NEW.sender_wallet_id,
+       OR (NEW.id, NEW.initiator_id, NEW.idempotency_key, NEW.type, NEW.sender_wallet_id,
            NEW.receiver_wallet_id, NEW.amount, NEW.currency, NEW.description, NEW.created_at)
        IS DISTINCT FROM
-          (OLD.id, OLD.initiator_id, OLD.idempotency_key, OLD.request_hash, OLD.type, OLD.sender_wallet_id,
+          (OLD.id, OLD.initiator_id, OLD.idempotency_key, OLD.type, OLD.sender_wallet_id,
            OLD.receiver_wallet_id, OLD.amount, OLD.currency, OLD.description, OLD.created_at) THEN
         RAISE EXCEPTION 'transaction % is settled, or the change would rewrite what was asked', OLD.id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'transactions_settled_is_final';
@@ -203,7 +203,7 @@ BEGIN
     END IF;
 
     SELECT e.wallet_id, e.sequence, w.kind = 'USER' AND e.balance_after < w.held AS overdrawn INTO broken
-    FROM (SELECT wallet_id, sequence, balance_before, balance_after, created_at,
+    FROM (SELECT wallet_id, sequence, balance_after - amount AS balance_before, balance_after, created_at,
                  lag(sequence) OVER chain AS previous_sequence,
                  lag(balance_after) OVER chain AS previous_balance,
                  lag(created_at) OVER chain AS previous_time
@@ -321,12 +321,10 @@ CREATE TABLE public.ledger_entries (
     sequence bigint NOT NULL,
     transaction_id uuid NOT NULL,
     amount bigint NOT NULL,
-    balance_before bigint NOT NULL,
     balance_after bigint NOT NULL,
     created_at timestamp with time zone NOT NULL,
     leg smallint NOT NULL,
     CONSTRAINT ledger_entries_amount_not_zero CHECK ((amount <> 0)),
-    CONSTRAINT ledger_entries_arithmetic CHECK ((balance_after = (balance_before + amount))),
     CONSTRAINT ledger_entries_leg_in_range CHECK (((leg >= 0) AND (leg <= 4095))),
     CONSTRAINT ledger_entries_sequence_positive CHECK ((sequence > 0))
 );
@@ -372,7 +370,6 @@ CREATE TABLE public.transactions (
     completed_at timestamp with time zone,
     type public.transaction_type NOT NULL,
     status public.transaction_status NOT NULL,
-    request_hash bytea NOT NULL,
     idempotency_key text NOT NULL COLLATE pg_catalog."C",
     currency text NOT NULL,
     failure_code text,
@@ -384,7 +381,6 @@ CREATE TABLE public.transactions (
     CONSTRAINT transactions_description_length CHECK ((char_length(description) <= 280)),
     CONSTRAINT transactions_failure_code_iff_failed CHECK (((status = 'FAILED'::public.transaction_status) = (failure_code IS NOT NULL))),
     CONSTRAINT transactions_failure_code_known CHECK ((failure_code = ANY (ARRAY['WALLET_NOT_ACTIVE'::text, 'CURRENCY_MISMATCH'::text, 'INSUFFICIENT_FUNDS'::text, 'QUOTA_EXCEEDED'::text, 'BATCH_ABORTED'::text]))),
-    CONSTRAINT transactions_hash_is_sha256 CHECK ((octet_length(request_hash) = 32)),
     CONSTRAINT transactions_key_is_visible_ascii CHECK (((idempotency_key ~ '^[!-~]+$'::text) AND (octet_length(idempotency_key) <= 255))),
     CONSTRAINT transactions_not_to_oneself CHECK ((sender_wallet_id <> receiver_wallet_id))
 );

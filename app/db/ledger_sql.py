@@ -29,7 +29,7 @@ LOCK_FREE_WALLETS = LOCK_WALLETS.rstrip() + " SKIP LOCKED\n"
 
 # In a statement of its own after the locks, so that it sees what was committed while we waited for them.
 RECORDED_TRANSACTIONS = """
-SELECT t.id, t.initiator_id, t.idempotency_key, t.request_hash, t.type::text, t.status::text, t.sender_wallet_id,
+SELECT t.id, t.initiator_id, t.idempotency_key, t.type::text, t.status::text, t.sender_wallet_id,
        t.receiver_wallet_id, t.amount, t.currency, t.description, t.failure_code, t.failure_field,
        t.failure_available, t.created_at, t.completed_at
 FROM unnest($1::uuid[], $2::text[]) AS k (initiator_id, idempotency_key)
@@ -43,24 +43,24 @@ JOIN transactions t ON t.initiator_id = k.initiator_id AND t.idempotency_key = k
 # clock's, whatever the ledger's own says: the relay's lag is measured by it.
 RECORD = """
 WITH recorded AS (
-    INSERT INTO transactions (id, initiator_id, idempotency_key, request_hash, type, status, sender_wallet_id,
+    INSERT INTO transactions (id, initiator_id, idempotency_key, type, status, sender_wallet_id,
         receiver_wallet_id, amount, currency, description, failure_code, failure_field, failure_available,
         created_at, completed_at)
-    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::transaction_type[],
-        $6::transaction_status[], $7::uuid[], $8::uuid[], $9::bigint[], $10::text[], $11::text[], $12::text[],
-        $13::text[], $14::bigint[], $15::timestamptz[], $16::timestamptz[])
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::transaction_type[], $5::transaction_status[], $6::uuid[],
+        $7::uuid[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::timestamptz[],
+        $15::timestamptz[])
     ON CONFLICT ON CONSTRAINT transactions_idempotency_key DO NOTHING
     RETURNING id
 ), outcome AS (
     SELECT count(*) = cardinality($1::uuid[]) AS is_complete FROM recorded
 ), posted AS (
-    INSERT INTO ledger_entries (transaction_id, leg, wallet_id, sequence, amount, balance_before, balance_after, created_at)
-    SELECT entry.* FROM unnest($17::uuid[], $18::smallint[], $19::uuid[], $20::bigint[], $21::bigint[], $22::bigint[],
-        $23::bigint[], $24::timestamptz[]) AS entry
+    INSERT INTO ledger_entries (transaction_id, leg, wallet_id, sequence, amount, balance_after, created_at)
+    SELECT entry.* FROM unnest($16::uuid[], $17::smallint[], $18::uuid[], $19::bigint[], $20::bigint[], $21::bigint[],
+        $22::timestamptz[]) AS entry
     WHERE (SELECT is_complete FROM outcome)
 ), told AS (
     INSERT INTO outbox (created_at, payload)
-    SELECT clock_timestamp(), payload::json FROM unnest($25::text[]) WITH ORDINALITY AS news (payload, position)
+    SELECT clock_timestamp(), payload::json FROM unnest($23::text[]) WITH ORDINALITY AS news (payload, position)
     WHERE (SELECT is_complete FROM outcome)
     ORDER BY position
 )
@@ -106,7 +106,7 @@ async def record(
     False where a key was taken meanwhile: then the caller rolls back.
     """
     ordered = sorted(transactions, key=lambda t: (t.initiator_id.int, t.idempotency_key))
-    columns = [*_columns(map(_transaction_columns, ordered), 16), *_columns(map(_entry_columns, entries), 8)]
+    columns = [*_columns(map(_transaction_columns, ordered), 15), *_columns(map(_entry_columns, entries), 7)]
     is_complete: bool = await connection.fetchval(RECORD, *columns, list(news))
     return is_complete
 
@@ -117,7 +117,7 @@ def _columns(rows: Iterable[tuple[object, ...]], count: int) -> list[list[object
 
 
 def _entry_columns(e: Entry) -> tuple[object, ...]:
-    return e.transaction_id, e.leg, e.wallet_id, e.sequence, e.amount, e.balance_before, e.balance_after, e.created_at
+    return e.transaction_id, e.leg, e.wallet_id, e.sequence, e.amount, e.balance_after, e.created_at
 
 
 def _transaction_columns(t: Transaction) -> tuple[object, ...]:
@@ -125,7 +125,6 @@ def _transaction_columns(t: Transaction) -> tuple[object, ...]:
         t.id,
         t.initiator_id,
         t.idempotency_key,
-        t.request_hash,
         t.type.value,
         t.status.value,
         t.sender_wallet_id,
@@ -164,7 +163,6 @@ def _transaction(row: asyncpg.Record) -> Transaction:
         id=row["id"],
         initiator_id=row["initiator_id"],
         idempotency_key=row["idempotency_key"],
-        request_hash=row["request_hash"],
         type=_TYPES[row["type"]],
         status=_TRANSACTION_STATUSES[row["status"]],
         sender_wallet_id=row["sender_wallet_id"],

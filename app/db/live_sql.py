@@ -20,7 +20,6 @@ _ENTRY_COLUMNS = (
     models.LedgerEntry.wallet_id,
     models.LedgerEntry.sequence,
     models.LedgerEntry.amount,
-    models.LedgerEntry.balance_before,
     models.LedgerEntry.balance_after,
     models.LedgerEntry.created_at,
 )

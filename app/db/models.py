@@ -135,7 +135,6 @@ class Transaction(Base):
         CheckConstraint(
             "idempotency_key ~ '^[!-~]+$' AND octet_length(idempotency_key) <= 255", name="transactions_key_is_visible_ascii"
         ),
-        CheckConstraint("octet_length(request_hash) = 32", name="transactions_hash_is_sha256"),
         CheckConstraint("amount > 0", name="transactions_amount_positive"),
         CheckConstraint("sender_wallet_id <> receiver_wallet_id", name="transactions_not_to_oneself"),
         CheckConstraint("(status = 'FAILED') = (failure_code IS NOT NULL)", name="transactions_failure_code_iff_failed"),
@@ -161,7 +160,6 @@ class Transaction(Base):
     completed_at: Mapped[datetime | None]
     type: Mapped[records.TransactionType] = mapped_column(Enum(records.TransactionType, name="transaction_type"))
     status: Mapped[records.TransactionStatus] = mapped_column(Enum(records.TransactionStatus, name="transaction_status"))
-    request_hash: Mapped[bytes]
     idempotency_key: Mapped[str] = mapped_column(Text(collation="C"))
     currency: Mapped[str]
     failure_code: Mapped[str | None]
@@ -178,14 +176,12 @@ class LedgerEntry(Base):
         CheckConstraint("leg BETWEEN 0 AND 4095", name="ledger_entries_leg_in_range"),
         CheckConstraint("sequence > 0", name="ledger_entries_sequence_positive"),
         CheckConstraint("amount <> 0", name="ledger_entries_amount_not_zero"),
-        CheckConstraint("balance_after = balance_before + amount", name="ledger_entries_arithmetic"),
     )
 
     wallet_id: Mapped[UUID] = mapped_column(primary_key=True)
     sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     transaction_id: Mapped[UUID]
     amount: Mapped[int]
-    balance_before: Mapped[int]
     balance_after: Mapped[int]
     created_at: Mapped[datetime]
     leg: Mapped[int] = mapped_column(SmallInteger)

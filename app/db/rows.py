@@ -30,7 +30,6 @@ TRANSACTION_COLUMNS = (
     models.Transaction.id,
     models.Transaction.initiator_id,
     models.Transaction.idempotency_key,
-    models.Transaction.request_hash,
     models.Transaction.type,
     models.Transaction.status,
     models.Transaction.sender_wallet_id,
@@ -52,7 +51,6 @@ ENTRY_COLUMNS = (
     models.LedgerEntry.wallet_id,
     models.LedgerEntry.sequence,
     models.LedgerEntry.amount,
-    models.LedgerEntry.balance_before,
     models.LedgerEntry.balance_after,
     models.LedgerEntry.created_at,
 )

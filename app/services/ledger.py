@@ -36,7 +36,6 @@ class TransferRequest(NamedTuple):
     type: TransactionType
     initiator_id: UUID
     idempotency_key: str
-    request_hash: bytes
     sender_wallet_id: UUID
     receiver_wallet_id: UUID
     amount: int
@@ -51,6 +50,17 @@ class TransferRequest(NamedTuple):
     def key(self) -> Key:
         """What makes it unique, for ever."""
         return self.initiator_id, self.idempotency_key
+
+    def repeats(self, earlier: Transaction) -> bool:
+        """Whether the transaction that owns the key was asked for with the same input: 12.3 is 12.30 in minor units."""
+        return (
+            self.sender_wallet_id == earlier.sender_wallet_id
+            and self.receiver_wallet_id == earlier.receiver_wallet_id
+            and self.amount == earlier.amount
+            and self.currency == earlier.currency
+            and self.description == earlier.description
+            and self.type is earlier.type
+        )
 
     @property
     def wallet_ids(self) -> tuple[UUID, UUID]:
@@ -177,7 +187,7 @@ class _Book:
         """A member of an atomic unit in which something is malformed or a key was reused: nothing new is recorded."""
         if isinstance(member, TransferRequest):
             earlier = self.recorded.get(member.key)
-            if earlier is not None and earlier.request_hash == member.request_hash:
+            if earlier is not None and member.repeats(earlier):
                 return self._replay(member, earlier)
             if tried.refusal is not None and tried.refusal.code is RefusalCode.IDEMPOTENCY_KEY_REUSED and earlier is None:
                 return _untraced(key_reused(member.path, None))
@@ -251,11 +261,10 @@ class _Book:
 
     def _post(self, request: TransferRequest, wallet_id: UUID, leg: int, amount: int, posted_at: datetime) -> Entry:
         position = self.positions[wallet_id]
-        before = position.balance
         position.balance += amount
         position.sequence += 1
         position.posted_at = posted_at
-        return Entry(request.id, leg, wallet_id, position.sequence, amount, before, position.balance, posted_at)
+        return Entry(request.id, leg, wallet_id, position.sequence, amount, position.balance, posted_at)
 
     def _fail(self, request: TransferRequest, code: RefusalCode, field_name: str | None, available: int | None) -> Outcome:
         transaction = _transaction(
@@ -274,7 +283,7 @@ class _Book:
         A transaction with this very request's id was written by an earlier try of the same batch whose commit went
         unanswered: that is its first answer, not a replay.
         """
-        if earlier.request_hash != request.request_hash:
+        if not request.repeats(earlier):
             return _untraced(key_reused(request.path, earlier.id))
         return Outcome(earlier, (), replayed=earlier.id != request.id, refusal=self._refusal_of(earlier, request.path))
 
@@ -322,7 +331,6 @@ def _transaction(
         id=request.id,
         initiator_id=request.initiator_id,
         idempotency_key=request.idempotency_key,
-        request_hash=request.request_hash,
         type=request.type,
         status=status,
         sender_wallet_id=request.sender_wallet_id,

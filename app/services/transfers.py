@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-import orjson
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -227,9 +225,6 @@ def _request(
         type=type_,
         initiator_id=viewer.user_id,
         idempotency_key=asked.idempotency_key,
-        request_hash=request_hash(
-            type_.value, sender_id.hex, receiver_id.hex, terms.amount, terms.currency.code, asked.description
-        ),
         sender_wallet_id=sender_id,
         receiver_wallet_id=receiver_id,
         amount=terms.amount,
@@ -239,11 +234,6 @@ def _request(
         created_at=now,
         path=path,
     )
-
-
-def request_hash(*canonical: str | int | None) -> bytes:
-    """SHA-256 of an input in canonical form: amounts in minor units, so that 12.3 and 12.30 are one."""
-    return hashlib.sha256(orjson.dumps(canonical)).digest()
 
 
 async def find_or_create_system_wallet(engine: AsyncEngine, currency: str, now: datetime) -> UUID:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +24,6 @@ from app.money import Currency
 from app.records import Wallet, WalletKind, WalletStatus
 from app.services.input_rules import idempotency_key_refusal, text_refusal
 from app.services.refusals import key_reused, wallet_not_found
-from app.services.transfers import request_hash
 
 MAX_NAME = 100
 MAX_REASON = 280
@@ -54,7 +54,7 @@ async def open_wallet(
     refusal = _opening_refusal(asked, currencies)
     if refusal is not None:
         return WalletResult(None, (refusal,))
-    asked_hash = request_hash("OPEN_WALLET", asked.currency, asked.name)
+    asked_hash = hashlib.sha256(orjson.dumps(["OPEN_WALLET", asked.currency, asked.name])).digest()
     async with engine.connect() as connection:
         earlier = await _opened(connection, viewer.user_id, asked.idempotency_key)
     if earlier is None:

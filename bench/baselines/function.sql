@@ -25,20 +25,18 @@ BEGIN
         RAISE EXCEPTION 'refused';
     END IF;
     posted_at := greatest(clock_timestamp(), sender.posted_at, receiver.posted_at);
-    INSERT INTO transactions (id, initiator_id, idempotency_key, request_hash, type, status, sender_wallet_id,
+    INSERT INTO transactions (id, initiator_id, idempotency_key, type, status, sender_wallet_id,
                               receiver_wallet_id, amount, currency, created_at, completed_at)
     VALUES (transaction_id, sender.owner_id, key,
-            sha256(convert_to(concat_ws(',', sender_id, receiver_id, amount, sender.currency), 'UTF8')),
             'TRANSFER', 'COMPLETED', sender_id, receiver_id, amount, sender.currency, posted_at, posted_at)
     ON CONFLICT ON CONSTRAINT transactions_idempotency_key DO NOTHING RETURNING id INTO recorded_id;
     IF recorded_id IS NULL THEN
         RETURN (SELECT t.id FROM transactions t
                 WHERE t.initiator_id = sender.owner_id AND t.idempotency_key = key);
     END IF;
-    INSERT INTO ledger_entries (transaction_id, leg, wallet_id, sequence, amount, balance_before, balance_after, created_at)
-    VALUES (transaction_id, 0, sender_id, sender.sequence + 1, -amount, sender.balance, sender.balance - amount, posted_at),
-           (transaction_id, 1, receiver_id, receiver.sequence + 1, amount, receiver.balance, receiver.balance + amount,
-            posted_at);
+    INSERT INTO ledger_entries (transaction_id, leg, wallet_id, sequence, amount, balance_after, created_at)
+    VALUES (transaction_id, 0, sender_id, sender.sequence + 1, -amount, sender.balance - amount, posted_at),
+           (transaction_id, 1, receiver_id, receiver.sequence + 1, amount, receiver.balance + amount, posted_at);
     INSERT INTO outbox (created_at, payload)
     VALUES (clock_timestamp(), json_build_object(
         'v', 1, 'kind', 'settled', 'transaction_id', transaction_id,

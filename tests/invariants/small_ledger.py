@@ -32,7 +32,6 @@ def transaction(number: int = NEW, **columns: str) -> str:
         "id": uid(number),
         "initiator_id": ALICE,
         "idempotency_key": f"'key-{number}'",
-        "request_hash": "sha256('x')",
         "type": "'TRANSFER'",
         "status": "'COMPLETED'",
         "sender_wallet_id": A,
@@ -51,11 +50,11 @@ def entries(
 ) -> str:
     """One INSERT of a transaction's entries, with the arithmetic done right unless `balance_after` is given."""
     rows = ", ".join(
-        f"({uid(number)}, {first_leg + leg * leg_step}, {wallet}, {sequence}, {amount}, {before}, "
+        f"({uid(number)}, {first_leg + leg * leg_step}, {wallet}, {sequence}, {amount}, "
         f"{before + amount if balance_after is None else balance_after}, {at})"
         for leg, (wallet, sequence, amount, before) in enumerate(legs)
     )
-    columns = "transaction_id, leg, wallet_id, sequence, amount, balance_before, balance_after, created_at"
+    columns = "transaction_id, leg, wallet_id, sequence, amount, balance_after, created_at"
     return f"INSERT INTO ledger_entries ({columns}) VALUES {rows};"
 
 

@@ -68,9 +68,10 @@ async def test_a_transaction_may_have_many_legs_if_each_currency_sums_to_zero(ow
 async def test_a_balance_never_wraps_round(owner: asyncpg.Connection) -> None:
     most = 2**63 - 1
     before = await fingerprint(owner)
-    for leg in ((DEPOSITS_USD, 2, -most, -10000), (B, 2, most, 3000)):
+    for balance_after in (-10, 10):
+        legs = (DEPOSITS_USD, 2, -most, -10000), (B, 2, most, 3000)
         with pytest.raises(asyncpg.NumericValueOutOfRangeError):
-            await owner.execute(transaction() + entries(leg, balance_after=0))
+            await owner.execute(SEVERAL_LEGS + entries(*legs, balance_after=balance_after))
     assert await fingerprint(owner) == before
 
 

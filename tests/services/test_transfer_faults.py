@@ -297,9 +297,9 @@ async def test_wallets_are_locked_in_the_order_of_their_ids(bank: Bank, settings
 
 
 CLAIM = """
-INSERT INTO transactions (id, initiator_id, idempotency_key, request_hash, type, status, sender_wallet_id, receiver_wallet_id,
+INSERT INTO transactions (id, initiator_id, idempotency_key, type, status, sender_wallet_id, receiver_wallet_id,
     amount, currency, failure_code, created_at)
-SELECT gen_random_uuid(), $1, $2, sha256('x'), 'TRANSFER', 'FAILED', $3, $4, 1, 'USD', 'INSUFFICIENT_FUNDS', now()
+SELECT gen_random_uuid(), $1, $2, 'TRANSFER', 'FAILED', $3, $4, 1, 'USD', 'INSUFFICIENT_FUNDS', now()
 """
 
 

@@ -53,7 +53,6 @@ def request(sender: int, receiver: int, amount: int = 100, **changes: object) ->
         type=TransactionType.TRANSFER,
         initiator_id=user(1),
         idempotency_key=f"key-{number}",
-        request_hash=b"h" * 32,
         sender_wallet_id=UUID(int=1000 + sender),
         receiver_wallet_id=UUID(int=1000 + receiver),
         amount=amount,
@@ -161,10 +160,23 @@ def test_the_same_key_twice_in_one_batch_moves_money_once() -> None:
     assert len(settlement.posted) == 1
 
 
-def test_a_key_with_other_input_is_refused_and_names_the_transaction_that_owns_it() -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"amount": 101},
+        {"currency": "EUR"},
+        {"sender_wallet_id": UUID(int=1003)},
+        {"receiver_wallet_id": UUID(int=1003)},
+        {"description": ""},
+        {"type": TransactionType.DEPOSIT, "sender_wallet_id": UUID(int=1004)},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_key_with_other_input_is_refused_and_names_the_transaction_that_owns_it(change: dict[str, object]) -> None:
     asked = request(1, 2, 100)
-    other = asked._replace(id=request(1, 2).id, request_hash=b"o" * 32)
-    first, second = run([Unit((asked, other))], [wallet(1), wallet(2, owner=2)]).outcomes[0]
+    other = asked._replace(id=request(1, 2).id, **change)  # type: ignore[arg-type]
+    wallets = [wallet(1), wallet(2, owner=2), wallet(3), wallet(4, owner=None)]
+    first, second = run([Unit((asked, other))], wallets).outcomes[0]
     assert first.transaction is not None
     assert second.refusal is not None
     assert second.refusal.code is RefusalCode.IDEMPOTENCY_KEY_REUSED
@@ -283,7 +295,7 @@ def requests(draw: st.DrawFn) -> TransferRequest:
         amount,
         initiator_id=user(initiator),
         idempotency_key=f"k{key}",
-        request_hash=draw(st.sampled_from([b"a" * 32, b"b" * 32])),
+        description=draw(st.sampled_from([None, "rent"])),
         currency=draw(st.sampled_from(["USD", "USD", "USD", "EUR"])),
         type=TransactionType.DEPOSIT if deposit else TransactionType.TRANSFER,
     )

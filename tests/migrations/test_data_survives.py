@@ -1,0 +1,53 @@
+"""Migrations keep what is stored: what one drops because it follows from the rest, its way back computes again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from uuid import UUID
+
+import asyncpg
+
+from app import ids
+from app.db import migrate
+from app.services.verification import verify
+from app.settings import Settings
+from tests.bank import Bank
+from tests.invariants.conftest import bank, other_bank, owner
+
+__all__ = ["bank", "other_bank", "owner"]
+
+
+def _hex(wallet: str) -> str:
+    decoded: UUID | None = ids.decode("wal", wallet)
+    assert decoded is not None
+    return decoded.hex
+
+
+async def test_hashes_and_balances_before_come_back_as_they_were(
+    bank: Bank, owner: asyncpg.Connection, settings: Settings
+) -> None:
+    alice = await bank.viewer("alice")
+    a, b = await bank.wallet(alice, balance="9.00"), await bank.wallet(alice)
+    await bank.pay(alice, a, b, "1.50", key="plain")
+    await owner.execute("ALTER TABLE transactions DISABLE TRIGGER transactions_guard")
+    described = 'a "quoted" \\ description: é\t\x01'
+    await owner.execute("UPDATE transactions SET description = $1 WHERE idempotency_key = 'plain'", described)
+    await owner.execute("ALTER TABLE transactions ENABLE TRIGGER transactions_guard")
+    await bank.pay(alice, a, b, "100.00", key="refused")
+
+    await migrate.downgrade(settings, "0004")
+
+    for key, amount, description in (("plain", 150, described), ("refused", 10_000, None)):
+        asked = ["TRANSFER", _hex(a), _hex(b), amount, "USD", description]
+        text = json.dumps(asked, separators=(",", ":"), ensure_ascii=False)
+        stored = await owner.fetchval("SELECT request_hash FROM transactions WHERE idempotency_key = $1", key)
+        assert stored == hashlib.sha256(text.encode()).digest()
+    chain = await owner.fetch(
+        "SELECT balance_before, balance_after FROM ledger_entries WHERE wallet_id = $1 ORDER BY sequence", UUID(_hex(a))
+    )
+    assert [tuple(row) for row in chain] == [(0, 900), (900, 750)]
+
+    await migrate.upgrade(settings)
+    assert await verify(settings) == []
+    assert not (await bank.pay(alice, a, b, "0.50")).refusals
