@@ -12,7 +12,6 @@ from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.extensions.runner import SchemaExtensionsRunner
 from strawberry.printer import print_schema
 from strawberry.schema.config import StrawberryConfig
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
@@ -20,6 +19,7 @@ from strawberry.types.graphql import OperationType
 from app.schema.context import Context
 from app.schema.documents import DocumentCache, ambiguity
 from app.schema.error_handling import present
+from app.schema.execution import Execution, note_plain_fields
 from app.schema.mutations import Mutation
 from app.schema.queries import Query
 from app.schema.refusals import ERROR_TYPES
@@ -39,8 +39,14 @@ class PaycoreSchema(Schema):
 
     def __init__(self, documents: DocumentCache, config: StrawberryConfig) -> None:
         super().__init__(
-            query=Query, mutation=Mutation, subscription=Subscription, types=[*ERROR_TYPES, LedgerEntry], config=config
+            query=Query,
+            mutation=Mutation,
+            subscription=Subscription,
+            types=[*ERROR_TYPES, LedgerEntry],
+            execution_context_class=Execution,
+            config=config,
         )
+        note_plain_fields(self._schema)
         self._documents = documents
 
     async def execute(
@@ -74,7 +80,7 @@ class PaycoreSchema(Schema):
                 variable_values=variable_values,
                 operation_name=operation_name,
                 is_awaitable=cast("Any", optimized_is_awaitable),
-                executor_class=StrawberryGraphQLCoreExecutionContext,
+                executor_class=Execution,
             )
             data, errors = await result if isawaitable(result) else result
         except Exception as error:  # noqa: BLE001 - whatever it is, `present` looks at it

@@ -57,15 +57,24 @@ class PaycoreView(GraphQL[Context, None]):
             await super().__call__(scope, receive, send)
             return
         try:
-            response: Response = await self.run(Request(scope, receive))
+            request = Request(scope, receive)
+            response: Response = await (self._answer(request) if request.method == "POST" else self.run(request))
         except HTTPException as error:
             response = _refuse(error.status_code, BadUserInput(error.reason))
         await response(scope, receive, send)
 
+    async def _answer(self, request: Request) -> Response:
+        """A POST: one operation, one answer. `run` goes a longer way, past pages for people and streams."""
+        adapter = self.request_adapter_class(request)
+        context = await self.get_context(request)
+        asked = await self.parse_http_body(adapter)
+        result = await self.execute_single(request, adapter, Response(), context, None, asked)
+        return _json(await self.process_result(request, result))
+
     async def get_context(
         self,
         request: Request | WebSocket,
-        response: Response | WebSocket,  # noqa: ARG002 - Strawberry's signature
+        response: Response | WebSocket | None = None,  # noqa: ARG002 - Strawberry's signature
     ) -> Context:
         """Who asks, by the Authorization header; over a WebSocket the token comes later, with `connection_init`."""
         request_id = request.scope.get("state", {}).get("request_id")
@@ -135,13 +144,17 @@ class PaycoreView(GraphQL[Context, None]):
 
     def create_response(self, response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse], sub_response: Response) -> Response:
         """The answer as JSON, straight from orjson."""
-        response = Response(orjson.dumps(response_data), media_type="application/json")
+        response = _json(response_data)
         response.headers.raw.extend(sub_response.headers.raw)
         if sub_response.status_code:
             response.status_code = sub_response.status_code
         return response
 
 
+def _json(content: object, status: int = 200) -> Response:
+    return Response(orjson.dumps(content), status_code=status, media_type="application/json")
+
+
 def _refuse(status: int, error: RequestError) -> Response:
     body: Mapping[str, object] = {"errors": [{"message": str(error), "extensions": error.extensions}]}
-    return Response(orjson.dumps(body), status_code=status, media_type="application/json")
+    return _json(body, status)
