@@ -12,7 +12,7 @@ import contextlib
 import re
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -182,6 +182,28 @@ async def ask(port: int, request: bytes) -> bytes:
         connection.send(request, time.perf_counter())
         async with asyncio.timeout(_GIVE_UP_SECONDS):
             return await answered
+
+
+async def say_hello(port: int, requests: Sequence[bytes], connections: int) -> None:
+    """Send all requests over each of the connections, one after the other. What they answer is nobody's business."""
+    loop = asyncio.get_running_loop()
+    left: dict[_Connection, Iterator[bytes]] = {}
+    finished = asyncio.Event()
+
+    def on_answer(connection: _Connection, _: bytes) -> None:
+        request = next(left[connection], None)
+        if request is None:
+            del left[connection]
+            if not left:
+                finished.set()
+        else:
+            connection.send(request, loop.time())
+
+    async with _connections(port, connections, on_answer) as made:
+        left = {connection: iter(requests) for connection in made}
+        for connection in made:
+            connection.send(next(left[connection]), loop.time())
+        await finished.wait()
 
 
 async def open_loop(port: int, rate: float, seconds: float, make: Make, check: Check, *, connections: int = 128) -> Result:

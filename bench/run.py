@@ -20,6 +20,7 @@ from bench import baselines, world
 from bench.footprint import footprint
 from bench.latency import latency
 from bench.live import live
+from bench.load import say_hello
 from bench.profiles import Profile
 from bench.progress import Steps
 from bench.report import Report
@@ -47,7 +48,7 @@ class Run:
     def __init__(self, profile: Profile, home: Path) -> None:
         self._profile = profile
         self._home = home
-        self._steps = Steps(4 + profile.rounds * (len(_BASELINES) + len(_ROUND) + len(_GROWTH)) + 8)
+        self._steps = Steps(4 + profile.rounds * (len(_BASELINES) + len(_ROUND) + len(_GROWTH)) + 9)
         self._rates: dict[str, list[float]] = {}
         self._facts: dict[str, dict[str, object]] = {}
 
@@ -99,6 +100,8 @@ class Run:
         postgres = psutil.Process(servers.postgres.pid)
         traffic = Traffic(world.tokens(small.settings))
         meter, grown_meter = (Meter(stack, traffic, postgres, self._profile) for stack in (small, grown))
+        await meter.warm_up()
+        await grown_meter.warm_up()
         for number in range(1, self._profile.rounds + 1):
             # Baselines run without the relay, which would only take from their cores.
             await small.stop_relay()
@@ -127,6 +130,8 @@ class Run:
         traffic = Traffic(tokens)
         self._facts["memory"], self._facts["storage"] = await footprint(stack, traffic, tokens, self._profile, self._steps.step)
         saturated = median(self._rates["single"])
+        self._steps.step("warming up")
+        await say_hello(stack.port, traffic.hellos(), connections=8)
         self._steps.step("latency")
         self._facts["latency"] = await latency(stack, traffic, self._profile, saturated)
         self._steps.step("live")

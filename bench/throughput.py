@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
 import psutil
 
-from bench.load import Check, Make, Result, ask, closed_loop
+from bench.load import Check, Make, Result, ask, closed_loop, say_hello
 from bench.profiles import Profile
 from bench.stack import Stack, cpu_seconds
 from bench.traffic import (
+    Pair,
     Traffic,
     any_pair,
     batch_completed,
@@ -25,6 +27,8 @@ from bench.traffic import (
 
 _BATCH_CONNECTIONS = 16
 _READ_CONNECTIONS = 16
+_HELLO_CONNECTIONS = 8
+"""So many that no worker is left without one."""
 _MORE_THAN_ANYONE_HAS = "99999999999.99"
 PAGE_SIZES = (20, 100)
 
@@ -48,17 +52,21 @@ class Meter:
         self.connections = profile.connections[-1]
         """Of the figures that follow `single`: the count that served it best."""
 
+    async def warm_up(self) -> None:
+        """Let every worker see every user once: what it looks up at a user's first request is no part of a transfer."""
+        await say_hello(self.stack.port, self.traffic.hellos(), _HELLO_CONNECTIONS)
+
     async def single(self) -> Measured:
         """GraphQL `transfer`, one for each request, at each number of connections; the best counts."""
-        by_connections: dict[str, float] = {}
-        best: Measured | None = None
-        for connections in self._profile.connections:
-            measured = await self._measure(self.traffic.transfer(any_pair), completed, connections)
-            by_connections[str(connections)] = round(measured.per_second, 1)
-            if best is None or measured.per_second > best.per_second:
-                best, self.connections = measured, connections
-        assert best is not None
-        return Measured(best.per_second, {**best.facts, "by_connections": by_connections})
+        best = await self._best(any_pair, self._profile.connections)
+        self.connections = int(str(best.facts["connections"]))
+        return best
+
+    async def _best(self, pair: Pair, connections: Sequence[int]) -> Measured:
+        measured = [await self._measure(self.traffic.transfer(pair), completed, count) for count in connections]
+        best = max(measured, key=lambda one: one.per_second)
+        rates = {str(count): round(one.per_second, 1) for count, one in zip(connections, measured, strict=True)}
+        return Measured(best.per_second, {**best.facts, "by_connections": rates})
 
     async def batch(self) -> Measured:
         """`transferBatch` of 100."""
@@ -70,11 +78,11 @@ class Meter:
 
     async def hot_in(self) -> Measured:
         """Every transfer into one wallet."""
-        return await self._measure(self.traffic.transfer(into_hot), completed, self.connections)
+        return await self._best(into_hot, self._profile.connections[-2:])
 
     async def hot_out(self) -> Measured:
         """Every transfer out of one wallet."""
-        return await self._measure(self.traffic.transfer(out_of_hot), completed, self.connections)
+        return await self._best(out_of_hot, self._profile.connections[-2:])
 
     async def replay(self) -> Measured:
         """Keys that were used before, again."""

@@ -68,6 +68,10 @@ class Traffic:
         """Filled while `remember` is set: the requests of `transfer`, for a replay."""
         self.remember = False
 
+    def hellos(self) -> list[bytes]:
+        """The smallest request of each user."""
+        return [_request(head, b'{"query":"{ __typename }"}') for head in self._heads[1:]]
+
     def transfer(self, pair: Pair = any_pair, amount: str = "0.01") -> Make:
         """One GraphQL transfer for each request, each with a key of its own."""
 
