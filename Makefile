@@ -35,7 +35,7 @@ check: $(READY) ## Check format, lint, types, layers, the lock and what is gener
 	$(BIN)/lint-imports
 	$(BIN)/python requirements/check.py
 	$(BIN)/paycore schema | diff schema.graphql - || { echo 'schema.graphql is stale: make generate' >&2; exit 1; }
-	$(BIN)/python docs/generate.py --check
+	$(BIN)/python -m docs.generate --check
 
 .PHONY: format
 format: $(READY) ## Format the code and repair what the linter can
@@ -48,7 +48,7 @@ generate: $(READY) ## Write schema.graphql, migrations/schema.sql and the settin
 	mv schema.graphql.new schema.graphql
 	$(BIN)/python -m tests.migrations.dump > migrations/schema.sql.new
 	mv migrations/schema.sql.new migrations/schema.sql
-	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.generate
 
 .PHONY: lock
 lock: $(READY) ## Lock the newest versions that pyproject.toml allows

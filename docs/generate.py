@@ -1,7 +1,8 @@
-"""Writes the generated parts of the documentation: `python docs/generate.py`, with `--check` only compares them."""
+"""Writes the generated parts of the documentation: `python -m docs.generate`, with `--check` only compares them."""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -9,8 +10,10 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from app.settings import Settings
+from docs import performance_page
 
-SETTINGS = Path(__file__).parent / "reference" / "settings.md"
+HERE = Path(__file__).parent
+START, END = "<!-- last run: generated -->\n", "<!-- end of last run -->\n"
 
 HEAD = """# Settings
 
@@ -41,14 +44,27 @@ def _default(field: FieldInfo) -> str:
     return f"`{field.default}`"
 
 
+def generated() -> dict[Path, str]:
+    """What each generated file should hold."""
+    report = json.loads((HERE / "performance.json").read_text(encoding="utf-8"))
+    page = HERE / "performance.md"
+    before, _, rest = page.read_text(encoding="utf-8").partition(START)
+    _, _, after = rest.partition(END)
+    return {
+        HERE / "reference" / "settings.md": settings_reference(),
+        HERE / "performance.svg": performance_page.chart(report),
+        page: f"{before}{START}\n{performance_page.last_run(report)}\n\n{END}{after}",
+    }
+
+
 def main() -> None:
     """Write the files, or with --check only tell whether they are fresh."""
-    fresh = settings_reference()
-    if "--check" not in sys.argv:
-        SETTINGS.parent.mkdir(exist_ok=True)
-        SETTINGS.write_text(fresh, encoding="utf-8")
-    elif SETTINGS.read_text(encoding="utf-8") != fresh:
-        sys.exit(f"{SETTINGS.name} is stale: make generate")
+    for path, fresh in generated().items():
+        if "--check" not in sys.argv:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(fresh, encoding="utf-8")
+        elif not path.exists() or path.read_text(encoding="utf-8") != fresh:
+            sys.exit(f"{path.relative_to(HERE.parent)} is stale: make generate")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,49 @@
+"""`make bench` as a whole, in its smallest profile: every figure is there, and nothing is left running."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+FIGURES = (
+    "single", "batch", "rest", "hot_in", "hot_out", "replay", "refused", "latency", "live", "read", "growth", "memory", "storage",
+)  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_every_figure_is_measured_beside_its_baselines(tmp_path: Path) -> None:
+    output = tmp_path / "out" / "bench.json"
+    finished = subprocess.run(
+        [sys.executable, "-m", "bench", "--profile", "smoke", "--output", str(output)],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=390, check=False,
+    )  # fmt: skip
+    assert finished.returncode == 0, finished.stderr
+    report = json.loads(output.read_text(encoding="utf-8"))
+    assert set(report["baselines"]) == {"sql_function", "interactive"}
+    assert all(rate > 0 for rate in report["baselines"].values())
+    for name in FIGURES:
+        assert report["figures"][name]["per_second"] > 0, name
+        assert name in finished.stderr
+    for ratio in ("single/sql_function", "batch/sql_function", "hot_in/single", "growth_single/single", "bytes_per_transfer"):
+        assert report["ratios"][ratio] > 0
+        assert report["targets"][ratio]["met"] in (True, False)
+    assert 0 < report["figures"]["single"]["generator_cpu_share"] < 1
+    assert [entry.name for entry in output.parent.iterdir()] == ["bench.json"]
+    assert not [
+        process for process in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(process.info["cmdline"] or [])
+    ]
+
+
+def test_an_unknown_profile_is_said_in_words(tmp_path: Path) -> None:
+    finished = subprocess.run(
+        [sys.executable, "-m", "bench", "--profile", "huge", "--output", str(tmp_path / "x.json")],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert finished.returncode == 2
+    assert "huge" in finished.stderr
