@@ -60,7 +60,8 @@ def _footprint(report: Mapping[str, Any]) -> str:
     lines = [
         (
             f"Memory in MB, all API workers together and the relay: at rest {_pair(memory['at_rest_mb'])}; after warm-up "
-            f"{_pair(memory['after_warm_up_mb'])}; after {memory['transfers']:,} transfers {_pair(memory['after_transfers_mb'])}; "
+            f"{_pair(memory['after_warm_up_mb'])}; "
+            f"after {memory['transfers']:,} transfers {_pair(memory['after_transfers_mb'])}; "
             f"with {memory['subscribers']:,} subscribers {_pair(memory['with_subscribers_mb'])}."
         ),
         f"Bytes on disk for each transfer: {storage['bytes_per_transfer']:g} ("
