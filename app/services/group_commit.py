@@ -19,8 +19,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from app import ids
+from app.clock import Clock
 from app.errors import Internal, RequestError, RequestTimeout, Unavailable
-from app.services.ledger import Outcome, Unit
+from app.services.ledger import Outcome, TransferRequest, Unit
 from app.services.settlement import Answer, CommitUnknown, Deferred, Failure, Settler, classify
 
 logger = logging.getLogger(__name__)
@@ -38,10 +40,12 @@ class _Waiting:
     """A unit and whoever waits for it."""
 
     unit: Unit
+    """Its requests get their ids and times when a batch takes them first, and keep them through every further try."""
     answer: asyncio.Future[tuple[Outcome, ...]]
     """What the caller waits for; cancelled where the caller has gone, which does not end the unit."""
     leave: Callable[[int], None]
     timer: asyncio.TimerHandle | None = None
+    is_stamped: bool = False
     is_done: bool = False
     commit_unknown: bool = False
     locked: frozenset[UUID] = frozenset()
@@ -80,8 +84,16 @@ class GroupCommit:
     """The queue, its worker and its slow lane. One per process."""
 
     def __init__(
-        self, worker: Settler, slow_lane: Settler, *, queue_limit: int, commit_limit: int, timeout_seconds: float
+        self,
+        worker: Settler,
+        slow_lane: Settler,
+        clock: Clock,
+        *,
+        queue_limit: int,
+        commit_limit: int,
+        timeout_seconds: float,
     ) -> None:
+        self._clock = clock
         self._worker_settler = worker
         self._lane_settler = slow_lane
         self._queue_limit = queue_limit
@@ -174,7 +186,20 @@ class GroupCommit:
             if not waiting.is_done:
                 batch.append(waiting)
                 size += waiting.size
+        self._stamp([waiting for waiting in batch if not waiting.is_stamped])
         return batch
+
+    def _stamp(self, batch: Sequence[_Waiting]) -> None:
+        """Give the requests ids that rise in the order in which they settle: the indexes by id then grow at their end."""
+        now = self._clock()
+        fresh = iter(sorted(ids.new_transaction_id(now) for waiting in batch for _ in waiting.unit.members))
+        for waiting in batch:
+            members = (
+                member._replace(id=next(fresh), created_at=now) if isinstance(member, TransferRequest) else member
+                for member in waiting.unit.members
+            )
+            waiting.unit = Unit(tuple(members), waiting.unit.atomic)
+            waiting.is_stamped = True
 
     def _defer(self, waiting: _Waiting) -> None:
         self._lane.append(waiting)

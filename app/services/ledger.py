@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -28,11 +28,15 @@ Key = tuple[UUID, str]
 """An initiator and their idempotency key."""
 
 
+NO_ID_YET = UUID(int=0)
+NO_TIME_YET = datetime.min.replace(tzinfo=UTC)
+
+
 class TransferRequest(NamedTuple):
     """A well-formed request to move `amount` minor units of `currency`."""
 
     id: UUID
-    """The transaction's id, should it be recorded. Low 12 bits zero."""
+    """The transaction's id, should it be recorded. Low 12 bits zero. Given, like its time, when a batch first takes it."""
     type: TransactionType
     initiator_id: UUID
     idempotency_key: str

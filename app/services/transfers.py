@@ -21,7 +21,7 @@ from app.money import AmountError, Currency, parse_amount
 from app.records import Entry, Transaction, TransactionType, Wallet, WalletKind
 from app.services.group_commit import GroupCommit
 from app.services.input_rules import idempotency_key_refusal, text_refusal
-from app.services.ledger import Member, Outcome, TransferRequest, Unit, settle
+from app.services.ledger import NO_ID_YET, NO_TIME_YET, Member, Outcome, TransferRequest, Unit, settle
 from app.services.refusals import wallet_not_found
 from app.services.settlement import Settler
 from app.settings import Settings
@@ -93,6 +93,7 @@ class Ledger:
         self.group_commit = GroupCommit(
             settler(),
             settler(),
+            clock,
             queue_limit=settings.transfer_queue_limit,
             commit_limit=settings.transfer_commit_limit,
             timeout_seconds=settings.request_timeout_seconds,
@@ -126,7 +127,7 @@ async def transfer(ledger: Ledger, viewer: Viewer, asked: TransferInput) -> Tran
 
     Raises RequestTimeout where the outcome is not known in time and Unavailable where the transfer was not accepted.
     """
-    member = _transfer_request(ledger, viewer, asked, ("input",), ledger.clock())
+    member = _transfer_request(ledger, viewer, asked, ("input",))
     (outcome,) = await ledger.settle(Unit((member,)))
     return _result(outcome)
 
@@ -136,9 +137,8 @@ async def transfer_batch(ledger: Ledger, viewer: Viewer, asked: Sequence[Transfe
     if not 1 <= len(asked) <= MAX_BATCH:
         message = f"A batch holds 1 to {MAX_BATCH} transfers; this one has {len(asked)}."
         return BatchResult((), (Refusal(RefusalCode.INVALID_INPUT, message, ("input", "transfers")),))
-    now = ledger.clock()
     members = tuple(
-        _transfer_request(ledger, viewer, one, ("input", "transfers", str(position)), now) for position, one in enumerate(asked)
+        _transfer_request(ledger, viewer, one, ("input", "transfers", str(position))) for position, one in enumerate(asked)
     )
     outcomes = await ledger.settle(Unit(members, atomic=atomic))
     return BatchResult(tuple(map(_result, outcomes)))
@@ -156,7 +156,7 @@ async def deposit(ledger: Ledger, viewer: Viewer, asked: DepositInput) -> Transf
     if receiver_id is None:
         return TransferResult(None, replayed=False, refusals=(wallet_not_found((*path, "walletId")),))
     sender_id = await ledger.deposits_wallet(asked.currency)
-    request = _request(viewer, asked, terms, wallets=(sender_id, receiver_id), path=path, now=ledger.clock())
+    request = _request(viewer, asked, terms, wallets=(sender_id, receiver_id), path=path)
     (outcome,) = await ledger.settle(Unit((request,)))
     return _result(outcome)
 
@@ -168,7 +168,7 @@ def _result(outcome: Outcome) -> TransferResult:
     )
 
 
-def _transfer_request(ledger: Ledger, viewer: Viewer, asked: TransferInput, path: tuple[str, ...], now: datetime) -> Member:
+def _transfer_request(ledger: Ledger, viewer: Viewer, asked: TransferInput, path: tuple[str, ...]) -> Member:
     """The request behind a client's input, or the first thing that is wrong with it."""
     terms = _terms(ledger, asked, path)
     if isinstance(terms, Refusal):
@@ -183,7 +183,7 @@ def _transfer_request(ledger: Ledger, viewer: Viewer, asked: TransferInput, path
         return wallet_not_found((*path, "senderWalletId"))
     if receiver_id is None:
         return wallet_not_found((*path, "receiverWalletId"))
-    return _request(viewer, asked, terms, wallets=(sender_id, receiver_id), path=path, now=now)
+    return _request(viewer, asked, terms, wallets=(sender_id, receiver_id), path=path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,12 +216,11 @@ def _request(
     *,
     wallets: tuple[UUID, UUID],
     path: tuple[str, ...],
-    now: datetime,
 ) -> TransferRequest:
     sender_id, receiver_id = wallets
     type_ = TransactionType.DEPOSIT if isinstance(asked, DepositInput) else TransactionType.TRANSFER
     return TransferRequest(
-        id=ids.new_transaction_id(now),
+        id=NO_ID_YET,
         type=type_,
         initiator_id=viewer.user_id,
         idempotency_key=asked.idempotency_key,
@@ -231,7 +230,7 @@ def _request(
         currency=terms.currency.code,
         exponent=terms.currency.exponent,
         description=asked.description,
-        created_at=now,
+        created_at=NO_TIME_YET,
         path=path,
     )
 
