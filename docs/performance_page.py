@@ -7,8 +7,8 @@ from typing import Any
 
 _WIDTH, _ROW, _LEFT, _RIGHT, _TOP = 760, 26, 190, 90, 34
 _BARS = (
-    ("interactive", "pgbench: statement by statement", "baseline"),
-    ("sql_function", "pgbench: one function each", "baseline"),
+    ("interactive", "pgbench, interactive", "baseline"),
+    ("sql_function", "pgbench, one function", "baseline"),
     ("single", "single", "paycore"),
     ("growth_single", "single, grown ledger", "paycore"),
     ("hot_in", "hot_in", "paycore"),
