@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from time import monotonic
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -15,10 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.db.engine import connect
 from app.errors import Internal, RequestTimeout, Unavailable
 from app.services.currencies import load_currencies
+from app.services.ledger import Unit
+from app.services.settlement import Answer, Settler
 from app.services.transfers import TransferInput, TransferResult, transfer, transfer_batch
 from app.settings import Settings
 from tests.bank import Bank, make_ledger, new_key, uuid_of
 from tests.proxy import PostgresProxy, postgres_proxy
+from tests.waiting import soon
 
 
 @asynccontextmanager
@@ -94,6 +98,37 @@ async def test_a_transfer_settles_as_soon_as_its_wallet_is_free(hasty: Bank, set
     results = await asyncio.gather(*waiting)
     assert not any(result.refusals or result.replayed for result in results)
     assert await hasty.balance(held) == 600
+
+
+async def test_every_try_of_a_transfer_carries_the_same_id(
+    hasty: Bank, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[UUID] = []
+    settle = Settler.settle
+
+    async def recorded(settler: Settler, units: Sequence[Unit], *, skip_locked: bool = False) -> list[Answer]:
+        tries.extend(request.id for unit in units for request in unit.requests)
+        return await settle(settler, units, skip_locked=skip_locked)
+
+    alice = await hasty.viewer("alice")
+    held, to = await hasty.wallet(alice, balance="9.00"), await hasty.wallet(alice)
+    monkeypatch.setattr(Settler, "settle", recorded)
+    async with locked(settings, held):
+        stuck = asyncio.create_task(hasty.pay(alice, held, to))
+        await soon(lambda: len(tries) >= 4)
+    transaction = (await stuck).transaction
+    assert transaction is not None
+    assert set(tries) == {transaction.id}
+
+
+async def test_transfers_of_a_batch_get_ids_in_the_order_in_which_they_settle(bank: Bank) -> None:
+    alice = await bank.viewer("alice")
+    a, b = await bank.wallet(alice, balance="9.00"), await bank.wallet(alice)
+    asked = [TransferInput(new_key(), a, b, "0.01", "USD") for _ in range(50)]
+    made = [result.transaction for result in (await transfer_batch(bank.ledger, alice, asked, atomic=False)).results]
+    ids = [transaction.id for transaction in made if transaction is not None]
+    assert len(ids) == 50
+    assert ids == sorted(ids)
 
 
 async def test_a_frozen_process_loses_its_locks(engine: AsyncEngine, settings: Settings) -> None:
