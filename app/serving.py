@@ -41,16 +41,19 @@ def serve(host: str, port: int, workers: int, log_level: str) -> None:
         proxy_headers=False,
         log_level=log_level,
     )
+    listeners = [_bind(host, port, shared=False)] if workers == 1 else _listeners(host, port, workers)
+    shown = f"[{host}]" if ":" in host else host
+    logger.info("running on http://%s:%d, %d worker%s", shown, listeners[0].getsockname()[1], workers, "s"[: workers > 1])
     if workers == 1:
-        _serve_alone(config, _bind(host, port, shared=False))
+        _serve_alone(config, listeners)
     else:
-        _Workers(config, _listeners(host, port, workers)).run()
+        _Workers(config, listeners).run()
 
 
-def _serve_alone(config: uvicorn.Config, listener: socket.socket) -> None:
+def _serve_alone(config: uvicorn.Config, listeners: list[socket.socket]) -> None:
     server = uvicorn.Server(config)
     with contextlib.suppress(KeyboardInterrupt):
-        server.run(sockets=[listener])
+        server.run(sockets=listeners)
     if not server.started:
         sys.exit(uvicorn.config.STARTUP_FAILURE)
 

@@ -65,6 +65,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self.due_at = 0.0
         self.lost = False
+        self._is_closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -88,9 +89,10 @@ class _Connection(asyncio.Protocol):
         self._on_answer(self, body)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        self.lost = True
+        self.lost = not self._is_closed
 
     def close(self) -> None:
+        self._is_closed = True
         if self._transport is not None:
             self._transport.close()
 
@@ -193,6 +195,8 @@ async def say_hello(port: int, requests: Sequence[bytes], connections: int) -> N
     def on_answer(connection: _Connection, _: bytes) -> None:
         request = next(left[connection], None)
         if request is None:
+            # Else the server would, after its keep-alive time, while others are still at it.
+            connection.close()
             del left[connection]
             if not left:
                 finished.set()
@@ -206,8 +210,12 @@ async def say_hello(port: int, requests: Sequence[bytes], connections: int) -> N
         await finished.wait()
 
 
-async def open_loop(port: int, rate: float, seconds: float, make: Make, check: Check, *, connections: int = 128) -> Result:
+async def open_loop(
+    port: int, rate: float, seconds: float, make: Make, check: Check, *, connections: int | None = None
+) -> Result:
     """Send at a rate. Raises as closed_loop; an API that cannot keep up shows it in the latencies."""
+    # Few enough for each to be used more often than the server's keep-alive time.
+    connections = connections or max(8, min(128, round(rate / 2)))
     window = _Window(seconds, check)
     free: deque[_Connection] = deque()
     late: deque[float] = deque()
