@@ -8,7 +8,7 @@ from uuid import UUID
 
 import jwt
 
-from app.errors import Unauthenticated
+from app.errors import TokenExpired, Unauthenticated
 from app.settings import Settings
 
 ALGORITHM = "HS256"
@@ -63,7 +63,7 @@ def verify_token(token: str, settings: Settings) -> Claims:
             options={"require": ["sub", "exp"], "verify_aud": False},
         )
     except jwt.ExpiredSignatureError:
-        raise Unauthenticated("The bearer token has expired.") from None
+        raise TokenExpired from None
     except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError):
         raise Unauthenticated("The bearer token is invalid.") from None
     subject = claims["sub"]

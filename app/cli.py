@@ -28,6 +28,7 @@ from app.errors import ConfigurationError
 from app.outbox_relay import run_relay
 from app.schema.build import sdl
 from app.services import demo
+from app.services.outbox import describe_outbox
 from app.services.verification import verify as verify_ledger
 from app.serving import serve as run_server
 from app.settings import Settings, load_settings
@@ -97,6 +98,16 @@ def relay(started_by: StartedBy = None) -> None:
         await run_relay(settings, stop)
 
     _run(run())
+
+
+@app.command()
+def outbox(
+    retry: Annotated[bool, typer.Option("--retry", help="Give the relay another try at the parked rows.")] = False,
+) -> None:
+    """Show how far the relay is behind, and the rows that it could not read and has parked."""
+    settings = _with_running_servers(load_settings())
+    for line in _run(describe_outbox(settings, retry=retry)):
+        typer.echo(line)
 
 
 @app.command()

@@ -85,6 +85,12 @@ class Unauthenticated(RequestError):
     default_message = "A valid bearer token is needed: Authorization: Bearer <token>."
 
 
+class TokenExpired(Unauthenticated):
+    """There was a valid token."""
+
+    default_message = "The bearer token has expired."
+
+
 class Forbidden(RequestError):
     """The token is valid, but its role may not do this."""
 

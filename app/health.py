@@ -1,4 +1,4 @@
-"""Health: is the process alive, and can it serve."""
+"""What a process tells of itself: is it alive, can it serve, what has it counted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from app import metrics
 from app.db.migrate import at_head
+from app.db.status_sql import Backlog, outbox_backlog
 from app.services.container import Services
 
 logger = logging.getLogger(__name__)
@@ -18,8 +20,8 @@ _DATABASE_SECONDS = 2
 
 
 def routes() -> list[Route]:
-    """/healthz and /readyz."""
-    return [Route("/healthz", healthz), Route("/readyz", readyz)]
+    """/healthz, /readyz and /metrics of the API."""
+    return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", exposition)]
 
 
 async def healthz(_request: Request) -> Response:
@@ -28,13 +30,26 @@ async def healthz(_request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """200 where database, migrations and Redis are as they must be; else 503, with the part that is not."""
+    """200 where database, migrations and Redis are as they must be; else 503, with the part that is not.
+
+    `outbox` is a detail: a relay that is behind makes this process no less able to serve.
+    """
     services: Services = request.app.state.services
     database, migrations = await _database(services)
     redis = "ok" if request.app.state.pubsub.healthy else "unavailable"
     parts = {"database": database, "migrations": migrations, "redis": redis}
     ready = all(state == "ok" for state in parts.values())
-    return JSONResponse({"status": "ready" if ready else "not ready", **parts}, status_code=200 if ready else 503)
+    backlog = await _backlog(services) if database == migrations == "ok" else None
+    outbox = backlog and {"pending": backlog.pending, "lag_seconds": backlog.lag.total_seconds(), "parked": backlog.parked}
+    content = {"status": "ready" if ready else "not ready", **parts, "outbox": outbox}
+    return JSONResponse(content, status_code=200 if ready else 503)
+
+
+async def exposition(request: Request) -> Response:
+    """Prometheus' text format. Without the outbox where the database does not tell."""
+    backlog = await _backlog(request.app.state.services)
+    outbox = None if backlog is None else (backlog.pending, backlog.lag.total_seconds(), backlog.parked)
+    return Response(metrics.exposition(outbox), media_type=metrics.CONTENT_TYPE)
 
 
 async def _database(services: Services) -> tuple[str, str]:
@@ -44,3 +59,12 @@ async def _database(services: Services) -> tuple[str, str]:
     except Exception as error:  # noqa: BLE001 - whatever it is, the answer is "not ready"
         logger.warning("not ready: the database does not answer: %s", type(error).__name__)
         return "unavailable", "unknown"
+
+
+async def _backlog(services: Services) -> Backlog | None:
+    try:
+        async with asyncio.timeout(_DATABASE_SECONDS), services.engine.connect() as connection:
+            return await outbox_backlog(connection, services.clock())
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is not known
+        logger.warning("the outbox cannot be looked at: %s", type(error).__name__)
+        return None

@@ -15,12 +15,13 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from app import events
+from app import events, metrics
 from app.backoff import Backoff
 from app.db import outbox_sql
 from app.db.engine import connect
 from app.db.outbox_sql import LowWater
 from app.redis_backend import NotPublished, RedisPublisher, redis_url
+from app.relay_health import answering
 from app.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,16 @@ _STANDBY_SECONDS = 1.0
 _BUSY_PAUSE_SECONDS = 0.005
 """Between looks at a busy outbox that was empty after the last one: looking for each single row would take a core."""
 _CLOSE_TIMEOUT_SECONDS = 2.0
+_FROZEN_AFTER = "30s"
+"""A leader that asks nothing for so long is stopped or stuck: the database ends its session, and with it its lead. It is
+longer than what a leader waits for a Redis that is away."""
+
+_CONNECTION = {
+    "application_name": "paycore-relay",
+    # A deletion that a crash undoes only publishes again, so it need not wait for the disk.
+    "synchronous_commit": "off",
+    "idle_session_timeout": _FROZEN_AFTER,
+}
 
 
 class OutboxRelay:
@@ -40,11 +51,14 @@ class OutboxRelay:
         self._settings = settings
         self._publisher = publisher
         self._low_water = LowWater()
-        self._unreadable: set[int] = set()
-        """Rows that this code cannot read. They stay in the outbox, for people or a newer version; each leader reports them."""
         self._database_away = False
         self._redis_away = False
+        self._connected = False
         self.leading = False
+
+    def state(self) -> tuple[bool, str]:
+        """Whether nothing is away that it needs, and its role."""
+        return self._connected and not self._redis_away, "leader" if self.leading else "standby"
 
     async def run(self, stop: asyncio.Event) -> None:
         """Lead or stand by until `stop` is set, through restarts of database and Redis."""
@@ -52,6 +66,7 @@ class OutboxRelay:
         while not stop.is_set():
             try:
                 async with self._connection() as connection:
+                    self._connected = True
                     backoff.reset()
                     self._report_database(None)
                     await self._stand_by(connection, stop)
@@ -60,12 +75,12 @@ class OutboxRelay:
                 self._report_database(error)
                 await _pause(stop, backoff.next())
             finally:
-                self.leading = False
+                self.leading = self._connected = False
+                metrics.RELAY_LEADING.set(0)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
-        # A deletion that a crash undoes only publishes again, so it need not wait for the disk.
-        connection = await connect(self._settings, application_name="paycore-relay", synchronous_commit="off")
+        connection = await connect(self._settings, **_CONNECTION)
         try:
             await outbox_sql.allow_long_statements(connection)
             yield connection
@@ -81,6 +96,7 @@ class OutboxRelay:
         while not stop.is_set():
             if await outbox_sql.try_to_lead(connection):
                 self.leading = True
+                metrics.RELAY_LEADING.set(1)
                 logger.info("this relay leads")
                 return
             if not waited:
@@ -90,7 +106,6 @@ class OutboxRelay:
 
     async def _lead(self, connection: asyncpg.Connection, stop: asyncio.Event) -> None:
         self._low_water = LowWater()
-        self._unreadable.clear()
         idle = Backoff(min(_BUSY_PAUSE_SECONDS, self._settings.relay_idle_seconds), self._settings.relay_idle_seconds)
         redis_away = Backoff(0.05, 5.0)
         while not stop.is_set():
@@ -112,21 +127,24 @@ class OutboxRelay:
         claim = await outbox_sql.claim(connection, self._low_water.id, self._settings.relay_batch_limit)
         messages: list[tuple[str, str]] = []
         published: list[int] = []
+        unreadable: dict[int, str] = {}
         for row in claim.rows:
-            if row.id in self._unreadable:
-                continue
             try:
                 messages += events.messages(row.payload)
                 published.append(row.id)
             except events.MalformedEvent as error:
-                self._unreadable.add(row.id)
-                logger.error("outbox row %d is set aside, it cannot be read: %s", row.id, error)  # noqa: TRY400 - no trace
+                unreadable[row.id] = str(error)
+                logger.error("outbox row %d is parked, it cannot be read: %s", row.id, error)  # noqa: TRY400 - no trace
+        if unreadable:
+            await outbox_sql.park(connection, unreadable)
+            metrics.RELAY_PARKED.inc(len(unreadable))
         if messages:
             await self._publisher.publish(messages)
         if claim.rows:
             self._low_water.deleted(claim, await outbox_sql.delete(connection, published))
+            metrics.RELAY_PUBLISHED.inc(len(published))
         self._low_water.passed(claim)
-        return len(published)
+        return len(claim.rows)
 
     def _report_database(self, error: Exception | None) -> None:
         if error is not None and not self._database_away:
@@ -147,7 +165,9 @@ async def run_relay(settings: Settings, stop: asyncio.Event) -> None:
     """Run one relay until `stop` is set. Raises ConfigurationError where it is not configured to run."""
     publisher = RedisPublisher(redis_url(settings))
     try:
-        await OutboxRelay(settings, publisher).run(stop)
+        relay = OutboxRelay(settings, publisher)
+        async with answering(settings, relay.state):
+            await relay.run(stop)
     finally:
         await publisher.close()
 

@@ -14,6 +14,7 @@ from typing import Literal, cast
 from broadcaster import Broadcast
 from broadcaster import Event as Published
 
+from app import metrics
 from app.redis_backend import CATCH_UP, PING_SECONDS, CatchUp, RedisBackend
 
 
@@ -45,6 +46,7 @@ class _Buffer(asyncio.Queue[Published | None]):
             self.put_nowait(Published(channel, cast("str", CATCH_UP)))
 
     def _overflow(self, channel: str) -> None:
+        metrics.OVERFLOWS.inc()
         self.dropped += self.qsize() - self.catch_up_pending
         while not self.empty():
             self.get_nowait()

@@ -17,6 +17,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from app import metrics
 from app.backoff import Backoff
 from app.errors import ConfigurationError
 from app.settings import Settings
@@ -186,6 +187,7 @@ class RedisBackend(BroadcastBackend):
             await connection.disconnect(nowait=True)
             raise
         self._connection = connection
+        metrics.REDIS_CONNECTED.inc()
         self._pinged = False
         if self._was_away:
             logger.info("Redis is back; %d channels catch up", len(self._channels))
@@ -241,6 +243,7 @@ class RedisBackend(BroadcastBackend):
     async def _lose(self, error: BaseException) -> None:
         if not self._was_away:
             self._was_away = True
+            metrics.REDIS_LOSSES.inc()
             logger.warning("Redis is away; live updates come from the database until it is back: %s", error)
         await self._drop()
 
@@ -251,4 +254,5 @@ class RedisBackend(BroadcastBackend):
                 awaited.confirmed.set_result(None)
         self._awaited.clear()
         if connection is not None:
+            metrics.REDIS_CONNECTED.dec()
             await connection.disconnect(nowait=True)

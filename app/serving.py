@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import socket
 import sys
+import tempfile
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
@@ -41,13 +43,16 @@ def serve(host: str, port: int, workers: int, log_level: str) -> None:
         proxy_headers=False,
         log_level=log_level,
     )
-    listeners = [_bind(host, port, shared=False)] if workers == 1 else _listeners(host, port, workers)
+    listeners = [bind(host, port)] if workers == 1 else _listeners(host, port, workers)
     shown = f"[{host}]" if ":" in host else host
     logger.info("running on http://%s:%d, %d worker%s", shown, listeners[0].getsockname()[1], workers, "s"[: workers > 1])
     if workers == 1:
         _serve_alone(config, listeners)
     else:
-        _Workers(config, listeners).run()
+        with tempfile.TemporaryDirectory(prefix="paycore-metrics-") as directory:
+            # Each worker counts in a file of its own there; it reads the variable when it starts.
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
+            _Workers(config, listeners).run()
 
 
 def _serve_alone(config: uvicorn.Config, listeners: list[socket.socket]) -> None:
@@ -83,16 +88,20 @@ class _Workers(Multiprocess):
 
 def _listeners(host: str, port: int, count: int) -> list[socket.socket]:
     """A bound socket for each worker, where the kernel spreads connections over them; elsewhere one for all."""
-    single = _bind(host, port, shared=False)
+    single = bind(host, port)
     if sys.platform != "linux":
         return [single]
     # The address is free, as that bind has shown; from here on another service of the same user could share it unnoticed.
     address: tuple[str, int] = single.getsockname()[:2]
     single.close()
-    return [_bind(*address, shared=True) for _ in range(count)]
+    return [bind(*address, shared=True) for _ in range(count)]
 
 
-def _bind(host: str, port: int, *, shared: bool) -> socket.socket:
+def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A socket to listen on; `shared` where other sockets of this user may have the same address.
+
+    Raises ConfigurationError where the address is taken.
+    """
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if shared:
@@ -101,6 +110,6 @@ def _bind(host: str, port: int, *, shared: bool) -> socket.socket:
         bound.bind((host, port))
     except OSError as error:
         bound.close()
-        raise ConfigurationError(f"The API cannot listen on {host}, port {port}: {error.strerror}.") from None
+        raise ConfigurationError(f"Paycore cannot listen on {host}, port {port}: {error.strerror}.") from None
     bound.set_inheritable(True)
     return bound

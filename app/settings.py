@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from redis.asyncio import ConnectionPool
 
 from app.errors import ConfigurationError
 
@@ -74,6 +76,9 @@ class Settings(BaseSettings):
         5.0, gt=0, description="A WebSocket that has not sent `connection_init` by then is closed with 4408."
     )
     max_subscriptions_per_connection: int = Field(100, ge=1, description="Operations that run at once on one WebSocket.")
+    max_subscriptions_per_user: int = Field(
+        2500, ge=1, description="Subscriptions of one user that run at once in each API process, over all connections."
+    )
     subscriber_buffer: int = Field(
         1000, ge=1, description="Events kept for a slow subscriber; past it, the subscriber catches up from the database."
     )
@@ -83,6 +88,9 @@ class Settings(BaseSettings):
 
     relay_batch_limit: int = Field(500, ge=1, le=10_000, description="Outbox rows that the relay publishes at a time.")
     relay_idle_seconds: float = Field(0.05, gt=0, le=5, description="Longest pause of the relay between looks at an idle outbox.")
+    relay_port: int = Field(
+        0, ge=0, le=65535, description="Port of the relay's /healthz, /readyz and /metrics; 0: none. It listens on PAYCORE_HOST."
+    )
 
     @property
     def base_url(self) -> str:
@@ -96,8 +104,8 @@ class Settings(BaseSettings):
         secret = self.jwt_secret.get_secret_value()
         if len(secret.encode()) < _MIN_SECRET_BYTES:
             raise ValueError(f"PAYCORE_JWT_SECRET needs at least {_MIN_SECRET_BYTES} bytes")
-        if self.redis_url is not None and not self.redis_url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("PAYCORE_REDIS_URL must start with redis:// or rediss://")
+        if self.redis_url is not None:
+            _check_redis_url(self.redis_url.get_secret_value())
         if self.database_url is not None and not self.database_url.get_secret_value().startswith(
             ("postgresql://", "postgres://", "postgresql+asyncpg://")
         ):
@@ -143,6 +151,21 @@ class _SecretFiles(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
         return {name: value for name, value in found.items() if value is not None}
+
+
+def _check_redis_url(url: str) -> None:
+    """Raises ValueError for anything but the URL of one Redis. The URL is not quoted: it may hold a password."""
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError(
+            "PAYCORE_REDIS_URL must start with redis:// or rediss://: live updates need Redis, and know nothing else"
+        )
+    try:
+        ConnectionPool.from_url(url).make_connection()  # type: ignore[no-untyped-call]
+        is_one = "," not in urlsplit(url).netloc.rpartition("@")[2]
+    except (ValueError, TypeError):
+        is_one = False
+    if not is_one:
+        raise ValueError("PAYCORE_REDIS_URL must be the URL of one Redis: redis://user:password@host:port/database")
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -338,7 +338,8 @@ CREATE TABLE public.outbox (
     id bigint NOT NULL,
     created_at timestamp with time zone NOT NULL,
     payload json NOT NULL
-);
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='10000', autovacuum_vacuum_cost_delay='0', vacuum_truncate='false');
 
 
 --
@@ -352,6 +353,19 @@ ALTER TABLE public.outbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+
+--
+-- Name: outbox_parked; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.outbox_parked (
+    id bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    payload json NOT NULL,
+    parked_at timestamp with time zone NOT NULL,
+    reason text NOT NULL
 );
 
 
@@ -482,6 +496,14 @@ ALTER TABLE ONLY public.ledger_entries
 
 ALTER TABLE ONLY public.ledger_entries
     ADD CONSTRAINT ledger_entries_transaction_leg_key UNIQUE (transaction_id, leg);
+
+
+--
+-- Name: outbox_parked outbox_parked_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.outbox_parked
+    ADD CONSTRAINT outbox_parked_pkey PRIMARY KEY (id);
 
 
 --
@@ -816,6 +838,13 @@ GRANT INSERT(created_at) ON TABLE public.outbox TO paycore_app;
 --
 
 GRANT INSERT(payload) ON TABLE public.outbox TO paycore_app;
+
+
+--
+-- Name: TABLE outbox_parked; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.outbox_parked TO paycore_app;
 
 
 --

@@ -197,6 +197,18 @@ class OutboxEvent(Base):
     payload: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
+class ParkedEvent(Base):
+    """News that the relay could not read. Watches have read the database instead; here it waits for people."""
+
+    __tablename__ = "outbox_parked"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    created_at: Mapped[datetime]
+    payload: Mapped[dict[str, Any]] = mapped_column(JSON)
+    parked_at: Mapped[datetime]
+    reason: Mapped[str]
+
+
 class AuditRecord(Base):
     """What an administrator did, to what, and why; insert-only."""
 

@@ -5,7 +5,7 @@ The connection runs each statement as a transaction of its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import asyncpg
@@ -34,6 +34,14 @@ ORDER BY waiting.id
 _DELETE = """
 WITH published AS (DELETE FROM outbox WHERE id = ANY($1::bigint[]))
 SELECT pg_current_xact_id()::text::bigint
+"""
+
+
+_PARK = """
+WITH unreadable AS (DELETE FROM outbox WHERE id = ANY($1::bigint[]) RETURNING id, created_at, payload)
+INSERT INTO outbox_parked (id, created_at, payload, parked_at, reason)
+SELECT id, created_at, payload, now(), reason
+FROM unreadable JOIN unnest($1::bigint[], $2::text[]) AS found (id, reason) USING (id)
 """
 
 
@@ -111,3 +119,8 @@ async def delete(connection: asyncpg.Connection, ids: Sequence[int]) -> int:
     """Delete published rows; returns the id of the transaction that did it."""
     transaction_id: int = await connection.fetchval(_DELETE, ids, timeout=_ANSWER_TIMEOUT_SECONDS)
     return transaction_id
+
+
+async def park(connection: asyncpg.Connection, reasons: Mapping[int, str]) -> None:
+    """Set rows aside, each with the reason why it cannot be published."""
+    await connection.execute(_PARK, list(reasons), list(reasons.values()), timeout=_ANSWER_TIMEOUT_SECONDS)

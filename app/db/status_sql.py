@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -20,13 +21,49 @@ FROM wallets GROUP BY currency ORDER BY currency
 # Ids carry their time, so "lately" is a range of the primary key.
 _RECENT = text("SELECT count(*) FROM transactions WHERE id >= :since AND status = 'COMPLETED'")
 
-_OUTBOX = text("SELECT count(*), min(created_at) FROM outbox")
+# Ids are given in about the order of time. Counting stops where a relay would need minutes anyway.
+_OUTBOX = text("""
+SELECT (SELECT count(*) FROM (SELECT FROM outbox LIMIT :most) AS counted),
+       (SELECT created_at FROM outbox ORDER BY id LIMIT 1),
+       (SELECT count(*) FROM (SELECT FROM outbox_parked LIMIT :most) AS counted)
+""")
+_MOST_COUNTED = 1_000_000
+
+# New ids: the relay has passed the old ones. A transaction id comes before them, as it must: the deletion takes one.
+_UNPARK = text("""
+WITH parked AS (DELETE FROM outbox_parked RETURNING id, created_at, payload),
+     back AS (INSERT INTO outbox (created_at, payload) SELECT created_at, payload FROM parked ORDER BY id RETURNING id)
+SELECT count(*) FROM back
+""")
+
+_PARKED = text("SELECT id, parked_at, reason FROM outbox_parked ORDER BY id LIMIT :most")
 
 _HOT = text("""
 SELECT e.wallet_id FROM (SELECT id FROM transactions WHERE status = 'COMPLETED' ORDER BY id DESC LIMIT 1000) t
 JOIN ledger_entries e ON e.transaction_id = t.id
 GROUP BY e.wallet_id ORDER BY count(*) DESC, e.wallet_id LIMIT :most
 """)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What the outbox holds: rows that wait for the relay, the age of the oldest, and rows that no relay could read.
+
+    More than a million is told as a million.
+    """
+
+    pending: int
+    lag: timedelta
+    parked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """An outbox row that no relay could read."""
+
+    id: int
+    parked_at: datetime
+    reason: str
 
 
 async def totals(connection: AsyncConnection) -> Sequence[tuple[str, int, int]]:
@@ -41,10 +78,21 @@ async def completed_since(connection: AsyncConnection, moment: datetime) -> int:
     return found
 
 
-async def outbox_backlog(connection: AsyncConnection, now: datetime) -> tuple[int, timedelta]:
-    """Rows that wait for the relay, and the age of the oldest."""
-    count, oldest = (await connection.execute(_OUTBOX)).one()
-    return count, max(now - oldest, timedelta()) if oldest is not None else timedelta()
+async def outbox_backlog(connection: AsyncConnection, now: datetime) -> Backlog:
+    """How far the relay is behind."""
+    pending, oldest, parked = (await connection.execute(_OUTBOX, {"most": _MOST_COUNTED})).one()
+    return Backlog(pending, max(now - oldest, timedelta()) if oldest is not None else timedelta(), parked)
+
+
+async def unpark(connection: AsyncConnection) -> int:
+    """Give the relay another try at all that is parked; how much that is."""
+    count: int = (await connection.execute(_UNPARK)).scalar_one()
+    return count
+
+
+async def parked(connection: AsyncConnection, most: int) -> Sequence[Parked]:
+    """What is parked, the oldest first."""
+    return [Parked(*row) for row in await connection.execute(_PARKED, {"most": most})]
 
 
 async def hot_wallets(connection: AsyncConnection, most: int) -> Sequence[UUID]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from inspect import isawaitable
 from typing import Any, cast
 
-from graphql import GraphQLError, execute
+from graphql import GraphQLError, execute, parse
 from strawberry import Schema
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.extensions.runner import SchemaExtensionsRunner
@@ -17,7 +17,7 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from app.schema.context import Context
-from app.schema.documents import DocumentCache, ambiguity
+from app.schema.documents import DocumentCache, ambiguity, operation_types
 from app.schema.error_handling import present
 from app.schema.execution import Execution, note_plain_fields
 from app.schema.mutations import Mutation
@@ -48,6 +48,15 @@ class PaycoreSchema(Schema):
         )
         note_plain_fields(self._schema)
         self._documents = documents
+
+    def operation_type(self, query: str, operation_name: str | None) -> OperationType | None:
+        """What kind of operation runs, of a text that is valid; None where that is not clear."""
+        known = self._documents.get(query)
+        try:
+            operations = operation_types(parse(query)) if known is None else known.operations
+        except GraphQLError:
+            return None
+        return operations.get(operation_name)
 
     async def execute(
         self,

@@ -11,7 +11,7 @@ import strawberry
 from strawberry.dataloader import DataLoader
 
 from app.auth import Viewer
-from app.errors import RequestError, Unauthenticated
+from app.errors import RequestError, TokenExpired, Unauthenticated
 from app.records import Entry, Transaction, User, Wallet
 from app.services import reading
 from app.services.container import Services
@@ -116,7 +116,7 @@ class Context:
         if self.maybe_viewer is None:
             raise self.refusal or Unauthenticated()
         if self.maybe_viewer.expires_at <= self.services.clock():
-            raise Unauthenticated("The bearer token has expired.")
+            raise TokenExpired
         return self.maybe_viewer
 
     @property

@@ -62,12 +62,13 @@ class DocumentCache:
         """Remember a document that is valid."""
         if len(query) > _MAX_CACHED_LENGTH:
             return
-        self._documents[query] = KnownDocument(document, _operation_types(document))
+        self._documents[query] = KnownDocument(document, operation_types(document))
         if len(self._documents) > _MAX_DOCUMENTS:
             self._documents.popitem(last=False)
 
 
-def _operation_types(document: DocumentNode) -> dict[str | None, OperationType]:
+def operation_types(document: DocumentNode) -> dict[str | None, OperationType]:
+    """The kind of each operation, by its name; of the only one also under None."""
     operations = [definition for definition in document.definitions if isinstance(definition, OperationDefinitionNode)]
     types: dict[str | None, OperationType] = {
         one.name.value: OperationType(one.operation.value) for one in operations if one.name is not None

@@ -9,21 +9,24 @@ from typing import Any, cast
 import orjson
 from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
-from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.http.streaming import SSETransport
+from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.types import SubscriptionExecutionResult
 from strawberry.types.unset import UNSET, UnsetType
 
 from app.auth import Viewer, bearer_token
 from app.db.failures import is_unavailable
-from app.errors import BadUserInput, RequestError, Unauthenticated, Unavailable
+from app.errors import BadUserInput, RequestError, TokenExpired, Unauthenticated, Unavailable
 from app.schema.build import build_schema
 from app.schema.context import Context
-from app.schema.websocket import Adapter, TransportHandler
+from app.schema.event_stream import EventStreams
+from app.schema.websocket import Adapter, NotNow, TransportHandler, count_close
 from app.services.container import Services
 
 _REQUEST_MEMBERS: Mapping[str, tuple[type, str]] = {
@@ -45,16 +48,17 @@ class PaycoreView(GraphQL[Context, None]):
         super().__init__(
             build_schema(settings),
             graphql_ide=None if settings.environment == "production" else "graphiql",
-            subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
+            subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL],
             connection_init_wait_timeout=timedelta(seconds=settings.connection_init_timeout_seconds),
             max_subscriptions_per_connection=settings.max_subscriptions_per_connection,
         )
         self._services = services
+        self.event_streams = EventStreams()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request or one socket. What is wrong with the request itself is answered as a coded JSON error."""
         if scope["type"] != "http":
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, _counting_closes(receive), send)
             return
         try:
             request = Request(scope, receive)
@@ -64,12 +68,33 @@ class PaycoreView(GraphQL[Context, None]):
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
-        """A POST: one operation, one answer. `run` goes a longer way, past pages for people and streams."""
+        """A POST: one operation, one answer. `run` goes a longer way, past pages for people."""
         adapter = self.request_adapter_class(request)
         context = await self.get_context(request)
         asked = await self.parse_http_body(adapter)
+        if _wants_events(request):
+            return await self._stream(request, context, asked)
         result = await self.execute_single(request, adapter, Response(), context, None, asked)
         return _json(await self.process_result(request, result))
+
+    async def _stream(self, request: Request, context: Context, asked: GraphQLRequestData) -> Response:
+        """A POST that takes Server-Sent Events: one operation, its results one by one."""
+        if not asked.query:
+            raise HTTPException(400, "No GraphQL query found in the request")
+        results = await self.schema.stream(
+            asked.query,
+            variable_values=asked.variables,
+            context_value=context,
+            operation_name=asked.operation_name,
+            operation_extensions=asked.extensions,
+        )
+        transport = SSETransport()
+        chunks = self._stream_result(request, cast("SubscriptionExecutionResult", results), transport)()
+        viewer = context.maybe_viewer
+        seconds = None if viewer is None else (viewer.expires_at - self._services.clock()).total_seconds()
+        farewell = transport.encode_next(cast("GraphQLHTTPResponse", _errors(TokenExpired())), self.encode_json)
+        bounded = self.event_streams.bounded(chunks, seconds, farewell + transport.encode_complete())
+        return StreamingResponse(bounded, headers=transport.headers)
 
     async def get_context(
         self,
@@ -81,7 +106,7 @@ class PaycoreView(GraphQL[Context, None]):
         if isinstance(request, WebSocket):
             return Context(self._services, None, request_id=request_id)
         viewer, refusal = await self._authenticate(request.headers.get("authorization"))
-        return Context(self._services, viewer, refusal=refusal, request_id=request_id, is_http=True)
+        return Context(self._services, viewer, refusal=refusal, request_id=request_id, is_http=not _wants_events(request))
 
     async def on_ws_connect(self, context: Context) -> UnsetType | dict[str, object] | None:
         """Verify the token of `connection_init`. None at all is accepted: fields then answer UNAUTHENTICATED."""
@@ -92,7 +117,9 @@ class PaycoreView(GraphQL[Context, None]):
         viewer, refusal = await self._authenticate(header)
         if isinstance(refusal, Unauthenticated):
             raise ConnectionRejectionError
-        context.maybe_viewer, context.refusal = viewer, refusal
+        if refusal is not None:
+            raise NotNow
+        context.maybe_viewer = viewer
         return cast("UnsetType", UNSET)
 
     async def _authenticate(self, header: str | None) -> tuple[Viewer | None, RequestError | None]:
@@ -156,5 +183,22 @@ def _json(content: object, status: int = 200) -> Response:
 
 
 def _refuse(status: int, error: RequestError) -> Response:
-    body: Mapping[str, object] = {"errors": [{"message": str(error), "extensions": error.extensions}]}
-    return _json(body, status)
+    return _json(_errors(error), status)
+
+
+def _errors(error: RequestError) -> Mapping[str, object]:
+    return {"errors": [{"message": str(error), "extensions": error.extensions}]}
+
+
+def _wants_events(request: Request) -> bool:
+    return request.method == "POST" and "text/event-stream" in request.headers.get("accept", "").lower()
+
+
+def _counting_closes(receive: Receive) -> Receive:
+    async def counted() -> Message:
+        message = await receive()
+        if message["type"] == "websocket.disconnect":
+            count_close(message.get("code") or 1005)
+        return message
+
+    return counted

@@ -1,20 +1,41 @@
-"""graphql-transport-ws: messages without its shape close the socket with 4400 instead of ending in a traceback."""
+"""graphql-transport-ws: each breach of the protocol has its close code, and a socket ends with the token that opened it."""
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
 from typing import Any
 
 from graphql import GraphQLError
 from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
-from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message, SubscribeMessage
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import ConnectionInitMessage, Message, SubscribeMessage
+from strawberry.types.graphql import OperationType
 
+from app import metrics
 from app.errors import RateLimited
+from app.schema.build import PaycoreSchema
 from app.schema.context import Context
 
+TOKEN_ENDED = 4403
+"""Forbidden. After it graphql-ws connects again, with a token that it asks for anew; after 4401 it would give up."""
+TRY_AGAIN_LATER = 1013
+
+_CODES = frozenset((1000, 1001, 1005, 1006, 1009, 1011, 1012, 1013, 4400, 4401, 4403, 4406, 4408, 4409, 4429))
 _MAX_ID_LENGTH = 255
 _MAX_REASON_BYTES = 123
 """What a close frame holds (RFC 6455, section 5.5)."""
+_BEFORE_EXPIRY = timedelta(milliseconds=100)
+"""Subscriptions are ended by then, so that none of them is told that its token has expired: it would take that for its end."""
+
+
+class NotNow(Exception):
+    """The token cannot be verified at present; the client may try again."""
+
+
+def count_close(code: int) -> None:
+    """Count the end of a socket. A client may send any code, so those that nobody knows are counted as one."""
+    metrics.WEBSOCKET_CLOSES.labels(code if code in _CODES else "other").inc()
 
 
 class Adapter(ASGIWebSocketAdapter):
@@ -22,11 +43,23 @@ class Adapter(ASGIWebSocketAdapter):
 
     async def close(self, code: int, reason: str) -> None:
         """Close with a reason that fits: Strawberry quotes what the client sent, which may be long."""
+        count_close(code)
         await super().close(code, reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore"))
 
 
 class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
     """One socket."""
+
+    _ending: asyncio.Task[None] | None = None
+
+    async def handle(self) -> None:
+        """Serve the socket until either side ends it."""
+        with metrics.WEBSOCKETS.track_inprogress():
+            try:
+                await super().handle()
+            finally:
+                if self._ending is not None:
+                    self._ending.cancel()
 
     async def handle_message(self, message: Message) -> None:
         """Dispatch one message that has the protocol's shape."""
@@ -38,6 +71,15 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
             await super().handle_message({"type": "connection_init"})
         else:
             await super().handle_message(message)
+
+    async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
+        """Acknowledge, and from then on mind the token's end."""
+        try:
+            await super().handle_connection_init(message)
+        except NotNow:
+            await self.websocket.close(TRY_AGAIN_LATER, "Try again later")
+        if self.connection_acknowledged and self._ending is None and self.context.maybe_viewer is not None:
+            self._ending = asyncio.create_task(self._end_with_the_token())
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         """Start an operation, unless this socket runs as many as it may: a coded error, then, of that operation alone."""
@@ -54,6 +96,21 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
     def _get_pre_execution_close_reason(error: GraphQLError) -> str | None:  # noqa: ARG004 - Strawberry's signature
         """Never: what is wrong with one operation is answered by its own `error` and leaves its siblings alone."""
         return None
+
+    async def _end_with_the_token(self) -> None:
+        """Close when the token ends: subscriptions at once, so that they can resume; the rest has its answer first."""
+        viewer = self.context.maybe_viewer
+        assert viewer is not None
+        assert isinstance(self.schema, PaycoreSchema)
+        services = self.context.services
+        await asyncio.sleep((viewer.expires_at - services.clock() - _BEFORE_EXPIRY).total_seconds())
+        for operation in list(self.operations.values()):
+            if self.schema.operation_type(operation.query, operation.operation_name) is OperationType.SUBSCRIPTION:
+                await self.cleanup_operation(operation.id)
+        answering = [operation.task for operation in self.operations.values() if operation.task]
+        if answering:
+            await asyncio.wait(answering, timeout=services.settings.request_timeout_seconds)
+        await self.websocket.close(TOKEN_ENDED, "Forbidden: the bearer token has expired")
 
 
 def _problem(message: Any) -> str | None:

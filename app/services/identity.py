@@ -13,7 +13,7 @@ from app import ids
 from app.auth import Claims, Viewer, verify_token
 from app.clock import Clock
 from app.db import models
-from app.errors import Unauthenticated
+from app.errors import TokenExpired
 from app.settings import Settings
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ class Identities:
             _remember(self._viewers, token, viewer)
         elif viewer.expires_at <= self._clock():
             del self._viewers[token]
-            raise Unauthenticated("The bearer token has expired.")
+            raise TokenExpired
         return viewer
 
     async def viewer_for(self, claims: Claims) -> Viewer:

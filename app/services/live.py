@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
-from contextlib import aclosing
+from collections import Counter, OrderedDict
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
@@ -21,12 +21,12 @@ import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app import events
+from app import events, metrics
 from app.auth import Viewer
 from app.backoff import Backoff
 from app.db import live_sql
 from app.db.failures import is_unavailable
-from app.errors import BadUserInput, NotFound
+from app.errors import BadUserInput, NotFound, RateLimited
 from app.pubsub import PubSub, Subscription, Unsubscribed
 from app.records import Entry, Wallet
 from app.redis_backend import CATCH_UP
@@ -40,6 +40,7 @@ T = TypeVar("T")
 _DATABASE_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 _PAGE = 500
 """Entries read at a time: what one watch that catches up holds in memory."""
+_RETRY_AFTER_SECONDS = 5
 _CHECK_GRACE_SECONDS = 0.5
 """How far a watch may be behind the database before it is told: news on its way needs no second look."""
 
@@ -70,6 +71,9 @@ class Settled:
     missed: int
 
 
+_UPDATES = {kind: metrics.LIVE_UPDATES.labels(kind.value) for kind in UpdateKind}
+
+
 class LiveUpdates:
     """What the watches of one process share: where news arrive, how the database is read, who is compared with it."""
 
@@ -79,6 +83,8 @@ class LiveUpdates:
         self._check_seconds = settings.live_check_seconds
         self._remembered = settings.subscriber_buffer
         self._watches: set[_WalletWatch] = set()
+        self._most_per_user = settings.max_subscriptions_per_user
+        self._by_user: Counter[UUID] = Counter()
         self._checker: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -96,9 +102,17 @@ class LiveUpdates:
         """Without `after`: a SNAPSHOT, then live. With it: each entry since that cursor, a SNAPSHOT, then live.
 
         Raises NotFound where the viewer may not load the wallet, BadUserInput for a cursor that is malformed, another
-        wallet's, or ahead of the wallet.
+        wallet's, or ahead of the wallet, RateLimited where the viewer watches as much as one may.
         """
         after_sequence = None if after is None else decode_update_cursor(after, wallet_id)
+        with self._counted(viewer, "walletUpdated"):
+            async with aclosing(self._wallet_updates(viewer, wallet_id, after_sequence)) as updates:
+                async for update in updates:
+                    yield update
+
+    async def _wallet_updates(
+        self, viewer: Viewer, wallet_id: UUID, after_sequence: int | None
+    ) -> AsyncGenerator[WalletUpdate, None]:
         try:
             async with self._pubsub.subscribe(events.wallet_channel(wallet_id)) as subscription:
                 wallet = await self._reader.wallet(wallet_id)
@@ -122,7 +136,16 @@ class LiveUpdates:
             return
 
     async def watch_settled(self, viewer: Viewer) -> AsyncGenerator[Settled, None]:
-        """Transactions as they settle, from now on: those that concern the viewer; for administrators, all."""
+        """Transactions as they settle, from now on: those that concern the viewer; for administrators, all.
+
+        Raises RateLimited where the viewer watches as much as one may.
+        """
+        with self._counted(viewer, "transactionSettled"):
+            async with aclosing(self._settled(viewer)) as settled:
+                async for one in settled:
+                    yield one
+
+    async def _settled(self, viewer: Viewer) -> AsyncGenerator[Settled, None]:
         channel = events.SETTLED_CHANNEL if viewer.is_admin else events.user_channel(viewer.user_id)
         seen: OrderedDict[UUID, None] = OrderedDict()
         try:
@@ -139,6 +162,21 @@ class LiveUpdates:
                     yield Settled(event.transaction_id, subscription.take_dropped())
         except Unsubscribed:
             return
+
+    @contextmanager
+    def _counted(self, viewer: Viewer, field: str) -> Iterator[None]:
+        """Count a subscription while it runs. Raises RateLimited past the limit of its user in this process."""
+        if self._by_user[viewer.user_id] >= self._most_per_user:
+            raise RateLimited(_RETRY_AFTER_SECONDS, f"You have {self._most_per_user} subscriptions already: end one first.")
+        self._by_user[viewer.user_id] += 1
+        metrics.SUBSCRIPTIONS.labels(field).inc()
+        try:
+            yield
+        finally:
+            metrics.SUBSCRIPTIONS.labels(field).dec()
+            self._by_user[viewer.user_id] -= 1
+            if not self._by_user[viewer.user_id]:
+                del self._by_user[viewer.user_id]
 
     async def _check_regularly(self) -> None:
         """The last news before a silence may be lost, and nothing after it would tell."""
@@ -196,6 +234,7 @@ class _WalletWatch:
 
     async def _catch_up(self) -> AsyncGenerator[WalletUpdate, None]:
         """What the database has and the subscriber has not."""
+        metrics.CATCH_UPS.inc()
         known_version = self.wallet.version
         self.wallet = await self._read_wallet()
         async with aclosing(self._entries_up_to(self.wallet)) as missed:
@@ -223,6 +262,7 @@ class _WalletWatch:
         return self._update(UpdateKind.ENTRY, entry)
 
     def _update(self, kind: UpdateKind, entry: Entry | None = None) -> WalletUpdate:
+        _UPDATES[kind].inc()
         return WalletUpdate(kind, encode_update_cursor(self.wallet.id, self.sequence), self.wallet, entry)
 
 

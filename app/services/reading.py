@@ -195,14 +195,14 @@ async def ledger_status(engine: AsyncEngine, viewer: Viewer, clock: Clock) -> Le
     async with engine.connect() as connection:
         totals = await status_sql.totals(connection)
         completed = await status_sql.completed_since(connection, now - _RATE_WINDOW)
-        pending, lag = await status_sql.outbox_backlog(connection, now)
+        backlog = await status_sql.outbox_backlog(connection, now)
         hot_ids = await status_sql.hot_wallets(connection, _HOT_WALLETS)
         hot = {wallet.id: wallet for wallet in await reads.wallets_by_id(connection, hot_ids, None)}
     return LedgerStatus(
         totals=tuple(CurrencyTotal(*total) for total in totals),
         transfers_per_second=completed / _RATE_WINDOW.total_seconds(),
-        outbox_pending=pending,
-        outbox_lag_seconds=lag.total_seconds(),
+        outbox_pending=backlog.pending,
+        outbox_lag_seconds=backlog.lag.total_seconds(),
         hot_wallets=tuple(hot[wallet_id] for wallet_id in hot_ids),
     )
 

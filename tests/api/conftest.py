@@ -12,6 +12,7 @@ import httpx
 import pytest
 import uvicorn
 from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.applications import Starlette
 
 from app.auth import mint_token
 from app.main import create_app
@@ -32,6 +33,7 @@ class Api:
     http: httpx.AsyncClient
     bank: Bank
     services: Services
+    app: Starlette
     tokens: dict[str, str] = field(default_factory=dict)
 
     def token(self, subject: str) -> str:
@@ -80,13 +82,13 @@ class Api:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
-    """An API with a relay."""
+async def serving(settings: Settings, engine: AsyncEngine, *, relay: bool = True) -> AsyncIterator[Api]:
+    """An API, with a relay unless told otherwise."""
     port = free_port()
     app = create_app(settings)
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False))
     stop = asyncio.Event()
-    relay = asyncio.create_task(run_relay(settings, stop))
+    others = [asyncio.create_task(run_relay(settings, stop))] if relay else []
     task = asyncio.create_task(server.serve())
     try:
         async with asyncio.timeout(20):
@@ -96,12 +98,12 @@ async def serving(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]
         services: Services = app.state.services
         url = f"http://127.0.0.1:{port}"
         async with httpx.AsyncClient(base_url=url, timeout=20) as http:
-            yield Api(url, settings, http, Bank(engine, services.ledger, services.currencies), services)
+            yield Api(url, settings, http, Bank(engine, services.ledger, services.currencies), services, app)
     finally:
         # Also where a test failed in between: what it left running would fail another one.
         server.should_exit = True
         stop.set()
-        await asyncio.gather(task, relay)
+        await asyncio.gather(task, *others)
 
 
 @pytest.fixture

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import websockets
+from pydantic import SecretStr
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from websockets.asyncio.client import connect
 
+from app import metrics
+from app.auth import mint_token, verify_token
+from app.clock import system_clock
 from app.settings import Settings
 from tests.api.conftest import Api, serving
+from tests.bank import uuid_of
+from tests.proxy import postgres_proxy
 from tests.transport_ws import open_socket
+from tests.waiting import soon
 
 OPEN_WALLET = 'mutation { openWallet(input: {idempotencyKey: "k", currency: "USD", name: "Main"}) { replayed } }'
+WATCH = "subscription($w: ID!) { walletUpdated(walletId: $w) { kind } }"
+PAY = """mutation($a: ID!, $b: ID!) {
+  transfer(input: {idempotencyKey: "late", senderWalletId: $a, receiverWalletId: $b, amount: {amount: "1", currency: "USD"}}) {
+    transaction { status }
+  }
+}"""
 SETTLED = "subscription { transactionSettled { missed } }"
 TWO = "query one { viewer { id } } mutation two " + OPEN_WALLET.removeprefix("mutation")
 NONE = "fragment f on Query { viewer { id } }"
@@ -35,9 +51,7 @@ async def test_a_query_may_come_by_get_and_nothing_that_changes_something(api: A
     assert await api.bank.count("wallets") == 0
 
 
-@pytest.mark.parametrize(
-    "accept", ['multipart/mixed;boundary="graphql";subscriptionSpec=1.0,application/json', "text/event-stream"]
-)
+@pytest.mark.parametrize("accept", ['multipart/mixed;boundary="graphql";subscriptionSpec=1.0,application/json', "*/*"])
 async def test_no_other_way_over_http_opens_a_subscription(api: Api, accept: str) -> None:
     response = await api.http.post("/graphql", json={"query": SETTLED}, headers={**api.headers("alice"), "Accept": accept})
     assert response.status_code == 400
@@ -123,6 +137,69 @@ async def test_a_close_reason_that_quotes_the_client_is_cut_to_what_a_frame_hold
         assert await socket.close_code() == 4409
 
 
+async def test_a_socket_ends_with_its_token_after_what_runs_has_its_answer(settings: Settings, engine: AsyncEngine) -> None:
+    async with serving(settings.model_copy(update={"jwt_clock_skew_seconds": 0}), engine) as api:
+        a, b = await api.wallet("alice", balance="5.00"), await api.wallet("bob")
+        token = mint_token("alice", api.settings, lifetime=timedelta(seconds=3))
+        expires_at = verify_token(token, api.settings).expires_at
+        async with api.socket(None, Authorization=f"Bearer {token}") as socket:
+            await socket.subscribe("watch", WATCH, w=a)
+            assert (await socket.data("watch"))["walletUpdated"]["kind"] == "SNAPSHOT"
+            await asyncio.sleep((expires_at - system_clock()).total_seconds() - 0.5)
+            async with engine.begin() as connection:
+                # The transfer waits for this lock, and is answered only after the token has ended.
+                await connection.execute(text("SELECT FROM wallets WHERE id = :id FOR UPDATE"), {"id": uuid_of(a)})
+                await socket.subscribe("pay", PAY, a=a, b=b)
+                await asyncio.sleep(1.5)
+            answer = await socket.data("pay")
+            assert answer["transfer"]["transaction"]["status"] == "COMPLETED"
+            assert await socket.close_code() == 4403
+            assert not [message for message in socket._pending if message.get("id") == "watch"], "it is resumed, not ended"
+        await soon(lambda: not api.services.live._watches)
+
+
+async def test_a_token_that_has_ended_opens_no_socket(settings: Settings, engine: AsyncEngine) -> None:
+    async with serving(settings.model_copy(update={"jwt_clock_skew_seconds": 0}), engine) as api:
+        token = mint_token("alice", api.settings, lifetime=timedelta(seconds=-1))
+        async with open_socket(api.url.replace("http", "ws", 1) + "/graphql", None) as socket:
+            await socket.send({"type": "connection_init", "payload": {"Authorization": f"Bearer {token}"}})
+            assert await socket.close_code() == 4403
+
+
+async def test_a_token_that_cannot_be_looked_at_now_may_come_again(settings: Settings, engine: AsyncEngine) -> None:
+    assert settings.database_url is not None
+    async with postgres_proxy(settings.database_url.get_secret_value()) as proxy:
+        through = settings.model_copy(update={"database_url": SecretStr(proxy.url)})
+        async with serving(through, engine) as api:
+            proxy.refuse = True
+            proxy.drop_connections()
+            async with open_socket(api.url.replace("http", "ws", 1) + "/graphql", None) as socket:
+                await socket.send({"type": "connection_init", "payload": api.headers("nobody-yet")})
+                assert await socket.close_code() == 1013
+            proxy.refuse = False
+            async with api.socket("nobody-yet") as socket:
+                await socket.subscribe("1", "{ viewer { id } }")
+                assert (await socket.data("1"))["viewer"]["id"]
+
+
+async def test_ends_of_sockets_are_counted_by_their_codes(api: Api) -> None:
+    def count(code: str) -> float:
+        value: float = metrics.WEBSOCKET_CLOSES.labels(code)._value.get()
+        return value
+
+    before = {code: count(code) for code in ("4400", "1000", "other")}
+    async with api.socket("alice") as socket:
+        assert metrics.WEBSOCKETS._value.get() >= 1
+        await socket.send("[]")
+        assert await socket.close_code() == 4400
+    async with api.socket("alice"):
+        pass
+    async with api.socket("alice") as socket:
+        await socket.connection.close(4999)
+    await soon(lambda: {code: count(code) - before[code] for code in before} == {"4400": 1, "1000": 1, "other": 1})
+    await soon(lambda: metrics.WEBSOCKETS._value.get() == 0)
+
+
 async def test_a_socket_that_says_nothing_is_closed(settings: Settings, engine: AsyncEngine) -> None:
     hasty = settings.model_copy(update={"connection_init_timeout_seconds": 0.2})
     async with serving(hasty, engine) as api, open_socket(api.url.replace("http", "ws", 1) + "/graphql", None) as socket:
@@ -133,14 +210,13 @@ async def test_one_operation_too_many_on_a_socket_is_refused_and_harms_no_other(
     async with serving(settings.model_copy(update={"max_subscriptions_per_connection": 2}), engine) as api:
         a, b = await api.wallet("alice", balance="1.00"), await api.wallet("bob")
         async with api.socket("bob") as socket:
-            watch = "subscription($w: ID!) { walletUpdated(walletId: $w) { kind } }"
             for id_ in ("1", "2", "3"):
-                await socket.subscribe(id_, watch, w=b)
+                await socket.subscribe(id_, WATCH, w=b)
             refused = await socket.message("3")
             assert refused["type"] == "error"
             assert refused["payload"][0]["extensions"] == {"code": "RATE_LIMITED", "retryAfterSeconds": 1}
             await socket.send({"type": "complete", "id": "1"})
-            await socket.subscribe("3", watch, w=b)
+            await socket.subscribe("3", WATCH, w=b)
             assert (await socket.data("3"))["walletUpdated"]["kind"] == "SNAPSHOT"
             assert (await socket.data("2"))["walletUpdated"]["kind"] == "SNAPSHOT"
             await api.bank.pay(await api.bank.viewer("alice"), a, b, "1.00")

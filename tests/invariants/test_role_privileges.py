@@ -54,6 +54,8 @@ CHANGE = (
     "TRUNCATE outbox",
     "INSERT INTO outbox (id, created_at, payload) OVERRIDING SYSTEM VALUE VALUES (9223372036854775807, now(), '{}')",
     "SELECT setval('outbox_id_seq', 1)",
+    "UPDATE outbox_parked SET payload = '{}'",
+    "TRUNCATE outbox_parked",
     "INSERT INTO alembic_version VALUES ('0000')",
     "UPDATE alembic_version SET version_num = '0000'",
     "DELETE FROM alembic_version",

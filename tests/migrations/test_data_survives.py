@@ -51,3 +51,16 @@ async def test_hashes_and_balances_before_come_back_as_they_were(
     await migrate.upgrade(settings)
     assert await verify(settings) == []
     assert not (await bank.pay(alice, a, b, "0.50")).refusals
+
+
+async def test_parked_news_go_back_to_the_outbox_where_an_older_relay_finds_them(
+    owner: asyncpg.Connection, settings: Settings
+) -> None:
+    await owner.execute(
+        "INSERT INTO outbox_parked SELECT n, now(), json_build_object('n', n), now(), '' FROM generate_series(7, 9) n"
+    )
+    await migrate.downgrade(settings, "0005")
+    found = await owner.fetch("SELECT id, payload->>'n' AS n FROM outbox ORDER BY id")
+    assert [(row["id"], row["n"]) for row in found] == [(1, "7"), (2, "8"), (3, "9")]
+    await migrate.upgrade(settings)
+    assert await owner.fetchval("SELECT count(*) FROM outbox_parked") == 0

@@ -61,10 +61,10 @@ async def recording_relay(settings: Settings) -> AsyncIterator[tuple[OutboxRelay
 
 
 @contextmanager
-def relay_process(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+def relay_process(settings: Settings, script: str = RELAY) -> Iterator[subprocess.Popen[bytes]]:
     assert settings.database_url is not None
     process = subprocess.Popen(
-        [sys.executable, "-c", RELAY],
+        [sys.executable, "-c", script],
         env={
             **os.environ,
             "PAYCORE_DATABASE_URL": settings.database_url.get_secret_value(),
@@ -378,21 +378,6 @@ async def test_a_crash_of_the_database_is_survived_and_said_once(settings, clean
     assert len(said) == 2
     assert "waits for the database" in said[0]
     assert "has the database back" in said[1]
-
-
-async def test_rows_that_cannot_be_read_block_nobody_and_stay(settings, writer, caplog):
-    async with recording_relay(settings.model_copy(update={"relay_batch_limit": 5})) as (_, recorder):
-        # More of them than the relay takes at a time.
-        async with writer.transaction():
-            await take_transaction_id(writer)
-            for _ in range(12):
-                await announce(writer, '{"v":1,"kind":"unheard-of"}')
-        told_of = [await commit_news(writer) for _ in range(10)]
-        await soon(lambda: set(told_of) <= set(recorder.published))
-        assert recorder.published == told_of
-        assert await waiting(writer) == 12
-    reported = [record for record in caplog.records if "set aside" in record.message]
-    assert len(reported) == 12
 
 
 async def test_stopping_finishes_what_is_in_hand(settings, writer):

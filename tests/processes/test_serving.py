@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import httpx
 import psutil
 import pytest
 
+from app.auth import mint_token
 from app.embedded.processes import wait_until
 from app.settings import Settings
 from tests.processes.test_cli import EXECUTABLE, assert_one_line, paycore, servers_of
@@ -31,12 +33,20 @@ def service(settings: Settings, free_port: int) -> Iterator[tuple[psutil.Popen, 
         assert wait_until(lambda: len(workers(process)) == WORKERS and answers(url), seconds=30)
         yield process, url
     finally:
-        process.terminate()
+        if process.poll() is None:
+            process.terminate()
         process.wait(30)
 
 
 def workers(process: psutil.Popen) -> list[psutil.Process]:
-    return [child for child in process.children() if child.is_running() and "spawn_main" in " ".join(child.cmdline())]
+    return [child for child in process.children() if is_worker(child)]
+
+
+def is_worker(child: psutil.Process) -> bool:
+    try:
+        return child.is_running() and "spawn_main" in " ".join(child.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return False
 
 
 def answers(url: str) -> bool:
@@ -92,3 +102,32 @@ def test_an_address_that_is_taken_is_said_in_one_line(service: tuple[psutil.Pope
     port = url.rpartition(":")[2]
     for count in ("1", "2"):
         assert_one_line(paycore("serve", "--workers", count, "--port", port, settings=settings), port)
+
+
+def test_metrics_are_added_up_over_the_workers_and_the_dead_ones_gauges_go(service: tuple[psutil.Popen, str]) -> None:
+    process, url = service
+
+    def sample(name: str) -> float:
+        lines = httpx.get(f"{url}/metrics", timeout=5).text.splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.split("{")[0].split(" ")[0] == name)
+
+    assert wait_until(lambda: sample("paycore_redis_connected") == WORKERS, seconds=20)
+    os.kill(workers(process)[0].pid, signal.SIGKILL)
+    assert wait_until(lambda: len(workers(process)) == WORKERS, seconds=30)
+    assert wait_until(lambda: sample("paycore_redis_connected") == WORKERS, seconds=20)
+    assert sample("paycore_outbox_pending") == 0
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_service_that_stops_ends_its_event_streams_and_does_not_wait_for_them(
+    service: tuple[psutil.Popen, str], settings: Settings, stop: signal.Signals
+) -> None:
+    process, url = service
+    headers = {"Authorization": f"Bearer {mint_token('alice', settings)}", "Accept": "text/event-stream"}
+    body = {"query": "subscription { transactionSettled { missed } }"}
+    with httpx.stream("POST", f"{url}/graphql", json=body, headers=headers, timeout=30) as stream:
+        assert stream.status_code == 200
+        threading.Timer(0.5, process.send_signal, [stop]).start()
+        assert b"".join(stream.iter_bytes()) == b""
+    # Uvicorn would have waited for its whole grace of 15 seconds, and then broken the stream off.
+    assert process.wait(10) == 0

@@ -90,6 +90,18 @@ def test_a_secret_can_come_from_a_file(production, tmp_path):
     assert load_settings().jwt_secret.get_secret_value() == SECRET
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["memory://", "kafka://h:9092", "postgres://u:hunter3@h/d", "redis:/h", "redis://a:1,b:2", "redis://a,redis://b", "redis://h:port",
+     "redis://:hunter3@h:99999", "redis://h/0?unheard_of=1"],
+)  # fmt: skip
+def test_live_updates_need_one_redis_and_whatever_else_is_refused_without_quoting_it(production, url):
+    production.setenv("PAYCORE_REDIS_URL", url)
+    with pytest.raises(ConfigurationError, match="PAYCORE_REDIS_URL must") as refusal:
+        load_settings()
+    assert "hunter3" not in str(refusal.value)
+
+
 @pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
 def test_the_addresses_with_passwords_can_come_from_files(production, tmp_path, name):
     file = tmp_path / "url"

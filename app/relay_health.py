@@ -1,0 +1,64 @@
+"""The relay's own /healthz, /readyz and /metrics, where PAYCORE_RELAY_PORT asks for them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from app import metrics
+from app.health import healthz
+from app.serving import bind
+from app.settings import Settings
+
+_CLOSE_SECONDS = 2
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to the relay."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def answering(settings: Settings, state: Callable[[], tuple[bool, str]]) -> AsyncIterator[None]:
+    """Answer for as long as the block runs; nothing where no port is set.
+
+    `state` tells whether the relay is ready, and its role. Raises ConfigurationError where the port is taken.
+    """
+    if not settings.relay_port:
+        yield
+        return
+
+    async def readyz(_request: Request) -> Response:
+        """200 where this relay leads, or stands by for one that does; 503 while it waits for database or Redis."""
+        ready, role = state()
+        return JSONResponse({"status": "ready" if ready else "not ready", "role": role}, status_code=200 if ready else 503)
+
+    async def exposition(_request: Request) -> Response:
+        return Response(metrics.exposition(None), media_type=metrics.CONTENT_TYPE)
+
+    app = Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", exposition)])
+    config = uvicorn.Config(
+        app,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        log_level=settings.log_level,
+        timeout_graceful_shutdown=_CLOSE_SECONDS,
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve([bind(settings.host, settings.relay_port)]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await asyncio.wait({serving})

@@ -1,0 +1,30 @@
+"""The outbox as operators see it: what waits, what is parked, and another try at that."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from app.db import status_sql
+from app.db.engine import create_engine
+from app.settings import Settings
+
+_SHOWN = 20
+
+
+async def describe_outbox(settings: Settings, *, retry: bool) -> list[str]:
+    """Lines to print. With `retry`, parked rows go back to the outbox first, for a relay that can read them by now."""
+    engine = create_engine(settings, pool_size=1)
+    try:
+        async with engine.begin() as connection:
+            unparked = await status_sql.unpark(connection) if retry else None
+            backlog = await status_sql.outbox_backlog(connection, datetime.now(UTC))
+            parked = await status_sql.parked(connection, _SHOWN)
+    finally:
+        await engine.dispose()
+    lines = [] if unparked is None else [f"Parked rows that are back in the outbox: {unparked}."]
+    lines.append(f"Rows that wait for the relay: {backlog.pending}, the oldest for {backlog.lag.total_seconds():.1f} s.")
+    lines.append(f"Rows that are parked: {backlog.parked}.")
+    lines += [f"  {row.id}, {row.parked_at:%Y-%m-%d %H:%M:%S} UTC: {row.reason}" for row in parked]
+    if backlog.parked > len(parked):
+        lines.append(f"  and {backlog.parked - len(parked)} more")
+    return lines

@@ -1,0 +1,178 @@
+"""What the outbox's operators rely on: unreadable rows are parked, a frozen leader is replaced, the lag is told."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app import events, metrics
+from app.db.engine import connect
+from app.outbox_relay import run_relay
+from app.settings import Settings
+from tests.api.conftest import serving
+from tests.live_world import World, entries, living, living_world, outbox_empty, running_relay, take, told
+from tests.processes.test_cli import paycore
+from tests.processes.test_outbox_relay import (
+    RELAY,
+    commit_news,
+    leader_pid,
+    new_leader,
+    recording_relay,
+    relay_process,
+    take_transaction_id,
+    waiting,
+)
+from tests.servers import free_port
+from tests.waiting import soon
+
+UNREADABLE = '{"v":1,"kind":"unheard-of"}'
+HASTY = "import app.outbox_relay; app.outbox_relay._CONNECTION['idle_session_timeout'] = '1s'\n"
+
+
+@pytest.fixture
+async def world(engine: AsyncEngine, settings: Settings) -> AsyncIterator[World]:
+    async with living_world(engine, settings) as world:
+        yield world
+
+
+@pytest.fixture
+async def writer(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
+    connection = await connect(settings)
+    yield connection
+    await connection.close()
+
+
+async def add(connection: asyncpg.Connection, payload: str, count: int) -> None:
+    async with connection.transaction():
+        await take_transaction_id(connection)
+        await connection.execute(
+            "INSERT INTO outbox (created_at, payload) SELECT now(), $1::text::json FROM generate_series(1, $2::int)",
+            payload,
+            count,
+        )
+
+
+async def test_rows_that_cannot_be_read_are_parked_and_block_nobody(settings, writer, caplog):
+    parked_before = metrics.RELAY_PARKED._value.get()
+    async with recording_relay(settings.model_copy(update={"relay_batch_limit": 5})) as (relay, recorder):
+        # More of them than the relay takes at a time.
+        await add(writer, UNREADABLE, 12)
+        told_of = [await commit_news(writer) for _ in range(10)]
+        await soon(lambda: set(told_of) <= set(recorder.published))
+        assert recorder.published == told_of
+        await soon(lambda: relay._low_water.id > 0)
+    assert await waiting(writer) == 0
+    assert await writer.fetchval("SELECT count(*) FROM outbox_parked WHERE reason LIKE '%unheard-of%'") == 12
+    assert len([record for record in caplog.records if "is parked" in record.message]) == 12
+    assert metrics.RELAY_PARKED._value.get() - parked_before == 12
+
+
+async def test_what_is_parked_is_told_and_gets_another_try(settings, writer):
+    wallet_id = await commit_news(writer)
+    async with writer.transaction():
+        payload = await writer.fetchval("DELETE FROM outbox RETURNING payload::text")
+        await add(writer, payload, 3)
+        # As an older relay would have left them.
+        await writer.execute(
+            "WITH rows AS (DELETE FROM outbox RETURNING *) INSERT INTO outbox_parked "
+            "SELECT id, created_at, payload, now(), 'a kind of tomorrow' FROM rows"
+        )
+    async with recording_relay(settings) as (relay, recorder):
+        await commit_news(writer)
+        await soon(lambda: relay._low_water.id > 0)
+        shown = paycore("outbox", settings=settings)
+        assert "parked: 3." in shown.stdout
+        assert shown.stdout.count("a kind of tomorrow") == 3
+        assert recorder.published.count(wallet_id) == 0
+        assert "back in the outbox: 3." in paycore("outbox", "--retry", settings=settings).stdout
+        await soon(lambda: recorder.published.count(wallet_id) == 3)
+    assert await writer.fetchval("SELECT count(*) FROM outbox_parked") == 0
+
+
+async def test_a_watch_gets_the_entries_whose_news_were_parked(world, settings, engine, writer):
+    async with living(settings, engine) as live, aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
+        await take(updates, 1)
+        await world.pay(3)
+        async with writer.transaction():
+            await writer.execute("WITH gone AS (DELETE FROM outbox) SELECT pg_current_xact_id()")
+        await add(writer, UNREADABLE, 3)
+        await world.pay(1)
+        async with running_relay(settings):
+            assert told(await take(updates, 4)) == entries(1, 4)
+            await outbox_empty(engine)
+
+
+async def test_a_leader_that_is_frozen_loses_its_lead(settings, writer):
+    with relay_process(settings, HASTY + RELAY) as frozen:
+        first = await new_leader(writer, None, 20)
+        frozen.send_signal(signal.SIGSTOP)
+        try:
+            async with recording_relay(settings) as (_, recorder):
+                assert await leader_pid(writer) != first
+                wallet_id = await commit_news(writer)
+                await soon(lambda: wallet_id in recorder.published)
+        finally:
+            frozen.send_signal(signal.SIGCONT)
+
+
+async def test_a_relay_without_a_leaders_lock_does_not_freeze_its_standby(settings, writer):
+    """A standby asks again and again, so its own session is never idle for long."""
+    with relay_process(settings, HASTY.replace("1s", "3s") + RELAY), relay_process(settings, HASTY.replace("1s", "3s") + RELAY):
+        first = await new_leader(writer, None, 20)
+        with pytest.raises(TimeoutError):
+            await new_leader(writer, first, 6)
+
+
+async def test_the_lag_is_told_by_readiness_and_metrics_while_no_relay_runs(settings, engine, writer):
+    async with serving(settings, engine, relay=False) as api:
+        http = api.http
+        assert (await http.get("/readyz")).json()["outbox"] == {"pending": 0, "lag_seconds": 0.0, "parked": 0}
+        await writer.execute(
+            "INSERT INTO outbox (created_at, payload) SELECT now() - interval '90 s', $1::text::json FROM generate_series(1, 7)",
+            events.wallet_state_payload(uuid4(), 1),
+        )
+        ready = await http.get("/readyz")
+        assert ready.status_code == 200
+        assert (ready.json()["outbox"]["pending"], ready.json()["outbox"]["lag_seconds"] > 89) == (7, True)
+        samples = dict(line.rsplit(" ", 1) for line in (await http.get("/metrics")).text.splitlines() if line[0] != "#")
+        assert float(samples["paycore_outbox_pending"]) == 7
+        assert 89 < float(samples["paycore_outbox_lag_seconds"]) < 200
+        assert float(samples["paycore_outbox_parked"]) == 0
+        async with running_relay(settings):
+            await outbox_empty(engine)
+        assert (await http.get("/readyz")).json()["outbox"]["pending"] == 0
+
+
+async def test_the_relay_tells_its_health_and_counts_where_it_is_asked_to(settings, clean_servers, writer):
+    port = free_port()
+    stop = asyncio.Event()
+    relay = asyncio.create_task(run_relay(settings.model_copy(update={"relay_port": port}), stop))
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+            await new_leader(writer, None, 20)
+            assert (await http.get("/healthz")).status_code == 200
+            ready = await http.get("/readyz")
+            assert (ready.status_code, ready.json()) == (200, {"status": "ready", "role": "leader"})
+            clean_servers.stop_redis()
+            await commit_news(writer)
+            await ready_is(http, 503)
+            clean_servers.start_redis()
+            await ready_is(http, 200)
+            assert "paycore_relay_published_total" in (await http.get("/metrics")).text
+    finally:
+        stop.set()
+        await asyncio.wait_for(relay, 10)
+
+
+async def ready_is(http: httpx.AsyncClient, status: int) -> None:
+    async with asyncio.timeout(20):
+        while (await http.get("/readyz")).status_code != status:  # noqa: ASYNC110 - it happens in the relay
+            await asyncio.sleep(0.05)
