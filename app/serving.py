@@ -36,6 +36,8 @@ def serve(host: str, port: int, workers: int, log_level: str) -> None:
         workers=workers,
         ws_ping_interval=_WS_PING_SECONDS,
         ws_max_size=_WS_MAX_BYTES,
+        # Messages are small: compressing them would cost each socket memory, and let a small one unpack into a large one.
+        ws_per_message_deflate=False,
         timeout_graceful_shutdown=_GRACEFUL_SECONDS,
         access_log=False,
         server_header=False,

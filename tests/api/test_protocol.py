@@ -139,18 +139,21 @@ async def test_a_close_reason_that_quotes_the_client_is_cut_to_what_a_frame_hold
 
 async def test_a_socket_ends_with_its_token_after_what_runs_has_its_answer(settings: Settings, engine: AsyncEngine) -> None:
     async with serving(settings.model_copy(update={"jwt_clock_skew_seconds": 0}), engine) as api:
-        a, b = await api.wallet("alice", balance="5.00"), await api.wallet("bob")
+        a, b = await api.wallet("alice", balance="5.00"), await api.wallet("bob", balance="5.00")
+        watched = await api.wallet("alice")
         token = mint_token("alice", api.settings, lifetime=timedelta(seconds=3))
         expires_at = verify_token(token, api.settings).expires_at
         async with api.socket(None, Authorization=f"Bearer {token}") as socket:
-            await socket.subscribe("watch", WATCH, w=a)
+            await socket.subscribe("watch", WATCH, w=watched)
             assert (await socket.data("watch"))["walletUpdated"]["kind"] == "SNAPSHOT"
             await asyncio.sleep((expires_at - system_clock()).total_seconds() - 0.5)
             async with engine.begin() as connection:
                 # The transfer waits for this lock, and is answered only after the token has ended.
                 await connection.execute(text("SELECT FROM wallets WHERE id = :id FOR UPDATE"), {"id": uuid_of(a)})
                 await socket.subscribe("pay", PAY, a=a, b=b)
-                await asyncio.sleep(1.5)
+                await asyncio.sleep(0.7)
+                await api.bank.pay(await api.bank.viewer("bob"), b, watched, "1.00")
+                await asyncio.sleep(0.7)
             answer = await socket.data("pay")
             assert answer["transfer"]["transaction"]["status"] == "COMPLETED"
             assert await socket.close_code() == 4403
