@@ -158,5 +158,16 @@ class Internal(RequestError):
     retryable = False
 
 
+def http_status(code: object) -> int:
+    """The HTTP status of a request error's code; 400 for codes of the request itself, which have no class here."""
+    return _STATUSES.get(code, 400)
+
+
+_STATUSES: dict[object, int] = {
+    kind.code: kind.http_status
+    for kind in (Unauthenticated, Forbidden, NotFound, BadUserInput, RateLimited, RequestTimeout, Unavailable, Internal)
+}
+
+
 class ConfigurationError(Exception):
     """The service cannot start as configured. Its text is one line that says what to do."""

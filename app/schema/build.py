@@ -53,8 +53,9 @@ class PaycoreSchema(Schema):
         """What kind of operation runs, of a text that is valid; None where that is not clear."""
         known = self._documents.get(query)
         try:
-            operations = operation_types(parse(query)) if known is None else known.operations
-        except GraphQLError:
+            limit = self._documents.parse_options["max_tokens"]
+            operations = operation_types(parse(query, max_tokens=limit)) if known is None else known.operations
+        except (GraphQLError, RecursionError):
             return None
         return operations.get(operation_name)
 

@@ -17,13 +17,15 @@ from strawberry.exceptions import ConnectionRejectionError
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
 from strawberry.http.streaming import SSETransport
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
-from strawberry.types import SubscriptionExecutionResult
+from strawberry.types import ExecutionResult, SubscriptionExecutionResult
+from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UNSET, UnsetType
 
 from app.auth import Viewer, bearer_token
 from app.db.failures import is_unavailable
 from app.errors import BadUserInput, RequestError, TokenExpired, Unauthenticated, Unavailable
-from app.schema.build import build_schema
+from app.schema import media
+from app.schema.build import PaycoreSchema, build_schema
 from app.schema.context import Context
 from app.schema.event_stream import EventStreams
 from app.schema.websocket import Adapter, NotNow, TransportHandler, count_close
@@ -35,6 +37,8 @@ _REQUEST_MEMBERS: Mapping[str, tuple[type, str]] = {
     "variables": (dict, "an object"),
     "extensions": (dict, "an object"),
 }
+
+_BY_POST_ALONE = (OperationType.MUTATION, OperationType.SUBSCRIPTION)
 
 
 class PaycoreView(GraphQL[Context, None]):
@@ -60,22 +64,41 @@ class PaycoreView(GraphQL[Context, None]):
         if scope["type"] != "http":
             await super().__call__(scope, _counting_closes(receive), send)
             return
+        request = Request(scope, receive)
+        # Which media types the client takes, its favourite first.
+        takes = media.accepted(request.headers.get("accept", ""))
         try:
-            request = Request(scope, receive)
-            response: Response = await (self._answer(request) if request.method == "POST" else self.run(request))
+            response = await self._respond(request, takes)
         except HTTPException as error:
-            response = _refuse(error.status_code, BadUserInput(error.reason))
+            response = media.refusal(error.status_code, BadUserInput(error.reason), _plain(takes))
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request) -> Response:
-        """A POST: one operation, one answer. `run` goes a longer way, past pages for people."""
+    async def _respond(self, request: Request, takes: tuple[str, ...]) -> Response:
+        """One operation and its answer, or the stream of its answers. Raises HTTPException for a request that is none."""
         adapter = self.request_adapter_class(request)
-        context = await self.get_context(request)
+        if request.method not in ("GET", "POST"):
+            raise HTTPException(405, "GraphQL takes GET and POST.")
+        if request.method == "GET" and self.should_render_graphql_ide(adapter) and self.graphql_ide:
+            return await self.render_graphql_ide(request)
+        if not takes or (request.method == "GET" and takes == (media.EVENTS,)):
+            raise HTTPException(406, f"The answer can be {media.GRAPHQL}, {media.JSON} or, for a POST, {media.EVENTS}.")
         asked = await self.parse_http_body(adapter)
-        if _wants_events(request):
+        if request.method == "GET" and self._operation_type(asked) in _BY_POST_ALONE:
+            raise HTTPException(405, "Mutations and subscriptions are sent by POST.")
+        context = await self.get_context(request)
+        if media.EVENTS in takes and request.method == "POST" and self._wants_events(takes, asked):
+            context.is_http = False
             return await self._stream(request, context, asked)
         result = await self.execute_single(request, adapter, Response(), context, None, asked)
-        return _json(await self.process_result(request, result))
+        return media.answer(_content(result), _plain(takes))
+
+    def _wants_events(self, takes: tuple[str, ...], asked: GraphQLRequestData) -> bool:
+        """Whoever takes either gets what the operation needs."""
+        return takes == (media.EVENTS,) or self._operation_type(asked) is OperationType.SUBSCRIPTION
+
+    def _operation_type(self, asked: GraphQLRequestData) -> OperationType | None:
+        assert isinstance(self.schema, PaycoreSchema)
+        return self.schema.operation_type(asked.query or "", asked.operation_name)
 
     async def _stream(self, request: Request, context: Context, asked: GraphQLRequestData) -> Response:
         """A POST that takes Server-Sent Events: one operation, its results one by one."""
@@ -92,7 +115,7 @@ class PaycoreView(GraphQL[Context, None]):
         chunks = self._stream_result(request, cast("SubscriptionExecutionResult", results), transport)()
         viewer = context.maybe_viewer
         seconds = None if viewer is None else (viewer.expires_at - self._services.clock()).total_seconds()
-        farewell = transport.encode_next(cast("GraphQLHTTPResponse", _errors(TokenExpired())), self.encode_json)
+        farewell = transport.encode_next(cast("GraphQLHTTPResponse", media.errors(TokenExpired())), self.encode_json)
         bounded = self.event_streams.bounded(chunks, seconds, farewell + transport.encode_complete())
         return StreamingResponse(bounded, headers=transport.headers)
 
@@ -106,7 +129,7 @@ class PaycoreView(GraphQL[Context, None]):
         if isinstance(request, WebSocket):
             return Context(self._services, None, request_id=request_id)
         viewer, refusal = await self._authenticate(request.headers.get("authorization"))
-        return Context(self._services, viewer, refusal=refusal, request_id=request_id, is_http=not _wants_events(request))
+        return Context(self._services, viewer, refusal=refusal, request_id=request_id, is_http=True)
 
     async def on_ws_connect(self, context: Context) -> UnsetType | dict[str, object] | None:
         """Verify the token of `connection_init`. None at all is accepted: fields then answer UNAUTHENTICATED."""
@@ -141,7 +164,7 @@ class PaycoreView(GraphQL[Context, None]):
         elif (request.content_type or "").partition(";")[0].strip().lower() == "application/json":
             data = self.parse_json(await request.get_body())
         else:
-            raise HTTPException(400, "Unsupported content type")
+            raise HTTPException(415, "A GraphQL request is a body of application/json.")
         for name, (type_, wanted) in _REQUEST_MEMBERS.items():
             if not isinstance(data.get(name), type_ | None):
                 raise HTTPException(400, f"The GraphQL operation's `{name}` must be {wanted} or null, if provided.")
@@ -169,29 +192,30 @@ class PaycoreView(GraphQL[Context, None]):
         """As text, since WebSocket frames of bytes would be binary."""
         return orjson.dumps(data).decode()
 
-    def create_response(self, response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse], sub_response: Response) -> Response:
-        """The answer as JSON, straight from orjson."""
-        response = _json(response_data)
-        response.headers.raw.extend(sub_response.headers.raw)
-        if sub_response.status_code:
-            response.status_code = sub_response.status_code
-        return response
+    async def process_result(
+        self,
+        request: Request,  # noqa: ARG002 - Strawberry's signature
+        result: ExecutionResult,
+    ) -> GraphQLHTTPResponse:
+        """One result of a stream."""
+        return cast("GraphQLHTTPResponse", _content(result))
 
 
-def _json(content: object, status: int = 200) -> Response:
-    return Response(orjson.dumps(content), status_code=status, media_type="application/json")
+def _plain(takes: tuple[str, ...]) -> str:
+    """The media type of an answer that is no stream."""
+    return next((name for name in takes if name != media.EVENTS), media.JSON)
 
 
-def _refuse(status: int, error: RequestError) -> Response:
-    return _json(_errors(error), status)
-
-
-def _errors(error: RequestError) -> Mapping[str, object]:
-    return {"errors": [{"message": str(error), "extensions": error.extensions}]}
-
-
-def _wants_events(request: Request) -> bool:
-    return request.method == "POST" and "text/event-stream" in request.headers.get("accept", "").lower()
+def _content(result: ExecutionResult) -> dict[str, object]:
+    """A GraphQL response. `data` is there where the operation ran, were it null: its errors then say where."""
+    content: dict[str, object] = {}
+    if result.data is not None or not result.errors or any(error.path for error in result.errors):
+        content["data"] = result.data
+    if result.errors:
+        content["errors"] = [error.formatted for error in result.errors]
+    if result.extensions:
+        content["extensions"] = result.extensions
+    return content
 
 
 def _counting_closes(receive: Receive) -> Receive:

@@ -18,6 +18,7 @@ from tests.api.conftest import Api
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+LIVE_UPDATES = (ROOT / "docs" / "live-updates.md").read_text(encoding="utf-8")
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
@@ -60,6 +61,35 @@ async def test_the_readmes_curl_works_as_it_stands(demo_api: Api) -> None:
     assert json.loads(output)["transaction"]["status"] == "COMPLETED"
 
 
+async def test_the_watch_of_the_page_on_live_updates_goes_on_from_its_cursor(demo_api: Api) -> None:
+    (document,) = blocks("graphql", LIVE_UPDATES)
+    wallet = USERS[1].wallets[0].public_id
+    async with demo_api.socket("bob") as socket:
+        await socket.subscribe("1", document, wallet=wallet)
+        snapshot = (await socket.data("1"))["walletUpdated"]
+        await demo_api.data("alice", operation("PayBob"))
+        assert (await socket.data("1"))["walletUpdated"]["entry"]["amount"]["amount"] == "4.50"
+        await socket.subscribe("2", document, wallet=wallet, after=snapshot["cursor"])
+        assert [(await socket.data("2"))["walletUpdated"]["kind"] for _ in range(2)] == ["ENTRY", "SNAPSHOT"]
+
+
+async def test_the_event_stream_of_the_page_on_live_updates_begins_with_a_snapshot(demo_api: Api) -> None:
+    (command,) = [block for block in blocks("sh", LIVE_UPDATES) if "curl" in block]
+    command = command.replace("http://127.0.0.1:8000", demo_api.url).replace(".venv/bin/", f"{Path(sys.executable).parent}/")
+    process = await asyncio.create_subprocess_exec(
+        "bash", "-c", f"exec {command}", stdout=asyncio.subprocess.PIPE, env={"PATH": os.environ["PATH"]}
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(30):
+            assert (await process.stdout.readline()).strip() == b"event: next"
+            event = json.loads((await process.stdout.readline()).removeprefix(b"data: "))
+    finally:
+        process.kill()
+        await process.wait()
+    assert event["data"]["walletUpdated"]["kind"] == "SNAPSHOT"
+
+
 def test_the_readme_lists_the_demos_fixed_ids() -> None:
     for user in USERS:
         (row,) = [line for line in README.splitlines() if line.startswith(f"| `{user.subject}` |")]
@@ -74,8 +104,12 @@ def test_no_example_is_left_untested() -> None:
     commands = [line for block in blocks("sh") for line in block.splitlines() if not line.startswith((" ", "#"))]
     # `make run` and `make test` are what CI and tests/processes/test_dev.py do.
     assert [command.split()[0:2] for command in commands] == [["make", "run"], ["curl", "-s"], ["make", "test"]]
-    for document in DOCUMENTS[2:]:
-        assert blocks("graphql", document.read_text(encoding="utf-8")) == []
+    elsewhere = {
+        document.name: len(blocks("graphql", text)) + text.count("curl ")
+        for document in DOCUMENTS[2:]
+        if blocks("graphql", text := document.read_text(encoding="utf-8")) or "curl " in text
+    }
+    assert elsewhere == {"live-updates.md": 2}
 
 
 def test_links_between_documents_lead_somewhere() -> None:

@@ -157,3 +157,13 @@ async def test_a_process_that_stops_ends_its_streams_without_a_complete(api: Api
         await stream.update()
         view.event_streams.stop()
         assert await stream.event(within=5) == ("end", None)
+
+
+async def test_a_client_that_takes_either_gets_a_stream_for_a_subscription_alone(api: Api) -> None:
+    accept = "application/graphql-response+json, application/json, text/event-stream"
+    for query, media_type in (("{ viewer { id } }", "application/graphql-response+json"), (SETTLED, "text/event-stream")):
+        headers = {**api.headers("alice"), "Accept": accept}
+        async with api.http.stream("POST", "/graphql", json={"query": query}, headers=headers) as response:
+            assert (response.status_code, response.headers["content-type"]) == (200, media_type)
+    refused = await api.http.get("/graphql", params={"query": SETTLED}, headers={"Accept": "text/event-stream"})
+    assert refused.status_code == 406

@@ -47,7 +47,7 @@ async def test_a_query_may_come_by_get_and_nothing_that_changes_something(api: A
     assert (status, answer) == (200, {"data": {"transactionByIdempotencyKey": None}})
     for document in (OPEN_WALLET, SETTLED):
         status, answer = await get(document)
-        assert (status, answer["errors"][0]["extensions"]["code"]) == (400, "BAD_USER_INPUT")
+        assert (status, answer["errors"][0]["extensions"]["code"]) == (405, "BAD_USER_INPUT")
     assert await api.bank.count("wallets") == 0
 
 
@@ -64,7 +64,7 @@ async def test_no_other_way_over_http_opens_a_subscription(api: Api, accept: str
 async def test_a_body_of_another_type_is_refused_so_that_no_foreign_page_can_post_one(api: Api, content_type: str | None) -> None:
     headers = api.headers("alice") | ({} if content_type is None else {"Content-Type": content_type})
     response = await api.http.post("/graphql", content=json.dumps({"query": OPEN_WALLET}).encode(), headers=headers)
-    assert response.status_code == 400
+    assert response.status_code == 415
     assert response.json()["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
     assert await api.bank.count("wallets") == 0
 
@@ -238,3 +238,38 @@ async def test_graphiql_is_for_browsers_outside_production(api: Api) -> None:
     assert (response.status_code, response.headers["content-type"]) == (200, "text/html; charset=utf-8")
     response = await api.http.get("/graphql", headers={"Accept": "application/json"})
     assert response.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("query", "variables", "status", "has_data"),
+    [
+        ("{ __typename }", None, 200, True),
+        ("{", None, 400, False),
+        ("{ nope }", None, 400, False),
+        ("query($k: String!) { transactionByIdempotencyKey(idempotencyKey: $k) { id } }", {}, 400, False),
+        ("query($i: ID!) { viewer { id } wallet(id: $i) { id } }", {"i": "x"}, 200, True),
+    ],
+)
+async def test_under_its_own_media_type_the_status_tells_whether_the_operation_ran(
+    api: Api, query: str, variables: dict[str, Any] | None, status: int, has_data: bool
+) -> None:
+    body = {"query": query, "variables": variables}
+    for media_type in ("application/graphql-response+json", "application/json"):
+        for _ in range(2):  # the second time, the document is known
+            response = await api.http.post("/graphql", json=body, headers={**api.headers("alice"), "Accept": media_type})
+            assert response.headers["content-type"] == media_type
+            assert response.status_code == (status if "graphql" in media_type else 200)
+            assert ("data" in response.json()) is has_data
+            assert response.headers["cache-control"] == "no-store"
+
+
+async def test_what_cannot_be_answered_in_a_media_type_that_is_taken_is_406(api: Api) -> None:
+    response = await api.http.post("/graphql", json={"query": "{ __typename }"}, headers={"Accept": "image/png"})
+    assert (response.status_code, response.headers["content-type"]) == (406, "application/json")
+
+
+async def test_other_methods_are_405_and_told_which_are_not(api: Api) -> None:
+    for method in ("PUT", "DELETE", "PATCH"):
+        response = await api.http.request(method, "/graphql", json={"query": "{ __typename }"})
+        assert response.status_code == 405
+        assert response.headers["allow"]
