@@ -10,12 +10,51 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+REQUESTS = Histogram(
+    "paycore_request_seconds",
+    "From a GraphQL request's headers to its answer, by the operation's name.",
+    ["operation", "transport"],
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+TRANSFERS = Counter(
+    "paycore_transfers",
+    "Transfers and deposits answered: completed, failed (recorded), replayed, refused (no trace).",
+    ["outcome"],
+)
+REFUSALS = Counter("paycore_refusals", "Refusals of transfers and deposits, replayed ones not among them, by code.", ["code"])
+REPLAYS = Counter("paycore_replays", "Answers that repeated the outcome of a key that had been used before.")
+KEY_CONFLICTS = Counter("paycore_key_conflicts", "Refusals of a key that had been used with other input.")
+TRANSFERS_IN_FLIGHT = Gauge(
+    "paycore_transfers_in_flight", "Transfers accepted and not answered yet, as of the last batch.", multiprocess_mode="livesum"
+)
+QUEUE_DEPTH = Gauge("paycore_queue_depth", "Units left in the queue when the last batch was taken.", multiprocess_mode="livesum")
+QUEUE_WAIT = Histogram(
+    "paycore_queue_wait_seconds",
+    "How long the first of a batch had waited when the batch was taken.",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+BATCH_SIZE = Histogram(
+    "paycore_batch_size", "Transfers settled in one database transaction.", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
+)
+COMMITS = Histogram(
+    "paycore_commit_seconds",
+    "One database transaction of the ledger, from BEGIN to the end of COMMIT.",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+RETRIES = Counter(
+    "paycore_retries",
+    "Database transactions of the ledger that failed and were tried again in some way, by SQLSTATE or kind.",
+    ["sqlstate"],
+)
+POOL_IN_USE = Gauge("paycore_pool_in_use", "Database connections lent to requests.", multiprocess_mode="livesum")
+POOL_SIZE = Gauge("paycore_pool_size", "Most database connections that may be lent.", multiprocess_mode="livesum")
 
 SUBSCRIPTIONS = Gauge("paycore_subscriptions", "Subscriptions that run, by field.", ["field"], multiprocess_mode="livesum")
 WEBSOCKETS = Gauge("paycore_websockets", "WebSockets that are open.", multiprocess_mode="livesum")

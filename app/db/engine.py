@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import asyncpg
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from app import metrics
 from app.errors import ConfigurationError
 from app.settings import Settings
 
@@ -87,12 +89,17 @@ def create_engine(settings: Settings, *, pool_size: int | None = None) -> AsyncE
     async def creator() -> asyncpg.Connection:
         return await connect(settings)
 
-    return create_async_engine(
+    size = pool_size or settings.database_pool_size
+    engine = create_async_engine(
         "postgresql+asyncpg://",
         async_creator=creator,
-        pool_size=pool_size or settings.database_pool_size,
+        pool_size=size,
         max_overflow=0,
         pool_timeout=settings.request_timeout_seconds,
         pool_pre_ping=True,
         pool_use_lifo=True,
     )
+    metrics.POOL_SIZE.set(size)
+    event.listen(engine.sync_engine, "checkout", lambda *_: metrics.POOL_IN_USE.inc())
+    event.listen(engine.sync_engine, "checkin", lambda *_: metrics.POOL_IN_USE.dec())
+    return engine

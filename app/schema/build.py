@@ -28,6 +28,7 @@ from app.schema.subscriptions import Subscription
 from app.schema.types import LedgerEntry
 from app.settings import Settings
 
+_MOST_LABELS = 100
 _HTTP_OPERATIONS = {OperationType.QUERY, OperationType.MUTATION}
 
 
@@ -48,6 +49,7 @@ class PaycoreSchema(Schema):
         )
         note_plain_fields(self._schema)
         self._documents = documents
+        self._labels: set[str] = set()
 
     def operation_type(self, query: str, operation_name: str | None) -> OperationType | None:
         """What kind of operation runs, of a text that is valid; None where that is not clear."""
@@ -58,6 +60,17 @@ class PaycoreSchema(Schema):
         except (GraphQLError, RecursionError):
             return None
         return operations.get(operation_name)
+
+    def operation_label(self, query: str, operation_name: str | None) -> str:
+        """The operation's name, for counting. Clients may name as they like, so only so many names are told apart."""
+        known = self._documents.get(query)
+        if known is None:
+            return "unknown"
+        name = operation_name or next((name for name in known.operations if name), None) or "anonymous"
+        if name not in self._labels and len(self._labels) >= _MOST_LABELS:
+            return "other"
+        self._labels.add(name)
+        return name
 
     async def execute(
         self,

@@ -21,7 +21,9 @@ from strawberry.types import ExecutionResult, SubscriptionExecutionResult
 from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UNSET, UnsetType
 
+from app import metrics
 from app.auth import Viewer, bearer_token
+from app.clock import monotonic
 from app.db.failures import is_unavailable
 from app.errors import BadUserInput, RequestError, TokenExpired, Unauthenticated, Unavailable
 from app.schema import media
@@ -89,12 +91,18 @@ class PaycoreView(GraphQL[Context, None]):
         if media.EVENTS in takes and request.method == "POST" and self._wants_events(takes, asked):
             context.is_http = False
             return await self._stream(request, context, asked)
+        started = monotonic()
         result = await self.execute_single(request, adapter, Response(), context, None, asked)
+        metrics.REQUESTS.labels(self._label(asked), "http").observe(monotonic() - started)
         return media.answer(_content(result), _plain(takes))
 
     def _wants_events(self, takes: tuple[str, ...], asked: GraphQLRequestData) -> bool:
         """Whoever takes either gets what the operation needs."""
         return takes == (media.EVENTS,) or self._operation_type(asked) is OperationType.SUBSCRIPTION
+
+    def _label(self, asked: GraphQLRequestData) -> str:
+        assert isinstance(self.schema, PaycoreSchema)
+        return self.schema.operation_label(asked.query or "", asked.operation_name)
 
     def _operation_type(self, asked: GraphQLRequestData) -> OperationType | None:
         assert isinstance(self.schema, PaycoreSchema)

@@ -8,11 +8,12 @@ from typing import Any
 
 from graphql import GraphQLError
 from strawberry.asgi import ASGIWebSocketAdapter
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import ConnectionInitMessage, Message, SubscribeMessage
 from strawberry.types.graphql import OperationType
 
 from app import metrics
+from app.clock import monotonic
 from app.errors import RateLimited
 from app.schema.build import PaycoreSchema
 from app.schema.context import Context
@@ -80,6 +81,15 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
             await self.websocket.close(TRY_AGAIN_LATER, "Try again later")
         if self.connection_acknowledged and self._ending is None and self.context.maybe_viewer is not None:
             self._ending = asyncio.create_task(self._end_with_the_token())
+
+    async def run_operation(self, operation: Operation[Context, None]) -> None:
+        """Run one, and time it where it is one that ends."""
+        started = monotonic()
+        await super().run_operation(operation)
+        assert isinstance(self.schema, PaycoreSchema)
+        if self.schema.operation_type(operation.query, operation.operation_name) is not OperationType.SUBSCRIPTION:
+            label = self.schema.operation_label(operation.query, operation.operation_name)
+            metrics.REQUESTS.labels(label, "websocket").observe(monotonic() - started)
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         """Start an operation, unless this socket runs as many as it may: a coded error, then, of that operation alone."""

@@ -19,9 +19,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from app import ids
+from app import ids, metrics
 from app.clock import Clock
 from app.errors import Internal, RequestError, RequestTimeout, Unavailable
+from app.services.counting import count_outcomes
 from app.services.ledger import Outcome, TransferRequest, Unit
 from app.services.settlement import Answer, CommitUnknown, Deferred, Failure, Settler, classify
 
@@ -158,15 +159,24 @@ class GroupCommit:
             self._idle.set()
 
     async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             await self._queued.wait()
             batch = self._take(self._queue)
+            self._measure(batch, loop.time())
             if not self._queue:
                 self._queued.clear()
             for waiting in [waiting for waiting in batch if self._contended & waiting.wallet_ids]:
                 batch.remove(waiting)
                 self._defer(waiting)
             await self._settle_batch(self._worker_settler, batch)
+
+    def _measure(self, batch: Sequence[_Waiting], now: float) -> None:
+        """Once for each batch, as in `counting`."""
+        metrics.QUEUE_DEPTH.set(len(self._queue))
+        metrics.TRANSFERS_IN_FLIGHT.set(self._size)
+        if batch and batch[0].timer is not None:
+            metrics.QUEUE_WAIT.observe(now - (batch[0].timer.when() - self._timeout_seconds))
 
     async def _work_slow_lane(self) -> None:
         while True:
@@ -210,10 +220,12 @@ class GroupCommit:
         failures = dict.fromkeys(Failure, 0)
         while batch := [waiting for waiting in batch if not waiting.is_done]:
             try:
-                answers = await settler.settle([waiting.unit for waiting in batch], skip_locked=skip_locked)
+                with metrics.COMMITS.time():
+                    answers = await settler.settle([waiting.unit for waiting in batch], skip_locked=skip_locked)
             except Exception as error:  # noqa: BLE001 - every member must be answered, whatever happened
                 failure = classify(error)
                 failures[failure] += 1
+                metrics.RETRIES.labels(getattr(error, "sqlstate", None) or failure.name.lower()).inc()
                 if failure is Failure.LOCK_TIMEOUT and not skip_locked:
                     skip_locked = True
                 elif failure is Failure.LOCK_TIMEOUT and len(batch) == 1:
@@ -230,6 +242,7 @@ class GroupCommit:
                 return
 
     def _hand_out(self, batch: Sequence[_Waiting], answers: Sequence[Answer]) -> None:
+        count_outcomes([outcome for answer in answers if not isinstance(answer, Deferred) for outcome in answer])
         for waiting, answer in zip(batch, answers, strict=True):
             if isinstance(answer, Deferred):
                 waiting.locked = answer.locked

@@ -1,0 +1,104 @@
+"""What /metrics tells after traffic that is known: each promised name, with its true value."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.settings import Settings
+from tests.api.conftest import Api, serving
+from tests.bank import uuid_of
+
+PAY = """mutation Pay($a: ID!, $b: ID!, $k: String!, $m: Decimal!) {
+  transfer(input: {idempotencyKey: $k, senderWalletId: $a, receiverWalletId: $b, amount: {amount: $m, currency: "USD"}}) {
+    userErrors { code }
+  }
+}"""
+BATCH = """mutation Batch($t: [TransferInput!]!) { transferBatch(input: {transfers: $t}) { results { userErrors { code } } } }"""
+
+
+async def samples(api: Api) -> dict[str, float]:
+    """Each sample by its name and labels."""
+    response = await api.http.get("/metrics")
+    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+    lines = [line for line in response.text.splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+
+async def test_transfers_are_counted_by_what_became_of_them(api: Api) -> None:
+    a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
+
+    async def pay(key: str, amount: str, receiver: str = b) -> dict[str, Any]:
+        return await api.data("alice", PAY, a=a, b=receiver, k=key, m=amount)
+
+    await pay("warm-up", "1.00")
+    before = await samples(api)
+    await pay("one", "1.00")
+    await pay("one", "1.00")
+    await pay("one", "2.00")
+    await pay("poor", "100.00")
+    await pay("poor", "100.00")
+    await pay("nobody", "1.00", "wal_01jgfjjz00e008000000000000")
+    one = {"senderWalletId": a, "receiverWalletId": b, "amount": {"amount": "0.01", "currency": "USD"}}
+    await api.data("alice", BATCH, t=[{**one, "idempotencyKey": f"batch-{number}"} for number in range(20)])
+    after = await samples(api)
+
+    def rise(name: str) -> float:
+        return after.get(name, 0) - before.get(name, 0)
+
+    assert rise('paycore_transfers_total{outcome="completed"}') == 21
+    assert rise('paycore_transfers_total{outcome="failed"}') == 1
+    assert rise('paycore_transfers_total{outcome="replayed"}') == rise("paycore_replays_total") == 2
+    assert rise('paycore_transfers_total{outcome="refused"}') == 2
+    assert rise('paycore_refusals_total{code="INSUFFICIENT_FUNDS"}') == 1
+    assert rise('paycore_refusals_total{code="WALLET_NOT_FOUND"}') == 1
+    assert rise('paycore_refusals_total{code="IDEMPOTENCY_KEY_REUSED"}') == rise("paycore_key_conflicts_total") == 1
+    assert (
+        rise("paycore_batch_size_count") == rise("paycore_commit_seconds_count") == rise("paycore_queue_wait_seconds_count") == 7
+    )
+    assert rise("paycore_batch_size_sum") == 26
+    assert rise('paycore_request_seconds_count{operation="Pay",transport="http"}') == 6
+    assert after["paycore_queue_depth"] == 0
+    assert after["paycore_pool_size"] >= api.settings.database_pool_size
+
+
+async def test_a_pool_in_use_and_a_retry_are_seen(api: Api, engine: AsyncEngine) -> None:
+    a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
+    before = await samples(api)
+    async with api.services.engine.connect(), api.services.engine.connect() as connection:
+        during = await samples(api)
+        await connection.execute(text("SELECT 1"))
+    # The third is what asks for the outbox.
+    assert during["paycore_pool_in_use"] - before["paycore_pool_in_use"] == 2
+    async with engine.begin() as other:
+        await other.execute(text("SELECT FROM wallets WHERE id = :id FOR UPDATE"), {"id": uuid_of(a)})
+        paying = asyncio.create_task(api.data("alice", PAY, a=a, b=b, k="again", m="1.00"))
+        await asyncio.sleep(0.7)
+    assert (await paying)["transfer"]["userErrors"] == []
+    lock_not_available = 'paycore_retries_total{sqlstate="55P03"}'
+    assert (await samples(api))[lock_not_available] - before.get(lock_not_available, 0) == 1
+
+
+async def test_names_of_operations_are_bounded(api: Api) -> None:
+    for number in range(130):
+        await api.http.post("/graphql", json={"query": f"query Name{number} {{ __typename }}"})
+    await api.http.post("/graphql", json={"query": "{"})
+    found = [name for name in await samples(api) if name.startswith("paycore_request_seconds_count")]
+    assert len(found) < 130
+    assert 'paycore_request_seconds_count{operation="other",transport="http"}' in found
+    assert 'paycore_request_seconds_count{operation="unknown",transport="http"}' in found
+
+
+async def test_what_runs_over_a_socket_is_timed_unless_it_is_a_subscription(settings: Settings, engine: AsyncEngine) -> None:
+    async with serving(settings, engine) as api, api.socket("alice") as socket:
+        await socket.subscribe("1", "query OverSocket { __typename }")
+        await socket.data("1")
+        await socket.subscribe("2", "subscription Settled { transactionSettled { missed } }")
+        await asyncio.sleep(0.2)
+        await socket.send({"type": "complete", "id": "2"})
+        found = await samples(api)
+        assert found['paycore_request_seconds_count{operation="OverSocket",transport="websocket"}'] >= 1
+        assert not [name for name in found if 'operation="Settled"' in name]
