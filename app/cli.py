@@ -79,7 +79,7 @@ def serve(
     if settings.redis_url is None:
         raise ConfigurationError("PAYCORE_REDIS_URL is not set. For a demo with its own servers run `paycore dev`.")
     asyncio.run(_require_migrated(settings))
-    run_server(host or settings.host, port or settings.port, workers or settings.workers, settings.log_level)
+    run_server(settings, host or settings.host, port or settings.port, workers or settings.workers)
 
 
 @app.command()

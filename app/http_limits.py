@@ -1,15 +1,19 @@
-"""What every HTTP request passes first: an id of its own, and a bound on its body."""
+"""What every HTTP request passes first: an id of its own, and bounds on its body."""
 
 from __future__ import annotations
 
+import asyncio
 import random
 import re
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.clock import monotonic
+
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _HEADER = b"x-request-id"
+_NO_SNIFFING = (b"x-content-type-options", b"nosniff")
 
 
 def _header(scope: Scope, name: bytes) -> bytes:
@@ -34,18 +38,19 @@ class RequestId:
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message.setdefault("headers", []).append((_HEADER, request_id))
+                message.setdefault("headers", []).extend(((_HEADER, request_id), _NO_SNIFFING))
             await send(message)
 
         await self._app(scope, receive, send_with_id)
 
 
 class BodyLimit:
-    """Refuses a body past the limit with 413, by its declared length or as it arrives."""
+    """Refuses a body past the limit with 413, by its declared length or as it arrives, and one that dawdles with 408."""
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, limit: int, seconds: float) -> None:
         self._app = app
         self._limit = limit
+        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request; sockets have the server's own message limit."""
@@ -55,13 +60,19 @@ class BodyLimit:
         declared = _header(scope, b"content-length")
         scope.setdefault("state", {})["body_too_large"] = declared.isdigit() and int(declared) > self._limit
         received = 0
+        is_complete = False
+        deadline = monotonic() + self._seconds
 
         async def limited() -> Message:
-            nonlocal received
+            nonlocal received, is_complete
             if scope["state"]["body_too_large"]:
                 raise self._refusal()
-            message = await receive()
+            if is_complete:
+                # What comes now is the client's leaving.
+                return await receive()
+            message = await _before(deadline, receive)
             received += len(message.get("body", b""))
+            is_complete = not message.get("more_body", False)
             if received > self._limit:
                 raise self._refusal()
             return message
@@ -70,3 +81,11 @@ class BodyLimit:
 
     def _refusal(self) -> HTTPException:
         return HTTPException(413, f"The request body is larger than {self._limit} bytes.")
+
+
+async def _before(deadline: float, receive: Receive) -> Message:
+    try:
+        async with asyncio.timeout(deadline - monotonic()):
+            return await receive()
+    except TimeoutError:
+        raise HTTPException(408, "The request body did not arrive in time.") from None

@@ -11,6 +11,7 @@ from types import FrameType
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route, WebSocketRoute
@@ -79,9 +80,25 @@ def create_app(
     return Starlette(
         routes=routes,
         lifespan=lifespan,
-        middleware=[Middleware(RequestId), Middleware(BodyLimit, limit=chosen.max_body_bytes)],
+        middleware=_middleware(chosen),
         exception_handlers=rest.EXCEPTION_HANDLERS,
     )
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    chain = [Middleware(RequestId)]
+    if settings.cors_origins:
+        chain.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors_origins,
+                allow_methods=["GET", "POST"],
+                allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id"],
+                expose_headers=["X-Request-Id", "Retry-After"],
+                max_age=600,
+            )
+        )
+    return [*chain, Middleware(BodyLimit, limit=settings.max_body_bytes, seconds=settings.body_timeout_seconds)]
 
 
 def create_process_app() -> Starlette:

@@ -18,6 +18,8 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from app.errors import ConfigurationError
+from app.http_protocol import GuardedProtocol
+from app.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +28,7 @@ _WS_MAX_BYTES = 1_048_576
 _GRACEFUL_SECONDS = 15
 
 
-def serve(host: str, port: int, workers: int, log_level: str) -> None:
+def serve(settings: Settings, host: str, port: int, workers: int) -> None:
     """Serve until told to stop. Raises ConfigurationError where the address is taken."""
     config = uvicorn.Config(
         "app.main:create_process_app",
@@ -41,9 +43,12 @@ def serve(host: str, port: int, workers: int, log_level: str) -> None:
         timeout_graceful_shutdown=_GRACEFUL_SECONDS,
         access_log=False,
         server_header=False,
-        # Nothing here asks for the client's address yet, and a header that anyone can send would not be believed.
-        proxy_headers=False,
-        log_level=log_level,
+        http=GuardedProtocol,
+        limit_concurrency=settings.max_connections,
+        # A header that anyone can send is believed of nobody but the proxies that are named.
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
+        log_level=settings.log_level,
     )
     listeners = [bind(host, port)] if workers == 1 else _listeners(host, port, workers)
     shown = f"[{host}]" if ":" in host else host

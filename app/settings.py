@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from redis.asyncio import ConnectionPool
 
 from app.errors import ConfigurationError
@@ -18,6 +19,7 @@ DEMO_JWT_SECRET = "paycore-demo-secret-for-development-only"
 
 _PREFIX = "PAYCORE_"
 _MIN_SECRET_BYTES = 32
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:_-]+")
 
 
 class Settings(BaseSettings):
@@ -64,6 +66,20 @@ class Settings(BaseSettings):
     transfer_commit_limit: int = Field(500, ge=1, le=2000, description="Transfers settled in one database transaction.")
 
     max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest HTTP request body.")
+    body_timeout_seconds: float = Field(10.0, gt=0, description="An HTTP request body that takes longer is refused with 408.")
+    max_connections: int = Field(
+        10_000, ge=1, description="HTTP connections and WebSockets of each API process; one more is answered with 503."
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Origins, separated by commas, whose pages may call the API and open WebSockets, such as "
+        "`https://app.example.com`. The API's own origin always may.",
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses or networks, separated by commas, of proxies whose X-Forwarded-For and X-Forwarded-Proto are "
+        "believed. Empty: nobody's.",
+    )
     max_query_depth: int = Field(15, ge=1, description="Deepest nesting of a GraphQL operation.")
     max_query_tokens: int = Field(5000, ge=100, description="Longest GraphQL document, in tokens.")
     max_query_aliases: int = Field(100, ge=1, description="Aliases in one GraphQL document.")
@@ -97,6 +113,11 @@ class Settings(BaseSettings):
         """Where the API is reached from this machine."""
         return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.request_timeout_seconds * 1000 <= max(self.statement_timeout_ms, self.lock_timeout_ms):
@@ -104,6 +125,9 @@ class Settings(BaseSettings):
         secret = self.jwt_secret.get_secret_value()
         if len(secret.encode()) < _MIN_SECRET_BYTES:
             raise ValueError(f"PAYCORE_JWT_SECRET needs at least {_MIN_SECRET_BYTES} bytes")
+        for origin in self.cors_origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError("PAYCORE_CORS_ORIGINS must be origins such as https://app.example.com, without a path, and no *")
         if self.redis_url is not None:
             _check_redis_url(self.redis_url.get_secret_value())
         if self.database_url is not None and not self.database_url.get_secret_value().startswith(

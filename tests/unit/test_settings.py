@@ -102,6 +102,15 @@ def test_live_updates_need_one_redis_and_whatever_else_is_refused_without_quotin
     assert "hunter3" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    "origins", ["*", "https://a.example.com/path", "a.example.com", "https://a.example.com https://b.example.com"]
+)
+def test_an_origin_that_is_none_is_refused(monkeypatch, origins):
+    monkeypatch.setenv("PAYCORE_CORS_ORIGINS", origins)
+    with pytest.raises(ConfigurationError, match="PAYCORE_CORS_ORIGINS"):
+        load_settings()
+
+
 @pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
 def test_the_addresses_with_passwords_can_come_from_files(production, tmp_path, name):
     file = tmp_path / "url"
