@@ -38,8 +38,7 @@ export function unreachable(message: string, cause?: unknown): Failure {
 /** What a close event asks for. */
 export function failureOfClose(event: unknown): Failure {
   const code = member(event, "code");
-  const reason = member(event, "reason");
-  const message = `The socket was closed: ${String(code)} ${String(reason ?? "")}`.trimEnd();
+  const message = `The socket was closed: ${String(code)} ${text(member(event, "reason")) ?? ""}`.trimEnd();
   if (typeof code !== "number") {
     return unreachable(message);
   }
@@ -59,16 +58,20 @@ export function failureOf(errors: unknown): Failure {
   }
   const first: unknown = errors[0];
   const code = member(member(first, "extensions"), "code");
-  const message = String(member(first, "message") ?? "The subscription failed.");
+  const message = text(member(first, "message")) ?? "The subscription failed.";
   if (code === "UNAUTHENTICATED") {
     return { then: "new-token", error: new WatchError("unauthenticated", message, code) };
   }
   if (typeof code === "string" && FATAL_ERROR_CODES.has(code)) {
     return { then: "give-up", error: new WatchError("refused", message, code) };
   }
-  return { then: "retry", error: new WatchError("unreachable", message, typeof code === "string" ? code : undefined) };
+  return { then: "retry", error: new WatchError("unreachable", message, text(code)) };
 }
 
 function member(value: unknown, name: string): unknown {
   return typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined;
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
 }

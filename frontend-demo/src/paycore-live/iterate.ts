@@ -18,7 +18,7 @@ export interface IterateOptions extends Omit<WatchOptions, "onUpdate" | "onEnd">
 export async function* walletUpdates(options: IterateOptions): AsyncGenerator<WalletUpdate, void, undefined> {
   const { signal, buffer = 1000 } = options;
   const waiting: WalletUpdate[] = [];
-  let failure: WatchError | null = null;
+  let failure = null as WatchError | null;
   let isFull = false;
   let wake = (): void => undefined;
   const wakeUp = (): void => wake();

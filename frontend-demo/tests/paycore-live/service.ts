@@ -74,7 +74,7 @@ export class Service {
   /** The connection with this number, once it is subscribed. */
   async subscribed(index: number): Promise<Connection> {
     await soon(() => this.connections[index]?.subscription);
-    return this.connections[index] as Connection;
+    return this.connections[index]!;
   }
 
   get open(): number {

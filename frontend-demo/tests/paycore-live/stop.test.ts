@@ -24,7 +24,7 @@ beforeEach(async () => {
   globalThis.clearTimeout = ((timer) => {
     timers.delete(timer);
     realClearTimeout(timer);
-  }) as typeof realClearTimeout;
+  });
 });
 
 afterEach(async () => {

@@ -1,0 +1,29 @@
+import { fileURLToPath } from "node:url";
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vite";
+
+/** Where `npm run dev` finds the service. */
+const service = process.env["PAYCORE_URL"] ?? "http://127.0.0.1:8000";
+
+export default defineConfig({
+  plugins: [react()],
+  build: {
+    target: "es2022",
+    // The Content-Security-Policy knows no data: addresses, and browsers that run this need no polyfill.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    manifest: true,
+    rolldownOptions: {
+      input: {
+        dashboard: fileURLToPath(new URL("index.html", import.meta.url)),
+        graphiql: fileURLToPath(new URL("graphiql/index.html", import.meta.url)),
+      },
+    },
+  },
+  server: {
+    proxy: {
+      "/graphql": { target: service, ws: true },
+      "/demo": { target: service },
+    },
+  },
+});
