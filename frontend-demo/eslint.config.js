@@ -27,6 +27,10 @@ export default tseslint.config(
   {
     files: ["src/**/*.{ts,tsx}"],
     extends: [jsxA11y.flatConfigs.strict, reactHooks.configs.flat["recommended-latest"]],
+    rules: {
+      // What scrolls has to be reachable by keyboard.
+      "jsx-a11y/no-noninteractive-tabindex": ["error", { tags: ["pre"], roles: ["tabpanel", "group"] }],
+    },
   },
   { files: ["scripts/**/*.mjs", "*.js"], languageOptions: { globals: globals.node } },
 );

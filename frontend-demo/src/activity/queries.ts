@@ -1,0 +1,24 @@
+import { graphql, type ResultOf } from "../graphql/tada.js";
+
+export const ACTIVITY = graphql(`
+  query Activity($id: ID!, $first: Int!, $after: String, $filter: TransactionFilter) {
+    wallet(id: $id) {
+      id sequence
+      transactions(first: $first, after: $after, filter: $filter) {
+        edges {
+          cursor
+          node {
+            id type status description failureCode createdAt
+            amount { amount currency }
+            sender { walletId displayName }
+            receiver { walletId displayName }
+          }
+        }
+        pageInfo { hasNextPage endCursor }
+      }
+    }
+  }
+`);
+
+type Connection = NonNullable<ResultOf<typeof ACTIVITY>["wallet"]>["transactions"];
+export type ActivityTransaction = Connection["edges"][number]["node"];

@@ -1,0 +1,68 @@
+import type { Arrival } from "../live/feed.js";
+import type { ActivityTransaction } from "./queries.js";
+
+/** A transaction as one of its wallets sees it. */
+export interface Row {
+  readonly id: string;
+  readonly type: string;
+  readonly status: string;
+  readonly direction: "DEBIT" | "CREDIT";
+  readonly amount: { readonly amount: string; readonly currency: string };
+  readonly counterparty: string | null;
+  readonly description: string | null;
+  readonly failureCode: string | null;
+  readonly createdAt: string;
+  /** The entry that brought it, where it arrived live. */
+  readonly entryId: string | null;
+}
+
+export function rowOfTransaction(transaction: ActivityTransaction, walletId: string): Row {
+  const { id, type, status, amount, sender, receiver, description, failureCode, createdAt } = transaction;
+  const isPayer = sender?.walletId === walletId;
+  return {
+    id,
+    type,
+    status,
+    direction: isPayer ? "DEBIT" : "CREDIT",
+    amount,
+    counterparty: (isPayer ? receiver : sender)?.displayName ?? null,
+    description,
+    failureCode,
+    createdAt,
+    entryId: null,
+  };
+}
+
+export function rowOfArrival({ entry }: Arrival): Row {
+  const { transaction, direction, amount, createdAt } = entry;
+  const { id, type, sender, receiver, description } = transaction;
+  return {
+    id,
+    type,
+    // Only what is completed has entries.
+    status: "COMPLETED",
+    direction,
+    amount,
+    counterparty: (direction === "DEBIT" ? receiver : sender)?.displayName ?? null,
+    description,
+    failureCode: null,
+    createdAt,
+    entryId: entry.id,
+  };
+}
+
+/** Arrivals since the list was loaded, newest first, as rows; what the list has already is not repeated. */
+export function liveRows(arrivals: readonly Arrival[], loaded: readonly Row[]): Row[] {
+  const known = new Set(loaded.map(({ id }) => id));
+  return arrivals.map(rowOfArrival).filter(({ id }) => {
+    const isNew = !known.has(id);
+    known.add(id);
+    return isNew;
+  });
+}
+
+/** Older rows under those that are there; a row that both have stays where it was. */
+export function appendRows(rows: readonly Row[], older: readonly Row[]): Row[] {
+  const known = new Set(rows.map(({ id }) => id));
+  return [...rows, ...older.filter(({ id }) => !known.has(id))];
+}

@@ -1,0 +1,27 @@
+import { useEffect, useState, type RefObject } from "react";
+import type { Row } from "./rows.js";
+
+/**
+ * New rows, held back while the top of the list is out of sight, so that nothing moves under the reader.
+ *
+ * `rows` are newest first and only grow at their begin.
+ */
+export function useHeld(top: RefObject<HTMLElement | null>, rows: readonly Row[]): { readonly shown: readonly Row[]; readonly held: number } {
+  const [isAtTop, setIsAtTop] = useState(true);
+  const [count, setCount] = useState(rows.length);
+  useEffect(() => {
+    const element = top.current;
+    if (element === null) {
+      return undefined;
+    }
+    const observer = new IntersectionObserver(([seen]) => setIsAtTop(seen?.isIntersecting ?? true));
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [top]);
+  // What is shown follows the rows while the top is in sight.
+  if (isAtTop && count !== rows.length) {
+    setCount(rows.length);
+  }
+  const shownCount = isAtTop ? rows.length : Math.min(count, rows.length);
+  return { shown: rows.slice(rows.length - shownCount), held: rows.length - shownCount };
+}

@@ -1,0 +1,98 @@
+import { lazy, Suspense, useEffect } from "react";
+import { Route, Switch, useLocation } from "wouter";
+import { LandingPage } from "../landing/LandingPage.js";
+import { CurrenciesProvider } from "../money/CurrenciesContext.js";
+import { AccountProvider } from "../session/AccountContext.js";
+import { SessionProvider, useSession } from "../session/SessionContext.js";
+import { SignInPage } from "../session/SignInPage.js";
+import { Empty, Notice, Skeleton } from "../ui/Notice.js";
+import { Shell } from "./Shell.js";
+
+const WalletsPage = lazy(async () => ({ default: (await import("../wallets/WalletsPage.js")).WalletsPage }));
+const WalletPage = lazy(async () => ({ default: (await import("../wallets/WalletPage.js")).WalletPage }));
+const SendPage = lazy(async () => ({ default: (await import("../send/SendPage.js")).SendPage }));
+const TransactionPage = lazy(async () => ({ default: (await import("../transactions/TransactionPage.js")).TransactionPage }));
+const BreakPage = lazy(async () => ({ default: (await import("../break/BreakPage.js")).BreakPage }));
+const ControlPage = lazy(async () => ({ default: (await import("../control/ControlPage.js")).ControlPage }));
+
+export function App() {
+  return (
+    <SessionProvider waiting={(isUnreachable) => <Waiting isUnreachable={isUnreachable} />}>
+      <Shell>
+        <Suspense fallback={<Skeleton label="Loading the page" rows={4} />}>
+          <Pages />
+        </Suspense>
+      </Shell>
+    </SessionProvider>
+  );
+}
+
+function Waiting({ isUnreachable }: { readonly isUnreachable: boolean }) {
+  return (
+    <main className="main">
+      {isUnreachable ? (
+        <Notice tone="warning" icon="alert" title="The service does not answer yet.">
+          <p className="muted">This page goes on by itself as soon as it does.</p>
+        </Notice>
+      ) : (
+        <Skeleton label="Loading" rows={4} />
+      )}
+    </main>
+  );
+}
+
+function Pages() {
+  const { account, demo } = useSession();
+  const [path] = useLocation();
+  useTopOfNewPage(path);
+  if (demo !== null && path === "/") {
+    return <LandingPage users={demo.users} />;
+  }
+  if (demo !== null && path === "/break") {
+    return <BreakPage demo={demo} />;
+  }
+  if (account === null) {
+    return <SignInPage />;
+  }
+  return (
+    // What a page knows belongs to one account: another one begins anew.
+    <AccountProvider key={account.subject} account={account}>
+      <CurrenciesProvider>
+        <Switch>
+          <Route path="/">
+            <WalletsPage />
+          </Route>
+          <Route path="/wallets">
+            <WalletsPage />
+          </Route>
+          <Route path="/wallets/:id">{({ id }) => <WalletPage key={id} id={id} />}</Route>
+          <Route path="/send">
+            <SendPage />
+          </Route>
+          <Route path="/transactions/:id">{({ id }) => <TransactionPage key={id} id={id} />}</Route>
+          <Route path="/control">
+            <ControlPage />
+          </Route>
+          <Route>
+            <Empty icon="alert" title="There is no such page." />
+          </Route>
+        </Switch>
+      </CurrenciesProvider>
+    </AccountProvider>
+  );
+}
+
+/** A page that was not there before begins at its top. Going back is left to the browser. */
+function useTopOfNewPage(path: string): void {
+  useEffect(() => {
+    const isBack = performance.now() - lastPop < 500;
+    if (!isBack) {
+      window.scrollTo(0, 0);
+    }
+  }, [path]);
+}
+
+let lastPop = -Infinity;
+window.addEventListener("popstate", () => {
+  lastPop = performance.now();
+});

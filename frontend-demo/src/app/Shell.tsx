@@ -1,0 +1,132 @@
+import type { ReactNode } from "react";
+import { Link, useLocation } from "wouter";
+import { useLiveState } from "../live/hooks.js";
+import type { LiveState } from "../live/hub.js";
+import { AccountProvider } from "../session/AccountContext.js";
+import { useSession } from "../session/SessionContext.js";
+import { Icon, type IconName } from "../ui/Icon.js";
+import { chooseTheme, useTheme } from "./theme.js";
+
+interface Place {
+  readonly path: string;
+  readonly name: string;
+  readonly icon: IconName;
+}
+
+const HOME: Place = { path: "/", name: "Live", icon: "home" };
+const WALLETS: Place = { path: "/wallets", name: "Wallets", icon: "wallet" };
+const SEND: Place = { path: "/send", name: "Send", icon: "send" };
+const BREAK: Place = { path: "/break", name: "Break it", icon: "bolt" };
+const CONTROL: Place = { path: "/control", name: "Control", icon: "gauge" };
+
+/** What stands around every page. */
+export function Shell({ children }: { readonly children: ReactNode }) {
+  const { account, demo } = useSession();
+  const places = [
+    ...(demo === null ? [] : [HOME]),
+    WALLETS,
+    ...(account?.isAdmin === true ? [] : [SEND]),
+    ...(demo === null ? [] : [BREAK]),
+    ...(demo !== null || account?.isAdmin === true ? [CONTROL] : []),
+  ];
+  return (
+    <>
+      <a className="skip-link" href="#main">
+        Skip to the page
+      </a>
+      <header className="header">
+        <div className="header-inner">
+          <Link href="/" className="brand">
+            <Mark />
+            <span>Paycore</span>
+          </Link>
+          <nav className="nav" aria-label="Pages">
+            {places.map((place) => (
+              <NavLink key={place.path} {...place} />
+            ))}
+          </nav>
+          <div className="header-tools">
+            {account !== null && (
+              <AccountProvider account={account}>
+                <ConnectionBadge />
+              </AccountProvider>
+            )}
+            <Identity />
+            <ThemeToggle />
+          </div>
+        </div>
+      </header>
+      <main id="main" className="main" tabIndex={-1}>
+        {children}
+      </main>
+    </>
+  );
+}
+
+function Mark() {
+  return (
+    <svg viewBox="0 0 32 32" width="28" height="28" aria-hidden="true">
+      <rect className="mark-ground" width="32" height="32" rx="8" />
+      <path className="mark-letter" d="M11 25V8h6.5a5.5 5.5 0 0 1 0 11H11" />
+    </svg>
+  );
+}
+
+function NavLink({ path, name, icon }: Place) {
+  const [location] = useLocation();
+  const isHere = path === "/" ? location === "/" : location.startsWith(path);
+  return (
+    <Link href={path} className="nav-link" aria-current={isHere ? "page" : undefined}>
+      <Icon name={icon} />
+      <span>{name}</span>
+    </Link>
+  );
+}
+
+const STATES: Readonly<Record<LiveState, string>> = { live: "Live", "catching-up": "Catching up", offline: "Offline" };
+
+function ConnectionBadge() {
+  const state = useLiveState();
+  return state === null ? null : <ConnectionText state={state} />;
+}
+
+/** How fresh what is shown is, in words and colour. */
+export function ConnectionText({ state }: { readonly state: LiveState }) {
+  return (
+    <span className={`connection connection-${state}`} role="status" aria-label={`Connection: ${STATES[state]}`}>
+      <span className="connection-dot" aria-hidden="true" />
+      <span className="connection-word">{STATES[state]}</span>
+    </span>
+  );
+}
+
+function Identity() {
+  const { demo, account, signIn, signOut } = useSession();
+  if (demo !== null) {
+    return (
+      <select className="select identity" aria-label="Signed in as" value={account?.subject ?? ""} onChange={(event) => signIn(event.target.value)}>
+        {account === null && <option value="">Sign in as…</option>}
+        {demo.users.map((user) => (
+          <option key={user.subject} value={user.subject}>
+            {user.display_name}
+          </option>
+        ))}
+      </select>
+    );
+  }
+  return account === null ? null : (
+    <button type="button" className="button button-small" onClick={signOut}>
+      Sign out
+    </button>
+  );
+}
+
+function ThemeToggle() {
+  const theme = useTheme();
+  const other = theme === "dark" ? "light" : "dark";
+  return (
+    <button type="button" className="icon-button" aria-label={`Use ${other} colours`} title={`Use ${other} colours`} onClick={() => chooseTheme(other)}>
+      <Icon name={theme === "dark" ? "sun" : "moon"} />
+    </button>
+  );
+}

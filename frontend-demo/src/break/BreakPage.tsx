@@ -1,0 +1,50 @@
+import { CurrenciesProvider } from "../money/CurrenciesContext.js";
+import { Operations } from "../operations/Operations.js";
+import { operationOf } from "../operations/link.js";
+import { watchOperation } from "../live/watch.js";
+import { TRANSFER } from "../send/queries.js";
+import { AccountProvider } from "../session/AccountContext.js";
+import { demoAccount } from "../session/account.js";
+import type { DemoSession } from "../session/demo.js";
+import { Empty } from "../ui/Notice.js";
+import { useTitle } from "../ui/title.js";
+import { CutTheLine } from "./CutTheLine.js";
+import { OneKey } from "./OneKey.js";
+import { RunOnWallet } from "./RunOnWallet.js";
+import { castOf } from "./cast.js";
+
+/** Experiments that would cost money in a ledger that is not careful. */
+export function BreakPage({ demo }: { readonly demo: DemoSession }) {
+  useTitle("Try to break it");
+  const cast = castOf(demo);
+  if (cast === null) {
+    return <Empty icon="bolt" title="The demo has not enough people for this." />;
+  }
+  const { payer, payerWallet, receiver, receiverWallet } = cast;
+  const input = {
+    idempotencyKey: "one-key",
+    senderWalletId: payerWallet.id,
+    receiverWalletId: receiverWallet.id,
+    amount: { amount: "0.01", currency: payerWallet.currency },
+  };
+  return (
+    <AccountProvider account={demoAccount(payer)}>
+      <CurrenciesProvider>
+        <div className="stack-large">
+          <section className="hero">
+            <h1>Try to break it</h1>
+            <p className="lead">Real requests to the running service, from this page. Nothing here is simulated.</p>
+          </section>
+          <div className="experiments">
+            <OneKey cast={cast} />
+            <RunOnWallet cast={cast} />
+          </div>
+          <AccountProvider account={demoAccount(receiver)}>
+            <CutTheLine cast={cast} canBreak={demo.can_break} />
+          </AccountProvider>
+          <Operations operations={[operationOf(TRANSFER, { input }), watchOperation(receiverWallet.id)]} />
+        </div>
+      </CurrenciesProvider>
+    </AccountProvider>
+  );
+}

@@ -1,0 +1,19 @@
+import type { Attempt } from "../send/attempt.js";
+import type { Dot } from "./Dots.js";
+
+export function dotOf(answer: Attempt): Dot {
+  switch (answer.kind) {
+    case "done":
+      return answer.replayed ? "replayed" : "done";
+    case "refused":
+      return "refused";
+    case "unknown":
+    case "stopped":
+      return "failed";
+  }
+}
+
+/** The dots, with this one changed. */
+export function withDot(dots: readonly Dot[], index: number, dot: Dot): Dot[] {
+  return dots.map((before, place) => (place === index ? dot : before));
+}

@@ -1,0 +1,48 @@
+import { stringifyDocument } from "@urql/core";
+import { createClient, type Client } from "graphql-ws";
+import type { ResultOf } from "../graphql/tada.js";
+import { webSocketUrl } from "../live/hub.js";
+import { answerOf, settle, type Attempt } from "../send/attempt.js";
+import { TRANSFER, type TransferInput } from "../send/queries.js";
+import type { Account } from "../session/account.js";
+
+/** A browser has no more than six HTTP requests to a service under way; a WebSocket carries as many as this. */
+const PER_SOCKET = 50;
+const QUERY = stringifyDocument(TRANSFER);
+
+/** Send all of them at the same moment. Each answer is told as it comes, with the place of its input. */
+export async function sendAtOnce(
+  account: Account,
+  inputs: readonly TransferInput[],
+  onAnswer: (index: number, answer: Attempt) => void,
+): Promise<Attempt[]> {
+  const url = webSocketUrl();
+  const clients = Array.from({ length: Math.ceil(inputs.length / PER_SOCKET) }, () =>
+    createClient({ url, retryAttempts: 0, connectionParams: async () => ({ Authorization: `Bearer ${await account.token()}` }) }),
+  );
+  try {
+    return await Promise.all(
+      inputs.map(async (input, index) => {
+        // What was not answered there is asked again with the same key, until it is known.
+        const answer = (await sendOver(clients[Math.floor(index / PER_SOCKET)], input)) ?? (await settle(account.plain, input));
+        onAnswer(index, answer);
+        return answer;
+      }),
+    );
+  } finally {
+    clients.forEach((client) => void client.dispose());
+  }
+}
+
+function sendOver(client: Client | undefined, input: TransferInput): Promise<Attempt | null> {
+  return new Promise((resolve) => {
+    client?.subscribe<ResultOf<typeof TRANSFER>>(
+      { query: QUERY, variables: { input } },
+      {
+        next: ({ data }) => resolve(data?.transfer ? answerOf(data.transfer) : null),
+        error: () => resolve(null),
+        complete: () => resolve(null),
+      },
+    );
+  });
+}

@@ -1,0 +1,63 @@
+import { SETTLED } from "../live/settled.js";
+import { Operations } from "../operations/Operations.js";
+import { operationOf } from "../operations/link.js";
+import { useAccount } from "../session/AccountContext.js";
+import { useSession } from "../session/SessionContext.js";
+import { Empty, QueryFailed, Skeleton } from "../ui/Notice.js";
+import { useTitle } from "../ui/title.js";
+import { Figures } from "./Figures.js";
+import { Freezer } from "./Freezer.js";
+import { SettledList } from "./SettledList.js";
+import { Totals } from "./Totals.js";
+import { Traffic } from "./Traffic.js";
+import { LEDGER_STATUS, SET_WALLET_STATUS } from "./queries.js";
+import { useLedgerStatus } from "./useLedgerStatus.js";
+
+export function ControlPage() {
+  useTitle("Control room");
+  const { isAdmin } = useAccount();
+  return isAdmin ? <ControlRoom /> : <NotForYou />;
+}
+
+function NotForYou() {
+  const { demo, signIn } = useSession();
+  const admin = demo?.users.find(({ role }) => role === "admin");
+  return (
+    <Empty icon="gauge" title="The control room is for administrators">
+      {admin !== undefined && (
+        <button type="button" className="button button-primary" onClick={() => signIn(admin.subject)}>
+          Sign in as {admin.display_name}
+        </button>
+      )}
+    </Empty>
+  );
+}
+
+function ControlRoom() {
+  const { demo } = useSession();
+  const { status, throughput, error } = useLedgerStatus();
+  const input = { walletId: status?.hotWallets[0]?.id ?? "wal_…", status: "FROZEN" as const, reason: "Looks like fraud" };
+  return (
+    <div className="stack-large">
+      <h1>Control room</h1>
+      {error !== null && <QueryFailed error={error} onRetry={() => window.location.reload()} />}
+      {status === null && error === null && <Skeleton label="Loading the ledger's state" rows={4} />}
+      {status !== null && (
+        <>
+          <Figures status={status} throughput={throughput} />
+          <div className="control-grid">
+            <div className="stack-large">
+              <Totals totals={status.totals} />
+              <Freezer hotWallets={status.hotWallets} />
+            </div>
+            <div className="stack-large">
+              {demo !== null && <Traffic />}
+              <SettledList />
+            </div>
+          </div>
+        </>
+      )}
+      <Operations operations={[operationOf(LEDGER_STATUS, {}), operationOf(SETTLED, {}), operationOf(SET_WALLET_STATUS, { input })]} />
+    </div>
+  );
+}

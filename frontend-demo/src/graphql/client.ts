@@ -1,0 +1,55 @@
+import { cacheExchange, Client, fetchExchange, type CombinedError } from "@urql/core";
+
+type Token = () => Promise<string>;
+
+const ENDPOINT = "/graphql";
+/** The service answers within 10 seconds, be it with TIMEOUT. What takes longer is lost. */
+const PATIENCE_MILLISECONDS = 12_000;
+
+/** Asks for a token at each request, so that it may be a fresh one. */
+function authorizedFetch(token: Token): typeof fetch {
+  return async (input, init) => {
+    const headers = new Headers(init?.headers);
+    headers.set("Authorization", `Bearer ${await token()}`);
+    const patience = AbortSignal.timeout(PATIENCE_MILLISECONDS);
+    const signal = init?.signal ? AbortSignal.any([init.signal, patience]) : patience;
+    return fetch(input, { ...init, headers, signal });
+  };
+}
+
+/** For pages: with a cache of answers, so that going back shows what was there while it asks again. */
+export function createPageClient(token: Token): Client {
+  return new Client({
+    url: ENDPOINT,
+    fetch: authorizedFetch(token),
+    preferGetMethod: false,
+    exchanges: [cacheExchange, fetchExchange],
+    requestPolicy: "cache-and-network",
+  });
+}
+
+/** For money that moves: each call is a request of its own, and its answer touches no page. */
+export function createPlainClient(token: Token): Client {
+  return new Client({ url: ENDPOINT, fetch: authorizedFetch(token), preferGetMethod: false, exchanges: [fetchExchange] });
+}
+
+export interface Trouble {
+  /** `extensions.code` of the first GraphQL error, or NETWORK where there was no GraphQL answer. */
+  readonly code: string;
+  readonly message: string;
+  readonly retryAfterSeconds: number | null;
+}
+
+/** What went wrong with an operation, for people and for programs. */
+export function troubleOf(error: CombinedError): Trouble {
+  const first = error.graphQLErrors[0];
+  if (first === undefined) {
+    return { code: "NETWORK", message: "The service did not answer.", retryAfterSeconds: null };
+  }
+  const { code, retryAfterSeconds } = first.extensions;
+  return {
+    code: typeof code === "string" ? code : "INTERNAL",
+    message: first.message,
+    retryAfterSeconds: typeof retryAfterSeconds === "number" ? retryAfterSeconds : null,
+  };
+}

@@ -1,0 +1,148 @@
+import { useState } from "react";
+import { Link } from "wouter";
+import { useQuery } from "urql";
+import { ConnectionText } from "../app/Shell.js";
+import type { ResultOf } from "../graphql/tada.js";
+import { Latency, medianLatency } from "../live/Latency.js";
+import { newest, useFeed, useLiveState } from "../live/hooks.js";
+import { MoneyText } from "../money/Money.js";
+import { decimalsOf, fromMinor } from "../money/decimal.js";
+import { formatMoney, type Money } from "../money/format.js";
+import { QueryFailed, Notice, Skeleton } from "../ui/Notice.js";
+import { formatMoment } from "../ui/time.js";
+import { PHONE } from "./queries.js";
+import { usePhoneSend } from "./usePhoneSend.js";
+
+type PhoneWallet = NonNullable<ResultOf<typeof PHONE>["wallet"]>;
+type Entry = PhoneWallet["entries"]["edges"][number]["node"];
+
+interface PhoneProps {
+  readonly walletId: string;
+  readonly name: string;
+  readonly otherName: string;
+  readonly otherWalletId: string;
+}
+
+/** One person's app: a live balance, what came and went, and a button to send. */
+export function Phone(props: PhoneProps) {
+  const [{ data, error }, ask] = useQuery({ query: PHONE, variables: { id: props.walletId } });
+  const again = (): void => ask({ requestPolicy: "network-only" });
+  return (
+    <article className="phone" aria-label={`${props.name}'s phone`}>
+      {data?.wallet ? (
+        <Screen {...props} wallet={data.wallet} />
+      ) : error === undefined ? (
+        data === undefined ? <Skeleton label={`Loading ${props.name}'s wallet`} rows={5} /> : <Notice title="This wallet is gone." />
+      ) : (
+        <QueryFailed error={error} onRetry={again} />
+      )}
+    </article>
+  );
+}
+
+const SHOWN_ENTRIES = 5;
+
+function Screen({ wallet: queried, name, otherName, otherWalletId }: PhoneProps & { readonly wallet: PhoneWallet }) {
+  const feed = useFeed(queried);
+  const wallet = newest(queried, feed);
+  const state = useLiveState();
+  const fresh = feed.arrivals.filter(({ entry }) => BigInt(entry.sequence) > BigInt(queried.sequence));
+  const median = medianLatency(fresh.slice(0, 50).map(({ entry }) => entry.id));
+  return (
+    <>
+      <header className="phone-top">
+        <span className="phone-name">
+          <span className="avatar" aria-hidden="true">
+            {name.charAt(0)}
+          </span>
+          <span>
+            <h2>{name}</h2>
+            <Link href={`/wallets/${wallet.id}`} className="muted">
+              {wallet.name}
+            </Link>
+          </span>
+        </span>
+        <ConnectionText state={state ?? "offline"} />
+      </header>
+      <p className="phone-balance" aria-live="polite" aria-label={`${name}'s balance`}>
+        <MoneyText money={wallet.balance} />
+      </p>
+      <SendPanel wallet={wallet} otherName={otherName} otherWalletId={otherWalletId} />
+      <ul className="phone-entries" aria-label={`${name}'s latest entries`}>
+        {[...fresh.map(({ entry }) => entry), ...queried.entries.edges.map(({ node }) => node)].slice(0, SHOWN_ENTRIES).map((entry) => (
+          <EntryRow key={entry.id} entry={entry} isFresh={BigInt(entry.sequence) > BigInt(queried.sequence)} />
+        ))}
+      </ul>
+      <p className="phone-median muted">
+        {median === null ? "Each arrival shows its time from commit to screen." : `Median from commit to screen: ${Math.round(median)} ms`}
+      </p>
+    </>
+  );
+}
+
+type ShownEntry = Pick<Entry, "id" | "sequence" | "direction" | "createdAt" | "amount"> & {
+  readonly transaction: {
+    readonly id: string;
+    readonly type: string;
+    readonly description: string | null;
+    readonly sender: { readonly displayName: string } | null;
+    readonly receiver: { readonly displayName: string } | null;
+  };
+};
+
+function EntryRow({ entry, isFresh }: { readonly entry: ShownEntry; readonly isFresh: boolean }) {
+  const { direction, transaction } = entry;
+  const other = direction === "CREDIT" ? transaction.sender : transaction.receiver;
+  const who = transaction.type === "DEPOSIT" ? "Deposit" : (other?.displayName ?? "Several");
+  return (
+    <li className={isFresh ? "phone-entry is-fresh" : "phone-entry"}>
+      <Link href={`/transactions/${transaction.id}`} className="phone-entry-link">
+        <span className="phone-entry-text">
+          <span className="truncate">{who}</span>
+          <span className="muted truncate">{transaction.description ?? formatMoment(entry.createdAt)}</span>
+        </span>
+        <span className="phone-entry-figures">
+          <span className={`amount-${direction.toLowerCase()}`}>
+            <MoneyText money={entry.amount} direction={direction} />
+          </span>
+          {isFresh ? <Latency entryId={entry.id} createdAt={entry.createdAt} /> : <span className="muted">{formatMoment(entry.createdAt)}</span>}
+        </span>
+      </Link>
+    </li>
+  );
+}
+
+/** In whole units of the currency. */
+const CHOICES = [1n, 5n, 20n] as const;
+
+interface SendPanelProps {
+  readonly wallet: PhoneWallet;
+  readonly otherName: string;
+  readonly otherWalletId: string;
+}
+
+function SendPanel({ wallet, otherName, otherWalletId }: SendPanelProps) {
+  const [chosen, setChosen] = useState<bigint>(CHOICES[1]);
+  const { send, problem, isSending } = usePhoneSend(wallet.id, otherWalletId);
+  const [firstName = otherName] = otherName.split(" ");
+  const exponent = decimalsOf(wallet.balance.amount);
+  const moneyOf = (units: bigint): Money => ({ amount: fromMinor(units * 10n ** BigInt(exponent), exponent), currency: wallet.currency });
+  const money = moneyOf(chosen);
+  return (
+    <div className="phone-send">
+      <div className="chips" role="group" aria-label="Amount">
+        {CHOICES.map((choice) => (
+          <button key={choice} type="button" className="chip" aria-pressed={choice === chosen} onClick={() => setChosen(choice)}>
+            {formatMoney(moneyOf(choice))}
+          </button>
+        ))}
+      </div>
+      <button type="button" className="button button-primary button-wide" onClick={() => send(money)}>
+        Send {formatMoney(money)} to {firstName}
+      </button>
+      <p className="phone-status" role="status">
+        {problem ?? (isSending ? "Sending…" : "")}
+      </p>
+    </div>
+  );
+}

@@ -1,0 +1,102 @@
+import type { ConnectionState, Position } from "../paycore-live/index.js";
+import { WalletFeed } from "./feed.js";
+import { SettledFeed } from "./settled.js";
+
+export type LiveState = "live" | "catching-up" | "offline";
+
+/** How long a feed that nobody shows goes on, so that moving between pages does not cost a connection each. */
+const LINGER_MILLISECONDS = 3_000;
+
+interface Shared {
+  readonly feed: WalletFeed;
+  users: number;
+  linger: ReturnType<typeof setTimeout> | undefined;
+}
+
+/** All live connections of one account. */
+export class LiveHub {
+  readonly settled: SettledFeed;
+  readonly #url: string;
+  readonly #token: () => Promise<string>;
+  readonly #feeds = new Map<string, Shared>();
+  readonly #listeners = new Set<() => void>();
+
+  constructor(token: () => Promise<string>) {
+    this.#url = webSocketUrl();
+    this.#token = token;
+    this.settled = new SettledFeed(this.#url, token, () => this.#tell());
+  }
+
+  /** The wallet's feed. `after` is where its first watch begins: where the page's own answer ends. */
+  feed(walletId: string, after?: Position): WalletFeed {
+    return this.#shared(walletId, after).feed;
+  }
+
+  /** Keep the feed running until the returned function is called. */
+  retain(walletId: string, after?: Position): () => void {
+    const shared = this.#shared(walletId, after);
+    shared.users += 1;
+    clearTimeout(shared.linger);
+    shared.feed.start();
+    return () => {
+      shared.users -= 1;
+      if (shared.users === 0) {
+        shared.linger = setTimeout(() => shared.feed.stop(), LINGER_MILLISECONDS);
+      }
+    };
+  }
+
+  /** Of all connections together: the worst one; null where none is wanted. */
+  get state(): LiveState | null {
+    const states: ConnectionState[] = [...this.#feeds.values()].filter(({ feed }) => feed.isRunning).map(({ feed }) => feed.state.connection);
+    if (this.settled.isRunning) {
+      states.push(this.settled.state.connection);
+    }
+    if (states.length === 0) {
+      return null;
+    }
+    if (states.includes("offline")) {
+      return "offline";
+    }
+    return states.every((state) => state === "live") ? "live" : "catching-up";
+  }
+
+  /** When a transaction's entry arrived here, in milliseconds since 1970; null where it came before this page. */
+  deliveredAt(transactionId: string): number | null {
+    for (const { feed } of this.#feeds.values()) {
+      const arrival = feed.state.arrivals.find(({ entry }) => entry.transaction.id === transactionId);
+      if (arrival !== undefined) {
+        return arrival.arrivedAt;
+      }
+    }
+    return this.settled.state.rows.find(({ transaction }) => transaction.id === transactionId)?.arrivedAt ?? null;
+  }
+
+  /** Connect now what waits for its next try. */
+  resume(): void {
+    this.#feeds.forEach(({ feed }) => feed.resume());
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  #shared(walletId: string, after: Position | undefined): Shared {
+    let shared = this.#feeds.get(walletId);
+    if (shared === undefined) {
+      const options = { url: this.#url, walletId, token: this.#token, onChange: () => this.#tell() };
+      shared = { feed: new WalletFeed(options, after), users: 0, linger: undefined };
+      this.#feeds.set(walletId, shared);
+    }
+    return shared;
+  }
+
+  #tell(): void {
+    this.#listeners.forEach((listener) => listener());
+  }
+}
+
+export function webSocketUrl(): string {
+  return `${window.location.origin.replace(/^http/, "ws")}/graphql`;
+}

@@ -1,0 +1,133 @@
+import { stringifyDocument } from "@urql/core";
+import { createClient, type Client } from "graphql-ws";
+import { graphql, type ResultOf } from "../graphql/tada.js";
+import type { ConnectionState } from "../paycore-live/index.js";
+import { now } from "./feed.js";
+
+export const SETTLED = graphql(`
+  subscription Settled {
+    transactionSettled {
+      missed
+      transaction {
+        id type status description failureCode createdAt completedAt
+        amount { amount currency }
+        sender { walletId displayName }
+        receiver { walletId displayName }
+      }
+    }
+  }
+`);
+
+export type SettledTransaction = ResultOf<typeof SETTLED>["transactionSettled"]["transaction"];
+
+export interface SettledRow {
+  readonly transaction: SettledTransaction;
+  readonly arrivedAt: number;
+}
+
+export interface SettledState {
+  readonly connection: ConnectionState;
+  /** Newest first, bounded. */
+  readonly rows: readonly SettledRow[];
+  /** All that came, and what was left out because this subscriber was too slow. */
+  readonly count: number;
+  readonly missed: number;
+}
+
+const KEPT_ROWS = 60;
+const TELL_EVERY_MILLISECONDS = 100;
+const LONGEST_PAUSE_MILLISECONDS = 5_000;
+
+/** Transactions of everyone as they settle, for administrators. Live only: what settles while it is away is not told. */
+export class SettledFeed {
+  readonly #url: string;
+  readonly #token: () => Promise<string>;
+  readonly #onChange: () => void;
+  readonly #listeners = new Set<() => void>();
+  #client: Client | null = null;
+  #users = 0;
+  #state: SettledState = { connection: "offline", rows: [], count: 0, missed: 0 };
+  #isTelling = false;
+
+  constructor(url: string, token: () => Promise<string>, onChange: () => void) {
+    this.#url = url;
+    this.#token = token;
+    this.#onChange = onChange;
+  }
+
+  get state(): SettledState {
+    return this.#state;
+  }
+
+  get isRunning(): boolean {
+    return this.#client !== null;
+  }
+
+  /** Run until the returned function is called by everyone who called this. */
+  retain(): () => void {
+    this.#users += 1;
+    if (this.#users === 1) {
+      this.#start();
+    }
+    return () => {
+      this.#users -= 1;
+      if (this.#users === 0) {
+        void this.#client?.dispose();
+        this.#client = null;
+        this.#enter({ connection: "offline" });
+      }
+    };
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  #start(): void {
+    this.#client = createClient({
+      url: this.#url,
+      connectionParams: async () => ({ Authorization: `Bearer ${await this.#token()}` }),
+      retryAttempts: Infinity,
+      shouldRetry: () => true,
+      retryWait: (retries) => pause(Math.min(LONGEST_PAUSE_MILLISECONDS, 250 * 2 ** retries) * (0.5 + Math.random() / 2)),
+      keepAlive: 15_000,
+      on: {
+        connecting: () => this.#enter({ connection: "connecting" }),
+        connected: () => this.#enter({ connection: "live" }),
+        closed: () => this.#enter({ connection: "offline" }),
+      },
+    });
+    this.#client.subscribe<ResultOf<typeof SETTLED>>(
+      { query: stringifyDocument(SETTLED) },
+      {
+        next: ({ data }) => {
+          if (data) {
+            const { rows, count, missed } = this.#state;
+            const { transaction, missed: left } = data.transactionSettled;
+            const row = { transaction, arrivedAt: now() };
+            this.#enter({ rows: [row, ...rows].slice(0, KEPT_ROWS), count: count + 1, missed: missed + left });
+          }
+        },
+        error: () => this.#enter({ connection: "offline" }),
+        complete: () => undefined,
+      },
+    );
+  }
+
+  #enter(change: Partial<SettledState>): void {
+    this.#state = { ...this.#state, ...change };
+    if (!this.#isTelling) {
+      this.#isTelling = true;
+      setTimeout(() => {
+        this.#isTelling = false;
+        this.#listeners.forEach((listener) => listener());
+        this.#onChange();
+      }, TELL_EVERY_MILLISECONDS);
+    }
+  }
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

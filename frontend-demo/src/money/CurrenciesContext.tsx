@@ -1,0 +1,29 @@
+import { createContext, use, useMemo, type ReactNode } from "react";
+import { useQuery } from "urql";
+import { graphql, type ResultOf } from "../graphql/tada.js";
+
+export const CURRENCIES = graphql(`
+  query Currencies {
+    currencies { code exponent name }
+  }
+`);
+
+export type Currency = ResultOf<typeof CURRENCIES>["currencies"][number];
+
+const CurrenciesContext = createContext<ReadonlyMap<string, Currency>>(new Map());
+
+export function CurrenciesProvider({ children }: { readonly children: ReactNode }) {
+  const [{ data }] = useQuery({ query: CURRENCIES, requestPolicy: "cache-first" });
+  const currencies = useMemo(() => new Map(data?.currencies.map((currency) => [currency.code, currency])), [data]);
+  return <CurrenciesContext value={currencies}>{children}</CurrenciesContext>;
+}
+
+/** By code; empty until the service has answered. */
+export function useCurrencies(): ReadonlyMap<string, Currency> {
+  return use(CurrenciesContext);
+}
+
+/** `Currency.exponent`; undefined until the service has answered. */
+export function useExponent(code: string): number | undefined {
+  return useCurrencies().get(code)?.exponent;
+}

@@ -1,0 +1,163 @@
+import { useEffect, useState } from "react";
+import { Link } from "wouter";
+import { MoneyText } from "../money/Money.js";
+import { CopyableId } from "../ui/Copy.js";
+import { Icon, type IconName } from "../ui/Icon.js";
+import type { WalletSummary } from "../wallets/queries.js";
+import { LiveBalance } from "./LiveBalance.js";
+import type { Attempt } from "./attempt.js";
+import { refusalText } from "./refusals.js";
+import type { IntentState } from "./useIntent.js";
+
+type Open = Exclude<IntentState, { readonly phase: "editing" }>;
+
+interface OutcomeProps {
+  readonly state: Open;
+  readonly wallets: readonly WalletSummary[];
+  readonly onRepeat: () => void;
+  /** Back to the form as it is. */
+  readonly onEdit: () => void;
+  /** An empty form. */
+  readonly onNext: () => void;
+}
+
+/** What is known of a payment: never more than the service has said. */
+export function Outcome({ state, wallets, onRepeat, onEdit, onNext }: OutcomeProps) {
+  const wallet = wallets.find(({ id }) => id === state.input.senderWalletId);
+  return (
+    <section className="card stack outcome" aria-label="This payment" aria-live="polite">
+      {state.phase === "sending" && (
+        <Headline tone="plain" icon="send" title="Sending…">
+          <p className="muted">
+            <MoneyText money={state.input.amount} /> is on its way{state.tries > 1 ? `; try ${state.tries}, with the same key` : ""}.
+          </p>
+        </Headline>
+      )}
+      {state.phase === "unknown" && <Unknown state={state} onRepeat={onRepeat} onEdit={onEdit} />}
+      {state.phase === "settled" && (
+        <>
+          {state.answers.map((answer, index) => (
+            <Answer key={index} answer={answer} number={state.answers.length > 1 ? index + 1 : null} />
+          ))}
+          <div className="form-actions">
+            {state.answers.some(({ kind }) => kind === "done") ? (
+              <button type="button" className="button button-primary" onClick={onNext}>
+                Send something else
+              </button>
+            ) : (
+              <button type="button" className="button button-primary" onClick={onEdit}>
+                Change it and try again
+              </button>
+            )}
+            <button type="button" className="button" onClick={onRepeat}>
+              <Icon name="repeat" /> Send the same request again
+            </button>
+          </div>
+        </>
+      )}
+      <dl className="facts">
+        <dt>Idempotency key</dt>
+        <dd>
+          <CopyableId id={state.input.idempotencyKey} label="the idempotency key" />
+        </dd>
+        {wallet !== undefined && (
+          <>
+            <dt>Balance of {wallet.name}</dt>
+            <dd>
+              <LiveBalance wallet={wallet} />
+            </dd>
+          </>
+        )}
+      </dl>
+    </section>
+  );
+}
+
+function Headline({ tone, icon, title, children }: { readonly tone: string; readonly icon: IconName; readonly title: string; readonly children: React.ReactNode }) {
+  return (
+    <div className="headline">
+      <span className={`headline-icon headline-${tone}`}>
+        <Icon name={icon} />
+      </span>
+      <div>
+        <h2>{title}</h2>
+        {children}
+      </div>
+    </div>
+  );
+}
+
+function Unknown({ state, onRepeat, onEdit }: { readonly state: Extract<Open, { readonly phase: "unknown" }>; readonly onRepeat: () => void; readonly onEdit: () => void }) {
+  const seconds = useSecondsUntil(state.retryAt);
+  return (
+    <>
+      <Headline tone="warning" icon="alert" title="It is not known yet whether this was sent">
+        <p className="muted">
+          {state.trouble.message} Sending it again with the same key is safe: it can only be paid once.
+          {state.retryAt === null ? "" : ` Next try in ${seconds} s.`}
+        </p>
+      </Headline>
+      <div className="form-actions">
+        <button type="button" className="button button-primary" onClick={onRepeat}>
+          Try again now
+        </button>
+        <button type="button" className="button" onClick={onEdit} title="It may have been sent: look at the wallet's activity before you send it again">
+          Leave it
+        </button>
+      </div>
+    </>
+  );
+}
+
+function useSecondsUntil(time: number | null): number {
+  const [now, setNow] = useState(() => Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 250);
+    return () => clearInterval(timer);
+  }, []);
+  return time === null ? 0 : Math.max(0, Math.ceil((time - now) / 1000));
+}
+
+function Answer({ answer, number }: { readonly answer: Attempt; readonly number: number | null }) {
+  const which = number === null ? "" : `Request ${number}: `;
+  switch (answer.kind) {
+    case "done":
+      return (
+        <Headline tone="good" icon={answer.replayed ? "repeat" : "check"} title={`${which}${answer.replayed ? "Replayed: it was sent before" : "Sent"}`}>
+          <p>
+            <MoneyText money={answer.transaction.amount} /> to {answer.transaction.receiver?.displayName ?? "several wallets"}
+            {answer.replayed ? ". This is the first answer again; nothing moved twice." : "."}
+          </p>
+          <Link href={`/transactions/${answer.transaction.id}`}>See the life of this transfer</Link>
+        </Headline>
+      );
+    case "refused":
+      return (
+        <Headline tone="bad" icon="cross" title={`${which}Refused${answer.replayed ? ", as before" : ""}: nothing moved`}>
+          {answer.refusals.map((refusal) => (
+            <p key={refusal.code}>
+              {refusalText(refusal)}
+              {refusal.__typename === "InsufficientFunds" && (
+                <>
+                  {" "}
+                  It has <MoneyText money={refusal.available} />, and this takes <MoneyText money={refusal.required} />.
+                </>
+              )}{" "}
+              <code>{refusal.code}</code>
+            </p>
+          ))}
+          <p className="muted">
+            {answer.transaction === null ? "It left no trace, so its key is still unused." : "The refusal is recorded under this key; the next try gets a new one. "}
+            {answer.transaction !== null && <Link href={`/transactions/${answer.transaction.id}`}>See the record</Link>}
+          </p>
+        </Headline>
+      );
+    case "unknown":
+    case "stopped":
+      return (
+        <Headline tone="bad" icon="alert" title={`${which}Not sent`}>
+          <p>{answer.trouble.message}</p>
+        </Headline>
+      );
+  }
+}

@@ -1,0 +1,131 @@
+import { useMemo, useState } from "react";
+import { useQuery } from "urql";
+import { troubleOf } from "../graphql/client.js";
+import { Icon } from "../ui/Icon.js";
+import type { WalletSummary } from "../wallets/queries.js";
+import { COUNTERPARTIES, WALLET_PARTY, type Party } from "./queries.js";
+
+const SHOWN_COUNTERPARTIES = 5;
+const WALLET_ID = /^wal_[0-9a-z]{26}$/;
+
+interface RecipientProps {
+  readonly wallet: WalletSummary;
+  readonly chosen: Party | null;
+  readonly onChoose: (party: Party | null) => void;
+  readonly problem: string | null;
+}
+
+/** Somebody whom this wallet has dealt with, or a wallet's id, which is looked up before anything is sent to it. */
+export function Recipient({ wallet, chosen, onChoose, problem }: RecipientProps) {
+  const known = useCounterparties(wallet.id);
+  const [isOther, setIsOther] = useState(false);
+  const showsOther = isOther || known?.length === 0;
+  return (
+    <fieldset className="field recipients">
+      <legend>To</legend>
+      <div className="recipient-list">
+        {known?.map((party) => (
+          <label key={party.walletId} className="recipient">
+            <input
+              type="radio"
+              name="recipient"
+              checked={!showsOther && chosen?.walletId === party.walletId}
+              onChange={() => {
+                setIsOther(false);
+                onChoose(party);
+              }}
+            />
+            <span className="avatar avatar-small" aria-hidden="true">
+              {party.displayName.charAt(0)}
+            </span>
+            <span className="truncate">{party.displayName}</span>
+          </label>
+        ))}
+        <label className="recipient">
+          <input
+            type="radio"
+            name="recipient"
+            checked={showsOther}
+            onChange={() => {
+              setIsOther(true);
+              onChoose(null);
+            }}
+          />
+          <span className="avatar avatar-small" aria-hidden="true">
+            <Icon name="plus" />
+          </span>
+          <span>Another wallet</span>
+        </label>
+      </div>
+      {showsOther && <OtherWallet wallet={wallet} chosen={chosen} onChoose={onChoose} />}
+      {problem !== null && (
+        <p className="field-problem" role="alert">
+          {problem}
+        </p>
+      )}
+    </fieldset>
+  );
+}
+
+/** Whom the wallet's latest transfers went to or came from, each once; undefined while it is asked. */
+function useCounterparties(walletId: string): readonly Party[] | undefined {
+  const [{ data, fetching }] = useQuery({ query: COUNTERPARTIES, variables: { walletId } });
+  return useMemo(() => {
+    if (data === undefined) {
+      return fetching ? undefined : [];
+    }
+    const parties = data.wallet?.transactions.edges.flatMap(({ node: { sender, receiver } }) => [sender, receiver]) ?? [];
+    const others = parties.filter((party) => party !== null && party.walletId !== walletId);
+    return [...new Map(others.map((party) => [party?.walletId, party])).values()].filter((party) => party !== null).slice(0, SHOWN_COUNTERPARTIES);
+  }, [data, fetching, walletId]);
+}
+
+function OtherWallet({ wallet, chosen, onChoose }: Pick<RecipientProps, "wallet" | "chosen" | "onChoose">) {
+  const [typed, setTyped] = useState("");
+  const id = typed.trim();
+  const isId = WALLET_ID.test(id);
+  const [{ data, error, fetching }] = useQuery({ query: WALLET_PARTY, variables: { walletId: id }, pause: !isId, requestPolicy: "network-only" });
+  const found = isId && data?.walletParty?.walletId === id ? data.walletParty : null;
+  const isOwn = id === wallet.id;
+  return (
+    <div className="field">
+      <label htmlFor="send-to">The wallet’s id</label>
+      <input
+        id="send-to"
+        className="input mono"
+        placeholder="wal_…"
+        spellCheck={false}
+        autoComplete="off"
+        value={typed}
+        aria-describedby="send-to-answer"
+        onChange={(event) => {
+          setTyped(event.target.value);
+          onChoose(null);
+        }}
+      />
+      <div id="send-to-answer" role="status">
+        {id !== "" && !isId && <p className="muted">An id is wal_ and 26 letters and digits.</p>}
+        {isOwn && <p className="field-problem">This is the wallet that pays.</p>}
+        {isId && fetching && <p className="muted">Looking it up…</p>}
+        {isId && error !== undefined && <p className="field-problem">{troubleOf(error).message}</p>}
+        {isId && !isOwn && data?.walletParty === null && !fetching && <p className="field-problem">There is no wallet with this id.</p>}
+        {found !== null && !isOwn && (
+          <div className="party-found">
+            <span>
+              It belongs to <strong>{found.displayName}</strong> and holds {found.currency}.
+            </span>
+            {chosen?.walletId === found.walletId ? (
+              <span className="party-confirmed">
+                <Icon name="check" /> Confirmed
+              </span>
+            ) : (
+              <button type="button" className="button button-small" onClick={() => onChoose(found)}>
+                Yes, send to {found.displayName}
+              </button>
+            )}
+          </div>
+        )}
+      </div>
+    </div>
+  );
+}

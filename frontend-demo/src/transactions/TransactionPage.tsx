@@ -1,0 +1,130 @@
+import type { ReactNode } from "react";
+import { useQuery } from "urql";
+import { Link } from "wouter";
+import { MoneyText } from "../money/Money.js";
+import { Operations } from "../operations/Operations.js";
+import { operationOf } from "../operations/link.js";
+import { refusalText } from "../send/refusals.js";
+import { useAccount } from "../session/AccountContext.js";
+import { useSession } from "../session/SessionContext.js";
+import { StatusBadge } from "../ui/Badge.js";
+import { CopyableId } from "../ui/Copy.js";
+import { Empty, Notice, QueryFailed, Skeleton } from "../ui/Notice.js";
+import { formatExact } from "../ui/time.js";
+import { useTitle } from "../ui/title.js";
+import { LifeTimeline } from "./LifeTimeline.js";
+import { TAccounts } from "./TAccounts.js";
+import { TRANSACTION, type LoadedTransaction } from "./queries.js";
+
+export function TransactionPage({ id }: { readonly id: string }) {
+  const { name } = useAccount();
+  const [{ data, error }, ask] = useQuery({ query: TRANSACTION, variables: { id } });
+  useTitle("Transaction");
+  if (data === undefined) {
+    return error === undefined ? (
+      <Skeleton label="Loading the transaction" rows={6} />
+    ) : (
+      <QueryFailed error={error} onRetry={() => ask({ requestPolicy: "network-only" })} />
+    );
+  }
+  return data.transaction === null ? (
+    <Empty icon="activity" title="There is no such transaction">
+      <p className="muted">Or it is not one that {name} may see.</p>
+      <Link href="/wallets" className="button">
+        To the wallets
+      </Link>
+    </Empty>
+  ) : (
+    <Loaded transaction={data.transaction} />
+  );
+}
+
+function Loaded({ transaction }: { readonly transaction: LoadedTransaction }) {
+  const { demo } = useSession();
+  const { id, type, status, amount, sender, receiver, description, failureCode } = transaction;
+  return (
+    <div className="stack-large">
+      <section className="card stack" aria-label="Transaction">
+        <div className="transaction-top">
+          <h1>
+            {type === "DEPOSIT" ? "Deposit of " : "Transfer of "}
+            <MoneyText money={amount} />
+          </h1>
+          <StatusBadge status={status} />
+        </div>
+        <p className="transaction-parties">
+          <PartyName party={sender} />
+          <span aria-label="to"> → </span>
+          <PartyName party={receiver} />
+        </p>
+        {description !== null && <p className="transaction-note">“{description}”</p>}
+        {failureCode !== null && (
+          <Notice tone="bad" icon="cross" title="Refused: nothing moved">
+            <p>
+              {refusalText({ code: failureCode, message: failureCode })} <code>{failureCode}</code>
+            </p>
+          </Notice>
+        )}
+        <Facts transaction={transaction} />
+      </section>
+      {demo !== null && (
+        <section className="card stack" aria-labelledby="life">
+          <h2 id="life">Its life</h2>
+          <LifeTimeline transactionId={id} isCompleted={status === "COMPLETED"} />
+        </section>
+      )}
+      {status === "COMPLETED" && (
+        <section className="card stack" aria-labelledby="accounts">
+          <h2 id="accounts">In the ledger</h2>
+          <TAccounts transaction={transaction} />
+        </section>
+      )}
+      <Operations operations={[operationOf(TRANSACTION, { id })]} />
+    </div>
+  );
+}
+
+function PartyName({ party }: { readonly party: LoadedTransaction["sender"] }) {
+  if (party === null) {
+    return <span>Several wallets</span>;
+  }
+  return party.wallet === null ? (
+    <strong>{party.displayName}</strong>
+  ) : (
+    <Link href={`/wallets/${party.wallet.id}`}>
+      {party.displayName} ({party.wallet.name})
+    </Link>
+  );
+}
+
+function Facts({ transaction }: { readonly transaction: LoadedTransaction }) {
+  const { id, createdAt, completedAt, idempotencyKey, entries } = transaction;
+  return (
+    <dl className="facts">
+      <Fact name="Created">{formatExact(createdAt)}</Fact>
+      {completedAt !== null && <Fact name="Completed">{formatExact(completedAt)}</Fact>}
+      <Fact name="Transaction">
+        <CopyableId id={id} label="the transaction's id" />
+      </Fact>
+      {idempotencyKey !== null && (
+        <Fact name="Idempotency key">
+          <CopyableId id={idempotencyKey} label="the idempotency key" />
+        </Fact>
+      )}
+      {entries.map((entry) => (
+        <Fact key={entry.id} name={`Entry ${entry.sequence} of ${entry.wallet.name}`}>
+          <CopyableId id={entry.id} label={`the id of entry ${entry.sequence}`} />
+        </Fact>
+      ))}
+    </dl>
+  );
+}
+
+function Fact({ name, children }: { readonly name: string; readonly children: ReactNode }) {
+  return (
+    <>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </>
+  );
+}

@@ -1,0 +1,22 @@
+import { graphql, type ResultOf } from "../graphql/tada.js";
+
+export const TRANSACTION = graphql(`
+  query Transaction($id: ID!) {
+    transaction(id: $id) {
+      id type status description failureCode idempotencyKey createdAt completedAt
+      amount { amount currency }
+      sender { walletId displayName wallet { id name } }
+      receiver { walletId displayName wallet { id name } }
+      entries {
+        id sequence direction createdAt
+        amount { amount currency }
+        balanceBefore { amount currency }
+        balanceAfter { amount currency }
+        wallet { id name owner { displayName } }
+      }
+    }
+  }
+`);
+
+export type LoadedTransaction = NonNullable<ResultOf<typeof TRANSACTION>["transaction"]>;
+export type Entry = LoadedTransaction["entries"][number];

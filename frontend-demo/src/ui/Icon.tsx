@@ -1,0 +1,32 @@
+const PATHS = {
+  activity: "M3 12h4l3-8 4 16 3-8h4",
+  alert: "M12 8v5m0 3.5v.01M10.3 4 2.6 17.5A2 2 0 0 0 4.3 20.5h15.4a2 2 0 0 0 1.7-3L13.7 4a2 2 0 0 0-3.4 0Z",
+  arrowIn: "M17 7 7 17m0-8v8h8",
+  arrowOut: "M7 17 17 7M9 7h8v8",
+  bolt: "M13 2.5 4.5 14H11l-1 7.5L18.5 10H12l1-7.5Z",
+  check: "m5 12.5 4.5 4.5L19 7.5",
+  code: "m8.5 7-5 5 5 5m7-10 5 5-5 5",
+  copy: "M9 9h11v11H9zM5 15H4V4h11v1",
+  cross: "M6 6l12 12M18 6 6 18",
+  external: "M14 4h6v6M20 4l-9 9M18 14v6H4V6h6",
+  gauge: "M4 18a9 9 0 1 1 16 0M12 15l4-5",
+  home: "M4 11.5 12 4l8 7.5V20h-5.5v-5.5h-5V20H4z",
+  moon: "M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5Z",
+  plus: "M12 5v14M5 12h14",
+  repeat: "M17 3l4 4-4 4M3 12V9a2 2 0 0 1 2-2h16M7 21l-4-4 4-4m14-1v3a2 2 0 0 1-2 2H3",
+  send: "M21 3 10.5 13.5M21 3l-6.5 18-4-7.5L3 9.5 21 3Z",
+  snow: "M12 3v18M4.2 7.5l15.6 9M4.2 16.5l15.6-9",
+  sun: "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8ZM12 2v2m0 16v2M4.9 4.9l1.4 1.4m11.4 11.4 1.4 1.4M2 12h2m16 0h2M4.9 19.1l1.4-1.4M17.7 6.3l1.4-1.4",
+  wallet: "M4 7.5h14.5A1.5 1.5 0 0 1 20 9v9a1.5 1.5 0 0 1-1.5 1.5h-13A1.5 1.5 0 0 1 4 18V7.5Zm0 0A2 2 0 0 1 5.5 5L16 4v3.5M16 13.5v.01",
+} as const;
+
+export type IconName = keyof typeof PATHS;
+
+/** Decoration only: what it means is said by the text beside it. */
+export function Icon({ name }: { readonly name: IconName }) {
+  return (
+    <svg className="icon" viewBox="0 0 24 24" width="20" height="20" aria-hidden="true">
+      <path d={PATHS[name]} fill="none" stroke="currentColor" strokeWidth="1.8" strokeLinecap="round" strokeLinejoin="round" />
+    </svg>
+  );
+}

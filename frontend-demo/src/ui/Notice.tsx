@@ -1,0 +1,61 @@
+import type { CombinedError } from "@urql/core";
+import type { ReactNode } from "react";
+import { troubleOf } from "../graphql/client.js";
+import { Icon, type IconName } from "./Icon.js";
+
+interface NoticeProps {
+  readonly tone?: "plain" | "good" | "warning" | "bad";
+  readonly icon?: IconName;
+  readonly title: string;
+  readonly children?: ReactNode;
+}
+
+/** A short message in the place of, or above, what it is about. */
+export function Notice({ tone = "plain", icon, title, children }: NoticeProps) {
+  return (
+    <div className={`notice notice-${tone}`} role={tone === "bad" || tone === "warning" ? "alert" : "status"}>
+      {icon !== undefined && <Icon name={icon} />}
+      <div>
+        <p className="notice-title">{title}</p>
+        {children}
+      </div>
+    </div>
+  );
+}
+
+/** A query that failed, with a button to ask again. */
+export function QueryFailed({ error, onRetry }: { readonly error: CombinedError; readonly onRetry: () => void }) {
+  const { code, message } = troubleOf(error);
+  return (
+    <Notice tone="bad" icon="alert" title={code === "UNAUTHENTICATED" ? "Please sign in again." : message}>
+      <p className="muted">
+        <code>{code}</code>
+      </p>
+      <button type="button" className="button button-small" onClick={onRetry}>
+        Try again
+      </button>
+    </Notice>
+  );
+}
+
+/** Nothing is there yet, and what that means. */
+export function Empty({ icon, title, children }: { readonly icon: IconName; readonly title: string; readonly children?: ReactNode }) {
+  return (
+    <div className="empty">
+      <Icon name={icon} />
+      <p className="empty-title">{title}</p>
+      {children}
+    </div>
+  );
+}
+
+/** Grey bars in the place of what is being loaded. */
+export function Skeleton({ rows = 3, label }: { readonly rows?: number; readonly label: string }) {
+  return (
+    <div className="skeleton" role="status" aria-label={label}>
+      {Array.from({ length: rows }, (_, row) => (
+        <div key={row} className="skeleton-row" />
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,84 @@
+import { useRef, useState, type SyntheticEvent } from "react";
+import { troubleOf } from "../graphql/client.js";
+import { useCurrencies } from "../money/CurrenciesContext.js";
+import { newKey } from "../send/key.js";
+import { refusalText } from "../send/refusals.js";
+import { useAccount } from "../session/AccountContext.js";
+import { Dialog } from "../ui/Dialog.js";
+import { Icon } from "../ui/Icon.js";
+import { OPEN_WALLET } from "./queries.js";
+
+/** A button, and the form behind it. The key is kept until the wallet is there, so that trying again opens no second one. */
+export function OpenWallet({ onOpened }: { readonly onOpened: () => void }) {
+  const [isOpen, setIsOpen] = useState(false);
+  return (
+    <>
+      <button type="button" className="button" onClick={() => setIsOpen(true)}>
+        <Icon name="plus" /> Open a wallet
+      </button>
+      {isOpen && (
+        <Dialog title="Open a wallet" onClose={() => setIsOpen(false)}>
+          <OpenWalletForm
+            onOpened={() => {
+              setIsOpen(false);
+              onOpened();
+            }}
+          />
+        </Dialog>
+      )}
+    </>
+  );
+}
+
+function OpenWalletForm({ onOpened }: { readonly onOpened: () => void }) {
+  const { plain } = useAccount();
+  const currencies = useCurrencies();
+  const key = useRef(newKey());
+  const [name, setName] = useState("");
+  const [currency, setCurrency] = useState("USD");
+  const [problem, setProblem] = useState<string | null>(null);
+  const submit = async (): Promise<void> => {
+    setProblem(null);
+    const { data, error } = await plain.mutation(OPEN_WALLET, { input: { idempotencyKey: key.current, currency, name } }).toPromise();
+    const payload = data?.openWallet;
+    if (payload?.wallet) {
+      onOpened();
+    } else if (payload) {
+      // With other input it would be refused under the same key.
+      key.current = newKey();
+      setProblem(payload.userErrors.map(refusalText).join(" "));
+    } else {
+      setProblem(error === undefined ? "There was no answer." : troubleOf(error).message);
+    }
+  };
+  const onSubmit = (event: SyntheticEvent): void => {
+    event.preventDefault();
+    void submit();
+  };
+  return (
+    <form className="stack" onSubmit={onSubmit}>
+      <div className="field">
+        <label htmlFor="wallet-name">Name</label>
+        <input id="wallet-name" className="input" required maxLength={100} autoComplete="off" value={name} onChange={(event) => setName(event.target.value)} />
+      </div>
+      <div className="field">
+        <label htmlFor="wallet-currency">Currency</label>
+        <select id="wallet-currency" className="select" value={currency} onChange={(event) => setCurrency(event.target.value)}>
+          {[...currencies.values()].map(({ code, name: full }) => (
+            <option key={code} value={code}>
+              {code} · {full}
+            </option>
+          ))}
+        </select>
+      </div>
+      {problem !== null && (
+        <p className="field-problem" role="alert">
+          {problem}
+        </p>
+      )}
+      <button type="submit" className="button button-primary">
+        Open it
+      </button>
+    </form>
+  );
+}

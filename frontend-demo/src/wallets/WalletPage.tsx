@@ -1,0 +1,88 @@
+import { useMemo } from "react";
+import { useQuery } from "urql";
+import { Link } from "wouter";
+import { Activity } from "../activity/Activity.js";
+import { ACTIVITY } from "../activity/queries.js";
+import type { ResultOf } from "../graphql/tada.js";
+import { newest, useFeed } from "../live/hooks.js";
+import { watchOperation } from "../live/watch.js";
+import { MoneyText } from "../money/Money.js";
+import { Operations } from "../operations/Operations.js";
+import { operationOf } from "../operations/link.js";
+import { useAccount } from "../session/AccountContext.js";
+import { StatusBadge } from "../ui/Badge.js";
+import { CopyableId } from "../ui/Copy.js";
+import { Icon } from "../ui/Icon.js";
+import { Empty, QueryFailed, Skeleton } from "../ui/Notice.js";
+import { useTitle } from "../ui/title.js";
+import { BalanceChart } from "./BalanceChart.js";
+import { pointsOf } from "./points.js";
+import { WALLET } from "./queries.js";
+
+type LoadedWallet = NonNullable<ResultOf<typeof WALLET>["wallet"]>;
+
+export function WalletPage({ id }: { readonly id: string }) {
+  const { name } = useAccount();
+  const [{ data, error }, ask] = useQuery({ query: WALLET, variables: { id } });
+  useTitle(data?.wallet?.name ?? "Wallet");
+  if (data === undefined) {
+    return error === undefined ? (
+      <Skeleton label="Loading the wallet" rows={6} />
+    ) : (
+      <QueryFailed error={error} onRetry={() => ask({ requestPolicy: "network-only" })} />
+    );
+  }
+  if (data.wallet === null) {
+    return (
+      <Empty icon="wallet" title="There is no such wallet">
+        <p className="muted">Or it is not one that {name} may see. Only its owner and administrators can.</p>
+        <Link href="/wallets" className="button">
+          To the wallets
+        </Link>
+      </Empty>
+    );
+  }
+  return <LoadedWalletPage wallet={data.wallet} />;
+}
+
+function LoadedWalletPage({ wallet: queried }: { readonly wallet: LoadedWallet }) {
+  const { isAdmin } = useAccount();
+  const feed = useFeed(queried);
+  const wallet = newest(queried, feed);
+  const points = useMemo(
+    () => pointsOf(queried.entries.edges.map(({ node }) => node), feed.arrivals.map(({ entry }) => entry)),
+    [queried, feed.arrivals],
+  );
+  return (
+    <div className="stack-large">
+      <section className="card wallet-head" aria-label="Wallet">
+        <div className="wallet-head-top">
+          <div className="wallet-head-name">
+            <h1>{wallet.name}</h1>
+            <p className="muted wallet-head-facts">
+              <StatusBadge status={wallet.status} />
+              {wallet.owner !== null && isAdmin && <span>{wallet.owner.displayName}</span>}
+              <CopyableId id={wallet.id} label="the wallet's id" />
+            </p>
+          </div>
+          {!isAdmin && (
+            <Link href={`/send?from=${wallet.id}`} className="button button-primary">
+              <Icon name="send" /> Send
+            </Link>
+          )}
+        </div>
+        <p className="wallet-head-balance" aria-live="polite" aria-label="Balance">
+          <MoneyText money={wallet.balance} />
+        </p>
+        {wallet.available.amount !== wallet.balance.amount && wallet.kind === "USER" && (
+          <p className="muted">
+            Available: <MoneyText money={wallet.available} />
+          </p>
+        )}
+        <BalanceChart points={points} />
+      </section>
+      <Activity wallet={queried} feed={feed} />
+      <Operations operations={[operationOf(WALLET, { id: wallet.id }), operationOf(ACTIVITY, { id: wallet.id, first: 25 }), watchOperation(wallet.id)]} />
+    </div>
+  );
+}

@@ -1,0 +1,53 @@
+import { useQuery } from "urql";
+import { watchOperation } from "../live/watch.js";
+import { Operations } from "../operations/Operations.js";
+import { operationOf } from "../operations/link.js";
+import { useAccount } from "../session/AccountContext.js";
+import { Empty, QueryFailed, Skeleton } from "../ui/Notice.js";
+import { useTitle } from "../ui/title.js";
+import { AllWallets } from "./AllWallets.js";
+import { OpenWallet } from "./OpenWallet.js";
+import { WalletCard } from "./WalletCard.js";
+import { ALL_WALLETS, VIEWER_WALLETS } from "./queries.js";
+
+export function WalletsPage() {
+  const { isAdmin } = useAccount();
+  useTitle("Wallets");
+  return isAdmin ? (
+    <div className="stack-large">
+      <h1>All wallets</h1>
+      <AllWallets />
+      <Operations operations={[operationOf(ALL_WALLETS, {})]} />
+    </div>
+  ) : (
+    <OwnWallets />
+  );
+}
+
+function OwnWallets() {
+  const [{ data, error }, ask] = useQuery({ query: VIEWER_WALLETS });
+  const again = (): void => ask({ requestPolicy: "network-only" });
+  const wallets = data?.viewer.wallets.edges.map(({ node }) => node) ?? [];
+  const [first] = wallets;
+  return (
+    <div className="stack-large">
+      <div className="page-top">
+        <h1>{data === undefined ? "Wallets" : `${data.viewer.displayName}’s wallets`}</h1>
+        <OpenWallet onOpened={again} />
+      </div>
+      {error !== undefined && data === undefined && <QueryFailed error={error} onRetry={again} />}
+      {error === undefined && data === undefined && <Skeleton label="Loading the wallets" />}
+      {data !== undefined && wallets.length === 0 && (
+        <Empty icon="wallet" title="No wallets yet">
+          <p className="muted">Open one to be paid into it.</p>
+        </Empty>
+      )}
+      <div className="wallet-grid">
+        {wallets.map((wallet) => (
+          <WalletCard key={wallet.id} wallet={wallet} points={wallet.entries.edges.map(({ node }) => node)} />
+        ))}
+      </div>
+      <Operations operations={[operationOf(VIEWER_WALLETS, {}), ...(first === undefined ? [] : [watchOperation(first.id)])]} />
+    </div>
+  );
+}
