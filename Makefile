@@ -28,7 +28,7 @@ bench: $(READY) ## Measure Paycore against SQL on the same server; QUICK=1 takes
 	@$(BIN)/python -m bench $(if $(QUICK),--profile quick)
 
 .PHONY: check
-check: $(READY) ## Check format, lint, types, layers, the lock and what is generated; changes nothing
+check: $(READY) ## Check format, lint, types, layers, the lock, what is generated, and the dashboard (built and unit-tested)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -36,6 +36,7 @@ check: $(READY) ## Check format, lint, types, layers, the lock and what is gener
 	$(BIN)/python requirements/check.py
 	$(BIN)/paycore schema | diff schema.graphql - || { echo 'schema.graphql is stale: make generate' >&2; exit 1; }
 	$(BIN)/python -m docs.generate --check
+	$(BIN)/python -m app.dashboard_build
 
 .PHONY: format
 format: $(READY) ## Format the code and repair what the linter can
@@ -64,7 +65,7 @@ venv: $(READY) ## Make the virtual environment in .venv
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches; the demo's data in .paycore stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	rm -rf $(VENV) frontend-demo/node_modules frontend-demo/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
 	find app migrations tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements/setup.sh requirements/uv.py requirements/uv.txt requirements/dev.txt pyproject.toml $(STALE)

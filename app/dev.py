@@ -20,6 +20,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from app.dashboard_build import BackgroundBuild
 from app.db import migrate
 from app.dev_banner import banner
 from app.embedded import EmbeddedServers, find_running, start_servers
@@ -34,6 +35,7 @@ _LONGEST_PAUSE_SECONDS = 10.0
 _STABLE_SECONDS = 10.0
 _PATIENCE: Patience = ((signal.SIGTERM, 20.0), (signal.SIGKILL, 5.0))
 _CHILDREN = ("serve", "relay")
+_PROCESS_OF = {"api": "serve", "relay": "relay"}
 
 
 @dataclass(slots=True)
@@ -103,7 +105,7 @@ def run_dev(settings: Settings, *, reset: bool) -> None:
             _end_orphans(home)
         asyncio.run(_prepare(settings))
         notes = {name: _note(home, name) if servers is not None else None for name in _CHILDREN}
-        children = [_Child(name, home, _environment(settings), notes[name]) for name in _CHILDREN]
+        children = [_Child(name, home, _environment(settings, home), notes[name]) for name in _CHILDREN]
         # Stopped in the opposite order: the API first, then the relay, then the servers.
         for child in reversed(children):
             stack.callback(child.stop)
@@ -111,7 +113,12 @@ def run_dev(settings: Settings, *, reset: bool) -> None:
         if _wait_until_ready(settings, children[0], stop):
             sys.stdout.write(banner(settings, shows_database=shows_database))
             sys.stdout.flush()
+        if settings.dashboard and settings.dashboard_dir is None:
+            pages = BackgroundBuild(home / "pages.txt", _say)
+            stack.callback(pages.stop)
+            pages.start()
         while not stop.wait(_TICK_SECONDS):
+            _break_things(home, children, servers)
             for child in children:
                 child.look_after()
             _look_after_servers(servers)
@@ -141,7 +148,7 @@ async def _prepare(settings: Settings) -> None:
         _say("Made the demo's users, wallets and 90 days of transfers.")
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def _environment(settings: Settings, home: Path) -> dict[str, str]:
     """The children's: this one's, with the addresses found."""
     assert settings.database_url is not None
     assert settings.redis_url is not None
@@ -151,8 +158,24 @@ def _environment(settings: Settings) -> dict[str, str]:
         "PAYCORE_REDIS_URL": settings.redis_url.get_secret_value(),
         "PAYCORE_HOST": settings.host,
         "PAYCORE_PORT": str(settings.port),
+        "PAYCORE_SUPERVISOR_HOME": str(home),
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def _break_things(home: Path, children: list[_Child], servers: EmbeddedServers | None) -> None:
+    """What the demo's visitors ask for: the API leaves a file for each wish."""
+    for wish in home.glob("break-*"):
+        wish.unlink(missing_ok=True)
+        what = wish.name.removeprefix("break-")
+        if what == "redis" and servers is not None:
+            _say("Restarting Redis, as asked.")
+            servers.redis.stop()
+            servers.redis.start()
+        for child in children:
+            if child.process is not None and child.name == _PROCESS_OF.get(what):
+                _say(f"Killing {child.name}, as asked.")
+                child.process.kill()
 
 
 def _look_after_servers(servers: EmbeddedServers | None) -> None:

@@ -16,11 +16,12 @@ def banner(settings: Settings, *, shows_database: bool) -> str:
     lines = [
         "",
         f"Paycore runs at {base}",
-        f"  GraphiQL   {base}/graphql",
+        *([f"  Dashboard  {base}/"] if settings.dashboard else []),
+        *([f"  GraphiQL   {base}/graphiql"] if settings.dashboard and settings.graphiql_enabled else []),
         f"  REST       {base}/openapi.json",
         *([f"  PostgreSQL {settings.database_url.get_secret_value()}"] if shows_database else []),
         "",
-        "Demo users: paste a line into GraphiQL's Headers, then ask for",
+        "Demo users, each with a header to send, such as with",
         "{ viewer { displayName wallets { edges { node { id name balance { amount currency } } } } } }",
     ]
     for user in USERS:

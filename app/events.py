@@ -44,6 +44,8 @@ class SettledEvent:
     """A transaction is COMPLETED."""
 
     transaction_id: UUID
+    published_at: datetime | None = None
+    """When the relay read it from the outbox."""
 
 
 Event = EntryEvent | WalletStateEvent | SettledEvent
@@ -87,8 +89,8 @@ def wallet_state_payload(wallet_id: UUID, version: int) -> str:
     return _dumps({"v": _VERSION, "kind": "wallet_state", "wallet_id": wallet_id, "version": version})
 
 
-def messages(payload: str) -> list[tuple[str, str]]:
-    """The (channel, message) pairs that an outbox payload is published as, in order.
+def messages(payload: str, now: datetime) -> list[tuple[str, str]]:
+    """The (channel, message) pairs that an outbox payload is published as now, in order.
 
     Raises MalformedEvent where the payload cannot be read.
     """
@@ -96,7 +98,7 @@ def messages(payload: str) -> list[tuple[str, str]]:
         content = _loads(payload)
         match content["kind"]:
             case "settled":
-                return _settled_messages(content)
+                return _settled_messages(content, now)
             case "wallet_state":
                 return [(wallet_channel(content["wallet_id"]), payload)]
             case kind:
@@ -105,9 +107,9 @@ def messages(payload: str) -> list[tuple[str, str]]:
         raise MalformedEvent(f"not an outbox payload: {error}") from error
 
 
-def _settled_messages(content: dict[str, Any]) -> list[tuple[str, str]]:
+def _settled_messages(content: dict[str, Any], now: datetime) -> list[tuple[str, str]]:
     transaction_id = content["transaction_id"]
-    settled = _dumps({"v": _VERSION, "kind": "settled", "transaction_id": transaction_id})
+    settled = _dumps({"v": _VERSION, "kind": "settled", "transaction_id": transaction_id, "published_at": now})
     entries = [
         (
             wallet_channel(row[0]),
@@ -134,7 +136,7 @@ def parse(message: str) -> Event:
             case "wallet_state":
                 return WalletStateEvent(UUID(content["wallet_id"]), int(content["version"]))
             case "settled":
-                return SettledEvent(UUID(content["transaction_id"]))
+                return SettledEvent(UUID(content["transaction_id"]), _moment(content.get("published_at")))
             case kind:
                 raise MalformedEvent(f"unknown kind {kind!r}")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -152,6 +154,10 @@ def _entry(transaction_id: UUID, row: list[Any]) -> Entry:
         balance_after=balance_after,
         created_at=datetime.fromisoformat(created_at),
     )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _dumps(content: dict[str, Any]) -> str:

@@ -12,39 +12,27 @@ from types import FrameType
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
-from app import health
+from app import dashboard, health
 from app.clock import Clock, system_clock
 from app.db.engine import create_engine
 from app.http_limits import BodyLimit, RequestId
 from app.pubsub import PubSub
 from app.rate_limit import RateLimit
 from app.redis_backend import redis_url
+from app.rest import demo
 from app.rest import routes as rest
 from app.schema.view import PaycoreView
-from app.services.container import Services
+from app.services.container import DemoTools, Services
 from app.services.currencies import load_currencies
+from app.services.demo_traffic import Traffic
 from app.services.identity import Identities
+from app.services.life import Lives
 from app.services.live import LiveUpdates
 from app.services.transfers import Ledger
 from app.settings import Settings, load_settings
-
-HOME = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Paycore</title>
-<style>body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:10vh auto;padding:0 1rem;color-scheme:light dark}</style>
-<h1>Paycore</h1>
-<p>A wallet and money-transfer service. It runs; here is what it offers:</p>
-<ul>
-<li><a href="/graphql">GraphiQL</a>: explore the API, move money, watch a wallet</li>
-<li><a href="/openapi.json">OpenAPI</a>: the REST routes</li>
-<li><a href="/readyz">Readiness</a>: database, migrations, Redis</li>
-</ul>
-</html>
-"""
 
 
 class _GraphQLEndpoint:
@@ -76,7 +64,9 @@ def create_app(
         *health.routes(),
     ]
     if chosen.environment != "production":
-        routes.append(Route("/", _home))
+        routes += demo.routes()
+    if chosen.dashboard:
+        routes += dashboard.routes(chosen)
     return Starlette(
         routes=routes,
         lifespan=lifespan,
@@ -87,6 +77,8 @@ def create_app(
 
 def _middleware(settings: Settings) -> list[Middleware]:
     chain = [Middleware(RequestId)]
+    if settings.dashboard:
+        chain.append(Middleware(dashboard.Pages, settings=settings))
     if settings.cors_origins:
         chain.append(
             Middleware(
@@ -141,9 +133,16 @@ async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tu
         live = LiveUpdates(engine, pubsub, settings)
         await live.start()
         stack.push_async_callback(live.stop)
-        ledger = Ledger(engine, settings, currencies, clock)
+        lives = None if settings.environment == "production" else Lives()
+        ledger = Ledger(engine, settings, currencies, clock, observe=None if lives is None else lives.committed)
         await ledger.start()
         stack.push_async_callback(ledger.stop)
+        tools = None
+        if lives is not None:
+            tools = DemoTools(lives, Traffic(ledger, currencies, clock))
+            lives.start(pubsub)
+            stack.push_async_callback(lives.stop)
+            stack.push_async_callback(tools.traffic.stop)
         yield (
             Services(
                 settings=settings,
@@ -154,10 +153,7 @@ async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tu
                 ledger=ledger,
                 live=live,
                 party_lookups=RateLimit(settings.wallet_party_per_minute, 60),
+                demo=tools,
             ),
             pubsub,
         )
-
-
-async def _home(_request: Request) -> Response:
-    return HTMLResponse(HOME)

@@ -17,6 +17,7 @@ import asyncpg
 
 from app import events, metrics
 from app.backoff import Backoff
+from app.clock import system_clock
 from app.db import outbox_sql
 from app.db.engine import connect
 from app.db.outbox_sql import LowWater
@@ -128,9 +129,10 @@ class OutboxRelay:
         messages: list[tuple[str, str]] = []
         published: list[int] = []
         unreadable: dict[int, str] = {}
+        now = system_clock()
         for row in claim.rows:
             try:
-                messages += events.messages(row.payload)
+                messages += events.messages(row.payload, now)
                 published.append(row.id)
             except events.MalformedEvent as error:
                 unreadable[row.id] = str(error)

@@ -70,6 +70,15 @@ class Settings(BaseSettings):
     max_connections: int = Field(
         10_000, ge=1, description="HTTP connections and WebSockets of each API process; one more is answered with 503."
     )
+    dashboard: bool = Field(default=True, description="Serve the pages for people: the dashboard, and GraphiQL where it is on.")
+    dashboard_dir: Path | None = Field(
+        None, description="Where the built pages are. Unset: `frontend-demo/dist` beside the code."
+    )
+    graphiql: bool | None = Field(None, description="Serve GraphiQL. Unset: outside production.")
+    supervisor_home: Path | None = Field(
+        None,
+        description="Set by `paycore dev` for what it starts: the home directory through which the demo asks it to break things.",
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Origins, separated by commas, whose pages may call the API and open WebSockets, such as "
@@ -109,6 +118,11 @@ class Settings(BaseSettings):
     )
 
     @property
+    def graphiql_enabled(self) -> bool:
+        """Whether GraphiQL is served."""
+        return self.environment != "production" if self.graphiql is None else self.graphiql
+
+    @property
     def base_url(self) -> str:
         """Where the API is reached from this machine."""
         return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
@@ -141,6 +155,8 @@ class Settings(BaseSettings):
     def _check_production(self, secret: str) -> None:
         if secret == DEMO_JWT_SECRET:
             raise ValueError("production needs a PAYCORE_JWT_SECRET (or _FILE) of its own: the demo secret is public")
+        if self.supervisor_home is not None:
+            raise ValueError("PAYCORE_SUPERVISOR_HOME belongs to `paycore dev`; production has no use for it")
         if self.database_url is None or self.redis_url is None:
             raise ValueError("production needs PAYCORE_DATABASE_URL and PAYCORE_REDIS_URL: embedded servers are for development")
 

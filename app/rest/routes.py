@@ -58,15 +58,17 @@ Handler = Callable[[Request, Services, Viewer], Awaitable[Response]]
 def routes() -> list[Route]:
     """The REST routes and their description."""
     return [
-        Route("/transfer", _authenticated(post_transfer), methods=["POST"]),
-        Route("/wallets/{id}", _authenticated(get_wallet), methods=["GET"]),
-        Route("/wallets/{id}/transactions", _authenticated(get_wallet_transactions), methods=["GET"]),
-        Route("/transactions/{id}", _authenticated(get_transaction), methods=["GET"]),
+        Route("/transfer", authenticated(post_transfer), methods=["POST"]),
+        Route("/wallets/{id}", authenticated(get_wallet), methods=["GET"]),
+        Route("/wallets/{id}/transactions", authenticated(get_wallet_transactions), methods=["GET"]),
+        Route("/transactions/{id}", authenticated(get_transaction), methods=["GET"]),
         Route("/openapi.json", get_openapi, methods=["GET"]),
     ]
 
 
-def _authenticated(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+def authenticated(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint that knows who asks before the handler runs; raises Unauthenticated where nobody does."""
+
     async def endpoint(request: Request) -> Response:
         services: Services = request.app.state.services
         token = bearer_token(request.headers.get("authorization"))
@@ -84,17 +86,17 @@ def _authenticated(handler: Handler) -> Callable[[Request], Awaitable[Response]]
 
 async def post_transfer(request: Request, services: Services, viewer: Viewer) -> Response:
     """Move money: 201 when it is new, 200 when the key had been used for this very transfer."""
-    result = await transfer(services.ledger, viewer, _transfer_input(request, await _json_object(request)))
+    result = await transfer(services.ledger, viewer, _transfer_input(request, await json_object(request)))
     if result.refusals:
         return _refused(services, viewer, result)
     assert result.transaction is not None
     view = transaction_view(services, viewer, result.transaction)
-    return _json({"transaction": view, "replayed": result.replayed}, 200 if result.replayed else 201)
+    return json_response({"transaction": view, "replayed": result.replayed}, 200 if result.replayed else 201)
 
 
 async def get_wallet(request: Request, services: Services, viewer: Viewer) -> Response:
     """One wallet of the viewer."""
-    return _json(wallet_view(services, await _load_wallet(request, services, viewer)))
+    return json_response(wallet_view(services, await _load_wallet(request, services, viewer)))
 
 
 async def get_wallet_transactions(request: Request, services: Services, viewer: Viewer) -> Response:
@@ -102,7 +104,7 @@ async def get_wallet_transactions(request: Request, services: Services, viewer: 
     wallet = await _load_wallet(request, services, viewer)
     page, narrowed = page_request(request.query_params), transaction_filter(request.query_params)
     found = await reading.transactions_of(services.engine, viewer, wallet, page, narrowed)
-    return _json(page_view(found, lambda one: transaction_view(services, viewer, one)))
+    return json_response(page_view(found, lambda one: transaction_view(services, viewer, one)))
 
 
 async def get_transaction(request: Request, services: Services, viewer: Viewer) -> Response:
@@ -111,12 +113,12 @@ async def get_transaction(request: Request, services: Services, viewer: Viewer) 
     found = {} if transaction_id is None else await reading.load_transactions(services.engine, viewer, [transaction_id])
     if transaction_id is None or transaction_id not in found:
         raise NotFound
-    return _json(transaction_view(services, viewer, found[transaction_id]))
+    return json_response(transaction_view(services, viewer, found[transaction_id]))
 
 
 async def get_openapi(_request: Request) -> Response:
     """The OpenAPI description of these routes."""
-    return _json(DESCRIPTION)
+    return json_response(DESCRIPTION)
 
 
 async def _load_wallet(request: Request, services: Services, viewer: Viewer) -> records.Wallet:
@@ -127,7 +129,8 @@ async def _load_wallet(request: Request, services: Services, viewer: Viewer) -> 
     return found[wallet_id]
 
 
-async def _json_object(request: Request) -> dict[str, Any]:
+async def json_object(request: Request) -> dict[str, Any]:
+    """The request's body. Raises BadUserInput where it is anything but one JSON object."""
     text = await request.body()
     try:
         # By both: orjson knows no NaN, lone surrogate or broken UTF-8, but only json can tell of a name that comes twice.
@@ -201,7 +204,8 @@ def _field(refusal: Refusal) -> str | None:
     return None if name is None else _FIELD_OF_PATH.get(name, name)
 
 
-def _json(content: object, status: int = 200) -> Response:
+def json_response(content: object, status: int = 200) -> Response:
+    """An answer."""
     return Response(orjson.dumps(content), status_code=status, media_type="application/json")
 
 

@@ -53,7 +53,7 @@ class PaycoreView(GraphQL[Context, None]):
         settings = services.settings
         super().__init__(
             build_schema(settings),
-            graphql_ide=None if settings.environment == "production" else "graphiql",
+            graphql_ide=None,
             subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL],
             connection_init_wait_timeout=timedelta(seconds=settings.connection_init_timeout_seconds),
             max_subscriptions_per_connection=settings.max_subscriptions_per_connection,
@@ -81,8 +81,6 @@ class PaycoreView(GraphQL[Context, None]):
         adapter = self.request_adapter_class(request)
         if request.method not in ("GET", "POST"):
             raise HTTPException(405, "GraphQL takes GET and POST.")
-        if request.method == "GET" and self.should_render_graphql_ide(adapter) and self.graphql_ide:
-            return await self.render_graphql_ide(request)
         if not takes or (request.method == "GET" and takes == (media.EVENTS,)):
             raise HTTPException(406, f"The answer can be {media.GRAPHQL}, {media.JSON} or, for a POST, {media.EVENTS}.")
         asked = await self.parse_http_body(adapter)

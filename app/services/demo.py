@@ -81,7 +81,7 @@ _ADMIN = USERS[-1]
 _REASONS = ("Coffee", "Lunch", "Books", "Rent share", "Concert tickets", "Groceries", "Taxi", "Birthday present", None)
 # Minor units: what a first deposit brings, and the bounds of an everyday transfer.
 _FIRST_DEPOSIT = {"USD": 500_000, "EUR": 400_000, "JPY": 600_000, "KWD": 900_000}
-_AMOUNTS = {"USD": (250, 6_000), "EUR": (200, 5_000), "JPY": (300, 8_000), "KWD": (500, 12_000)}
+AMOUNTS = {"USD": (250, 6_000), "EUR": (200, 5_000), "JPY": (300, 8_000), "KWD": (500, 12_000)}
 
 
 class _DemoClock:
@@ -176,7 +176,7 @@ async def _make_history(ledger: Ledger, currencies: Mapping[str, Currency], cloc
     for number in range(_TRANSFERS):
         payer, sender = chance.choice(holders)
         receiver = chance.choice([wallet for user, wallet in holders if wallet.currency == sender.currency and user is not payer])
-        low, high = _AMOUNTS[sender.currency]
+        low, high = AMOUNTS[sender.currency]
         # A few are refused, so that pages have those to show, too.
         minor = chance.randint(low, high) if number % _REFUSED_EVERY else _FIRST_DEPOSIT[sender.currency] * 10
         amount = format_minor(minor, currencies[sender.currency].exponent)
@@ -185,6 +185,11 @@ async def _make_history(ledger: Ledger, currencies: Mapping[str, Currency], cloc
         )
         await transfer(ledger, _viewer(payer), asked_transfer)
         clock.advance(chance.uniform(0.2, 1.8))
+
+
+def demo_viewer(number: int) -> Viewer:
+    """The viewer that a user of the demo is, by their place in USERS."""
+    return _viewer(USERS[number])
 
 
 def _viewer(user: DemoUser) -> Viewer:

@@ -17,6 +17,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from app import ids, metrics
@@ -24,6 +25,7 @@ from app.clock import Clock
 from app.errors import Internal, RequestError, RequestTimeout, Unavailable
 from app.services.counting import count_outcomes
 from app.services.ledger import Outcome, TransferRequest, Unit
+from app.services.life import Life
 from app.services.settlement import Answer, CommitUnknown, Deferred, Failure, Settler, classify
 
 logger = logging.getLogger(__name__)
@@ -42,11 +44,12 @@ class _Waiting:
 
     unit: Unit
     """Its requests get their ids and times when a batch takes them first, and keep them through every further try."""
+    accepted_at: datetime
     answer: asyncio.Future[tuple[Outcome, ...]]
     """What the caller waits for; cancelled where the caller has gone, which does not end the unit."""
     leave: Callable[[int], None]
     timer: asyncio.TimerHandle | None = None
-    is_stamped: bool = False
+    batched_at: datetime | None = None
     is_done: bool = False
     commit_unknown: bool = False
     locked: frozenset[UUID] = frozenset()
@@ -93,8 +96,10 @@ class GroupCommit:
         queue_limit: int,
         commit_limit: int,
         timeout_seconds: float,
+        observe: Callable[[Sequence[Outcome], Life], None] | None = None,
     ) -> None:
         self._clock = clock
+        self._observe = observe
         self._worker_settler = worker
         self._lane_settler = slow_lane
         self._queue_limit = queue_limit
@@ -142,7 +147,7 @@ class GroupCommit:
         keys will tell.
         """
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(unit, loop.create_future(), self._leave)
+        waiting = _Waiting(unit, self._clock(), loop.create_future(), self._leave)
         if not self._accepting or self._size + waiting.size > self._queue_limit:
             raise Unavailable
         self._size += waiting.size
@@ -196,7 +201,7 @@ class GroupCommit:
             if not waiting.is_done:
                 batch.append(waiting)
                 size += waiting.size
-        self._stamp([waiting for waiting in batch if not waiting.is_stamped])
+        self._stamp([waiting for waiting in batch if waiting.batched_at is None])
         return batch
 
     def _stamp(self, batch: Sequence[_Waiting]) -> None:
@@ -209,7 +214,7 @@ class GroupCommit:
                 for member in waiting.unit.members
             )
             waiting.unit = Unit(tuple(members), waiting.unit.atomic)
-            waiting.is_stamped = True
+            waiting.batched_at = now
 
     def _defer(self, waiting: _Waiting) -> None:
         self._lane.append(waiting)
@@ -249,6 +254,10 @@ class GroupCommit:
                 self._contended |= answer.locked
                 self._defer(waiting)
             else:
+                if self._observe is not None:
+                    assert waiting.batched_at is not None
+                    size = sum(waiting.size for waiting in batch)
+                    self._observe(answer, Life(waiting.accepted_at, waiting.batched_at, size, self._clock()))
                 waiting.settled(answer)
 
     async def _split(self, settler: Settler, batch: list[_Waiting], *, skip_locked: bool) -> None:

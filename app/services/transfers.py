@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -22,6 +22,7 @@ from app.records import Entry, Transaction, TransactionType, Wallet, WalletKind
 from app.services.group_commit import GroupCommit
 from app.services.input_rules import idempotency_key_refusal, text_refusal
 from app.services.ledger import NO_ID_YET, NO_TIME_YET, Member, Outcome, TransferRequest, Unit, settle
+from app.services.life import Life
 from app.services.refusals import wallet_not_found
 from app.services.settlement import Settler
 from app.settings import Settings
@@ -80,7 +81,14 @@ class BatchResult:
 class Ledger:
     """What moves money needs: the engine, the currencies, the clock and the running group commit. One per process."""
 
-    def __init__(self, engine: AsyncEngine, settings: Settings, currencies: Mapping[str, Currency], clock: Clock) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        settings: Settings,
+        currencies: Mapping[str, Currency],
+        clock: Clock,
+        observe: Callable[[Sequence[Outcome], Life], None] | None = None,
+    ) -> None:
         self.engine = engine
         self.currencies = currencies
         self.clock = clock
@@ -97,6 +105,7 @@ class Ledger:
             queue_limit=settings.transfer_queue_limit,
             commit_limit=settings.transfer_commit_limit,
             timeout_seconds=settings.request_timeout_seconds,
+            observe=observe,
         )
 
     async def start(self) -> None:

@@ -233,13 +233,6 @@ async def test_without_a_token_every_field_is_unauthenticated_whatever_its_argum
         assert await api.codes(None, f"{{ {field} }}") == ["UNAUTHENTICATED"], field
 
 
-async def test_graphiql_is_for_browsers_outside_production(api: Api) -> None:
-    response = await api.http.get("/graphql", headers={"Accept": "text/html"})
-    assert (response.status_code, response.headers["content-type"]) == (200, "text/html; charset=utf-8")
-    response = await api.http.get("/graphql", headers={"Accept": "application/json"})
-    assert response.status_code == 400
-
-
 @pytest.mark.parametrize(
     ("query", "variables", "status", "has_data"),
     [

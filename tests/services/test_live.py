@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import events
+from app.clock import system_clock
 from app.errors import BadUserInput, NotFound
 from app.records import WalletStatus
 from app.redis_backend import RedisPublisher
@@ -55,7 +56,7 @@ async def outbox_messages(engine: AsyncEngine, wallet_id: UUID) -> list[tuple[st
     async with engine.connect() as connection:
         payloads = (await connection.execute(text("SELECT payload::text FROM outbox ORDER BY id"))).scalars().all()
     channel = events.wallet_channel(wallet_id)
-    return [message for payload in payloads for message in events.messages(payload) if message[0] == channel]
+    return [message for payload in payloads for message in events.messages(payload, system_clock()) if message[0] == channel]
 
 
 async def test_without_a_cursor_the_present_state_comes_first_and_then_each_entry(world, live, settings):

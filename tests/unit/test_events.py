@@ -36,7 +36,7 @@ def test_an_entry_survives_the_way_exactly(before, after, sequence, created_at):
     written = entry(amount=after - before, balance_after=after, sequence=sequence, created_at=created_at)
     assume(-(2**63) <= written.amount < 2**63)
     payload = events.settled_payload(written.transaction_id, [], [written])
-    (channel, message), _ = events.messages(payload)
+    (channel, message), _ = events.messages(payload, NOW)
     assert channel == events.wallet_channel(written.wallet_id)
     assert events.parse(message) == events.EntryEvent(written)
 
@@ -45,25 +45,25 @@ def test_a_settled_transaction_is_told_to_each_wallet_then_to_each_user_once_the
     alice, bob = uuid4(), uuid4()
     transaction_id = ids.new_transaction_id(NOW)
     legs = [entry(transaction_id=transaction_id, leg=leg) for leg in range(2)]
-    messages = events.messages(events.settled_payload(transaction_id, [alice, bob, alice], legs))
+    messages = events.messages(events.settled_payload(transaction_id, [alice, bob, alice], legs), NOW)
     assert [channel for channel, _ in messages] == [
         *(events.wallet_channel(leg.wallet_id) for leg in legs),
         events.user_channel(alice),
         events.user_channel(bob),
         events.SETTLED_CHANNEL,
     ]
-    assert {events.parse(message) for _, message in messages[2:]} == {events.SettledEvent(transaction_id)}
+    assert {events.parse(message) for _, message in messages[2:]} == {events.SettledEvent(transaction_id, NOW)}
 
 
 def test_nobody_but_the_wallet_itself_is_told_a_balance():
     written = entry(balance_after=987654316)
-    messages = events.messages(events.settled_payload(written.transaction_id, [uuid4()], [written]))
+    messages = events.messages(events.settled_payload(written.transaction_id, [uuid4()], [written]), NOW)
     assert [channel for channel, message in messages if "987654" in message] == [events.wallet_channel(written.wallet_id)]
 
 
 def test_a_change_of_state_is_told_to_the_wallet():
     wallet_id = uuid4()
-    ((channel, message),) = events.messages(events.wallet_state_payload(wallet_id, 3))
+    ((channel, message),) = events.messages(events.wallet_state_payload(wallet_id, 3), NOW)
     assert channel == events.wallet_channel(wallet_id)
     assert events.parse(message) == events.WalletStateEvent(wallet_id, 3)
 
@@ -94,7 +94,7 @@ def test_ids_as_the_database_driver_returns_them_are_written_like_any_other():
 )
 def test_what_cannot_be_read_is_said_to_be_malformed(text):
     with pytest.raises(events.MalformedEvent):
-        events.messages(text)
+        events.messages(text, NOW)
     with pytest.raises(events.MalformedEvent):
         events.parse(text)
 

@@ -1,11 +1,26 @@
+import "graphiql/setup-workers/vite";
+import "graphiql/style.css";
+import "./graphiql.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { fetchDemoSession, type DemoSession } from "../session/demo.js";
+import { GraphiqlPage } from "./GraphiqlPage.js";
+
+/** The demo's users; null in production, and where the service cannot be asked: GraphiQL then says so itself. */
+async function demoSession(): Promise<DemoSession | null> {
+  try {
+    return await fetchDemoSession();
+  } catch {
+    return null;
+  }
+}
 
 const root = document.getElementById("root");
 if (root !== null) {
+  const demo = await demoSession();
   createRoot(root).render(
     <StrictMode>
-      <h1>GraphiQL</h1>
+      <GraphiqlPage demo={demo} />
     </StrictMode>,
   );
 }

@@ -1,0 +1,141 @@
+"""What only the demo has: tokens, the life of a transaction, traffic, wishes to break things. Production has none of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.services import demo
+from app.settings import Settings
+from tests.api.conftest import Api, serving
+from tests.waiting import soon
+
+PATHS = (("GET", "/demo/session"), ("GET", "/demo/transactions/txn_01jgfjjz00e008000000000011/life"), ("POST", "/demo/break"),
+         ("GET", "/demo/traffic"), ("POST", "/demo/traffic"), ("DELETE", "/demo/traffic"))  # fmt: skip
+
+
+@pytest.fixture
+async def demo_api(api: Api) -> Api:
+    await demo.seed(api.settings)
+    return api
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def test_every_user_of_the_demo_has_a_token_that_works(demo_api: Api) -> None:
+    session = (await demo_api.http.get("/demo/session")).json()
+    assert session["can_break"] is False
+    assert [user["subject"] for user in session["users"]] == [user.subject for user in demo.USERS]
+    for user in session["users"]:
+        query = "{ viewer { displayName wallets { edges { node { id } } } } }"
+        answer = (await demo_api.http.post("/graphql", json={"query": query}, headers=bearer(user["token"]))).json()
+        assert answer["data"]["viewer"]["displayName"] == user["display_name"]
+        shown = {edge["node"]["id"] for edge in answer["data"]["viewer"]["wallets"]["edges"]}
+        assert shown == {wallet["id"] for wallet in user["wallets"]}
+
+
+async def test_production_has_none_of_it(settings: Settings, engine: AsyncEngine) -> None:
+    real = {"environment": "production", "jwt_secret": "a-secret-of-production-with-32-bytes!"}
+    production = Settings(**{**settings.model_dump(exclude={"environment", "jwt_secret"}), **real})
+    async with serving(production, engine) as api:
+        assert api.services.demo is None
+        for method, path in PATHS:
+            response = await api.http.request(method, path, headers=api.headers("admin"), json={})
+            assert (response.status_code, response.json()["code"]) == (404, "NOT_FOUND"), path
+
+
+async def test_the_life_of_a_transaction_runs_forward_and_is_for_those_who_may_see_it(api: Api) -> None:
+    a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
+    pay = """mutation($a: ID!, $b: ID!, $k: String!) {
+      transfer(input: {idempotencyKey: $k, senderWalletId: $a, receiverWalletId: $b, amount: {amount: "1", currency: "USD"}}) {
+        transaction { id }
+      }
+    }"""
+    answers = await asyncio.gather(*(api.data("alice", pay, a=a, b=b, k=f"key-{number}") for number in range(5)))
+    transactions = [answer["transfer"]["transaction"]["id"] for answer in answers]
+    path = f"/demo/transactions/{transactions[0]}/life"
+
+    async def life(of: str = path, subject: str = "alice") -> Any:
+        return (await api.http.get(of, headers=api.headers(subject))).json()
+
+    async with asyncio.timeout(10):
+        while (await life())["published_at"] is None:  # noqa: ASYNC110 - it happens in the relay
+            await asyncio.sleep(0.02)
+    for transaction in transactions:
+        told = await life(f"/demo/transactions/{transaction}/life", "bob")
+        moments = [told[name] for name in ("accepted_at", "batched_at", "committed_at")]
+        assert moments == sorted(moments)
+        assert 1 <= told["batch_size"] <= 5
+    for subject, status in (("bob", 200), ("carol", 404), (None, 401)):
+        assert (await api.http.get(path, headers=api.headers(subject))).status_code == status
+    unknown = "/demo/transactions/txn_01jgfjjz00e008000000000011/life"
+    stranger, nobody = [await life(of, "carol") for of in (path, unknown)]
+    assert stranger == nobody
+
+
+async def test_a_wish_to_break_something_needs_a_supervisor_and_is_left_in_its_home(
+    settings: Settings, engine: AsyncEngine, tmp_path: Path
+) -> None:
+    async with serving(settings, engine) as api:
+        response = await api.http.post("/demo/break", json={"what": "redis"}, headers=api.headers("alice"))
+        assert (response.status_code, response.json()["code"]) == (409, "NOT_SUPERVISED")
+    async with serving(settings.model_copy(update={"supervisor_home": tmp_path}), engine) as api:
+        assert (await api.http.get("/demo/session")).json()["can_break"] is True
+        for what, status in (
+            ("redis", 202),
+            ("relay", 202),
+            ("api", 202),
+            ("postgres", 400),
+            ("../../x", 400),
+            (None, 400),
+            (5, 400),
+        ):
+            response = await api.http.post("/demo/break", json={"what": what}, headers=api.headers("alice"))
+            assert response.status_code == status, what
+        assert (await api.http.post("/demo/break", json={"what": "redis"})).status_code == 401
+        assert sorted(os.listdir(tmp_path)) == ["break-api", "break-redis", "break-relay"]  # noqa: PTH208 - one look
+
+
+async def test_traffic_is_bounded_real_and_stoppable(demo_api: Api) -> None:
+    http, admin = demo_api.http, demo_api.headers("admin")
+    for body in ({}, {"per_second": 0, "seconds": 5}, {"per_second": 51, "seconds": 5},
+                 {"per_second": 5, "seconds": 121},
+                 {"per_second": 5.5, "seconds": 5},
+                 {"per_second": True, "seconds": 5}, {"per_second": "5", "seconds": 5}):  # fmt: skip
+        assert (await http.post("/demo/traffic", json=body, headers=admin)).status_code == 400, body
+    assert (
+        await http.post("/demo/traffic", json={"per_second": 5, "seconds": 5}, headers=demo_api.headers("alice"))
+    ).status_code == 403
+    before = await demo_api.bank.count("transactions")
+    started = await http.post("/demo/traffic", json={"per_second": 20, "seconds": 1}, headers=admin)
+    assert (started.status_code, started.json()["running"]) == (202, True)
+    state: dict[str, Any] = {}
+    async with asyncio.timeout(20):
+        while not state or state["running"]:
+            await asyncio.sleep(0.1)
+            state = (await http.get("/demo/traffic", headers=admin)).json()
+    assert state["sent"] == state["completed"] + state["refused"] == 20
+    assert state["completed"] > 0
+    assert await demo_api.bank.count("transactions") - before == 20
+    await http.post("/demo/traffic", json={"per_second": 50, "seconds": 120}, headers=admin)
+    stopped = (await http.delete("/demo/traffic", headers=admin)).json()
+    assert (stopped["running"], stopped["ends_at"]) == (False, None)
+    sent = stopped["sent"]
+    await asyncio.sleep(0.5)
+    assert (await http.get("/demo/traffic", headers=admin)).json()["sent"] == sent
+
+
+async def test_a_service_that_stops_stops_its_traffic(settings: Settings, engine: AsyncEngine) -> None:
+    await demo.seed(settings)
+    async with serving(settings, engine) as api:
+        await api.http.post("/demo/traffic", json={"per_second": 50, "seconds": 120}, headers=api.headers("admin"))
+        await soon(lambda: api.services.demo is not None and api.services.demo.traffic.state.completed > 5)
+    assert api.services.demo is not None
+    assert not api.services.demo.traffic.state.running
