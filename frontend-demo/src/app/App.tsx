@@ -74,7 +74,7 @@ function Pages() {
             <ControlPage />
           </Route>
           <Route>
-            <Empty icon="alert" title="There is no such page." />
+            <Empty isPage icon="alert" title="There is no such page." />
           </Route>
         </Switch>
       </CurrenciesProvider>

@@ -1,6 +1,7 @@
 import type { ReactNode } from "react";
 import { Link, useLocation } from "wouter";
 import { useLiveState } from "../live/hooks.js";
+import { useOwnFeeds } from "../live/useOwnFeeds.js";
 import type { LiveState } from "../live/hub.js";
 import { AccountProvider } from "../session/AccountContext.js";
 import { useSession } from "../session/SessionContext.js";
@@ -36,7 +37,7 @@ export function Shell({ children }: { readonly children: ReactNode }) {
       </a>
       <header className="header">
         <div className="header-inner">
-          <Link href="/" className="brand">
+          <Link href="/" className="brand" aria-label="Paycore">
             <Mark />
             <span>Paycore</span>
           </Link>
@@ -85,7 +86,9 @@ function NavLink({ path, name, icon }: Place) {
 
 const STATES: Readonly<Record<LiveState, string>> = { live: "Live", "catching-up": "Catching up", offline: "Offline" };
 
+/** What is open as long as somebody is signed in, whichever page is shown; and how that stands. */
 function ConnectionBadge() {
+  useOwnFeeds();
   const state = useLiveState();
   return state === null ? null : <ConnectionText state={state} />;
 }

@@ -18,7 +18,7 @@ export function BreakPage({ demo }: { readonly demo: DemoSession }) {
   useTitle("Try to break it");
   const cast = castOf(demo);
   if (cast === null) {
-    return <Empty icon="bolt" title="The demo has not enough people for this." />;
+    return <Empty isPage icon="bolt" title="The demo has not enough people for this." />;
   }
   const { payer, payerWallet, receiver, receiverWallet } = cast;
   const input = {

@@ -136,7 +136,7 @@ function Sequence({ arrivals, since, sent, paid, isSettled }: SequenceProps) {
         </li>
       </ul>
       <Verdict holds={isGood && (!isSettled || cells.length >= paid)}>
-        {cells.length} arrived of {sent} sent: {gaps} missing in between, {repeats} repeated.
+        {cells.length} entries arrived, {sent} payments sent: {gaps} missing in between, {repeats} repeated.
       </Verdict>
     </>
   );

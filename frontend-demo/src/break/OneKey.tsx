@@ -22,7 +22,7 @@ export function OneKey({ cast }: { readonly cast: Cast }) {
     const input = {
       idempotencyKey: newKey(),
       senderWalletId: cast.payerWallet.id,
-      receiverWalletId: cast.receiverWallet.id,
+      receiverWalletId: cast.tillWallet.id,
       amount: { amount: "1.00", currency: "USD" },
     };
     const inputs = Array.from({ length: SENDS }, () => input);

@@ -40,7 +40,7 @@ export function RunOnWallet({ cast }: { readonly cast: Cast }) {
     const inputs = Array.from({ length: SENDS }, () => ({
       idempotencyKey: newKey(),
       senderWalletId: walletId,
-      receiverWalletId: cast.receiverWallet.id,
+      receiverWalletId: cast.tillWallet.id,
       amount: EACH,
     }));
     const answers = await sendAtOnce(owner, inputs, (index, answer) => setDots((now) => withDot(now, index, dotOf(answer))));

@@ -6,8 +6,11 @@ type DemoWallet = DemoUser["wallets"][number];
 export interface Cast {
   readonly payer: DemoUser;
   readonly payerWallet: DemoWallet;
+  /** Whose wallet is watched while the line is cut. */
   readonly receiver: DemoUser;
   readonly receiverWallet: DemoWallet;
+  /** Where the money of the other experiments goes. */
+  readonly tillWallet: DemoWallet;
   /** Opens a wallet for each run on it. */
   readonly owner: DemoUser;
   /** Brings money in. */
@@ -21,5 +24,6 @@ export function castOf({ users }: DemoSession): Cast | null {
   const owner = people[2] ?? payer;
   const payerWallet = payer?.wallets.find(({ currency }) => currency === "USD");
   const receiverWallet = receiver?.wallets.find(({ currency }) => currency === "USD");
-  return payer && receiver && owner && admin && payerWallet && receiverWallet ? { payer, payerWallet, receiver, receiverWallet, owner, admin } : null;
+  const tillWallet = people.at(-1)?.wallets.find(({ currency }) => currency === "USD");
+  return payer && receiver && owner && admin && payerWallet && receiverWallet && tillWallet ? { payer, payerWallet, receiver, receiverWallet, tillWallet, owner, admin } : null;
 }

@@ -23,7 +23,7 @@ function NotForYou() {
   const { demo, signIn } = useSession();
   const admin = demo?.users.find(({ role }) => role === "admin");
   return (
-    <Empty icon="gauge" title="The control room is for administrators">
+    <Empty isPage icon="gauge" title="The control room is for administrators">
       {admin !== undefined && (
         <button type="button" className="button button-primary" onClick={() => signIn(admin.subject)}>
           Sign in as {admin.display_name}

@@ -5,28 +5,28 @@ export function Figures({ status, throughput }: { readonly status: LedgerStatus;
   const { transfersPerSecond, outboxPending, outboxLagSeconds, totals } = status;
   const isBalanced = totals.every(({ difference }) => /^-?0(\.0+)?$/.test(difference.amount));
   return (
-    <dl className="figures">
-      <div className="card figure">
-        <dt>Transfers per second</dt>
-        <dd>{transfersPerSecond.toFixed(1)}</dd>
+    <ul className="figures" aria-label="Now">
+      <li className="card figure">
+        <p className="figure-name">Transfers per second</p>
+        <p className="figure-value">{transfersPerSecond.toFixed(1)}</p>
         <Bars values={throughput} />
-      </div>
-      <div className="card figure">
-        <dt>Waiting in the outbox</dt>
-        <dd>{BigInt(outboxPending).toLocaleString()}</dd>
+      </li>
+      <li className="card figure">
+        <p className="figure-name">Waiting in the outbox</p>
+        <p className="figure-value">{BigInt(outboxPending).toLocaleString()}</p>
         <p className="muted">events not published yet</p>
-      </div>
-      <div className="card figure">
-        <dt>Outbox lag</dt>
-        <dd>{outboxLagSeconds < 1 ? `${Math.round(outboxLagSeconds * 1000)} ms` : `${outboxLagSeconds.toFixed(1)} s`}</dd>
+      </li>
+      <li className="card figure">
+        <p className="figure-name">Outbox lag</p>
+        <p className="figure-value">{outboxLagSeconds < 1 ? `${Math.round(outboxLagSeconds * 1000)} ms` : `${outboxLagSeconds.toFixed(1)} s`}</p>
         <p className="muted">age of the oldest of them</p>
-      </div>
-      <div className="card figure">
-        <dt>Zero-sum check</dt>
-        <dd className={isBalanced ? "figure-good" : "figure-bad"}>{isBalanced ? "Holds" : "Broken"}</dd>
+      </li>
+      <li className="card figure">
+        <p className="figure-name">Zero-sum check</p>
+        <p className={isBalanced ? "figure-value figure-good" : "figure-value figure-bad"}>{isBalanced ? "Holds" : "Broken"}</p>
         <p className="muted">in every currency</p>
-      </div>
-    </dl>
+      </li>
+    </ul>
   );
 }
 

@@ -27,7 +27,7 @@ export function LandingPage({ users }: { readonly users: readonly DemoUser[] }) 
   useTitle("Live");
   const found = pair(users);
   if (found === null) {
-    return <Empty icon="wallet" title="The demo has no two people who could pay each other." />;
+    return <Empty isPage icon="wallet" title="The demo has no two people who could pay each other." />;
   }
   const [left, leftWallet, right, rightWallet] = found;
   const input = {
@@ -38,17 +38,17 @@ export function LandingPage({ users }: { readonly users: readonly DemoUser[] }) 
   };
   return (
     <div className="stack-large">
-      <section className="hero">
-        <h1>Money that moves while you watch</h1>
-        <p className="lead">Two people, two connections, one ledger. Send something from either phone: both balances change in milliseconds, without a reload.</p>
-      </section>
-      <section className="phones" aria-label="Two phones">
-        <Person user={left} wallet={leftWallet} other={right} otherWallet={rightWallet} />
-        <div className="phones-between" aria-hidden="true">
-          <Icon name="repeat" />
-        </div>
-        <Person user={right} wallet={rightWallet} other={left} otherWallet={leftWallet} />
-      </section>
+      <div className="landing-top">
+        <section className="hero">
+          <h1>Money that moves while you watch</h1>
+          <p className="lead">Two people, two connections, one ledger. Send something from either phone: both balances change, without a reload.</p>
+          <p className="muted">Each arrival shows how long it took from the ledger’s commit to your screen.</p>
+        </section>
+        <section className="phones" aria-label="Two phones">
+          <Person user={left} wallet={leftWallet} other={right} otherWallet={rightWallet} />
+          <Person user={right} wallet={rightWallet} other={left} otherWallet={leftWallet} />
+        </section>
+      </div>
       <section aria-labelledby="more">
         <h2 id="more">What else to see</h2>
         <div className="doors">

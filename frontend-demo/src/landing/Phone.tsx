@@ -3,8 +3,9 @@ import { Link } from "wouter";
 import { useQuery } from "urql";
 import { ConnectionText } from "../app/Shell.js";
 import type { ResultOf } from "../graphql/tada.js";
-import { Latency, medianLatency } from "../live/Latency.js";
+import { Latency } from "../live/Latency.js";
 import { newest, useFeed, useLiveState } from "../live/hooks.js";
+import { useMedian } from "../live/painted.js";
 import { MoneyText } from "../money/Money.js";
 import { decimalsOf, fromMinor } from "../money/decimal.js";
 import { formatMoney, type Money } from "../money/format.js";
@@ -47,7 +48,7 @@ function Screen({ wallet: queried, name, otherName, otherWalletId }: PhoneProps 
   const wallet = newest(queried, feed);
   const state = useLiveState();
   const fresh = feed.arrivals.filter(({ entry }) => BigInt(entry.sequence) > BigInt(queried.sequence));
-  const median = medianLatency(fresh.slice(0, 50).map(({ entry }) => entry.id));
+  const median = useMedian(fresh.slice(0, 50).map(({ entry }) => entry.id));
   return (
     <>
       <header className="phone-top">
@@ -74,7 +75,7 @@ function Screen({ wallet: queried, name, otherName, otherWalletId }: PhoneProps 
         ))}
       </ul>
       <p className="phone-median muted">
-        {median === null ? "Each arrival shows its time from commit to screen." : `Median from commit to screen: ${Math.round(median)} ms`}
+        {median === null ? "Waiting for the first arrival" : `Commit to screen, median: ${Math.round(median)} ms`}
       </p>
     </>
   );
@@ -99,7 +100,7 @@ function EntryRow({ entry, isFresh }: { readonly entry: ShownEntry; readonly isF
       <Link href={`/transactions/${transaction.id}`} className="phone-entry-link">
         <span className="phone-entry-text">
           <span className="truncate">{who}</span>
-          <span className="muted truncate">{transaction.description ?? formatMoment(entry.createdAt)}</span>
+          <span className="muted truncate">{transaction.description ?? (direction === "CREDIT" ? "Received" : "Sent")}</span>
         </span>
         <span className="phone-entry-figures">
           <span className={`amount-${direction.toLowerCase()}`}>

@@ -1,5 +1,6 @@
 import {
   watchWallet,
+  type LiveSocket,
   type ConnectionState,
   type LedgerEntry,
   type Position,
@@ -27,11 +28,13 @@ export interface FeedState {
 }
 
 export interface FeedOptions {
-  readonly url: string;
+  readonly socket: LiveSocket;
   readonly walletId: string;
-  readonly token: () => Promise<string>;
   readonly onChange: () => void;
 }
+
+/** How long what nobody shows goes on, so that moving between pages does not cost a connection each. */
+export const LINGER_MILLISECONDS = 3_000;
 
 const KEPT_ARRIVALS = 1000;
 
@@ -58,11 +61,10 @@ export class WalletFeed {
   }
 
   start(): void {
-    const { url, walletId, token } = this.#options;
+    const { socket, walletId } = this.#options;
     this.#watch ??= watchWallet({
-      url,
+      socket,
       walletId,
-      token,
       ...(this.#position === undefined ? {} : { after: this.#position }),
       onUpdate: ({ kind, wallet, entry, position }) => {
         this.#position = position;

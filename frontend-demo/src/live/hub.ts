@@ -1,11 +1,8 @@
-import type { ConnectionState, Position } from "../paycore-live/index.js";
-import { WalletFeed } from "./feed.js";
+import { LiveSocket, type ConnectionState, type Position } from "../paycore-live/index.js";
+import { LINGER_MILLISECONDS, WalletFeed } from "./feed.js";
 import { SettledFeed } from "./settled.js";
 
 export type LiveState = "live" | "catching-up" | "offline";
-
-/** How long a feed that nobody shows goes on, so that moving between pages does not cost a connection each. */
-const LINGER_MILLISECONDS = 3_000;
 
 interface Shared {
   readonly feed: WalletFeed;
@@ -16,15 +13,14 @@ interface Shared {
 /** All live connections of one account. */
 export class LiveHub {
   readonly settled: SettledFeed;
-  readonly #url: string;
-  readonly #token: () => Promise<string>;
+  readonly #socket: LiveSocket;
   readonly #feeds = new Map<string, Shared>();
   readonly #listeners = new Set<() => void>();
 
   constructor(token: () => Promise<string>) {
-    this.#url = webSocketUrl();
-    this.#token = token;
-    this.settled = new SettledFeed(this.#url, token, () => this.#tell());
+    const url = webSocketUrl();
+    this.#socket = new LiveSocket({ url, token });
+    this.settled = new SettledFeed(url, token, () => this.#tell());
   }
 
   /** The wallet's feed. `after` is where its first watch begins: where the page's own answer ends. */
@@ -85,7 +81,7 @@ export class LiveHub {
   #shared(walletId: string, after: Position | undefined): Shared {
     let shared = this.#feeds.get(walletId);
     if (shared === undefined) {
-      const options = { url: this.#url, walletId, token: this.#token, onChange: () => this.#tell() };
+      const options = { socket: this.#socket, walletId, onChange: () => this.#tell() };
       shared = { feed: new WalletFeed(options, after), users: 0, linger: undefined };
       this.#feeds.set(walletId, shared);
     }

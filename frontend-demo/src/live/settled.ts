@@ -2,7 +2,7 @@ import { stringifyDocument } from "@urql/core";
 import { createClient, type Client } from "graphql-ws";
 import { graphql, type ResultOf } from "../graphql/tada.js";
 import type { ConnectionState } from "../paycore-live/index.js";
-import { now } from "./feed.js";
+import { LINGER_MILLISECONDS, now } from "./feed.js";
 
 export const SETTLED = graphql(`
   subscription Settled {
@@ -46,6 +46,7 @@ export class SettledFeed {
   readonly #listeners = new Set<() => void>();
   #client: Client | null = null;
   #users = 0;
+  #linger: ReturnType<typeof setTimeout> | undefined;
   #state: SettledState = { connection: "offline", rows: [], count: 0, missed: 0 };
   #isTelling = false;
 
@@ -66,15 +67,14 @@ export class SettledFeed {
   /** Run until the returned function is called by everyone who called this. */
   retain(): () => void {
     this.#users += 1;
-    if (this.#users === 1) {
+    clearTimeout(this.#linger);
+    if (this.#client === null) {
       this.#start();
     }
     return () => {
       this.#users -= 1;
       if (this.#users === 0) {
-        void this.#client?.dispose();
-        this.#client = null;
-        this.#enter({ connection: "offline" });
+        this.#linger = setTimeout(() => this.#stop(), LINGER_MILLISECONDS);
       }
     };
   }
@@ -83,6 +83,12 @@ export class SettledFeed {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   };
+
+  #stop(): void {
+    void this.#client?.dispose();
+    this.#client = null;
+    this.#enter({ connection: "offline" });
+  }
 
   #start(): void {
     this.#client = createClient({

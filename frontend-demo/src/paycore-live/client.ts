@@ -1,15 +1,14 @@
 import { Backoff } from "./backoff.js";
 import { WatchError, unreachable, type Failure } from "./errors.js";
-import { Session, type SessionOptions } from "./session.js";
-import type { ConnectionState, Position, Timing, WalletUpdate, WebSocketClass } from "./types.js";
+import { LiveSocket, type SocketOptions } from "./socket.js";
+import type { ConnectionState, Position, WalletUpdate } from "./types.js";
 import { isSequence, judge, parseUpdate, type Received } from "./updates.js";
 
-export interface WatchOptions {
-  /** Of the GraphQL endpoint: wss://…/graphql. */
-  readonly url: string;
+/** Either a connection of its own, made by these options, or one that it shares with other watches. */
+export type WatchOptions = Watched & (SocketOptions | { readonly socket: LiveSocket });
+
+interface Watched {
   readonly walletId: string;
-  /** Asked at each connect. Where it rejects, the watch tries again later. */
-  readonly token: () => Promise<string>;
   /** Go on from here; without it, start from a snapshot of the present. */
   readonly after?: Position;
   /** Called with each update, one after the other. Where it throws, the watch ends, and the update counts as not seen. */
@@ -18,9 +17,6 @@ export interface WatchOptions {
   readonly onState?: (state: ConnectionState, reason?: WatchError) => void;
   /** The watch has ended by itself: trying again would not help. Called at most once, and last. */
   readonly onEnd: (error: WatchError) => void;
-  /** The class to make sockets with; needed where there is no global one, as in Node before 22. */
-  readonly webSocketImpl?: WebSocketClass;
-  readonly timing?: Partial<Timing>;
 }
 
 /** A running watch. */
@@ -36,7 +32,6 @@ export interface WalletWatch {
   stop(): void;
 }
 
-const TIMING: Timing = { firstRetry: 500, longestRetry: 15_000, connect: 10_000, ping: 15_000, pong: 5_000, steady: 10_000 };
 const TOKENS_IN_A_ROW = 2;
 
 /** Watch one wallet until `stop`. No callback comes before this returns. Throws TypeError for options that cannot work. */
@@ -45,24 +40,23 @@ export function watchWallet(options: WatchOptions): WalletWatch {
 }
 
 class Watch implements WalletWatch {
-  readonly #options: WatchOptions;
-  readonly #sessionOptions: SessionOptions;
+  readonly #options: Watched;
+  readonly #socket: LiveSocket;
   readonly #backoff: Backoff;
   #state: ConnectionState = "offline";
   #position: Position | null;
   #isOver = false;
-  #session: Session | null = null;
+  /** Takes the subscription back; null while there is none. */
+  #leave: (() => void) | null = null;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #connectedAt: number | null = null;
   #refusedTokens = 0;
 
   constructor(options: WatchOptions) {
-    const { url, walletId, token, after } = options;
-    const timing = { ...TIMING, ...options.timing };
     this.#options = options;
-    this.#sessionOptions = { url: webSocketUrl(url), walletId, token, timing, webSocketImpl: webSocketClass(options) };
-    this.#position = after === undefined ? null : checked(after);
-    this.#backoff = new Backoff(timing.firstRetry, timing.longestRetry);
+    this.#socket = "socket" in options ? options.socket : new LiveSocket(options);
+    this.#position = options.after === undefined ? null : checked(options.after);
+    this.#backoff = new Backoff(this.#socket.timing.firstRetry, this.#socket.timing.longestRetry);
     this.#retryTimer = setTimeout(() => this.#connect(), 0);
   }
 
@@ -82,7 +76,7 @@ class Watch implements WalletWatch {
   }
 
   resume(): void {
-    if (!this.#isOver && this.#session === null) {
+    if (!this.#isOver && this.#leave === null) {
       clearTimeout(this.#retryTimer);
       this.#backoff.reset();
       this.#connect();
@@ -97,10 +91,12 @@ class Watch implements WalletWatch {
 
   #connect(): void {
     this.#enter("connecting");
-    if (this.#isOver || this.#session !== null) {
+    if (this.#isOver || this.#leave !== null) {
       return;
     }
-    this.#session = new Session(this.#sessionOptions, this.#position?.cursor ?? null, {
+    this.#leave = this.#socket.join({
+      walletId: this.#options.walletId,
+      after: this.#position?.cursor ?? null,
       connected: () => {
         this.#connectedAt = performance.now();
         if (this.#position !== null) {
@@ -114,10 +110,10 @@ class Watch implements WalletWatch {
 
   #disconnect(): void {
     clearTimeout(this.#retryTimer);
-    this.#session?.close();
-    this.#session = null;
+    this.#leave?.();
+    this.#leave = null;
     const lasted = this.#connectedAt === null ? 0 : performance.now() - this.#connectedAt;
-    if (lasted >= this.#sessionOptions.timing.steady) {
+    if (lasted >= this.#socket.timing.steady) {
       this.#backoff.reset();
     }
     this.#connectedAt = null;
@@ -141,18 +137,18 @@ class Watch implements WalletWatch {
   }
 
   #deliver(update: WalletUpdate): void {
-    const session = this.#session;
+    const leave = this.#leave;
     if (!this.#call(() => this.#options.onUpdate(update))) {
       return;
     }
     this.#position = update.position;
     // Unless the callback itself stopped or paused.
-    if (update.kind === "SNAPSHOT" && this.#session === session) {
+    if (update.kind === "SNAPSHOT" && this.#leave === leave) {
       this.#enter("live");
     }
   }
 
-  /** After a session that ended by itself, or must: try again, unless that cannot help. */
+  /** After a subscription that ended by itself, or must: try again, unless that cannot help. */
   #recover(failure: Failure): void {
     this.#disconnect();
     this.#refusedTokens += failure.then === "new-token" ? 1 : 0;
@@ -160,7 +156,7 @@ class Watch implements WalletWatch {
       this.#giveUp(failure.error);
       return;
     }
-    this.#retryTimer = setTimeout(() => this.#connect(), this.#backoff.next());
+    this.#retryTimer = setTimeout(() => this.#connect(), Math.max(this.#backoff.next(), failure.retryAfter ?? 0));
     this.#enter("offline", failure.error);
   }
 
@@ -194,22 +190,6 @@ class Watch implements WalletWatch {
       return false;
     }
   }
-}
-
-function webSocketUrl(url: string): string {
-  const { protocol } = new URL(url);
-  if (protocol !== "ws:" && protocol !== "wss:") {
-    throw new TypeError(`The url of a watch begins with ws: or wss:, not ${protocol}`);
-  }
-  return url;
-}
-
-function webSocketClass(options: WatchOptions): WebSocketClass {
-  const found = options.webSocketImpl ?? (globalThis as { WebSocket?: WebSocketClass }).WebSocket;
-  if (found === undefined) {
-    throw new TypeError("There is no WebSocket here: pass webSocketImpl, such as that of the package ws.");
-  }
-  return found;
 }
 
 function checked(position: Position): Position {

@@ -20,10 +20,12 @@ export class WatchError extends Error {
   }
 }
 
-/** Why a session ended, and what that asks for: another try, another token, or giving up. */
+/** Why a subscription ended, and what that asks for: another try, another token, or giving up. */
 export interface Failure {
   readonly then: "retry" | "new-token" | "give-up";
   readonly error: WatchError;
+  /** Milliseconds to wait at least, where the service said so. */
+  readonly retryAfter?: number;
 }
 
 const TOKEN_CLOSE_CODES = new Set([4401, 4403]);
@@ -65,7 +67,12 @@ export function failureOf(errors: unknown): Failure {
   if (typeof code === "string" && FATAL_ERROR_CODES.has(code)) {
     return { then: "give-up", error: new WatchError("refused", message, code) };
   }
-  return { then: "retry", error: new WatchError("unreachable", message, text(code)) };
+  const seconds = member(member(first, "extensions"), "retryAfterSeconds");
+  return {
+    then: "retry",
+    error: new WatchError("unreachable", message, text(code)),
+    ...(typeof seconds === "number" ? { retryAfter: seconds * 1000 } : {}),
+  };
 }
 
 function member(value: unknown, name: string): unknown {

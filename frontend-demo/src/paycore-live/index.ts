@@ -3,6 +3,7 @@
 export { watchWallet, type WalletWatch, type WatchOptions } from "./client.js";
 export { WatchError, type WatchErrorKind } from "./errors.js";
 export { walletUpdates, type IterateOptions } from "./iterate.js";
+export { LiveSocket, type SocketOptions } from "./socket.js";
 export type {
   ConnectionState,
   LedgerEntry,

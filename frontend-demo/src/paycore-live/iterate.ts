@@ -2,7 +2,12 @@ import { watchWallet, type WatchOptions } from "./client.js";
 import type { WatchError } from "./errors.js";
 import type { WalletUpdate } from "./types.js";
 
-export interface IterateOptions extends Omit<WatchOptions, "onUpdate" | "onEnd"> {
+/** Those of a watch; the loop takes the place of its callbacks. */
+export type IterateOptions = WithoutCallbacks<WatchOptions> & LoopOptions;
+
+type WithoutCallbacks<Options> = Options extends unknown ? Omit<Options, "onUpdate" | "onEnd"> : never;
+
+interface LoopOptions {
   /** Ends the loop from outside, also while it waits. */
   readonly signal?: AbortSignal;
   /** Updates that wait for the loop. When it is so far behind, the connection is closed until it has caught up. */

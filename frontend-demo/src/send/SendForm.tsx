@@ -33,6 +33,7 @@ export function SendForm({ wallets, from, onSend }: SendFormProps) {
   const submit = (requests: number): void => {
     setIsChecked(true);
     if (parsed.ok && party !== null) {
+      setIsChecked(false);
       const money = { amount: parsed.amount, currency: wallet.currency };
       const note = description.trim();
       onSend(
@@ -58,9 +59,9 @@ export function SendForm({ wallets, from, onSend }: SendFormProps) {
             setParty(null);
           }}
         >
-          {wallets.map(({ id, name, balance }) => (
+          {wallets.map(({ id, name, currency }) => (
             <option key={id} value={id}>
-              {name} · {formatMoney(balance)}
+              {name} · {currency}
             </option>
           ))}
         </select>

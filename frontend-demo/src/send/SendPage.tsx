@@ -14,7 +14,7 @@ import { useIntent } from "./useIntent.js";
 export function SendPage() {
   useTitle("Send money");
   const [{ data, error }, ask] = useQuery({ query: VIEWER_WALLETS });
-  const wallets = data?.viewer.wallets.edges.map(({ node }) => node) ?? [];
+  const wallets = data?.viewer.wallets.edges.map(({ node }) => node).reverse() ?? [];
   return (
     <div className="narrow stack-large">
       <h1>Send money</h1>

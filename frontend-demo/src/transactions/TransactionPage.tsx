@@ -28,7 +28,7 @@ export function TransactionPage({ id }: { readonly id: string }) {
     );
   }
   return data.transaction === null ? (
-    <Empty icon="activity" title="There is no such transaction">
+    <Empty isPage icon="activity" title="There is no such transaction">
       <p className="muted">Or it is not one that {name} may see.</p>
       <Link href="/wallets" className="button">
         To the wallets

@@ -38,12 +38,20 @@ export function QueryFailed({ error, onRetry }: { readonly error: CombinedError;
   );
 }
 
+interface EmptyProps {
+  readonly icon: IconName;
+  readonly title: string;
+  /** It stands for the whole page. */
+  readonly isPage?: boolean;
+  readonly children?: ReactNode;
+}
+
 /** Nothing is there yet, and what that means. */
-export function Empty({ icon, title, children }: { readonly icon: IconName; readonly title: string; readonly children?: ReactNode }) {
+export function Empty({ icon, title, isPage = false, children }: EmptyProps) {
   return (
     <div className="empty">
       <Icon name={icon} />
-      <p className="empty-title">{title}</p>
+      {isPage ? <h1 className="empty-title">{title}</h1> : <p className="empty-title">{title}</p>}
       {children}
     </div>
   );

@@ -34,7 +34,7 @@ export function WalletPage({ id }: { readonly id: string }) {
   }
   if (data.wallet === null) {
     return (
-      <Empty icon="wallet" title="There is no such wallet">
+      <Empty isPage icon="wallet" title="There is no such wallet">
         <p className="muted">Or it is not one that {name} may see. Only its owner and administrators can.</p>
         <Link href="/wallets" className="button">
           To the wallets

@@ -27,7 +27,7 @@ export function WalletsPage() {
 function OwnWallets() {
   const [{ data, error }, ask] = useQuery({ query: VIEWER_WALLETS });
   const again = (): void => ask({ requestPolicy: "network-only" });
-  const wallets = data?.viewer.wallets.edges.map(({ node }) => node) ?? [];
+  const wallets = data?.viewer.wallets.edges.map(({ node }) => node).reverse() ?? [];
   const [first] = wallets;
   return (
     <div className="stack-large">

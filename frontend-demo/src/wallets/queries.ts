@@ -15,6 +15,7 @@ export const BALANCE_POINTS = graphql(`
   }
 `);
 
+/** Newest first, as every list of the API; pages show them in the order they were opened. */
 export const VIEWER_WALLETS = graphql(
   `
     query ViewerWallets {

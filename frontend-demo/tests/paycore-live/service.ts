@@ -21,6 +21,9 @@ export class Connection {
   token: string | undefined;
   /** Set once it is subscribed; `after` is undefined where the client gave none. */
   subscription: { readonly id: string; readonly walletId: string; readonly after: string | undefined } | null = null;
+  /** Ids of all subscriptions, by wallet. */
+  readonly idOf = new Map<string, string>();
+  readonly completed: string[] = [];
   isClosed = false;
 
   constructor(socket: WebSocket) {
@@ -35,6 +38,13 @@ export class Connection {
   update(...updates: readonly object[]): void {
     for (const walletUpdated of updates) {
       this.send({ id: this.subscription?.id, type: "next", payload: { data: { walletUpdated } } });
+    }
+  }
+
+  /** To one of several subscriptions. */
+  updateOf(walletId: string, ...updates: readonly object[]): void {
+    for (const walletUpdated of updates) {
+      this.send({ id: this.idOf.get(walletId), type: "next", payload: { data: { walletUpdated } } });
     }
   }
 
@@ -104,7 +114,10 @@ export class Service {
       } else if (message.type === "subscribe") {
         const { walletId = "", after } = message.payload?.variables ?? {};
         connection.subscription = { id: message.id ?? "", walletId, after };
+        connection.idOf.set(walletId, message.id ?? "");
         this.onSubscribe(connection);
+      } else if (message.type === "complete") {
+        connection.completed.push(message.id ?? "");
       } else if (message.type === "ping" && this.answersPings) {
         connection.send({ type: "pong" });
       }

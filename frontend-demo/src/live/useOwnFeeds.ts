@@ -1,0 +1,22 @@
+import { useEffect } from "react";
+import { useQuery } from "urql";
+import { useAccount } from "../session/AccountContext.js";
+import { VIEWER_WALLETS } from "../wallets/queries.js";
+import { positionOf } from "./hooks.js";
+
+/** So many of one's wallets are followed on every page; others only while they are shown. */
+const MOST_FOLLOWED = 12;
+
+/** Follow what belongs to the account: its own wallets, or for administrators all that settles. */
+export function useOwnFeeds(): void {
+  const { live, isAdmin } = useAccount();
+  const [{ data }] = useQuery({ query: VIEWER_WALLETS, requestPolicy: "cache-first", pause: isAdmin });
+  useEffect(() => {
+    if (isAdmin) {
+      return live.settled.retain();
+    }
+    const wallets = data?.viewer.wallets.edges.map(({ node }) => node).slice(-MOST_FOLLOWED) ?? [];
+    const releases = wallets.map((wallet) => live.retain(wallet.id, positionOf(wallet)));
+    return () => releases.forEach((release) => release());
+  }, [live, isAdmin, data]);
+}

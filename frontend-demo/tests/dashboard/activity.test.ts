@@ -1,0 +1,111 @@
+import { describe, expect, test } from "vitest";
+import { apiFilter, matches, readFilter, writeFilter, type Filter } from "../../src/activity/filter.js";
+import type { ActivityTransaction } from "../../src/activity/queries.js";
+import { appendRows, liveRows, rowOfArrival, rowOfTransaction, type Row } from "../../src/activity/rows.js";
+import { stripOf } from "../../src/break/strip.js";
+import { heights, pointsOf, type Point } from "../../src/wallets/points.js";
+import { arrival } from "./world.js";
+
+const NO_LIMITS: Filter = { type: "", status: "", direction: "", from: "", to: "" };
+
+function transaction(number: number, status: "COMPLETED" | "FAILED" = "COMPLETED"): ActivityTransaction {
+  return {
+    id: `txn_${number}`,
+    type: "TRANSFER",
+    status,
+    description: null,
+    failureCode: status === "FAILED" ? "INSUFFICIENT_FUNDS" : null,
+    createdAt: "2026-11-23T12:00:00.000000Z",
+    amount: { amount: "1.00", currency: "USD" },
+    sender: { walletId: "wal_alice", displayName: "Alice" },
+    receiver: { walletId: "wal_bob", displayName: "Bob" },
+  };
+}
+
+const ids = (rows: readonly Row[]): string[] => rows.map(({ id }) => id);
+
+describe("rows", () => {
+  test("a wallet sees who is on the other side", () => {
+    expect(rowOfTransaction(transaction(1), "wal_alice")).toMatchObject({ direction: "DEBIT", counterparty: "Bob" });
+    expect(rowOfTransaction(transaction(1), "wal_bob")).toMatchObject({ direction: "CREDIT", counterparty: "Alice" });
+    expect(rowOfArrival(arrival(1, false, "DEBIT"))).toMatchObject({ id: "txn_1", counterparty: "Bob", entryId: "ent_1" });
+  });
+
+  test("what arrived is put on top, unless a page has it already", () => {
+    const loaded = [2, 1].map((number) => rowOfTransaction(transaction(number), "wal_bob"));
+    expect(ids(liveRows([arrival(4), arrival(3), arrival(2)], loaded))).toEqual(["txn_4", "txn_3"]);
+  });
+
+  test("a transaction with two entries of the wallet is one row", () => {
+    expect(ids(liveRows([arrival(3), arrival(3)], []))).toEqual(["txn_3"]);
+  });
+
+  test("an older page repeats nothing that is there", () => {
+    const rows = [3, 2].map((number) => rowOfTransaction(transaction(number), "wal_bob"));
+    const older = [2, 1].map((number) => rowOfTransaction(transaction(number), "wal_bob"));
+    expect(ids(appendRows(rows, older))).toEqual(["txn_3", "txn_2", "txn_1"]);
+  });
+});
+
+describe("a filter", () => {
+  test("survives the page's address", () => {
+    const filter = { ...NO_LIMITS, type: "DEPOSIT", from: "2026-11-01" };
+    expect(writeFilter(filter)).toBe("type=DEPOSIT&from=2026-11-01");
+    expect(readFilter(`?${writeFilter(filter)}`)).toEqual(filter);
+  });
+
+  test("takes nothing from the address that is none", () => {
+    expect(readFilter("?type=GIFT&status=&direction=UP&from=yesterday&to=2026-13-45")).toEqual(NO_LIMITS);
+  });
+
+  test("asks the API for whole days, the last one included", () => {
+    const asked = apiFilter({ ...NO_LIMITS, status: "FAILED", from: "2026-11-01", to: "2026-11-30" });
+    expect(asked).toEqual({
+      status: "FAILED",
+      createdFrom: new Date(2026, 10, 1).toISOString(),
+      createdTo: new Date(2026, 11, 1).toISOString(),
+    });
+    expect(apiFilter(NO_LIMITS)).toBeNull();
+  });
+
+  test.each([
+    [{}, true],
+    [{ direction: "DEBIT" }, false],
+    [{ type: "TRANSFER", status: "COMPLETED", direction: "CREDIT" }, true],
+    [{ status: "FAILED" }, false],
+    [{ from: "2026-11-25" }, false],
+    [{ to: "2026-11-21" }, false],
+    [{ from: "2026-11-22", to: "2026-11-24" }, true],
+  ])("%j lets a live row through: %s", (limits, expected) => {
+    expect(matches({ ...NO_LIMITS, ...limits }, rowOfArrival(arrival(1)))).toBe(expected);
+  });
+});
+
+describe("the strip", () => {
+  test("counts from the number before the experiment", () => {
+    const strip = stripOf([arrival(8, true), arrival(7), arrival(6), arrival(5)], "6");
+    expect(strip).toEqual({ cells: [{ sequence: "7", isCaughtUp: false }, { sequence: "8", isCaughtUp: true }], gaps: 0, repeats: 0 });
+  });
+
+  test("sees a number that is missing and one that comes again", () => {
+    expect(stripOf([arrival(9), arrival(7)], "6")).toMatchObject({ gaps: 1, repeats: 0 });
+    expect(stripOf([arrival(8), arrival(7), arrival(7)], "6")).toMatchObject({ gaps: 0, repeats: 1 });
+  });
+});
+
+describe("a chart", () => {
+  function point(sequence: number, amount: string): Point {
+    return { sequence: String(sequence), createdAt: "2026-11-23T12:00:00Z", balanceAfter: { amount, currency: "USD" } };
+  }
+
+  test("goes from the oldest to the newest entry, each once", () => {
+    const points = pointsOf([point(2, "2.00"), point(1, "1.00")], [point(4, "4.00"), point(3, "3.00"), point(2, "2.00")]);
+    expect(points.map(({ sequence }) => sequence)).toEqual(["1", "2", "3", "4"]);
+  });
+
+  test("spans the lowest and the highest balance, also below zero and beyond what a Number holds", () => {
+    expect(heights([point(1, "-1.00"), point(2, "0.00"), point(3, "1.00")])).toEqual([0, 0.5, 1]);
+    expect(heights([point(1, "90071992547409930.00"), point(2, "90071992547409930.01")])).toEqual([0, 1]);
+    expect(heights([point(1, "5.00"), point(2, "5.00")])).toEqual([0.5, 0.5]);
+  });
+});

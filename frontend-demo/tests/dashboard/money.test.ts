@@ -1,0 +1,113 @@
+import { describe, expect, test } from "vitest";
+import { decimalsOf, fromMinor, sum, toMinor } from "../../src/money/decimal.js";
+import { formatChange, formatMoney } from "../../src/money/format.js";
+import { amountPlaceholder, parseAmount } from "../../src/money/input.js";
+
+/** No-break spaces look like others in an editor. */
+function plain(text: string): string {
+  return text.replaceAll(/[\u00a0\u202f]/g, " ").replaceAll(/[\u200e\u200f]/g, "");
+}
+
+describe("decimals", () => {
+  test.each([
+    ["12.34", 2, 1234n],
+    ["0", 2, 0n],
+    ["-0.50", 2, -50n],
+    ["595810", 0, 595810n],
+    ["1.5", 3, 1500n],
+    ["92233720368547758.07", 2, 2n ** 63n - 1n],
+  ])("%s with exponent %i is %s minor units", (amount, exponent, minor) => {
+    expect(toMinor(amount, exponent)).toBe(minor);
+  });
+
+  test.each([["1.234", 2], ["1.0", 0], ["", 2], ["1e3", 2], ["1,000", 2], [".5", 2], ["NaN", 2]])("%j is refused with exponent %i", (amount, exponent) => {
+    expect(() => toMinor(amount, exponent)).toThrow(RangeError);
+  });
+
+  test.each([
+    [1234n, 2, "12.34"],
+    [5n, 3, "0.005"],
+    [0n, 2, "0.00"],
+    [-7n, 2, "-0.07"],
+    [-120n, 0, "-120"],
+    [2n ** 63n - 1n, 2, "92233720368547758.07"],
+  ])("%s minor units with exponent %i are %s", (minor, exponent, amount) => {
+    expect(fromMinor(minor, exponent)).toBe(amount);
+    expect(toMinor(amount, exponent)).toBe(minor);
+  });
+
+  test("a sum is exact where numbers would not be", () => {
+    expect(sum(["0.10", "0.20", "-0.30"], 2)).toBe("0.00");
+    expect(sum(["90071992547409.93", "0.01"], 2)).toBe("90071992547409.94");
+  });
+
+  test.each([["1.00", 2], ["1", 0], ["0.500", 3]])("%s has %i", (amount, decimals) => {
+    expect(decimalsOf(amount)).toBe(decimals);
+  });
+});
+
+describe("an amount for people", () => {
+  test.each([
+    ["1234.50", "USD", 2, "en-US", "$1,234.50"],
+    ["1234.50", "USD", 2, "de-DE", "1.234,50 $"],
+    ["1234.50", "EUR", 2, "fr-FR", "1 234,50 €"],
+    ["-1234.50", "EUR", 2, "en-US", "-€1,234.50"],
+    ["-0.05", "USD", 2, "en-US", "-$0.05"],
+    ["595810", "JPY", 0, "en-US", "¥595,810"],
+    ["2700.125", "KWD", 3, "en-US", "KWD 2,700.125"],
+    ["1234567.00", "INR", 2, "en-IN", "₹12,34,567.00"],
+    // Beyond what a Number holds: the last digits would be others.
+    ["92233720368547758.07", "USD", 2, "en-US", "$92,233,720,368,547,758.07"],
+  ])("%s %s with exponent %i in %s is %s", (amount, currency, exponent, locale, text) => {
+    expect(plain(formatMoney({ amount, currency }, exponent, locale))).toBe(text);
+  });
+
+  test("it is written with the digits of the locale", () => {
+    expect(formatMoney({ amount: "1234.50", currency: "EGP" }, 2, "ar-EG")).toContain("١٬٢٣٤٫٥٠");
+  });
+
+  test("its decimals are those of the API, whatever Intl believes", () => {
+    expect(formatMoney({ amount: "5.0000", currency: "USD" }, 4, "en-US")).toBe("$5.0000");
+    expect(formatMoney({ amount: "5", currency: "USD" }, 0, "en-US")).toBe("$5");
+    expect(formatMoney({ amount: "5.00", currency: "JPY" }, undefined, "en-US")).toBe("¥5.00");
+  });
+
+  test("a change has a sign either way", () => {
+    expect(formatChange({ amount: "5.00", currency: "USD" }, "DEBIT", 2, "en-US")).toBe("−$5.00");
+    expect(formatChange({ amount: "5.00", currency: "USD" }, "CREDIT", 2, "en-US")).toBe("+$5.00");
+  });
+});
+
+describe("an amount that is typed", () => {
+  test.each([
+    ["12.34", 2, "en-US", "12.34"],
+    [" 12 ", 2, "en-US", "12.00"],
+    ["12.", 2, "en-US", "12.00"],
+    ["12,5", 2, "de-DE", "12.50"],
+    ["0.005", 3, "en-US", "0.005"],
+    ["007", 0, "en-US", "7"],
+    ["92233720368547758.07", 2, "en-US", "92233720368547758.07"],
+  ])("%j with exponent %i in %s is %s", (typed, exponent, locale, amount) => {
+    expect(parseAmount(typed, exponent, locale)).toEqual({ ok: true, amount });
+  });
+
+  test.each([
+    ["", 2, "en-US", "empty"],
+    ["abc", 2, "en-US", "no-number"],
+    ["-5", 2, "en-US", "no-number"],
+    ["1e3", 2, "en-US", "no-number"],
+    ["1,000", 2, "en-US", "no-number"],
+    ["1.000", 2, "de-DE", "no-number"],
+    ["1.2.3", 2, "en-US", "no-number"],
+    ["1.234", 2, "en-US", "too-many-decimals"],
+    ["1.5", 0, "en-US", "too-many-decimals"],
+    ["0.00", 2, "en-US", "not-positive"],
+    ["92233720368547758.08", 2, "en-US", "too-large"],
+  ])("%j with exponent %i in %s is refused: %s", (typed, exponent, locale, problem) => {
+    expect(parseAmount(typed, exponent, locale)).toEqual({ ok: false, problem });
+  });
+
+  test.each([[2, "en-US", "0.00"], [3, "de-DE", "0,000"], [0, "en-US", "0"]])("an example with exponent %i in %s is %s", (exponent, locale, text) => {
+    expect(amountPlaceholder(exponent, locale)).toBe(text);
+  });
+});

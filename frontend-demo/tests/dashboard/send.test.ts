@@ -1,0 +1,96 @@
+import { describe, expect, test } from "vitest";
+import { answerOf, endsIntent, pauseAfter, type Attempt } from "../../src/send/attempt.js";
+import { newKey } from "../../src/send/key.js";
+import type { Refusal, SentTransaction } from "../../src/send/queries.js";
+import { refusalText } from "../../src/send/refusals.js";
+import { graphiqlLink } from "../../src/operations/link.js";
+import { readToken } from "../../src/session/token.js";
+import { stepsOf } from "../../src/transactions/life.js";
+
+const MONEY = { amount: "1.00", currency: "USD" };
+const TRANSACTION: SentTransaction = {
+  id: "txn_1",
+  status: "COMPLETED",
+  failureCode: null,
+  createdAt: "2026-11-23T12:00:00Z",
+  completedAt: "2026-11-23T12:00:00Z",
+  amount: MONEY,
+  receiver: null,
+};
+const TROUBLE = { code: "TIMEOUT", message: "It took too long.", retryAfterSeconds: null };
+
+function refusal(code: Refusal["code"]): Refusal {
+  return { __typename: "InvalidInput", code, message: "No.", path: [] };
+}
+
+describe("an intent", () => {
+  test.each<[string, Attempt, boolean]>([
+    ["a payment that was made", answerOf({ transaction: TRANSACTION, replayed: false, userErrors: [] }), true],
+    ["a refusal that was recorded", answerOf({ transaction: { ...TRANSACTION, status: "FAILED" }, replayed: false, userErrors: [refusal("INSUFFICIENT_FUNDS")] }), true],
+    ["a refusal that left no trace", answerOf({ transaction: null, replayed: false, userErrors: [refusal("INVALID_AMOUNT")] }), false],
+    ["a key that belongs to another payment", answerOf({ transaction: null, replayed: false, userErrors: [refusal("IDEMPOTENCY_KEY_REUSED")] }), true],
+    ["an answer that was lost", { kind: "unknown", trouble: TROUBLE }, false],
+    ["a token that is not accepted", { kind: "stopped", trouble: TROUBLE }, false],
+  ])("after %s, its key is used up: %#", (_, result, ends) => {
+    expect(endsIntent(result)).toBe(ends);
+  });
+
+  test("waits longer each time, and never less than the service asks for", () => {
+    expect([1, 2, 3, 9].map((tries) => pauseAfter(tries, TROUBLE))).toEqual([1_000, 2_000, 4_000, 15_000]);
+    expect(pauseAfter(1, { ...TROUBLE, retryAfterSeconds: 30 })).toBe(30_000);
+    expect(pauseAfter(4, { ...TROUBLE, retryAfterSeconds: 1 })).toBe(8_000);
+  });
+
+  test("has a key that the service takes, and no other has", () => {
+    const keys = Array.from({ length: 100 }, newKey);
+    expect(new Set(keys).size).toBe(100);
+    expect(keys.every((key) => /^[0-9a-f]{32}$/.test(key))).toBe(true);
+  });
+
+  test("tells a code that is newer than the page in the service's own words", () => {
+    expect(refusalText({ code: "MOON_PHASE", message: "Not at full moon." })).toBe("Not at full moon.");
+  });
+});
+
+test("a link opens an operation in GraphiQL as the user", () => {
+  const link = graphiqlLink({ query: "query A($id: ID!) { node(id: $id) { id } }", variables: { id: "wal_&=#" } }, "alice");
+  const [path, fragment = ""] = link.split("#");
+  const given = new URLSearchParams(fragment);
+  expect(path).toBe("/graphiql");
+  expect(given.get("as")).toBe("alice");
+  expect(JSON.parse(given.get("op") ?? "")).toEqual({ query: "query A($id: ID!) { node(id: $id) { id } }", variables: { id: "wal_&=#" } });
+});
+
+describe("a token", () => {
+  const made = (claims: object): string => `e30.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.c2ln`;
+
+  test("tells whose it is", () => {
+    expect(readToken(made({ sub: "åsa", role: "admin", exp: 5 }))).toEqual({ subject: "åsa", isAdmin: true, expiresAt: 5 });
+    expect(readToken(made({ sub: "bob" }))).toEqual({ subject: "bob", isAdmin: false, expiresAt: null });
+  });
+
+  test.each(["", "abc", "a.b.c", made({}), made({ sub: 5 })])("%j is none", (token) => {
+    expect(readToken(token)).toBeNull();
+  });
+});
+
+describe("a transfer's life", () => {
+  const LIFE = {
+    transaction_id: "txn_1",
+    accepted_at: "2026-11-23T12:00:00.000100Z",
+    batched_at: "2026-11-23T12:00:00.000600Z",
+    batch_size: 7,
+    committed_at: "2026-11-23T12:00:00.005100Z",
+    published_at: null,
+  };
+
+  test("is counted in milliseconds from its acceptance, with their fractions", () => {
+    const deliveredAt = Date.parse("2026-11-23T12:00:00.020Z");
+    const times = stepsOf(LIFE, deliveredAt).map(({ at }) => (at === null ? null : Number(at.toFixed(1))));
+    expect(times).toEqual([0, 0.5, 5, null, 19.9]);
+  });
+
+  test("does not know what nobody has seen", () => {
+    expect(stepsOf(LIFE, null).at(-1)?.at).toBeNull();
+  });
+});
