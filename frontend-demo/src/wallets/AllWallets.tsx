@@ -10,7 +10,7 @@ import { ALL_WALLETS } from "./queries.js";
 export function AllWallets() {
   const [cursors, setCursors] = useState<readonly (string | null)[]>([null]);
   return (
-    <div className="card table-card">
+    <div className="card table-card table-scroll" tabIndex={0} role="group" aria-label="Wallets">
       <table className="table">
         <thead>
           <tr>
