@@ -18,14 +18,17 @@ class RedisProxy:
         self._held = b""
         self._tasks: set[asyncio.Task[None]] = set()
         self.url = ""
+        self.holding = False
+        """Whether something waits to pass, since it last went silent."""
 
     def go_silent(self, about: bytes = b"") -> None:
         """From now on no data that contains `about` passes, nor what follows it; connections stay open."""
         self._held = about
+        self.holding = False
         self._flowing.clear()
 
     def cut(self) -> None:
-        """Close all connections. New ones are welcome."""
+        """Close all connections, and forget what is held. New ones are welcome."""
         for task in self._tasks:
             task.cancel()
 
@@ -45,7 +48,8 @@ class RedisProxy:
     async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         try:
             while data := await source.read(65536):
-                if self._held in data:
+                if self._held in data and not self._flowing.is_set():
+                    self.holding = True
                     await self._flowing.wait()
                 target.write(data)
                 await target.drain()

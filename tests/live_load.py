@@ -1,0 +1,303 @@
+"""Live updates as their users have them: processes of their own, payers who retry, watchers who keep all that they are told."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import random
+import signal
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import websockets
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from websockets.asyncio.client import ClientConnection, connect
+
+from app.auth import mint_token
+from app.services.currencies import load_currencies
+from app.settings import Settings
+from tests.bank import Bank, make_ledger, new_key, uuid_of
+from tests.live_world import NEVER
+from tests.processes.test_cli import EXECUTABLE, servers_of
+from tests.transport_ws import SUBPROTOCOL
+from tests.waiting import soon
+
+WATCH = """subscription($wallet: ID!, $after: String) { walletUpdated(walletId: $wallet, after: $after) {
+  kind cursor wallet { sequence balance { amount } } entry { sequence balanceAfter { amount } }
+} }"""
+PAY = """mutation($transfers: [TransferInput!]!) { transferBatch(input: {transfers: $transfers}) {
+  results { transaction { status } userErrors { code } } userErrors { code }
+} }"""
+RETRYABLE = {1001, 1006, 1011, 1012, 1013}
+"""What a client may come back after: going away, cut off, too slow, restarted, not now."""
+
+Entries = list[tuple[int, int]]
+"""Sequence and balance in minor units, of one wallet."""
+
+
+class Processes:
+    """Real processes on one database and one Redis. None compares watches with the database: they must do without."""
+
+    def __init__(self, settings: Settings, log: Path) -> None:
+        self._environment = {
+            "PATH": "/usr/bin:/bin", **servers_of(settings), "PAYCORE_LIVE_CHECK_SECONDS": str(NEVER),
+        }  # fmt: skip
+        self._log = log
+        self._running: list[subprocess.Popen[bytes]] = []
+
+    async def api(self, port: int, **more: str) -> subprocess.Popen[bytes]:
+        """An API that is ready."""
+        process = self._start("serve", "--port", str(port), **more)
+        async with httpx.AsyncClient() as http, asyncio.timeout(30):
+            while True:
+                assert process.poll() is None, self._log.read_text()
+                with suppress(httpx.TransportError):
+                    if (await http.get(f"http://127.0.0.1:{port}/readyz")).status_code == 200:
+                        return process
+                await asyncio.sleep(0.02)
+
+    def relay(self, **more: str) -> subprocess.Popen[bytes]:
+        """A relay that is starting."""
+        return self._start("relay", **more)
+
+    async def end(self, process: subprocess.Popen[bytes], number: signal.Signals = signal.SIGKILL) -> None:
+        """End one, and return once it is gone."""
+        process.send_signal(number)
+        await asyncio.to_thread(process.wait, 30)
+        self._running.remove(process)
+
+    def close(self) -> None:
+        """End all that run."""
+        for process in self._running:
+            process.kill()
+            process.wait(30)
+
+    def _start(self, *arguments: str, **more: str) -> subprocess.Popen[bytes]:
+        with self._log.open("ab") as log:
+            process = subprocess.Popen([EXECUTABLE, *arguments], env=self._environment | more, stdout=log, stderr=log)
+        self._running.append(process)
+        return process
+
+
+@contextmanager
+def processes(settings: Settings) -> Iterator[Processes]:
+    """None runs afterwards."""
+    running = Processes(settings, settings.home / "paycore.log")
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+@dataclass(frozen=True)
+class Member:
+    """Somebody with a token and a wallet with 100,000.00 in it, which is its first entry."""
+
+    token: str
+    wallet: str
+
+
+@dataclass
+class Crowd:
+    """Members who pay each other over HTTP and watch their wallets over WebSockets."""
+
+    engine: AsyncEngine
+    url: str
+    members: Sequence[Member]
+    paid: int = 0
+    """Transfers that were answered as COMPLETED."""
+
+    async def pay(self, http: httpx.AsyncClient, payer: Member, payees: Sequence[Member]) -> None:
+        """A cent to each of them, in one batch; with the same keys again and again until there is an answer."""
+        transfers = [
+            {"idempotencyKey": new_key(), "senderWalletId": payer.wallet, "receiverWalletId": payee.wallet,
+             "amount": {"amount": "0.01", "currency": "USD"}}
+            for payee in payees
+        ]  # fmt: skip
+        async with asyncio.timeout(60):
+            while not await self._paid(http, payer, transfers):
+                await asyncio.sleep(0.05)
+        self.paid += len(transfers)
+
+    async def _paid(self, http: httpx.AsyncClient, payer: Member, transfers: list[dict[str, Any]]) -> bool:
+        request = {"query": PAY, "variables": {"transfers": transfers}}
+        try:
+            response = await http.post(f"{self.url}/graphql", json=request, headers={"Authorization": f"Bearer {payer.token}"})
+        except httpx.TransportError:
+            return False
+        answer = response.json()
+        if any(error["extensions"].get("retryable") for error in answer.get("errors", [])):
+            return False
+        assert "errors" not in answer, answer
+        batch = answer["data"]["transferBatch"]
+        assert [result["transaction"]["status"] for result in batch["results"]] == ["COMPLETED"] * len(transfers), batch
+        return True
+
+    async def pay_each_other(self, transfers: int, *, batch: int = 25, at_once: int = 2) -> None:
+        """So many transfers (of a multiple of `batch`), at random."""
+        payers = list(self.members)
+        random.shuffle(payers)
+        turns = itertools.islice(itertools.cycle(payers), transfers // batch)
+
+        async def pay_in_turn() -> None:
+            for payer in turns:
+                payees = [member for member in self.members if member is not payer]
+                await self.pay(http, payer, random.choices(payees, k=batch))
+
+        async with httpx.AsyncClient(timeout=15) as http:
+            await asyncio.gather(*(pay_in_turn() for _ in range(at_once)))
+
+    async def entries(self, member: Member) -> Entries:
+        """All entries of a wallet, as the database has them; and it has them right."""
+        parameters = {"id": uuid_of(member.wallet)}
+        async with self.engine.connect() as connection:
+            rows = await connection.execute(text(_ENTRIES), parameters)
+            entries = [(row.sequence, row.balance_after) for row in rows]
+            wallet = (await connection.execute(text(_POSITION), parameters)).one()
+        assert [sequence for sequence, _ in entries] == list(range(1, len(entries) + 1))
+        assert entries[-1] == tuple(wallet)
+        return entries
+
+    async def everyone_knows(self, watchers: Sequence[Watcher], seconds: float = 30) -> None:
+        """Each watcher gets to its wallet's last entry, and has been told each entry since its snapshot once and in order."""
+        truth = {member.wallet: await self.entries(member) for member in {watcher.member for watcher in watchers}}
+        with suppress(TimeoutError):
+            await soon(lambda: all(watcher.sequence >= len(truth[watcher.member.wallet]) for watcher in watchers), seconds)
+        for watcher in watchers:
+            assert watcher.broken is None, watcher.broken
+            expected = truth[watcher.member.wallet][watcher.first :]
+            wrong = next((place for place in zip(watcher.told, expected, strict=False) if place[0] != place[1]), None)
+            assert wrong is None, f"told, and expected: {wrong}"
+            assert len(watcher.told) == len(expected), f"told {len(watcher.told)} of {len(expected)} entries"
+
+
+_ENTRIES = "SELECT sequence, balance_after FROM ledger_entries WHERE wallet_id = :id ORDER BY sequence"
+_POSITION = "SELECT sequence, balance FROM wallets WHERE id = :id"
+
+
+@dataclass
+class Watcher:
+    """A client that goes on from its newest cursor whenever its socket ends. It leaves nothing out of what it is told."""
+
+    url: str
+    member: Member
+    receive_buffer: int | None = None
+    """SO_RCVBUF, for one whose kernel is not to read on its behalf."""
+    first: int = 0
+    """Where its first snapshot stood."""
+    told: Entries = field(default_factory=list)
+    cursor: str | None = None
+    sockets: int = 0
+    codes: list[int] = field(default_factory=list)
+    """What its sockets were closed with."""
+    broken: BaseException | None = None
+    reading: asyncio.Event = field(default_factory=asyncio.Event)
+    """Cleared, it takes nothing from its socket."""
+
+    def __post_init__(self) -> None:
+        self.reading.set()
+
+    @property
+    def sequence(self) -> int:
+        """Of what it was told last."""
+        return self.told[-1][0] if self.told else self.first
+
+    async def run(self) -> None:
+        """Until cancelled, or until it is told something wrong."""
+        try:
+            while True:
+                with suppress(OSError, TimeoutError, websockets.InvalidHandshake, websockets.InvalidMessage):
+                    async with self._connection() as connection:
+                        await self._follow(connection)
+                await asyncio.sleep(random.uniform(0.02, 0.2))
+        except Exception as error:  # whatever it is, the test is to fail with it
+            self.broken = error
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[ClientConnection]:
+        address = urlsplit(self.url)
+        with socket.socket() as raw:
+            if self.receive_buffer is not None:
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
+            raw.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(raw, (address.hostname, address.port))
+            # A queue of one, and no pings: nothing is read that nobody takes.
+            async with connect(
+                f"{self.url.replace('http', 'ws', 1)}/graphql", sock=raw, subprotocols=[SUBPROTOCOL], compression=None,
+                max_queue=1, ping_interval=None, close_timeout=1,
+            ) as connection:  # fmt: skip
+                yield connection
+
+    async def _follow(self, connection: ClientConnection) -> None:
+        self.sockets += 1
+        variables = {"wallet": self.member.wallet} | ({} if self.cursor is None else {"after": self.cursor})
+        init = {"type": "connection_init", "payload": {"Authorization": f"Bearer {self.member.token}"}}
+        subscribe = {"id": "1", "type": "subscribe", "payload": {"query": WATCH, "variables": variables}}
+        try:
+            await connection.send(json.dumps(init))
+            assert json.loads(await connection.recv()) == {"type": "connection_ack"}
+            await connection.send(json.dumps(subscribe))
+            while True:
+                await self.reading.wait()
+                message = json.loads(await connection.recv())
+                if message["type"] == "complete":
+                    return
+                self._take(message)
+        except websockets.ConnectionClosed:
+            self.codes.append(connection.close_code or 0)
+
+    def _take(self, message: dict[str, Any]) -> None:
+        assert message["type"] == "next", message
+        assert "errors" not in message["payload"], message
+        update = message["payload"]["data"]["walletUpdated"]
+        sequence, balance = int(update["wallet"]["sequence"]), _minor(update["wallet"]["balance"])
+        if update["kind"] == "SNAPSHOT":
+            if self.cursor is None:
+                self.first = sequence
+            assert sequence == self.sequence, "a snapshot follows the missed entries at once"
+        if update["kind"] == "ENTRY":
+            told = int(update["entry"]["sequence"]), _minor(update["entry"]["balanceAfter"])
+            self.told.append(told)
+            assert sequence > told[0] or (sequence, balance) == told, "the wallet is never older than the entry"
+        self.cursor = update["cursor"]
+
+
+def _minor(money: dict[str, str]) -> int:
+    return int(money["amount"].replace(".", ""))
+
+
+@asynccontextmanager
+async def crowd_of(count: int, engine: AsyncEngine, settings: Settings, port: int) -> AsyncIterator[Crowd]:
+    """So many members, whose API is to listen on this port."""
+    ledger = make_ledger(engine, settings, await load_currencies(engine))
+    await ledger.start()
+    try:
+        bank = Bank(engine, ledger, await load_currencies(engine))
+        names = [f"member-{number}" for number in range(count)]
+        wallets = [await bank.wallet(await bank.viewer(name), balance="100000.00") for name in names]
+    finally:
+        await ledger.stop()
+    members = [Member(mint_token(name, settings), wallet) for name, wallet in zip(names, wallets, strict=True)]
+    yield Crowd(engine, f"http://127.0.0.1:{port}", members)
+
+
+@asynccontextmanager
+async def watching(watchers: Sequence[Watcher]) -> AsyncIterator[None]:
+    """All of them have their snapshots, and run as long as the block does."""
+    tasks = [asyncio.create_task(watcher.run()) for watcher in watchers]
+    try:
+        await soon(lambda: all(watcher.cursor or watcher.broken for watcher in watchers), 30)
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
