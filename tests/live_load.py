@@ -190,6 +190,7 @@ class Watcher:
 
     url: str
     member: Member
+    document: str = WATCH
     receive_buffer: int | None = None
     """SO_RCVBUF, for one whose kernel is not to read on its behalf."""
     first: int = 0
@@ -241,7 +242,7 @@ class Watcher:
         self.sockets += 1
         variables = {"wallet": self.member.wallet} | ({} if self.cursor is None else {"after": self.cursor})
         init = {"type": "connection_init", "payload": {"Authorization": f"Bearer {self.member.token}"}}
-        subscribe = {"id": "1", "type": "subscribe", "payload": {"query": WATCH, "variables": variables}}
+        subscribe = {"id": "1", "type": "subscribe", "payload": {"query": self.document, "variables": variables}}
         try:
             await connection.send(json.dumps(init))
             assert json.loads(await connection.recv()) == {"type": "connection_ack"}

@@ -20,6 +20,10 @@ class PostgresProxy:
         """So many COMMITs reach the server, but their answers are lost with the connection."""
         self.lose_commits = 0
         """So many COMMITs are lost on the way with the connection: they never happen."""
+        self._commits_pass = asyncio.Event()
+        self._commits_pass.set()
+        self.holding = False
+        """Whether a COMMIT waits to pass, since they were last held."""
         self.refuse = False
         """Whether new connections are dropped at once."""
         self.commits_lost = 0
@@ -41,6 +45,15 @@ class PostgresProxy:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def hold_commits(self) -> None:
+        """From now on each COMMIT waits, and what its connection sends after it."""
+        self.holding = False
+        self._commits_pass.clear()
+
+    def pass_commits(self) -> None:
+        """Let them pass again, also those that were held."""
+        self._commits_pass.set()
 
     def drop_connections(self) -> None:
         """Cut every connection now."""
@@ -85,6 +98,9 @@ class PostgresProxy:
                     if self.lose_commit_answers:
                         self.lose_commit_answers -= 1
                         connection.lose_next_answer = True
+                    if not self._commits_pass.is_set():
+                        self.holding = True
+                        await self._commits_pass.wait()
                 up.write(data)
                 await up.drain()
         writer.transport.abort()
