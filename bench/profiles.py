@@ -24,6 +24,11 @@ class Profile:
     """Entries in the ledger of the growth figures."""
     memory_transfers: int
     memory_subscribers: int
+    fan_out_subscribers: int
+    """Of one wallet, on one API process."""
+    fan_out_transfers: int
+    catch_up_events: int
+    """In the outbox when the relay comes back."""
 
 
 FULL = Profile(
@@ -38,6 +43,9 @@ FULL = Profile(
     grown_entries=5_000_000,
     memory_transfers=1_000_000,
     memory_subscribers=2000,
+    fan_out_subscribers=2000,
+    fan_out_transfers=50,
+    catch_up_events=50_000,
 )
 
 QUICK = Profile(
@@ -52,6 +60,9 @@ QUICK = Profile(
     grown_entries=200_000,
     memory_transfers=40_000,
     memory_subscribers=500,
+    fan_out_subscribers=2000,
+    fan_out_transfers=10,
+    catch_up_events=20_000,
 )
 
 SMOKE = Profile(
@@ -66,6 +77,9 @@ SMOKE = Profile(
     grown_entries=60_000,
     memory_transfers=2000,
     memory_subscribers=20,
+    fan_out_subscribers=50,
+    fan_out_transfers=5,
+    catch_up_events=1000,
 )
 
 PROFILES = {profile.name: profile for profile in (FULL, QUICK, SMOKE)}

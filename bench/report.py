@@ -15,6 +15,8 @@ from bench.throughput import PAGE_SIZES
 
 BASELINES = ("sql_function", "interactive")
 
+_MEASURED_ONCE = ("latency", "live", "fan_out", "catch_up", "memory", "storage")
+
 AT_LEAST: Mapping[str, float] = {
     "single/sql_function": 0.75,
     "batch/sql_function": 2.2,
@@ -80,7 +82,7 @@ class Report:
             "batch_per_second": rated["growth_batch"]["per_second"],
             "read_per_second": rated["growth_read"]["per_second"],
         }
-        return {**rated, "growth": growth, **{name: dict(self._facts[name]) for name in ("latency", "live", "memory", "storage")}}
+        return {**rated, "growth": growth, **{name: dict(self._facts[name]) for name in _MEASURED_ONCE}}
 
     def _ratios(self) -> dict[str, float]:
         """Each the median of its rounds' ratios: what slows a round slows both sides."""
@@ -127,15 +129,25 @@ def _ratio_text(report: Mapping[str, Any], name: str) -> str:
 
 
 def _note(name: str, figure: Mapping[str, Any]) -> str:
+    text = ""
     match name:
         case "latency":
             loads = ((percent, figure[f"at_{percent}_percent"]) for percent in (10, 50, 80))
-            return "; ".join(f"{percent} %: p50 {at['p50_ms']:g} p99 {at['p99_ms']:g} ms" for percent, at in loads)
+            text = "; ".join(f"{percent} %: p50 {at['p50_ms']:g} p99 {at['p99_ms']:g} ms" for percent, at in loads)
         case "live":
-            return f"p50 {figure['p50_ms']:g} p95 {figure['p95_ms']:g} p99 {figure['p99_ms']:g} ms"
+            text = f"p50 {figure['p50_ms']:g} p95 {figure['p95_ms']:g} p99 {figure['p99_ms']:g} ms"
+        case "fan_out":
+            each, last = figure["each"], figure["last"]
+            text = (
+                f"{figure['subscribers']:,} sockets: each p50 {each['p50_ms']:g} p99 {each['p99_ms']:g} ms, the last p50 "
+                f"{last['p50_ms']:g} p99 {last['p99_ms']:g} ms; {figure['kilobytes_per_socket']:g} kB for a socket"
+            )
+        case "catch_up":
+            text = f"{figure['events']:,} events in {figure['seconds']:g} s"
         case "memory":
-            return f"MB at rest {figure['at_rest_mb']}, after {figure['transfers']:,} transfers {figure['after_transfers_mb']}"
+            text = f"MB at rest {figure['at_rest_mb']}, after {figure['transfers']:,} transfers {figure['after_transfers_mb']}"
         case "storage":
-            return f"{figure['bytes_per_transfer']:g} bytes for each transfer"
+            text = f"{figure['bytes_per_transfer']:g} bytes for each transfer"
         case _:
-            return ""
+            pass
+    return text

@@ -17,6 +17,8 @@ from app.embedded import EmbeddedServers, start_servers
 from app.services.verification import verify
 from app.settings import load_settings
 from bench import baselines, world
+from bench.catch_up import catch_up
+from bench.fan_out import fan_out
 from bench.footprint import footprint
 from bench.latency import latency
 from bench.live import live
@@ -48,7 +50,7 @@ class Run:
     def __init__(self, profile: Profile, home: Path) -> None:
         self._profile = profile
         self._home = home
-        self._steps = Steps(4 + profile.rounds * (len(_BASELINES) + len(_ROUND) + len(_GROWTH)) + 9)
+        self._steps = Steps(4 + profile.rounds * (len(_BASELINES) + len(_ROUND) + len(_GROWTH)) + 11)
         self._rates: dict[str, list[float]] = {}
         self._facts: dict[str, dict[str, object]] = {}
 
@@ -66,7 +68,11 @@ class Run:
             await self._rounds(servers, small, grown)
         async with self._stack(servers, urls[_SMALL]) as fresh:
             await self._single_figures(fresh)
-            self._steps.step("verifying the ledgers")
+        async with self._stack(servers, urls[_SMALL], workers=1) as lone:
+            self._steps.step(f"fan-out to {self._profile.fan_out_subscribers:,} subscribers")
+            tokens = world.tokens(lone.settings)
+            self._facts["fan_out"] = await fan_out(lone, Traffic(tokens), tokens, self._profile)
+        self._steps.step("verifying the ledgers")
         for url in urls.values():
             findings = await verify(load_settings(database_url=url))
             if findings:
@@ -87,8 +93,8 @@ class Run:
             pass
 
     @asynccontextmanager
-    async def _stack(self, servers: EmbeddedServers, url: str) -> AsyncIterator[Stack]:
-        stack = Stack(url, servers.redis_url, self._home / "paycore.log", workers=os.cpu_count() or 1)
+    async def _stack(self, servers: EmbeddedServers, url: str, workers: int = os.cpu_count() or 1) -> AsyncIterator[Stack]:
+        stack = Stack(url, servers.redis_url, self._home / "paycore.log", workers)
         try:
             await stack.start()
             yield stack
@@ -136,6 +142,8 @@ class Run:
         self._facts["latency"] = await latency(stack, traffic, self._profile, saturated)
         self._steps.step("live")
         self._facts["live"] = await live(stack, traffic, tokens, self._profile, saturated)
+        self._steps.step("the relay's catching up")
+        self._facts["catch_up"] = await catch_up(stack, traffic, self._profile)
 
 
 async def _forget_news(url: str) -> None:

@@ -71,7 +71,7 @@ class Stack:
         try:
             async with asyncio.timeout(_READY_SECONDS):
                 while not await connection.fetchval(_LEADS, LEADER_LOCK):
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(0.005)
         finally:
             await connection.close()
 

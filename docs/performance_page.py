@@ -52,7 +52,19 @@ def _latencies(report: Mapping[str, Any]) -> str:
         f"| to a subscriber, at 50 % | {live['transfers_per_second']:,.0f} | {live['p50_ms']:g} | {live['p95_ms']:g} "
         f"| {live['p99_ms']:g} |"
     )
+    # Runs from before this was measured are without it.
+    if "fan_out" in report["figures"]:
+        rows += _fan_out(report["figures"]["fan_out"])
     return "\n".join(rows)
+
+
+def _fan_out(figure: Mapping[str, Any]) -> list[str]:
+    rate = figure["per_second"] / figure["subscribers"]
+    return [
+        f"| to {whom} of {figure['subscribers']:,} sockets on one wallet and one API process | {rate:,.2g} | {at['p50_ms']:g} "
+        f"| {at['p95_ms']:g} | {at['p99_ms']:g} |"
+        for whom, at in (("each", figure["each"]), ("the last", figure["last"]))
+    ]
 
 
 def _footprint(report: Mapping[str, Any]) -> str:
@@ -72,6 +84,14 @@ def _footprint(report: Mapping[str, Any]) -> str:
             f"{read['first_100']:g}, deepest {read['deepest_100']:g}; `viewer` with ten wallets {read['viewer']:g}."
         ),
     ]
+    if "fan_out" in report["figures"]:
+        fan_out, catch_up = report["figures"]["fan_out"], report["figures"]["catch_up"]
+        lines.append(
+            f"One API process with {fan_out['subscribers']:,} sockets: {fan_out['kilobytes_per_socket']:g} kB for each, "
+            f"{fan_out['kilobytes_per_socket_after_transfers']:g} kB after {fan_out['transfers']:,} transfers; "
+            f"{fan_out['per_second']:,.0f} updates a second. A relay that finds {catch_up['events']:,} events waiting: "
+            f"{catch_up['per_second']:,.0f} a second, {catch_up['seconds']:g} s in all."
+        )
     return "\n\n".join(lines)
 
 

@@ -108,15 +108,27 @@ class Member:
 
 @dataclass
 class Crowd:
-    """Members who pay each other over HTTP and watch their wallets over WebSockets."""
+    """Members who pay each other over HTTP and watch their wallets over WebSockets, all through one API."""
 
+    settings: Settings
     engine: AsyncEngine
-    url: str
+    http: httpx.AsyncClient
+    processes: Processes
+    port: int
     members: Sequence[Member]
     paid: int = 0
     """Transfers that were answered as COMPLETED."""
 
-    async def pay(self, http: httpx.AsyncClient, payer: Member, payees: Sequence[Member]) -> None:
+    @property
+    def url(self) -> str:
+        """Of their API."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def serve(self, **more: str) -> subprocess.Popen[bytes]:
+        """Their API, and it is ready. `more` are settings of it alone."""
+        return await self.processes.api(self.port, **more)
+
+    async def pay(self, payer: Member, payees: Sequence[Member]) -> None:
         """A cent to each of them, in one batch; with the same keys again and again until there is an answer."""
         transfers = [
             {"idempotencyKey": new_key(), "senderWalletId": payer.wallet, "receiverWalletId": payee.wallet,
@@ -124,14 +136,16 @@ class Crowd:
             for payee in payees
         ]  # fmt: skip
         async with asyncio.timeout(60):
-            while not await self._paid(http, payer, transfers):
+            while not await self._paid(payer, transfers):  # noqa: ASYNC110 - the API is another process
                 await asyncio.sleep(0.05)
         self.paid += len(transfers)
 
-    async def _paid(self, http: httpx.AsyncClient, payer: Member, transfers: list[dict[str, Any]]) -> bool:
+    async def _paid(self, payer: Member, transfers: list[dict[str, Any]]) -> bool:
         request = {"query": PAY, "variables": {"transfers": transfers}}
         try:
-            response = await http.post(f"{self.url}/graphql", json=request, headers={"Authorization": f"Bearer {payer.token}"})
+            response = await self.http.post(
+                f"{self.url}/graphql", json=request, headers={"Authorization": f"Bearer {payer.token}"}
+            )
         except httpx.TransportError:
             return False
         answer = response.json()
@@ -151,10 +165,9 @@ class Crowd:
         async def pay_in_turn() -> None:
             for payer in turns:
                 payees = [member for member in self.members if member is not payer]
-                await self.pay(http, payer, random.choices(payees, k=batch))
+                await self.pay(payer, random.choices(payees, k=batch))
 
-        async with httpx.AsyncClient(timeout=15) as http:
-            await asyncio.gather(*(pay_in_turn() for _ in range(at_once)))
+        await asyncio.gather(*(pay_in_turn() for _ in range(at_once)))
 
     async def entries(self, member: Member) -> Entries:
         """All entries of a wallet, as the database has them; and it has them right."""
@@ -220,7 +233,7 @@ class Watcher:
                     async with self._connection() as connection:
                         await self._follow(connection)
                 await asyncio.sleep(random.uniform(0.02, 0.2))
-        except Exception as error:  # whatever it is, the test is to fail with it
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test is to fail with it
             self.broken = error
 
     @asynccontextmanager
@@ -278,7 +291,7 @@ def _minor(money: dict[str, str]) -> int:
 
 @asynccontextmanager
 async def crowd_of(count: int, engine: AsyncEngine, settings: Settings, port: int) -> AsyncIterator[Crowd]:
-    """So many members, whose API is to listen on this port."""
+    """So many members, whose API is to listen on this port. None of their processes runs afterwards."""
     ledger = make_ledger(engine, settings, await load_currencies(engine))
     await ledger.start()
     try:
@@ -288,7 +301,9 @@ async def crowd_of(count: int, engine: AsyncEngine, settings: Settings, port: in
     finally:
         await ledger.stop()
     members = [Member(mint_token(name, settings), wallet) for name, wallet in zip(names, wallets, strict=True)]
-    yield Crowd(engine, f"http://127.0.0.1:{port}", members)
+    with processes(settings) as running:
+        async with httpx.AsyncClient(timeout=15) as http:
+            yield Crowd(settings, engine, http, running, port, members)
 
 
 @asynccontextmanager

@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 FIGURES = (
-    "single", "batch", "rest", "hot_in", "hot_out", "replay", "refused", "latency", "live", "read", "growth", "memory", "storage",
+    "single", "batch", "rest", "hot_in", "hot_out", "replay", "refused", "latency", "live", "fan_out", "catch_up", "read",
+    "growth", "memory", "storage",
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import asyncio
 import random
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.db.engine import connect
 from app.redis_backend import redis_url
 from app.settings import Settings
-from tests.live_load import RETRYABLE, Crowd, Processes, Watcher, crowd_of, processes, watching
+from tests.live_load import RETRYABLE, Crowd, Watcher, crowd_of, watching
 from tests.live_world import outbox_empty
 from tests.processes.test_outbox_relay import new_leader
 from tests.redis_proxy import RedisProxy, redis_proxy
@@ -29,12 +29,6 @@ from tests.waiting import soon
 TRANSFERS, MEMBERS, WATCHERS_EACH = 5000, 25, 2
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
-
-
-@pytest.fixture
-def running(settings: Settings) -> Iterator[Processes]:
-    with processes(settings) as running:
-        yield running
 
 
 @pytest.fixture
@@ -55,13 +49,11 @@ async def database_session(settings: Settings) -> AsyncIterator[asyncpg.Connecti
     await connection.close()
 
 
-async def test_redis_restarted_20_times(
-    crowd: Crowd, watchers: list[Watcher], running: Processes, clean_servers: Servers, free_port: int, engine: AsyncEngine
-) -> None:
+async def test_redis_restarted_20_times(crowd: Crowd, watchers: list[Watcher], clean_servers: Servers) -> None:
     restarts = 20
-    await running.api(free_port)
-    running.relay()
-    await outbox_empty(engine)
+    await crowd.serve()
+    crowd.processes.relay()
+    await outbox_empty(crowd.engine)
     async with watching(watchers):
         for number in range(restarts):
             paying = asyncio.create_task(crowd.pay_each_other(TRANSFERS // restarts))
@@ -74,43 +66,38 @@ async def test_redis_restarted_20_times(
             # Else the next restart comes while they catch up.
             if number % 2:
                 await crowd.everyone_knows(watchers)
-        await outbox_empty(engine)
+        await outbox_empty(crowd.engine)
         await crowd.everyone_knows(watchers)
     assert crowd.paid == TRANSFERS
     assert {watcher.sockets for watcher in watchers} == {1}, "clients notice nothing of it"
 
 
-async def test_relays_killed_again_and_again(
-    crowd: Crowd, watchers: list[Watcher], settings: Settings, running: Processes, free_port: int, engine: AsyncEngine,
-    database_session: asyncpg.Connection,
-) -> None:  # fmt: skip
+async def test_relays_killed_again_and_again(crowd: Crowd, watchers: list[Watcher], database_session: asyncpg.Connection) -> None:
     """The leader dies at any moment, with its messages on the way to Redis, and with the answer of Redis on the way back."""
-    moments = (None, b"EVAL", b"$-1") * 3
-    await running.api(free_port)
-    async with redis_proxy(redis_url(settings)) as proxy:
-        leader, session = running.relay(PAYCORE_REDIS_URL=proxy.url), None
+    moments = (None, b"EVAL", b"$-1") * 2
+    await crowd.serve()
+    async with redis_proxy(redis_url(crowd.settings)) as proxy:
+        leader, session = crowd.processes.relay(PAYCORE_REDIS_URL=proxy.url), None
         async with watching(watchers):
             for moment in moments:
                 session = await new_leader(database_session, session, 15)
-                standby = running.relay(PAYCORE_REDIS_URL=proxy.url)
+                standby = crowd.processes.relay(PAYCORE_REDIS_URL=proxy.url)
                 await soon_two_relays(database_session)
-                await kill_while_they_pay(crowd, running, leader, proxy, moment)
+                await kill_while_they_pay(crowd, leader, proxy, moment)
                 leader = standby
                 await crowd.everyone_knows(watchers)
             await crowd.pay_each_other(TRANSFERS - crowd.paid)
-            await outbox_empty(engine)
+            await outbox_empty(crowd.engine)
             await crowd.everyone_knows(watchers)
     assert crowd.paid == TRANSFERS
     assert {watcher.sockets for watcher in watchers} == {1}, "clients notice nothing of it"
 
 
-async def kill_while_they_pay(
-    crowd: Crowd, running: Processes, leader: subprocess.Popen[bytes], proxy: RedisProxy, moment: bytes | None
-) -> None:
+async def kill_while_they_pay(crowd: Crowd, leader: subprocess.Popen[bytes], proxy: RedisProxy, moment: bytes | None) -> None:
     if moment is None:
         paying = asyncio.create_task(crowd.pay_each_other(400))
         await asyncio.sleep(random.uniform(0, 0.3))
-        await running.end(leader)
+        await crowd.processes.end(leader)
         await paying
     else:
         # It finds all of them waiting, and is stopped in the one batch that it makes of them.
@@ -119,7 +106,7 @@ async def kill_while_they_pay(
         proxy.go_silent(moment)
         leader.send_signal(signal.SIGCONT)
         await soon(lambda: proxy.holding)
-        await running.end(leader)
+        await crowd.processes.end(leader)
         proxy.cut()
         proxy.flow()
 
@@ -127,26 +114,24 @@ async def kill_while_they_pay(
 async def soon_two_relays(database: asyncpg.Connection) -> None:
     connected = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'paycore-relay' AND datname = current_database()"
     async with asyncio.timeout(15):
-        while await database.fetchval(connected) < 2:
+        while await database.fetchval(connected) < 2:  # noqa: ASYNC110 - sessions come and go in PostgreSQL
             await asyncio.sleep(0.02)
 
 
-async def test_the_api_killed_and_stopped_again_and_again(
-    crowd: Crowd, watchers: list[Watcher], running: Processes, free_port: int, engine: AsyncEngine
-) -> None:
-    ends = (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGTERM, signal.SIGKILL)
-    api = await running.api(free_port)
-    running.relay()
-    await outbox_empty(engine)
+async def test_the_api_killed_and_stopped_again_and_again(crowd: Crowd, watchers: list[Watcher]) -> None:
+    ends = (signal.SIGKILL, signal.SIGTERM) * 2
+    api = await crowd.serve()
+    crowd.processes.relay()
+    await outbox_empty(crowd.engine)
     async with watching(watchers):
         for number in ends:
             paying = asyncio.create_task(crowd.pay_each_other(TRANSFERS // len(ends)))
             await soon(lambda seen=crowd.paid: crowd.paid > seen, 30)  # type: ignore[misc]
             await asyncio.sleep(random.uniform(0, 0.3))
-            await running.end(api, number)
-            api = await running.api(free_port)
+            await crowd.processes.end(api, number)
+            api = await crowd.serve()
             await paying
-        await outbox_empty(engine)
+        await outbox_empty(crowd.engine)
         await crowd.everyone_knows(watchers)
     assert crowd.paid == TRANSFERS
     assert all(watcher.sockets > len(ends) for watcher in watchers), "each came back each time"

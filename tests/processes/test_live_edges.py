@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Any
 
-import httpx
 import psutil
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.db.engine import database_dsn
 from app.redis_backend import redis_url
 from app.settings import Settings
-from tests.live_load import RETRYABLE, WATCH, Crowd, Member, Processes, Watcher, crowd_of, processes, watching
+from tests.live_load import RETRYABLE, WATCH, Crowd, Member, Watcher, crowd_of, watching
 from tests.live_world import outbox_empty
 from tests.proxy import postgres_proxy
 from tests.redis_proxy import redis_proxy
@@ -32,84 +32,71 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
 @pytest.fixture
-def running(settings: Settings) -> Iterator[Processes]:
-    with processes(settings) as running:
-        yield running
-
-
-@pytest.fixture
 async def crowd(engine: AsyncEngine, settings: Settings, free_port: int) -> AsyncIterator[Crowd]:
     async with crowd_of(8, engine, settings, free_port) as crowd:
         yield crowd
 
 
-@pytest.fixture
-async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(timeout=15) as http:
-        yield http
-
-
-async def test_one_who_does_not_read_for_30_seconds_harms_nobody_and_misses_nothing(
-    crowd: Crowd, running: Processes, free_port: int, http: httpx.AsyncClient, engine: AsyncEngine
-) -> None:
+async def test_one_who_does_not_read_for_30_seconds_harms_nobody_and_misses_nothing(crowd: Crowd) -> None:
     payer, payee, *others = crowd.members
-    api = psutil.Process((await running.api(free_port)).pid)
-    running.relay()
+    api = psutil.Process((await crowd.serve()).pid)
+    crowd.processes.relay()
     slow = [Watcher(crowd.url, payee, document=BULKY, receive_buffer=4096) for _ in range(STUCK)]
     quick = [Watcher(crowd.url, member) for member in (payer, payee, payee, others[0])]
     async with watching([*slow, *quick]):
-        await crowd.pay(http, payer, [payee] * 500)
+        await crowd.pay(payer, [payee] * 500)
         await crowd.everyone_knows([*slow, *quick])
         for _ in range(10):
-            await crowd.pay(http, others[2], [others[3]] * 500)
+            await crowd.pay(others[2], [others[3]] * 500)
         before = largest = api.memory_info().rss
         for watcher in slow:
             watcher.reading.clear()
         stalled_until = asyncio.get_running_loop().time() + 30
         for _ in range(10):
-            await crowd.pay(http, payer, [payee] * 500)
-            await crowd.pay(http, others[1], [others[0]] * 10)
+            await crowd.pay(payer, [payee] * 500)
+            await crowd.pay(others[1], [others[0]] * 10)
             largest = max(largest, api.memory_info().rss)
         # The others hear of it while it is going on, not only once the slow ones read again.
         await crowd.everyone_knows(quick)
-        assert await overflows(http, crowd.url) >= STUCK, "the API could send them no more, and kept no more for them"
+        assert await overflows(crowd) >= STUCK, "the API could send them no more, and kept no more for them"
         await asyncio.sleep(stalled_until - asyncio.get_running_loop().time())
         assert max(watcher.sequence for watcher in slow) < 600, "they have read nothing"
         largest = max(largest, api.memory_info().rss)
         assert largest - before < 20_000_000, "one who does not read costs bounded memory"
         for watcher in slow:
             watcher.reading.set()
-        await outbox_empty(engine)
+        await outbox_empty(crowd.engine)
         await crowd.everyone_knows([*slow, *quick], 60)
     assert {watcher.sockets for watcher in quick} == {1}
     assert {code for watcher in slow for code in watcher.codes} <= RETRYABLE
 
 
-async def overflows(http: httpx.AsyncClient, url: str) -> float:
-    exposition = (await http.get(f"{url}/metrics")).text
+async def overflows(crowd: Crowd) -> float:
+    exposition = (await crowd.http.get(f"{crowd.url}/metrics")).text
     return sum(float(line.split()[-1]) for line in exposition.splitlines() if line.startswith("paycore_live_overflows_total"))
 
 
 @pytest.mark.parametrize("moment", ["acknowledged", "subscribed", "snapshot"])
-async def test_a_payment_in_the_very_moment_of_subscribing_is_told(
-    crowd: Crowd, running: Processes, free_port: int, http: httpx.AsyncClient, moment: str
-) -> None:
-    await running.api(free_port)
-    running.relay()
+async def test_a_payment_in_the_very_moment_of_subscribing_is_told(crowd: Crowd, moment: str) -> None:
+    await crowd.serve()
+    crowd.processes.relay()
 
     async def subscribe_and_pay(payee: Member, payer: Member) -> None:
         for _ in range(15):
+            payments: list[asyncio.Task[None]] = []
+
+            def it_is(now: str, payments: list[asyncio.Task[None]] = payments) -> None:
+                if now == moment:
+                    payments.append(asyncio.create_task(crowd.pay(payer, [payee])))
+
             async with acknowledged(crowd, payee) as socket:
-                if moment == "acknowledged":
-                    paying = asyncio.create_task(crowd.pay(http, payer, [payee]))
-                    await asyncio.sleep(random.uniform(0, 0.06))
+                it_is("acknowledged")
+                await asyncio.sleep(random.uniform(0, 0.06))
                 await socket.subscribe("1", WATCH, wallet=payee.wallet)
-                if moment == "subscribed":
-                    paying = asyncio.create_task(crowd.pay(http, payer, [payee]))
+                it_is("subscribed")
                 first = (await socket.data("1"))["walletUpdated"]
-                if moment == "snapshot":
-                    paying = asyncio.create_task(crowd.pay(http, payer, [payee]))
-                await paying
+                it_is("snapshot")
+                await asyncio.gather(*payments)
                 await told_the_rest(crowd, payee, socket, first)
 
     # Half of them are only paid, half only pay: a wallet's truth changes in its own rounds alone.
@@ -119,22 +106,20 @@ async def test_a_payment_in_the_very_moment_of_subscribing_is_told(
 
 
 @pytest.mark.parametrize("held", [b"$9\r\nSUBSCRIBE", b"$9\r\nsubscribe"], ids=["on its way to Redis", "confirmed but unheard"])
-async def test_a_payment_while_a_subscription_waits_for_redis_is_told(
-    crowd: Crowd, settings: Settings, running: Processes, free_port: int, http: httpx.AsyncClient, engine: AsyncEngine, held: bytes
-) -> None:
+async def test_a_payment_while_a_subscription_waits_for_redis_is_told(crowd: Crowd, held: bytes) -> None:
     payer, *payees = crowd.members
-    async with redis_proxy(redis_url(settings)) as proxy:
-        await running.api(free_port, PAYCORE_REDIS_URL=proxy.url)
-        running.relay()
+    async with redis_proxy(redis_url(crowd.settings)) as proxy:
+        await crowd.serve(PAYCORE_REDIS_URL=proxy.url)
+        crowd.processes.relay()
         for payee in payees:
-            await outbox_empty(engine)
+            await outbox_empty(crowd.engine)
             async with acknowledged(crowd, payee) as socket:
                 proxy.go_silent(held)
                 await socket.subscribe("1", WATCH, wallet=payee.wallet)
                 await soon(lambda: proxy.holding)
-                await crowd.pay(http, payer, [payee])
+                await crowd.pay(payer, [payee])
                 # Published, and nobody has heard of it.
-                await outbox_empty(engine)
+                await outbox_empty(crowd.engine)
                 proxy.flow()
                 await told_the_rest(crowd, payee, socket, (await socket.data("1"))["walletUpdated"])
 
@@ -154,27 +139,25 @@ def acknowledged(crowd: Crowd, member: Member) -> AbstractAsyncContextManager[So
     return open_socket(url, {"Authorization": f"Bearer {member.token}"})
 
 
-async def test_commits_that_arrive_out_of_their_order_are_told_in_order(
-    crowd: Crowd, settings: Settings, running: Processes, free_port: int, http: httpx.AsyncClient, engine: AsyncEngine
-) -> None:
+async def test_commits_that_arrive_out_of_their_order_are_told_in_order(crowd: Crowd) -> None:
     """One API's COMMIT is on its way to the database while another API's transfers, with higher outbox ids, are published."""
     a, b, c, d, *_ = crowd.members
-    async with postgres_proxy(database_dsn(settings)) as proxy:
-        await running.api(free_port, PAYCORE_DATABASE_URL=proxy.url)
-        other = Crowd(engine, f"http://127.0.0.1:{(other_port := unused_port())}", crowd.members)
-        await running.api(other_port)
-        running.relay()
+    async with postgres_proxy(database_dsn(crowd.settings)) as proxy:
+        await crowd.serve(PAYCORE_DATABASE_URL=proxy.url)
+        other = replace(crowd, port=unused_port())
+        await other.serve()
+        crowd.processes.relay()
         watchers = [Watcher(url, member) for url in (crowd.url, other.url) for member in (a, b, c, d)]
         async with watching(watchers):
             for _ in range(15):
-                await outbox_empty(engine)
+                await outbox_empty(crowd.engine)
                 proxy.hold_commits()
-                late = asyncio.create_task(crowd.pay(http, a, [b] * 3))
+                late = asyncio.create_task(crowd.pay(a, [b] * 3))
                 await soon(lambda: proxy.holding)
-                await other.pay(http, c, [d] * random.randint(1, 5))
+                await other.pay(c, [d] * random.randint(1, 5))
                 await other.everyone_knows([watcher for watcher in watchers if watcher.member in (c, d)])
                 # It waits for b's wallet, so it comes after the late one there.
-                after_it = asyncio.create_task(other.pay(http, c, [b, d]))
+                after_it = asyncio.create_task(other.pay(c, [b, d]))
                 await asyncio.sleep(random.uniform(0.05, 0.25))
                 assert not late.done()
                 proxy.pass_commits()
