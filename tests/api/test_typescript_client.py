@@ -54,12 +54,12 @@ class Watcher:
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The client and its command line as JavaScript."""
+    """The client, and the command lines that the tests call, as JavaScript."""
     directory = tmp_path_factory.mktemp("typescript-client")
     ready_node().run("typescript/bin/tsc", "--noEmit", "false", "--outDir", directory)
     (directory / "package.json").write_text('{"type": "module"}')
     (directory / "node_modules").symlink_to(FRONTEND / "node_modules")
-    return directory / "tests" / "watch.js"
+    return directory / "tests"
 
 
 @asynccontextmanager
@@ -124,7 +124,7 @@ async def test_it_gets_every_entry_once_and_in_order_while_the_api_is_killed_and
     async with living_world(engine, settings) as world, running_relay(settings):
         wallet_id = ids.encode("wal", world.bob_wallet)
         async with (
-            watching(compiled, f"http://127.0.0.1:{free_port}", wallet_id, token) as watcher,
+            watching(compiled / "watch.js", f"http://127.0.0.1:{free_port}", wallet_id, token) as watcher,
             asyncio.TaskGroup() as tasks,
         ):
 
@@ -158,15 +158,46 @@ async def test_it_gets_every_entry_once_and_in_order_while_the_api_is_killed_and
 
 async def test_it_ends_by_itself_where_the_wallet_is_not_ones_own(api: Api, compiled: Path) -> None:
     wallet_id = await api.wallet("bob")
-    async with watching(compiled, api.url, wallet_id, api.token("carol")) as watcher:
+    async with watching(compiled / "watch.js", api.url, wallet_id, api.token("carol")) as watcher:
         await watcher.process.wait()
     assert watcher.told[-1] == {"end": "refused", "code": "NOT_FOUND"}
 
 
 async def test_it_asks_for_a_second_token_where_the_first_is_refused_and_then_tells(api: Api, compiled: Path) -> None:
     wallet_id = await api.wallet("bob")
-    async with watching(compiled, api.url, wallet_id, "nonsense") as watcher:
+    async with watching(compiled / "watch.js", api.url, wallet_id, "nonsense") as watcher:
         await watcher.process.wait()
     assert watcher.told[-1]["end"] == "unauthenticated"
     assert watcher.told[-1]["code"] in {"4401", "4403"}
     assert len(watcher.said("asked")) == 2
+
+
+@pytest.mark.slow
+async def test_graphql_ws_alone_comes_back_by_its_own_retries_and_misses_nothing(
+    settings: Settings, engine: AsyncEngine, compiled: Path, free_port: int
+) -> None:
+    url, token = f"http://127.0.0.1:{free_port}", mint_token("bob", settings)
+    async with (
+        living_world(engine, settings) as world,
+        running_relay(settings),
+        watching(compiled / "plain.js", url, ids.encode("wal", world.bob_wallet), token) as watcher,
+    ):
+
+        async def heard(snapshots: int, entries: int) -> None:
+            await soon(lambda: [u["kind"] for u in watcher.said("update")].count("SNAPSHOT") == snapshots, 30)
+            await soon(lambda: len(watcher.entries()) == entries)
+
+        for begun, end in enumerate((signal.SIGTERM, signal.SIGKILL, None)):
+            with api_process(settings, free_port) as api:
+                await heard(snapshots=begun + 1, entries=10 * begun)
+                await world.pay(5)
+                await heard(snapshots=begun + 1, entries=10 * begun + 5)
+                if end is None:
+                    assert await watcher.stop() == 0
+                else:
+                    api.send_signal(end)
+                    await asyncio.to_thread(api.wait, 30)
+                    await world.pay(5)
+        assert [entry["sequence"] for entry in watcher.entries()] == [str(number) for number in range(1, 26)]
+        assert not watcher.said("failed") + watcher.said("errors")
+        assert 1012 in watcher.said("closed"), "a service that restarts says so"
