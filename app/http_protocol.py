@@ -1,15 +1,18 @@
-"""HTTP/1.1 from strangers: what uvicorn's parser would wait for without end, or keep without limit, ends here."""
+"""HTTP/1.1 and WebSockets from strangers: what uvicorn would wait for without end, or keep without limit, ends here."""
 
 from __future__ import annotations
 
 import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 HEAD_SECONDS = 10.0
 """For a request's line and headers to arrive, from the connection's opening or the request's first byte."""
 HEAD_BYTES = 65_536
 """What its line and headers may measure."""
+_LAST_WORDS_SECONDS = 3.0
+"""For what is unsent, once a WebSocket is given up."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -61,3 +64,12 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_timer = None
         if not self.transport.is_closing():
             self.transport.close()
+
+
+class GuardedWebSocket(WebSocketsSansIOProtocol):
+    """Lets go of a client that answers no ping, even where it takes no bytes any more."""
+
+    def keepalive_timeout(self) -> None:
+        """No pong came. Closing waits until all is sent, which may be never: so not for long."""
+        super().keepalive_timeout()
+        self.loop.call_later(_LAST_WORDS_SECONDS, self.transport.abort)

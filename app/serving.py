@@ -18,12 +18,11 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from app.errors import ConfigurationError
-from app.http_protocol import GuardedProtocol
+from app.http_protocol import GuardedProtocol, GuardedWebSocket
 from app.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_WS_PING_SECONDS = 20
 _WS_MAX_BYTES = 1_048_576
 _GRACEFUL_SECONDS = 15
 
@@ -36,7 +35,9 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         host=host,
         port=port,
         workers=workers,
-        ws_ping_interval=_WS_PING_SECONDS,
+        ws=GuardedWebSocket,
+        ws_ping_interval=settings.websocket_ping_seconds,
+        ws_ping_timeout=settings.websocket_ping_seconds,
         ws_max_size=_WS_MAX_BYTES,
         # Messages are small: compressing them would cost each socket memory, and let a small one unpack into a large one.
         ws_per_message_deflate=False,

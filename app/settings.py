@@ -100,6 +100,9 @@ class Settings(BaseSettings):
     connection_init_timeout_seconds: float = Field(
         5.0, gt=0, description="A WebSocket that has not sent `connection_init` by then is closed with 4408."
     )
+    websocket_ping_seconds: float = Field(
+        20.0, gt=0, description="How often a WebSocket is pinged; one that does not answer for as long again is let go."
+    )
     max_subscriptions_per_connection: int = Field(100, ge=1, description="Operations that run at once on one WebSocket.")
     max_subscriptions_per_user: int = Field(
         2500, ge=1, description="Subscriptions of one user that run at once in each API process, over all connections."

@@ -8,6 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 
+from starlette.types import Message, Send
+
+SEND_SECONDS = 60.0
+"""For a client to take what it is sent. There are no pings here that would tell of one that does not read."""
+
 
 class EventStreams:
     """The streams of one process."""
@@ -43,3 +48,13 @@ class EventStreams:
                 following.cancel()
                 await asyncio.wait({following})
             await chunks.aclose()
+
+
+def impatient(send: Send) -> Send:
+    """Send as before, but not for ever. Raises TimeoutError where the client takes nothing for a minute."""
+
+    async def send_in_time(message: Message) -> None:
+        async with asyncio.timeout(SEND_SECONDS):
+            await send(message)
+
+    return send_in_time

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import GraphQLNonNull, GraphQLObjectType, GraphQLSchema, Undefined, is_leaf_type
+from graphql import Executor, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, Undefined, is_leaf_type
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
@@ -26,6 +26,12 @@ class _PlainField:
 
 class Execution(StrawberryGraphQLCoreExecutionContext):
     """Executes one operation."""
+
+    def build_per_event_executor(self, payload: Any) -> Executor[Any]:
+        """One event of a subscription. Without what earlier ones looked up: nothing of it is ever found again, nor freed."""
+        executor = super().build_per_event_executor(payload)
+        executor._relevant_sub_fields = {}  # noqa: SLF001 - graphql-core 3.3.2 hands all events the same, which grows for ever
+        return executor
 
     def execute_field(self, parent_type: GraphQLObjectType, source: Any, field_details_list: Any, *rest: Any) -> Any:
         """One field of an object. Whatever is unusual about a plain one, an error above all, goes the general way."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any, cast
 
@@ -29,9 +31,11 @@ from app.errors import BadUserInput, RequestError, TokenExpired, Unauthenticated
 from app.schema import media
 from app.schema.build import PaycoreSchema, build_schema
 from app.schema.context import Context
-from app.schema.event_stream import EventStreams
+from app.schema.event_stream import SEND_SECONDS, EventStreams, impatient
 from app.schema.websocket import Adapter, NotNow, TransportHandler, count_close
 from app.services.container import Services
+
+logger = logging.getLogger(__name__)
 
 _REQUEST_MEMBERS: Mapping[str, tuple[type, str]] = {
     "query": (str, "a string"),
@@ -74,7 +78,19 @@ class PaycoreView(GraphQL[Context, None]):
             response = await self._respond(request, takes)
         except HTTPException as error:
             response = media.refusal(error.status_code, BadUserInput(error.reason), _plain(takes))
-        await response(scope, receive, send)
+        if isinstance(response, StreamingResponse):
+            await self._send_stream(response, scope, receive, send)
+        else:
+            await response(scope, receive, send)
+
+    async def _send_stream(self, response: StreamingResponse, scope: Scope, receive: Receive, send: Send) -> None:
+        assert isinstance(response.body_iterator, AsyncGenerator)
+        # Whatever ends the sending must end what is sent, too: a watch would go on for nobody.
+        async with aclosing(response.body_iterator):
+            try:
+                await response(scope, receive, impatient(send))
+            except TimeoutError:
+                logger.warning("an event stream ended: its client took nothing for %.0f s", SEND_SECONDS)
 
     async def _respond(self, request: Request, takes: tuple[str, ...]) -> Response:
         """One operation and its answer, or the stream of its answers. Raises HTTPException for a request that is none."""

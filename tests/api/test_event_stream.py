@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -14,6 +15,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.auth import mint_token
+from app.schema import event_stream
 from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.api.test_subscriptions import WATCH
@@ -167,3 +169,30 @@ async def test_a_client_that_takes_either_gets_a_stream_for_a_subscription_alone
             assert (response.status_code, response.headers["content-type"]) == (200, media_type)
     refused = await api.http.get("/graphql", params={"query": SETTLED}, headers={"Accept": "text/event-stream"})
     assert refused.status_code == 406
+
+
+async def test_a_client_that_takes_nothing_is_let_go(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_stream, "SEND_SECONDS", 1.0)
+    a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
+    fields = " ".join(f"w{number}: wallet {{ name id updatesCursor }}" for number in range(60))
+    watch = f"subscription($w: ID!) {{ walletUpdated(walletId: $w) {{ cursor {fields} }} }}"
+    body = json.dumps({"query": watch, "variables": {"w": b}}).encode()
+    head = (
+        f"POST /graphql HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api.token('bob')}\r\nContent-Type: application/json\r\n"
+        f"Accept: text/event-stream\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    silent = socket.socket()
+    silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    silent.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(silent, ("127.0.0.1", int(api.url.rpartition(":")[2])))
+    await loop.sock_sendall(silent, head.encode() + body)
+    try:
+        await soon(lambda: api.services.live._watches)
+        alice = await api.bank.viewer("alice")
+        # More than the buffers of both kernels take, at some 8 kB for each entry.
+        for _ in range(700):
+            await api.bank.pay(alice, a, b, "0.01")
+        await soon(lambda: not api.services.live._watches, 20)
+    finally:
+        silent.close()

@@ -58,7 +58,8 @@ async def test_one_who_does_not_read_for_30_seconds_harms_nobody_and_misses_noth
             largest = max(largest, api.memory_info().rss)
         # The others hear of it while it is going on, not only once the slow ones read again.
         await crowd.everyone_knows(quick)
-        assert await overflows(crowd) >= STUCK, "the API could send them no more, and kept no more for them"
+        # The API could send them no more, and kept no more for them.
+        assert await metric(crowd, "paycore_live_overflows_total") >= STUCK
         await asyncio.sleep(stalled_until - asyncio.get_running_loop().time())
         assert max(watcher.sequence for watcher in slow) < 600, "they have read nothing"
         largest = max(largest, api.memory_info().rss)
@@ -71,9 +72,9 @@ async def test_one_who_does_not_read_for_30_seconds_harms_nobody_and_misses_noth
     assert {code for watcher in slow for code in watcher.codes} <= RETRYABLE
 
 
-async def overflows(crowd: Crowd) -> float:
+async def metric(crowd: Crowd, name: str) -> float:
     exposition = (await crowd.http.get(f"{crowd.url}/metrics")).text
-    return sum(float(line.split()[-1]) for line in exposition.splitlines() if line.startswith("paycore_live_overflows_total"))
+    return sum(float(line.split()[-1]) for line in exposition.splitlines() if line.startswith(name))
 
 
 @pytest.mark.parametrize("moment", ["acknowledged", "subscribed", "snapshot"])
@@ -164,3 +165,19 @@ async def test_commits_that_arrive_out_of_their_order_are_told_in_order(crowd: C
                 await asyncio.gather(late, after_it)
                 await crowd.everyone_knows(watchers)
     assert {watcher.sockets for watcher in watchers} == {1}
+
+
+async def test_who_never_reads_again_is_let_go(crowd: Crowd) -> None:
+    payer, payee, *_ = crowd.members
+    await crowd.serve(PAYCORE_WEBSOCKET_PING_SECONDS="1")
+    crowd.processes.relay()
+    stuck = [Watcher(crowd.url, payee, document=BULKY, receive_buffer=4096) for _ in range(3)]
+    async with watching(stuck):
+        for watcher in stuck:
+            watcher.reading.clear()
+        for _ in range(4):
+            await crowd.pay(payer, [payee] * 500)
+        async with asyncio.timeout(40):
+            while await metric(crowd, "paycore_websockets ") > 0:  # noqa: ASYNC110 - it happens in the service
+                await asyncio.sleep(0.2)
+        assert await metric(crowd, 'paycore_subscriptions{field="walletUpdated"}') == 0

@@ -1,0 +1,125 @@
+"""A real Chromium on the real service, as `paycore dev` runs it: supervised, seeded, with its pages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, sync_playwright
+
+from app.dashboard_build import build
+from app.embedded.processes import wait_until
+from app.node import find_node
+from tests.browser.service import Service
+from tests.servers import free_port
+
+REQUIRED = "PAYCORE_TEST_BROWSER"
+"""Where this is `required`, a missing Chromium fails the tests instead of skipping them."""
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+_START_SECONDS = 90
+
+
+def _chromium() -> str:
+    found = next((path for path in map(shutil.which, _NAMES) if path is not None), None)
+    if found is None:
+        if os.environ.get(REQUIRED) == "required":
+            pytest.fail("there is no Chromium, and these tests are required")
+        pytest.skip(f"needs a Chromium on the PATH: {', '.join(_NAMES)}")
+    return found
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    running = playwright.chromium.launch(executable_path=_chromium(), args=arguments)
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="session")
+def service(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """`paycore dev` with a home of its own; it needs the browser first, so that nothing is built where there is none."""
+    node = find_node()
+    node.install()
+    build(node)
+    home, port = tmp_path_factory.mktemp("paycore"), free_port()
+    log = (home / "dev.log").open("wb")
+    process = subprocess.Popen(
+        [Path(sys.executable).parent / "paycore", "dev"],
+        env={"PATH": os.environ["PATH"], "PAYCORE_HOME": str(home / "home"), "PAYCORE_PORT": str(port)},
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+    running = Service(f"http://127.0.0.1:{port}", home / "home")
+    try:
+        assert wait_until(lambda: _answers(running.url) or process.poll() is not None, _START_SECONDS)
+        assert process.poll() is None, (home / "dev.log").read_text()
+        yield running
+    finally:
+        process.terminate()
+        process.wait(60)
+        log.close()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz").status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+class Watched:
+    """What the pages of a context did that they should not."""
+
+    def __init__(self, context: BrowserContext, origin: str) -> None:
+        self.errors: list[str] = []
+        self.strangers: list[str] = []
+        self._origin = origin
+        context.on("console", self._on_console)
+        context.on("weberror", lambda error: self.errors.append(str(error.error)))
+        context.on("request", self._on_request)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def _on_request(self, request: Request) -> None:
+        own = (self._origin, self._origin.replace("http", "ws", 1), "data:", "blob:")
+        if not request.url.startswith(own):
+            self.strangers.append(request.url)
+
+
+@pytest.fixture
+def outages() -> list[str]:
+    """What a test may append to: parts of console errors that belong to an outage which it makes itself."""
+    return []
+
+
+@pytest.fixture
+def context(browser: Browser, service: Service, outages: list[str]) -> Iterator[BrowserContext]:
+    """A window of its own, whose pages must log no error and ask nobody else."""
+    opened = browser.new_context(base_url=service.url, viewport={"width": 1280, "height": 800}, locale="en-US")
+    opened.set_default_timeout(20_000)
+    watched = Watched(opened, service.url)
+    yield opened
+    opened.close()
+    assert watched.strangers == []
+    assert [error for error in watched.errors if not any(part in error for part in outages)] == []
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    """A page that nobody is signed in on."""
+    return context.new_page()

@@ -1,0 +1,92 @@
+"""The running service, asked directly: what the browser shows is compared with what it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from playwright.sync_api import Page, expect
+
+from app.services.demo import USERS
+
+ALICE, BOB, CAROL, MERCHANT, _ADMIN = USERS
+_PAY = """mutation($input: TransferInput!) { transfer(input: $input) { transaction { id status } userErrors { code } } }"""
+_BATCH = """mutation($transfers: [TransferInput!]!) {
+  transferBatch(input: {transfers: $transfers}) { results { transaction { status } } }
+}"""
+_BALANCE = "query($id: ID!) { wallet(id: $id) { sequence balance { amount } } }"
+
+
+@dataclass
+class Service:
+    """Where it is, and its home directory."""
+
+    url: str
+    home: Path
+
+    def token(self, subject: str) -> str:
+        """A token of a demo user."""
+        session = httpx.get(f"{self.url}/demo/session").json()
+        token: str = next(user["token"] for user in session["users"] if user["subject"] == subject)
+        return token
+
+    def ask(self, subject: str, query: str, **variables: Any) -> Any:
+        """The data of one operation."""
+        headers = {"Authorization": f"Bearer {self.token(subject)}"}
+        answer = httpx.post(
+            f"{self.url}/graphql", json={"query": query, "variables": variables}, headers=headers, timeout=20
+        ).json()
+        assert "errors" not in answer, answer
+        return answer["data"]
+
+    def balance(self, wallet_id: str) -> Decimal:
+        """As the ledger has it."""
+        return Decimal(self.ask("admin", _BALANCE, id=wallet_id)["wallet"]["balance"]["amount"])
+
+    def sequence(self, wallet_id: str) -> int:
+        """Of the wallet's newest entry."""
+        return int(self.ask("admin", _BALANCE, id=wallet_id)["wallet"]["sequence"])
+
+    def pay(self, subject: str, sender: str, receiver: str, amount: str, currency: str = "USD") -> str:
+        """One transfer; its transaction's id."""
+        done = self.ask(subject, _PAY, input=_input(sender, receiver, amount, currency))["transfer"]
+        assert done["userErrors"] == [], done
+        transaction_id: str = done["transaction"]["id"]
+        return transaction_id
+
+    def pay_often(self, subject: str, sender: str, receiver: str, count: int) -> None:
+        """So many transfers of a cent."""
+        transfers = [_input(sender, receiver, "0.01", "USD") for _ in range(count)]
+        results = self.ask(subject, _BATCH, transfers=transfers)["transferBatch"]["results"]
+        assert {result["transaction"]["status"] for result in results} == {"COMPLETED"}
+
+
+def _input(sender: str, receiver: str, amount: str, currency: str) -> dict[str, Any]:
+    return {
+        "idempotencyKey": str(uuid4()),
+        "senderWalletId": sender,
+        "receiverWalletId": receiver,
+        "amount": {"amount": amount, "currency": currency},
+    }
+
+
+def sign_in(page: Page, display_name: str) -> None:
+    """By the header's list, from whichever page is open."""
+    page.get_by_label("Signed in as").select_option(label=display_name)
+    expect(page.get_by_label("Signed in as")).to_have_value(
+        next(user.subject for user in USERS if user.display_name == display_name)
+    )
+
+
+def is_live(page: Page) -> None:
+    """Wait until the page says that it is live."""
+    expect(page.get_by_label("Connection: Live").first).to_be_visible(timeout=30_000)
+
+
+def shown(amount: Decimal) -> str:
+    """Dollars as the pages write them in the United States."""
+    return f"${amount:,.2f}"

@@ -1,0 +1,177 @@
+"""What a visitor does on the dashboard, in a real browser against the real service."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.service import ALICE, BOB, CAROL, MERCHANT, Service, is_live, shown, sign_in
+
+CENT = Decimal("0.01")
+
+
+def test_two_phones_are_live_within_five_seconds_and_show_what_arrives(page: Page, service: Service) -> None:
+    page.goto("/")
+    alice, bob = page.get_by_label("Alice Ahlgren's phone"), page.get_by_label("Bob Baker's phone")
+    for phone in (alice, bob):
+        expect(phone.get_by_label("Connection: Live")).to_be_visible(timeout=5_000)
+    before = service.balance(BOB.wallets[0].public_id)
+    alice.get_by_role("button", name="$1.00", exact=True).click()
+    alice.get_by_role("button", name="Send $1.00 to Bob").click()
+    expect(page.get_by_label("Bob Baker's balance")).to_have_text(shown(before + 1))
+    newest = bob.get_by_label("Bob Baker's latest entries").get_by_role("listitem").first
+    expect(newest).to_contain_text(re.compile(r"\+\$1\.00.*\d+ ms", re.DOTALL))
+
+
+def test_who_signs_in_sends_and_both_see_it_in_two_windows_without_a_reload(
+    page: Page, context: BrowserContext, service: Service
+) -> None:
+    alices, bobs = ALICE.wallets[0].public_id, BOB.wallets[0].public_id
+    page.goto("/wallets")
+    page.get_by_role("button", name="Alice Ahlgren").click()
+    expect(page.get_by_role("heading", name="Alice Ahlgren’s wallets")).to_be_visible()
+    page.get_by_label("Pages").get_by_role("link", name="Send").click()
+    other = context.new_page()
+    other.goto("/")
+    sign_in(other, "Bob Baker")
+    other.goto(f"/wallets/{bobs}")
+    is_live(other)
+    before_alice, before_bob = service.balance(alices), service.balance(bobs)
+    page.get_by_label("From").select_option(value=alices)
+    page.get_by_role("radio", name="Another wallet").check()
+    page.get_by_label("The wallet’s id").fill(bobs)
+    page.get_by_role("button", name="Yes, send to Bob Baker").click()
+    page.get_by_label("Amount").fill("3.21")
+    page.get_by_role("button", name="Send $3.21").click()
+    outcome = page.get_by_label("This payment")
+    expect(outcome).to_contain_text(shown(before_alice - Decimal("3.21")))
+    expect(other.get_by_label("Balance", exact=True)).to_have_text(shown(before_bob + Decimal("3.21")))
+    # Sent once more with the same key: told of the first outcome, and nothing moves.
+    outcome.get_by_role("button", name="Send the same request again").click()
+    expect(outcome).to_contain_text(re.compile("replay|first", re.IGNORECASE))
+    assert service.balance(alices) == before_alice - Decimal("3.21")
+
+
+def test_a_refusal_says_why_and_ends_the_intent_so_that_the_next_try_has_a_new_key(page: Page, service: Service) -> None:
+    page.goto("/")
+    sign_in(page, "Carol Castillo")
+    page.goto(f"/send?from={CAROL.wallets[0].public_id}")
+    page.get_by_role("radio", name="Another wallet").check()
+    page.get_by_label("The wallet’s id").fill(BOB.wallets[0].public_id)
+    page.get_by_role("button", name="Yes, send to Bob Baker").click()
+    page.get_by_label("Amount").fill("1.234")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.locator("#send-amount-hint")).to_contain_text("Too many decimals")
+    before = service.balance(CAROL.wallets[0].public_id)
+    keys = []
+    for amount in ("90000000.00", "80000000.00"):
+        page.get_by_label("Amount").fill(amount)
+        page.get_by_role("button", name=re.compile(r"^Send \$")).click()
+        outcome = page.get_by_label("This payment")
+        change = outcome.get_by_role("button", name="Change it and try again")
+        expect(change).to_be_visible()
+        expect(outcome).to_contain_text(re.compile("not enough|funds|only", re.IGNORECASE))
+        keys.append(outcome.locator("dd").first.inner_text())
+        change.click()
+    assert keys[0] != keys[1]
+    assert service.balance(CAROL.wallets[0].public_id) == before
+
+
+def test_three_hundred_transactions_are_scrolled_through_without_gap_or_repeat(page: Page, service: Service) -> None:
+    sender, receiver = MERCHANT.wallets[0].public_id, CAROL.wallets[0].public_id
+    service.pay_often("merchant", sender, receiver, 300)
+    page.goto("/")
+    sign_in(page, "Carol Castillo")
+    page.goto(f"/wallets/{receiver}")
+    rows = page.get_by_role("list", name="Transactions, newest first").get_by_role("listitem")
+    expect(rows.first).to_be_visible()
+    for _ in range(200):
+        if rows.count() >= 310:
+            break
+        page.mouse.wheel(0, 4000)
+        page.wait_for_timeout(60)
+    links = rows.get_by_role("link").evaluate_all("links => links.map((link) => link.getAttribute('href'))")
+    assert len(links) >= 310
+    assert len(set(links)) == len(links)
+    # A page survives a reload, and the way back.
+    rows.first.get_by_role("link").click()
+    expect(page).to_have_url(re.compile("/transactions/txn_"))
+    page.reload()
+    expect(page.get_by_role("heading").first).to_be_visible()
+    page.go_back()
+    expect(page).to_have_url(re.compile(f"/wallets/{receiver}$"))
+
+
+def test_a_transfers_life_and_its_accounts_that_sum_to_zero(page: Page, service: Service) -> None:
+    page.goto("/")
+    sign_in(page, "Alice Ahlgren")
+    transaction = service.pay("alice", ALICE.wallets[0].public_id, BOB.wallets[0].public_id, "2.00")
+    page.goto(f"/transactions/{transaction}")
+    for step in ("Accepted", "Batch of", "Committed", "Published"):
+        expect(page.get_by_text(step).first).to_be_visible()
+    expect(page.get_by_text("$2.00").first).to_be_visible()
+
+
+@pytest.mark.slow
+def test_nothing_is_missed_while_the_api_redis_and_the_relay_are_killed(page: Page, service: Service, outages: list[str]) -> None:
+    outages += [
+        "ERR_CONNECTION_REFUSED",
+        "WebSocket connection to",
+        "503",
+        "ERR_EMPTY_RESPONSE",
+        "ERR_CONNECTION_RESET",
+        "Failed to fetch",
+    ]
+    page.goto("/break")
+    cut = page.get_by_role("region", name="Cut the line")
+    cut.get_by_role("button", name="Start the payments").click()
+    cells = cut.get_by_label("Sequence numbers, in the order they arrived").get_by_role("listitem")
+    expect(cells.first).to_be_visible()
+    for strike in ("Drop my socket", "Restart Redis", "Kill the relay", "Kill the API"):
+        cut.get_by_role("button", name=strike).click()
+        page.wait_for_timeout(2_500)
+        expect(cut.get_by_label("Connection: Live")).to_be_visible(timeout=60_000)
+    page.wait_for_timeout(1_500)
+    cut.get_by_role("button", name="Stop the payments").click()
+    verdict = cut.get_by_role("status").filter(has_text="entries arrived")
+    expect(verdict).to_contain_text("0 missing in between, 0 repeated")
+    expect(cut.locator(".verdict-good")).to_be_visible(timeout=30_000)
+    expect(cut.get_by_label("Not here yet")).to_have_count(0, timeout=30_000)
+    shown_numbers = [int(text) for text in cells.all_inner_texts() if text.strip()]
+    assert shown_numbers == list(range(shown_numbers[0], shown_numbers[0] + len(shown_numbers)))
+
+
+@pytest.mark.slow
+def test_fifty_sends_with_one_key_pay_once_and_a_run_pays_exactly_what_is_there(page: Page) -> None:
+    page.goto("/break")
+    one_key = page.get_by_role("region", name="One key, fifty sends")
+    one_key.get_by_role("button", name="Send it 50 times").click()
+    expect(one_key.locator(".verdict-good")).to_contain_text("50 answers, 49 of them replays, 1 transaction.", timeout=30_000)
+    run = page.locator("section[aria-labelledby='run-on-wallet']")
+    run.get_by_role("button").first.click()
+    expect(run.locator(".verdict-good")).to_contain_text("70", timeout=60_000)
+
+
+def test_the_administrator_freezes_a_wallet_and_its_owner_sees_it_at_once(
+    page: Page, context: BrowserContext, service: Service
+) -> None:
+    wallet = MERCHANT.wallets[1].public_id
+    owners = context.new_page()
+    owners.goto("/")
+    sign_in(owners, "Blue Door Books")
+    owners.goto(f"/wallets/{wallet}")
+    is_live(owners)
+    page.goto("/")
+    sign_in(page, "Paycore Support")
+    page.goto("/control")
+    expect(page.get_by_text("USD").first).to_be_visible()
+    for verb, status in (("Freeze", "Frozen"), ("Unfreeze", "Active")):
+        page.get_by_label("Another wallet").fill(wallet)
+        page.get_by_role("button", name="Find it").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("Reason").fill("a browser test")
+        dialog.get_by_role("button", name=f"{verb} it").click()
+        expect(owners.get_by_label("Wallet", exact=True).get_by_text(status, exact=True)).to_be_visible()

@@ -1,0 +1,96 @@
+"""How the pages look and read: phone width, dark mode, what axe finds, and the pictures for the README."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from app.node import FRONTEND
+from tests.browser.service import ALICE, BOB, Service, is_live, sign_in
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+PICTURES = "PAYCORE_TEST_PICTURES"
+"""Where this is set, the pictures of the documentation are made anew."""
+AXE = FRONTEND / "node_modules" / "axe-core" / "axe.min.js"
+PAGES = {
+    "landing": ("/", None),
+    "wallets": ("/wallets", "Alice Ahlgren"),
+    "wallet": (f"/wallets/{ALICE.wallets[0].public_id}", "Alice Ahlgren"),
+    "send": ("/send", "Alice Ahlgren"),
+    "break": ("/break", "Alice Ahlgren"),
+    "control": ("/control", "Paycore Support"),
+}
+
+
+def open_page(page: Page, name: str) -> None:
+    path, user = PAGES[name]
+    page.goto("/")
+    if user is not None:
+        sign_in(page, user)
+        page.goto(path)
+    expect(page.get_by_role("heading").first).to_be_visible()
+    if user != "Paycore Support":
+        is_live(page)
+    page.wait_for_timeout(500)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_fits_a_phone(context: BrowserContext, name: str) -> None:
+    page = context.new_page()
+    page.set_viewport_size({"width": 360, "height": 740})
+    open_page(page, name)
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 360, "nothing sticks out to the right"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(browser: Browser, service: Service, scheme: str) -> None:
+    # Axe is put into the page by the test, which the page's own policy would not allow.
+    context = browser.new_context(
+        base_url=service.url, bypass_csp=True, color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce"
+    )
+    page = context.new_page()
+    found = []
+    for name in PAGES:
+        open_page(page, name)
+        page.add_script_tag(path=AXE)
+        results = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+        found += [
+            (name, violation["id"], violation["nodes"][0]["html"][:200])
+            for violation in results["violations"]
+            if violation["impact"] in ("serious", "critical")
+        ]
+    context.close()
+    assert found == []
+
+
+def test_dark_is_dark(browser: Browser, service: Service) -> None:
+    colours = {}
+    for scheme in ("light", "dark"):
+        context = browser.new_context(base_url=service.url, color_scheme="dark" if scheme == "dark" else "light")
+        page = context.new_page()
+        page.goto("/")
+        expect(page.get_by_role("heading").first).to_be_visible()
+        colours[scheme] = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+        context.close()
+    light, dark = (sum(map(int, colours[scheme].split("(")[1].rstrip(")").split(",")[:3])) for scheme in ("light", "dark"))
+    assert (dark < 200, light > 600) == (True, True), colours
+
+
+def test_the_pictures_of_the_documentation(context: BrowserContext, service: Service) -> None:
+    if not os.environ.get(PICTURES):
+        pytest.skip(f"{PICTURES}=1 makes them anew")
+    IMAGES.mkdir(exist_ok=True)
+    for _ in range(6):
+        service.pay("bob", BOB.wallets[0].public_id, ALICE.wallets[0].public_id, "5.00")
+    page = context.new_page()
+    for name in PAGES:
+        open_page(page, name)
+        if name == "landing":
+            page.get_by_role("button", name="Send $5.00 to Bob").click()
+            page.get_by_role("button", name="Send $5.00 to Alice").click()
+            page.wait_for_timeout(1500)
+        page.screenshot(path=IMAGES / f"{name}.png", animations="disabled")
