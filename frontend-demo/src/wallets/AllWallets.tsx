@@ -15,7 +15,6 @@ export function AllWallets() {
         <thead>
           <tr>
             <th scope="col">Wallet</th>
-            <th scope="col">Owner</th>
             <th scope="col">Status</th>
             <th scope="col" className="number">
               Balance
@@ -48,7 +47,7 @@ function Page({ after, isLast, onMore }: PageProps) {
     return (
       <tbody>
         <tr>
-          <td colSpan={4}>
+          <td colSpan={3}>
             {error === undefined ? <Skeleton label="Loading wallets" /> : <QueryFailed error={error} onRetry={() => ask({ requestPolicy: "network-only" })} />}
           </td>
         </tr>
@@ -62,8 +61,8 @@ function Page({ after, isLast, onMore }: PageProps) {
         <tr key={id}>
           <th scope="row">
             <Link href={`/wallets/${id}`}>{name}</Link>
+            <span className="table-detail">{owner?.displayName ?? (kind === "SYSTEM" ? "The system" : "")}</span>
           </th>
-          <td className="muted">{owner?.displayName ?? (kind === "SYSTEM" ? "The system" : "")}</td>
           <td>
             <StatusBadge status={status} />
           </td>
@@ -74,7 +73,7 @@ function Page({ after, isLast, onMore }: PageProps) {
       ))}
       {isLast && hasNextPage && endCursor !== null && (
         <tr>
-          <td colSpan={4}>
+          <td colSpan={3}>
             <button type="button" className="button button-small" onClick={() => onMore(endCursor)}>
               Show more
             </button>
