@@ -6,6 +6,7 @@ import { AccountProvider } from "../session/AccountContext.js";
 import { SessionProvider, useSession } from "../session/SessionContext.js";
 import { SignInPage } from "../session/SignInPage.js";
 import { Empty, Notice, Skeleton } from "../ui/Notice.js";
+import { CrashGuard } from "./CrashGuard.js";
 import { Shell } from "./Shell.js";
 
 const WalletsPage = lazy(async () => ({ default: (await import("../wallets/WalletsPage.js")).WalletsPage }));
@@ -19,9 +20,7 @@ export function App() {
   return (
     <SessionProvider waiting={(isUnreachable) => <Waiting isUnreachable={isUnreachable} />}>
       <Shell>
-        <Suspense fallback={<Skeleton label="Loading the page" rows={4} />}>
-          <Pages />
-        </Suspense>
+        <Pages />
       </Shell>
     </SessionProvider>
   );
@@ -42,9 +41,19 @@ function Waiting({ isUnreachable }: { readonly isUnreachable: boolean }) {
 }
 
 function Pages() {
-  const { account, demo } = useSession();
   const [path] = useLocation();
   useTopOfNewPage(path);
+  return (
+    <CrashGuard path={path}>
+      <Suspense fallback={<Skeleton label="Loading the page" rows={4} />}>
+        <Page path={path} />
+      </Suspense>
+    </CrashGuard>
+  );
+}
+
+function Page({ path }: { readonly path: string }) {
+  const { account, demo } = useSession();
   if (demo !== null && path === "/") {
     return <LandingPage users={demo.users} />;
   }

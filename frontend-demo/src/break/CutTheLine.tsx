@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { useQuery } from "urql";
+import { useAnswer } from "../graphql/useAnswer.js";
 import { ConnectionText } from "../app/Shell.js";
 import { useFeed, useLiveState } from "../live/hooks.js";
 import { useAccount } from "../session/AccountContext.js";
@@ -19,7 +19,7 @@ interface CutTheLineProps {
 
 /** Entries of a wallet while connections and servers die: none may be missing, none may come twice. */
 export function CutTheLine(props: CutTheLineProps) {
-  const [{ data, error }, ask] = useQuery({ query: FOLLOWED_WALLET, variables: { id: props.cast.receiverWallet.id } });
+  const { data, error, again } = useAnswer({ query: FOLLOWED_WALLET, variables: { id: props.cast.receiverWallet.id } });
   return (
     <section className="card stack" aria-labelledby="cut">
       <h2 id="cut">Cut the line</h2>
@@ -32,7 +32,7 @@ export function CutTheLine(props: CutTheLineProps) {
       ) : error === undefined ? (
         <Skeleton label="Loading the wallet" />
       ) : (
-        <QueryFailed error={error} onRetry={() => ask({ requestPolicy: "network-only" })} />
+        <QueryFailed error={error} onRetry={again} />
       )}
     </section>
   );

@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { Link } from "wouter";
-import { useQuery } from "urql";
+import { useAnswer } from "../graphql/useAnswer.js";
 import { ConnectionText } from "../app/Shell.js";
 import type { ResultOf } from "../graphql/tada.js";
 import { Latency } from "../live/Latency.js";
@@ -26,8 +26,7 @@ interface PhoneProps {
 
 /** One person's app: a live balance, what came and went, and a button to send. */
 export function Phone(props: PhoneProps) {
-  const [{ data, error }, ask] = useQuery({ query: PHONE, variables: { id: props.walletId } });
-  const again = (): void => ask({ requestPolicy: "network-only" });
+  const { data, error, again } = useAnswer({ query: PHONE, variables: { id: props.walletId } });
   return (
     <article className="phone" aria-label={`${props.name}'s phone`}>
       {data?.wallet ? (

@@ -1,5 +1,5 @@
 import { useEffect } from "react";
-import { useQuery } from "urql";
+import { useAnswer } from "../graphql/useAnswer.js";
 import { useAccount } from "../session/AccountContext.js";
 import { VIEWER_WALLETS } from "../wallets/queries.js";
 import { positionOf } from "./hooks.js";
@@ -10,7 +10,7 @@ const MOST_FOLLOWED = 12;
 /** Follow what belongs to the account: its own wallets, or for administrators all that settles. */
 export function useOwnFeeds(): void {
   const { live, isAdmin } = useAccount();
-  const [{ data }] = useQuery({ query: VIEWER_WALLETS, requestPolicy: "cache-first", pause: isAdmin });
+  const { data } = useAnswer({ query: VIEWER_WALLETS, requestPolicy: "cache-first", pause: isAdmin });
   useEffect(() => {
     if (isAdmin) {
       return live.settled.retain();

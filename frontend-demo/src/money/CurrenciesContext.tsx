@@ -1,5 +1,5 @@
 import { createContext, use, useMemo, type ReactNode } from "react";
-import { useQuery } from "urql";
+import { useAnswer } from "../graphql/useAnswer.js";
 import { graphql, type ResultOf } from "../graphql/tada.js";
 
 export const CURRENCIES = graphql(`
@@ -13,7 +13,7 @@ export type Currency = ResultOf<typeof CURRENCIES>["currencies"][number];
 const CurrenciesContext = createContext<ReadonlyMap<string, Currency>>(new Map());
 
 export function CurrenciesProvider({ children }: { readonly children: ReactNode }) {
-  const [{ data }] = useQuery({ query: CURRENCIES, requestPolicy: "cache-first" });
+  const { data } = useAnswer({ query: CURRENCIES, requestPolicy: "cache-first" });
   const currencies = useMemo(() => new Map(data?.currencies.map((currency) => [currency.code, currency])), [data]);
   return <CurrenciesContext value={currencies}>{children}</CurrenciesContext>;
 }

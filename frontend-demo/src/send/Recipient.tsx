@@ -1,5 +1,5 @@
 import { useMemo, useState } from "react";
-import { useQuery } from "urql";
+import { useAnswer } from "../graphql/useAnswer.js";
 import { troubleOf } from "../graphql/client.js";
 import { Icon } from "../ui/Icon.js";
 import type { WalletSummary } from "../wallets/queries.js";
@@ -69,22 +69,22 @@ export function Recipient({ wallet, chosen, onChoose, problem }: RecipientProps)
 
 /** Whom the wallet's latest transfers went to or came from, each once; undefined while it is asked. */
 function useCounterparties(walletId: string): readonly Party[] | undefined {
-  const [{ data, fetching }] = useQuery({ query: COUNTERPARTIES, variables: { walletId } });
+  const { data, isLoading } = useAnswer({ query: COUNTERPARTIES, variables: { walletId } });
   return useMemo(() => {
     if (data === undefined) {
-      return fetching ? undefined : [];
+      return isLoading ? undefined : [];
     }
     const parties = data.wallet?.transactions.edges.flatMap(({ node: { sender, receiver } }) => [sender, receiver]) ?? [];
     const others = parties.filter((party) => party !== null && party.walletId !== walletId);
     return [...new Map(others.map((party) => [party?.walletId, party])).values()].filter((party) => party !== null).slice(0, SHOWN_COUNTERPARTIES);
-  }, [data, fetching, walletId]);
+  }, [data, isLoading, walletId]);
 }
 
 function OtherWallet({ wallet, chosen, onChoose }: Pick<RecipientProps, "wallet" | "chosen" | "onChoose">) {
   const [typed, setTyped] = useState("");
   const id = typed.trim();
   const isId = WALLET_ID.test(id);
-  const [{ data, error, fetching }] = useQuery({ query: WALLET_PARTY, variables: { walletId: id }, pause: !isId, requestPolicy: "network-only" });
+  const { data, error, isLoading } = useAnswer({ query: WALLET_PARTY, variables: { walletId: id }, pause: !isId, requestPolicy: "network-only" });
   const found = isId && data?.walletParty?.walletId === id ? data.walletParty : null;
   const isOwn = id === wallet.id;
   return (
@@ -106,9 +106,9 @@ function OtherWallet({ wallet, chosen, onChoose }: Pick<RecipientProps, "wallet"
       <div id="send-to-answer" role="status">
         {id !== "" && !isId && <p className="muted">An id is wal_ and 26 letters and digits.</p>}
         {isOwn && <p className="field-problem">This is the wallet that pays.</p>}
-        {isId && fetching && <p className="muted">Looking it up…</p>}
+        {isId && isLoading && <p className="muted">Looking it up…</p>}
         {isId && error !== undefined && <p className="field-problem">{troubleOf(error).message}</p>}
-        {isId && !isOwn && data?.walletParty === null && !fetching && <p className="field-problem">There is no wallet with this id.</p>}
+        {isId && !isOwn && data?.walletParty === null && !isLoading && <p className="field-problem">There is no wallet with this id.</p>}
         {found !== null && !isOwn && (
           <div className="party-found">
             <span>

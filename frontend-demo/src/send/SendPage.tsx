@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { useQuery } from "urql";
+import { useAnswer } from "../graphql/useAnswer.js";
 import { useSearch } from "wouter";
 import { Operations } from "../operations/Operations.js";
 import { operationOf } from "../operations/link.js";
@@ -13,12 +13,12 @@ import { useIntent } from "./useIntent.js";
 
 export function SendPage() {
   useTitle("Send money");
-  const [{ data, error }, ask] = useQuery({ query: VIEWER_WALLETS });
+  const { data, error, again } = useAnswer({ query: VIEWER_WALLETS });
   const wallets = data?.viewer.wallets.edges.map(({ node }) => node).reverse() ?? [];
   return (
     <div className="narrow stack-large">
       <h1>Send money</h1>
-      {error !== undefined && data === undefined && <QueryFailed error={error} onRetry={() => ask({ requestPolicy: "network-only" })} />}
+      {error !== undefined && data === undefined && <QueryFailed error={error} onRetry={again} />}
       {error === undefined && data === undefined && <Skeleton label="Loading the wallets" rows={4} />}
       {data !== undefined && wallets.length === 0 && <Empty icon="wallet" title="There is no wallet to send from" />}
       {wallets.length > 0 && <Payment wallets={wallets} />}

@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { useQuery } from "urql";
+import { useAnswer } from "../graphql/useAnswer.js";
 import { Link } from "wouter";
 import { MoneyText } from "../money/Money.js";
 import { Operations } from "../operations/Operations.js";
@@ -18,13 +18,13 @@ import { TRANSACTION, type LoadedTransaction } from "./queries.js";
 
 export function TransactionPage({ id }: { readonly id: string }) {
   const { name } = useAccount();
-  const [{ data, error }, ask] = useQuery({ query: TRANSACTION, variables: { id } });
+  const { data, error, again } = useAnswer({ query: TRANSACTION, variables: { id } });
   useTitle("Transaction");
   if (data === undefined) {
     return error === undefined ? (
       <Skeleton label="Loading the transaction" rows={6} />
     ) : (
-      <QueryFailed error={error} onRetry={() => ask({ requestPolicy: "network-only" })} />
+      <QueryFailed error={error} onRetry={again} />
     );
   }
   return data.transaction === null ? (

@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { useQuery } from "urql";
+import { useAnswer } from "../graphql/useAnswer.js";
 import { Link } from "wouter";
 import { MoneyText } from "../money/Money.js";
 import { StatusBadge } from "../ui/Badge.js";
@@ -41,14 +41,14 @@ interface PageProps {
 }
 
 function Page({ after, isLast, onMore }: PageProps) {
-  const [{ data, error }, ask] = useQuery({ query: ALL_WALLETS, variables: { after } });
+  const { data, error, again } = useAnswer({ query: ALL_WALLETS, variables: { after } });
   const page = data?.wallets;
   if (!page) {
     return (
       <tbody>
         <tr>
           <td colSpan={3}>
-            {error === undefined ? <Skeleton label="Loading wallets" /> : <QueryFailed error={error} onRetry={() => ask({ requestPolicy: "network-only" })} />}
+            {error === undefined ? <Skeleton label="Loading wallets" /> : <QueryFailed error={error} onRetry={again} />}
           </td>
         </tr>
       </tbody>

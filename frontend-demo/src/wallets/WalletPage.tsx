@@ -1,5 +1,5 @@
 import { useMemo } from "react";
-import { useQuery } from "urql";
+import { useAnswer } from "../graphql/useAnswer.js";
 import { Link } from "wouter";
 import { Activity } from "../activity/Activity.js";
 import { ACTIVITY } from "../activity/queries.js";
@@ -23,13 +23,13 @@ type LoadedWallet = NonNullable<ResultOf<typeof WALLET>["wallet"]>;
 
 export function WalletPage({ id }: { readonly id: string }) {
   const { name } = useAccount();
-  const [{ data, error }, ask] = useQuery({ query: WALLET, variables: { id } });
+  const { data, error, again } = useAnswer({ query: WALLET, variables: { id } });
   useTitle(data?.wallet?.name ?? "Wallet");
   if (data === undefined) {
     return error === undefined ? (
       <Skeleton label="Loading the wallet" rows={6} />
     ) : (
-      <QueryFailed error={error} onRetry={() => ask({ requestPolicy: "network-only" })} />
+      <QueryFailed error={error} onRetry={again} />
     );
   }
   if (data.wallet === null) {

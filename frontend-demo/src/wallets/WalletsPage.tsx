@@ -1,4 +1,4 @@
-import { useQuery } from "urql";
+import { useAnswer } from "../graphql/useAnswer.js";
 import { watchOperation } from "../live/watch.js";
 import { Operations } from "../operations/Operations.js";
 import { operationOf } from "../operations/link.js";
@@ -25,8 +25,7 @@ export function WalletsPage() {
 }
 
 function OwnWallets() {
-  const [{ data, error }, ask] = useQuery({ query: VIEWER_WALLETS });
-  const again = (): void => ask({ requestPolicy: "network-only" });
+  const { data, error, again } = useAnswer({ query: VIEWER_WALLETS });
   const wallets = data?.viewer.wallets.edges.map(({ node }) => node).reverse() ?? [];
   const [first] = wallets;
   return (
