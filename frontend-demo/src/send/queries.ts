@@ -28,7 +28,7 @@ export const COUNTERPARTIES = graphql(`
   query Counterparties($walletId: ID!) {
     wallet(id: $walletId) {
       id
-      transactions(first: 60, filter: { type: TRANSFER, status: COMPLETED }) {
+      transactions(first: 100, filter: { type: TRANSFER, status: COMPLETED }) {
         edges { node { id sender { walletId displayName currency } receiver { walletId displayName currency } } }
       }
     }
