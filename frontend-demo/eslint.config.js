@@ -32,5 +32,5 @@ export default tseslint.config(
       "jsx-a11y/no-noninteractive-tabindex": ["error", { tags: ["pre"], roles: ["tabpanel", "group"] }],
     },
   },
-  { files: ["scripts/**/*.mjs", "*.js"], languageOptions: { globals: globals.node } },
+  { files: ["scripts/**/*.mjs", "tests/**/*.mjs", "*.js"], languageOptions: { globals: globals.node } },
 );
