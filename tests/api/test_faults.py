@@ -148,22 +148,6 @@ async def test_a_token_is_accepted_for_as_long_as_clocks_may_differ(api: Api) ->
     assert await api.codes("alice", "{ viewer { id } }") == ["UNAUTHENTICATED"]
 
 
-async def test_a_socket_outlives_its_token_but_learns_nothing_more(settings: Settings, engine: AsyncEngine) -> None:
-    async with serving(settings.model_copy(update={"jwt_clock_skew_seconds": 0}), engine) as api:
-        a, b = await api.wallet("alice", balance="5.00"), await api.wallet("bob")
-        api.tokens["bob"] = mint_token("bob", api.settings, lifetime=timedelta(seconds=2))
-        async with api.socket("bob") as socket:
-            await socket.subscribe("1", WATCH, w=b)
-            await socket.data("1")
-            await asyncio.sleep(2.2)
-            await api.bank.pay(await api.bank.viewer("alice"), a, b, "1.00")
-            message = await socket.message("1")
-            assert message["payload"]["data"] is None
-            assert [error["extensions"]["code"] for error in message["payload"]["errors"]] == ["UNAUTHENTICATED"]
-            await socket.subscribe("2", "{ viewer { id } }")
-            assert (await socket.message("2"))["payload"]["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
-
-
 async def test_each_mutation_of_a_document_sees_what_the_one_before_it_did(api: Api) -> None:
     a, b = await api.wallet("alice", balance="5.00"), await api.wallet("bob")
     admin = await api.bank.viewer("admin", admin=True)

@@ -25,7 +25,9 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _START_SECONDS = 90
 
 
-def _chromium() -> str:
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Where the browser is."""
     found = next((path for path in map(shutil.which, _NAMES) if path is not None), None)
     if found is None:
         if os.environ.get(REQUIRED) == "required":
@@ -34,23 +36,24 @@ def _chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+# For a module, not for the session: while Playwright runs, so does its event loop, and other tests have loops of their own.
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
     with sync_playwright() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
-def browser(playwright: Playwright) -> Iterator[Browser]:
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    running = playwright.chromium.launch(executable_path=_chromium(), args=arguments)
+    running = playwright.chromium.launch(executable_path=chromium, args=arguments)
     yield running
     running.close()
 
 
 @pytest.fixture(scope="session")
-def service(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """`paycore dev` with a home of its own; it needs the browser first, so that nothing is built where there is none."""
+def service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """`paycore dev` with a home of its own; nothing of it is started where there is no browser."""
     node = find_node()
     node.install()
     build(node)
