@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, expect, sync_playwright
 
 from app.dashboard_build import build
 from app.embedded.processes import wait_until
@@ -23,6 +23,9 @@ REQUIRED = "PAYCORE_TEST_BROWSER"
 """Where this is `required`, a missing Chromium fails the tests instead of skipping them."""
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _START_SECONDS = 90
+
+
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="session")

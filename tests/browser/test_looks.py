@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from app.node import FRONTEND
 from tests.browser.service import ALICE, BOB, Service, is_live, sign_in
+from tests.browser.test_graphiql_page import open_graphiql, run
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 PICTURES = "PAYCORE_TEST_PICTURES"
@@ -19,18 +20,22 @@ PAGES = {
     "landing": ("/", None),
     "wallets": ("/wallets", "Alice Ahlgren"),
     "wallet": (f"/wallets/{ALICE.wallets[0].public_id}", "Alice Ahlgren"),
+    "transaction": ("/transactions/{}", "Alice Ahlgren"),
     "send": ("/send", "Alice Ahlgren"),
     "break": ("/break", "Alice Ahlgren"),
     "control": ("/control", "Paycore Support"),
 }
 
 
-def open_page(page: Page, name: str) -> None:
+def open_page(page: Page, service: Service, name: str) -> None:
     path, user = PAGES[name]
     page.goto("/")
     if user is not None:
         sign_in(page, user)
-        page.goto(path)
+        is_new = name == "transaction"
+        page.goto(
+            path.format(service.pay("alice", ALICE.wallets[0].public_id, BOB.wallets[0].public_id, "5.00") if is_new else "")
+        )
     expect(page.get_by_role("heading").first).to_be_visible()
     if user != "Paycore Support":
         is_live(page)
@@ -38,10 +43,10 @@ def open_page(page: Page, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_fits_a_phone(context: BrowserContext, name: str) -> None:
+def test_a_page_fits_a_phone(context: BrowserContext, service: Service, name: str) -> None:
     page = context.new_page()
     page.set_viewport_size({"width": 360, "height": 740})
-    open_page(page, name)
+    open_page(page, service, name)
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= 360, "nothing sticks out to the right"
 
@@ -55,7 +60,7 @@ def test_axe_finds_nothing_serious(browser: Browser, service: Service, scheme: s
     page = context.new_page()
     found = []
     for name in PAGES:
-        open_page(page, name)
+        open_page(page, service, name)
         page.add_script_tag(path=AXE)
         results = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
         found += [
@@ -88,9 +93,13 @@ def test_the_pictures_of_the_documentation(context: BrowserContext, service: Ser
         service.pay("bob", BOB.wallets[0].public_id, ALICE.wallets[0].public_id, "5.00")
     page = context.new_page()
     for name in PAGES:
-        open_page(page, name)
+        open_page(page, service, name)
         if name == "landing":
             page.get_by_role("button", name="Send $5.00 to Bob").click()
             page.get_by_role("button", name="Send $5.00 to Alice").click()
             page.wait_for_timeout(1500)
         page.screenshot(path=IMAGES / f"{name}.png", animations="disabled")
+    open_graphiql(page)
+    run(page, "Transfer")
+    expect(page.locator(".graphiql-response .view-lines")).to_contain_text("COMPLETED")
+    page.screenshot(path=IMAGES / "graphiql.png", animations="disabled")
