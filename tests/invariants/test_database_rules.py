@@ -181,6 +181,10 @@ RULES: list[tuple[str, str, str]] = [
     ("a second user of one subject", f"INSERT INTO users VALUES ({uid(3)}, 'alice', 'Carol', {AT})", "users_subject_key"),
     ("a user's id that is taken", f"INSERT INTO users VALUES ({ALICE}, 'carol', 'Carol', {AT})", "users_pkey"),
     ("a wallet's id that is taken", wallet(20), "wallets_pkey"),
+    ("set an event aside twice",
+     ("INSERT INTO outbox_parked (id, created_at, payload, parked_at, reason) "
+     "SELECT 1, now(), '{}', now(), 'poison' FROM generate_series(1, 2)"),
+     "outbox_parked_pkey"),
 ]  # fmt: skip
 
 _GROWS_ONLY = ("ledger_entries", "transactions", "wallets", "wallet_openings", "audit_log", "users", "currencies")
