@@ -51,6 +51,7 @@ class Role(StrEnum):
     """Roles that a token can carry."""
 
     ADMIN = "admin"
+    SUPPORT = "support"
 
 
 @app.command()
@@ -132,13 +133,14 @@ def seed() -> None:
 def token(
     subject: Annotated[str, typer.Argument(help="Whom the token speaks for: its `sub`.")],
     role: Annotated[Role | None, typer.Option(help="What it may do beyond an ordinary user.")] = None,
+    scope: Annotated[str | None, typer.Option(help="Limits it to these scopes, separated by spaces.")] = None,
     days: Annotated[int, typer.Option(min=1, max=3650, help="How long it lasts.")] = 30,
 ) -> None:
     """Print a bearer token for a user, and nothing else."""
     settings = load_settings()
     if not 1 <= len(subject) <= MAX_SUBJECT_LENGTH:
         raise ConfigurationError(f"A subject has 1 to {MAX_SUBJECT_LENGTH} characters.")
-    typer.echo(mint_token(subject, settings, role=None if role is None else role.value, lifetime=timedelta(days=days)))
+    typer.echo(mint_token(subject, settings, role=role and role.value, scope=scope, lifetime=timedelta(days=days)))
 
 
 @app.command()

@@ -21,6 +21,7 @@ from app import health
 from app.clock import Clock, system_clock
 from app.db.engine import create_engine
 from app.http_limits import BodyLimit, RequestId
+from app.jwks import SigningKeys
 from app.pubsub import PubSub
 from app.rate_limit import RateLimit
 from app.redis_backend import redis_url
@@ -138,6 +139,10 @@ async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tu
         pubsub = PubSub(redis_url(settings), buffer=settings.subscriber_buffer)
         await pubsub.connect()
         stack.push_async_callback(pubsub.disconnect)
+        keys = SigningKeys(settings) if settings.uses_jwks else None
+        if keys is not None:
+            await keys.start()
+            stack.push_async_callback(keys.stop)
         live = LiveUpdates(engine, pubsub, settings)
         await live.start()
         stack.push_async_callback(live.stop)
@@ -150,7 +155,7 @@ async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tu
                 clock=clock,
                 engine=engine,
                 currencies=currencies,
-                identities=Identities(engine, settings, clock),
+                identities=Identities(engine, settings, clock, keys),
                 ledger=ledger,
                 live=live,
                 party_lookups=RateLimit(settings.wallet_party_per_minute, 60),

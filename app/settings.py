@@ -50,6 +50,28 @@ class Settings(BaseSettings):
     jwt_secret: SecretStr = Field(
         SecretStr(DEMO_JWT_SECRET), description="Signs and verifies bearer tokens (HS256); at least 32 bytes."
     )
+    jwks_url: str | None = Field(
+        None,
+        description="Where the identity provider publishes the keys of its tokens (RS256, ES256, EdDSA); `https://` in "
+        "production. In place of PAYCORE_JWT_SECRET.",
+    )
+    jwks_file: Path | None = Field(None, description="The same as a file, in place of PAYCORE_JWKS_URL.")
+    jwks_refresh_seconds: float = Field(300, ge=1, description="How often the published keys are read.")
+    jwks_max_age_seconds: float = Field(
+        21_600,
+        ge=1,
+        description="How long keys are believed while their source cannot be read. Past it every token answers UNAVAILABLE.",
+    )
+    jwks_unknown_key_seconds: float = Field(
+        10, ge=0, description="A token that names an unknown key makes the keys be read at once, but no more often than this."
+    )
+    jwt_issuer: str | None = Field(None, min_length=1, description="`iss` that tokens must have. Production with JWKS needs it.")
+    jwt_audience: str | None = Field(
+        None, min_length=1, description="`aud` that tokens must have. Production with JWKS needs it."
+    )
+    jwt_role_claim: str = Field(
+        "role", min_length=1, description="The claim that makes somebody `admin` or `support`: one name, or a list of names."
+    )
     jwt_clock_skew_seconds: int = Field(30, ge=0, le=300, description="Leeway for a token's `exp` and `nbf`.")
 
     request_timeout_seconds: float = Field(
@@ -109,6 +131,11 @@ class Settings(BaseSettings):
     )
 
     @property
+    def uses_jwks(self) -> bool:
+        """Whether tokens are signed with published keys. Else with this installation's secret."""
+        return self.jwks_url is not None or self.jwks_file is not None
+
+    @property
     def base_url(self) -> str:
         """Where the API is reached from this machine."""
         return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
@@ -125,6 +152,7 @@ class Settings(BaseSettings):
         secret = self.jwt_secret.get_secret_value()
         if len(secret.encode()) < _MIN_SECRET_BYTES:
             raise ValueError(f"PAYCORE_JWT_SECRET needs at least {_MIN_SECRET_BYTES} bytes")
+        self._check_identity()
         for origin in self.cors_origins:
             if not _ORIGIN.fullmatch(origin):
                 raise ValueError("PAYCORE_CORS_ORIGINS must be origins such as https://app.example.com, without a path, and no *")
@@ -138,8 +166,27 @@ class Settings(BaseSettings):
             self._check_production(secret)
         return self
 
+    def _check_identity(self) -> None:
+        """Exactly one way to verify tokens."""
+        if not self.uses_jwks:
+            return
+        if self.jwks_url is not None and self.jwks_file is not None:
+            raise ValueError("set one of PAYCORE_JWKS_URL and PAYCORE_JWKS_FILE")
+        if "jwt_secret" in self.model_fields_set:
+            raise ValueError("set PAYCORE_JWT_SECRET or JWKS, not both: a token must have one way to be verified")
+        if self.jwks_max_age_seconds < self.jwks_refresh_seconds:
+            raise ValueError("PAYCORE_JWKS_MAX_AGE_SECONDS must not be below PAYCORE_JWKS_REFRESH_SECONDS")
+        url = self.jwks_url or "https://"
+        if not url.startswith(("https://", "http://")):
+            raise ValueError("PAYCORE_JWKS_URL must start with https://")
+        if self.environment == "production":
+            if not url.startswith("https://"):
+                raise ValueError("production reads PAYCORE_JWKS_URL over https:// alone")
+            if self.jwt_issuer is None or self.jwt_audience is None:
+                raise ValueError("production with JWKS needs PAYCORE_JWT_ISSUER and PAYCORE_JWT_AUDIENCE")
+
     def _check_production(self, secret: str) -> None:
-        if secret == DEMO_JWT_SECRET:
+        if secret == DEMO_JWT_SECRET and not self.uses_jwks:
             raise ValueError("production needs a PAYCORE_JWT_SECRET (or _FILE) of its own: the demo secret is public")
         if self.database_url is None or self.redis_url is None:
             raise ValueError("production needs PAYCORE_DATABASE_URL and PAYCORE_REDIS_URL: embedded servers are for development")

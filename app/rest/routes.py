@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app import ids, records
+from app import ids, policy, records
 from app.auth import Viewer, bearer_token
 from app.db.failures import is_unavailable
 from app.errors import BadUserInput, Internal, NotFound, Refusal, RefusalCode, RequestError, Unauthenticated, Unavailable
@@ -107,6 +107,7 @@ async def get_wallet_transactions(request: Request, services: Services, viewer: 
 
 async def get_transaction(request: Request, services: Services, viewer: Viewer) -> Response:
     """One transaction that the viewer may see."""
+    policy.require_view(viewer)
     transaction_id = ids.decode("txn", request.path_params["id"])
     found = {} if transaction_id is None else await reading.load_transactions(services.engine, viewer, [transaction_id])
     if transaction_id is None or transaction_id not in found:
@@ -120,6 +121,7 @@ async def get_openapi(_request: Request) -> Response:
 
 
 async def _load_wallet(request: Request, services: Services, viewer: Viewer) -> records.Wallet:
+    policy.require_view(viewer)
     wallet_id = ids.decode("wal", request.path_params["id"])
     found = {} if wallet_id is None else await reading.load_wallets(services.engine, viewer, [wallet_id])
     if wallet_id is None or wallet_id not in found:

@@ -11,13 +11,14 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app import ids
+from app import ids, policy
 from app.auth import Viewer
 from app.clock import Clock
 from app.db import models
 from app.db.engine import connect
-from app.errors import Forbidden, Refusal, RefusalCode
+from app.errors import Refusal, RefusalCode
 from app.money import AmountError, Currency, parse_amount
+from app.policy import Right
 from app.records import Entry, Transaction, TransactionType, Wallet, WalletKind
 from app.services.group_commit import GroupCommit
 from app.services.input_rules import idempotency_key_refusal, text_refusal
@@ -125,8 +126,10 @@ class Ledger:
 async def transfer(ledger: Ledger, viewer: Viewer, asked: TransferInput) -> TransferResult:
     """Move money from one of the viewer's wallets to another wallet.
 
-    Raises RequestTimeout where the outcome is not known in time and Unavailable where the transfer was not accepted.
+    Raises RequestTimeout where the outcome is not known in time, Unavailable where the transfer was not accepted, and
+    Forbidden.
     """
+    policy.require(viewer, Right.TRANSFER)
     member = _transfer_request(ledger, viewer, asked, ("input",))
     (outcome,) = await ledger.settle(Unit((member,)))
     return _result(outcome)
@@ -134,6 +137,7 @@ async def transfer(ledger: Ledger, viewer: Viewer, asked: TransferInput) -> Tran
 
 async def transfer_batch(ledger: Ledger, viewer: Viewer, asked: Sequence[TransferInput], *, atomic: bool) -> BatchResult:
     """Settle 1 to 500 transfers in their order, each on its own or, if atomic, all or none. Raises as `transfer` does."""
+    policy.require(viewer, Right.TRANSFER)
     if not 1 <= len(asked) <= MAX_BATCH:
         message = f"A batch holds 1 to {MAX_BATCH} transfers; this one has {len(asked)}."
         return BatchResult((), (Refusal(RefusalCode.INVALID_INPUT, message, ("input", "transfers")),))
@@ -146,8 +150,7 @@ async def transfer_batch(ledger: Ledger, viewer: Viewer, asked: Sequence[Transfe
 
 async def deposit(ledger: Ledger, viewer: Viewer, asked: DepositInput) -> TransferResult:
     """Bring money in from the currency's system wallet. Raises Forbidden for all but administrators, else as `transfer`."""
-    if not viewer.is_admin:
-        raise Forbidden
+    policy.require(viewer, Right.DEPOSIT)
     path = ("input",)
     receiver_id = ids.decode("wal", asked.wallet_id)
     terms = _terms(ledger, asked, path)
