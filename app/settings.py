@@ -87,6 +87,18 @@ class Settings(BaseSettings):
     )
     transfer_commit_limit: int = Field(500, ge=1, le=2000, description="Transfers settled in one database transaction.")
 
+    quota_transfers_per_minute: int | None = Field(
+        None, ge=0, description="Transfers that complete for one user in a minute. Unset: no limit but a user's own."
+    )
+    quota_transfers_per_day: int | None = Field(
+        None, ge=0, description="Transfers that complete for one user in a day (UTC). Unset: no limit but a user's own."
+    )
+    quota_amounts_per_day: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="What one user may move in a day (UTC), by currency, such as `USD=5000.00,JPY=700000`. `paycore quota` "
+        "sets other limits for a user.",
+    )
+
     max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest HTTP request body.")
     body_timeout_seconds: float = Field(10.0, gt=0, description="An HTTP request body that takes longer is refused with 408.")
     max_connections: int = Field(
@@ -140,7 +152,7 @@ class Settings(BaseSettings):
         """Where the API is reached from this machine."""
         return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "quota_amounts_per_day", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -23,6 +23,7 @@ from app.records import Entry, Transaction, TransactionType, Wallet, WalletKind
 from app.services.group_commit import GroupCommit
 from app.services.input_rules import idempotency_key_refusal, text_refusal
 from app.services.ledger import NO_ID_YET, NO_TIME_YET, Member, Outcome, TransferRequest, Unit, settle
+from app.services.quotas import general_limits
 from app.services.refusals import wallet_not_found
 from app.services.settlement import Settler
 from app.settings import Settings
@@ -88,8 +89,10 @@ class Ledger:
         self.exponents = {code: currency.exponent for code, currency in currencies.items()}
         self._system_wallets: dict[str, UUID] = {}
 
+        limits = general_limits(settings, currencies)
+
         def settler() -> Settler:
-            return Settler(lambda: connect(settings), clock, self.exponents, settings.request_timeout_seconds)
+            return Settler(lambda: connect(settings), clock, self.exponents, settings.request_timeout_seconds, limits)
 
         self.group_commit = GroupCommit(
             settler(),
@@ -148,8 +151,8 @@ async def transfer_batch(ledger: Ledger, viewer: Viewer, asked: Sequence[Transfe
     return BatchResult(tuple(map(_result, outcomes)))
 
 
-async def deposit(ledger: Ledger, viewer: Viewer, asked: DepositInput) -> TransferResult:
-    """Bring money in from the currency's system wallet. Raises Forbidden for all but administrators, else as `transfer`."""
+async def deposit(ledger: Ledger, viewer: Viewer, asked: DepositInput, *, request_id: str | None = None) -> TransferResult:
+    """Bring money in from the currency's system wallet, with a record for the audit log. Raises as `transfer` does."""
     policy.require(viewer, Right.DEPOSIT)
     path = ("input",)
     receiver_id = ids.decode("wal", asked.wallet_id)
@@ -160,7 +163,7 @@ async def deposit(ledger: Ledger, viewer: Viewer, asked: DepositInput) -> Transf
         return TransferResult(None, replayed=False, refusals=(wallet_not_found((*path, "walletId")),))
     sender_id = await ledger.deposits_wallet(asked.currency)
     request = _request(viewer, asked, terms, wallets=(sender_id, receiver_id), path=path)
-    (outcome,) = await ledger.settle(Unit((request,)))
+    (outcome,) = await ledger.settle(Unit((request._replace(request_id=request_id),)))
     return _result(outcome)
 
 
