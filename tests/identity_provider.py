@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -27,12 +27,12 @@ class KeyPair:
 
     def published(self, **changes: Any) -> dict[str, Any]:
         """The public half, as a JWKS lists it."""
-        turn = {"RS256": RSAAlgorithm, "ES256": ECAlgorithm, "EdDSA": OKPAlgorithm}[self.algorithm]
+        turn: Any = {"RS256": RSAAlgorithm, "ES256": ECAlgorithm, "EdDSA": OKPAlgorithm}[self.algorithm]
         entry: dict[str, Any] = json.loads(turn.to_jwk(self.private.public_key()))
         entry.pop("key_ops", None)
         return {**entry, "kid": self.kid, "use": "sig", "alg": self.algorithm, **changes}
 
-    def sign(self, header: dict[str, Any] | None = None, **claims: Any) -> str:
+    def sign(self, header: Mapping[str, Any] | None = None, /, **claims: Any) -> str:
         """A token that is good for an hour, but for what is given; None leaves a claim out."""
         body = {"sub": "alice", "iss": ISSUER, "aud": AUDIENCE, "exp": datetime.now(UTC) + timedelta(hours=1), **claims}
         body = {name: value for name, value in body.items() if value is not None}

@@ -190,7 +190,7 @@ async def test_an_ended_token_is_told_so(published_settings: Settings) -> None:
         # Clocks differ: a token that has just ended, or is about to begin, is good for a little while.
         skew = timedelta(seconds=published_settings.jwt_clock_skew_seconds - 10)
         for claims in ({"exp": datetime.now(UTC) - skew}, {"nbf": datetime.now(UTC) + skew}):
-            await verify_published(RSA.sign(**claims), keys, published_settings)
+            await verify_published(RSA.sign(None, **claims), keys, published_settings)
 
 
 @pytest.mark.parametrize(
@@ -220,14 +220,14 @@ async def test_role_and_scopes_make_the_rights(
     published_settings: Settings, claims: dict[str, Any], rights: frozenset[Right]
 ) -> None:
     async with known(published_settings) as keys:
-        assert (await verify_published(ED.sign(**claims), keys, published_settings)).rights == rights
+        assert (await verify_published(ED.sign(None, **claims), keys, published_settings)).rights == rights
 
 
 async def test_the_role_may_stand_in_another_claim(bare: Settings, idp: Provider) -> None:
     other = with_jwks(bare, jwks_url=idp.url, jwt_role_claim="https://example.com/roles")
     async with known(other) as keys:
         assert (await verify_published(ED.sign(role="admin"), keys, other)).rights == rights_of(None, None)
-        named = ED.sign(**{"https://example.com/roles": ["admin"]})
+        named = ED.sign(None, **{"https://example.com/roles": ["admin"]})
         assert (await verify_published(named, keys, other)).rights == frozenset(Right)
 
 
@@ -383,7 +383,7 @@ def test_where_a_provider_issues_tokens_nobody_else_does(published_settings: Set
         mint_token("alice", published_settings)
 
 
-PRODUCTION = {
+PRODUCTION: dict[str, Any] = {
     "environment": "production",
     "database_url": "postgresql://db/x",
     "redis_url": "redis://r",
