@@ -118,8 +118,18 @@ class Settings(BaseSettings):
     max_query_tokens: int = Field(5000, ge=100, description="Longest GraphQL document, in tokens.")
     max_query_aliases: int = Field(100, ge=1, description="Aliases in one GraphQL document.")
 
-    wallet_party_per_minute: int = Field(
-        60, ge=1, description="How often one user may ask, in each API process, whom a wallet id belongs to."
+    wallet_party_per_minute: int = Field(60, ge=1, description="How often one user may ask whom a wallet id belongs to.")
+    requests_per_user_per_second: int | None = Field(
+        None,
+        ge=0,
+        description="Requests, and operations on a WebSocket, of one user, over 10 seconds. 0: no limit. Unset: 100 in "
+        "production, no limit elsewhere.",
+    )
+    requests_per_address_per_second: int | None = Field(
+        None,
+        ge=0,
+        description="Requests from one address (IPv6: one /64), over 10 seconds. 0: no limit. Unset: 1000 in production, no "
+        "limit elsewhere. Behind a proxy this needs PAYCORE_TRUSTED_PROXIES: else all clients have the proxy's address.",
     )
 
     connection_init_timeout_seconds: float = Field(

@@ -72,7 +72,7 @@ class Query:
     @strawberry.field(description="Whom a transfer to this wallet would reach: ask before sending. Null if none; rate limited.")
     async def wallet_party(self, info: Info, wallet_id: strawberry.ID) -> WalletParty | None:
         context = info.context
-        context.services.party_lookups.check(context.viewer.user_id)
+        context.services.party_lookups.check(context.viewer.user_id.hex)
         party = await reading.find_party(context.services.engine, context.viewer, wallet_id)
         return None if party is None else WalletParty.of(party)
 

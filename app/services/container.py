@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.clock import Clock
 from app.money import Currency
-from app.rate_limit import RateLimit
+from app.rate_limit import RateLimit, RequestRates
 from app.services.identity import Identities
 from app.services.live import LiveUpdates
 from app.services.transfers import Ledger
@@ -28,3 +28,4 @@ class Services:
     ledger: Ledger
     live: LiveUpdates
     party_lookups: RateLimit
+    rates: RequestRates
