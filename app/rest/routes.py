@@ -19,6 +19,7 @@ from app.auth import Viewer, bearer_token
 from app.db.failures import is_unavailable
 from app.errors import BadUserInput, Internal, NotFound, Refusal, RefusalCode, RequestError, Unauthenticated, Unavailable
 from app.money import is_plain_decimal
+from app.privacy import withhold_values
 from app.rest.openapi import DESCRIPTION
 from app.rest.query import page_request, transaction_filter
 from app.rest.views import page_view, transaction_view, wallet_view
@@ -238,7 +239,8 @@ async def _on_disconnect(_request: Request, _error: Exception) -> Response:
 async def _on_any_error(request: Request, error: Exception) -> Response:
     """A fault of ours. Starlette raises it again for the server to log; here is which request it was."""
     request_id = request.scope.get("state", {}).get("request_id", "")
-    logger.error("request %s failed: %s %s: %s", request_id, request.method, request.url.path, type(error).__name__)
+    logger.error("request %s failed: %s %r: %s", request_id, request.method, request.scope["path"], type(error).__name__)
+    withhold_values(error)
     response = await _on_request_error(request, Internal())
     # Sent from outside of all middleware, which would have added it.
     response.headers["x-request-id"] = request_id
