@@ -1,22 +1,29 @@
-"""Who is asking: bearer tokens (JWT, HS256) and the viewer that they stand for."""
+"""Who is asking: bearer tokens (JWT) and the viewer that they stand for.
+
+A token is signed with this installation's secret (HS256), or with a key that an identity provider publishes (see
+`app/jwks.py`): never either. Which algorithm verifies it is the key's to say; a token's own header never chooses.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import jwt
 
-from app.errors import TokenExpired, Unauthenticated
+from app.errors import ConfigurationError, TokenExpired, Unauthenticated
+from app.jwks import SigningKey, SigningKeys
+from app.policy import Right, Role, rights_of
 from app.settings import Settings
 
 ALGORITHM = "HS256"
-"""Pinned: a token's own header never chooses."""
+"""Of tokens that are signed with the installation's own secret."""
 
 MAX_TOKEN_LENGTH = 8192
 MAX_SUBJECT_LENGTH = 255
-_ADMIN = "admin"
+_INVALID = "The bearer token is invalid."
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,56 +31,129 @@ class Claims:
     """What a verified token says."""
 
     subject: str
-    is_admin: bool
+    rights: frozenset[Right]
     expires_at: datetime
     """With the leeway for clocks that differ."""
+    key: SigningKey | None = None
+    """The published key that it was verified with; None where it was the installation's secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """The user behind a request, and what their token lets them do."""
+    """The user behind a request, and what their token lets them do: `app/policy.py` says what that means."""
 
     user_id: UUID
     subject: str
-    is_admin: bool
+    rights: frozenset[Right]
     expires_at: datetime
     """When the token ends; a long-lived connection ends with it."""
+    key: SigningKey | None = None
+    """The published key that vouches for the token, as long as it is published."""
 
 
-def mint_token(subject: str, settings: Settings, *, role: str | None = None, lifetime: timedelta = timedelta(days=30)) -> str:
-    """A token that this installation accepts."""
+def mint_token(
+    subject: str,
+    settings: Settings,
+    *,
+    role: str | None = None,
+    scope: str | None = None,
+    lifetime: timedelta = timedelta(days=30),
+) -> str:
+    """A token that this installation accepts. Raises ConfigurationError where an identity provider issues them."""
+    if settings.uses_jwks:
+        raise ConfigurationError("Tokens come from your identity provider: PAYCORE_JWKS_URL or PAYCORE_JWKS_FILE is set.")
     now = datetime.now(UTC)
     claims: dict[str, object] = {"sub": subject, "iat": now, "exp": now + lifetime}
+    if settings.jwt_issuer is not None:
+        claims["iss"] = settings.jwt_issuer
+    if settings.jwt_audience is not None:
+        claims["aud"] = settings.jwt_audience
     if role is not None:
-        claims["role"] = role
+        claims[settings.jwt_role_claim] = role
+    if scope is not None:
+        claims["scope"] = scope
     return jwt.encode(claims, settings.jwt_secret.get_secret_value(), algorithm=ALGORITHM)
 
 
 def verify_token(token: str, settings: Settings) -> Claims:
-    """The claims of a valid token. Raises Unauthenticated, which tells expired from invalid and nothing else."""
+    """The claims of a valid token that is signed with the installation's secret.
+
+    Raises Unauthenticated, which tells expired from invalid and nothing else.
+    """
+    assert not settings.uses_jwks, "exactly one way to verify tokens is in force"
+    return _claims(token, settings.jwt_secret.get_secret_value(), ALGORITHM, settings)
+
+
+async def verify_published(token: str, keys: SigningKeys, settings: Settings) -> Claims:
+    """The claims of a valid token that is signed with a published key.
+
+    Raises Unauthenticated as `verify_token` does, and Unavailable where no keys are known that are fresh enough.
+    """
     if len(token) > MAX_TOKEN_LENGTH:
-        raise Unauthenticated("The bearer token is invalid.")
+        raise Unauthenticated(_INVALID)
+    try:
+        header = jwt.get_unverified_header(token)
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        raise Unauthenticated(_INVALID) from None
+    kid, algorithm = header.get("kid"), header.get("alg")
+    if not isinstance(kid, str) or not isinstance(algorithm, str):
+        raise Unauthenticated(_INVALID)
+    key = await keys.find(kid)
+    # Said by the key, and only compared with the token: what is asked for by name is never what verifies.
+    if key is None or key.algorithm != algorithm:
+        raise Unauthenticated(_INVALID)
+    return _claims(token, key.public_key, key.algorithm, settings, key)
+
+
+def _claims(token: str, secret_or_key: Any, algorithm: str, settings: Settings, key: SigningKey | None = None) -> Claims:
+    if len(token) > MAX_TOKEN_LENGTH:
+        raise Unauthenticated(_INVALID)
+    required = ["sub", "exp"]
+    if settings.jwt_issuer is not None:
+        required.append("iss")
+    if settings.jwt_audience is not None:
+        required.append("aud")
     try:
         claims = jwt.decode(
             token,
-            settings.jwt_secret.get_secret_value(),
-            algorithms=[ALGORITHM],
+            secret_or_key,
+            algorithms=[algorithm],
+            issuer=settings.jwt_issuer,
+            audience=settings.jwt_audience,
             leeway=settings.jwt_clock_skew_seconds,
-            # Issuer and audience come with JWKS; a symmetric secret is shared by one installation alone.
-            options={"require": ["sub", "exp"], "verify_aud": False},
+            # Without an audience of our own there is nothing to compare a token's with: a symmetric secret is shared by
+            # one installation alone.
+            options={"require": required, "verify_aud": settings.jwt_audience is not None},
         )
+        expires_at = datetime.fromtimestamp(claims["exp"] + settings.jwt_clock_skew_seconds, UTC)
+        role, scopes = _role(claims.get(settings.jwt_role_claim)), _scopes(claims.get("scope"))
     except jwt.ExpiredSignatureError:
         raise TokenExpired from None
-    except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError):
-        raise Unauthenticated("The bearer token is invalid.") from None
+    except (jwt.PyJWTError, ValueError, TypeError, OverflowError, OSError, RecursionError):
+        raise Unauthenticated(_INVALID) from None
     subject = claims["sub"]
     if not 1 <= len(subject) <= MAX_SUBJECT_LENGTH or not _is_storable(subject):
         raise Unauthenticated("The bearer token's subject is not usable.")
-    try:
-        expires_at = datetime.fromtimestamp(claims["exp"] + settings.jwt_clock_skew_seconds, UTC)
-    except (OverflowError, ValueError, OSError, TypeError):
-        raise Unauthenticated("The bearer token is invalid.") from None
-    return Claims(subject=subject, is_admin=claims.get("role") == _ADMIN, expires_at=expires_at)
+    return Claims(subject, rights_of(role, scopes), expires_at, key)
+
+
+def _role(claim: object) -> Role | None:
+    """The most that a claim of one name, or of several, makes of its bearer. Raises TypeError for any other shape."""
+    names = [claim] if isinstance(claim, str) else [] if claim is None else claim
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise TypeError(claim)
+    if not names:
+        return None
+    return next((role for role in (Role.ADMIN, Role.SUPPORT) if role in names), Role.USER)
+
+
+def _scopes(claim: object) -> frozenset[str] | None:
+    """The scopes of a space separated claim (RFC 8693, section 4.2). Raises TypeError for any other shape."""
+    if claim is None:
+        return None
+    if not isinstance(claim, str):
+        raise TypeError(claim)
+    return frozenset(claim.split())
 
 
 def bearer_token(header: str | None) -> str | None:

@@ -29,6 +29,7 @@ from app.outbox_relay import run_relay
 from app.schema.build import sdl
 from app.services import demo
 from app.services.outbox import describe_outbox
+from app.services.quotas import QuotaChange, describe_quota, set_quota
 from app.services.verification import verify as verify_ledger
 from app.serving import serve as run_server
 from app.settings import Settings, load_settings
@@ -51,6 +52,7 @@ class Role(StrEnum):
     """Roles that a token can carry."""
 
     ADMIN = "admin"
+    SUPPORT = "support"
 
 
 @app.command()
@@ -132,13 +134,44 @@ def seed() -> None:
 def token(
     subject: Annotated[str, typer.Argument(help="Whom the token speaks for: its `sub`.")],
     role: Annotated[Role | None, typer.Option(help="What it may do beyond an ordinary user.")] = None,
+    scope: Annotated[str | None, typer.Option(help="Limits it to these scopes, separated by spaces.")] = None,
     days: Annotated[int, typer.Option(min=1, max=3650, help="How long it lasts.")] = 30,
 ) -> None:
     """Print a bearer token for a user, and nothing else."""
     settings = load_settings()
     if not 1 <= len(subject) <= MAX_SUBJECT_LENGTH:
         raise ConfigurationError(f"A subject has 1 to {MAX_SUBJECT_LENGTH} characters.")
-    typer.echo(mint_token(subject, settings, role=None if role is None else role.value, lifetime=timedelta(days=days)))
+    typer.echo(mint_token(subject, settings, role=role and role.value, scope=scope, lifetime=timedelta(days=days)))
+
+
+quota = typer.Typer(
+    help="What one user may move: limits of their own, in place of the general ones of the settings.", no_args_is_help=True
+)
+app.add_typer(quota, name="quota")
+
+
+@quota.command("show")
+def quota_show(subject: Annotated[str, typer.Argument(help="The user: their tokens' `sub`.")]) -> None:
+    """Show a user's own limits, and what is used of them."""
+    for line in _run(describe_quota(_with_running_servers(load_settings()), subject)):
+        typer.echo(line)
+
+
+@quota.command("set")
+def quota_set(
+    subject: Annotated[str, typer.Argument(help="The user: their tokens' `sub`.")],
+    *,
+    reason: Annotated[str, typer.Option(help="For the audit log.")],
+    per_minute: Annotated[int | None, typer.Option(min=0, help="Transfers in a minute.")] = None,
+    per_day: Annotated[int | None, typer.Option(min=0, help="Transfers in a day.")] = None,
+    amount: Annotated[list[str] | None, typer.Option(help="What may move in a day, such as USD=100.00; may be repeated.")] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="First take all limits of the user's own away.")] = False,
+) -> None:
+    """Change a user's limits, from the next transfer on. The database's user must own the tables."""
+    change = QuotaChange(per_minute, per_day, tuple(amount or ()), clear=clear)
+    settings = _with_running_servers(load_settings())
+    _run(set_quota(settings, subject, change, reason))
+    quota_show(subject)
 
 
 @app.command()

@@ -19,8 +19,11 @@ from app import dashboard, health
 from app.clock import Clock, system_clock
 from app.db.engine import create_engine
 from app.http_limits import BodyLimit, RequestId
+from app.jwks import SigningKeys
 from app.pubsub import PubSub
-from app.rate_limit import RateLimit
+from app.rate_limit import RateLimit, RequestRates
+from app.rate_limit_http import RequestRateLimit
+from app.rate_limit_sharing import RateLimitSharing
 from app.redis_backend import redis_url
 from app.rest import demo
 from app.rest import routes as rest
@@ -86,11 +89,15 @@ def _middleware(settings: Settings) -> list[Middleware]:
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "POST"],
                 allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id"],
-                expose_headers=["X-Request-Id", "Retry-After"],
+                expose_headers=["X-Request-Id", "Retry-After", "RateLimit", "RateLimit-Policy"],
                 max_age=600,
             )
         )
-    return [*chain, Middleware(BodyLimit, limit=settings.max_body_bytes, seconds=settings.body_timeout_seconds)]
+    return [
+        *chain,
+        Middleware(RequestRateLimit),
+        Middleware(BodyLimit, limit=settings.max_body_bytes, seconds=settings.body_timeout_seconds),
+    ]
 
 
 def create_process_app() -> Starlette:
@@ -130,9 +137,17 @@ async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tu
         pubsub = PubSub(redis_url(settings), buffer=settings.subscriber_buffer)
         await pubsub.connect()
         stack.push_async_callback(pubsub.disconnect)
+        keys = SigningKeys(settings) if settings.uses_jwks else None
+        if keys is not None:
+            await keys.start()
+            stack.push_async_callback(keys.stop)
         live = LiveUpdates(engine, pubsub, settings)
         await live.start()
         stack.push_async_callback(live.stop)
+        rates, party_lookups = RequestRates(settings), RateLimit(settings.wallet_party_per_minute, 60, name="party")
+        sharing = RateLimitSharing(redis_url(settings), [*rates.limits, party_lookups])
+        await sharing.start()
+        stack.push_async_callback(sharing.stop)
         lives = None if settings.environment == "production" else Lives()
         ledger = Ledger(engine, settings, currencies, clock, observe=None if lives is None else lives.committed)
         await ledger.start()
@@ -149,10 +164,11 @@ async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tu
                 clock=clock,
                 engine=engine,
                 currencies=currencies,
-                identities=Identities(engine, settings, clock),
+                identities=Identities(engine, settings, clock, keys),
                 ledger=ledger,
                 live=live,
-                party_lookups=RateLimit(settings.wallet_party_per_minute, 60),
+                party_lookups=party_lookups,
+                rates=rates,
                 demo=tools,
             ),
             pubsub,

@@ -1,35 +1,116 @@
-"""How often one may ask: a fixed window for each caller, in this process's memory."""
+"""How often one may ask: fixed windows for each caller, counted here and shared between processes by what is told.
+
+Counting never waits for anything. `app/rate_limit_sharing.py` tells the other processes of callers who ask a lot, and
+learns what those have counted; a caller far below the limit is nobody else's news.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv6Network
 from math import ceil
+from uuid import UUID
 
-from app.clock import monotonic
 from app.errors import RateLimited
+from app.settings import Settings
 
 _REMEMBERED = 100_000
 """Callers counted at once; past that the window starts anew for all, which errs on the generous side."""
+_TELL_PAST_SHARE = 8
+"""What is told to other processes: callers who have used an eighth of their limit in this one."""
+_REQUESTS_SECONDS = 10
+"""Limits on requests are told per second and hold over ten: a page that loads asks for much at once."""
+_IN_PRODUCTION = {"user": 100, "address": 1000}
+"""Requests in a second where the settings say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a caller stands after one more call."""
+
+    remaining: int
+    reset_seconds: int
+    """Until the window ends and the limit is whole again."""
 
 
 class RateLimit:
-    """At most `limit` calls of each caller in `window_seconds`."""
+    """At most `limit` calls of each caller in `window_seconds`, over all processes that share what they count.
 
-    def __init__(self, limit: int, window_seconds: float, *, now: Callable[[], float] = monotonic) -> None:
-        self._limit = limit
-        self._window_seconds = window_seconds
+    Windows are those of the wall clock, the same for every process.
+    """
+
+    def __init__(self, limit: int, window_seconds: float, *, name: str = "", now: Callable[[], float] = time.time) -> None:
+        self.limit = limit
+        self.window_seconds = window_seconds
+        self.name = name
         self._now = now
+        self._tell_from = max(1, limit // _TELL_PAST_SHARE)
         self._window = -1
-        self._counts: dict[object, int] = {}
+        self._counted: dict[str, int] = {}
+        self._told: dict[str, int] = {}
+        self._elsewhere: dict[str, int] = {}
 
-    def check(self, caller: object) -> None:
+    def check(self, caller: str) -> Standing:
         """Count one call. Raises RateLimited, with the seconds to wait, past the limit."""
         now = self._now()
-        window = int(now // self._window_seconds)
-        if window != self._window or len(self._counts) >= _REMEMBERED:
+        window = int(now // self.window_seconds)
+        if window != self._window or len(self._counted) >= _REMEMBERED:
             self._window = window
-            self._counts = {}
-        count = self._counts.get(caller, 0) + 1
-        if count > self._limit:
-            raise RateLimited(ceil((window + 1) * self._window_seconds - now))
-        self._counts[caller] = count
+            self._counted, self._told, self._elsewhere = {}, {}, {}
+        here = self._counted.get(caller, 0) + 1
+        used = here + self._elsewhere.get(caller, 0)
+        reset_seconds = ceil((window + 1) * self.window_seconds - now)
+        if used > self.limit:
+            raise RateLimited(reset_seconds)
+        self._counted[caller] = here
+        return Standing(self.limit - used, reset_seconds)
+
+    def untold(self) -> tuple[int, dict[str, int]]:
+        """The present window, and the calls in it that other processes have yet to hear of, by caller."""
+        news = {caller: count - self._told.get(caller, 0) for caller, count in self._counted.items() if count >= self._tell_from}
+        return self._window, {caller: count for caller, count in news.items() if count}
+
+    def learn(self, window: int, told: Mapping[str, int], totals: Iterable[int]) -> None:
+        """What all processes together have counted, now that they have been told of these calls."""
+        if window != self._window:
+            return
+        for (caller, count), total in zip(told.items(), totals, strict=True):
+            self._told[caller] = self._told.get(caller, 0) + count
+            self._elsewhere[caller] = max(0, total - self._told[caller])
+
+
+class RequestRates:
+    """The limits on requests; None where there is none."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.user = _limit(settings, "user", settings.requests_per_user_per_second)
+        self.address = _limit(settings, "address", settings.requests_per_address_per_second)
+
+    @property
+    def limits(self) -> list[RateLimit]:
+        """Those that there are."""
+        return [limit for limit in (self.user, self.address) if limit is not None]
+
+    def check_user(self, user_id: UUID) -> Standing | None:
+        """Count one request or operation. Raises RateLimited."""
+        return None if self.user is None else self.user.check(user_id.hex)
+
+    def check_address(self, address: str) -> Standing | None:
+        """Count one request. Raises RateLimited. Whoever has an IPv6 address has 2^64 of them: those count as one."""
+        if self.address is None:
+            return None
+        return self.address.check(_network(address) if ":" in address else address)
+
+
+def _limit(settings: Settings, name: str, per_second: int | None) -> RateLimit | None:
+    chosen = per_second if per_second is not None else _IN_PRODUCTION[name] if settings.environment == "production" else 0
+    return RateLimit(chosen * _REQUESTS_SECONDS, _REQUESTS_SECONDS, name=name) if chosen else None
+
+
+def _network(address: str) -> str:
+    try:
+        return str(IPv6Network((address.partition("%")[0], 64), strict=False).network_address)
+    except ValueError:
+        return address

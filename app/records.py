@@ -128,3 +128,17 @@ class Entry(NamedTuple):
     def id(self) -> UUID:
         """Derived, never stored."""
         return ids.entry_id(self.transaction_id, self.leg)
+
+
+class AuditRecord(NamedTuple):
+    """What an administrator did with a ledger's wallet. `before` and `after` are JSON objects, as text."""
+
+    id: UUID
+    actor_id: UUID
+    action: str
+    subject_id: UUID
+    before: str
+    after: str
+    reason: str | None
+    request_id: str | None
+    created_at: datetime

@@ -50,6 +50,28 @@ class Settings(BaseSettings):
     jwt_secret: SecretStr = Field(
         SecretStr(DEMO_JWT_SECRET), description="Signs and verifies bearer tokens (HS256); at least 32 bytes."
     )
+    jwks_url: str | None = Field(
+        None,
+        description="Where the identity provider publishes the keys of its tokens (RS256, ES256, EdDSA); `https://` in "
+        "production. In place of PAYCORE_JWT_SECRET.",
+    )
+    jwks_file: Path | None = Field(None, description="The same as a file, in place of PAYCORE_JWKS_URL.")
+    jwks_refresh_seconds: float = Field(300, ge=1, description="How often the published keys are read.")
+    jwks_max_age_seconds: float = Field(
+        21_600,
+        ge=1,
+        description="How long keys are believed while their source cannot be read. Past it every token answers UNAVAILABLE.",
+    )
+    jwks_unknown_key_seconds: float = Field(
+        10, ge=0, description="A token that names an unknown key makes the keys be read at once, but no more often than this."
+    )
+    jwt_issuer: str | None = Field(None, min_length=1, description="`iss` that tokens must have. Production with JWKS needs it.")
+    jwt_audience: str | None = Field(
+        None, min_length=1, description="`aud` that tokens must have. Production with JWKS needs it."
+    )
+    jwt_role_claim: str = Field(
+        "role", min_length=1, description="The claim that makes somebody `admin` or `support`: one name, or a list of names."
+    )
     jwt_clock_skew_seconds: int = Field(30, ge=0, le=300, description="Leeway for a token's `exp` and `nbf`.")
 
     request_timeout_seconds: float = Field(
@@ -64,6 +86,18 @@ class Settings(BaseSettings):
         5000, ge=1, description="Transfers that may wait in one process; one more is refused as UNAVAILABLE."
     )
     transfer_commit_limit: int = Field(500, ge=1, le=2000, description="Transfers settled in one database transaction.")
+
+    quota_transfers_per_minute: int | None = Field(
+        None, ge=0, description="Transfers that complete for one user in a minute. Unset: no limit but a user's own."
+    )
+    quota_transfers_per_day: int | None = Field(
+        None, ge=0, description="Transfers that complete for one user in a day (UTC). Unset: no limit but a user's own."
+    )
+    quota_amounts_per_day: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="What one user may move in a day (UTC), by currency, such as `USD=5000.00,JPY=700000`. `paycore quota` "
+        "sets other limits for a user.",
+    )
 
     max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest HTTP request body.")
     body_timeout_seconds: float = Field(10.0, gt=0, description="An HTTP request body that takes longer is refused with 408.")
@@ -93,8 +127,18 @@ class Settings(BaseSettings):
     max_query_tokens: int = Field(5000, ge=100, description="Longest GraphQL document, in tokens.")
     max_query_aliases: int = Field(100, ge=1, description="Aliases in one GraphQL document.")
 
-    wallet_party_per_minute: int = Field(
-        60, ge=1, description="How often one user may ask, in each API process, whom a wallet id belongs to."
+    wallet_party_per_minute: int = Field(60, ge=1, description="How often one user may ask whom a wallet id belongs to.")
+    requests_per_user_per_second: int | None = Field(
+        None,
+        ge=0,
+        description="Requests, and operations on a WebSocket, of one user, over 10 seconds. 0: no limit. Unset: 100 in "
+        "production, no limit elsewhere.",
+    )
+    requests_per_address_per_second: int | None = Field(
+        None,
+        ge=0,
+        description="Requests from one address (IPv6: one /64), over 10 seconds. 0: no limit. Unset: 1000 in production, no "
+        "limit elsewhere. Behind a proxy this needs PAYCORE_TRUSTED_PROXIES: else all clients have the proxy's address.",
     )
 
     connection_init_timeout_seconds: float = Field(
@@ -126,11 +170,16 @@ class Settings(BaseSettings):
         return self.environment != "production" if self.graphiql is None else self.graphiql
 
     @property
+    def uses_jwks(self) -> bool:
+        """Whether tokens are signed with published keys. Else with this installation's secret."""
+        return self.jwks_url is not None or self.jwks_file is not None
+
+    @property
     def base_url(self) -> str:
         """Where the API is reached from this machine."""
         return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "quota_amounts_per_day", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -142,6 +191,7 @@ class Settings(BaseSettings):
         secret = self.jwt_secret.get_secret_value()
         if len(secret.encode()) < _MIN_SECRET_BYTES:
             raise ValueError(f"PAYCORE_JWT_SECRET needs at least {_MIN_SECRET_BYTES} bytes")
+        self._check_identity()
         for origin in self.cors_origins:
             if not _ORIGIN.fullmatch(origin):
                 raise ValueError("PAYCORE_CORS_ORIGINS must be origins such as https://app.example.com, without a path, and no *")
@@ -155,8 +205,27 @@ class Settings(BaseSettings):
             self._check_production(secret)
         return self
 
+    def _check_identity(self) -> None:
+        """Exactly one way to verify tokens."""
+        if not self.uses_jwks:
+            return
+        if self.jwks_url is not None and self.jwks_file is not None:
+            raise ValueError("set one of PAYCORE_JWKS_URL and PAYCORE_JWKS_FILE")
+        if "jwt_secret" in self.model_fields_set:
+            raise ValueError("set PAYCORE_JWT_SECRET or JWKS, not both: a token must have one way to be verified")
+        if self.jwks_max_age_seconds < self.jwks_refresh_seconds:
+            raise ValueError("PAYCORE_JWKS_MAX_AGE_SECONDS must not be below PAYCORE_JWKS_REFRESH_SECONDS")
+        url = self.jwks_url or "https://"
+        if not url.startswith(("https://", "http://")):
+            raise ValueError("PAYCORE_JWKS_URL must start with https://")
+        if self.environment == "production":
+            if not url.startswith("https://"):
+                raise ValueError("production reads PAYCORE_JWKS_URL over https:// alone")
+            if self.jwt_issuer is None or self.jwt_audience is None:
+                raise ValueError("production with JWKS needs PAYCORE_JWT_ISSUER and PAYCORE_JWT_AUDIENCE")
+
     def _check_production(self, secret: str) -> None:
-        if secret == DEMO_JWT_SECRET:
+        if secret == DEMO_JWT_SECRET and not self.uses_jwks:
             raise ValueError("production needs a PAYCORE_JWT_SECRET (or _FILE) of its own: the demo secret is public")
         if self.supervisor_home is not None:
             raise ValueError("PAYCORE_SUPERVISOR_HOME belongs to `paycore dev`; production has no use for it")

@@ -287,14 +287,16 @@ CREATE TABLE public.alembic_version (
 
 CREATE TABLE public.audit_log (
     id uuid NOT NULL,
-    actor_id uuid NOT NULL,
+    actor_id uuid,
     action text NOT NULL,
     subject_id uuid NOT NULL,
     before jsonb NOT NULL,
     after jsonb NOT NULL,
-    reason text NOT NULL,
+    reason text,
     request_id text,
     created_at timestamp with time zone NOT NULL,
+    operator text,
+    CONSTRAINT audit_log_one_actor CHECK (((actor_id IS NULL) <> (operator IS NULL))),
     CONSTRAINT audit_log_reason_length CHECK (((char_length(reason) >= 1) AND (char_length(reason) <= 280)))
 );
 
@@ -366,6 +368,38 @@ CREATE TABLE public.outbox_parked (
     payload json NOT NULL,
     parked_at timestamp with time zone NOT NULL,
     reason text NOT NULL
+);
+
+
+--
+-- Name: quota_amounts; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.quota_amounts (
+    user_id uuid NOT NULL,
+    currency text NOT NULL,
+    amount_per_day bigint,
+    day date DEFAULT '1970-01-01'::date NOT NULL,
+    day_amount numeric DEFAULT 0 NOT NULL,
+    CONSTRAINT quota_amounts_count_not_negative CHECK ((day_amount >= (0)::numeric)),
+    CONSTRAINT quota_amounts_limit_not_negative CHECK ((amount_per_day >= 0))
+);
+
+
+--
+-- Name: quotas; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.quotas (
+    user_id uuid NOT NULL,
+    transfers_per_minute bigint,
+    transfers_per_day bigint,
+    minute timestamp with time zone DEFAULT '1970-01-01 00:00:00+00'::timestamp with time zone NOT NULL,
+    minute_transfers bigint DEFAULT 0 NOT NULL,
+    day date DEFAULT '1970-01-01'::date NOT NULL,
+    day_transfers bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT quotas_counts_not_negative CHECK (((minute_transfers >= 0) AND (day_transfers >= 0))),
+    CONSTRAINT quotas_limits_not_negative CHECK (((transfers_per_minute >= 0) AND (transfers_per_day >= 0)))
 );
 
 
@@ -512,6 +546,22 @@ ALTER TABLE ONLY public.outbox_parked
 
 ALTER TABLE ONLY public.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: quota_amounts quota_amounts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.quota_amounts
+    ADD CONSTRAINT quota_amounts_pkey PRIMARY KEY (user_id, currency);
+
+
+--
+-- Name: quotas quotas_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.quotas
+    ADD CONSTRAINT quotas_pkey PRIMARY KEY (user_id);
 
 
 --
@@ -711,6 +761,30 @@ ALTER TABLE ONLY public.audit_log
 
 
 --
+-- Name: quota_amounts quota_amounts_currency_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.quota_amounts
+    ADD CONSTRAINT quota_amounts_currency_fkey FOREIGN KEY (currency) REFERENCES public.currencies(code);
+
+
+--
+-- Name: quota_amounts quota_amounts_quota_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.quota_amounts
+    ADD CONSTRAINT quota_amounts_quota_fkey FOREIGN KEY (user_id) REFERENCES public.quotas(user_id);
+
+
+--
+-- Name: quotas quotas_user_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.quotas
+    ADD CONSTRAINT quotas_user_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
+
+
+--
 -- Name: wallet_openings wallet_openings_owner_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -845,6 +919,83 @@ GRANT INSERT(payload) ON TABLE public.outbox TO paycore_app;
 --
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.outbox_parked TO paycore_app;
+
+
+--
+-- Name: TABLE quota_amounts; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.quota_amounts TO paycore_app;
+
+
+--
+-- Name: COLUMN quota_amounts.user_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(user_id) ON TABLE public.quota_amounts TO paycore_app;
+
+
+--
+-- Name: COLUMN quota_amounts.currency; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(currency) ON TABLE public.quota_amounts TO paycore_app;
+
+
+--
+-- Name: COLUMN quota_amounts.day; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(day),UPDATE(day) ON TABLE public.quota_amounts TO paycore_app;
+
+
+--
+-- Name: COLUMN quota_amounts.day_amount; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(day_amount),UPDATE(day_amount) ON TABLE public.quota_amounts TO paycore_app;
+
+
+--
+-- Name: TABLE quotas; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.quotas TO paycore_app;
+
+
+--
+-- Name: COLUMN quotas.user_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(user_id) ON TABLE public.quotas TO paycore_app;
+
+
+--
+-- Name: COLUMN quotas.minute; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(minute) ON TABLE public.quotas TO paycore_app;
+
+
+--
+-- Name: COLUMN quotas.minute_transfers; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(minute_transfers) ON TABLE public.quotas TO paycore_app;
+
+
+--
+-- Name: COLUMN quotas.day; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(day) ON TABLE public.quotas TO paycore_app;
+
+
+--
+-- Name: COLUMN quotas.day_transfers; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(day_transfers) ON TABLE public.quotas TO paycore_app;
 
 
 --

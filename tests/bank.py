@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -15,6 +15,7 @@ from app.auth import Viewer
 from app.clock import Clock, system_clock
 from app.db import models
 from app.money import Currency
+from app.policy import Role, rights_of
 from app.services.identity import find_or_create_user
 from app.services.transfers import DepositInput, Ledger, TransferInput, TransferResult, deposit, transfer
 from app.services.wallets import OpenWalletInput, open_wallet
@@ -37,10 +38,10 @@ class Bank:
     currencies: Mapping[str, Currency]
     clock: Clock = system_clock
 
-    async def viewer(self, subject: str, *, admin: bool = False) -> Viewer:
+    async def viewer(self, subject: str, *, admin: bool = False, scopes: Iterable[str] | None = None) -> Viewer:
         """A user with a token that does not end."""
         user_id = await find_or_create_user(self.engine, subject, self.clock)
-        return Viewer(user_id=user_id, subject=subject, is_admin=admin, expires_at=_FAR)
+        return Viewer(user_id=user_id, subject=subject, rights=rights_of(Role.ADMIN if admin else None, scopes), expires_at=_FAR)
 
     async def wallet(self, owner: Viewer, currency: str = "USD", balance: str | None = None) -> str:
         """The public id of a new wallet, with money in it where a balance is given."""

@@ -98,6 +98,8 @@ def create_engine(settings: Settings, *, pool_size: int | None = None) -> AsyncE
         pool_timeout=settings.request_timeout_seconds,
         pool_pre_ping=True,
         pool_use_lifo=True,
+        # An error with its parameters would put what people wrote into the logs.
+        hide_parameters=True,
     )
     metrics.POOL_SIZE.set(size)
     event.listen(engine.sync_engine, "checkout", lambda *_: metrics.POOL_IN_USE.inc())

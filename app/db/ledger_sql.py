@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from app.errors import RefusalCode
-from app.records import Entry, Transaction, TransactionStatus, TransactionType, Wallet, WalletKind, WalletStatus
+from app.records import AuditRecord, Entry, Transaction, TransactionStatus, TransactionType, Wallet, WalletKind, WalletStatus
 
 if TYPE_CHECKING:
     import asyncpg
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 # What never changes about a wallet: enough to tell who may name it before anything is locked.
 WALLET_FACTS = "SELECT id, kind::text, owner_id FROM wallets WHERE id = ANY($1::uuid[])"
 
-# Each row comes back as it is once its lock is held, so this read is never older than the lock.
+# Each row comes back as it is once its lock is held, so this read is never older than the lock. Whether its owner has a
+# quota may be: one that is given meanwhile holds from the next batch on.
 LOCK_WALLETS = """
-SELECT id, kind::text, owner_id, name, currency, balance, held, sequence, status::text, version, posted_at, created_at
+SELECT id, kind::text, owner_id, name, currency, balance, held, sequence, status::text, version, posted_at, created_at,
+       EXISTS (SELECT FROM quotas WHERE quotas.user_id = wallets.owner_id) AS has_quota
 FROM wallets WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 """
 
@@ -67,6 +69,13 @@ WITH recorded AS (
 SELECT is_complete FROM outcome
 """
 
+# What an administrator did, in the transaction that does it.
+AUDIT = """
+INSERT INTO audit_log (id, actor_id, action, subject_id, before, after, reason, request_id, created_at)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[]::jsonb[], $6::text[]::jsonb[], $7::text[],
+    $8::text[], $9::timestamptz[])
+"""
+
 _KINDS = {kind.value: kind for kind in WalletKind}
 _STATUSES = {status.value: status for status in WalletStatus}
 _TYPES = {type_.value: type_ for type_ in TransactionType}
@@ -81,13 +90,13 @@ async def wallet_facts(connection: asyncpg.Connection, wallet_ids: Iterable[UUID
 
 async def lock_wallets(
     connection: asyncpg.Connection, wallet_ids: Iterable[UUID], *, skip_locked: bool = False
-) -> dict[UUID, Wallet]:
-    """Lock the wallets in id order and read them.
+) -> tuple[dict[UUID, Wallet], set[UUID]]:
+    """Lock the wallets in id order and read them; and tell which of their owners have a quota.
 
     Raises asyncpg.LockNotAvailableError after the lock timeout, unless `skip_locked` leaves out those that are held.
     """
     rows = await connection.fetch(LOCK_FREE_WALLETS if skip_locked else LOCK_WALLETS, list(wallet_ids))
-    return {row["id"]: _wallet(row) for row in rows}
+    return {row["id"]: _wallet(row) for row in rows}, {row["owner_id"] for row in rows if row["has_quota"]}
 
 
 async def recorded_transactions(
@@ -109,6 +118,11 @@ async def record(
     columns = [*_columns(map(_transaction_columns, ordered), 15), *_columns(map(_entry_columns, entries), 7)]
     is_complete: bool = await connection.fetchval(RECORD, *columns, list(news))
     return is_complete
+
+
+async def audit(connection: asyncpg.Connection, records: Sequence[AuditRecord]) -> None:
+    """Write to the audit log."""
+    await connection.execute(AUDIT, *_columns(records, 9))
 
 
 def _columns(rows: Iterable[tuple[object, ...]], count: int) -> list[list[object]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -210,20 +211,56 @@ class ParkedEvent(Base):
 
 
 class AuditRecord(Base):
-    """What an administrator did, to what, and why; insert-only."""
+    """What an administrator or (without a user of the ledger) an operator did, to what, and why; insert-only."""
 
     __tablename__ = "audit_log"
     __table_args__ = (
         CheckConstraint("char_length(reason) BETWEEN 1 AND 280", name="audit_log_reason_length"),
+        CheckConstraint("(actor_id IS NULL) <> (operator IS NULL)", name="audit_log_one_actor"),
         Index("audit_log_subject_idx", "subject_id", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    actor_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", name="audit_log_actor_fkey"))
+    actor_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", name="audit_log_actor_fkey"))
     action: Mapped[str]
     subject_id: Mapped[UUID]
     before: Mapped[dict[str, Any]] = mapped_column(JSONB)
     after: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    reason: Mapped[str]
+    reason: Mapped[str | None]
     request_id: Mapped[str | None]
     created_at: Mapped[datetime]
+    operator: Mapped[str | None]
+
+
+class Quota(Base):
+    """How many transfers a user may make, and has made: the lock for all of the user's counts. NULL: as the settings say."""
+
+    __tablename__ = "quotas"
+    __table_args__ = (
+        CheckConstraint("transfers_per_minute >= 0 AND transfers_per_day >= 0", name="quotas_limits_not_negative"),
+        CheckConstraint("minute_transfers >= 0 AND day_transfers >= 0", name="quotas_counts_not_negative"),
+    )
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", name="quotas_user_fkey"), primary_key=True)
+    transfers_per_minute: Mapped[int | None]
+    transfers_per_day: Mapped[int | None]
+    minute: Mapped[datetime] = mapped_column(server_default=text("'epoch'"))
+    minute_transfers: Mapped[int] = mapped_column(server_default=text("0"))
+    day: Mapped[date] = mapped_column(server_default=text("'epoch'"))
+    day_transfers: Mapped[int] = mapped_column(server_default=text("0"))
+
+
+class QuotaAmount(Base):
+    """How much of a currency a user may move in a day, and has moved. A day's sum may be more than one amount can be."""
+
+    __tablename__ = "quota_amounts"
+    __table_args__ = (
+        CheckConstraint("amount_per_day >= 0", name="quota_amounts_limit_not_negative"),
+        CheckConstraint("day_amount >= 0", name="quota_amounts_count_not_negative"),
+    )
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("quotas.user_id", name="quota_amounts_quota_fkey"), primary_key=True)
+    currency: Mapped[str] = mapped_column(ForeignKey("currencies.code", name="quota_amounts_currency_fkey"), primary_key=True)
+    amount_per_day: Mapped[int | None]
+    day: Mapped[date] = mapped_column(server_default=text("'epoch'"))
+    day_amount: Mapped[Decimal] = mapped_column(server_default=text("0"))

@@ -12,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app import ids
+from app import ids, policy
 from app.auth import Viewer, mint_token
-from app.errors import BadUserInput, Forbidden, NotFound
+from app.errors import BadUserInput, NotFound
+from app.policy import Right
 from app.rest.routes import authenticated, json_object, json_response, problem
 from app.services import demo, reading
 from app.services.container import DemoTools, Services
@@ -35,8 +36,10 @@ def routes() -> list[Route]:
 
 
 async def get_session(request: Request) -> Response:
-    """The demo's users, each with a token."""
+    """The demo's users, each with a token. Not there where an identity provider issues the tokens."""
     services: Services = request.app.state.services
+    if services.settings.uses_jwks:
+        raise NotFound
     users = [
         {
             "subject": user.subject,
@@ -52,6 +55,7 @@ async def get_session(request: Request) -> Response:
 
 async def get_life(request: Request, services: Services, viewer: Viewer) -> Response:
     """The moments of a transaction that the viewer may see, while this process remembers it."""
+    policy.require_view(viewer)
     transaction_id = ids.decode("txn", request.path_params["id"])
     if transaction_id is None or not await reading.load_transactions(services.engine, viewer, [transaction_id]):
         raise NotFound
@@ -70,8 +74,9 @@ async def get_life(request: Request, services: Services, viewer: Viewer) -> Resp
     )
 
 
-async def post_break(request: Request, services: Services, viewer: Viewer) -> Response:  # noqa: ARG001 - any user of the demo may
-    """Ask the supervisor to restart Redis, or to kill the relay or the API."""
+async def post_break(request: Request, services: Services, viewer: Viewer) -> Response:
+    """Ask the supervisor to restart Redis, or to kill the relay or the API. Any user of the demo may."""
+    policy.require_view(viewer)
     what = (await json_object(request)).get("what")
     if what not in BREAKABLE:
         raise BadUserInput(f"`what` is one of {', '.join(BREAKABLE)}.")
@@ -84,13 +89,13 @@ async def post_break(request: Request, services: Services, viewer: Viewer) -> Re
 
 async def get_traffic(request: Request, services: Services, viewer: Viewer) -> Response:  # noqa: ARG001 - a handler's signature
     """What runs, or ran last."""
-    _require_admin(viewer)
+    policy.require(viewer, Right.MAKE_TRAFFIC)
     return json_response(_traffic(services))
 
 
 async def post_traffic(request: Request, services: Services, viewer: Viewer) -> Response:
     """Start transfers between the demo's users."""
-    _require_admin(viewer)
+    policy.require(viewer, Right.MAKE_TRAFFIC)
     asked = await json_object(request)
     await _tools(services).traffic.start(_whole(asked, "per_second"), _whole(asked, "seconds"))
     return json_response(_traffic(services), 202)
@@ -98,7 +103,7 @@ async def post_traffic(request: Request, services: Services, viewer: Viewer) -> 
 
 async def delete_traffic(request: Request, services: Services, viewer: Viewer) -> Response:  # noqa: ARG001 - see get_traffic
     """Stop them."""
-    _require_admin(viewer)
+    policy.require(viewer, Right.MAKE_TRAFFIC)
     await _tools(services).traffic.stop()
     return json_response(_traffic(services))
 
@@ -106,11 +111,6 @@ async def delete_traffic(request: Request, services: Services, viewer: Viewer) -
 def _tools(services: Services) -> DemoTools:
     assert services.demo is not None, "the routes are not there in production"
     return services.demo
-
-
-def _require_admin(viewer: Viewer) -> None:
-    if not viewer.is_admin:
-        raise Forbidden
 
 
 def _whole(asked: dict[str, Any], name: str) -> int:

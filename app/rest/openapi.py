@@ -36,10 +36,11 @@ def _answer(description: str, schema: str) -> dict[str, Any]:
 
 
 def _problems(*statuses: int) -> dict[str, Any]:
-    """The problems that a route may answer with; 401, 500 and 503 belong to all."""
+    """The problems that a route may answer with; 401, 403, 429, 500 and 503 belong to all."""
     described = {
         400: "The request is malformed.",
         401: "There is no valid bearer token.",
+        403: "The token's role or scopes do not allow this.",
         404: "It does not exist, or is not the caller's to see.",
         409: "The idempotency key was used with other input.",
         413: "The request body is too large.",
@@ -51,7 +52,7 @@ def _problems(*statuses: int) -> dict[str, Any]:
     }
     return {
         str(status): {"description": described[status], "content": {"application/problem+json": {"schema": _ref("Problem")}}}
-        for status in sorted({*statuses, 401, 500, 503})
+        for status in sorted({*statuses, 401, 403, 429, 500, 503})
     }
 
 
@@ -79,7 +80,7 @@ _TRANSFER = {
     "responses": {
         "201": _answer("It settled now.", "TransferResult"),
         "200": _answer("The key had been used for this transfer: this is its first outcome.", "TransferResult"),
-        **_problems(400, 404, 409, 413, 422, 429, 504),
+        **_problems(400, 404, 409, 413, 422, 504),
     },
 }
 

@@ -14,11 +14,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app import ids, records
+from app import ids, policy, records
 from app.auth import Viewer, bearer_token
 from app.db.failures import is_unavailable
 from app.errors import BadUserInput, Internal, NotFound, Refusal, RefusalCode, RequestError, Unauthenticated, Unavailable
 from app.money import is_plain_decimal
+from app.privacy import withhold_values
 from app.rest.openapi import DESCRIPTION
 from app.rest.query import page_request, transaction_filter
 from app.rest.views import page_view, transaction_view, wallet_view
@@ -109,6 +110,7 @@ async def get_wallet_transactions(request: Request, services: Services, viewer: 
 
 async def get_transaction(request: Request, services: Services, viewer: Viewer) -> Response:
     """One transaction that the viewer may see."""
+    policy.require_view(viewer)
     transaction_id = ids.decode("txn", request.path_params["id"])
     found = {} if transaction_id is None else await reading.load_transactions(services.engine, viewer, [transaction_id])
     if transaction_id is None or transaction_id not in found:
@@ -122,6 +124,7 @@ async def get_openapi(_request: Request) -> Response:
 
 
 async def _load_wallet(request: Request, services: Services, viewer: Viewer) -> records.Wallet:
+    policy.require_view(viewer)
     wallet_id = ids.decode("wal", request.path_params["id"])
     found = {} if wallet_id is None else await reading.load_wallets(services.engine, viewer, [wallet_id])
     if wallet_id is None or wallet_id not in found:
@@ -240,7 +243,8 @@ async def _on_disconnect(_request: Request, _error: Exception) -> Response:
 async def _on_any_error(request: Request, error: Exception) -> Response:
     """A fault of ours. Starlette raises it again for the server to log; here is which request it was."""
     request_id = request.scope.get("state", {}).get("request_id", "")
-    logger.error("request %s failed: %s %s: %s", request_id, request.method, request.url.path, type(error).__name__)
+    logger.error("request %s failed: %s %r: %s", request_id, request.method, request.scope["path"], type(error).__name__)
+    withhold_values(error)
     response = await _on_request_error(request, Internal())
     # Sent from outside of all middleware, which would have added it.
     response.headers["x-request-id"] = request_id

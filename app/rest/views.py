@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from app import ids
+from app import ids, policy
 from app.auth import Viewer
 from app.money import format_minor
 from app.pages import Page
@@ -35,7 +35,7 @@ def wallet_view(services: Services, wallet: Wallet) -> dict[str, Any]:
 def transaction_view(services: Services, viewer: Viewer, transaction: Transaction) -> dict[str, Any]:
     """A transaction, for a viewer who may see it; its key only for whoever sent it."""
     exponent = services.currencies[transaction.currency].exponent
-    own = transaction.initiator_id == viewer.user_id
+    shows_key = policy.may_know_key(viewer, transaction)
     return {
         "id": ids.encode("txn", transaction.id),
         "type": transaction.type.value,
@@ -48,7 +48,7 @@ def transaction_view(services: Services, viewer: Viewer, transaction: Transactio
         "currency": transaction.currency,
         "description": transaction.description,
         "failure_code": None if transaction.failure_code is None else transaction.failure_code.value,
-        "idempotency_key": transaction.idempotency_key if own else None,
+        "idempotency_key": transaction.idempotency_key if shows_key else None,
         "created_at": _moment(transaction.created_at),
         "completed_at": None if transaction.completed_at is None else _moment(transaction.completed_at),
     }

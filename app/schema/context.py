@@ -10,8 +10,9 @@ from uuid import UUID
 import strawberry
 from strawberry.dataloader import DataLoader
 
+from app import policy
 from app.auth import Viewer
-from app.errors import RequestError, TokenExpired, Unauthenticated
+from app.errors import RateLimited, RequestError, Unauthenticated
 from app.records import Entry, Transaction, User, Wallet
 from app.services import reading
 from app.services.container import Services
@@ -59,7 +60,7 @@ class Loaders:
         shown = []
         for entry in result.entries:
             wallet = _after(result.wallets[entry.wallet_id], entry)
-            may_load = reading.may_load_wallet(self._viewer, wallet)
+            may_load = policy.may_load_wallet(self._viewer, wallet)
             self.wallets.prime(wallet.id, wallet if may_load else None, force=True)
             if may_load:
                 shown.append(entry)
@@ -115,8 +116,7 @@ class Context:
         """
         if self.maybe_viewer is None:
             raise self.refusal or Unauthenticated()
-        if self.maybe_viewer.expires_at <= self.services.clock():
-            raise TokenExpired
+        self.services.identities.confirm(self.maybe_viewer)
         return self.maybe_viewer
 
     @property
@@ -130,8 +130,14 @@ class Context:
         return self._loaders
 
     def for_operation(self) -> Context:
-        """A context of its own for one operation of a long-lived connection."""
-        return Context(self.services, self.maybe_viewer, refusal=self.refusal, request_id=self.request_id, is_http=self.is_http)
+        """A context of its own for one operation; those of a long-lived connection are counted against the user's rate."""
+        viewer, refusal = self.maybe_viewer, self.refusal
+        if viewer is not None and not self.is_http:
+            try:
+                self.services.rates.check_user(viewer.user_id)
+            except RateLimited as error:
+                viewer, refusal = None, error
+        return Context(self.services, viewer, refusal=refusal, request_id=self.request_id, is_http=self.is_http)
 
     def forget(self) -> None:
         """Look at the world anew: a subscription's next event, or the next mutation of a document."""

@@ -10,6 +10,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 
 from app.db.failures import is_unavailable
 from app.errors import BadUserInput, Internal, RequestError, Unavailable
+from app.privacy import withhold_values
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ def present(error: GraphQLError, *, is_validated: bool) -> GraphQLError:
         logger.warning("a request failed because the database is not available: %s", type(cause).__name__)
         shown: RequestError = Unavailable()
     else:
+        withhold_values(cause)
         logger.error("a resolver failed at %s", error.path, exc_info=cause)
         shown = Internal()
     return _copy(error, str(shown), shown.extensions)

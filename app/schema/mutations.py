@@ -176,7 +176,7 @@ class Mutation:
             currency=input.amount.currency,
             description=_given(input.description),
         )
-        result = await transfers.deposit(context.services.ledger, context.viewer, asked)
+        result = await transfers.deposit(context.services.ledger, context.viewer, asked, request_id=context.request_id)
         return DepositPayload(
             transaction=_transaction(info, result), replayed=result.replayed, user_errors=user_errors(result.refusals)
         )

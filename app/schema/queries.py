@@ -8,7 +8,7 @@ from uuid import UUID
 import strawberry
 from strawberry import UNSET
 
-from app import ids
+from app import ids, policy
 from app.errors import BadUserInput
 from app.schema.connections import Connection, connection, page_request
 from app.schema.context import Info
@@ -47,7 +47,7 @@ class Query:
 
     @strawberry.field
     async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
-        _ = info.context.viewer
+        policy.require_view(info.context.viewer)
         if len(ids) > MAX_NODES:
             raise BadUserInput(f"At most {MAX_NODES} nodes can be asked for at once.")
         # Awaited together, so that the loaders gather what they read.
@@ -55,10 +55,12 @@ class Query:
 
     @strawberry.field
     async def wallet(self, info: Info, id: strawberry.ID) -> Wallet | None:
+        policy.require_view(info.context.viewer)
         return await _wallet(info, ids.decode("wal", id))
 
     @strawberry.field
     async def transaction(self, info: Info, id: strawberry.ID) -> Transaction | None:
+        policy.require_view(info.context.viewer)
         return await _transaction(info, ids.decode("txn", id))
 
     @strawberry.field(description="The viewer's own transaction with this key: what a client asks after a lost answer.")
@@ -70,8 +72,8 @@ class Query:
     @strawberry.field(description="Whom a transfer to this wallet would reach: ask before sending. Null if none; rate limited.")
     async def wallet_party(self, info: Info, wallet_id: strawberry.ID) -> WalletParty | None:
         context = info.context
-        context.services.party_lookups.check(context.viewer.user_id)
-        party = await reading.find_party(context.services.engine, wallet_id)
+        context.services.party_lookups.check(context.viewer.user_id.hex)
+        party = await reading.find_party(context.services.engine, context.viewer, wallet_id)
         return None if party is None else WalletParty.of(party)
 
     @strawberry.field
@@ -132,7 +134,7 @@ class Query:
 
 async def _node(info: Info, id_: str) -> Node | None:
     """Whatever the id stands for, where the viewer may load it."""
-    _ = info.context.viewer
+    policy.require_view(info.context.viewer)
     decoded = ids.decode_any(id_)
     if decoded is None:
         return None
@@ -172,8 +174,7 @@ async def _entry(info: Info, entry_id: UUID) -> LedgerEntry | None:
 
 
 async def _user(info: Info, user_id: UUID) -> User | None:
-    viewer = info.context.viewer
-    if user_id != viewer.user_id and not viewer.is_admin:
+    if not policy.may_load_user(info.context.viewer, user_id):
         return None
     user = await info.context.loaders.users.load(user_id)
     return None if user is None else User.of(user)

@@ -8,7 +8,7 @@ from contextlib import aclosing
 import strawberry
 from strawberry import UNSET
 
-from app import ids
+from app import ids, policy
 from app.errors import NotFound
 from app.schema.context import Info
 from app.schema.enums import describe_values
@@ -62,7 +62,10 @@ class Subscription:
         async with aclosing(watch):
             async for update in watch:
                 context.forget()
-                # Asks for the viewer again, whose token may have ended meanwhile; and the wallet need not be read once more.
+                # Asks for the viewer again, whose token may have ended meanwhile, and whether they may still see this.
+                if not policy.may_load_wallet(context.viewer, update.wallet):
+                    raise NotFound
+                # The wallet need not be read once more.
                 context.loaders.wallets.prime(decoded, update.wallet)
                 yield WalletUpdate(
                     kind=update.kind,

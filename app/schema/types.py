@@ -8,7 +8,7 @@ from uuid import UUID
 import strawberry
 from strawberry import UNSET
 
-from app import ids, money, pages, records
+from app import ids, money, pages, policy, records
 from app.errors import RefusalCode
 from app.records import EntryDirection, TransactionStatus, TransactionType, WalletKind, WalletStatus
 from app.schema.connections import Connection, connection, page_request
@@ -231,7 +231,7 @@ class Transaction(Node):
     @staticmethod
     def of(info: Info, transaction: records.Transaction) -> Transaction:
         """From its row, for a viewer who may see it."""
-        own = transaction.initiator_id == info.context.viewer.user_id
+        shows_key = policy.may_know_key(info.context.viewer, transaction)
         return Transaction(
             id=strawberry.ID(ids.encode("txn", transaction.id)),
             type=transaction.type,
@@ -239,7 +239,7 @@ class Transaction(Node):
             amount=money_of(info, transaction.amount, transaction.currency),
             description=transaction.description,
             failure_code=transaction.failure_code,
-            idempotency_key=transaction.idempotency_key if own else None,
+            idempotency_key=transaction.idempotency_key if shows_key else None,
             created_at=transaction.created_at,
             completed_at=transaction.completed_at,
             record=transaction,

@@ -19,6 +19,7 @@ from app.db import models
 from app.db.engine import create_engine
 from app.errors import ConfigurationError
 from app.money import Currency, format_minor
+from app.policy import Role, rights_of
 from app.records import WalletKind
 from app.services.currencies import load_currencies
 from app.services.transfers import DepositInput, Ledger, TransferInput, TransferResult, deposit, transfer
@@ -193,7 +194,12 @@ def demo_viewer(number: int) -> Viewer:
 
 
 def _viewer(user: DemoUser) -> Viewer:
-    return Viewer(user_id=user.id, subject=user.subject, is_admin=user.role == "admin", expires_at=_FOREVER)
+    return Viewer(
+        user_id=user.id,
+        subject=user.subject,
+        rights=rights_of(Role.ADMIN if user.role == "admin" else None, None),
+        expires_at=_FOREVER,
+    )
 
 
 def _must_settle(result: TransferResult) -> None:

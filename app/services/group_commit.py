@@ -23,6 +23,7 @@ from uuid import UUID
 from app import ids, metrics
 from app.clock import Clock
 from app.errors import Internal, RequestError, RequestTimeout, Unavailable
+from app.privacy import fingerprint, withhold_values
 from app.services.counting import count_outcomes
 from app.services.ledger import Outcome, TransferRequest, Unit
 from app.services.life import Life
@@ -269,10 +270,14 @@ class GroupCommit:
     async def _bear(self, batch: Sequence[_Waiting], error: Exception, failure: Failure, times: int) -> None:
         """Wait to try again, or give the members up with an honest answer."""
         fault_of_ours = failure in (Failure.BUG, Failure.CULPRIT)
+        withhold_values(error)
+        # One that stands alone is who fails the others: its key leads to whoever sent it.
+        alone = batch[0].unit.requests[0] if len(batch) == 1 and batch[0].unit.requests else None
         logger.log(
             logging.ERROR if fault_of_ours else logging.WARNING,
-            "a batch of %d failed (%s, time %d): %s",
+            "a batch of %d%s failed (%s, time %d): %s",
             len(batch),
+            "" if alone is None else f" with key {fingerprint(alone.idempotency_key)}",
             failure.name,
             times,
             type(error).__name__,

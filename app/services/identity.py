@@ -10,10 +10,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids
-from app.auth import Claims, Viewer, verify_token
+from app.auth import Claims, Viewer, verify_published, verify_token
 from app.clock import Clock
 from app.db import models
-from app.errors import TokenExpired
+from app.errors import TokenExpired, Unauthenticated
+from app.jwks import SigningKeys
 from app.settings import Settings
 
 T = TypeVar("T")
@@ -25,24 +26,44 @@ _CACHE_LIMIT = 50_000
 class Identities:
     """Knows which user a subject is. A user's id never changes, so what was read once stays true."""
 
-    def __init__(self, engine: AsyncEngine, settings: Settings, clock: Clock) -> None:
+    def __init__(self, engine: AsyncEngine, settings: Settings, clock: Clock, keys: SigningKeys | None = None) -> None:
+        """`keys` are the published ones; without them tokens are signed with the installation's secret."""
+        assert settings.uses_jwks == (keys is not None)
         self._engine = engine
         self._settings = settings
         self._clock = clock
+        self._keys = keys
         self._user_ids: dict[str, UUID] = {}
         self._viewers: dict[str, Viewer] = {}
-        """By token: a signature that was verified once stays good until the token ends."""
+        """By token: a signature that was verified once stays good until the token ends or its key is no longer published."""
 
     async def viewer(self, token: str) -> Viewer:
-        """The viewer that a bearer token stands for. Raises Unauthenticated."""
+        """The viewer that a bearer token stands for. Raises Unauthenticated, and Unavailable without fresh keys."""
         viewer = self._viewers.get(token)
-        if viewer is None:
-            viewer = await self.viewer_for(verify_token(token, self._settings))
-            _remember(self._viewers, token, viewer)
-        elif viewer.expires_at <= self._clock():
-            del self._viewers[token]
-            raise TokenExpired
+        if viewer is not None:
+            try:
+                self.confirm(viewer)
+            except TokenExpired:
+                del self._viewers[token]
+                raise
+            except Unauthenticated:
+                # Its key is gone, or not known freshly enough: verified anew, that comes out.
+                del self._viewers[token]
+            else:
+                return viewer
+        viewer = await self.viewer_for(await self._verify(token))
+        _remember(self._viewers, token, viewer)
         return viewer
+
+    def confirm(self, viewer: Viewer) -> None:
+        """That a viewer who was identified some time ago still stands: for whatever lasts longer than one request.
+
+        Raises TokenExpired, and Unauthenticated where the token's key is no longer vouched for.
+        """
+        if viewer.expires_at <= self._clock():
+            raise TokenExpired
+        if viewer.key is not None and (self._keys is None or not self._keys.trusts(viewer.key)):
+            raise Unauthenticated("The key of the bearer token is no longer in use.")
 
     async def viewer_for(self, claims: Claims) -> Viewer:
         """The viewer that verified claims stand for."""
@@ -50,7 +71,12 @@ class Identities:
         if user_id is None:
             user_id = await find_or_create_user(self._engine, claims.subject, self._clock)
             _remember(self._user_ids, claims.subject, user_id)
-        return Viewer(user_id=user_id, subject=claims.subject, is_admin=claims.is_admin, expires_at=claims.expires_at)
+        return Viewer(user_id=user_id, subject=claims.subject, rights=claims.rights, expires_at=claims.expires_at, key=claims.key)
+
+    async def _verify(self, token: str) -> Claims:
+        if self._keys is None:
+            return verify_token(token, self._settings)
+        return await verify_published(token, self._keys, self._settings)
 
 
 def _remember(cache: dict[str, T], key: str, value: T) -> None:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from app.errors import Refusal, RefusalCode
 from app.money import MAX_MINOR, MIN_MINOR
+from app.quota import Quota
 from app.records import (
     Entry,
     Transaction,
@@ -49,6 +50,8 @@ class TransferRequest(NamedTuple):
     created_at: datetime
     path: tuple[str, ...]
     """Where the request stands in the client's input: the head of its refusals' paths."""
+    request_id: str | None = None
+    """Of the HTTP request that it came with, where the audit log will want to know."""
 
     @property
     def key(self) -> Key:
@@ -112,6 +115,8 @@ class Settlement:
     transactions: list[Transaction] = field(default_factory=list)
     posted: list[tuple[Transaction, tuple[Entry, ...]]] = field(default_factory=list)
     """The completed ones with their entries, in the order in which they settled."""
+    quotas: list[Quota] = field(default_factory=list)
+    """Those of which something was used, as they stand now."""
 
 
 def settle(
@@ -120,16 +125,21 @@ def settle(
     recorded: Mapping[Key, Transaction],
     now: datetime,
     currency_exponents: Mapping[str, int],
+    *,
+    quotas: Mapping[UUID, Quota] | None = None,
 ) -> Settlement:
     """Decide the units one after another, each seeing what those before it moved.
 
     `wallets` are locked and present only where the requester may name them: one that is absent is "not found".
-    `recorded` holds the transactions that already own a key of this batch. `now` was read after the locks.
+    `recorded` holds the transactions that already own a key of this batch. `now` was read after the locks. `quotas` are
+    locked, by user; who is not there has none.
     """
-    book = _Book(wallets, dict(recorded), now, currency_exponents)
+    before = {user_id: quota.at(now) for user_id, quota in (quotas or {}).items()}
+    book = _Book(wallets, dict(recorded), now, currency_exponents, quotas=dict(before))
     for unit in units:
         answer = book.settle_atomic(unit) if unit.atomic else tuple(book.settle_member(member) for member in unit.members)
         book.settlement.outcomes.append(answer)
+    book.settlement.quotas = [quota for user_id, quota in book.quotas.items() if quota is not before[user_id]]
     return book.settlement
 
 
@@ -146,12 +156,19 @@ class _Book:
     """The running state of one batch."""
 
     def __init__(
-        self, wallets: Mapping[UUID, Wallet], recorded: dict[Key, Transaction], now: datetime, exponents: Mapping[str, int]
+        self,
+        wallets: Mapping[UUID, Wallet],
+        recorded: dict[Key, Transaction],
+        now: datetime,
+        exponents: Mapping[str, int],
+        *,
+        quotas: dict[UUID, Quota],
     ) -> None:
         self.wallets = wallets
         self.recorded = recorded
         self.now = now
         self.exponents = exponents
+        self.quotas = quotas
         self.positions = {wallet.id: _Position(wallet.balance, wallet.sequence, wallet.posted_at) for wallet in wallets.values()}
         self.settlement = Settlement()
 
@@ -226,7 +243,7 @@ class _Book:
             return wallet_not_found((*request.path, _receiver_field(request.type)))
         return None
 
-    def _ledger_failure(self, request: TransferRequest) -> tuple[RefusalCode, str, int | None] | None:
+    def _ledger_failure(self, request: TransferRequest) -> tuple[RefusalCode, str | None, int | None] | None:
         """Code, field at fault and, for funds, what was available: the refusals that are recorded, in order of precedence."""
         sender = self.wallets[request.sender_wallet_id]
         receiver = self.wallets[request.receiver_wallet_id]
@@ -242,7 +259,17 @@ class _Book:
         available = self.positions[sender.id].balance - sender.held
         if sender.kind is WalletKind.USER and available < request.amount:
             return RefusalCode.INSUFFICIENT_FUNDS, "amount", available
-        return None
+        return self._quota_failure(request)
+
+    def _quota_failure(self, request: TransferRequest) -> tuple[RefusalCode, str | None, int | None] | None:
+        quota = self._quota(request)
+        if quota is None or quota.allows(request.amount, request.currency):
+            return None
+        return RefusalCode.QUOTA_EXCEEDED, "amount" if quota.allows(0, request.currency) else None, None
+
+    def _quota(self, request: TransferRequest) -> Quota | None:
+        """Quotas are about what users move, not about what administrators bring in."""
+        return self.quotas.get(request.initiator_id) if request.type is TransactionType.TRANSFER else None
 
     def _overflows(self, request: TransferRequest) -> bool:
         credited = self.positions[request.receiver_wallet_id].balance + request.amount
@@ -259,6 +286,9 @@ class _Book:
         )
         transaction = _transaction(request, TransactionStatus.COMPLETED, completed_at=posted_at)
         self._record(transaction)
+        quota = self._quota(request)
+        if quota is not None:
+            self.quotas[request.initiator_id] = quota.after(request.amount, request.currency)
         self.settlement.posted.append((transaction, entries))
         touched = self.wallets[request.sender_wallet_id], self.wallets[request.receiver_wallet_id]
         return Outcome(transaction, entries, replayed=False, refusal=None, wallets=touched)
@@ -305,10 +335,11 @@ class _Book:
             for wallet_id in request.wallet_ids
             if (position := self.positions.get(wallet_id)) is not None
         }
-        return _Savepoint(touched, len(self.settlement.transactions), len(self.settlement.posted))
+        return _Savepoint(touched, dict(self.quotas), len(self.settlement.transactions), len(self.settlement.posted))
 
     def _take_back(self, savepoint: _Savepoint) -> None:
         self.positions.update(savepoint.positions)
+        self.quotas.update(savepoint.quotas)
         for transaction in self.settlement.transactions[savepoint.transactions :]:
             del self.recorded[transaction.initiator_id, transaction.idempotency_key]
         del self.settlement.transactions[savepoint.transactions :]
@@ -318,6 +349,7 @@ class _Book:
 @dataclass(frozen=True, slots=True)
 class _Savepoint:
     positions: dict[UUID, _Position]
+    quotas: dict[UUID, Quota]
     transactions: int
     posted: int
 

@@ -21,7 +21,7 @@ import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app import events, metrics
+from app import events, metrics, policy
 from app.auth import Viewer
 from app.backoff import Backoff
 from app.db import live_sql
@@ -102,8 +102,9 @@ class LiveUpdates:
         """Without `after`: a SNAPSHOT, then live. With it: each entry since that cursor, a SNAPSHOT, then live.
 
         Raises NotFound where the viewer may not load the wallet, BadUserInput for a cursor that is malformed, another
-        wallet's, or ahead of the wallet, RateLimited where the viewer watches as much as one may.
+        wallet's, or ahead of the wallet, RateLimited where the viewer watches as much as one may, Forbidden.
         """
+        policy.require_view(viewer)
         after_sequence = None if after is None else decode_update_cursor(after, wallet_id)
         with self._counted(viewer, "walletUpdated"):
             async with aclosing(self._wallet_updates(viewer, wallet_id, after_sequence)) as updates:
@@ -116,7 +117,7 @@ class LiveUpdates:
         try:
             async with self._pubsub.subscribe(events.wallet_channel(wallet_id)) as subscription:
                 wallet = await self._reader.wallet(wallet_id)
-                if wallet is None or not (viewer.is_admin or wallet.owner_id == viewer.user_id):
+                if wallet is None or not policy.may_load_wallet(viewer, wallet):
                     raise NotFound
                 if after_sequence is not None and after_sequence > wallet.sequence:
                     raise BadUserInput(
@@ -138,15 +139,16 @@ class LiveUpdates:
     async def watch_settled(self, viewer: Viewer) -> AsyncGenerator[Settled, None]:
         """Transactions as they settle, from now on: those that concern the viewer; for administrators, all.
 
-        Raises RateLimited where the viewer watches as much as one may.
+        Raises RateLimited where the viewer watches as much as one may, and Forbidden.
         """
+        policy.require_view(viewer)
         with self._counted(viewer, "transactionSettled"):
             async with aclosing(self._settled(viewer)) as settled:
                 async for one in settled:
                     yield one
 
     async def _settled(self, viewer: Viewer) -> AsyncGenerator[Settled, None]:
-        channel = events.SETTLED_CHANNEL if viewer.is_admin else events.user_channel(viewer.user_id)
+        channel = events.SETTLED_CHANNEL if policy.sees_all(viewer) else events.user_channel(viewer.user_id)
         seen: OrderedDict[UUID, None] = OrderedDict()
         try:
             async with self._pubsub.subscribe(channel) as subscription:

@@ -6,19 +6,20 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app import ids
+from app import ids, policy
 from app.auth import Viewer
 from app.clock import Clock
 from app.cursors import decode_cursor, encode_cursor
 from app.db import reads, status_sql
 from app.db.reads import Window
-from app.errors import BadUserInput, Forbidden
+from app.errors import BadUserInput
 from app.pages import Page, PageRequest, TransactionFilter
+from app.policy import Right
 from app.records import Entry, Transaction, User, Wallet
 from app.services.input_rules import idempotency_key_refusal
 
@@ -62,21 +63,6 @@ class LedgerStatus:
     hot_wallets: tuple[Wallet, ...]
 
 
-def may_load_wallet(viewer: Viewer, wallet: Wallet) -> bool:
-    """Its owner and administrators."""
-    return viewer.is_admin or wallet.owner_id == viewer.user_id
-
-
-def _only_own(viewer: Viewer) -> UUID | None:
-    """The user whose things alone are shown; None for those who see all."""
-    return None if viewer.is_admin else viewer.user_id
-
-
-def _require_admin(viewer: Viewer) -> None:
-    if not viewer.is_admin:
-        raise Forbidden
-
-
 async def load_users(engine: AsyncEngine, user_ids: Collection[UUID]) -> dict[UUID, User]:
     """Users by id, for callers who already hold something of theirs."""
     async with engine.connect() as connection:
@@ -85,21 +71,27 @@ async def load_users(engine: AsyncEngine, user_ids: Collection[UUID]) -> dict[UU
 
 async def load_wallets(engine: AsyncEngine, viewer: Viewer, wallet_ids: Collection[UUID]) -> dict[UUID, Wallet]:
     """Those of the wallets that the viewer may load."""
+    if not policy.may_view(viewer):
+        return {}
     async with engine.connect() as connection:
-        return {wallet.id: wallet for wallet in await reads.wallets_by_id(connection, wallet_ids, _only_own(viewer))}
+        return {wallet.id: wallet for wallet in await reads.wallets_by_id(connection, wallet_ids, policy.only_own(viewer))}
 
 
 async def load_transactions(engine: AsyncEngine, viewer: Viewer, transaction_ids: Collection[UUID]) -> dict[UUID, Transaction]:
     """Those of the transactions that the viewer may see."""
+    if not policy.may_view(viewer):
+        return {}
     async with engine.connect() as connection:
-        found = await reads.transactions_by_id(connection, transaction_ids, _only_own(viewer))
+        found = await reads.transactions_by_id(connection, transaction_ids, policy.only_own(viewer))
     return {transaction.id: transaction for transaction in found}
 
 
 async def load_entries(engine: AsyncEngine, viewer: Viewer, transaction_ids: Collection[UUID]) -> dict[UUID, tuple[Entry, ...]]:
     """By transaction: its entries, by leg, in wallets that the viewer may load."""
+    if not policy.may_view(viewer):
+        return {}
     async with engine.connect() as connection:
-        found = await reads.entries_by_transaction(connection, transaction_ids, _only_own(viewer))
+        found = await reads.entries_by_transaction(connection, transaction_ids, policy.only_own(viewer))
     grouped: dict[UUID, list[Entry]] = defaultdict(list)
     for entry in found:
         grouped[entry.transaction_id].append(entry)
@@ -113,8 +105,12 @@ async def load_parties(engine: AsyncEngine, wallet_ids: Collection[UUID]) -> dic
     return {wallet_id: Party(wallet_id, name or SYSTEM_NAME, currency) for wallet_id, name, currency in found}
 
 
-async def find_party(engine: AsyncEngine, wallet_id: str) -> Party | None:
-    """Whom a transfer to this wallet would reach; None where there is no user's wallet with this id."""
+async def find_party(engine: AsyncEngine, viewer: Viewer, wallet_id: str) -> Party | None:
+    """Whom a transfer to this wallet would reach; None where there is no user's wallet with this id.
+
+    Raises Forbidden where the viewer may neither see nor send.
+    """
+    policy.require_view_or_transfer(viewer)
     decoded = ids.decode("wal", wallet_id)
     if decoded is None:
         return None
@@ -124,7 +120,8 @@ async def find_party(engine: AsyncEngine, wallet_id: str) -> Party | None:
 
 
 async def transaction_by_key(engine: AsyncEngine, viewer: Viewer, key: str) -> Transaction | None:
-    """The viewer's own transaction with this key."""
+    """The viewer's own transaction with this key. Raises Forbidden where they may neither see nor send."""
+    policy.require_view_or_transfer(viewer)
     if idempotency_key_refusal(key, ()) is not None:
         return None
     async with engine.connect() as connection:
@@ -132,9 +129,9 @@ async def transaction_by_key(engine: AsyncEngine, viewer: Viewer, key: str) -> T
 
 
 async def wallets_of(engine: AsyncEngine, viewer: Viewer, owner_id: UUID, page: PageRequest) -> Page[Wallet]:
-    """A user's wallets, newest first; empty for whoever is neither that user nor an administrator."""
-    if not viewer.is_admin and viewer.user_id != owner_id:
-        return Page((), (), has_next=False, has_previous=False)
+    """A user's wallets, newest first; empty for whoever may not load them."""
+    if not policy.may_load_wallets_of(viewer, owner_id):
+        return _nothing()
     scope = f"wallets of {owner_id}"
     window = _window(page, scope)
     async with engine.connect() as connection:
@@ -143,8 +140,8 @@ async def wallets_of(engine: AsyncEngine, viewer: Viewer, owner_id: UUID, page: 
 
 
 async def all_wallets(engine: AsyncEngine, viewer: Viewer, page: PageRequest) -> Page[Wallet]:
-    """Every wallet, newest first. Raises Forbidden for all but administrators."""
-    _require_admin(viewer)
+    """Every wallet, newest first. Raises Forbidden for those who do not see all."""
+    policy.require(viewer, Right.SEE_ALL)
     scope = "wallets"
     window = _window(page, scope)
     async with engine.connect() as connection:
@@ -155,20 +152,21 @@ async def all_wallets(engine: AsyncEngine, viewer: Viewer, page: PageRequest) ->
 async def transactions_of(
     engine: AsyncEngine, viewer: Viewer, wallet: Wallet, page: PageRequest, narrowed: TransactionFilter
 ) -> Page[Transaction]:
-    """What a wallet that the viewer may load sent and received, newest first."""
-    assert may_load_wallet(viewer, wallet)
+    """What a wallet sent and received, newest first; empty for whoever may not load it."""
+    if not policy.may_load_wallet(viewer, wallet):
+        return _nothing()
     scope = f"transactions of {wallet.id}{_narrowing(narrowed)}"
     window = _window(page, scope)
     async with engine.connect() as connection:
-        found = await reads.list_wallet_transactions(connection, wallet.id, _only_own(viewer), narrowed, window)
+        found = await reads.list_wallet_transactions(connection, wallet.id, policy.only_own(viewer), narrowed, window)
     return _page(found, page, scope, _id_position)
 
 
 async def all_transactions(
     engine: AsyncEngine, viewer: Viewer, page: PageRequest, narrowed: TransactionFilter
 ) -> Page[Transaction]:
-    """Every transaction, newest first. Raises Forbidden for all but administrators, BadUserInput for a direction."""
-    _require_admin(viewer)
+    """Every transaction, newest first. Raises Forbidden for those who do not see all, BadUserInput for a direction."""
+    policy.require(viewer, Right.SEE_ALL)
     if narrowed.direction is not None:
         raise BadUserInput("A direction is as seen from one wallet: filter that wallet's transactions.")
     scope = f"transactions{_narrowing(narrowed)}"
@@ -179,8 +177,9 @@ async def all_transactions(
 
 
 async def entries_of(engine: AsyncEngine, viewer: Viewer, wallet: Wallet, page: PageRequest) -> Page[Entry]:
-    """The entries of a wallet that the viewer may load, newest first by sequence."""
-    assert may_load_wallet(viewer, wallet)
+    """The entries of a wallet, newest first by sequence; empty for whoever may not load it."""
+    if not policy.may_load_wallet(viewer, wallet):
+        return _nothing()
     scope = f"entries of {wallet.id}"
     window = _window(page, scope, highest=_MAX_SEQUENCE)
     async with engine.connect() as connection:
@@ -189,8 +188,8 @@ async def entries_of(engine: AsyncEngine, viewer: Viewer, wallet: Wallet, page: 
 
 
 async def ledger_status(engine: AsyncEngine, viewer: Viewer, clock: Clock) -> LedgerStatus:
-    """Totals, throughput, backlog and hot wallets. Raises Forbidden for all but administrators."""
-    _require_admin(viewer)
+    """Totals, throughput, backlog and hot wallets. Raises Forbidden for those who do not see all."""
+    policy.require(viewer, Right.SEE_ALL)
     now = clock()
     async with engine.connect() as connection:
         totals = await status_sql.totals(connection)
@@ -205,6 +204,10 @@ async def ledger_status(engine: AsyncEngine, viewer: Viewer, clock: Clock) -> Le
         outbox_lag_seconds=backlog.lag.total_seconds(),
         hot_wallets=tuple(hot[wallet_id] for wallet_id in hot_ids),
     )
+
+
+def _nothing() -> Page[Any]:
+    return Page((), (), has_next=False, has_previous=False)
 
 
 def _id_position(item: Wallet | Transaction) -> int:

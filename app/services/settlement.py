@@ -6,15 +6,18 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, auto
 from uuid import UUID
 
 import asyncpg
+import orjson
 
-from app import events
+from app import events, ids
 from app.clock import Clock
-from app.db import ledger_sql
-from app.records import Entry, Transaction, TransactionType, Wallet, WalletKind
+from app.db import ledger_sql, quota_sql
+from app.quota import Limits, Quota
+from app.records import AuditRecord, Entry, Transaction, TransactionType, Wallet, WalletKind
 from app.services.ledger import Outcome, Settlement, TransferRequest, Unit, settle
 
 _ROLLBACK_SECONDS = 1.0
@@ -103,11 +106,13 @@ class Settler:
         clock: Clock,
         exponents: Mapping[str, int],
         timeout_seconds: float,
+        general_limits: Limits,
     ) -> None:
         self._connect = connect
         self._clock = clock
         self._exponents = exponents
         self._timeout_seconds = timeout_seconds
+        self._general_limits = general_limits
         self._connection: asyncpg.Connection | None = None
         self._facts: dict[UUID, tuple[WalletKind, UUID | None]] = {}
 
@@ -162,15 +167,48 @@ class Settler:
         self, connection: asyncpg.Connection, units: Sequence[Unit], *, skip_locked: bool
     ) -> list[Answer]:
         needed = await self._wallets_to_lock(connection, units)
-        wallets = await ledger_sql.lock_wallets(connection, set().union(*needed), skip_locked=skip_locked)
+        wallets, limited = await ledger_sql.lock_wallets(connection, set().union(*needed), skip_locked=skip_locked)
         missing = [frozenset(wallet_ids.difference(wallets)) for wallet_ids in needed]
+        quotas: dict[UUID, Quota] = {}
+        if limited or not self._general_limits.is_none:
+            quotas = await self._lock_quotas(connection, units, missing, limited, skip_locked=skip_locked)
+            missing = [
+                locked or _without_quota(unit, limited, quotas) if skip_locked else locked
+                for unit, locked in zip(units, missing, strict=True)
+            ]
         ready = [unit for unit, locked in zip(units, missing, strict=True) if not locked]
         keys = list({request.key for unit in ready for request in unit.requests})
         recorded = await ledger_sql.recorded_transactions(connection, keys)
-        settlement = settle(ready, wallets, recorded, self._clock(), self._exponents)
+        settlement = settle(ready, wallets, recorded, self._clock(), self._exponents, quotas=quotas)
         await self._write(connection, settlement, wallets)
+        await self._audit(connection, ready, settlement)
         outcomes = iter(settlement.outcomes)
         return [Deferred(locked) if locked else next(outcomes) for locked in missing]
+
+    async def _lock_quotas(
+        self,
+        connection: asyncpg.Connection,
+        units: Sequence[Unit],
+        missing: Sequence[frozenset[UUID]],
+        limited: set[UUID],
+        *,
+        skip_locked: bool,
+    ) -> dict[UUID, Quota]:
+        """The quotas of those who pay in units that can settle now. `limited` becomes whoever has one."""
+        payers = {
+            request.initiator_id
+            for unit, locked in zip(units, missing, strict=True)
+            for request in ([] if locked else unit.requests)
+            if request.type is TransactionType.TRANSFER
+        }
+        if self._general_limits.is_none:
+            payers &= limited
+        else:
+            limited |= payers
+            await quota_sql.ensure_quotas(connection, payers)
+        if not payers:
+            return {}
+        return await quota_sql.lock_quotas(connection, payers, self._general_limits, skip_locked=skip_locked)
 
     async def _wallets_to_lock(self, connection: asyncpg.Connection, units: Sequence[Unit]) -> list[set[UUID]]:
         """For each unit the wallets that its requests may name.
@@ -208,6 +246,50 @@ class Settler:
         ]
         if not await ledger_sql.record(connection, settlement.transactions, entries, news):
             raise KeysTaken
+        if settlement.quotas:
+            await quota_sql.save_quotas(connection, settlement.quotas)
+
+    async def _audit(self, connection: asyncpg.Connection, units: Sequence[Unit], settlement: Settlement) -> None:
+        """Deposits are what administrators alone may do here."""
+        deposits = [transaction for transaction in settlement.transactions if transaction.type is TransactionType.DEPOSIT]
+        if not deposits:
+            return
+        asked = {request.id: request for unit in units for request in unit.requests}
+        entries = {transaction.id: entries for transaction, entries in settlement.posted}
+        records = [_audited(asked[deposit.id], deposit, entries.get(deposit.id, ()), self._clock()) for deposit in deposits]
+        await ledger_sql.audit(connection, records)
+
+
+def _without_quota(unit: Unit, limited: set[UUID], quotas: Mapping[UUID, Quota]) -> frozenset[UUID]:
+    """The wallets that pay in the unit and whose owners' quotas others hold."""
+    held = (request for request in unit.requests if request.initiator_id in limited and request.initiator_id not in quotas)
+    return frozenset(request.sender_wallet_id for request in held if request.type is TransactionType.TRANSFER)
+
+
+def _audited(asked: TransferRequest, deposit: Transaction, entries: Sequence[Entry], now: datetime) -> AuditRecord:
+    after: dict[str, str | None] = {
+        "transaction_id": ids.encode("txn", deposit.id),
+        "status": deposit.status.value,
+        "amount": str(deposit.amount),
+        "currency": deposit.currency,
+    }
+    before: dict[str, str] = {}
+    for entry in entries:
+        if entry.wallet_id == asked.receiver_wallet_id:
+            before["balance"], after["balance"] = str(entry.balance_before), str(entry.balance_after)
+    if deposit.failure_code is not None:
+        after["failure_code"] = deposit.failure_code.value
+    return AuditRecord(
+        id=ids.new_id(now),
+        actor_id=deposit.initiator_id,
+        action="DEPOSIT",
+        subject_id=asked.receiver_wallet_id,
+        before=orjson.dumps(before).decode(),
+        after=orjson.dumps(after).decode(),
+        reason=deposit.description or None,
+        request_id=asked.request_id,
+        created_at=now,
+    )
 
 
 def _concerned(transaction: Transaction, entries: Sequence[Entry], wallets: Mapping[UUID, Wallet]) -> list[UUID]:

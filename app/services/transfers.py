@@ -11,18 +11,20 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app import ids
+from app import ids, policy
 from app.auth import Viewer
 from app.clock import Clock
 from app.db import models
 from app.db.engine import connect
-from app.errors import Forbidden, Refusal, RefusalCode
+from app.errors import Refusal, RefusalCode
 from app.money import AmountError, Currency, parse_amount
+from app.policy import Right
 from app.records import Entry, Transaction, TransactionType, Wallet, WalletKind
 from app.services.group_commit import GroupCommit
 from app.services.input_rules import idempotency_key_refusal, text_refusal
 from app.services.ledger import NO_ID_YET, NO_TIME_YET, Member, Outcome, TransferRequest, Unit, settle
 from app.services.life import Life
+from app.services.quotas import general_limits
 from app.services.refusals import wallet_not_found
 from app.services.settlement import Settler
 from app.settings import Settings
@@ -95,8 +97,10 @@ class Ledger:
         self.exponents = {code: currency.exponent for code, currency in currencies.items()}
         self._system_wallets: dict[str, UUID] = {}
 
+        limits = general_limits(settings, currencies)
+
         def settler() -> Settler:
-            return Settler(lambda: connect(settings), clock, self.exponents, settings.request_timeout_seconds)
+            return Settler(lambda: connect(settings), clock, self.exponents, settings.request_timeout_seconds, limits)
 
         self.group_commit = GroupCommit(
             settler(),
@@ -134,8 +138,10 @@ class Ledger:
 async def transfer(ledger: Ledger, viewer: Viewer, asked: TransferInput) -> TransferResult:
     """Move money from one of the viewer's wallets to another wallet.
 
-    Raises RequestTimeout where the outcome is not known in time and Unavailable where the transfer was not accepted.
+    Raises RequestTimeout where the outcome is not known in time, Unavailable where the transfer was not accepted, and
+    Forbidden.
     """
+    policy.require(viewer, Right.TRANSFER)
     member = _transfer_request(ledger, viewer, asked, ("input",))
     (outcome,) = await ledger.settle(Unit((member,)))
     return _result(outcome)
@@ -143,6 +149,7 @@ async def transfer(ledger: Ledger, viewer: Viewer, asked: TransferInput) -> Tran
 
 async def transfer_batch(ledger: Ledger, viewer: Viewer, asked: Sequence[TransferInput], *, atomic: bool) -> BatchResult:
     """Settle 1 to 500 transfers in their order, each on its own or, if atomic, all or none. Raises as `transfer` does."""
+    policy.require(viewer, Right.TRANSFER)
     if not 1 <= len(asked) <= MAX_BATCH:
         message = f"A batch holds 1 to {MAX_BATCH} transfers; this one has {len(asked)}."
         return BatchResult((), (Refusal(RefusalCode.INVALID_INPUT, message, ("input", "transfers")),))
@@ -153,10 +160,9 @@ async def transfer_batch(ledger: Ledger, viewer: Viewer, asked: Sequence[Transfe
     return BatchResult(tuple(map(_result, outcomes)))
 
 
-async def deposit(ledger: Ledger, viewer: Viewer, asked: DepositInput) -> TransferResult:
-    """Bring money in from the currency's system wallet. Raises Forbidden for all but administrators, else as `transfer`."""
-    if not viewer.is_admin:
-        raise Forbidden
+async def deposit(ledger: Ledger, viewer: Viewer, asked: DepositInput, *, request_id: str | None = None) -> TransferResult:
+    """Bring money in from the currency's system wallet, with a record for the audit log. Raises as `transfer` does."""
+    policy.require(viewer, Right.DEPOSIT)
     path = ("input",)
     receiver_id = ids.decode("wal", asked.wallet_id)
     terms = _terms(ledger, asked, path)
@@ -166,7 +172,7 @@ async def deposit(ledger: Ledger, viewer: Viewer, asked: DepositInput) -> Transf
         return TransferResult(None, replayed=False, refusals=(wallet_not_found((*path, "walletId")),))
     sender_id = await ledger.deposits_wallet(asked.currency)
     request = _request(viewer, asked, terms, wallets=(sender_id, receiver_id), path=path)
-    (outcome,) = await ledger.settle(Unit((request,)))
+    (outcome,) = await ledger.settle(Unit((request._replace(request_id=request_id),)))
     return _result(outcome)
 
 

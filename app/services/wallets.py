@@ -14,13 +14,14 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app import events, ids
+from app import events, ids, policy
 from app.auth import Viewer
 from app.clock import Clock
 from app.db import models
 from app.db.rows import WALLET_COLUMNS, wallet_of
-from app.errors import Forbidden, Refusal, RefusalCode
+from app.errors import Refusal, RefusalCode
 from app.money import Currency
+from app.policy import Right
 from app.records import Wallet, WalletKind, WalletStatus
 from app.services.input_rules import idempotency_key_refusal, text_refusal
 from app.services.refusals import key_reused, wallet_not_found
@@ -50,7 +51,8 @@ class WalletResult:
 async def open_wallet(
     engine: AsyncEngine, viewer: Viewer, asked: OpenWalletInput, currencies: Mapping[str, Currency], clock: Clock
 ) -> WalletResult:
-    """Open an empty wallet for the viewer; the same key again answers with the same wallet."""
+    """Open an empty wallet for the viewer; the same key again answers with the same wallet. Raises Forbidden."""
+    policy.require(viewer, Right.OPEN_WALLET)
     refusal = _opening_refusal(asked, currencies)
     if refusal is not None:
         return WalletResult(None, (refusal,))
@@ -139,8 +141,7 @@ async def set_wallet_status(
 
     A wallet that already has the status stays untouched and leaves no record.
     """
-    if not viewer.is_admin:
-        raise Forbidden
+    policy.require(viewer, Right.SET_WALLET_STATUS)
     refusal = text_refusal(reason, ("input", "reason"), least=1, most=MAX_REASON)
     if refusal is not None:
         return WalletResult(None, (refusal,))

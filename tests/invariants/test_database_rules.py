@@ -38,6 +38,9 @@ TO_FROZEN = transaction(receiver_wallet_id=FROZEN)
 FROM_A, TO_B = (A, 3, -100, 7000), (B, 2, 100, 3000)
 TAKEN_KEY = transaction(idempotency_key=f"'key-{PAID}'").rstrip(";")
 
+QUOTA = f"INSERT INTO quotas (user_id) VALUES ({ALICE})"
+COUNT = "INSERT INTO quota_amounts (user_id, currency, day, day_amount) VALUES"
+
 # What the service's role could do if its code were wrong: name of the case, SQL, the rule that refuses it.
 RULES: list[tuple[str, str, str]] = [
     # Settled is final; what is pending may settle, but what was asked stays.
@@ -176,6 +179,18 @@ RULES: list[tuple[str, str, str]] = [
      f"INSERT INTO audit_log VALUES ({uid(91)}, {UNKNOWN}, 'X', {A}, '{{}}', '{{}}', 'Asked', NULL, {AT})",
      "audit_log_actor_fkey"),
     ("an audit record that is there", f"INSERT INTO audit_log SELECT * FROM audit_log WHERE id = {uid(90)}", "audit_log_pkey"),
+    ("an audit record of nobody",
+     f"INSERT INTO audit_log VALUES ({uid(91)}, NULL, 'X', {A}, '{{}}', '{{}}', 'Asked', NULL, {AT})", "audit_log_one_actor"),
+    ("a parked event that is there",
+     "INSERT INTO outbox_parked VALUES (1, now(), '{}', now(), ''), (1, now(), '{}', now(), '')", "outbox_parked_pkey"),
+    ("a second quota of one user", f"INSERT INTO quotas (user_id) VALUES ({ALICE}), ({ALICE})", "quotas_pkey"),
+    ("a quota of an unknown user", f"INSERT INTO quotas (user_id) VALUES ({UNKNOWN})", "quotas_user_fkey"),
+    ("a count below zero", f"{QUOTA}; UPDATE quotas SET day_transfers = -1", "quotas_counts_not_negative"),
+    ("a currency counted twice", f"{QUOTA}; {COUNT} ({ALICE}, 'USD', 'today', 1), ({ALICE}, 'USD', 'today', 1)",
+     "quota_amounts_pkey"),
+    ("an amount of a user without a quota", f"{COUNT} ({ALICE}, 'USD', 'today', 1)", "quota_amounts_quota_fkey"),
+    ("an amount of an unknown currency", f"{QUOTA}; {COUNT} ({ALICE}, 'ZZZ', 'today', 1)", "quota_amounts_currency_fkey"),
+    ("an amount below zero", f"{QUOTA}; {COUNT} ({ALICE}, 'USD', 'today', -1)", "quota_amounts_count_not_negative"),
     ("a user without a subject", f"INSERT INTO users VALUES ({uid(3)}, '', 'Carol', {AT})", "users_subject_length"),
     ("a user without a name", f"INSERT INTO users VALUES ({uid(3)}, 'carol', '', {AT})", "users_display_name_length"),
     ("a second user of one subject", f"INSERT INTO users VALUES ({uid(3)}, 'alice', 'Carol', {AT})", "users_subject_key"),
@@ -197,6 +212,9 @@ OWNER_RULES: list[tuple[str, str, str]] = [
     ("update an entry", "UPDATE ledger_entries SET amount = 1", "ledger_entries_insert_only"),
     ("update no entry", "UPDATE ledger_entries SET amount = 1 WHERE false", "ledger_entries_insert_only"),
     ("update the audit log", "UPDATE audit_log SET reason = 'Another'", "audit_log_insert_only"),
+    ("a limit below zero", f"INSERT INTO quotas (user_id, transfers_per_day) VALUES ({ALICE}, -1)", "quotas_limits_not_negative"),
+    ("an amount's limit below zero", f"{QUOTA}; INSERT INTO quota_amounts VALUES ({ALICE}, 'USD', -1)",
+     "quota_amounts_limit_not_negative"),
     ("update an opening key", "UPDATE wallet_openings SET idempotency_key = 'x'", "wallet_openings_insert_only"),
     ("set a balance", f"UPDATE wallets SET balance = 1 WHERE id = {A}", "wallets_balance_from_entries"),
     ("set a sequence", f"UPDATE wallets SET sequence = 1 WHERE id = {A}", "wallets_balance_from_entries"),

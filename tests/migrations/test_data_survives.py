@@ -7,9 +7,11 @@ import json
 from uuid import UUID
 
 import asyncpg
+import pytest
 
 from app import ids
 from app.db import migrate
+from app.services.quotas import QuotaChange, set_quota
 from app.services.verification import verify
 from app.settings import Settings
 from tests.bank import Bank
@@ -64,3 +66,15 @@ async def test_parked_news_go_back_to_the_outbox_where_an_older_relay_finds_them
     assert [(row["id"], row["n"]) for row in found] == [(1, "7"), (2, "8"), (3, "9")]
     await migrate.upgrade(settings)
     assert await owner.fetchval("SELECT count(*) FROM outbox_parked") == 0
+
+
+async def test_the_audit_log_keeps_what_administrators_did(bank: Bank, owner: asyncpg.Connection, settings: Settings) -> None:
+    await bank.wallet(await bank.viewer("alice"), balance="9.00")
+    await set_quota(settings, "alice", QuotaChange(transfers_per_day=5), "asked by phone")
+    await migrate.downgrade(settings, "0006")
+    (record,) = await owner.fetch("SELECT * FROM audit_log")
+    assert (record["action"], record["reason"]) == ("DEPOSIT", "no reason was given")
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+        await owner.execute("DELETE FROM audit_log")
+    await migrate.upgrade(settings)
+    assert await owner.fetchval("SELECT count(*) FROM quotas") == 0

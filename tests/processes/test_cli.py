@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.auth import verify_token
 from app.clock import system_clock
+from app.policy import Role, rights_of
 from app.schema.build import sdl
 from app.services.identity import find_or_create_user
 from app.settings import Settings
@@ -52,8 +53,10 @@ def test_token_prints_a_token_that_is_accepted_and_nothing_else(settings: Settin
     assert finished.returncode == 0
     assert finished.stdout.count("\n") == 1
     claims = verify_token(finished.stdout.strip(), settings)
-    assert (claims.subject, claims.is_admin) == ("alice", False)
-    assert verify_token(paycore("token", "root", "--role", "admin").stdout.strip(), settings).is_admin
+    assert (claims.subject, claims.rights) == ("alice", rights_of(None, None))
+    assert verify_token(paycore("token", "root", "--role", "admin").stdout.strip(), settings).rights == rights_of(
+        Role.ADMIN, None
+    )
 
 
 def test_schema_prints_the_sdl(settings: Settings) -> None:

@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app import policy
 from app.auth import bearer_token, mint_token, verify_token
 from app.errors import Unauthenticated
 from app.services.identity import Identities
@@ -34,7 +35,7 @@ async def test_a_subject_is_the_same_user_by_every_token_and_admin_by_its_claim_
     admin = await identities.viewer(mint_token("alice", settings, role="admin"))
     other = await identities.viewer(mint_token("alice", settings, role="Admin"))
     assert plain.user_id == admin.user_id == other.user_id
-    assert (plain.is_admin, admin.is_admin, other.is_admin) == (False, True, False)
+    assert (policy.sees_all(plain), policy.sees_all(admin), policy.sees_all(other)) == (False, True, False)
 
 
 def forged(settings: Settings, algorithm: str = "HS256", secret: str | None = None, **claims: object) -> str:

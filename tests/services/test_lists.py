@@ -18,6 +18,7 @@ from app.auth import Viewer
 from app.cursors import encode_cursor
 from app.errors import BadUserInput, Forbidden
 from app.pages import Page, PageRequest, TransactionFilter
+from app.policy import Role, rights_of
 from app.records import EntryDirection, Transaction, TransactionStatus, Wallet
 from app.services import reading
 from app.services.transfers import TransferInput, transfer_batch
@@ -160,7 +161,7 @@ async def test_a_page_has_20_items_by_default_and_says_where_it_ends_exactly(his
 
 
 async def test_a_filter_shows_what_it_says_and_binds_the_cursor(history: History) -> None:
-    admin = replace(history.alice, is_admin=True)
+    admin = replace(history.alice, rights=rights_of(Role.ADMIN, None))
     failed = await reading.all_transactions(
         history.engine, admin, PageRequest(first=100), TransactionFilter(status=TransactionStatus.FAILED)
     )

@@ -1,21 +1,98 @@
-"""Rate limits: so many in a window, each caller for themselves, and a truthful time to wait."""
+"""Rate limits: so many in a window, each caller for themselves, a truthful time to wait, and shared between processes."""
 
 from __future__ import annotations
 
 import pytest
 
 from app.errors import RateLimited
-from app.rate_limit import RateLimit
+from app.rate_limit import RateLimit, RequestRates
+from app.settings import load_settings
+
+
+def used_up(limit: RateLimit, caller: str, most: int = 1000) -> int:
+    """How many calls are allowed until one is refused."""
+    for count in range(most):
+        try:
+            limit.check(caller)
+        except RateLimited:
+            return count
+    return most
 
 
 def test_a_caller_past_the_limit_is_told_how_long_to_wait_and_others_are_not_affected() -> None:
     moment = [90.0]
     limit = RateLimit(2, 60, now=lambda: moment[0])
-    for _ in range(2):
-        limit.check("alice")
+    assert [limit.check("alice").remaining for _ in range(2)] == [1, 0]
     with pytest.raises(RateLimited) as refused:
         limit.check("alice")
     assert refused.value.extensions == {"code": "RATE_LIMITED", "retryAfterSeconds": 30}
     limit.check("bob")
     moment[0] += 30
+    assert limit.check("alice").reset_seconds == 60
+
+
+def share(totals: dict[str, int], limit: RateLimit) -> None:
+    """What Redis does."""
+    window, news = limit.untold()
+    for caller, count in news.items():
+        totals[f"{window}{caller}"] = totals.get(f"{window}{caller}", 0) + count
+    limit.learn(window, news, [totals[f"{window}{caller}"] for caller in news])
+
+
+def test_processes_that_tell_each_other_hold_to_one_limit_together() -> None:
+    moment, totals = [0.0], dict[str, int]()
+    one, two = (RateLimit(100, 10, now=lambda: moment[0]) for _ in range(2))
+    for _ in range(40):
+        one.check("alice")
+        two.check("alice")
+        share(totals, one)
+        share(totals, two)
+    # It has yet to hear of the other's last one.
+    assert used_up(one, "alice") == 21
+    share(totals, one)
+    # The other has heard of all but those, and does once it has news of its own.
+    two.check("alice")
+    share(totals, two)
+    assert used_up(two, "alice") == 0
+    assert used_up(two, "bob") == 100
+    moment[0] = 10.0
+    assert used_up(two, "alice") == 100
+
+
+def test_a_caller_far_below_the_limit_is_nobodys_news_and_a_late_answer_is_about_its_own_window() -> None:
+    moment = [0.0]
+    limit = RateLimit(80, 10, now=lambda: moment[0])
+    for _ in range(9):
+        limit.check("alice")
+    assert limit.untold() == (0, {})
     limit.check("alice")
+    window, news = limit.untold()
+    assert (window, news) == (0, {"alice": 10})
+    moment[0] = 10.0
+    limit.check("alice")
+    limit.learn(window, news, [80])
+    assert used_up(limit, "alice") == 79
+
+
+def test_requests_are_limited_in_production_and_elsewhere_where_it_is_asked_for() -> None:
+    production = {
+        "environment": "production",
+        "database_url": "postgresql://db/x",
+        "redis_url": "redis://r",
+        "jwt_secret": "s" * 32,
+    }
+    assert [limit.limit for limit in RequestRates(load_settings(**production)).limits] == [1000, 10_000]
+    off = {"requests_per_user_per_second": 0, "requests_per_address_per_second": 0}
+    assert RequestRates(load_settings(**production, **off)).limits == []
+    assert RequestRates(load_settings(environment="test")).limits == []
+
+
+def test_all_addresses_that_one_ipv6_customer_has_are_one_caller() -> None:
+    rates = RequestRates(load_settings(environment="test", requests_per_address_per_second=1))
+    for number in range(10):
+        rates.check_address(f"2001:db8:1:2::{number:x}")
+    with pytest.raises(RateLimited):
+        rates.check_address("2001:db8:1:2:ffff::1%eth0")
+    rates.check_address("2001:db8:1:3::1")
+    rates.check_address("192.0.2.1")
+    rates.check_address("not:an:address")

@@ -1,0 +1,96 @@
+"""Quotas on the ledger's hot path: only batches in which somebody has one run any of this.
+
+Their locks come after those of the wallets and before the keys, by user id: one order everywhere.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from app.quota import Limits, Quota
+
+if TYPE_CHECKING:
+    import asyncpg
+
+# For users who come under the general limits alone. Two processes that do so for the same users wait in one order.
+ENSURE_QUOTAS = """
+INSERT INTO quotas (user_id) SELECT id FROM unnest($1::uuid[]) AS named (id) ORDER BY id
+ON CONFLICT (user_id) DO NOTHING
+"""
+
+# Each row comes back as it is once its lock is held.
+LOCK_QUOTAS = """
+SELECT user_id, transfers_per_minute, transfers_per_day, minute, minute_transfers, day, day_transfers
+FROM quotas WHERE user_id = ANY($1::uuid[]) ORDER BY user_id FOR NO KEY UPDATE
+"""
+LOCK_FREE_QUOTAS = LOCK_QUOTAS.rstrip() + " SKIP LOCKED\n"
+
+# Under the lock of their quota, in a statement of its own after it.
+AMOUNTS = "SELECT user_id, currency, amount_per_day, day, day_amount FROM quota_amounts WHERE user_id = ANY($1::uuid[])"
+
+SAVE = """
+WITH counted AS (
+    UPDATE quotas q SET minute = used.minute, minute_transfers = used.minute_transfers,
+        day = used.day, day_transfers = used.day_transfers
+    FROM unnest($1::uuid[], $2::timestamptz[], $3::bigint[], $4::date[], $5::bigint[])
+        AS used (user_id, minute, minute_transfers, day, day_transfers)
+    WHERE q.user_id = used.user_id
+)
+INSERT INTO quota_amounts (user_id, currency, day, day_amount)
+SELECT * FROM unnest($6::uuid[], $7::text[], $8::date[], $9::numeric[])
+ON CONFLICT (user_id, currency) DO UPDATE SET day = excluded.day, day_amount = excluded.day_amount
+"""
+
+
+async def ensure_quotas(connection: asyncpg.Connection, user_ids: Iterable[UUID]) -> None:
+    """A row for each user. Raises asyncpg.LockNotAvailableError where another one makes it for too long."""
+    await connection.execute(ENSURE_QUOTAS, list(user_ids))
+
+
+async def lock_quotas(
+    connection: asyncpg.Connection, user_ids: Iterable[UUID], general: Limits, *, skip_locked: bool = False
+) -> dict[UUID, Quota]:
+    """Lock the users' quotas and read them; `general` limits hold where a user's own say nothing.
+
+    Raises asyncpg.LockNotAvailableError after the lock timeout, unless `skip_locked` leaves out those that are held.
+    """
+    rows = await connection.fetch(LOCK_FREE_QUOTAS if skip_locked else LOCK_QUOTAS, list(user_ids))
+    limits: dict[UUID, dict[str, int]] = defaultdict(dict)
+    used: dict[UUID, dict[str, int]] = defaultdict(dict)
+    days = {row["user_id"]: row["day"] for row in rows}
+    for amount in await connection.fetch(AMOUNTS, list(days)):
+        user_id, currency = amount["user_id"], amount["currency"]
+        if amount["amount_per_day"] is not None:
+            limits[user_id][currency] = amount["amount_per_day"]
+        if amount["day"] == days[user_id]:
+            used[user_id][currency] = int(amount["day_amount"])
+    return {
+        row["user_id"]: Quota(
+            user_id=row["user_id"],
+            limits=Limits(row["transfers_per_minute"], row["transfers_per_day"], limits[row["user_id"]]).over(general),
+            minute=row["minute"],
+            minute_transfers=row["minute_transfers"],
+            day=row["day"],
+            day_transfers=row["day_transfers"],
+            day_amounts=used[row["user_id"]],
+        )
+        for row in rows
+    }
+
+
+async def save_quotas(connection: asyncpg.Connection, quotas: Sequence[Quota]) -> None:
+    """Write what is used now, under the locks that `lock_quotas` took."""
+    amounts = [(q.user_id, currency, q.day, amount) for q in quotas for currency, amount in q.day_amounts.items()]
+    columns: list[list[object]] = [list(column) for column in zip(*amounts, strict=True)] or [[], [], [], []]
+    await connection.execute(
+        SAVE,
+        [q.user_id for q in quotas],
+        [q.minute for q in quotas],
+        [q.minute_transfers for q in quotas],
+        [q.day for q in quotas],
+        [q.day_transfers for q in quotas],
+        *columns,
+    )

@@ -1,0 +1,156 @@
+"""Limits on what a user may move: the general ones of the settings, and those that an operator gives to one user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from app import ids
+from app.clock import system_clock
+from app.db.engine import open_connection
+from app.errors import ConfigurationError
+from app.money import AmountError, Currency, format_minor, is_plain_decimal, parse_amount
+from app.quota import Limits
+from app.services.input_rules import text_refusal
+from app.settings import Settings
+
+_MAX_REASON = 280
+
+_USER = "SELECT id FROM users WHERE subject = $1"
+_CURRENCIES = "SELECT code, exponent, name FROM currencies"
+_QUOTA = "SELECT * FROM quotas WHERE user_id = $1 FOR UPDATE"
+_AMOUNTS = "SELECT * FROM quota_amounts WHERE user_id = $1 ORDER BY currency"
+_SET = """
+INSERT INTO quotas (user_id, transfers_per_minute, transfers_per_day) VALUES ($1, $2, $3)
+ON CONFLICT (user_id) DO UPDATE SET transfers_per_minute = excluded.transfers_per_minute,
+    transfers_per_day = excluded.transfers_per_day
+"""
+_SET_AMOUNT = """
+INSERT INTO quota_amounts (user_id, currency, amount_per_day) VALUES ($1, $2, $3)
+ON CONFLICT (user_id, currency) DO UPDATE SET amount_per_day = excluded.amount_per_day
+"""
+_AUDIT = """
+INSERT INTO audit_log (id, operator, action, subject_id, before, after, reason, created_at)
+VALUES ($1, session_user, 'SET_QUOTA', $2, $3, $4, $5, $6)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaChange:
+    """What an operator asks for: None leaves a limit as it is, `amounts` are like "USD=100.00"."""
+
+    transfers_per_minute: int | None = None
+    transfers_per_day: int | None = None
+    amounts: tuple[str, ...] = ()
+    clear: bool = False
+    """First take all of the user's own limits away."""
+
+
+def general_limits(settings: Settings, currencies: Mapping[str, Currency]) -> Limits:
+    """The limits of every user who has none of their own. Raises ConfigurationError for an amount that is none."""
+    return Limits(
+        settings.quota_transfers_per_minute,
+        settings.quota_transfers_per_day,
+        parse_amounts(settings.quota_amounts_per_day, currencies),
+    )
+
+
+def parse_amounts(texts: Iterable[str], currencies: Mapping[str, Currency]) -> dict[str, int]:
+    """Minor units by currency, of texts like "USD=100.00". Raises ConfigurationError."""
+    parsed = {}
+    for text in texts:
+        code, _, amount = text.partition("=")
+        if code not in currencies or not is_plain_decimal(amount):
+            raise ConfigurationError(f"A quota of an amount is like USD=100.00, not {text}.")
+        try:
+            parsed[code] = parse_amount(amount, currencies[code])
+        except AmountError as error:
+            raise ConfigurationError(f"{text}: {error}") from None
+    return parsed
+
+
+async def describe_quota(settings: Settings, subject: str) -> list[str]:
+    """Lines to print: a user's own limits, and what is used of them. Raises ConfigurationError where there is no such user."""
+    connection = await open_connection(settings)
+    try:
+        currencies = await _currencies(connection)
+        async with connection.transaction():
+            user_id = await _user_id(connection, subject)
+            row, amounts = await connection.fetchrow(_QUOTA, user_id), await connection.fetch(_AMOUNTS, user_id)
+    finally:
+        await connection.close()
+    if row is None:
+        return [f"{subject} has no limits but the general ones of the settings."]
+    lines = [
+        f"transfers per minute: {_shown(row['transfers_per_minute'])}, used {row['minute_transfers']} in {row['minute']:%H:%M}",
+        f"transfers per day: {_shown(row['transfers_per_day'])}, used {row['day_transfers']} on {row['day']}",
+    ]
+    for amount in amounts:
+        exponent, limit = currencies[amount["currency"]].exponent, amount["amount_per_day"]
+        shown = _shown(None if limit is None else format_minor(limit, exponent))
+        used = format_minor(int(amount["day_amount"]), exponent)
+        lines.append(f"{amount['currency']} per day: {shown}, used {used} on {amount['day']}")
+    return lines
+
+
+async def set_quota(settings: Settings, subject: str, change: QuotaChange, reason: str) -> None:
+    """Change a user's limits, with a record for the audit log, in one transaction. What is used stays counted.
+
+    As the owner of the tables: the service itself may not. Raises ConfigurationError for what makes no sense.
+    """
+    if text_refusal(reason, (), least=1, most=_MAX_REASON) is not None:
+        raise ConfigurationError(f"A reason is one line of 1 to {_MAX_REASON} characters.")
+    connection = await open_connection(settings)
+    try:
+        new_amounts = parse_amounts(change.amounts, await _currencies(connection))
+        async with connection.transaction():
+            user_id = await _user_id(connection, subject)
+            before = await _limits(connection, user_id)
+            asked = Limits(change.transfers_per_minute, change.transfers_per_day, new_amounts)
+            limits = asked if change.clear else asked.over(before)
+            await connection.execute(_SET, user_id, limits.transfers_per_minute, limits.transfers_per_day)
+            for currency in {*before.amounts_per_day, *limits.amounts_per_day}:
+                await connection.execute(_SET_AMOUNT, user_id, currency, limits.amounts_per_day.get(currency))
+            now = system_clock()
+            await connection.execute(_AUDIT, ids.new_id(now), user_id, _json(before), _json(limits), reason, now)
+    finally:
+        await connection.close()
+
+
+async def _limits(connection: asyncpg.Connection, user_id: UUID) -> Limits:
+    """The user's own, under lock."""
+    row = await connection.fetchrow(_QUOTA, user_id)
+    if row is None:
+        return Limits()
+    amounts = await connection.fetch(_AMOUNTS, user_id)
+    own = {amount["currency"]: amount["amount_per_day"] for amount in amounts if amount["amount_per_day"] is not None}
+    return Limits(row["transfers_per_minute"], row["transfers_per_day"], own)
+
+
+def _json(limits: Limits) -> str:
+    return orjson.dumps(
+        {
+            "transfers_per_minute": limits.transfers_per_minute,
+            "transfers_per_day": limits.transfers_per_day,
+            "amounts_per_day": dict(limits.amounts_per_day),
+        }
+    ).decode()
+
+
+async def _currencies(connection: asyncpg.Connection) -> dict[str, Currency]:
+    return {row["code"]: Currency(*row) for row in await connection.fetch(_CURRENCIES)}
+
+
+async def _user_id(connection: asyncpg.Connection, subject: str) -> UUID:
+    user_id: UUID | None = await connection.fetchval(_USER, subject)
+    if user_id is None:
+        raise ConfigurationError(f"There is no user {subject}: users are made by their first request.")
+    return user_id
+
+
+def _shown(limit: object) -> object:
+    return "as the settings say" if limit is None else limit

@@ -1,0 +1,362 @@
+"""Who may see and do what: every field, route and type, for every kind of caller. One without a decision here fails."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import httpx
+import pytest
+from graphql import GraphQLInterfaceType, GraphQLObjectType, build_schema
+from starlette.routing import Mount, Route, WebSocketRoute
+
+from app import ids
+from app.auth import mint_token
+from app.schema.build import sdl
+from app.settings import Settings
+from tests.api.conftest import Api, Socket
+from tests.bank import new_key
+
+CALLERS: dict[str, tuple[str, str | None, str | None]] = {
+    "owner": ("alice", None, None),
+    "receiver": ("bob", None, None),
+    "stranger": ("carol", None, None),
+    "support": ("sam", "support", None),
+    "admin": ("root", "admin", None),
+    "reading service": ("alice", None, "wallets:read"),
+    "sending service": ("alice", None, "transfers:write"),
+    "opening service": ("alice", None, "wallets:write"),
+    "service without a scope of ours": ("alice", None, "openid profile"),
+    "administrating service": ("bot", None, "admin"),
+    "admin by a reading application": ("root", "admin", "wallets:read"),
+}
+"""Subject, role and scopes of their tokens; behind them comes whoever has no token at all."""
+
+# One letter for each caller, in their order: Y yes, - nothing (as if it did not exist), N WALLET_NOT_FOUND, F FORBIDDEN,
+# U UNAUTHENTICATED. What is asked about is alice's wallet, her completed transfer to bob, and one that was refused.
+ANY_TOKEN = "YYYYY YYYY YY U"
+WALLET = "Y--YY YFFF YY U"
+COMPLETED = "YY-YY YFFF YY U"
+FAILED = WALLET
+ALL_OF_THEM = "FFFYY FFFF YY U"
+ADMIN_ONLY = "FFFFY FFFF YF U"
+PAY_FROM_IT = "YNNFN FYFF NF U"
+PUBLIC = "YYYYY YYYY YY Y"
+
+QUERIES = {
+    "viewer": ("{ viewer { id } }", ANY_TOKEN),
+    "node": ("{ node(id: WALLET) { id } }", WALLET),
+    "nodes": ("{ nodes(ids: [WALLET]) { id } }", WALLET),
+    "wallet": ("{ wallet(id: WALLET) { id } }", WALLET),
+    "transaction": ("{ transaction(id: COMPLETED) { id } }", COMPLETED),
+    "transactionByIdempotencyKey": ("{ transactionByIdempotencyKey(idempotencyKey: KEY) { id } }", "Y---- YYFF -- U"),
+    "walletParty": ("{ walletParty(walletId: WALLET) { displayName } }", "YYYYY YYFF YY U"),
+    "currencies": ("{ currencies { code } }", ANY_TOKEN),
+    "wallets": ("{ wallets { edges { node { id } } } }", ALL_OF_THEM),
+    "transactions": ("{ transactions { edges { node { id } } } }", ALL_OF_THEM),
+    "ledgerStatus": ("{ ledgerStatus { totals { currency } } }", ALL_OF_THEM),
+}
+
+NODES = {
+    "Wallet": ("WALLET", WALLET),
+    "Transaction": ("COMPLETED", COMPLETED),
+    "LedgerEntry": ("ENTRY", WALLET),
+    "User": ("OWNER", WALLET),
+}
+
+# Fields that show less than the object which they are of. All others of a type show exactly as much as it does.
+NARROWER = {
+    "a refused transfer": ("{ transaction(id: FAILED) { id } }", FAILED),
+    "the receiver's entry": ("{ node(id: THEIR_ENTRY) { id } }", "-Y-YY -FFF YY U"),
+    "Transaction.idempotencyKey": ("{ transaction(id: COMPLETED) { idempotencyKey } }", "Y---- YFFF -- U"),
+    "Transaction.entries": ("{ transaction(id: COMPLETED) { entries { id } } }", COMPLETED),
+    "WalletParty.wallet": ("{ transaction(id: COMPLETED) { sender { wallet { id } } } }", WALLET),
+    "WalletParty.wallet, of the other": ("{ transaction(id: COMPLETED) { receiver { wallet { id } } } }", "-Y-YY -FFF YY U"),
+    "User.wallets": ("{ viewer { wallets { edges { node { id } } } } }", "YY--- Y--- -- U"),
+    "User.wallets, of another": ("{ node(id: OWNER) { ... on User { wallets { edges { node { id } } } } } }", WALLET),
+    "Wallet.owner": ("{ wallet(id: WALLET) { owner { id } } }", WALLET),
+    "Wallet.transactions": ("{ wallet(id: WALLET) { transactions { edges { node { id } } } } }", WALLET),
+    "Wallet.entries": ("{ wallet(id: WALLET) { entries { edges { node { id } } } } }", WALLET),
+    "LedgerEntry.wallet": ("{ node(id: ENTRY) { ... on LedgerEntry { wallet { id } } } }", WALLET),
+    "LedgerEntry.transaction": ("{ node(id: ENTRY) { ... on LedgerEntry { transaction { id } } } }", WALLET),
+}
+
+_TRANSFER = "idempotencyKey: NEW_KEY, senderWalletId: WALLET, receiverWalletId: THEIR_WALLET, amount: ONE"
+MUTATIONS = {
+    "transfer": (
+        f"mutation {{ transfer(input: {{{_TRANSFER}}}) {{ transaction {{ id }} userErrors {{ code }} }} }}",
+        PAY_FROM_IT,
+    ),
+    "transferBatch": (
+        f"mutation {{ transferBatch(input: {{transfers: [{{{_TRANSFER}}}]}}) {{ results {{ userErrors {{ code }} }} }} }}",
+        PAY_FROM_IT,
+    ),
+    "openWallet": (
+        'mutation { openWallet(input: {idempotencyKey: NEW_KEY, currency: "USD", name: "x"}) { wallet { id } } }',
+        "YYYFY FFYF YF U",
+    ),
+    "deposit": (
+        "mutation { deposit(input: {idempotencyKey: NEW_KEY, walletId: WALLET, amount: ONE}) { transaction { id } } }",
+        ADMIN_ONLY,
+    ),
+    "setWalletStatus": (
+        'mutation { setWalletStatus(input: {walletId: WALLET, status: ACTIVE, reason: "x"}) { wallet { id } } }',
+        ADMIN_ONLY,
+    ),
+}
+
+SUBSCRIPTIONS = {
+    "walletUpdated": ("subscription { walletUpdated(walletId: WALLET) { kind } }", WALLET),
+    "transactionSettled": ("subscription { transactionSettled { transaction { id } } }", COMPLETED),
+}
+
+ROUTES = {
+    "POST /transfer": ("/transfer", PAY_FROM_IT),
+    "GET /wallets/{id}": ("/wallets/WALLET", WALLET),
+    "GET /wallets/{id}/transactions": ("/wallets/WALLET/transactions", WALLET),
+    "GET /transactions/{id}": ("/transactions/COMPLETED", COMPLETED),
+    "GET /openapi.json": ("/openapi.json", PUBLIC),
+    "GET /healthz": ("/healthz", PUBLIC),
+    "GET /readyz": ("/readyz", PUBLIC),
+    "GET /metrics": ("/metrics", PUBLIC),
+    "GET /demo/session": ("/demo/session", PUBLIC),
+    "GET /demo/transactions/{id}/life": ("/demo/transactions/COMPLETED/life", COMPLETED),
+    "POST /demo/break": ("/demo/break", "YYYYY YFFF YY U"),
+    "GET /demo/traffic": ("/demo/traffic", ADMIN_ONLY),
+    "POST /demo/traffic": ("/demo/traffic", ADMIN_ONLY),
+    "DELETE /demo/traffic": ("/demo/traffic", ADMIN_ONLY),
+}
+BODIES: dict[str, dict[str, object]] = {
+    "/demo/break": {"what": "relay"},
+    "/demo/traffic": {"per_second": 1, "seconds": 1},
+}
+"""Of the requests that change something other than money."""
+ELSEWHERE = {"GET,POST /graphql", "WEBSOCKET /graphql"}
+"""What the tables above are about."""
+
+PLAIN = {"PageInfo", "Money", "Currency", "CurrencyTotal", "Query", "Mutation", "Subscription"}
+"""Types that say nothing about anybody, or are tables of their own here."""
+FIELDS = {
+    "User": "id displayName wallets",
+    "Wallet": "id kind owner name currency balance available status sequence updatesCursor createdAt transactions entries",
+    "WalletParty": "walletId displayName currency wallet",
+    "Transaction": "id type status sender receiver amount description failureCode idempotencyKey entries createdAt completedAt",
+    "LedgerEntry": "id wallet sequence direction amount balanceBefore balanceAfter transaction createdAt",
+    "WalletUpdate": "kind cursor wallet entry",
+    "TransactionSettled": "transaction missed",
+    "LedgerStatus": "totals transfersPerSecond outboxPending outboxLagSeconds hotWallets",
+}
+"""Every field has been thought about: it shows what its object does, or stands in NARROWER."""
+
+
+class World:
+    """alice has paid bob, and has been refused; carol has nothing to do with it."""
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+        self.names: dict[str, str] = {}
+
+    async def build(self) -> World:
+        """Make it."""
+        bank, key = self.api.bank, new_key()
+        alice = await bank.viewer("alice")
+        wallet, theirs = await bank.wallet(alice, balance="1000.00"), await bank.wallet(await bank.viewer("bob"))
+        paid, refused = await bank.pay(alice, wallet, theirs, key=key), await bank.pay(alice, wallet, theirs, "9999.00")
+        assert paid.transaction is not None
+        assert refused.transaction is not None
+        self.names = {
+            "THEIR_WALLET": theirs,
+            "WALLET": wallet,
+            "COMPLETED": ids.encode("txn", paid.transaction.id),
+            "FAILED": ids.encode("txn", refused.transaction.id),
+            "THEIR_ENTRY": ids.encode("ent", paid.entries[1].id),
+            "ENTRY": ids.encode("ent", paid.entries[0].id),
+            "OWNER": ids.encode("usr", alice.user_id),
+            "KEY": key,
+        }
+        return self
+
+    def text(self, template: str) -> str:
+        """The document about this world."""
+        for name, value in self.names.items():
+            template = template.replace(f": {name}", f': "{value}"').replace(f"[{name}]", f'["{value}"]')
+        return template.replace("NEW_KEY", f'"{new_key()}"').replace("ONE", '{amount: "1.00", currency: "USD"}')
+
+    def headers(self, caller: str) -> dict[str, str]:
+        """Their Authorization header."""
+        if caller not in CALLERS:
+            return {}
+        subject, role, scope = CALLERS[caller]
+        return {"Authorization": f"Bearer {mint_token(subject, self.api.settings, role=role, scope=scope)}"}
+
+    async def ask(self, caller: str, template: str) -> str:
+        """The letter of one operation over HTTP."""
+        body = {"query": self.text(template)}
+        return letter((await self.api.http.post("/graphql", json=body, headers=self.headers(caller))).json())
+
+    async def row(self, template: str) -> str:
+        """The letters of all callers."""
+        letters = [await self.ask(caller, template) for caller in (*CALLERS, "nobody")]
+        return spaced(letters)
+
+
+@pytest.fixture
+async def world(api: Api) -> World:
+    return await World(api).build()
+
+
+def spaced(letters: list[str]) -> str:
+    """As the tables write them: people, services of alice, those above, nobody."""
+    text = "".join(letters)
+    return f"{text[:5]} {text[5:9]} {text[9:11]} {text[11:]}"
+
+
+LETTERS = {"FORBIDDEN": "F", "UNAUTHENTICATED": "U", "NOT_FOUND": "-", "WALLET_NOT_FOUND": "N", "NOT_SUPERVISED": "Y"}
+"""The last is said to those who may break things, where nobody would start them again."""
+
+
+def letter_of_code(error: dict[str, Any]) -> str:
+    """The letter of an error; its whole code where there is none."""
+    code: str = error["extensions"]["code"]
+    return LETTERS.get(code, code)
+
+
+def letter(answer: dict[str, Any]) -> str:
+    """What an answer amounts to."""
+    if answer.get("errors"):
+        return letter_of_code(answer["errors"][0])
+    return found(answer["data"])
+
+
+def found(value: Any) -> str:
+    """Y where something is there; - for null and empty lists, however deep; N for a wallet that may not be used."""
+    if isinstance(value, dict):
+        if value.get("userErrors"):
+            return letter_of_code({"extensions": value["userErrors"][0]})
+        inner = [found(item) for name, item in value.items() if name != "userErrors"]
+        return inner[0] if inner else "Y"
+    if isinstance(value, list):
+        return found(value[0]) if value else "-"
+    return "-" if value is None else "Y"
+
+
+def types(settings: Settings) -> dict[str, GraphQLObjectType]:
+    """The schema's object types."""
+    schema = build_schema(sdl(settings))
+    return {name: type_ for name, type_ in schema.type_map.items() if isinstance(type_, GraphQLObjectType) and name[:2] != "__"}
+
+
+async def test_every_query_answers_each_caller_as_decided(world: World) -> None:
+    assert {name: await world.row(query) for name, (query, _) in QUERIES.items()} == {n: row for n, (_, row) in QUERIES.items()}
+
+
+async def test_every_node_type_answers_each_caller_as_decided_by_node_and_by_nodes(world: World) -> None:
+    decided = {name: row for name, (_, row) in NODES.items()}
+    assert {name: await world.row(f"{{ node(id: {node}) {{ id }} }}") for name, (node, _) in NODES.items()} == decided
+    assert {name: await world.row(f"{{ nodes(ids: [{node}]) {{ id }} }}") for name, (node, _) in NODES.items()} == decided
+
+
+async def test_what_shows_less_than_its_object_does_so_to_each_caller_as_decided(world: World) -> None:
+    assert {name: await world.row(query) for name, (query, _) in NARROWER.items()} == {n: row for n, (_, row) in NARROWER.items()}
+
+
+async def test_every_mutation_answers_each_caller_as_decided(world: World) -> None:
+    decided = {name: row for name, (_, row) in MUTATIONS.items()}
+    assert {name: await world.row(mutation) for name, (mutation, _) in MUTATIONS.items()} == decided
+
+
+async def test_every_subscription_answers_each_caller_as_decided(world: World) -> None:
+    rows = {name: spaced([await watch(world, caller, name) for caller in (*CALLERS, "nobody")]) for name in SUBSCRIPTIONS}
+    assert rows == {name: row for name, (_, row) in SUBSCRIPTIONS.items()}
+
+
+async def watch(world: World, caller: str, name: str) -> str:
+    """What a subscriber is told: of alice's transfer to bob, or only of the one that follows and concerns them."""
+    async with world.api.socket(**world.headers(caller)) as socket:
+        await world.api.relayed()
+        await socket.subscribe("1", world.text(SUBSCRIPTIONS[name][0]))
+        if name == "transactionSettled" and caller in CALLERS:
+            return await watch_settled(world, socket, CALLERS[caller][0])
+        return letter_of(await socket.message("1"))
+
+
+def letter_of(message: dict[str, Any]) -> str:
+    """The letter of one operation over a WebSocket."""
+    return letter({"errors": message["payload"]} if message["type"] == "error" else message["payload"])
+
+
+async def watch_settled(world: World, socket: Socket, subject: str) -> str:
+    """Whether they hear of alice's transfer to bob, or only of the next one, to themselves."""
+    bank = world.api.bank
+    alice, mine = await bank.viewer("alice"), await bank.wallet(await bank.viewer(subject))
+
+    async def pay(receiver: str) -> str:
+        paid = (await bank.pay(alice, world.names["WALLET"], receiver)).transaction
+        assert paid is not None
+        return ids.encode("txn", paid.id)
+
+    for _ in range(40):
+        # Live only: what settles before the subscription stands is not told.
+        await pay(mine)
+        with contextlib.suppress(TimeoutError):
+            first = await socket.message("1", within=0.5)
+            break
+    else:
+        pytest.fail("the subscription never began")
+    if first["type"] == "error" or first["payload"].get("errors"):
+        return letter_of(first)
+    watched, fence = await pay(world.names["THEIR_WALLET"]), await pay(mine)
+    while (told := (await socket.data("1"))["transactionSettled"]["transaction"]["id"]) not in (watched, fence):
+        pass
+    return "Y" if told == watched else "-"
+
+
+async def test_every_route_answers_each_caller_as_decided(world: World) -> None:
+    rows = {name: spaced([await visit(world, name, caller) for caller in (*CALLERS, "nobody")]) for name in ROUTES}
+    assert rows == {name: row for name, (_, row) in ROUTES.items()}
+
+
+async def visit(world: World, name: str, caller: str) -> str:
+    """The letter of one REST request."""
+    method, path = name.split(maxsplit=1)[0], ROUTES[name][0]
+    for placeholder in ("COMPLETED", "WALLET"):
+        path = path.replace(placeholder, world.names[placeholder])
+    body = {
+        "sender_wallet_id": world.names["WALLET"],
+        "receiver_wallet_id": world.names["THEIR_WALLET"],
+        "amount": "1.00",
+        "currency": "USD",
+        "idempotency_key": new_key(),
+    }
+    response: httpx.Response = await world.api.http.request(
+        method, path, json=BODIES.get(path, body) if method == "POST" else None, headers=world.headers(caller)
+    )
+    if response.status_code < 300:
+        return "Y"
+    return letter_of_code({"extensions": response.json()})
+
+
+def test_every_root_field_node_type_and_field_has_a_decision(settings: Settings) -> None:
+    known = types(settings)
+    assert set(known["Query"].fields) == set(QUERIES)
+    assert set(known["Mutation"].fields) == set(MUTATIONS)
+    assert set(known["Subscription"].fields) == set(SUBSCRIPTIONS)
+    assert {name for name, type_ in known.items() if any(i.name == "Node" for i in type_.interfaces)} == set(NODES)
+    assert all(isinstance(interface, GraphQLInterfaceType) for type_ in known.values() for interface in type_.interfaces)
+    refusals = {name for name, type_ in known.items() if any(i.name == "UserError" for i in type_.interfaces)}
+    wrappers = {name for name in known if name.endswith(("Connection", "Edge", "Payload"))}
+    assert set(known) - refusals - wrappers - PLAIN == set(FIELDS)
+    assert {name: set(known[name].fields) for name in FIELDS} == {name: set(text.split()) for name, text in FIELDS.items()}
+
+
+async def test_every_route_has_a_decision(api: Api) -> None:
+    served = set()
+    for route in api.app.routes:
+        if isinstance(route, WebSocketRoute):
+            served.add(f"WEBSOCKET {route.path}")
+        else:
+            if isinstance(route, Mount) and route.path == "/assets":
+                continue  # files, the same for everybody
+            assert isinstance(route, Route), f"{route} is of a kind that no table here is about"
+            served.add(f"{','.join(sorted(set(route.methods or ()) - {'HEAD'}))} {route.path}")
+    assert served == {*ROUTES, *ELSEWHERE}

@@ -1,0 +1,119 @@
+"""Rate limits over HTTP and WebSocket, over two processes, and without Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.auth import mint_token
+from app.settings import Settings
+from tests.api.conftest import Api, serving
+from tests.servers import Servers
+
+ASK = {"query": "{ currencies { code } }"}
+LIMIT = 30
+"""In a window of ten seconds."""
+SLACK = LIMIT // 8 + 1
+"""What a process may let pass before it tells the other one."""
+
+
+@pytest.fixture
+async def limited(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
+    chosen = settings.model_copy(update={"requests_per_user_per_second": LIMIT // 10})
+    async with serving(chosen, engine, relay=False) as api:
+        yield api
+
+
+async def early_in_a_window() -> None:
+    """So that what follows stays in one window."""
+    into = time.time() % 10
+    if into > 4:
+        await asyncio.sleep(10 - into)
+
+
+async def test_past_the_limit_of_a_user_requests_are_refused_with_the_time_to_wait_and_others_are_not(limited: Api) -> None:
+    await limited.data("alice", ASK["query"])
+    await early_in_a_window()
+    answers = [await limited.http.post("/graphql", json=ASK, headers=limited.headers("alice")) for _ in range(LIMIT + 5)]
+    allowed = [answer for answer in answers if answer.status_code == 200]
+    assert len(allowed) in (LIMIT - 1, LIMIT)
+    assert f'"user";q={LIMIT};w=10' in allowed[0].headers.get_list("ratelimit-policy")
+    assert allowed[-1].headers["ratelimit"].startswith('"user";r=0;t=')
+    refused = answers[-1]
+    (error,) = refused.json()["errors"]
+    assert (refused.status_code, error["extensions"]["code"]) == (429, "RATE_LIMITED")
+    assert 1 <= error["extensions"]["retryAfterSeconds"] == int(refused.headers["retry-after"]) <= 10
+    assert refused.headers["x-request-id"]
+    # By whatever token, on whatever route.
+    other = {"Authorization": f"Bearer {mint_token('alice', limited.settings, role='support')}"}
+    problem = await limited.http.get("/wallets/wal_x", headers=other)
+    assert (problem.status_code, problem.json()["code"]) == (429, "RATE_LIMITED")
+    assert problem.headers["content-type"] == "application/problem+json"
+    assert (await limited.http.get("/readyz", headers=other)).status_code == 200
+    await limited.data("bob", ASK["query"])
+
+
+async def test_operations_on_a_websocket_count_too(limited: Api) -> None:
+    await early_in_a_window()
+    async with limited.socket("alice") as socket:
+        for number in range(LIMIT + 1):
+            await socket.subscribe(str(number), ASK["query"])
+        answers = [await socket.message(str(number)) for number in range(LIMIT + 1)]
+    codes = [error["extensions"]["code"] for error in answers[-1]["payload"].get("errors", [])]
+    assert codes == ["RATE_LIMITED"]
+    assert "errors" not in answers[0]["payload"]
+
+
+async def test_past_the_limit_of_an_address_nobody_there_is_heard_with_or_without_a_token(
+    settings: Settings, engine: AsyncEngine
+) -> None:
+    chosen = settings.model_copy(update={"requests_per_address_per_second": LIMIT // 10})
+    async with serving(chosen, engine, relay=False) as api:
+        await early_in_a_window()
+        statuses = [(await api.http.post("/graphql", json=ASK)).status_code for _ in range(LIMIT + 3)]
+        assert statuses[-1] == 429
+        assert (await api.http.post("/graphql", json=ASK, headers=api.headers("alice"))).status_code == 429
+        with pytest.raises(Exception, match="429"):
+            async with api.socket("alice"):
+                pass
+
+
+async def test_two_processes_hold_to_one_limit(limited: Api, settings: Settings, engine: AsyncEngine) -> None:
+    chosen = settings.model_copy(update={"requests_per_user_per_second": LIMIT // 10})
+    async with serving(chosen, engine, relay=False) as other:
+        await limited.data("alice", ASK["query"])
+        await early_in_a_window()
+        allowed = 0
+        for _ in range(LIMIT):
+            for api in (limited, other):
+                answer = await api.http.post("/graphql", json=ASK, headers=api.headers("alice"))
+                allowed += answer.status_code == 200
+            # Slowly enough for what is told to arrive: a round or two is what may pass meanwhile.
+            await asyncio.sleep(0.05)
+        assert LIMIT - 1 <= allowed <= LIMIT + SLACK * 2 + 2 * 8
+
+
+async def test_without_redis_each_process_holds_to_the_limit_and_sharing_comes_back(
+    limited: Api, clean_servers: Servers, caplog: pytest.LogCaptureFixture
+) -> None:
+    clean_servers.stop_redis()
+    await limited.data("alice", ASK["query"])
+    await early_in_a_window()
+    answers = [await limited.http.post("/graphql", json=ASK, headers=limited.headers("alice")) for _ in range(LIMIT + 3)]
+    assert answers[-1].status_code == 429
+    async with asyncio.timeout(20):
+        while "rate limits hold in each process" not in caplog.text:  # noqa: ASYNC110 - another task logs it
+            await asyncio.sleep(0.05)
+    clean_servers.start_redis()
+    sharing = limited.services.rates.user
+    assert sharing is not None
+    async with asyncio.timeout(30):
+        while True:
+            await limited.http.post("/graphql", json=ASK, headers=limited.headers("bob"))
+            if not sharing.untold()[1] and sharing._told:
+                break
+            await asyncio.sleep(0.1)

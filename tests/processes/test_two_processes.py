@@ -1,0 +1,162 @@
+"""Two API processes: one quota between them, and nothing in either's log that should not be there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from pydantic import SecretStr
+
+from app.auth import mint_token
+from app.db.engine import open_connection
+from app.embedded.processes import wait_until
+from app.privacy import fingerprint
+from app.services.quotas import QuotaChange, set_quota
+from app.settings import Settings
+from tests.bank import new_key
+from tests.processes.test_cli import EXECUTABLE, servers_of
+from tests.servers import free_port
+
+SECRET = "a-secret-that-no-log-may-ever-hold-1234"
+WORDS = "words-that-somebody-wrote"
+
+
+@dataclass
+class Pair:
+    """Both processes, and clients of theirs."""
+
+    settings: Settings
+    clients: list[httpx.AsyncClient]
+    logs: list[Path]
+
+    async def ask(self, number: int, subject: str, query: str, **variables: Any) -> dict[str, Any]:
+        """One operation; the whole answer."""
+        headers = {"Authorization": f"Bearer {mint_token(subject, self.settings, role='admin' if subject == 'admin' else None)}"}
+        body = {"query": query, "variables": variables}
+        answer: dict[str, Any] = (await self.clients[number % 2].post("/graphql", json=body, headers=headers)).json()
+        return answer
+
+    async def wallet(self, subject: str, balance: str | None = None) -> str:
+        """A new wallet."""
+        opened = await self.ask(0, subject, OPEN, key=new_key())
+        wallet: str = opened["data"]["openWallet"]["wallet"]["id"]
+        if balance is not None:
+            paid = await self.ask(0, "admin", DEPOSIT, key=new_key(), wallet=wallet, amount=balance)
+            assert paid["data"]["deposit"]["userErrors"] == []
+        return wallet
+
+
+OPEN = 'mutation($key: String!) { openWallet(input: {idempotencyKey: $key, currency: "USD", name: "x"}) { wallet { id } } }'
+DEPOSIT = """mutation($key: String!, $wallet: ID!, $amount: Decimal!) {
+  deposit(input: {idempotencyKey: $key, walletId: $wallet, amount: {amount: $amount, currency: "USD"}}) { userErrors { code } }
+}"""
+PAY = """mutation($key: String!, $from: ID!, $to: ID!, $words: String) {
+  transfer(input: {
+    idempotencyKey: $key, senderWalletId: $from, receiverWalletId: $to, description: $words,
+    amount: {amount: "1.00", currency: "USD"}
+  }) { transaction { status } userErrors { code } }
+}"""
+
+
+@pytest.fixture
+async def pair(settings: Settings, tmp_path: Path) -> AsyncIterator[Pair]:
+    ports, logs = [free_port(), free_port()], [tmp_path / "one.log", tmp_path / "two.log"]
+    processes = []
+    # A connection for each request: the server closes one on which it failed.
+    limits = httpx.Limits(max_keepalive_connections=0)
+    clients = [httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20, limits=limits) for port in ports]
+    try:
+        for port, log in zip(ports, logs, strict=True):
+            environment = {"PAYCORE_PORT": str(port), "PAYCORE_JWT_SECRET": SECRET, "PAYCORE_LOG_LEVEL": "debug"}
+            with log.open("wb") as file:
+                processes.append(
+                    psutil.Popen(
+                        [EXECUTABLE, "serve"],
+                        env={"PATH": "/usr/bin:/bin", **servers_of(settings), **environment},
+                        stdout=file,
+                        stderr=file,
+                    )
+                )
+        assert await asyncio.to_thread(wait_until, lambda: all(map(answers, ports)), seconds=30)
+        yield Pair(settings.model_copy(update={"jwt_secret": SecretStr(SECRET)}), clients, logs)
+    finally:
+        for client in clients:
+            await client.aclose()
+        for process in processes:
+            if process.poll() is None:
+                process.terminate()
+        for process in processes:
+            process.wait(30)
+
+
+def answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+async def test_two_processes_hold_one_user_to_one_quota_exactly(pair: Pair) -> None:
+    mine = [await pair.wallet("alice", "100.00") for _ in range(3)]
+    theirs = await pair.wallet("bob")
+    await set_quota(pair.settings, "alice", QuotaChange(amounts=("USD=37.50",)), "for a test")
+    asked = [pair.ask(number, "alice", PAY, key=new_key(), **{"from": mine[number % 3], "to": theirs}) for number in range(120)]
+    answered = [answer["data"]["transfer"] for answer in await asyncio.gather(*asked)]
+    assert sum(answer["transaction"]["status"] == "COMPLETED" for answer in answered) == 37
+    assert {error["code"] for answer in answered for error in answer["userErrors"]} == {"QUOTA_EXCEEDED"}
+    balance = await pair.ask(1, "bob", "query($id: ID!) { wallet(id: $id) { balance { amount } } }", id=theirs)
+    assert balance["data"]["wallet"]["balance"]["amount"] == "37.00"
+
+
+async def test_logs_of_a_service_that_fails_in_every_way_hold_no_token_key_secret_or_words(pair: Pair) -> None:
+    mine, theirs = await pair.wallet("alice", "100.00"), await pair.wallet("bob")
+    key, words = "key-" + new_key(), WORDS
+    spoiled = {"key": key, "from": mine, "to": theirs, "words": words}
+    await pair.ask(0, "alice", PAY, **{**spoiled, "key": "good-" + key})
+    token = mint_token("alice", pair.settings)
+    strange = {"Authorization": f"Bearer {token[:-5]}AAAAA"}
+    for client in pair.clients:
+        await client.post("/graphql", json={"query": PAY, "variables": spoiled}, headers=strange)
+        await client.get("/wallets/x%0AERROR%20forged", headers={"Authorization": f"Bearer {token}"})
+    owner = await open_connection(pair.settings)
+    try:
+        # A rule that only the database knows: the ledger's failure quotes the whole row.
+        await owner.execute(f"ALTER TABLE transactions ADD CONSTRAINT no_words CHECK (description <> '{words}') NOT VALID")
+        failed = await pair.ask(0, "alice", PAY, **spoiled)
+        assert failed["errors"][0]["extensions"]["code"] == "INTERNAL"
+        # So does that of a resolver, and of a route.
+        await owner.execute(f"ALTER TABLE wallets ADD CONSTRAINT no_words CHECK (name <> '{words}') NOT VALID")
+        await owner.execute(f"ALTER TABLE users ADD CONSTRAINT no_words CHECK (subject <> '{words}') NOT VALID")
+        failed = await pair.ask(1, "alice", OPEN.replace('"x"', f'"{words}"'), key=key)
+        assert failed["errors"][0]["extensions"]["code"] == "INTERNAL"
+        unlucky = {"Authorization": f"Bearer {mint_token(words, pair.settings)}"}
+        assert (await pair.clients[1].get("/wallets/x", headers=unlucky)).status_code == 500
+        # And reads that fail, with their parameters.
+        await owner.execute("ALTER TABLE transactions RENAME COLUMN description TO described")
+        asked = "query($key: String!) { transactionByIdempotencyKey(idempotencyKey: $key) { id } }"
+        failed = await pair.ask(1, "alice", asked, key=key)
+        assert failed["errors"][0]["extensions"]["code"] == "INTERNAL"
+        await owner.execute("ALTER TABLE users RENAME COLUMN display_name TO shown")
+        assert "INTERNAL" in str(await pair.ask(1, words, "{ viewer { id } }"))
+        await owner.execute("ALTER TABLE transactions RENAME TO gone")
+        rest = {"Authorization": f"Bearer {token}"}
+        answer = await pair.clients[1].get("/transactions/txn_01jgfjjz00e008000000000011", headers=rest)
+        assert answer.status_code == 500
+        assert SECRET not in answer.text
+    finally:
+        await owner.close()
+
+    def logged() -> str:
+        return "".join(log.read_text() for log in pair.logs)
+
+    # A failure of a route is logged once its answer is out.
+    expected = ("CheckViolationError", "UndefinedColumn", "UndefinedTable", fingerprint(key))
+    assert await asyncio.to_thread(wait_until, lambda: all(told in logged() for told in expected), seconds=10), logged()
+    for secret in (key, SECRET, token, token.rpartition(".")[2], words, "Bearer", "\nERROR forged"):
+        assert secret not in logged(), secret

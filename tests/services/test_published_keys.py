@@ -1,0 +1,425 @@
+"""Tokens of an identity provider: which are believed, which attacks are not, and what a provider that is away means."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app import jwks as published
+from app import policy
+from app.auth import mint_token, verify_published
+from app.errors import ConfigurationError, TokenExpired, Unauthenticated, Unavailable
+from app.jwks import JwksError, SigningKeys, parse_jwks
+from app.policy import Right, Role, rights_of
+from app.services.identity import Identities
+from app.settings import Settings, load_settings
+from tests.identity_provider import AUDIENCE, ISSUER, KeyPair, Provider, ec_key, ed_key, jwks, provider, rsa_key
+
+RSA, EC, ED = rsa_key("rsa"), ec_key("ec"), ed_key("ed")
+STRANGER = rsa_key("rsa")
+"""Another's key under the id of ours."""
+
+
+def with_jwks(settings: Settings, **changes: Any) -> Settings:
+    """These settings with an identity provider in place of the secret."""
+    given = {"jwt_issuer": ISSUER, "jwt_audience": AUDIENCE, "jwks_unknown_key_seconds": 0, **changes}
+    return Settings(**{**settings.model_dump(exclude={"jwt_secret"}, exclude_unset=True), **given})
+
+
+@asynccontextmanager
+async def known(settings: Settings, now: Callable[[], float] | None = None) -> AsyncIterator[SigningKeys]:
+    """The keys, read once; later readings come only by asking."""
+    keys = SigningKeys(settings) if now is None else SigningKeys(settings, now=now)
+    await keys.start()
+    try:
+        yield keys
+    finally:
+        await keys.stop()
+
+
+@pytest.fixture
+async def idp() -> AsyncIterator[Provider]:
+    async with provider(RSA, EC, ED) as running:
+        yield running
+
+
+@pytest.fixture
+def bare() -> Settings:
+    """Settings of no server: verifying a token asks for none."""
+    return load_settings(environment="test")
+
+
+@pytest.fixture
+def published_settings(bare: Settings, idp: Provider) -> Settings:
+    return with_jwks(bare, jwks_url=idp.url)
+
+
+@pytest.mark.parametrize("key", [RSA, EC, ED], ids=lambda key: key.algorithm)
+async def test_a_token_of_each_algorithm_is_believed(published_settings: Settings, key: KeyPair) -> None:
+    async with known(published_settings) as keys:
+        claims = await verify_published(key.sign(), keys, published_settings)
+    assert (claims.subject, claims.rights) == ("alice", rights_of(None, None))
+    assert claims.key is not None
+    assert claims.key.algorithm == key.algorithm
+
+
+def b64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def by_hand(header: Any, claims: Any, sign: Callable[[bytes], bytes] = lambda _: b"") -> str:
+    """A token that no library would make."""
+    signed = f"{b64(json.dumps(header).encode())}.{b64(json.dumps(claims).encode())}"
+    return f"{signed}.{b64(sign(signed.encode()))}"
+
+
+def pem() -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415 - one attack's tool
+
+    key: bytes = RSA.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return key
+
+
+HOUR = timedelta(hours=1)
+GOOD = {"sub": "alice", "iss": ISSUER, "aud": AUDIENCE, "exp": 4_102_444_800}
+
+
+def hmac_with(key: bytes) -> Callable[[bytes], bytes]:
+    return lambda signed: hmac.new(key, signed, hashlib.sha256).digest()
+
+
+def flipped(token: str) -> str:
+    """The same token for another subject, under the old signature."""
+    header, _, signature = token.split(".")
+    return f"{header}.{b64(json.dumps({**GOOD, 'sub': 'mallory'}).encode())}.{signature}"
+
+
+ATTACKS: dict[str, Callable[[], str]] = {
+    "nothing": lambda: "",
+    "no token": lambda: "nonsense",
+    "three empty parts": lambda: "..",
+    "a huge token": lambda: RSA.sign(padding="x" * 9000),
+    "a forged subject": lambda: flipped(RSA.sign()),
+    "another's signature": STRANGER.sign,
+    "not yet valid": lambda: RSA.sign(nbf=datetime.now(UTC) + HOUR),
+    "issued in the future": lambda: RSA.sign(iat=datetime.now(UTC) + HOUR),
+    "alg none": lambda: by_hand({"alg": "none", "kid": "rsa"}, GOOD),
+    "alg None": lambda: by_hand({"alg": "None", "kid": "rsa"}, GOOD),
+    "alg a number": lambda: by_hand({"alg": 5, "kid": "rsa"}, GOOD),
+    "no alg": lambda: by_hand({"kid": "rsa"}, GOOD),
+    "HS256 with the public key": lambda: by_hand({"alg": "HS256", "kid": "rsa"}, GOOD, hmac_with(pem())),
+    "RS256 said, HS256 done": lambda: by_hand({"alg": "RS256", "kid": "rsa"}, GOOD, hmac_with(pem())),
+    "HS256 with the demo secret": lambda: by_hand(
+        {"alg": "HS256", "kid": "rsa"}, GOOD, hmac_with(b"paycore-demo-secret-for-development-only")
+    ),
+    "one key's algorithm, another's id": lambda: EC.sign({"kid": "rsa"}),
+    "another algorithm of the same key": lambda: by_hand({"alg": "RS512", "kid": "rsa"}, GOOD),
+    "no kid": lambda: by_hand({"alg": "RS256"}, GOOD),
+    "kid a list": lambda: by_hand({"alg": "RS256", "kid": ["rsa"]}, GOOD),
+    "an unknown kid": lambda: RSA.sign({"kid": "../../etc/passwd"}),
+    "a key of its own in the header": lambda: STRANGER.sign({"jwk": STRANGER.published(), "kid": "mine"}),
+    "an address of its own in the header": lambda: STRANGER.sign({"jku": "http://127.0.0.1:1/", "kid": "mine"}),
+    "an extension that must be understood": lambda: RSA.sign({"crit": ["exp"]}),
+    "wrong issuer": lambda: RSA.sign(iss="https://evil.example.com/"),
+    "no issuer": lambda: RSA.sign(iss=None),
+    "wrong audience": lambda: RSA.sign(aud="another service"),
+    "wrong audiences": lambda: RSA.sign(aud=["another service", "a third"]),
+    "no audience": lambda: RSA.sign(aud=None),
+    "no subject": lambda: RSA.sign(sub=None),
+    "an empty subject": lambda: RSA.sign(sub=""),
+    "a subject too long": lambda: RSA.sign(sub="x" * 256),
+    "a subject with NUL": lambda: RSA.sign(sub="a\x00b"),
+    "no expiry": lambda: RSA.sign(exp=None),
+    "an expiry as text": lambda: RSA.sign(exp="4102444800"),
+    "an expiry past all dates": lambda: RSA.sign(exp=10**30),
+    "an endless expiry": lambda: RSA.sign(exp=float("inf")),
+    "an expiry that is no number": lambda: RSA.sign(exp=float("nan")),
+    "a role as number": lambda: RSA.sign(role=1),
+    "a role as object": lambda: RSA.sign(role={"admin": True}),
+    "a role true": lambda: RSA.sign(role=True),
+    "roles with a number among them": lambda: RSA.sign(role=["admin", 1]),
+    "scopes as list": lambda: RSA.sign(scope=["admin"]),
+    "scopes true": lambda: RSA.sign(scope=True),
+    "claims that are a list": lambda: by_hand({"alg": "RS256", "kid": "rsa"}, [1], sign_rsa),
+    "a subject as number": lambda: by_hand({"alg": "RS256", "kid": "rsa"}, {**GOOD, "sub": 5}, sign_rsa),
+    "an issuer as list": lambda: by_hand({"alg": "RS256", "kid": "rsa"}, {**GOOD, "iss": [ISSUER, 1]}, sign_rsa),
+    "an audience as object": lambda: by_hand({"alg": "RS256", "kid": "rsa"}, {**GOOD, "aud": {}}, sign_rsa),
+    "nested without end": lambda: f"{b64(b'[' * 5000)}.{b64(b'{}')}.x",
+}
+
+
+def sign_rsa(signed: bytes) -> bytes:
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15  # noqa: PLC0415 - see pem
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415 - see pem
+
+    signature: bytes = RSA.private.sign(signed, PKCS1v15(), SHA256())
+    return signature
+
+
+async def test_the_tool_of_the_attacks_makes_good_tokens_too(published_settings: Settings) -> None:
+    async with known(published_settings) as keys:
+        token = by_hand({"alg": "RS256", "kid": "rsa"}, GOOD, sign_rsa)
+        assert (await verify_published(token, keys, published_settings)).subject == "alice"
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+async def test_what_is_not_exactly_the_providers_token_for_us_is_refused(published_settings: Settings, attack: str) -> None:
+    async with known(published_settings) as keys:
+        with pytest.raises(Unauthenticated) as refused:
+            await verify_published(ATTACKS[attack](), keys, published_settings)
+    assert not isinstance(refused.value, TokenExpired)
+    assert "alice" not in str(refused.value)
+
+
+async def test_an_ended_token_is_told_so(published_settings: Settings) -> None:
+    async with known(published_settings) as keys:
+        with pytest.raises(TokenExpired):
+            await verify_published(RSA.sign(exp=datetime.now(UTC) - timedelta(minutes=5)), keys, published_settings)
+        # Clocks differ: a token that has just ended, or is about to begin, is good for a little while.
+        skew = timedelta(seconds=published_settings.jwt_clock_skew_seconds - 10)
+        for claims in ({"exp": datetime.now(UTC) - skew}, {"nbf": datetime.now(UTC) + skew}):
+            await verify_published(RSA.sign(None, **claims), keys, published_settings)
+
+
+@pytest.mark.parametrize(
+    ("claims", "rights"),
+    [
+        ({}, rights_of(Role.USER, None)),
+        ({"role": "teller"}, rights_of(Role.USER, None)),
+        ({"role": "Admin"}, rights_of(Role.USER, None)),
+        ({"role": []}, rights_of(Role.USER, None)),
+        ({"role": "support"}, rights_of(Role.SUPPORT, None)),
+        ({"role": ["staff", "support"]}, rights_of(Role.SUPPORT, None)),
+        ({"role": ["support", "admin"]}, frozenset(Right)),
+        ({"scope": ""}, frozenset()),
+        ({"scope": "openid profile"}, frozenset()),
+        ({"scope": "wallets:read"}, frozenset({Right.SEE_OWN})),
+        ({"scope": "transfers:write wallets:read"}, frozenset({Right.SEE_OWN, Right.TRANSFER})),
+        ({"scope": "admin"}, frozenset(Right)),
+        ({"scope": "ADMIN"}, frozenset()),
+        ({"role": "admin", "scope": "wallets:read"}, frozenset({Right.SEE_OWN, Right.SEE_ALL})),
+        ({"role": "support", "scope": "admin"}, rights_of(Role.SUPPORT, None)),
+        ({"role": "teller", "scope": "admin"}, rights_of(Role.USER, None)),
+        ({"role": "support", "scope": "transfers:write"}, frozenset()),
+    ],
+    ids=str,
+)
+async def test_role_and_scopes_make_the_rights(
+    published_settings: Settings, claims: dict[str, Any], rights: frozenset[Right]
+) -> None:
+    async with known(published_settings) as keys:
+        assert (await verify_published(ED.sign(None, **claims), keys, published_settings)).rights == rights
+
+
+async def test_the_role_may_stand_in_another_claim(bare: Settings, idp: Provider) -> None:
+    other = with_jwks(bare, jwks_url=idp.url, jwt_role_claim="https://example.com/roles")
+    async with known(other) as keys:
+        assert (await verify_published(ED.sign(role="admin"), keys, other)).rights == rights_of(None, None)
+        named = ED.sign(None, **{"https://example.com/roles": ["admin"]})
+        assert (await verify_published(named, keys, other)).rights == frozenset(Right)
+
+
+async def test_keys_are_rotated_without_a_restart_and_a_withdrawn_one_ends_tokens_that_were_believed(
+    published_settings: Settings, idp: Provider, engine: AsyncEngine
+) -> None:
+    new = rsa_key("new")
+    async with known(published_settings) as keys:
+        identities = Identities(engine, published_settings, lambda: datetime.now(UTC), keys)
+        old_token, new_token = RSA.sign(), new.sign()
+        viewer = await identities.viewer(old_token)
+        with pytest.raises(Unauthenticated):
+            await identities.viewer(new_token)
+        idp.body = jwks(RSA, new)
+        assert (await identities.viewer(new_token)).user_id == viewer.user_id
+        assert await identities.viewer(old_token) == viewer
+        idp.body = jwks(new)
+        await keys._read_once()
+        with pytest.raises(Unauthenticated):
+            identities.confirm(viewer)
+        with pytest.raises(Unauthenticated):
+            await identities.viewer(old_token)
+        # Another key under the same id is another key.
+        idp.body = jwks(STRANGER, new)
+        await keys._read_once()
+        with pytest.raises(Unauthenticated):
+            await identities.viewer(old_token)
+        await identities.viewer(STRANGER.sign())
+
+
+async def test_made_up_key_ids_ask_the_provider_no_faster_than_allowed_and_wait_for_one_reading(
+    bare: Settings, idp: Provider
+) -> None:
+    moment = [1000.0]
+    slow = with_jwks(bare, jwks_url=idp.url, jwks_unknown_key_seconds=10)
+    async with known(slow, now=lambda: moment[0]) as keys:
+        assert idp.asked == 1
+        for _ in range(50):
+            assert await keys.find("made up") is None
+        assert idp.asked == 1
+        moment[0] += 10
+        assert await asyncio.gather(*(keys.find(f"made up {number}") for number in range(50))) == [None] * 50
+        assert idp.asked == 2
+        assert await keys.find("rsa") is not None
+        assert idp.asked == 2
+
+
+async def test_a_dead_provider_harms_nobody_while_keys_are_fresh_and_then_nobody_gets_in(
+    settings: Settings, idp: Provider, engine: AsyncEngine
+) -> None:
+    moment = [1000.0]
+    aged = with_jwks(settings, jwks_url=idp.url, jwks_max_age_seconds=600)
+    async with known(aged, now=lambda: moment[0]) as keys:
+        identities = Identities(engine, aged, lambda: datetime.now(UTC), keys)
+        seen, unseen = RSA.sign(), EC.sign()
+        await identities.viewer(seen)
+        good, idp.status = idp.body, 503
+        moment[0] += 599
+        await identities.viewer(seen)
+        await identities.viewer(unseen)
+        moment[0] += 2
+        for token in (seen, unseen, STRANGER.sign({"kid": "made up"})):
+            with pytest.raises(Unavailable):
+                await identities.viewer(token)
+        # It comes back, and so do they.
+        idp.body, idp.status = good, 200
+        await identities.viewer(seen)
+
+
+async def test_a_service_that_starts_without_its_provider_believes_nobody_until_it_is_there(
+    bare: Settings, idp: Provider
+) -> None:
+    good, idp.body = idp.body, b"<html>not found</html>"
+    started = with_jwks(bare, jwks_url=idp.url)
+    async with known(started) as keys:
+        with pytest.raises(Unavailable):
+            await verify_published(RSA.sign(), keys, started)
+        idp.body = good
+        assert (await verify_published(RSA.sign(), keys, started)).subject == "alice"
+
+
+@pytest.mark.parametrize("fault", ["hangs", "is huge", "redirects", "is refused", "is garbage", "has no keys"])
+async def test_whatever_a_provider_answers_the_keys_known_stay_as_they_are(
+    bare: Settings, idp: Provider, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faulty = with_jwks(bare, jwks_url=idp.url)
+    async with known(faulty) as keys:
+        match fault:
+            case "hangs":
+                idp.hangs = True
+                monkeypatch.setattr(published, "_FETCH_SECONDS", 0.3)
+            case "is huge":
+                idp.body = b" " * 1_000_000
+            case "redirects":
+                idp.status, idp.headers = 302, [f"location: {idp.url}?other"]
+            case "is refused":
+                idp.status = 403
+            case "is garbage":
+                idp.body = b'{"keys": 5}'
+            case _:
+                idp.body = b'{"keys": []}'
+        asked = idp.asked
+        assert await keys.find("made up") is None
+        assert idp.asked == asked + 1
+        assert await keys.find("rsa") is not None
+
+
+async def test_keys_may_come_from_a_file_which_is_read_again(bare: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "jwks.json"
+    path.write_bytes(jwks(RSA))
+    filed = with_jwks(bare, jwks_file=path)
+    async with known(filed) as keys:
+        assert (await verify_published(RSA.sign(), keys, filed)).subject == "alice"
+        path.write_bytes(jwks(EC))
+        assert (await verify_published(EC.sign(), keys, filed)).subject == "alice"
+        with pytest.raises(Unauthenticated):
+            await verify_published(RSA.sign(), keys, filed)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA", "kid": "x", "alg": "HS256"},
+        RSA.published(use="enc"),
+        RSA.published(alg="HS256"),
+        RSA.published(alg="RS512"),
+        RSA.published(alg=None),
+        RSA.published(key_ops=["encrypt"]),
+        RSA.published(kid=5),
+        RSA.published(kid=""),
+        RSA.published(n="AQAB"),
+        RSA.published(n=5),
+        rsa_key("weak", 1024).published(),
+        EC.published(crv="P-384"),
+        ED.published(crv="Ed448"),
+        {},
+    ],
+    ids=lambda entry: str({name: entry.get(name) for name in ("kty", "kid", "alg", "use", "crv")}),
+)
+def test_a_key_that_is_not_public_for_signatures_strong_and_named_is_left_out(entry: dict[str, Any]) -> None:
+    assert set(parse_jwks(jwks(EC, entry))) <= {"ec"} if entry.get("kid") == "ec" else set(parse_jwks(jwks(EC, entry))) == {"ec"}
+    with pytest.raises(JwksError):
+        parse_jwks(jwks(entry))
+
+
+def test_two_keys_under_one_id_are_none() -> None:
+    with pytest.raises(JwksError, match="one id"):
+        parse_jwks(jwks(RSA, STRANGER))
+
+
+def test_where_a_provider_issues_tokens_nobody_else_does(published_settings: Settings) -> None:
+    with pytest.raises(ConfigurationError, match="identity provider"):
+        mint_token("alice", published_settings)
+
+
+PRODUCTION: dict[str, Any] = {
+    "environment": "production",
+    "database_url": "postgresql://db/x",
+    "redis_url": "redis://r",
+    "jwks_url": "https://id.example.com/jwks",
+    "jwt_issuer": ISSUER,
+    "jwt_audience": AUDIENCE,
+}
+
+
+def test_production_with_jwks_needs_no_secret() -> None:
+    assert Settings(**PRODUCTION).uses_jwks
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"jwt_secret": SecretStr("s" * 32)}, "not both"),
+        ({"jwks_url": "http://id.example.com/jwks"}, "https"),
+        ({"jwks_url": "file:///etc/passwd"}, "https"),
+        ({"jwks_file": Path("x")}, "one of"),
+        ({"jwt_issuer": None}, "ISSUER"),
+        ({"jwt_audience": None}, "AUDIENCE"),
+        ({"jwks_url": None}, "demo secret"),
+        ({"jwks_max_age_seconds": 100}, "MAX_AGE"),
+    ],
+    ids=str,
+)
+def test_production_refuses_what_leaves_a_way_open(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Settings(**{**PRODUCTION, **changes})
+
+
+async def test_the_secrets_tokens_keep_to_issuer_and_audience_where_they_are_set(settings: Settings, engine: AsyncEngine) -> None:
+    strict = settings.model_copy(update={"jwt_issuer": ISSUER, "jwt_audience": AUDIENCE})
+    identities = Identities(engine, strict, lambda: datetime.now(UTC))
+    viewer = await identities.viewer(mint_token("alice", strict, scope="wallets:read"))
+    assert policy.may_view(viewer)
+    with pytest.raises(Unauthenticated):
+        await identities.viewer(mint_token("alice", settings))

@@ -1,0 +1,266 @@
+"""Quotas: exact under any concurrency, recorded as refusals, replayed, and of no concern to anybody else."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.clock import system_clock
+from app.db.engine import open_connection
+from app.errors import ConfigurationError, RefusalCode
+from app.records import TransactionStatus
+from app.services.currencies import load_currencies
+from app.services.quotas import QuotaChange, describe_quota, set_quota
+from app.services.transfers import Ledger, TransferInput, transfer_batch
+from app.settings import Settings
+from tests.bank import Bank, new_key, uuid_of
+from tests.services.conftest import PATIENCE
+
+
+async def limit(settings: Settings, subject: str, *amounts: str, minute: int | None = None, day: int | None = None) -> None:
+    """Give a user limits of their own."""
+    await set_quota(settings, subject, QuotaChange(minute, day, amounts), "for a test")
+
+
+async def used(bank: Bank, user_id: UUID) -> tuple[int, dict[str, int]]:
+    """Transfers and amounts counted for this day."""
+    async with bank.engine.connect() as connection:
+        count = await connection.scalar(text("SELECT day_transfers FROM quotas WHERE user_id = :u"), {"u": user_id})
+        query = text("SELECT currency, day_amount FROM quota_amounts WHERE user_id = :u")
+        amounts = {currency: int(amount) for currency, amount in await connection.execute(query, {"u": user_id})}
+    assert count is not None
+    return count, amounts
+
+
+@pytest.fixture
+async def late_bank(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank]:
+    """A process whose clock is a day ahead."""
+    currencies = await load_currencies(engine)
+    patient = settings.model_copy(update=PATIENCE)
+    ledger = Ledger(engine, patient, currencies, lambda: system_clock() + timedelta(days=1))
+    await ledger.start()
+    yield Bank(engine, ledger, currencies)
+    await ledger.stop()
+
+
+async def test_of_many_transfers_by_two_processes_from_several_wallets_exactly_as_many_complete_as_the_day_allows(
+    bank: Bank, other_bank: Bank, settings: Settings
+) -> None:
+    alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
+    mine = [await bank.wallet(alice, balance="1000.00") for _ in range(4)]
+    theirs = await bank.wallet(bob)
+    await limit(settings, "alice", "USD=100.00", day=70)
+    payments = [random.choice([bank, other_bank]).pay(alice, random.choice(mine), theirs, "1.50") for _ in range(200)]
+    results = await asyncio.gather(*payments)
+    completed = [result for result in results if not result.refusals]
+    assert len(completed) == 66
+    assert await bank.balance(theirs) == 66 * 150
+    assert {result.refusals[0].code for result in results if result.refusals} == {RefusalCode.QUOTA_EXCEEDED}
+    assert await used(bank, alice.user_id) == (66, {"USD": 9900})
+    # A smaller one still fits: twice, then the count's limit is far, but the amount's is reached.
+    small = await asyncio.gather(*(random.choice([bank, other_bank]).pay(alice, mine[0], theirs, "0.30") for _ in range(10)))
+    assert sum(not result.refusals for result in small) == 3
+    assert await used(bank, alice.user_id) == (69, {"USD": 9990})
+    last = await asyncio.gather(*(random.choice([bank, other_bank]).pay(alice, mine[0], theirs, "0.01") for _ in range(10)))
+    assert sum(not result.refusals for result in last) == 1
+    assert await used(bank, alice.user_id) == (70, {"USD": 9991})
+
+
+async def test_a_refusal_by_quota_is_recorded_replayed_and_moves_nothing(
+    bank: Bank, other_bank: Bank, settings: Settings
+) -> None:
+    alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
+    a, b, key = await bank.wallet(alice, balance="10.00"), await bank.wallet(bob), new_key()
+    await limit(settings, "alice", "USD=5.00")
+    refused = await bank.pay(alice, a, b, "5.01", key)
+    assert refused.transaction is not None
+    assert (refused.transaction.status, refused.transaction.failure_code) == (
+        TransactionStatus.FAILED,
+        RefusalCode.QUOTA_EXCEEDED,
+    )
+    assert refused.refusals[0].path == ("input", "amount")
+    assert not (await bank.pay(alice, a, b, "5.00")).refusals
+    await set_quota(settings, "alice", QuotaChange(clear=True), "for a test")
+    again = await other_bank.pay(alice, a, b, "5.01", key)
+    assert (again.replayed, again.refusals, again.transaction) == (True, refused.refusals, refused.transaction)
+    assert await bank.balance(b) == 500
+    assert not (await bank.pay(alice, a, b, "5.00")).refusals
+
+
+async def test_a_replay_of_a_completed_transfer_uses_nothing_and_is_answered_past_the_limit(
+    bank: Bank, settings: Settings
+) -> None:
+    alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
+    a, b, key = await bank.wallet(alice, balance="10.00"), await bank.wallet(bob), new_key()
+    await limit(settings, "alice", minute=1)
+    for _ in range(3):
+        assert not (await bank.pay(alice, a, b, "1.00", key)).refusals
+    assert (await used(bank, alice.user_id))[0] == 1
+
+
+async def test_what_fails_uses_nothing_and_an_atomic_batch_uses_all_or_nothing(bank: Bank, settings: Settings) -> None:
+    alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
+    a, b = await bank.wallet(alice, balance="10.00"), await bank.wallet(bob)
+    await limit(settings, "alice", "USD=9.00", day=3)
+    assert (await bank.pay(alice, a, b, "11.00")).refusals[0].code is RefusalCode.INSUFFICIENT_FUNDS
+
+    async def batch(*amounts: str) -> list[RefusalCode | None]:
+        asked = [TransferInput(new_key(), a, b, amount, "USD") for amount in amounts]
+        result = await transfer_batch(bank.ledger, alice, asked, atomic=True)
+        return [one.refusals[0].code if one.refusals else None for one in result.results]
+
+    assert await batch("4.00", "6.00") == [RefusalCode.BATCH_ABORTED, RefusalCode.QUOTA_EXCEEDED]
+    assert (await used(bank, alice.user_id))[0] == 0
+    assert await batch("4.00", "5.00") == [None, None]
+    assert await used(bank, alice.user_id) == (2, {"USD": 900})
+
+
+async def test_a_new_day_allows_again_and_a_process_with_a_slow_clock_does_not_bring_the_old_one_back(
+    bank: Bank, late_bank: Bank, settings: Settings
+) -> None:
+    alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
+    a, b = await bank.wallet(alice, balance="10.00"), await bank.wallet(bob)
+    await limit(settings, "alice", "USD=2.00", day=2)
+    assert not (await bank.pay(alice, a, b, "2.00")).refusals
+    assert (await bank.pay(alice, a, b, "0.01")).refusals
+    assert not (await late_bank.pay(alice, a, b, "1.50")).refusals
+    assert (await bank.pay(alice, a, b, "0.51")).refusals
+    assert not (await bank.pay(alice, a, b, "0.50")).refusals
+    assert (await bank.pay(alice, a, b, "0.01")).refusals
+    assert await used(bank, alice.user_id) == (2, {"USD": 200})
+
+
+async def test_the_general_limits_hold_for_everyone_without_their_own(engine: AsyncEngine, settings: Settings) -> None:
+    currencies = await load_currencies(engine)
+    limited = settings.model_copy(
+        update={**PATIENCE, "quota_transfers_per_day": 5, "quota_amounts_per_day": ("USD=3.00", "JPY=10")}
+    )
+    ledgers = [Ledger(engine, limited, currencies, system_clock) for _ in range(2)]
+    for ledger in ledgers:
+        await ledger.start()
+    try:
+        one, two = (Bank(engine, ledger, currencies) for ledger in ledgers)
+        users = [await one.viewer(f"user-{number}") for number in range(6)]
+        wallets = [await one.wallet(user, balance="100.00") for user in users]
+        await limit(settings, "user-0", "USD=4.00")
+        payments = [
+            random.choice([one, two]).pay(user, wallet, wallets[number - 1], "1.00")
+            for _ in range(8)
+            for number, (user, wallet) in enumerate(zip(users, wallets, strict=True))
+        ]
+        random.shuffle(payments)
+        await asyncio.gather(*payments)
+        assert [(await used(one, user.user_id))[1]["USD"] for user in users] == [400, 300, 300, 300, 300, 300]
+    finally:
+        for ledger in ledgers:
+            await ledger.stop()
+
+
+async def test_users_without_a_quota_run_no_statement_of_quotas(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    for method in ("fetch", "fetchval", "execute"):
+        run = getattr(asyncpg.Connection, method)
+
+        async def noted(self: asyncpg.Connection, query: str, *args: object, _run: object = run, **kwargs: object) -> object:
+            seen.append(query)
+            return await _run(self, query, *args, **kwargs)  # type: ignore[operator]
+
+        monkeypatch.setattr(asyncpg.Connection, method, noted)
+    alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
+    a, b = await bank.wallet(alice, balance="10.00"), await bank.wallet(bob)
+    await bank.pay(alice, a, b)
+    seen.clear()
+    await bank.pay(alice, a, b)
+    # BEGIN, the locks, the keys, the writing, COMMIT.
+    assert len(seen) == 5, seen
+
+
+async def test_a_quota_that_somebody_holds_keeps_back_its_user_alone(bank: Bank, settings: Settings) -> None:
+    alice, carol = await bank.viewer("alice"), await bank.viewer("carol")
+    a, c, b = await bank.wallet(alice, balance="10.00"), await bank.wallet(carol, balance="10.00"), await bank.wallet(carol)
+    await limit(settings, "alice", day=10)
+    holder = await open_connection(settings)
+    try:
+        async with holder.transaction():
+            await holder.execute("SELECT FROM quotas WHERE user_id = $1 FOR UPDATE", alice.user_id)
+            held = asyncio.create_task(bank.pay(alice, a, b))
+            for _ in range(10):
+                assert not (await bank.pay(carol, c, a, "0.10")).refusals
+            await asyncio.sleep(0)
+            assert not held.done()
+    finally:
+        await holder.close()
+    assert not (await held).refusals
+    assert (await used(bank, alice.user_id))[0] == 1
+
+
+async def test_what_an_operator_changes_is_in_the_audit_log_and_what_is_used_stays(bank: Bank, settings: Settings) -> None:
+    alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
+    a, b = await bank.wallet(alice, balance="10.00"), await bank.wallet(bob)
+    await limit(settings, "alice", "USD=3.00", minute=100)
+    await bank.pay(alice, a, b, "2.00")
+    await set_quota(settings, "alice", QuotaChange(amounts=("USD=4.00",)), "asked by phone")
+    assert (await bank.pay(alice, a, b, "2.01")).refusals
+    async with bank.engine.connect() as connection:
+        query = text(
+            "SELECT actor_id, operator, before, after, reason FROM audit_log WHERE action = 'SET_QUOTA' ORDER BY id DESC"
+        )
+        newest = (await connection.execute(query)).first()
+    assert newest is not None
+    assert newest.operator
+    assert (newest.actor_id, newest.reason) == (None, "asked by phone")
+    assert (newest.before["amounts_per_day"], newest.after["amounts_per_day"]) == ({"USD": 300}, {"USD": 400})
+    assert newest.after["transfers_per_minute"] == 100
+    lines = await describe_quota(settings, "alice")
+    assert any("USD per day: 4.00, used 2.00" in line for line in lines), lines
+
+
+@pytest.mark.parametrize("amount", ["USD", "USD=", "USD=-1", "USD=1.001", "ZZZ=1.00", "USD=1e3"])
+async def test_an_amount_that_is_none_is_refused(bank: Bank, settings: Settings, amount: str) -> None:
+    await bank.viewer("alice")
+    with pytest.raises(ConfigurationError, match=r"USD|ZZZ"):
+        await limit(settings, "alice", amount)
+
+
+async def test_a_user_whom_nobody_knows_gets_no_quota(bank: Bank, settings: Settings) -> None:
+    with pytest.raises(ConfigurationError, match="no user"):
+        await limit(settings, "nobody", day=1)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE quotas SET transfers_per_day = 1000000",
+        "UPDATE quota_amounts SET amount_per_day = NULL",
+        "INSERT INTO quotas (user_id, transfers_per_day) SELECT id, 5 FROM users",
+        "DELETE FROM quota_amounts",
+        "DELETE FROM quotas",
+        "TRUNCATE quotas CASCADE",
+    ],
+)
+async def test_the_services_role_counts_but_does_not_allow(bank: Bank, settings: Settings, statement: str) -> None:
+    await bank.viewer("alice")
+    await limit(settings, "alice", "USD=1.00", day=1)
+    async with bank.engine.connect() as connection:
+        with pytest.raises(Exception, match="permission denied"):
+            await connection.execute(text(statement))
+
+
+async def test_a_deposit_is_in_the_audit_log_with_the_money(bank: Bank) -> None:
+    alice = await bank.viewer("alice")
+    wallet = await bank.wallet(alice, balance="10.00")
+    await bank.pay(alice, wallet, await bank.wallet(alice))
+    async with bank.engine.connect() as connection:
+        (record,) = (await connection.execute(text("SELECT * FROM audit_log"))).all()
+    admin = await bank.viewer("admin", admin=True)
+    assert (record.actor_id, record.action, record.subject_id) == (admin.user_id, "DEPOSIT", uuid_of(wallet))
+    assert (record.before, record.after["balance"], record.after["status"]) == ({"balance": "0"}, "1000", "COMPLETED")
+    assert record.after["transaction_id"].startswith("txn_")
