@@ -176,12 +176,11 @@ def parse_jwks(text: bytes) -> dict[str, SigningKey]:
     Raises JwksError where it is no JWKS or holds none that is usable, or two with one id.
     """
     try:
-        document = orjson.loads(text)
-        listed = document["keys"]
-        assert isinstance(listed, list)
-        assert len(listed) <= _MAX_KEYS
-    except (ValueError, TypeError, KeyError, AssertionError):
+        listed = orjson.loads(text)["keys"]
+    except (ValueError, TypeError, KeyError):
         raise JwksError("it is not a JSON Web Key Set") from None
+    if not isinstance(listed, list) or len(listed) > _MAX_KEYS:
+        raise JwksError(f"it is not a JSON Web Key Set of at most {_MAX_KEYS} keys")
     keys: dict[str, SigningKey] = {}
     for entry in listed:
         key = _signing_key(entry) if isinstance(entry, dict) else None

@@ -13,13 +13,14 @@ import pytest
 
 from app.services import demo
 from app.services.demo import USERS
+from app.settings import Settings
 from docs import generate
 from tests.api.conftest import Api
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LIVE_UPDATES = (ROOT / "docs" / "live-updates.md").read_text(encoding="utf-8")
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def blocks(language: str, text: str = README) -> list[str]:
@@ -106,7 +107,7 @@ def test_no_example_is_left_untested() -> None:
     assert [command.split()[0:2] for command in commands] == [["make", "run"], ["curl", "-s"], ["make", "test"]]
     elsewhere = {
         document.name: len(blocks("graphql", text)) + text.count("curl ")
-        for document in DOCUMENTS[2:]
+        for document in DOCUMENTS[3:]
         if blocks("graphql", text := document.read_text(encoding="utf-8")) or "curl " in text
     }
     assert elsewhere == {"live-updates.md": 2}
@@ -116,6 +117,20 @@ def test_links_between_documents_lead_somewhere() -> None:
     for document in DOCUMENTS:
         for target in re.findall(r"\]\((?!https?://)([^)#]+)", document.read_text(encoding="utf-8")):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_tests_and_modules_that_documents_name_are_there() -> None:
+    for document in DOCUMENTS:
+        for path in re.findall(r"`((?:app|tests|docs|bench|migrations|deploy)/[\w./-]+)`", document.read_text(encoding="utf-8")):
+            assert (ROOT / path).exists(), f"{document.name}: {path}"
+
+
+def test_settings_that_documents_name_are_there() -> None:
+    known = {f"PAYCORE_{name.upper()}" for name in Settings.model_fields}
+    for document in DOCUMENTS:
+        # PAYCORE_TEST_… are for the tests alone.
+        named = set(re.findall(r"PAYCORE_(?!TEST_)[A-Z][A-Z_]+[A-Z]", document.read_text(encoding="utf-8")))
+        assert {name if name in known else name.removesuffix("_FILE") for name in named} <= known, document.name
 
 
 def test_what_is_generated_is_fresh() -> None:
