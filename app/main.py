@@ -20,7 +20,7 @@ from app.clock import Clock, system_clock
 from app.db.engine import create_engine
 from app.http_limits import BodyLimit, RequestId
 from app.pubsub import PubSub
-from app.rate_limit import RateLimit
+from app.rate_limit import RateLimit, TokenBuckets
 from app.redis_backend import redis_url
 from app.rest import demo
 from app.rest import routes as rest
@@ -153,6 +153,7 @@ async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tu
                 ledger=ledger,
                 live=live,
                 party_lookups=RateLimit(settings.wallet_party_per_minute, 60),
+                query_budget=TokenBuckets(settings.query_budget_per_minute),
                 demo=tools,
             ),
             pubsub,

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.clock import Clock
 from app.money import Currency
-from app.rate_limit import RateLimit
+from app.rate_limit import Budget, RateLimit
 from app.services.demo_traffic import Traffic
 from app.services.identity import Identities
 from app.services.life import Lives
@@ -38,5 +38,6 @@ class Services:
     ledger: Ledger
     live: LiveUpdates
     party_lookups: RateLimit
+    query_budget: Budget
     demo: DemoTools | None
     """None in production."""
