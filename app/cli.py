@@ -27,6 +27,8 @@ from app.embedded.processes import end_with_supervisor
 from app.errors import ConfigurationError
 from app.outbox_relay import run_relay
 from app.schema.build import sdl
+from app.schema.operation_files import operations_in
+from app.schema.persisted import manifest
 from app.services import demo
 from app.services.outbox import describe_outbox
 from app.services.quotas import QuotaChange, describe_quota, set_quota
@@ -178,6 +180,12 @@ def quota_set(
 def schema() -> None:
     """Print the GraphQL schema."""
     typer.echo(sdl(load_settings()), nl=False)
+
+
+@app.command()
+def operations(folder: Annotated[Path, typer.Argument(help="A front end's source.", exists=True, file_okay=False)]) -> None:
+    """Print the list of a front end's GraphQL operations, for PAYCORE_PERSISTED_OPERATIONS_FILE."""
+    typer.echo(manifest(operations_in(folder)), nl=False)
 
 
 @app.command()

@@ -115,6 +115,40 @@ class BadUserInput(RequestError):
     default_message = "The request is malformed."
 
 
+class QueryTooComplex(RequestError):
+    """One operation asks for more than it may."""
+
+    code = "QUERY_TOO_COMPLEX"
+    http_status = 400
+    default_message = "The operation asks for too much at once."
+
+
+class PersistedQueryNotFound(RequestError):
+    """There is no operation of this hash on the list."""
+
+    code = "PERSISTED_QUERY_NOT_FOUND"
+    http_status = 404
+    # Client libraries know these two words, and then send the text.
+    default_message = "PersistedQueryNotFound"
+
+
+class PersistedQueryNotSupported(RequestError):
+    """The service keeps no list of operations."""
+
+    code = "PERSISTED_QUERY_NOT_SUPPORTED"
+    http_status = 400
+    # See PersistedQueryNotFound.
+    default_message = "PersistedQueryNotSupported"
+
+
+class OperationNotAllowed(RequestError):
+    """Only listed operations may run, and this is none of them."""
+
+    code = "OPERATION_NOT_ALLOWED"
+    http_status = 403
+    default_message = "This service runs only the operations on its list, and this is none of them."
+
+
 class RateLimited(RequestError):
     """Too many requests. `retry_after_seconds` tells when to come back."""
 
@@ -165,7 +199,20 @@ def http_status(code: object) -> int:
 
 _STATUSES: dict[object, int] = {
     kind.code: kind.http_status
-    for kind in (Unauthenticated, Forbidden, NotFound, BadUserInput, RateLimited, RequestTimeout, Unavailable, Internal)
+    for kind in (
+        Unauthenticated,
+        Forbidden,
+        NotFound,
+        BadUserInput,
+        QueryTooComplex,
+        PersistedQueryNotFound,
+        PersistedQueryNotSupported,
+        OperationNotAllowed,
+        RateLimited,
+        RequestTimeout,
+        Unavailable,
+        Internal,
+    )
 }
 
 

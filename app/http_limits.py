@@ -45,7 +45,10 @@ class RequestId:
 
 
 class BodyLimit:
-    """Refuses a body past the limit with 413, by its declared length or as it arrives, and one that dawdles with 408."""
+    """Refuses a body past the limit with 413, by its declared length or as it arrives, and one that dawdles with 408.
+
+    A compressed one is refused with 415: nothing here unpacks what may be a thousand times as large.
+    """
 
     def __init__(self, app: ASGIApp, limit: int, seconds: float) -> None:
         self._app = app
@@ -59,6 +62,7 @@ class BodyLimit:
             return
         declared = _header(scope, b"content-length")
         scope.setdefault("state", {})["body_too_large"] = declared.isdigit() and int(declared) > self._limit
+        is_packed = _header(scope, b"content-encoding") not in (b"", b"identity")
         received = 0
         is_complete = False
         deadline = monotonic() + self._seconds
@@ -72,6 +76,8 @@ class BodyLimit:
                 return await receive()
             message = await _before(deadline, receive)
             received += len(message.get("body", b""))
+            if is_packed and received:
+                raise HTTPException(415, "The request body must not be compressed.")
             is_complete = not message.get("more_body", False)
             if received > self._limit:
                 raise self._refusal()

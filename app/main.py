@@ -145,7 +145,8 @@ async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tu
         await live.start()
         stack.push_async_callback(live.stop)
         rates, party_lookups = RequestRates(settings), RateLimit(settings.wallet_party_per_minute, 60, name="party")
-        sharing = RateLimitSharing(redis_url(settings), [*rates.limits, party_lookups])
+        query_budget = RateLimit(settings.query_budget_per_minute, 60, name="points")
+        sharing = RateLimitSharing(redis_url(settings), [*rates.limits, party_lookups, query_budget])
         await sharing.start()
         stack.push_async_callback(sharing.stop)
         lives = None if settings.environment == "production" else Lives()
@@ -168,6 +169,7 @@ async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tu
                 ledger=ledger,
                 live=live,
                 party_lookups=party_lookups,
+                query_budget=query_budget,
                 rates=rates,
                 demo=tools,
             ),

@@ -28,7 +28,7 @@ _IN_PRODUCTION = {"user": 100, "address": 1000}
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a caller stands after one more call."""
+    """Where a caller stands after a call."""
 
     remaining: int
     reset_seconds: int
@@ -52,14 +52,14 @@ class RateLimit:
         self._told: dict[str, int] = {}
         self._elsewhere: dict[str, int] = {}
 
-    def check(self, caller: str) -> Standing:
-        """Count one call. Raises RateLimited, with the seconds to wait, past the limit."""
+    def check(self, caller: str, points: int = 1) -> Standing:
+        """Count one call, or what one costs. Raises RateLimited, with the seconds to wait, past the limit."""
         now = self._now()
         window = int(now // self.window_seconds)
         if window != self._window or len(self._counted) >= _REMEMBERED:
             self._window = window
             self._counted, self._told, self._elsewhere = {}, {}, {}
-        here = self._counted.get(caller, 0) + 1
+        here = self._counted.get(caller, 0) + points
         used = here + self._elsewhere.get(caller, 0)
         reset_seconds = ceil((window + 1) * self.window_seconds - now)
         if used > self.limit:

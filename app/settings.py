@@ -123,9 +123,43 @@ class Settings(BaseSettings):
         description="Addresses or networks, separated by commas, of proxies whose X-Forwarded-For and X-Forwarded-Proto are "
         "believed. Empty: nobody's.",
     )
-    max_query_depth: int = Field(15, ge=1, description="Deepest nesting of a GraphQL operation.")
+    introspection: bool | None = Field(
+        None,
+        description="Answer `__schema` and `__type`, and suggest names in errors. Unset: outside production.",
+    )
+    max_query_length: int = Field(100_000, ge=1000, description="Longest GraphQL document, in characters.")
     max_query_tokens: int = Field(5000, ge=100, description="Longest GraphQL document, in tokens.")
+    max_query_depth: int = Field(15, ge=1, description="Deepest nesting of a GraphQL operation.")
+    max_introspection_depth: int = Field(20, ge=1, description="Deepest nesting below `__schema` and `__type`.")
+    max_query_fields: int = Field(
+        2000, ge=10, description="Fields in one GraphQL document, those of a fragment counted wherever it is spread."
+    )
+    max_query_root_fields: int = Field(100, ge=1, description="Fields at the root of one operation.")
     max_query_aliases: int = Field(100, ge=1, description="Aliases in one GraphQL document.")
+    max_query_directives: int = Field(50, ge=0, description="Directives such as @include in one GraphQL document.")
+    max_query_cost: int = Field(
+        10_000,
+        ge=10,
+        description="Points that one operation may cost: about the rows that it may read and the resolvers it calls.",
+    )
+    query_budget_per_minute: int = Field(
+        600_000,
+        ge=10,
+        description="Points that one user's queries and new subscriptions may cost in a minute. Mutations draw on quotas of "
+        "their own instead.",
+    )
+    query_cost_in_answers: bool = Field(
+        default=True,
+        description="Tell the cost in each answer: `extensions.cost` with requested, limit and, for queries, remaining.",
+    )
+    max_errors: int = Field(20, ge=1, description="Errors in one GraphQL answer; one more tells how many were left out.")
+    persisted_operations: Literal["off", "allow", "only"] = Field(
+        "off",
+        description="`allow` runs listed operations by their hash, any other by its text; `only` runs none but those.",
+    )
+    persisted_operations_file: Path | None = Field(
+        None, description="The list: a JSON object of documents by their SHA-256, as `paycore operations` writes it."
+    )
 
     wallet_party_per_minute: int = Field(60, ge=1, description="How often one user may ask whom a wallet id belongs to.")
     requests_per_user_per_second: int | None = Field(
@@ -175,6 +209,11 @@ class Settings(BaseSettings):
         return self.jwks_url is not None or self.jwks_file is not None
 
     @property
+    def introspection_enabled(self) -> bool:
+        """Whether the schema can be asked for, and errors suggest its names."""
+        return self.environment != "production" if self.introspection is None else self.introspection
+
+    @property
     def base_url(self) -> str:
         """Where the API is reached from this machine."""
         return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
@@ -201,6 +240,12 @@ class Settings(BaseSettings):
             ("postgresql://", "postgres://", "postgresql+asyncpg://")
         ):
             raise ValueError("PAYCORE_DATABASE_URL must start with postgresql://")
+        if self.persisted_operations != "off" and self.persisted_operations_file is None:
+            raise ValueError("PAYCORE_PERSISTED_OPERATIONS needs a list: PAYCORE_PERSISTED_OPERATIONS_FILE")
+        if self.query_budget_per_minute < self.max_query_cost:
+            raise ValueError(
+                "PAYCORE_QUERY_BUDGET_PER_MINUTE must be at least PAYCORE_MAX_QUERY_COST: one operation draws so much"
+            )
         if self.environment == "production":
             self._check_production(secret)
         return self

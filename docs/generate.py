@@ -1,4 +1,7 @@
-"""Writes the generated parts of the documentation: `python -m docs.generate`, with `--check` only compares them."""
+"""Writes the generated parts of the documentation, and the dashboard's list of operations: `python -m docs.generate`.
+
+With `--check` it only compares them.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,13 @@ from pathlib import Path
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from app.schema.operation_files import operations_in
+from app.schema.persisted import manifest
 from app.settings import Settings
 from docs import performance_page
 
 HERE = Path(__file__).parent
+DASHBOARD = HERE.parent / "frontend-demo"
 START, END = "<!-- last run: generated -->\n", "<!-- end of last run -->\n"
 
 HEAD = """# Settings
@@ -52,6 +58,7 @@ def generated() -> dict[Path, str]:
     _, _, after = rest.partition(END)
     return {
         HERE / "reference" / "settings.md": settings_reference(),
+        DASHBOARD / "operations.json": manifest(operations_in(DASHBOARD / "src")),
         HERE / "performance.svg": performance_page.chart(report),
         page: f"{before}{START}\n{performance_page.last_run(report)}\n\n{END}{after}",
     }

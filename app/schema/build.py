@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from inspect import isawaitable
 from typing import Any, cast
 
-from graphql import GraphQLError, execute, parse
+from graphql import GraphQLError, execute
 from strawberry import Schema
+from strawberry.exceptions import MissingQueryError
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.extensions.runner import SchemaExtensionsRunner
 from strawberry.printer import print_schema
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from app.errors import QueryTooComplex, RequestError, RequestTimeout
 from app.schema.context import Context
-from app.schema.documents import DocumentCache, ambiguity, operation_types
-from app.schema.error_handling import present
-from app.schema.execution import Execution, note_plain_fields
+from app.schema.documents import DocumentCache, KnownDocument, Operation, operation_types
+from app.schema.error_handling import present_all
+from app.schema.execution import DiscreetExecution, Execution, note_plain_fields
 from app.schema.mutations import Mutation
 from app.schema.queries import Query
 from app.schema.refusals import ERROR_TYPES
@@ -38,32 +42,34 @@ class PaycoreSchema(Schema):
     Both in the schema itself: an extension would cost each request more than the document.
     """
 
-    def __init__(self, documents: DocumentCache, config: StrawberryConfig) -> None:
+    def __init__(self, settings: Settings, config: StrawberryConfig) -> None:
         super().__init__(
             query=Query,
             mutation=Mutation,
             subscription=Subscription,
             types=[*ERROR_TYPES, LedgerEntry],
-            execution_context_class=Execution,
+            execution_context_class=Execution if settings.introspection_enabled else DiscreetExecution,
             config=config,
         )
         note_plain_fields(self._schema)
-        self._documents = documents
+        self.documents = DocumentCache(settings, self._schema)
+        self._settings = settings
         self._labels: set[str] = set()
 
     def operation_type(self, query: str, operation_name: str | None) -> OperationType | None:
         """What kind of operation runs, of a text that is valid; None where that is not clear."""
-        known = self._documents.get(query)
+        known = self.documents.get(query)
+        if known is not None:
+            operation = known.operations.get(operation_name)
+            return None if operation is None else operation.type
         try:
-            limit = self._documents.parse_options["max_tokens"]
-            operations = operation_types(parse(query, max_tokens=limit)) if known is None else known.operations
+            return operation_types(self.documents.parse(query)).get(operation_name)
         except (GraphQLError, RecursionError):
             return None
-        return operations.get(operation_name)
 
     def operation_label(self, query: str, operation_name: str | None) -> str:
         """The operation's name, for counting. Clients may name as they like, so only so many names are told apart."""
-        known = self._documents.get(query)
+        known = self.documents.get(query)
         if known is None:
             return "unknown"
         name = operation_name or next((name for name in known.operations if name), None) or "anonymous"
@@ -77,75 +83,146 @@ class PaycoreSchema(Schema):
         query: str | None,
         variable_values: dict[str, Any] | None = None,
         context_value: Context | None = None,
-        root_value: None = None,
+        root_value: None = None,  # noqa: ARG002 - Strawberry's signature
         operation_name: str | None = None,
         allowed_operation_types: Iterable[OperationType] | None = None,
-        operation_extensions: dict[str, Any] | None = None,
+        operation_extensions: dict[str, Any] | None = None,  # noqa: ARG002 - see above
     ) -> ExecutionResult:
         """Run a query or mutation.
 
-        A document seen before goes straight to graphql-core: what Strawberry puts around it serves extensions, of which
-        there are none, and costs a tenth of a transfer.
+        Straight by graphql-core: what Strawberry puts around it serves extensions, of which there are none, and costs a tenth
+        of a transfer.
         """
-        known = self._documents.get(query or "")
-        type_ = known and known.operations.get(operation_name)
-        if known is None or context_value is None or type_ not in _HTTP_OPERATIONS.intersection(allowed_operation_types or ()):
-            return await super().execute(
-                query, variable_values, context_value, root_value, operation_name, allowed_operation_types, operation_extensions
-            )
+        if not query:
+            raise MissingQueryError
+        assert context_value is not None
+        known = self.documents.prepare(query)
+        if isinstance(known, list):
+            return ExecutionResult(None, self._shown(known, is_validated=False))
         context = context_value.for_operation()
         context.document_is_valid = True
         try:
-            result = execute(
-                self._schema,
-                known.document,
-                context_value=context,
-                variable_values=variable_values,
-                operation_name=operation_name,
-                is_awaitable=cast("Any", optimized_is_awaitable),
-                executor_class=Execution,
-            )
-            data, errors = await result if isawaitable(result) else result
+            operation = known.operation(operation_name)
+            _check_type(operation.type, allowed_operation_types)
+            self._admit(operation, variable_values, context)
+            data, errors = await self._run(known, operation, variable_values, context, operation_name)
+        except (CannotGetOperationTypeError, InvalidOperationTypeError):
+            raise
         except Exception as error:  # noqa: BLE001 - whatever it is, `present` looks at it
             data, errors = None, [GraphQLError(str(error), original_error=error)]
-        return ExecutionResult(data, [present(error, is_validated=True) for error in errors] if errors else None)
+        return ExecutionResult(data, self._shown(errors, is_validated=True) if errors else None, context.answer_extensions)
+
+    async def _run(
+        self, known: KnownDocument, operation: Operation, variables: dict[str, Any] | None, context: Context, name: str | None
+    ) -> tuple[dict[str, Any] | None, list[GraphQLError] | None]:
+        result = execute(
+            self._schema,
+            known.document,
+            context_value=context,
+            variable_values=variables,
+            operation_name=name,
+            is_awaitable=cast("Any", optimized_is_awaitable),
+            executor_class=cast("type[Execution]", self.execution_context_class),
+        )
+        if not isawaitable(result):
+            return result.data, result.errors
+        try:
+            async with asyncio.timeout(self._patience(operation.type)):
+                data, errors = await result
+        except TimeoutError:
+            raise _too_late(operation.type) from None
+        return data, errors
+
+    def _admit(self, operation: Operation, variables: dict[str, Any] | None, context: Context) -> None:
+        """Count an operation's cost, and note it for the answer. Raises QueryTooComplex or RateLimited.
+
+        Mutations draw on no budget: what they may move is limited by quotas of their own.
+        """
+        requested = operation.cost.of(variables or {})
+        limit = self._settings.max_query_cost
+        cost = {"requested": requested, "limit": limit}
+        if self._settings.query_cost_in_answers:
+            context.answer_extensions = {"cost": cost}
+        if requested > limit:
+            raise QueryTooComplex(f"This operation costs up to {requested} points; {limit} is the limit. Ask for smaller pages.")
+        viewer = context.maybe_viewer
+        if operation.type is not OperationType.MUTATION and viewer is not None:
+            cost["remaining"] = context.services.query_budget.check(viewer.user_id.hex, requested).remaining
+
+    def _patience(self, type_: OperationType | None) -> float:
+        """How long an operation may take.
+
+        A query is cut off. A mutation is not, as long as its transfers can answer for themselves: the last of them begins
+        before the request's time is over, and answers within as much again.
+        """
+        seconds = self._settings.request_timeout_seconds
+        return seconds if type_ is OperationType.QUERY else 2 * seconds + 1
 
     async def _prepare_operation_async(
         self, context: ExecutionContext, extensions_runner: SchemaExtensionsRunner
     ) -> PreExecutionError | None:
-        """Give the operation a context and loaders of its own; parse and validate a text only the first time."""
-        operation = context.context = context.context.for_operation()
-        if operation.is_http:
-            context.allowed_operations = set(context.allowed_operations) & _HTTP_OPERATIONS
-        known = self._documents.get(context.query or "")
+        """For a stream of answers: give the operation a context and loaders of its own, and a document that is valid."""
+        operation_context = context.context = context.context.for_operation()
+        known = self.documents.prepare(context.query) if context.query else None
+        if isinstance(known, list):
+            return _refused(context, known)
         context.graphql_document = None if known is None else known.document
-        context.parse_options = self._documents.parse_options
-        context.validation_rules = () if known else self._documents.rules
+        context.validation_rules = ()
         problem = await super()._prepare_operation_async(context, extensions_runner)
-        if problem is not None:
+        if problem is not None or known is None:
             return problem
-        operation.document_is_valid = True
-        document = context.graphql_document
-        assert document is not None
-        if known is None:
-            self._documents.put(context.query or "", document)
-        # The public operation_name falls back to the first operation's.
-        error = ambiguity(document, context._provided_operation_name)  # noqa: SLF001
-        if error is not None:
-            context.pre_execution_errors = [error]
-            return PreExecutionError(data=None, errors=[error])
+        operation_context.document_is_valid = True
+        try:
+            # The public operation_name falls back to the first operation's.
+            operation = known.operation(context._provided_operation_name)  # noqa: SLF001
+            self._admit(operation, context.variables, operation_context)
+        except RequestError as error:
+            return _refused(context, [GraphQLError(str(error), original_error=error)])
         return None
 
+    async def _execute_operation(self, execution_context: ExecutionContext, *rest: Any) -> Any:
+        """A query or mutation in a stream of answers."""
+        type_ = execution_context.operation_type
+        try:
+            async with asyncio.timeout(self._patience(type_)):
+                return await super()._execute_operation(execution_context, *rest)
+        except TimeoutError:
+            raise _too_late(type_) from None
+
+    async def _handle_execution_result(self, context: ExecutionContext, *rest: Any, **options: Any) -> ExecutionResult:
+        result = await super()._handle_execution_result(context, *rest, **options)
+        # With the first answer of a stream alone: it says nothing new with the others.
+        result.extensions, context.context.answer_extensions = context.context.answer_extensions, None
+        return result
+
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
-        """Replace each error, in the very list that will be answered, by what a client may see of it."""
+        """Replace the errors, in the very list that will be answered, by what a client may see of them."""
         validated = execution_context is not None and execution_context.context.document_is_valid
-        errors[:] = [present(error, is_validated=validated) for error in errors]
+        errors[:] = self._shown(errors, is_validated=validated)
+
+    def _shown(self, errors: list[GraphQLError], *, is_validated: bool) -> list[GraphQLError]:
+        return present_all(errors, self._settings.max_errors, is_validated=is_validated)
+
+
+def _check_type(type_: OperationType, allowed: Iterable[OperationType] | None) -> None:
+    if type_ not in _HTTP_OPERATIONS.intersection(allowed or ()):
+        raise InvalidOperationTypeError(type_)
+
+
+def _refused(context: ExecutionContext, errors: list[GraphQLError]) -> PreExecutionError:
+    context.pre_execution_errors = errors
+    return PreExecutionError(data=None, errors=errors)
+
+
+def _too_late(type_: OperationType) -> RequestTimeout:
+    if type_ is OperationType.MUTATION:
+        return RequestTimeout()
+    return RequestTimeout("The answer took too long. Ask for less at a time, or try again.")
 
 
 def build_schema(settings: Settings) -> PaycoreSchema:
-    """The executable schema with the limits of these settings."""
-    config = StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=settings.environment == "production")
-    return PaycoreSchema(DocumentCache(settings), config)
+    """The executable schema with the limits of these settings. Raises ConfigurationError for a bad list of operations."""
+    return PaycoreSchema(settings, StrawberryConfig(scalar_map=SCALARS))
 
 
 def sdl(settings: Settings) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ from strawberry.dataloader import DataLoader
 
 from app import policy
 from app.auth import Viewer
+from app.clock import monotonic
 from app.errors import RateLimited, RequestError, Unauthenticated
 from app.records import Entry, Transaction, User, Wallet
 from app.services import reading
@@ -32,27 +34,27 @@ class Loaders:
     @cached_property
     def wallets(self) -> DataLoader[UUID, Wallet | None]:
         """Wallets that the viewer may load."""
-        return _by_id(lambda ids: reading.load_wallets(self._services.engine, self._viewer, ids))
+        return self._by_id(lambda ids: reading.load_wallets(self._services.engine, self._viewer, ids))
 
     @cached_property
     def users(self) -> DataLoader[UUID, User | None]:
         """Users, for whoever may already load something of theirs."""
-        return _by_id(lambda ids: reading.load_users(self._services.engine, ids))
+        return self._by_id(lambda ids: reading.load_users(self._services.engine, ids))
 
     @cached_property
     def transactions(self) -> DataLoader[UUID, Transaction | None]:
         """Transactions that the viewer may see."""
-        return _by_id(lambda ids: reading.load_transactions(self._services.engine, self._viewer, ids))
+        return self._by_id(lambda ids: reading.load_transactions(self._services.engine, self._viewer, ids))
 
     @cached_property
     def entries(self) -> DataLoader[UUID, tuple[Entry, ...] | None]:
         """By transaction: its entries in wallets that the viewer may load."""
-        return _by_id(lambda ids: reading.load_entries(self._services.engine, self._viewer, ids))
+        return self._by_id(lambda ids: reading.load_entries(self._services.engine, self._viewer, ids))
 
     @cached_property
     def parties(self) -> DataLoader[UUID, Party | None]:
         """By wallet: what either side may know of the other."""
-        return _by_id(lambda ids: reading.load_parties(self._services.engine, ids))
+        return self._by_id(lambda ids: reading.load_parties(self._services.engine, ids))
 
     def remember(self, result: TransferResult) -> None:
         """Know what was committed with a transfer, so that nothing of it is read again."""
@@ -67,18 +69,21 @@ class Loaders:
         self.entries.prime(result.transaction.id, tuple(shown))
         self.transactions.prime(result.transaction.id, result.transaction)
 
+    def _by_id(self, load: Callable[[list[UUID]], Awaitable[Mapping[UUID, T]]]) -> DataLoader[UUID, T | None]:
+        seconds = self._services.settings.request_timeout_seconds
+
+        async def load_many(keys: list[UUID]) -> list[T | None]:
+            # A task of its own, which does not end with the operation that waits for it.
+            async with asyncio.timeout(seconds):
+                found = await load(keys)
+            return [found.get(key) for key in keys]
+
+        return DataLoader(load_fn=load_many)
+
 
 def _after(wallet: Wallet, entry: Entry) -> Wallet:
     """The wallet as it stands right after its entry."""
     return wallet._replace(balance=entry.balance_after, sequence=entry.sequence, posted_at=entry.created_at)
-
-
-def _by_id(load: Callable[[list[UUID]], Awaitable[Mapping[UUID, T]]]) -> DataLoader[UUID, T | None]:
-    async def load_many(keys: list[UUID]) -> list[T | None]:
-        found = await load(keys)
-        return [found.get(key) for key in keys]
-
-    return DataLoader(load_fn=load_many)
 
 
 class Context:
@@ -103,6 +108,9 @@ class Context:
         self.connection_params: dict[str, Any] | None = None
         self.document_is_valid = False
         """Whether the operation's document passed validation: errors without a cause are then about its variables."""
+        self.began = monotonic()
+        self.answer_extensions: dict[str, Any] | None = None
+        """`extensions` of the answer."""
         self.settled: list[TransferResult] = []
         """Transfers that this operation settled and the loaders have yet to hear of: most answers ask them nothing."""
         self._loaders: Loaders | None = None

@@ -4,31 +4,53 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 from graphql import (
     ASTValidationRule,
     DocumentNode,
-    FieldNode,
-    FragmentSpreadNode,
+    FragmentDefinitionNode,
     GraphQLError,
-    InlineFragmentNode,
+    GraphQLSchema,
+    MaxIntrospectionDepthRule,
+    NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
-    SelectionNode,
-    SelectionSetNode,
-    ValidationContext,
-    ValidationRule,
+    parse,
     specified_rules,
+    validate,
 )
-from strawberry.types.execution import ParseOptions
+from graphql.validation.rules import overlapping_fields_can_be_merged
+from graphql.validation.validate import ValidationAbortedError
+from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.types.graphql import OperationType
 
-from app.errors import BadUserInput
+from app.errors import BadUserInput, RequestError
+from app.schema.cost import Cost, operation_cost
 from app.schema.error_handling import TOO_COMPLEX
+from app.schema.limits import excess
+from app.schema.persisted import PersistedOperations
 from app.settings import Settings
 
 _MAX_DOCUMENTS = 500
 _MAX_CACHED_LENGTH = 10_000
+
+# Comparing fields of one name may take seconds by the library's own bound; so much of it takes a tenth of one at the most.
+# The module's documentation offers this as the way to lower it.
+overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = 20_000
+
+
+class _IntrospectionListsRule(MaxIntrospectionDepthRule):
+    """Lists of types within lists of types multiply: refused as too complex, like all that is too large."""
+
+    def report_error(self, error: GraphQLError) -> None:
+        super().report_error(GraphQLError(error.message, error.nodes, extensions={"code": TOO_COMPLEX}))
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of a valid document."""
+
+    type: OperationType
+    cost: Cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +58,31 @@ class KnownDocument:
     """A document that passed validation."""
 
     document: DocumentNode
-    operations: dict[str | None, OperationType]
+    operations: dict[str | None, Operation]
     """By name; under None the only one there is."""
+
+    def operation(self, name: str | None) -> Operation:
+        """The one to run. Raises CannotGetOperationTypeError for an unknown name, BadUserInput where none is given."""
+        found = self.operations.get(name)
+        if found is not None:
+            return found
+        if name is None:
+            # Strawberry would run the first.
+            raise BadUserInput("The document has several operations: say which by `operationName`.")
+        raise CannotGetOperationTypeError(name)
 
 
 class DocumentCache:
     """Documents that passed validation, by their text, the least used dropped first. Built once per schema."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.parse_options = ParseOptions(max_tokens=settings.max_query_tokens)
-        self.rules: tuple[type[ASTValidationRule], ...] = (
-            *specified_rules,
-            limit_rule(settings.max_query_depth, settings.max_query_aliases),
+    def __init__(self, settings: Settings, schema: GraphQLSchema) -> None:
+        self.persisted = PersistedOperations(settings)
+        self._settings = settings
+        self._schema = schema
+        rules = [rule for rule in specified_rules if rule is not MaxIntrospectionDepthRule]
+        self._rules: tuple[type[ASTValidationRule], ...] = (
+            *rules,
+            _IntrospectionListsRule if settings.introspection_enabled else NoSchemaIntrospectionCustomRule,
         )
         self._documents: OrderedDict[str, KnownDocument] = OrderedDict()
 
@@ -58,13 +93,72 @@ class DocumentCache:
             self._documents.move_to_end(query)
         return known
 
-    def put(self, query: str, document: DocumentNode) -> None:
-        """Remember a document that is valid."""
+    def prepare(self, query: str) -> KnownDocument | list[GraphQLError]:
+        """The validated document of a text, or what is wrong with it.
+
+        Raises CannotGetOperationTypeError where there is no operation in it.
+        """
+        known = self.get(query)
+        if known is not None:
+            return known
+        try:
+            document = self.parse(query)
+            self.persisted.check(document)
+            if not any(isinstance(one, OperationDefinitionNode) for one in document.definitions):
+                raise CannotGetOperationTypeError(None)
+            too_much = excess(document, self._settings)
+            problems = [too_much] if too_much else self._validate(document)
+            if problems:
+                return problems
+            known = KnownDocument(document, self._operations(document))
+        except GraphQLError as error:
+            return [error]
+        except RequestError as error:
+            return [GraphQLError(str(error), original_error=error)]
+        except RecursionError:
+            return [GraphQLError("The document is nested too deeply.", extensions={"code": TOO_COMPLEX})]
+        self._put(query, known)
+        return known
+
+    def parse(self, query: str) -> DocumentNode:
+        """The document of a text. Raises GraphQLError where it is none, or too long."""
+        limit = self._settings.max_query_length
+        if len(query) > limit:
+            raise GraphQLError(f"The document is longer than {limit} characters.", extensions={"code": TOO_COMPLEX})
+        return parse(query, max_tokens=self._settings.max_query_tokens)
+
+    def _validate(self, document: DocumentNode) -> list[GraphQLError]:
+        most = self._settings.max_errors
+        errors = validate(self._schema, document, self._rules, most, hide_suggestions=not self._settings.introspection_enabled)
+        # It counts its errors, or gives up on a document that it could compare for ever.
+        if errors and isinstance(errors[-1], ValidationAbortedError) and len(errors) <= most:
+            errors[-1] = GraphQLError("The document is too complex to be validated.", extensions={"code": TOO_COMPLEX})
+        return [_readable(error) for error in errors]
+
+    def _operations(self, document: DocumentNode) -> dict[str | None, Operation]:
+        fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
+        nodes = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
+        found: dict[str | None, Operation] = {}
+        for node in nodes:
+            operation = Operation(OperationType(node.operation.value), operation_cost(self._schema, fragments, node))
+            found[node.name.value if node.name else None] = operation
+            if len(nodes) == 1:
+                found[None] = operation
+        return found
+
+    def _put(self, query: str, known: KnownDocument) -> None:
         if len(query) > _MAX_CACHED_LENGTH:
             return
-        self._documents[query] = KnownDocument(document, operation_types(document))
+        self._documents[query] = known
         if len(self._documents) > _MAX_DOCUMENTS:
             self._documents.popitem(last=False)
+
+
+def _readable(error: GraphQLError) -> GraphQLError:
+    """Python's own words about a literal that it cannot read, such as a number of thousands of digits, say nothing to clients."""
+    if isinstance(error.original_error, ValueError) and not isinstance(error.original_error, RequestError):
+        return GraphQLError("A value in the document cannot be read.", error.nodes)
+    return error
 
 
 def operation_types(document: DocumentNode) -> dict[str | None, OperationType]:
@@ -76,69 +170,3 @@ def operation_types(document: DocumentNode) -> dict[str | None, OperationType]:
     if len(operations) == 1:
         types[None] = OperationType(operations[0].operation.value)
     return types
-
-
-def ambiguity(document: DocumentNode, operation_name: str | None) -> GraphQLError | None:
-    """An error where the document has several operations and none is named. Strawberry would run the first."""
-    if operation_name is not None or len(document.definitions) == 1:
-        return None
-    if sum(isinstance(definition, OperationDefinitionNode) for definition in document.definitions) == 1:
-        return None
-    message = "The document has several operations: say which by `operationName`."
-    return GraphQLError(message, extensions=BadUserInput().extensions)
-
-
-class LimitRule(ValidationRule):
-    """Refuses documents that are too deep or have too many aliases. `limit_rule` sets the limits.
-
-    Fragments count where they are spread. Introspection is exempt from the depth: its shape is the tools', not the user's.
-    """
-
-    max_depth: ClassVar[int]
-    max_aliases: ClassVar[int]
-
-    def __init__(self, context: ValidationContext) -> None:
-        super().__init__(context)
-        self._depths: dict[str, int] = {}
-        self._aliases = 0
-
-    def enter_field(self, node: FieldNode, *_: Any) -> None:
-        """Count aliases."""
-        self._aliases += node.alias is not None
-        if self._aliases == self.max_aliases + 1:
-            self._refuse(f"The document has more than {self.max_aliases} aliases.", node)
-
-    def enter_operation_definition(self, node: OperationDefinitionNode, *_: Any) -> None:
-        """Measure the depth."""
-        if self._depth(node.selection_set, frozenset()) > self.max_depth:
-            self._refuse(f"The operation is nested deeper than {self.max_depth} levels.", node)
-
-    def _refuse(self, message: str, node: FieldNode | OperationDefinitionNode) -> None:
-        self.report_error(GraphQLError(message, node, extensions={"code": TOO_COMPLEX}))
-
-    def _depth(self, selections: SelectionSetNode | None, seen: frozenset[str]) -> int:
-        if selections is None:
-            return 0
-        return max((self._selection_depth(selection, seen) for selection in selections.selections), default=0)
-
-    def _selection_depth(self, node: SelectionNode, seen: frozenset[str]) -> int:
-        if isinstance(node, FieldNode):
-            return 0 if node.name.value.startswith("__") else 1 + self._depth(node.selection_set, seen)
-        if isinstance(node, InlineFragmentNode):
-            return self._depth(node.selection_set, seen)
-        assert isinstance(node, FragmentSpreadNode)
-        return self._fragment_depth(node.name.value, seen)
-
-    def _fragment_depth(self, name: str, seen: frozenset[str]) -> int:
-        if name not in self._depths:
-            fragment = self.context.get_fragment(name)
-            # A cycle and an unknown fragment are for other rules to report.
-            if fragment is None or name in seen:
-                return 0
-            self._depths[name] = self._depth(fragment.selection_set, seen | {name})
-        return self._depths[name]
-
-
-def limit_rule(max_depth: int, max_aliases: int) -> type[LimitRule]:
-    """The rule with its limits. Build it once, not per request."""
-    return type("LimitRule", (LimitRule,), {"max_depth": max_depth, "max_aliases": max_aliases})

@@ -9,16 +9,30 @@ from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from app.db.failures import is_unavailable
-from app.errors import BadUserInput, Internal, RequestError, Unavailable
+from app.errors import BadUserInput, Internal, QueryTooComplex, RequestError, Unavailable
 from app.privacy import withhold_values
 
 logger = logging.getLogger(__name__)
 
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
-TOO_COMPLEX = "QUERY_TOO_COMPLEX"
+TOO_COMPLEX = QueryTooComplex.code
+MORE_ERRORS = "MORE_ERRORS"
+_LONGEST_MESSAGE = 500
+_MOST_PLACES = 10
 
 _NO_OPERATION = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
 """What Strawberry raises where a request names no operation that could run."""
+
+
+def present_all(errors: list[GraphQLError], limit: int, *, is_validated: bool) -> list[GraphQLError]:
+    """The errors as a client may see them: so many at the most, and then how many more there are."""
+    shown = [present(error, is_validated=is_validated) for error in errors[:limit]]
+    omitted = len(errors) - limit
+    if omitted > 0:
+        logger.warning("%d errors of one operation were neither shown nor logged", omitted)
+        extensions = {"code": MORE_ERRORS, "omitted": omitted}
+        shown.append(GraphQLError(f"There are {omitted} more errors.", extensions=extensions))
+    return shown
 
 
 def present(error: GraphQLError, *, is_validated: bool) -> GraphQLError:
@@ -30,7 +44,7 @@ def present(error: GraphQLError, *, is_validated: bool) -> GraphQLError:
     cause = _cause(error)
     if cause is None:
         if "code" in (error.extensions or {}):
-            return error
+            return _copy(error, error.message, error.extensions or {})
         code = BadUserInput.code if is_validated else VALIDATION_FAILED
         return _copy(error, error.message, {**(error.extensions or {}), "code": code})
     if isinstance(cause, RecursionError) and not is_validated:
@@ -58,6 +72,12 @@ def _cause(error: GraphQLError) -> Exception | None:
 
 
 def _copy(error: GraphQLError, message: str, extensions: dict[str, object]) -> GraphQLError:
+    """The error with these words. It quotes what came in, in words and places, so both are cut short."""
     return GraphQLError(
-        message, nodes=error.nodes, source=error.source, positions=error.positions, path=error.path, extensions=extensions
+        message if len(message) <= _LONGEST_MESSAGE else message[:_LONGEST_MESSAGE] + "…",
+        nodes=error.nodes and error.nodes[:_MOST_PLACES],
+        source=error.source,
+        positions=list(error.positions or ())[:_MOST_PLACES] or None,
+        path=error.path,
+        extensions=extensions,
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import Executor, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, Undefined, is_leaf_type
+from graphql import Executor, GraphQLError, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, Undefined, is_leaf_type
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
@@ -46,6 +46,15 @@ class Execution(StrawberryGraphQLCoreExecutionContext):
                 if coerced is not None and coerced is not Undefined:
                     return coerced
         return super().execute_field(parent_type, source, field_details_list, *rest)
+
+
+class DiscreetExecution(Execution):
+    """Suggests no names in errors about variables, whichever way an operation comes."""
+
+    @classmethod
+    def build(cls, *arguments: Any, **options: Any) -> list[GraphQLError] | Executor[Any]:
+        """As graphql-core has it."""
+        return super().build(*arguments, **{**options, "hide_suggestions": True})
 
 
 def note_plain_fields(schema: GraphQLSchema) -> None:

@@ -9,6 +9,8 @@ import strawberry
 from strawberry import UNSET
 from strawberry.types.arguments import InputContext
 
+from app.clock import monotonic
+from app.errors import RequestTimeout
 from app.records import WalletStatus
 from app.schema.context import Context, Info
 from app.schema.refusals import UserError, user_errors
@@ -16,6 +18,8 @@ from app.schema.scalars import CurrencyCode, DecimalText
 from app.schema.types import Transaction, Wallet
 from app.services import transfers, wallets
 from app.services.transfers import TransferResult
+
+_NOT_BEGUN = "Those before this one took all the time there was, so it was not begun. Send it again, with the same key."
 
 
 @strawberry.input
@@ -199,9 +203,16 @@ class Mutation:
 
 
 def _fresh(info: Info) -> Context:
-    """Mutations of one document run one after the other: what an earlier one read is no longer true."""
-    info.context.forget()
-    return info.context
+    """Mutations of one document run one after the other: what an earlier one read is no longer true.
+
+    Raises RequestTimeout where the request's time is over: those that have begun answer for themselves, no other begins.
+    """
+    context = info.context
+    seconds = context.services.settings.request_timeout_seconds
+    if monotonic() - context.began > seconds:
+        raise RequestTimeout(_NOT_BEGUN)
+    context.forget()
+    return context
 
 
 def _given(value: str | None) -> str | None:

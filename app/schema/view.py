@@ -78,6 +78,8 @@ class PaycoreView(GraphQL[Context, None]):
             response = await self._respond(request, takes)
         except HTTPException as error:
             response = media.refusal(error.status_code, BadUserInput(error.reason), _plain(takes))
+        except RequestError as error:
+            response = media.refusal(error.http_status, error, _plain(takes))
         if isinstance(response, StreamingResponse):
             await self._send_stream(response, scope, receive, send)
         else:
@@ -192,7 +194,7 @@ class PaycoreView(GraphQL[Context, None]):
             if not isinstance(data.get(name), type_ | None):
                 raise HTTPException(400, f"The GraphQL operation's `{name}` must be {wanted} or null, if provided.")
         return GraphQLRequestData(
-            query=data.get("query"),
+            query=cast("PaycoreSchema", self.schema).documents.persisted.text_of(data),
             variables=data.get("variables"),
             operation_name=data.get("operationName"),
             extensions=data.get("extensions"),

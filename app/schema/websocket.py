@@ -14,7 +14,7 @@ from strawberry.types.graphql import OperationType
 
 from app import metrics
 from app.clock import monotonic
-from app.errors import RateLimited
+from app.errors import RateLimited, RequestError
 from app.schema.build import PaycoreSchema
 from app.schema.context import Context
 
@@ -92,15 +92,25 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
             metrics.REQUESTS.labels(label, "websocket").observe(monotonic() - started)
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
-        """Start an operation, unless this socket runs as many as it may: a coded error, then, of that operation alone."""
-        limit = self.max_subscriptions_per_connection
+        """Start an operation, unless it is refused: by a coded error, then, of that operation alone."""
         is_new = self.connection_acknowledged and message["id"] not in self.operations
-        if limit is None or not is_new or len(self.operations) < limit:
-            await super().handle_subscribe(message)
-            return
-        refusal = RateLimited(1, f"This socket runs {limit} operations already: complete one first.")
-        error = GraphQLError(str(refusal), extensions=refusal.extensions)
-        await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
+        if is_new:
+            try:
+                self._admit(message)
+            except RequestError as refusal:
+                error = GraphQLError(str(refusal), extensions=refusal.extensions)
+                await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
+                return
+        await super().handle_subscribe(message)
+
+    def _admit(self, message: SubscribeMessage) -> None:
+        """Put the text where the message may have its hash. Raises RequestError for an operation that may not start."""
+        assert isinstance(self.schema, PaycoreSchema)
+        limit = self.max_subscriptions_per_connection
+        if limit is not None and len(self.operations) >= limit:
+            raise RateLimited(1, f"This socket runs {limit} operations already: complete one first.")
+        payload = message["payload"]
+        payload["query"] = self.schema.documents.persisted.text_of(payload) or ""
 
     @staticmethod
     def _get_pre_execution_close_reason(error: GraphQLError) -> str | None:  # noqa: ARG004 - Strawberry's signature
@@ -135,10 +145,14 @@ def _problem(message: Any) -> str | None:
 
 
 def _payload_problem(payload: Any) -> str | None:
-    if not isinstance(payload, dict) or not isinstance(payload.get("query"), str):
+    if not isinstance(payload, dict) or not isinstance(payload.get("query"), str | None):
         return "A subscribe message needs a payload with a query"
     if not isinstance(payload.get("variables"), dict | None):
         return "Variables must be an object"
+    if not isinstance(payload.get("extensions"), dict | None):
+        return "Extensions must be an object"
+    if payload.get("query") is None and payload.get("documentId") is None and not payload.get("extensions"):
+        return "A subscribe message needs a payload with a query"
     if not isinstance(payload.get("operationName"), str | None):
         return "An operationName must be a string"
     return None

@@ -38,6 +38,7 @@ class Services:
     ledger: Ledger
     live: LiveUpdates
     party_lookups: RateLimit
+    query_budget: RateLimit
     rates: RequestRates
     demo: DemoTools | None
     """None in production."""

@@ -69,11 +69,12 @@ async def test_a_deposit_with_bad_input_is_refused(api: Api) -> None:
 
 async def test_a_status_change_with_bad_input_is_refused(api: Api) -> None:
     wallet = await api.wallet("bob", balance="1.00")
+    recorded = await api.bank.count("audit_log")
     for changes, code, path in BAD_STATUS_CHANGES:
         asked = {"walletId": wallet, "status": "FROZEN", "reason": "test", **changes}
         payload = (await api.data("admin", STATUS, i=asked))["setWalletStatus"]
         assert payload == {"wallet": None, "userErrors": [{"code": code, "path": ["input", *path]}]}, changes
-    assert await api.bank.count("audit_log") == 0
+    assert await api.bank.count("audit_log") == recorded
 
 
 async def test_only_administrators_deposit_and_change_status(api: Api) -> None:

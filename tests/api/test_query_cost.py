@@ -1,0 +1,109 @@
+"""What an operation costs: known before it runs, told with the answer, bounded for each operation and each user."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.schema.build import build_schema
+from app.schema.documents import KnownDocument
+from app.settings import Settings
+from tests.api.conftest import serving
+from tests.bank import new_key
+
+PAGE = """query($first: Int) {
+  viewer { wallets(first: $first) { edges { node { id transactions(first: 10) { edges { node { id } } } } } } }
+}"""
+NODES = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
+
+
+def cost_of(settings: Settings, document: str, **variables: Any) -> int:
+    known = build_schema(settings).documents.prepare(document)
+    assert isinstance(known, KnownDocument), known
+    return known.operation(None).cost.of(variables)
+
+
+def test_lists_multiply_what_is_in_them(settings: Settings) -> None:
+    one, ten = cost_of(settings, PAGE, first=1), cost_of(settings, PAGE, first=10)
+    assert ten > 9 * (one - 2)
+    assert cost_of(settings, PAGE, first=100) > 9 * (ten - 2)
+    inline = PAGE.replace("query($first: Int) ", "").replace("$first", "10")
+    assert cost_of(settings, inline) == ten
+
+
+def test_a_page_without_a_size_costs_the_default_and_one_that_is_none_the_largest(settings: Settings) -> None:
+    assert cost_of(settings, PAGE) == cost_of(settings, PAGE, first=20)
+    for strange in (-1, 0, 10**30, "x", [1], {"a": 1}, True):
+        assert cost_of(settings, PAGE, first=strange) <= cost_of(settings, PAGE, first=100)
+
+
+def test_fragments_cost_wherever_they_are_spread(settings: Settings) -> None:
+    plain = "{ a: viewer { wallets { edges { node { id } } } } b: viewer { wallets { edges { node { id } } } } }"
+    spread = "{ a: viewer { ...f } b: viewer { ...f } } fragment f on User { wallets { edges { node { id } } } }"
+    assert cost_of(settings, plain) == cost_of(settings, spread)
+
+
+def test_nodes_and_batches_cost_by_their_length(settings: Settings) -> None:
+    assert cost_of(settings, NODES, ids=["a"] * 50) > 20 * cost_of(settings, NODES, ids=["a"])
+    assert cost_of(settings, NODES, ids="a") == cost_of(settings, NODES, ids=["a"])
+    batch = """mutation($t: [TransferInput!]!) {
+      transferBatch(input: {transfers: $t}) { results { transaction { entries { id } } } }
+    }"""
+    assert cost_of(settings, batch, t=[{}] * 100) > 50 * cost_of(settings, batch, t=[{}])
+
+
+def test_a_transfer_is_cheap(settings: Settings) -> None:
+    document = "mutation($i: TransferInput!) { transfer(input: $i) { transaction { id status } userErrors { code } } }"
+    assert cost_of(settings, document, i={}) <= 3
+
+
+async def test_the_cost_is_told_and_an_operation_past_the_limit_does_not_run(settings: Settings, engine: AsyncEngine) -> None:
+    async with serving(settings.model_copy(update={"max_query_cost": 200}), engine) as api:
+        told = (await api.graphql("alice", PAGE, first=2))["extensions"]["cost"]
+        assert told["requested"] == cost_of(settings, PAGE, first=2)
+        assert told["limit"] == 200
+        refused = await api.graphql("alice", PAGE, first=100)
+        assert [error["extensions"]["code"] for error in refused["errors"]] == ["QUERY_TOO_COMPLEX"]
+        assert refused["extensions"]["cost"]["requested"] > 200
+        fields = " ".join(f"a{n}: wallet {{ transactions(first: 100) {{ edges {{ node {{ id }} }} }} }}" for n in range(3))
+        opening = (
+            f'mutation {{ openWallet(input: {{idempotencyKey: "{new_key()}", currency: "USD", name: "x"}}) {{ {fields} }} }}'
+        )
+        assert await api.codes("alice", opening) == ["QUERY_TOO_COMPLEX"]
+        assert await api.bank.count("wallet_openings") == 0
+        async with api.socket("alice") as socket:
+            await socket.subscribe("1", PAGE, first=100)
+            message = await socket.message("1")
+            assert message["payload"][0]["extensions"]["code"] == "QUERY_TOO_COMPLEX"
+
+
+async def test_a_user_has_a_budget_that_others_do_not_share_and_mutations_do_not_draw_on(
+    settings: Settings, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One window for all of the test.
+    monkeypatch.setattr("app.rate_limit.time.time", lambda: 1_000_000_000.0)
+    changed = {"max_query_cost": 500, "query_budget_per_minute": 1000}
+    async with serving(settings.model_copy(update=changed), engine) as api:
+        cost = cost_of(settings, PAGE, first=20)
+        for number in range(1, 1000 // cost + 1):
+            told = await api.graphql("alice", PAGE, first=20)
+            assert told["extensions"]["cost"]["remaining"] == 1000 - number * cost
+        refused = await api.graphql("alice", PAGE, first=20)
+        (error,) = refused["errors"]
+        assert error["extensions"]["code"] == "RATE_LIMITED"
+        assert 1 <= error["extensions"]["retryAfterSeconds"] <= 60
+        async with api.socket("alice") as socket:
+            await socket.subscribe("1", PAGE, first=20)
+            assert (await socket.message("1"))["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
+        assert "errors" not in await api.graphql("bob", PAGE, first=20)
+        opening = (
+            f'mutation {{ openWallet(input: {{idempotencyKey: "{new_key()}", currency: "USD", name: "x"}}) {{ replayed }} }}'
+        )
+        assert "errors" not in await api.graphql("alice", opening)
+
+
+async def test_the_cost_can_be_kept_out_of_answers(settings: Settings, engine: AsyncEngine) -> None:
+    async with serving(settings.model_copy(update={"query_cost_in_answers": False}), engine) as api:
+        assert set(await api.graphql("alice", "{ viewer { id } }")) == {"data"}
