@@ -51,6 +51,13 @@ generate: $(READY) ## Write schema.graphql, migrations/schema.sql and the settin
 	mv migrations/schema.sql.new migrations/schema.sql
 	$(BIN)/python -m docs.generate
 
+.PHONY: sbom
+sbom: $(READY) ## List what the service and its pages are made of, as CycloneDX files in build/
+	@mkdir -p build
+	$(BIN)/cyclonedx-py requirements requirements/runtime.txt --of JSON -o build/sbom-python.json
+	@if command -v npm >/dev/null; then cd frontend-demo && npm sbom --package-lock-only --omit dev --sbom-format cyclonedx > ../build/sbom-pages.json; \
+	else echo 'no npm here, so no list of what the pages are made of' >&2; fi
+
 .PHONY: lock
 lock: $(READY) ## Lock the newest versions that pyproject.toml allows
 	$(LOCK) requirements/uv.in -o requirements/uv.txt

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -57,14 +58,21 @@ def browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """`paycore dev` with a home of its own; nothing of it is started where there is no browser."""
+    with running_service(tmp_path_factory.mktemp("paycore")) as running:
+        yield running
+
+
+@contextmanager
+def running_service(home: Path, **settings: str) -> Iterator[Service]:
+    """`paycore dev`, with these settings."""
     node = find_node()
     node.install()
     build(node)
-    home, port = tmp_path_factory.mktemp("paycore"), free_port()
+    port = free_port()
     log = (home / "dev.log").open("wb")
     process = subprocess.Popen(
         [Path(sys.executable).parent / "paycore", "dev"],
-        env={"PATH": os.environ["PATH"], "PAYCORE_HOME": str(home / "home"), "PAYCORE_PORT": str(port)},
+        env={"PATH": os.environ["PATH"], "PAYCORE_HOME": str(home / "home"), "PAYCORE_PORT": str(port), **settings},
         stdout=log,
         stderr=subprocess.STDOUT,
     )
