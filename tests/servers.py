@@ -156,10 +156,12 @@ def embedded_servers() -> Iterator[Servers]:
 
 @contextmanager
 def container_servers() -> Iterator[Servers]:
-    """The official images; needs a Docker daemon."""
+    """The official images, or those of PAYCORE_TEST_POSTGRES_IMAGE and _REDIS_IMAGE; needs a Docker daemon."""
     postgres_port, redis_port = free_port(), free_port()
-    postgres = PostgresContainer("postgres:18", username="paycore", password="paycore", dbname="paycore", driver=None)
-    redis_container = RedisContainer("valkey/valkey:9")
+    postgres_image = os.environ.get("PAYCORE_TEST_POSTGRES_IMAGE", "postgres:18")
+    redis_image = os.environ.get("PAYCORE_TEST_REDIS_IMAGE", "valkey/valkey:9")
+    postgres = PostgresContainer(postgres_image, username="paycore", password="paycore", dbname="paycore", driver=None)
+    redis_container = RedisContainer(redis_image)
     with postgres.with_bind_ports(5432, postgres_port), redis_container.with_bind_ports(6379, redis_port):
         yield Containers(postgres, redis_container, redis_port, postgres_port)
 
