@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import sys
 from collections.abc import Coroutine
@@ -25,6 +24,7 @@ from app.dev import run_dev
 from app.embedded import find_running
 from app.embedded.processes import end_with_supervisor
 from app.errors import ConfigurationError
+from app.logs import configure_logging
 from app.outbox_relay import run_relay
 from app.schema.build import sdl
 from app.schema.operation_files import operations_in
@@ -64,7 +64,7 @@ def dev(
 ) -> None:
     """Run everything on this machine: PostgreSQL and Redis (embedded), demo data, API and relay. Ctrl-C stops all."""
     settings = load_settings() if port is None else load_settings(port=port)
-    _start_logging(settings)
+    configure_logging(settings)
     run_dev(settings, reset=reset)
 
 
@@ -79,7 +79,7 @@ def serve(
     if started_by is not None:
         end_with_supervisor()
     settings = load_settings()
-    _start_logging(settings)
+    configure_logging(settings)
     if settings.redis_url is None:
         raise ConfigurationError("PAYCORE_REDIS_URL is not set. For a demo with its own servers run `paycore dev`.")
     asyncio.run(_require_migrated(settings))
@@ -92,7 +92,7 @@ def relay(started_by: StartedBy = None) -> None:
     if started_by is not None:
         end_with_supervisor()
     settings = load_settings()
-    _start_logging(settings)
+    configure_logging(settings)
 
     async def run() -> None:
         stop = asyncio.Event()
@@ -224,11 +224,6 @@ async def _require_migrated(settings: Settings) -> None:
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
-
-
-def _start_logging(settings: Settings) -> None:
-    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from app.clock import Clock, system_clock
 from app.db.engine import create_engine
 from app.http_limits import BodyLimit, RequestId
 from app.jwks import SigningKeys
+from app.logs import configure_logging
 from app.pubsub import PubSub
 from app.rate_limit import RateLimit, RequestRates
 from app.rate_limit_http import RequestRateLimit
@@ -102,7 +103,10 @@ def _middleware(settings: Settings) -> list[Middleware]:
 
 def create_process_app() -> Starlette:
     """The application of a process that serves nothing else, as `paycore serve` starts it."""
-    return create_app(on_started=_own_the_process)
+    settings = load_settings()
+    # A worker is a process of its own, which inherits no logging.
+    configure_logging(settings)
+    return create_app(settings, on_started=_own_the_process)
 
 
 def _own_the_process(app: Starlette) -> None:

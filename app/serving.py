@@ -50,6 +50,8 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,
         log_level=settings.log_level,
+        # Through our own pipe: see app/logs.py.
+        log_config=None,
     )
     listeners = [bind(host, port)] if workers == 1 else _listeners(host, port, workers)
     shown = f"[{host}]" if ":" in host else host

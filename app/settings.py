@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=1, le=65535, description="Port that the API listens on.")
     workers: int = Field(1, ge=1, le=64, description="API processes of `paycore serve`.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged.")
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="One JSON object a line, or text for people. `auto`: JSON in production."
+    )
 
     jwt_secret: SecretStr = Field(
         SecretStr(DEMO_JWT_SECRET), description="Signs and verifies bearer tokens (HS256); at least 32 bytes."

@@ -15,12 +15,13 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from app import ids, metrics
+from app import ids, logs, metrics
 from app.clock import Clock
 from app.errors import Internal, RequestError, RequestTimeout, Unavailable
 from app.privacy import fingerprint, withhold_values
@@ -28,6 +29,7 @@ from app.services.counting import count_outcomes
 from app.services.ledger import Outcome, TransferRequest, Unit
 from app.services.life import Life
 from app.services.settlement import Answer, CommitUnknown, Deferred, Failure, Settler, classify
+from app.services.telling import outcome_lines, unanswered_lines
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +51,8 @@ class _Waiting:
     answer: asyncio.Future[tuple[Outcome, ...]]
     """What the caller waits for; cancelled where the caller has gone, which does not end the unit."""
     leave: Callable[[int], None]
+    context: Mapping[str, Any]
+    """What the log tells of its request."""
     timer: asyncio.TimerHandle | None = None
     batched_at: datetime | None = None
     is_done: bool = False
@@ -75,8 +79,11 @@ class _Waiting:
         """Answer with an error; "nothing moved" is never claimed of a commit that may have happened."""
         if not self.is_done:
             self._end()
+            told = RequestTimeout() if self.commit_unknown else error()
+            if logs.tells_transfers():
+                logs.tell_transfers(list(unanswered_lines(self.unit, told, self.context)))
             if not self.answer.done():
-                self.answer.set_exception(RequestTimeout() if self.commit_unknown else error())
+                self.answer.set_exception(told)
 
     def _end(self) -> None:
         self.is_done = True
@@ -148,7 +155,7 @@ class GroupCommit:
         keys will tell.
         """
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(unit, self._clock(), loop.create_future(), self._leave)
+        waiting = _Waiting(unit, self._clock(), loop.create_future(), self._leave, logs.bound())
         if not self._accepting or self._size + waiting.size > self._queue_limit:
             raise Unavailable
         self._size += waiting.size
@@ -249,17 +256,22 @@ class GroupCommit:
 
     def _hand_out(self, batch: Sequence[_Waiting], answers: Sequence[Answer]) -> None:
         count_outcomes([outcome for answer in answers if not isinstance(answer, Deferred) for outcome in answer])
+        now, size, tells = self._clock(), sum(waiting.size for waiting in batch), logs.tells_transfers()
+        lines: list[dict[str, Any]] = []
         for waiting, answer in zip(batch, answers, strict=True):
             if isinstance(answer, Deferred):
                 waiting.locked = answer.locked
                 self._contended |= answer.locked
                 self._defer(waiting)
-            else:
-                if self._observe is not None:
-                    assert waiting.batched_at is not None
-                    size = sum(waiting.size for waiting in batch)
-                    self._observe(answer, Life(waiting.accepted_at, waiting.batched_at, size, self._clock()))
-                waiting.settled(answer)
+                continue
+            assert waiting.batched_at is not None
+            if self._observe is not None:
+                self._observe(answer, Life(waiting.accepted_at, waiting.batched_at, size, now))
+            if tells:
+                moments = (waiting.accepted_at, waiting.batched_at, now)
+                lines += outcome_lines(waiting.unit, answer, waiting.context, moments, size)
+            waiting.settled(answer)
+        logs.tell_transfers(lines)
 
     async def _split(self, settler: Settler, batch: list[_Waiting], *, skip_locked: bool) -> None:
         """Someone in the batch fails it: halve until the culprit stands alone. A unit is never split."""

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app import ids
+from app import ids, logs
 from app.auth import Claims, Viewer, verify_published, verify_token
 from app.clock import Clock
 from app.db import models
@@ -39,6 +39,11 @@ class Identities:
 
     async def viewer(self, token: str) -> Viewer:
         """The viewer that a bearer token stands for. Raises Unauthenticated, and Unavailable without fresh keys."""
+        viewer = await self._known_viewer(token)
+        logs.bind(user=ids.encode("usr", viewer.user_id))
+        return viewer
+
+    async def _known_viewer(self, token: str) -> Viewer:
         viewer = self._viewers.get(token)
         if viewer is not None:
             try:

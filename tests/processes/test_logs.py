@@ -1,0 +1,147 @@
+"""What the processes of a service say: each line a JSON object in production, one for each transfer, nothing that is secret."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.auth import mint_token
+from app.embedded.processes import wait_until
+from app.privacy import fingerprint
+from app.services.currencies import load_currencies
+from app.settings import Settings
+from tests.bank import Bank, make_ledger, new_key
+from tests.processes.test_cli import EXECUTABLE, servers_of
+
+SECRET = "a-secret-that-no-log-may-ever-hold-1234"
+PAY = """mutation($key: String!, $from: ID!, $to: ID!, $amount: Decimal!, $words: String) {
+  transfer(input: {
+    idempotencyKey: $key, senderWalletId: $from, receiverWalletId: $to, description: $words,
+    amount: {amount: $amount, currency: "USD"}
+  }) { replayed transaction { id status } userErrors { code } }
+}"""
+
+
+@pytest.fixture
+async def bank(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank]:
+    """Who opens wallets and fills them, beside the processes."""
+    currencies = await load_currencies(engine)
+    ledger = make_ledger(engine, settings, currencies)
+    await ledger.start()
+    yield Bank(engine, ledger, currencies)
+    await ledger.stop()
+
+
+@pytest.fixture
+def running(settings: Settings, free_port: int, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[int, Path]]:
+    """Two workers and a relay with these settings, and where they write."""
+    log = tmp_path / "all.log"
+    environment = {"PATH": "/usr/bin:/bin", **servers_of(settings), "PAYCORE_PORT": str(free_port), "PAYCORE_JWT_SECRET": SECRET,
+                   "PAYCORE_WORKERS": "2", **request.param}  # fmt: skip
+    processes: list[psutil.Popen] = []
+    with log.open("wb") as file:
+        processes += [
+            psutil.Popen([EXECUTABLE, command], env=environment, stdout=file, stderr=file) for command in ("serve", "relay")
+        ]
+    try:
+        assert wait_until(lambda: answers(free_port), seconds=30), log.read_text()
+        yield free_port, log
+    finally:
+        for process in processes:
+            if process.poll() is None:
+                process.terminate()
+        for process in processes:
+            process.wait(30)
+
+
+def answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+async def send(port: int, settings: Settings, bank: Bank) -> list[tuple[str, str, str | None, str | None, str]]:
+    """Transfers of every outcome; of each its request id, outcome, code, transaction and key."""
+    alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
+    mine, theirs = await bank.wallet(alice, balance="100.00"), await bank.wallet(bob)
+    token = mint_token("alice", settings.model_copy(update={"jwt_secret": SecretStr(SECRET)}))
+    keys = [new_key() for _ in range(20)]
+    # Sent, sent again, more than there is, and a key with another amount.
+    asked = [(key, "1.00") for key in keys] + [(key, "1.00") for key in keys[:5]]
+    asked += [(new_key(), "5000.00") for _ in range(3)] + [(keys[0], "2.00")]
+    told = []
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
+        for number, (key, amount) in enumerate(asked):
+            variables = {"key": key, "from": mine, "to": theirs, "amount": amount, "words": "words-that-somebody-wrote"}
+            headers = {"Authorization": f"Bearer {token}", "X-Request-Id": f"request-{number}"}
+            answer = await http.post("/graphql", json={"query": PAY, "variables": variables}, headers=headers)
+            payload = answer.json()["data"]["transfer"]
+            transaction, errors = payload["transaction"], payload["userErrors"]
+            outcome = "refused" if transaction is None else "replayed" if payload["replayed"] else transaction["status"].lower()
+            code = errors[0]["code"] if errors else None
+            told.append((f"request-{number}", outcome, code, transaction and transaction["id"], fingerprint(key)))
+    return told
+
+
+@pytest.mark.parametrize("running", [{"PAYCORE_LOG_FORMAT": "json", "PAYCORE_LOG_LEVEL": "info"}], indirect=True)
+async def test_every_line_is_json_and_each_transfer_has_one_that_is_true(
+    running: tuple[int, Path], settings: Settings, bank: Bank
+) -> None:
+    port, log = running
+    told = await send(port, settings, bank)
+    assert Counter(outcome for _, outcome, *_ in told) == {"completed": 20, "replayed": 5, "failed": 3, "refused": 1}
+    text = ""
+
+    def lines() -> list[dict[str, Any]]:
+        nonlocal text
+        text = log.read_text()
+        return [json.loads(line) for line in text.splitlines()]
+
+    await asyncio.to_thread(wait_until, lambda: sum(line["event"] == "transfer" for line in lines()) >= len(told), 10)
+    transfers = [line for line in lines() if line["event"] == "transfer"]
+    assert sorted(told, key=str) == sorted(
+        [(line["request_id"], line["outcome"], line.get("code"), line.get("transaction"), line["key"]) for line in transfers],
+        key=str,
+    )
+    for line in transfers:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", line["timestamp"])
+        assert line["user"].startswith("usr_")
+        assert line["batch"] == 1
+        assert line["waited_ms"] >= 0
+        assert line["settled_ms"] > 0
+    loggers = {line["logger"] for line in lines()}
+    assert {"app.serving", "uvicorn.error", "app.outbox_relay", "app.transfers"} <= loggers
+    for secret in (SECRET, "words-that-somebody-wrote", "Bearer", "eyJ"):
+        assert secret not in text, secret
+
+
+@pytest.mark.parametrize("running", [{"PAYCORE_LOG_LEVEL": "warning"}], indirect=True)
+async def test_at_a_higher_level_transfers_say_nothing(running: tuple[int, Path], settings: Settings, bank: Bank) -> None:
+    port, log = running
+    await send(port, settings, bank)
+    assert "transfer" not in log.read_text()
+
+
+@pytest.mark.parametrize("running", [{"PAYCORE_LOG_LEVEL": "info"}], indirect=True)
+async def test_text_for_people_keeps_to_one_line_whatever_was_sent(
+    running: tuple[int, Path], settings: Settings, bank: Bank
+) -> None:
+    port, log = running
+    told = await send(port, settings, bank)
+    await asyncio.to_thread(wait_until, lambda: log.read_text().count("outcome=") >= len(told), 10)
+    assert sum(" transfer " in line and "outcome=" in line for line in log.read_text().splitlines()) == len(told)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
+        await http.get("/wallets/x%0AERROR%20forged%1B%5B31m")
+    assert not re.search(r"^ERROR|\x1b", log.read_text(), re.MULTILINE)
