@@ -72,19 +72,24 @@ RELAY_PUBLISHED = Counter("paycore_relay_published", "Outbox rows that this rela
 RELAY_PARKED = Counter("paycore_relay_parked", "Outbox rows that this relay could not read and set aside.")
 
 
-class _Outbox(Collector):
+def outbox_families(pending: int, lag_seconds: float, parked: int) -> list[GaugeMetricFamily]:
     """What the database says at the moment of asking: it is true whether or not a relay runs."""
+    return [
+        GaugeMetricFamily("paycore_outbox_pending", "Outbox rows that wait for the relay.", pending),
+        GaugeMetricFamily(
+            "paycore_outbox_lag_seconds", "Age of the oldest outbox row that waits; 0 where none does.", lag_seconds
+        ),
+        GaugeMetricFamily("paycore_outbox_parked", "Rows that no relay could read.", parked),
+    ]
 
-    def __init__(self, pending: int, lag_seconds: float, parked: int) -> None:
-        self._values = (
-            ("paycore_outbox_pending", "Outbox rows that wait for the relay.", pending),
-            ("paycore_outbox_lag_seconds", "Age of the oldest outbox row that waits; 0 where none does.", lag_seconds),
-            ("paycore_outbox_parked", "Rows that no relay could read.", parked),
-        )
+
+class _Outbox(Collector):
+    def __init__(self, families: list[GaugeMetricFamily]) -> None:
+        self._families = families
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """One sample each."""
-        return [GaugeMetricFamily(name, text, value) for name, text, value in self._values]
+        return self._families
 
 
 def exposition(outbox: tuple[int, float, int] | None) -> bytes:
@@ -95,7 +100,7 @@ def exposition(outbox: tuple[int, float, int] | None) -> bytes:
         _forget_the_dead(directory)
         MultiProcessCollector(registry, path=directory)  # type: ignore[no-untyped-call]
     if outbox is not None:
-        registry.register(_Outbox(*outbox))
+        registry.register(_Outbox(outbox_families(*outbox)))
     own = b"" if directory is not None else generate_latest(REGISTRY)
     return own + generate_latest(registry)
 

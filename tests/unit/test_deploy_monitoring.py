@@ -36,7 +36,7 @@ named = pytest.mark.parametrize("query", [pytest.param(query, id=name) for name,
 def exported() -> dict[str, set[str]]:
     """Every series that /metrics can have, by name, with its labels."""
     found = dict(PROMETHEUS_OWN)
-    for collector in {*REGISTRY._collector_to_names, metrics._Outbox(0, 0.0, 0)}:
+    for collector in {*REGISTRY._collector_to_names, metrics._Outbox(metrics.outbox_families(0, 0.0, 0))}:
         labels = set(getattr(collector, "_labelnames", ()))
         for family in collector.collect():
             suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}.get(family.type, [""])
