@@ -1,0 +1,174 @@
+"""The API stopped and killed under load: every answer is true, and what got none is paid once when it is sent again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+import httpx
+import psutil
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.auth import mint_token
+from app.db.engine import open_connection
+from app.embedded.processes import wait_until
+from app.services.currencies import load_currencies
+from app.services.verification import verify
+from app.settings import Settings
+from tests.bank import Bank, make_ledger, new_key
+from tests.processes.test_cli import EXECUTABLE, servers_of
+from tests.transport_ws import open_socket
+
+CLIENTS = 24
+TRANSFERS = 1000
+PAY = """mutation($key: String!, $from: ID!, $to: ID!) {
+  transfer(input: {
+    idempotencyKey: $key, senderWalletId: $from, receiverWalletId: $to, amount: {amount: "0.01", currency: "USD"}
+  }) { transaction { status } userErrors { code } }
+}"""
+COMPLETED = "COMPLETED"
+
+
+@dataclass
+class Load:
+    """Clients that pay from one wallet to another until all keys are answered, and what they were told."""
+
+    url: str
+    headers: dict[str, str]
+    sender: str
+    receiver: str
+    keys: list[str] = field(default_factory=lambda: [new_key() for _ in range(TRANSFERS)])
+    told: dict[str, list[str]] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        """Each key is sent until it is completed: with the same key, whatever happened before."""
+        waiting = list(self.keys)
+        async with asyncio.timeout(150), asyncio.TaskGroup() as group:
+            for _ in range(CLIENTS):
+                group.create_task(self._client(waiting))
+
+    async def _client(self, waiting: list[str]) -> None:
+        async with httpx.AsyncClient(base_url=self.url, timeout=20) as http:
+            while waiting:
+                key = waiting.pop()
+                answers = self.told.setdefault(key, [])
+                while COMPLETED not in answers:
+                    answers.append(await self._pay(http, key))
+                    if answers[-1] != COMPLETED:
+                        await asyncio.sleep(0.05)
+
+    async def _pay(self, http: httpx.AsyncClient, key: str) -> str:
+        variables = {"key": key, "from": self.sender, "to": self.receiver}
+        try:
+            answer = (await http.post("/graphql", json={"query": PAY, "variables": variables}, headers=self.headers)).json()
+        except (httpx.HTTPError, ValueError):
+            return "no answer"
+        if "errors" in answer:
+            code: str = answer["errors"][0]["extensions"]["code"]
+            return code
+        payload = answer["data"]["transfer"]
+        assert payload["userErrors"] == [], payload
+        status: str = payload["transaction"]["status"]
+        return status
+
+
+@pytest.fixture
+async def bank(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank]:
+    currencies = await load_currencies(engine)
+    ledger = make_ledger(engine, settings, currencies)
+    await ledger.start()
+    yield Bank(engine, ledger, currencies)
+    await ledger.stop()
+
+
+@dataclass
+class Service:
+    """`paycore serve` with two workers, which is started again after each end."""
+
+    environment: dict[str, str]
+    url: str
+    log: Path
+    process: psutil.Popen | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as file:
+            self.process = psutil.Popen(
+                [EXECUTABLE, "serve"], env=self.environment, stdout=file, stderr=file, start_new_session=True
+            )
+        assert wait_until(self.is_ready, seconds=30), self.log.read_text()[-3000:]
+
+    def is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def end(self, number: signal.Signals) -> None:
+        """Tell it to stop, or kill it with its workers."""
+        assert self.process is not None
+        if number is signal.SIGKILL:
+            os.killpg(self.process.pid, number)
+        else:
+            self.process.send_signal(number)
+        self.process.wait(30)
+        assert not self.is_ready()
+
+
+@pytest.fixture
+def service(settings: Settings, free_port: int, tmp_path: Path) -> Iterator[Service]:
+    environment = {"PATH": "/usr/bin:/bin", **servers_of(settings), "PAYCORE_PORT": str(free_port), "PAYCORE_WORKERS": "2"}
+    running = Service(environment, f"http://127.0.0.1:{free_port}", tmp_path / "serve.log")
+    running.start()
+    yield running
+    assert running.process is not None
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(running.process.pid, signal.SIGKILL)
+    running.process.wait(30)
+
+
+async def recorded(connection: asyncpg.Connection) -> set[str]:
+    return {row[0] for row in await connection.fetch("SELECT idempotency_key FROM transactions WHERE status = 'COMPLETED'")}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
+async def test_every_answer_is_true_and_nothing_is_lost(
+    service: Service, settings: Settings, bank: Bank, number: signal.Signals
+) -> None:
+    sender = await bank.wallet(await bank.viewer("alice"), balance="1000.00")
+    receiver = await bank.wallet(await bank.viewer("bob"))
+    headers = {"Authorization": f"Bearer {mint_token('alice', settings)}"}
+    load = Load(service.url, headers, sender, receiver)
+    connection = await open_connection(settings)
+    try:
+        clients = asyncio.create_task(load.run())
+        for ended in range(1, 3):
+            async with open_socket(service.url.replace("http", "ws", 1) + "/graphql", headers) as socket:
+                while sum(COMPLETED in answers for answers in list(load.told.values())) < ended * TRANSFERS // 4:
+                    assert not clients.done(), "the clients are through before the service was ended"
+                    await asyncio.sleep(0.01)
+                await asyncio.to_thread(service.end, number)
+                if number is signal.SIGTERM:
+                    # Told to come back: to another process of the service, here the next one.
+                    assert await socket.close_code() == 1012
+            # Nobody serves now: what was said to be completed is there, and none of it twice.
+            said = {key for key, answers in load.told.items() if COMPLETED in answers}
+            assert said <= await recorded(connection)
+            await asyncio.to_thread(service.start)
+        await clients
+        assert {key for key in await recorded(connection) if key in set(load.keys)} == set(load.keys)
+        assert await bank.balance(receiver) == TRANSFERS, "each paid once"
+        answers = [answer for all_of_one in load.told.values() for answer in all_of_one]
+        assert answers.count("no answer") > 0
+        assert set(answers) <= {COMPLETED, "no answer", "UNAVAILABLE"}
+    finally:
+        await connection.close()
+    assert await verify(settings) == []
