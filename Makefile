@@ -44,7 +44,7 @@ format: $(READY) ## Format the code and repair what the linter can
 	$(BIN)/ruff format .
 
 .PHONY: generate
-generate: $(READY) ## Write schema.graphql, migrations/schema.sql and the settings reference anew from the code
+generate: $(READY) ## Write schema.graphql, migrations/schema.sql and the references anew from the code
 	$(BIN)/paycore schema > schema.graphql.new
 	mv schema.graphql.new schema.graphql
 	$(BIN)/python -m tests.migrations.dump > migrations/schema.sql.new

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from app.schema.operation_files import operations_in
 from app.schema.persisted import manifest
-from docs import performance_page, references
+from docs import api_references, performance_page, references
 
 HERE = Path(__file__).parent
 DASHBOARD = HERE.parent / "frontend-demo"
@@ -28,6 +28,8 @@ def generated() -> dict[Path, str]:
         HERE / "reference" / "settings.md": references.settings_reference(),
         HERE / "reference" / "metrics.md": references.metrics_reference(),
         HERE / "reference" / "errors.md": references.errors_reference(),
+        HERE / "reference" / "graphql.md": api_references.graphql_reference(),
+        HERE / "reference" / "rest.md": api_references.rest_reference(),
         DASHBOARD / "operations.json": manifest(operations_in(DASHBOARD / "src")),
         HERE / "performance.svg": performance_page.chart(report),
         page: f"{before}{START}\n{performance_page.last_run(report)}\n\n{END}{after}",
