@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 import structlog
-from structlog.contextvars import bind_contextvars, get_contextvars
+from structlog.contextvars import bind_contextvars, get_contextvars, unbind_contextvars
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -30,6 +30,7 @@ def configure_logging(settings: Settings) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
+        _drop_twins,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     shown: list[Processor] = [ProcessorFormatter.remove_processors_meta, structlog.processors.format_exc_info]
@@ -57,6 +58,11 @@ def bind(**known: str) -> None:
     bind_contextvars(**known)
 
 
+def unbind(name: str) -> None:
+    """Have them carry this no longer."""
+    unbind_contextvars(name)
+
+
 def bound() -> dict[str, Any]:
     """What this request's lines carry."""
     return get_contextvars()
@@ -82,6 +88,12 @@ def tell_transfers(lines: Sequence[Mapping[str, Any]]) -> None:
 
 def _json(line: Any, **_options: Any) -> str:
     return orjson.dumps(line, default=str).decode()
+
+
+def _drop_twins(_logger: WrappedLogger, _name: str, line: EventDict) -> EventDict:
+    """Uvicorn says some things twice: the second time in colours."""
+    line.pop("color_message", None)
+    return line
 
 
 def _console() -> Processor:

@@ -53,6 +53,8 @@ async def answering(settings: Settings, state: Callable[[], tuple[bool, str]]) -
         server_header=False,
         lifespan="off",
         log_level=settings.log_level,
+        # Through our own pipe: see app/logs.py.
+        log_config=None,
         timeout_graceful_shutdown=_CLOSE_SECONDS,
     )
     server = _Server(config)

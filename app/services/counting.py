@@ -11,7 +11,9 @@ from app.services.ledger import Outcome
 
 
 def count_outcomes(outcomes: Sequence[Outcome]) -> None:
-    """Count what one database transaction made of its members."""
+    """Count what one database transaction made of its members. One that found all of them held settled nothing."""
+    if not outcomes:
+        return
     counts = Counter(map(_outcome, outcomes))
     for name, count in counts.items():
         metrics.TRANSFERS.labels(name).inc(count)

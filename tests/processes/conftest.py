@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.services.currencies import load_currencies
+from app.settings import Settings
+from tests.bank import Bank, make_ledger
 
 
 @pytest.fixture
@@ -17,3 +22,13 @@ def home() -> Iterator[Path]:
     assert parent.stat().st_mode & 0o777 == 0o700
     yield parent / "home"
     shutil.rmtree(parent)
+
+
+@pytest.fixture
+async def bank(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank]:
+    """Who opens wallets and fills them, beside the processes."""
+    currencies = await load_currencies(engine)
+    ledger = make_ledger(engine, settings, currencies)
+    await ledger.start()
+    yield Bank(engine, ledger, currencies)
+    await ledger.stop()

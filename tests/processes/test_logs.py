@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 from pydantic import SecretStr
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.auth import mint_token
 from app.embedded.processes import wait_until
 from app.privacy import fingerprint
-from app.services.currencies import load_currencies
 from app.settings import Settings
-from tests.bank import Bank, make_ledger, new_key
-from tests.processes.test_cli import EXECUTABLE, servers_of
+from tests.bank import Bank, new_key
+from tests.service_processes import SECRET, Running, running_service
 
-SECRET = "a-secret-that-no-log-may-ever-hold-1234"
 PAY = """mutation($key: String!, $from: ID!, $to: ID!, $amount: Decimal!, $words: String) {
   transfer(input: {
     idempotencyKey: $key, senderWalletId: $from, receiverWalletId: $to, description: $words,
@@ -34,45 +29,13 @@ PAY = """mutation($key: String!, $from: ID!, $to: ID!, $amount: Decimal!, $words
 
 
 @pytest.fixture
-async def bank(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank]:
-    """Who opens wallets and fills them, beside the processes."""
-    currencies = await load_currencies(engine)
-    ledger = make_ledger(engine, settings, currencies)
-    await ledger.start()
-    yield Bank(engine, ledger, currencies)
-    await ledger.stop()
+def running(settings: Settings, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Running]:
+    """A service with these settings."""
+    with running_service(settings, tmp_path / "all.log", request.param) as running:
+        yield running
 
 
-@pytest.fixture
-def running(settings: Settings, free_port: int, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[int, Path]]:
-    """Two workers and a relay with these settings, and where they write."""
-    log = tmp_path / "all.log"
-    environment = {"PATH": "/usr/bin:/bin", **servers_of(settings), "PAYCORE_PORT": str(free_port), "PAYCORE_JWT_SECRET": SECRET,
-                   "PAYCORE_WORKERS": "2", **request.param}  # fmt: skip
-    processes: list[psutil.Popen] = []
-    with log.open("wb") as file:
-        processes += [
-            psutil.Popen([EXECUTABLE, command], env=environment, stdout=file, stderr=file) for command in ("serve", "relay")
-        ]
-    try:
-        assert wait_until(lambda: answers(free_port), seconds=30), log.read_text()
-        yield free_port, log
-    finally:
-        for process in processes:
-            if process.poll() is None:
-                process.terminate()
-        for process in processes:
-            process.wait(30)
-
-
-def answers(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
-async def send(port: int, settings: Settings, bank: Bank) -> list[tuple[str, str, str | None, str | None, str]]:
+async def send(running: Running, settings: Settings, bank: Bank) -> list[tuple[str, str, str | None, str | None, str]]:
     """Transfers of every outcome; of each its request id, outcome, code, transaction and key."""
     alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
     mine, theirs = await bank.wallet(alice, balance="100.00"), await bank.wallet(bob)
@@ -82,7 +45,7 @@ async def send(port: int, settings: Settings, bank: Bank) -> list[tuple[str, str
     asked = [(key, "1.00") for key in keys] + [(key, "1.00") for key in keys[:5]]
     asked += [(new_key(), "5000.00") for _ in range(3)] + [(keys[0], "2.00")]
     told = []
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
+    async with httpx.AsyncClient(base_url=running.url, timeout=20) as http:
         for number, (key, amount) in enumerate(asked):
             variables = {"key": key, "from": mine, "to": theirs, "amount": amount, "words": "words-that-somebody-wrote"}
             headers = {"Authorization": f"Bearer {token}", "X-Request-Id": f"request-{number}"}
@@ -97,20 +60,16 @@ async def send(port: int, settings: Settings, bank: Bank) -> list[tuple[str, str
 
 @pytest.mark.parametrize("running", [{"PAYCORE_LOG_FORMAT": "json", "PAYCORE_LOG_LEVEL": "info"}], indirect=True)
 async def test_every_line_is_json_and_each_transfer_has_one_that_is_true(
-    running: tuple[int, Path], settings: Settings, bank: Bank
+    running: Running, settings: Settings, bank: Bank
 ) -> None:
-    port, log = running
-    told = await send(port, settings, bank)
+    told = await send(running, settings, bank)
     assert Counter(outcome for _, outcome, *_ in told) == {"completed": 20, "replayed": 5, "failed": 3, "refused": 1}
-    text = ""
 
-    def lines() -> list[dict[str, Any]]:
-        nonlocal text
-        text = log.read_text()
-        return [json.loads(line) for line in text.splitlines()]
+    def transfer_lines() -> list[dict[str, Any]]:
+        return [line for line in running.lines() if line["event"] == "transfer"]
 
-    await asyncio.to_thread(wait_until, lambda: sum(line["event"] == "transfer" for line in lines()) >= len(told), 10)
-    transfers = [line for line in lines() if line["event"] == "transfer"]
+    await asyncio.to_thread(wait_until, lambda: len(transfer_lines()) >= len(told), 10)
+    transfers = transfer_lines()
     assert sorted(told, key=str) == sorted(
         [(line["request_id"], line["outcome"], line.get("code"), line.get("transaction"), line["key"]) for line in transfers],
         key=str,
@@ -121,27 +80,24 @@ async def test_every_line_is_json_and_each_transfer_has_one_that_is_true(
         assert line["batch"] == 1
         assert line["waited_ms"] >= 0
         assert line["settled_ms"] > 0
-    loggers = {line["logger"] for line in lines()}
+    loggers = {line["logger"] for line in running.lines()}
+    assert not any("color_message" in line for line in running.lines())
     assert {"app.serving", "uvicorn.error", "app.outbox_relay", "app.transfers"} <= loggers
     for secret in (SECRET, "words-that-somebody-wrote", "Bearer", "eyJ"):
-        assert secret not in text, secret
+        assert secret not in running.log.read_text(), secret
 
 
 @pytest.mark.parametrize("running", [{"PAYCORE_LOG_LEVEL": "warning"}], indirect=True)
-async def test_at_a_higher_level_transfers_say_nothing(running: tuple[int, Path], settings: Settings, bank: Bank) -> None:
-    port, log = running
-    await send(port, settings, bank)
-    assert "transfer" not in log.read_text()
+async def test_at_a_higher_level_transfers_say_nothing(running: Running, settings: Settings, bank: Bank) -> None:
+    await send(running, settings, bank)
+    assert "transfer" not in running.log.read_text()
 
 
 @pytest.mark.parametrize("running", [{"PAYCORE_LOG_LEVEL": "info"}], indirect=True)
-async def test_text_for_people_keeps_to_one_line_whatever_was_sent(
-    running: tuple[int, Path], settings: Settings, bank: Bank
-) -> None:
-    port, log = running
-    told = await send(port, settings, bank)
-    await asyncio.to_thread(wait_until, lambda: log.read_text().count("outcome=") >= len(told), 10)
-    assert sum(" transfer " in line and "outcome=" in line for line in log.read_text().splitlines()) == len(told)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
+async def test_text_for_people_keeps_to_one_line_whatever_was_sent(running: Running, settings: Settings, bank: Bank) -> None:
+    told = await send(running, settings, bank)
+    await asyncio.to_thread(wait_until, lambda: running.log.read_text().count("outcome=") >= len(told), 10)
+    assert sum(" transfer " in line and "outcome=" in line for line in running.log.read_text().splitlines()) == len(told)
+    async with httpx.AsyncClient(base_url=running.url, timeout=20) as http:
         await http.get("/wallets/x%0AERROR%20forged%1B%5B31m")
-    assert not re.search(r"^ERROR|\x1b", log.read_text(), re.MULTILINE)
+    assert not re.search(r"^ERROR|\x1b", running.log.read_text(), re.MULTILINE)

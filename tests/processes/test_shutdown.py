@@ -1,4 +1,4 @@
-"""The API stopped and killed under load: every answer is true, and what got none is paid once when it is sent again."""
+"""API and relay stopped and killed under load: every answer is true, each key paid once, no news lost or told twice."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,16 +14,15 @@ import asyncpg
 import httpx
 import psutil
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.auth import mint_token
 from app.db.engine import open_connection
 from app.embedded.processes import wait_until
-from app.services.currencies import load_currencies
 from app.services.verification import verify
 from app.settings import Settings
-from tests.bank import Bank, make_ledger, new_key
+from tests.bank import Bank, new_key
 from tests.processes.test_cli import EXECUTABLE, servers_of
+from tests.servers import free_port
 from tests.transport_ws import open_socket
 
 CLIENTS = 24
@@ -33,6 +32,7 @@ PAY = """mutation($key: String!, $from: ID!, $to: ID!) {
     idempotencyKey: $key, senderWalletId: $from, receiverWalletId: $to, amount: {amount: "0.01", currency: "USD"}
   }) { transaction { status } userErrors { code } }
 }"""
+WATCH = "subscription($id: ID!) { walletUpdated(walletId: $id) { entry { sequence } } }"
 COMPLETED = "COMPLETED"
 
 
@@ -79,19 +79,11 @@ class Load:
         return status
 
 
-@pytest.fixture
-async def bank(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank]:
-    currencies = await load_currencies(engine)
-    ledger = make_ledger(engine, settings, currencies)
-    await ledger.start()
-    yield Bank(engine, ledger, currencies)
-    await ledger.stop()
-
-
 @dataclass
 class Service:
-    """`paycore serve` with two workers, which is started again after each end."""
+    """`paycore serve` with two workers, or `paycore relay`, which is started again after each end."""
 
+    command: str
     environment: dict[str, str]
     url: str
     log: Path
@@ -100,7 +92,7 @@ class Service:
     def start(self) -> None:
         with self.log.open("ab") as file:
             self.process = psutil.Popen(
-                [EXECUTABLE, "serve"], env=self.environment, stdout=file, stderr=file, start_new_session=True
+                [EXECUTABLE, self.command], env=self.environment, stdout=file, stderr=file, start_new_session=True
             )
         assert wait_until(self.is_ready, seconds=30), self.log.read_text()[-3000:]
 
@@ -121,16 +113,40 @@ class Service:
         assert not self.is_ready()
 
 
-@pytest.fixture
-def service(settings: Settings, free_port: int, tmp_path: Path) -> Iterator[Service]:
-    environment = {"PATH": "/usr/bin:/bin", **servers_of(settings), "PAYCORE_PORT": str(free_port), "PAYCORE_WORKERS": "2"}
-    running = Service(environment, f"http://127.0.0.1:{free_port}", tmp_path / "serve.log")
+def running(command: str, settings: Settings, directory: Path) -> Iterator[Service]:
+    port = free_port()
+    environment = {"PATH": "/usr/bin:/bin", **servers_of(settings), "PAYCORE_WORKERS": "2"}
+    environment["PAYCORE_PORT" if command == "serve" else "PAYCORE_RELAY_PORT"] = str(port)
+    running = Service(command, environment, f"http://127.0.0.1:{port}", directory / f"{command}.log")
     running.start()
     yield running
     assert running.process is not None
     with contextlib.suppress(ProcessLookupError):
         os.killpg(running.process.pid, signal.SIGKILL)
     running.process.wait(30)
+
+
+@pytest.fixture
+def service(settings: Settings, tmp_path: Path) -> Iterator[Service]:
+    yield from running("serve", settings, tmp_path)
+
+
+@pytest.fixture
+def relay(settings: Settings, tmp_path: Path) -> Iterator[Service]:
+    yield from running("relay", settings, tmp_path)
+
+
+async def follow(service: Service, headers: dict[str, str], wallet: str, began: asyncio.Event) -> list[int]:
+    """The sequences of a wallet's entries as a watch is told of them, until there are all; `began` is set before the first."""
+    told: list[int] = []
+    async with asyncio.timeout(150), open_socket(service.url.replace("http", "ws", 1) + "/graphql", headers) as socket:
+        await socket.subscribe("1", WATCH, id=wallet)
+        while len(told) < TRANSFERS:
+            entry = (await socket.data("1", within=60))["walletUpdated"]["entry"]
+            began.set()
+            if entry is not None:
+                told.append(int(entry["sequence"]))
+    return told
 
 
 async def recorded(connection: asyncpg.Connection) -> set[str]:
@@ -171,4 +187,43 @@ async def test_every_answer_is_true_and_nothing_is_lost(
         assert set(answers) <= {COMPLETED, "no answer", "UNAVAILABLE"}
     finally:
         await connection.close()
+    assert await verify(settings) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
+async def test_a_relay_that_ends_under_load_loses_no_news_and_holds_nobody_up(
+    service: Service, relay: Service, settings: Settings, bank: Bank, number: signal.Signals
+) -> None:
+    sender = await bank.wallet(await bank.viewer("alice"), balance="1000.00")
+    receiver = await bank.wallet(await bank.viewer("bob"))
+    load = Load(service.url, {"Authorization": f"Bearer {mint_token('alice', settings)}"}, sender, receiver)
+    bobs = {"Authorization": f"Bearer {mint_token('bob', settings)}"}
+    began = asyncio.Event()
+    watch = asyncio.create_task(follow(service, bobs, receiver, began))
+    await began.wait()
+    clients = asyncio.create_task(load.run())
+    async with httpx.AsyncClient(base_url=service.url, timeout=20) as http:
+        for ended in range(1, 3):
+            while sum(COMPLETED in answers for answers in list(load.told.values())) < ended * TRANSFERS // 4:
+                assert not clients.done(), "the clients are through before the relay was ended"
+                await asyncio.sleep(0.01)
+            await asyncio.to_thread(relay.end, number)
+            await asyncio.sleep(0.2)
+            # The API can do without, and says so: it is ready, and the outbox fills.
+            ready = await http.get("/readyz")
+            assert (ready.status_code, ready.json()["status"]) == (200, "ready")
+            assert ready.json()["outbox"]["pending"] > 0
+            await asyncio.to_thread(relay.start)
+        await clients
+        assert await watch == list(range(1, TRANSFERS + 1)), "each once, and in order"
+        left = -1
+        for _ in range(100):
+            left = (await http.get("/readyz")).json()["outbox"]["pending"]
+            if not left:
+                break
+            await asyncio.sleep(0.1)
+        assert left == 0
+    assert {answer for answers in load.told.values() for answer in answers} == {COMPLETED}, "nobody noticed"
     assert await verify(settings) == []
