@@ -7,7 +7,7 @@ settled to whom it concerns. Payloads and messages are JSON with `v`, their vers
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -29,6 +29,8 @@ class EntryEvent:
     """A wallet got an entry."""
 
     entry: Entry
+    trace: str | None = None
+    """The `traceparent` of its publishing, where its transfer's trace is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class SettledEvent:
     transaction_id: UUID
     published_at: datetime | None = None
     """When the relay read it from the outbox."""
+    trace: str | None = None
+    """As of an EntryEvent."""
 
 
 Event = EntryEvent | WalletStateEvent | SettledEvent
@@ -65,13 +69,15 @@ def user_channel(user_id: UUID | str) -> str:
     return f"paycore:user:{user_id}"
 
 
-def settled_payload(transaction_id: UUID, owner_ids: Sequence[UUID], entries: Sequence[Entry]) -> str:
+def settled_payload(transaction_id: UUID, owner_ids: Sequence[UUID], entries: Sequence[Entry], trace: str | None = None) -> str:
     """The outbox payload of a transaction that settled, with all of its entries.
 
-    `owner_ids` are the users who are told: the owners of the wallets concerned, and the initiator.
+    `owner_ids` are the users who are told: the owners of the wallets concerned, and the initiator. `trace` is the
+    transfer's `traceparent`, where its trace is recorded.
     """
     return _dumps(
         {
+            **_traced(trace),
             "v": _VERSION,
             "kind": "settled",
             "transaction_id": transaction_id,
@@ -89,16 +95,19 @@ def wallet_state_payload(wallet_id: UUID, version: int) -> str:
     return _dumps({"v": _VERSION, "kind": "wallet_state", "wallet_id": wallet_id, "version": version})
 
 
-def messages(payload: str, now: datetime) -> list[tuple[str, str]]:
+def messages(
+    payload: str, now: datetime, publish: Callable[[str | None], str | None] = lambda trace: trace
+) -> list[tuple[str, str]]:
     """The (channel, message) pairs that an outbox payload is published as now, in order.
 
-    Raises MalformedEvent where the payload cannot be read.
+    `publish` is told the payload's trace, and tells the one that the messages carry on. Raises MalformedEvent where the
+    payload cannot be read.
     """
     try:
         content = _loads(payload)
         match content["kind"]:
             case "settled":
-                return _settled_messages(content, now)
+                return _settled_messages(content, now, publish(content.get("trace")))
             case "wallet_state":
                 return [(wallet_channel(content["wallet_id"]), payload)]
             case kind:
@@ -107,16 +116,10 @@ def messages(payload: str, now: datetime) -> list[tuple[str, str]]:
         raise MalformedEvent(f"not an outbox payload: {error}") from error
 
 
-def _settled_messages(content: dict[str, Any], now: datetime) -> list[tuple[str, str]]:
-    transaction_id = content["transaction_id"]
-    settled = _dumps({"v": _VERSION, "kind": "settled", "transaction_id": transaction_id, "published_at": now})
-    entries = [
-        (
-            wallet_channel(row[0]),
-            _dumps({"v": _VERSION, "kind": "entry", "transaction_id": transaction_id, "entry": row}),
-        )
-        for row in content["entries"]
-    ]
+def _settled_messages(content: dict[str, Any], now: datetime, trace: str | None) -> list[tuple[str, str]]:
+    shared = {"v": _VERSION, "transaction_id": content["transaction_id"], **_traced(trace)}
+    settled = _dumps({**shared, "kind": "settled", "published_at": now})
+    entries = [(wallet_channel(row[0]), _dumps({**shared, "kind": "entry", "entry": row})) for row in content["entries"]]
     return [
         *entries,
         *((user_channel(owner_id), settled) for owner_id in dict.fromkeys(content["owner_ids"])),
@@ -132,11 +135,12 @@ def parse(message: str) -> Event:
         content = _loads(message)
         match content["kind"]:
             case "entry":
-                return EntryEvent(_entry(UUID(content["transaction_id"]), content["entry"]))
+                return EntryEvent(_entry(UUID(content["transaction_id"]), content["entry"]), content.get("trace"))
             case "wallet_state":
                 return WalletStateEvent(UUID(content["wallet_id"]), int(content["version"]))
             case "settled":
-                return SettledEvent(UUID(content["transaction_id"]), _moment(content.get("published_at")))
+                published_at = _moment(content.get("published_at"))
+                return SettledEvent(UUID(content["transaction_id"]), published_at, content.get("trace"))
             case kind:
                 raise MalformedEvent(f"unknown kind {kind!r}")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -158,6 +162,11 @@ def _entry(transaction_id: UUID, row: list[Any]) -> Entry:
 
 def _moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
+
+
+def _traced(trace: str | None) -> dict[str, str]:
+    """Of most transfers nobody records the trace: then not a byte of it."""
+    return {} if trace is None else {"trace": trace}
 
 
 def _dumps(content: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
-from app import dashboard, health
+from app import dashboard, health, tracing
 from app.clock import Clock, system_clock
 from app.db.engine import create_engine
 from app.http_limits import BodyLimit, RequestId
@@ -37,6 +37,7 @@ from app.services.life import Lives
 from app.services.live import LiveUpdates
 from app.services.transfers import Ledger
 from app.settings import Settings, load_settings
+from app.tracing_http import TracedRequests
 
 
 class _GraphQLEndpoint:
@@ -81,6 +82,8 @@ def create_app(
 
 def _middleware(settings: Settings) -> list[Middleware]:
     chain = [Middleware(RequestId)]
+    if settings.otlp_endpoint is not None:
+        chain.append(Middleware(TracedRequests, continues=settings.trace_parents))
     if settings.dashboard:
         chain.append(Middleware(dashboard.Pages, settings=settings))
     if settings.cors_origins:
@@ -134,8 +137,10 @@ def _before_handling(number: signal.Signals, act: Callable[[], None]) -> None:
 @contextlib.asynccontextmanager
 async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tuple[Services, PubSub]]:
     """Everything that requests call upon, started; stopped in the opposite order."""
-    engine = create_engine(settings)
     async with contextlib.AsyncExitStack() as stack:
+        tracing.start(settings, "paycore-api")
+        stack.push_async_callback(tracing.stop)
+        engine = create_engine(settings)
         stack.push_async_callback(engine.dispose)
         currencies = await load_currencies(engine)
         pubsub = PubSub(redis_url(settings), buffer=settings.subscriber_buffer)

@@ -14,8 +14,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
+from opentelemetry.trace import Span, SpanKind
 
-from app import events, metrics
+from app import events, metrics, tracing
 from app.backoff import Backoff
 from app.clock import system_clock
 from app.db import outbox_sql
@@ -130,9 +131,10 @@ class OutboxRelay:
         published: list[int] = []
         unreadable: dict[int, str] = {}
         now = system_clock()
+        spans = _PublishSpans()
         for row in claim.rows:
             try:
-                messages += events.messages(row.payload, now)
+                messages += events.messages(row.payload, now, spans.begin)
                 published.append(row.id)
             except events.MalformedEvent as error:
                 unreadable[row.id] = str(error)
@@ -141,7 +143,8 @@ class OutboxRelay:
             await outbox_sql.park(connection, unreadable)
             metrics.RELAY_PARKED.inc(len(unreadable))
         if messages:
-            await self._publisher.publish(messages)
+            with spans:
+                await self._publisher.publish(messages)
         if claim.rows:
             self._low_water.deleted(claim, await outbox_sql.delete(connection, published))
             metrics.RELAY_PUBLISHED.inc(len(published))
@@ -163,15 +166,41 @@ class OutboxRelay:
         self._redis_away = error is not None
 
 
+class _PublishSpans:
+    """The relay's step in the traces of what it publishes at a time. They end together, when Redis has taken all of it."""
+
+    def __init__(self) -> None:
+        self._spans: list[Span] = []
+
+    def begin(self, trace: str | None) -> str | None:
+        """Go on with a transfer's trace; the messages carry what this returns."""
+        span = None if trace is None else tracing.begin("publish", trace, kind=SpanKind.PRODUCER)
+        if span is None:
+            return trace
+        self._spans.append(span)
+        return tracing.traceparent(span)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        for span in self._spans:
+            if error is not None:
+                tracing.fail(span, error)
+            span.end()
+
+
 async def run_relay(settings: Settings, stop: asyncio.Event) -> None:
     """Run one relay until `stop` is set. Raises ConfigurationError where it is not configured to run."""
     publisher = RedisPublisher(redis_url(settings))
+    tracing.start(settings, "paycore-relay")
     try:
         relay = OutboxRelay(settings, publisher)
         async with answering(settings, relay.state):
             await relay.run(stop)
     finally:
         await publisher.close()
+        await tracing.stop()
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

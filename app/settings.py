@@ -19,6 +19,7 @@ DEMO_JWT_SECRET = "paycore-demo-secret-for-development-only"
 
 _PREFIX = "PAYCORE_"
 _MIN_SECRET_BYTES = 32
+_HEADERS = re.compile(r"[\w-]+=[^,\r\n]*(,[\w-]+=[^,\r\n]*)*")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:_-]+")
 
 
@@ -48,6 +49,22 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged.")
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", description="One JSON object a line, or text for people. `auto`: JSON in production."
+    )
+
+    otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^@\s]+$",
+        description="Base URL of an OpenTelemetry collector that takes OTLP over HTTP, such as `http://collector:4318`: traces "
+        "go to `/v1/traces` there. Unset: no tracing. Credentials belong into PAYCORE_OTLP_HEADERS.",
+    )
+    otlp_headers: SecretStr | None = Field(
+        None, description="Headers for the collector: `name=value` pairs, separated by commas."
+    )
+    trace_sample: float = Field(0.01, ge=0, le=1, description="Share of the requests whose traces are recorded.")
+    trace_parents: bool = Field(
+        default=False,
+        description="Go on with the trace that a request's `traceparent` names, and with its decision to record. For an API "
+        "behind a gateway that sets this header itself: else clients decide what is recorded.",
     )
 
     jwt_secret: SecretStr = Field(
@@ -225,6 +242,13 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("otlp_headers")
+    @classmethod
+    def _check_headers(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _HEADERS.fullmatch(value.get_secret_value()):
+            raise ValueError("must be name=value pairs, separated by commas")
+        return value
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -9,6 +9,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app import metrics
+from app.db.statement_traces import trace_connection, trace_engine
 from app.errors import ConfigurationError
 from app.settings import Settings
 
@@ -68,6 +69,7 @@ async def connect(settings: Settings, **overrides: str) -> asyncpg.Connection:
     except BaseException:
         connection.terminate()
         raise
+    trace_connection(connection)
     return connection
 
 
@@ -101,6 +103,7 @@ def create_engine(settings: Settings, *, pool_size: int | None = None) -> AsyncE
         # An error with its parameters would put what people wrote into the logs.
         hide_parameters=True,
     )
+    trace_engine(engine)
     metrics.POOL_SIZE.set(size)
     event.listen(engine.sync_engine, "checkout", lambda *_: metrics.POOL_IN_USE.inc())
     event.listen(engine.sync_engine, "checkin", lambda *_: metrics.POOL_IN_USE.dec())

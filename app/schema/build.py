@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from inspect import isawaitable
 from typing import Any, cast
 
@@ -19,6 +20,7 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from app import tracing
 from app.errors import QueryTooComplex, RequestError, RequestTimeout
 from app.schema.context import Context
 from app.schema.documents import DocumentCache, KnownDocument, Operation, operation_types
@@ -105,7 +107,8 @@ class PaycoreSchema(Schema):
             operation = known.operation(operation_name)
             _check_type(operation.type, allowed_operation_types)
             self._admit(operation, variable_values, context)
-            data, errors = await self._run(known, operation, variable_values, context, operation_name)
+            with self._traced(operation.type, query, operation_name):
+                data, errors = await self._run(known, operation, variable_values, context, operation_name)
         except (CannotGetOperationTypeError, InvalidOperationTypeError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, `present` looks at it
@@ -132,6 +135,17 @@ class PaycoreSchema(Schema):
         except TimeoutError:
             raise _too_late(operation.type) from None
         return data, errors
+
+    @contextmanager
+    def _traced(self, type_: OperationType, query: str, name: str | None) -> Iterator[None]:
+        """A span for the operation; on a WebSocket it is the root of a trace."""
+        if not tracing.is_on():
+            yield
+            return
+        type_name, label = type_.value.lower(), self.operation_label(query, name)
+        attributes = {"graphql.operation.type": type_name, "graphql.operation.name": label}
+        with tracing.entered(f"{type_name} {label}", attributes=attributes):
+            yield
 
     def _admit(self, operation: Operation, variables: dict[str, Any] | None, context: Context) -> None:
         """Count an operation's cost, and note it for the answer. Raises QueryTooComplex or RateLimited.
@@ -185,7 +199,8 @@ class PaycoreSchema(Schema):
         type_ = execution_context.operation_type
         try:
             async with asyncio.timeout(self._patience(type_)):
-                return await super()._execute_operation(execution_context, *rest)
+                with self._traced(type_, execution_context.query or "", execution_context.operation_name):
+                    return await super()._execute_operation(execution_context, *rest)
         except TimeoutError:
             raise _too_late(type_) from None
 

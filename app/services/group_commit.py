@@ -21,15 +21,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app import ids, logs, metrics
+from app import ids, logs, metrics, tracing
 from app.clock import Clock
 from app.errors import Internal, RequestError, RequestTimeout, Unavailable
 from app.privacy import fingerprint, withhold_values
+from app.services import transfer_traces
 from app.services.counting import count_outcomes
 from app.services.ledger import Outcome, TransferRequest, Unit
 from app.services.life import Life
 from app.services.settlement import Answer, CommitUnknown, Deferred, Failure, Settler, classify
 from app.services.telling import outcome_lines, unanswered_lines
+from app.services.transfer_traces import TransferTrace
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +55,7 @@ class _Waiting:
     leave: Callable[[int], None]
     context: Mapping[str, Any]
     """What the log tells of its request."""
+    trace: TransferTrace | None
     timer: asyncio.TimerHandle | None = None
     batched_at: datetime | None = None
     is_done: bool = False
@@ -82,6 +85,8 @@ class _Waiting:
             told = RequestTimeout() if self.commit_unknown else error()
             if logs.tells_transfers():
                 logs.tell_transfers(list(unanswered_lines(self.unit, told, self.context)))
+            if self.trace is not None:
+                self.trace.gave_up(told)
             if not self.answer.done():
                 self.answer.set_exception(told)
 
@@ -155,9 +160,10 @@ class GroupCommit:
         keys will tell.
         """
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(unit, self._clock(), loop.create_future(), self._leave, logs.bound())
-        if not self._accepting or self._size + waiting.size > self._queue_limit:
+        if not self._accepting or self._size + len(unit.members) > self._queue_limit:
             raise Unavailable
+        trace = transfer_traces.begin(unit)
+        waiting = _Waiting(unit, self._clock(), loop.create_future(), self._leave, logs.bound(), trace)
         self._size += waiting.size
         self._idle.clear()
         # Once it is done, a unit that is still queued is passed over; one in flight may yet settle, once.
@@ -217,8 +223,9 @@ class GroupCommit:
         now = self._clock()
         fresh = iter(sorted(ids.new_transaction_id(now) for waiting in batch for _ in waiting.unit.members))
         for waiting in batch:
+            trace = None if waiting.trace is None else tracing.traceparent(waiting.trace.span)
             members = (
-                member._replace(id=next(fresh), created_at=now) if isinstance(member, TransferRequest) else member
+                member._replace(id=next(fresh), created_at=now, trace=trace) if isinstance(member, TransferRequest) else member
                 for member in waiting.unit.members
             )
             waiting.unit = Unit(tuple(members), waiting.unit.atomic)
@@ -232,8 +239,9 @@ class GroupCommit:
         """Answer every member of the batch; those whose wallets are held go to the slow lane."""
         failures = dict.fromkeys(Failure, 0)
         while batch := [waiting for waiting in batch if not waiting.is_done]:
+            traces = [waiting.trace for waiting in batch if waiting.trace is not None]
             try:
-                with metrics.COMMITS.time():
+                with metrics.COMMITS.time(), transfer_traces.batch(traces, sum(waiting.size for waiting in batch)):
                     answers = await settler.settle([waiting.unit for waiting in batch], skip_locked=skip_locked)
             except Exception as error:  # noqa: BLE001 - every member must be answered, whatever happened
                 failure = classify(error)
@@ -270,6 +278,8 @@ class GroupCommit:
             if tells:
                 moments = (waiting.accepted_at, waiting.batched_at, now)
                 lines += outcome_lines(waiting.unit, answer, waiting.context, moments, size)
+            if waiting.trace is not None:
+                waiting.trace.settled(answer, waiting.accepted_at, waiting.batched_at, now)
             waiting.settled(answer)
         logs.tell_transfers(lines)
 

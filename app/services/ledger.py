@@ -52,6 +52,8 @@ class TransferRequest(NamedTuple):
     """Where the request stands in the client's input: the head of its refusals' paths."""
     request_id: str | None = None
     """Of the HTTP request that it came with, where the audit log will want to know."""
+    trace: str | None = None
+    """The `traceparent` that its news carries, where its trace is recorded."""
 
     @property
     def key(self) -> Key:

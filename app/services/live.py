@@ -21,7 +21,7 @@ import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app import events, metrics, policy
+from app import events, metrics, policy, tracing
 from app.auth import Viewer
 from app.backoff import Backoff
 from app.db import live_sql
@@ -161,7 +161,8 @@ class LiveUpdates:
                     seen[event.transaction_id] = None
                     if len(seen) > self._remembered:
                         seen.popitem(last=False)
-                    yield Settled(event.transaction_id, subscription.take_dropped())
+                    with tracing.delivery(event.trace, "deliver transactionSettled", channel):
+                        yield Settled(event.transaction_id, subscription.take_dropped())
         except Unsubscribed:
             return
 
@@ -223,8 +224,9 @@ class _WalletWatch:
             match event:
                 case events.EntryEvent(entry) if entry.sequence <= self.sequence:
                     continue
-                case events.EntryEvent(entry) if entry.sequence == self.sequence + 1:
-                    yield self._entry(entry)
+                case events.EntryEvent(entry, trace) if entry.sequence == self.sequence + 1:
+                    with tracing.delivery(trace, "deliver walletUpdated", str(entry.wallet_id)):
+                        yield self._entry(entry)
                 case events.WalletStateEvent(_, version):
                     if version > self.wallet.version:
                         self.wallet = await self._read_wallet()

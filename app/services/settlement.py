@@ -180,7 +180,7 @@ class Settler:
         keys = list({request.key for unit in ready for request in unit.requests})
         recorded = await ledger_sql.recorded_transactions(connection, keys)
         settlement = settle(ready, wallets, recorded, self._clock(), self._exponents, quotas=quotas)
-        await self._write(connection, settlement, wallets)
+        await self._write(connection, settlement, wallets, ready)
         await self._audit(connection, ready, settlement)
         outcomes = iter(settlement.outcomes)
         return [Deferred(locked) if locked else next(outcomes) for locked in missing]
@@ -236,12 +236,15 @@ class Settler:
         receiver_kind, _ = self._facts.get(receiver_id, _NO_WALLET)
         return (sender_id, receiver_id) if receiver_kind is WalletKind.USER else (sender_id,)
 
-    async def _write(self, connection: asyncpg.Connection, settlement: Settlement, wallets: Mapping[UUID, Wallet]) -> None:
+    async def _write(
+        self, connection: asyncpg.Connection, settlement: Settlement, wallets: Mapping[UUID, Wallet], units: Sequence[Unit]
+    ) -> None:
         if not settlement.transactions:
             return
         entries = [entry for _, entries in settlement.posted for entry in entries]
+        traces = {request.id: request.trace for unit in units for request in unit.requests if request.trace is not None}
         news = [
-            events.settled_payload(transaction.id, _concerned(transaction, entries, wallets), entries)
+            events.settled_payload(transaction.id, _concerned(transaction, entries, wallets), entries, traces.get(transaction.id))
             for transaction, entries in settlement.posted
         ]
         if not await ledger_sql.record(connection, settlement.transactions, entries, news):

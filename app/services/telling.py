@@ -29,7 +29,7 @@ def outcome_lines(
     }
     for member, outcome in zip(unit.members, outcomes, strict=True):
         transaction, refusal = outcome.transaction, outcome.refusal
-        line = {**shared, "outcome": _name(outcome)}
+        line = {**shared, "outcome": outcome_name(outcome)}
         if transaction is not None:
             line |= {"transaction": ids.encode("txn", transaction.id), "type": transaction.type.value}
         if refusal is not None:
@@ -45,7 +45,8 @@ def unanswered_lines(unit: Unit, error: RequestError, context: Mapping[str, Any]
         yield {**context, "outcome": "unanswered", "code": error.code, "key": fingerprint(request.idempotency_key)}
 
 
-def _name(outcome: Outcome) -> str:
+def outcome_name(outcome: Outcome) -> str:
+    """In a word, as logs and traces have it."""
     if outcome.replayed:
         return "replayed"
     return "refused" if outcome.transaction is None else outcome.transaction.status.value.lower()

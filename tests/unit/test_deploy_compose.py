@@ -85,9 +85,13 @@ def test_docker_waits_longer_than_answers_under_way_are_given(compose):
         assert int(compose["services"][service]["stop_grace_period"].removesuffix("s")) >= serving._GRACEFUL_SECONDS + 10
 
 
-def test_only_the_api_and_grafana_are_published_and_only_on_this_machine(compose):
+def test_only_what_people_look_at_is_published_and_only_on_this_machine(compose):
     published = {name: told["ports"] for name, told in compose["services"].items() if "ports" in told}
-    assert published == {"api": ["127.0.0.1:${PAYCORE_PORT:-8000}:8000"], "grafana": ["127.0.0.1:${GRAFANA_PORT:-3000}:3000"]}
+    assert published == {
+        "api": ["127.0.0.1:${PAYCORE_PORT:-8000}:8000"],
+        "grafana": ["127.0.0.1:${GRAFANA_PORT:-3000}:3000"],
+        "jaeger": ["127.0.0.1:${JAEGER_PORT:-16686}:16686"],
+    }
 
 
 def test_files_that_are_mounted_exist_and_images_have_a_version(compose):

@@ -1,0 +1,342 @@
+"""Real traffic to two workers and a relay: then /metrics, the logs and the exported spans each tell what happened, truly."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import redis
+from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.auth import mint_token
+from app.privacy import fingerprint
+from app.settings import Settings
+from tests.bank import Bank, new_key, uuid_of
+from tests.otlp_collector import Collector, Span, collecting
+from tests.service_processes import SECRET, Running, running_service
+from tests.transport_ws import Socket, open_socket
+
+WORDS = "words-that-somebody-wrote"
+HEADER_SECRET = "a-secret-of-the-collector"
+PAY = """mutation Pay($key: String!, $from: ID!, $to: ID!, $amount: Decimal!, $words: String) {
+  transfer(input: {
+    idempotencyKey: $key, senderWalletId: $from, receiverWalletId: $to, description: $words,
+    amount: {amount: $amount, currency: "USD"}
+  }) { replayed transaction { id status } userErrors { code } }
+}"""
+WATCH = "subscription Watch($id: ID!) { walletUpdated(walletId: $id) { kind entry { sequence transaction { id } } } }"
+SETTLED = "subscription Settled { transactionSettled { transaction { id } } }"
+
+
+@dataclass
+class World:
+    """The service under test, two wallets, and all that was sent."""
+
+    running: Running
+    collector: Collector
+    sender: str
+    receiver: str
+    tokens: dict[str, str]
+    keys: list[str] = field(default_factory=list)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
+    asked: int = 0
+
+    async def pay(self, http: httpx.AsyncClient, key: str, amount: str = "0.10", **headers: str) -> dict[str, Any]:
+        """One transfer by GraphQL."""
+        self.keys.append(key)
+        self.asked += 1
+        variables = {"key": key, "from": self.sender, "to": self.receiver, "amount": amount, "words": WORDS}
+        given = {"Authorization": f"Bearer {self.tokens['alice']}", **headers}
+        answer = await http.post("/graphql", json={"query": PAY, "variables": variables}, headers=given)
+        payload: dict[str, Any] = answer.json()["data"]["transfer"]
+        self.note(payload)
+        return payload
+
+    def note(self, payload: dict[str, Any]) -> None:
+        """Remember what became of it."""
+        transaction = payload["transaction"]
+        outcome = "refused" if transaction is None else "replayed" if payload["replayed"] else transaction["status"].lower()
+        self.outcomes[outcome] += 1
+        if not payload["replayed"]:
+            self.refusals.update(error["code"] for error in payload["userErrors"])
+
+    def socket(self, subject: str) -> Any:
+        """An acknowledged socket of theirs."""
+        url = self.running.url.replace("http", "ws", 1) + "/graphql"
+        return open_socket(url, {"Authorization": f"Bearer {self.tokens[subject]}"})
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    with collecting() as collector:
+        yield collector
+
+
+@asynccontextmanager
+async def world(settings: Settings, bank: Bank, collector: Collector, log: Path, **environment: str) -> AsyncIterator[World]:
+    """A service that traces everything, unless told otherwise, and knows no other secret than SECRET."""
+    alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
+    sender, receiver = await bank.wallet(alice, balance="100.00"), await bank.wallet(bob)
+    own = settings.model_copy(update={"jwt_secret": SecretStr(SECRET)})
+    tokens = {subject: mint_token(subject, own) for subject in ("alice", "bob")}
+    chosen = {
+        "PAYCORE_OTLP_ENDPOINT": collector.url,
+        "PAYCORE_OTLP_HEADERS": f"x-collector-key={HEADER_SECRET}",
+        "PAYCORE_TRACE_SAMPLE": "1",
+        "PAYCORE_LOG_FORMAT": "json",
+        **environment,
+    }
+    service = running_service(settings, log, chosen)
+    running = await asyncio.to_thread(service.__enter__)
+    try:
+        yield World(running, collector, sender, receiver, tokens)
+    finally:
+        await asyncio.to_thread(service.__exit__, None, None, None)
+
+
+async def until(holds: Callable[[], bool], what: str) -> None:
+    """Wait for what the background does soon."""
+    for _ in range(200):
+        if holds():
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(what)
+
+
+async def samples(url: str) -> dict[str, float]:
+    """What /metrics says, by name and labels."""
+    async with httpx.AsyncClient() as http:
+        lines = (await http.get(f"{url}/metrics")).text.splitlines()
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))}
+
+
+async def next_entry(socket: Socket, id_: str) -> str:
+    """The transaction of the next entry that the watch is told of."""
+    while True:
+        update = (await socket.data(id_))["walletUpdated"]
+        if update["kind"] == "ENTRY":
+            transaction: str = update["entry"]["transaction"]["id"]
+            return transaction
+
+
+def parent_of(spans: list[Span], child: Span) -> Span:
+    return next(span for span in spans if span.id == child.parent)
+
+
+@pytest.mark.timeout(180)
+async def test_one_trace_tells_a_transfers_whole_life(
+    settings: Settings, bank: Bank, collector: Collector, tmp_path: Path
+) -> None:
+    async with world(settings, bank, collector, tmp_path / "log") as here:
+        async with here.socket("bob") as socket, httpx.AsyncClient(base_url=here.running.url, timeout=20) as http:
+            await socket.subscribe("watch", WATCH, id=here.receiver)
+            await socket.subscribe("settled", SETTLED)
+            assert (await socket.data("watch"))["walletUpdated"]["kind"] == "SNAPSHOT"
+            await asyncio.sleep(0.5)
+            payload = await here.pay(http, "the-one", **{"X-Request-Id": "request-one"})
+            transaction = payload["transaction"]["id"]
+            assert await next_entry(socket, "watch") == transaction
+            assert (await socket.data("settled"))["transactionSettled"]["transaction"]["id"] == transaction
+            # An update's span ends when its subscriber takes the next, or ends.
+        await until(lambda: bool(collector.named("deliver walletUpdated")), "no delivery was told")
+        await until(lambda: bool(collector.named("deliver transactionSettled")), "no news of a settlement was told")
+        log = here.running.lines()
+    (root,) = collector.named("POST /graphql")
+    spans = collector.of(root.trace)
+    by_name = {span.name: span for span in spans}
+    assert (root.parent, root.kind, root.service) == ("", "SERVER", "paycore-api")
+    assert root.attributes["http.response.status_code"] == 200
+    assert root.attributes["paycore.request_id"] == "request-one"
+    assert root.attributes["paycore.user"].startswith("usr_")
+    parents = {
+        "mutation Pay": root.name, "transfer": "mutation Pay", "queue": "transfer", "settle": "transfer", "batch": "transfer",
+        "BEGIN": "batch", "SELECT wallets": "batch", "SELECT transactions": "batch", "INSERT transactions": "batch",
+        "COMMIT": "batch", "publish": "transfer", "deliver walletUpdated": "publish", "deliver transactionSettled": "publish",
+    }  # fmt: skip
+    for name, parent in parents.items():
+        assert parent_of(spans, by_name[name]).name == parent, name
+    assert not any(span.failed for span in spans)
+    order = ["POST /graphql", "mutation Pay", "transfer", "batch", "BEGIN", "INSERT transactions", "COMMIT"]
+    starts = [by_name[name].start for name in order]
+    assert starts == sorted(starts)
+    assert by_name["INSERT transactions"].start < by_name["publish"].start <= by_name["deliver walletUpdated"].start
+    assert by_name["publish"].service == "paycore-relay"
+    assert (by_name["publish"].kind, by_name["deliver walletUpdated"].kind) == ("PRODUCER", "CONSUMER")
+    assert by_name["settle"].links == ((root.trace, by_name["batch"].id),)
+    assert by_name["transfer"].attributes == {
+        "paycore.members": 1, "paycore.keys": [fingerprint("the-one")], "paycore.outcomes": ["completed=1"],
+        "paycore.transactions": [transaction],
+    }  # fmt: skip
+    (line,) = [line for line in log if line["event"] == "transfer"]
+    assert (line["trace_id"], line["request_id"], line["transaction"]) == (root.trace, "request-one", transaction)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+async def test_each_promised_name_has_a_true_value(
+    settings: Settings, bank: Bank, engine: AsyncEngine, collector: Collector, tmp_path: Path
+) -> None:
+    async with world(settings, bank, collector, tmp_path / "log") as here:
+        await send_everything(here, settings, engine)
+        told = await samples(here.running.url)
+        relayed = await samples(f"http://127.0.0.1:{here.running.relay_port}")
+        log = [line for line in here.running.lines() if line["event"] == "transfer"]
+        await until(lambda: len(collector.named("transfer")) == here.asked, "not every transfer has its span")
+        await until(lambda: len(collector.named("publish")) == here.outcomes["completed"], "not every publishing has its span")
+    check_metrics(here, told, relayed)
+    # The logs: a line each, with the trace that was exported.
+    assert Counter(line["outcome"] for line in log) == here.outcomes
+    spans = {span.trace: span for span in collector.named("transfer")}
+    assert {line["trace_id"] for line in log} == set(spans)
+    for line in log:
+        assert spans[line["trace_id"]].attributes["paycore.keys"] == [line["key"]]
+        assert spans[line["trace_id"]].attributes["paycore.outcomes"] == [f"{line['outcome']}=1"]
+    # The batches: each names all its members, and each member names it.
+    batches = {span.id: span for span in collector.named("batch")}
+    members = collector.named("settle")
+    assert max(len(batch.links) for batch in batches.values()) > 1
+    assert sum(batch.attributes["paycore.batch.size"] for batch in batches.values()) >= here.asked
+    for member in members:
+        assert any(member.parent == linked for _, linked in batches[member.links[-1][1]].links)
+    assert any(batch.failed and batch.attributes["error.type"] == "55P03" for batch in batches.values())
+    check_secrets(here)
+
+
+async def send_everything(here: World, settings: Settings, engine: AsyncEngine) -> None:
+    """Transfers of every outcome, alone and at once; a lock that is held; a Redis connection that is lost; sockets that end."""
+    async with here.socket("bob") as socket:
+        await socket.subscribe("watch", WATCH, id=here.receiver)
+        assert (await socket.data("watch"))["walletUpdated"]["kind"] == "SNAPSHOT"
+        # A client has a connection of its own each, so that both workers have some.
+        clients = [httpx.AsyncClient(base_url=here.running.url, timeout=20) for _ in range(16)]
+        for _ in range(5):
+            await asyncio.gather(*(here.pay(http, new_key()) for http in clients))
+        for key in here.keys[:5]:
+            await here.pay(clients[0], key)
+        for _ in range(3):
+            await here.pay(clients[0], new_key(), amount="98765.43")
+        await here.pay(clients[0], here.keys[0], amount="2.00")
+        async with engine.begin() as other:
+            await other.execute(text("SELECT FROM wallets WHERE id = :id FOR UPDATE"), {"id": uuid_of(here.sender)})
+            waiting = asyncio.create_task(here.pay(clients[0], new_key()))
+            await asyncio.sleep(0.7)
+        await waiting
+        for http in clients:
+            await http.aclose()
+        for _ in range(here.outcomes["completed"]):
+            await next_entry(socket, "watch")
+        assert settings.redis_url is not None
+        with redis.Redis.from_url(settings.redis_url.get_secret_value()) as client:
+            # Not those of other tests' services: there, one more is caught up, and nothing is lost.
+            client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+        for _ in range(100):
+            if (await samples(here.running.url))["paycore_redis_connected"] == 2:
+                break
+            await asyncio.sleep(0.1)
+    async with here.socket("bob") as socket:
+        await socket.send({"type": "subscribe", "id": 5})
+        assert await socket.close_code() == 4400
+
+
+def check_metrics(here: World, told: dict[str, float], relayed: dict[str, float]) -> None:
+    """The API's over both workers; the relay's own."""
+
+    def value(name: str) -> float:
+        return told[f"paycore_{name}"]
+
+    for outcome, count in here.outcomes.items():
+        assert value(f'transfers_total{{outcome="{outcome}"}}') == count, outcome
+    for code, count in here.refusals.items():
+        assert value(f'refusals_total{{code="{code}"}}') == count, code
+    assert value("replays_total") == 5
+    assert value("key_conflicts_total") == 1
+    assert value("batch_size_sum") == here.asked
+    assert 1 < value("batch_size_count") < here.asked
+    assert value("commit_seconds_count") > value("batch_size_count"), "the slow lane looked at a held wallet"
+    assert value('retries_total{sqlstate="55P03"}') == 1
+    assert value("queue_wait_seconds_count") == value("batch_size_count")
+    assert value("queue_depth") == 0
+    assert value("transfers_in_flight") <= 16
+    assert value('request_seconds_count{operation="Pay",transport="http"}') == here.asked
+    assert value("pool_size") == 20
+    assert value("pool_in_use") == 0
+    assert value('live_updates_total{kind="ENTRY"}') == here.outcomes["completed"]
+    assert value('live_updates_total{kind="SNAPSHOT"}') == 1
+    assert value("live_catch_ups_total") >= 1
+    assert value("redis_losses_total") == value("redis_connected") == 2
+    assert value('subscriptions{field="walletUpdated"}') == value("websockets") == 0
+    assert value('websocket_closes_total{code="4400"}') == 1
+    assert value('websocket_closes_total{code="1000"}') == 1
+    assert value("outbox_pending") == value("outbox_lag_seconds") == value("outbox_parked") == 0
+    assert relayed["paycore_relay_published_total"] == here.outcomes["completed"] + 1, "and the deposit before them"
+    assert relayed["paycore_relay_leading"] == 1
+
+
+def check_secrets(here: World) -> None:
+    """Whatever was sent to the collector, and logged."""
+    sent = b"".join(here.collector.bodies) + here.running.log.read_bytes()
+    for secret in (SECRET, WORDS, HEADER_SECRET, "Bearer", "eyJ", "98765.43", *here.keys, *here.tokens.values()):
+        assert secret.encode() not in sent, secret
+    assert {headers["x-collector-key"] for headers in here.collector.headers} == {HEADER_SECRET}
+
+
+async def test_a_clients_traceparent_is_believed_where_that_is_asked_for_alone(
+    settings: Settings, bank: Bank, collector: Collector, tmp_path: Path
+) -> None:
+    recorded, unrecorded = "5" * 32, "6" * 32
+    parents = (f"00-{recorded}-{'7' * 16}-01", f"00-{unrecorded}-{'7' * 16}-00", "00-not-a-traceparent")
+    for believed, traces in (("false", 0), ("true", 1)):
+        async with (
+            world(
+                settings, bank, collector, tmp_path / believed, PAYCORE_TRACE_SAMPLE="0", PAYCORE_TRACE_PARENTS=believed
+            ) as here,
+            httpx.AsyncClient(base_url=here.running.url, timeout=20) as http,
+        ):
+            for parent in parents:
+                await here.pay(http, new_key(), traceparent=parent)
+            if traces:
+                await until(lambda: bool(collector.named("publish")), "the trace did not go on behind the outbox")
+        assert len({span.trace for span in collector.spans}) == traces
+    assert {span.trace for span in collector.spans} == {recorded}
+    (root,) = collector.named("POST /graphql")
+    assert root.parent == "7" * 16
+
+
+@pytest.mark.parametrize("answers", [False, True], ids=["nobody-listens", "never-answers"])
+async def test_a_collector_that_is_away_holds_nothing_up(
+    settings: Settings, bank: Bank, tmp_path: Path, free_port: int, answers: bool
+) -> None:
+    async def stall(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(stall, "127.0.0.1", free_port) if answers else None
+    try:
+        async with world(settings, bank, Collector(free_port), tmp_path / "log") as here:
+            async with httpx.AsyncClient(base_url=here.running.url, timeout=20) as http:
+                # More spans than one export carries, all of one worker.
+                for _ in range(200):
+                    assert (await here.pay(http, new_key()))["transaction"]["status"] == "COMPLETED"
+            for process in here.running.processes.values():
+                process.terminate()
+            # Well before anybody would have to kill them.
+            ended = [await asyncio.to_thread(process.wait, 10) for process in here.running.processes.values()]
+            assert all(code in (0, -15) for code in ended)
+            assert not re.search(r"Traceback|Task exception", here.running.log.read_text())
+            assert HEADER_SECRET not in here.running.log.read_text()
+    finally:
+        if server is not None:
+            server.close()
