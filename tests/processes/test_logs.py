@@ -81,6 +81,7 @@ async def test_every_line_is_json_and_each_transfer_has_one_that_is_true(
         assert line["waited_ms"] >= 0
         assert line["settled_ms"] > 0
     loggers = {line["logger"] for line in running.lines()}
+    assert "uvicorn.access" not in loggers, "no line for each request"
     assert not any("color_message" in line for line in running.lines())
     assert {"app.serving", "uvicorn.error", "app.outbox_relay", "app.transfers"} <= loggers
     for secret in (SECRET, "words-that-somebody-wrote", "Bearer", "eyJ"):
