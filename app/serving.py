@@ -45,6 +45,8 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         access_log=False,
         server_header=False,
         http=GuardedProtocol,
+        # What one request binds for its log lines is not the next one's on the same connection.
+        reset_contextvars=True,
         limit_concurrency=settings.max_connections,
         # A header that anyone can send is believed of nobody but the proxies that are named.
         proxy_headers=bool(settings.trusted_proxies),

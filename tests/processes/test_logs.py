@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -102,3 +103,27 @@ async def test_text_for_people_keeps_to_one_line_whatever_was_sent(running: Runn
     async with httpx.AsyncClient(base_url=running.url, timeout=20) as http:
         await http.get("/wallets/x%0AERROR%20forged%1B%5B31m")
     assert not re.search(r"^ERROR|\x1b", running.log.read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("running", [{"PAYCORE_LOG_FORMAT": "json"}], indirect=True)
+async def test_who_asked_before_on_a_connection_is_not_said_to_ask_what_comes_next(running: Running, settings: Settings) -> None:
+    token = mint_token("alice", settings.model_copy(update={"jwt_secret": SecretStr(SECRET)}))
+    body = json.dumps({"query": "{" + " ".join(f"unknown{number}" for number in range(50)) + "}"}).encode()
+
+    def request(*headers: str) -> bytes:
+        told = "\r\n".join(("Host: x", "Content-Type: application/json", f"Content-Length: {len(body)}", *headers))
+        return f"POST /graphql HTTP/1.1\r\n{told}\r\n\r\n".encode() + body
+
+    reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+    # Together, so that the second is begun from where the first ends.
+    writer.write(request("X-Request-Id: first", f"Authorization: Bearer {token}"))
+    writer.write(request("X-Request-Id: second", "Connection: close"))
+    assert (await asyncio.wait_for(reader.read(), 20)).count(b"HTTP/1.1 200") == 2
+    writer.close()
+
+    def warnings() -> dict[str, dict[str, Any]]:
+        return {line["request_id"]: line for line in running.lines() if "errors of one operation" in line["event"]}
+
+    await asyncio.to_thread(wait_until, lambda: len(warnings()) == 2, 10)
+    assert warnings()["first"]["user"].startswith("usr_")
+    assert "user" not in warnings()["second"]
