@@ -11,6 +11,8 @@ HEAD_SECONDS = 10.0
 """For a request's line and headers to arrive, from the connection's opening or the request's first byte."""
 HEAD_BYTES = 65_536
 """What its line and headers may measure."""
+BODY_ARRIVED = "body_arrived"
+"""In a request's state: all of it is here, so that nobody need wait for it."""
 _LAST_WORDS_SECONDS = 3.0
 """For what is unsent, once a WebSocket is given up."""
 
@@ -50,6 +52,11 @@ class GuardedProtocol(HttpToolsProtocol):
         """The request can be answered."""
         self._end_head()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The last byte of its body."""
+        self.scope["state"][BODY_ARRIVED] = True
+        super().on_message_complete()
 
     def _begin_head(self) -> None:
         self._head_bytes = 0

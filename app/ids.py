@@ -26,6 +26,8 @@ _VERSION_7 = 0x7 << 76
 _VARIANT = 0b10 << 62
 _REMEMBERED = 16_384
 """Public ids that are not decoded anew: the same few wallets are named again and again."""
+_SHOWN = 4096
+"""Ids that are not encoded anew: one transfer shows its own several times, in its answer and in the logs."""
 
 
 def new_id(moment: datetime) -> UUID:
@@ -58,6 +60,7 @@ def split_entry_id(entry: UUID) -> tuple[UUID, int]:
     return UUID(int=entry.int & ~_LEG_MASK), entry.int & _LEG_MASK
 
 
+@lru_cache(maxsize=_SHOWN)
 def encode(prefix: Prefix, value: UUID) -> str:
     """The public form of an id."""
     # The library asks for its own UUID type but reads only the bytes, which the standard one has too.

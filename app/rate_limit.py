@@ -87,11 +87,8 @@ class RequestRates:
     def __init__(self, settings: Settings) -> None:
         self.user = _limit(settings, "user", settings.requests_per_user_per_second)
         self.address = _limit(settings, "address", settings.requests_per_address_per_second)
-
-    @property
-    def limits(self) -> list[RateLimit]:
+        self.limits = [limit for limit in (self.user, self.address) if limit is not None]
         """Those that there are."""
-        return [limit for limit in (self.user, self.address) if limit is not None]
 
     def check_user(self, user_id: UUID) -> Standing | None:
         """Count one request or operation. Raises RateLimited."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -65,17 +66,25 @@ async def _user_id(scope: Scope) -> UUID | None:
     header = next((value for name, value in scope["headers"] if name == b"authorization"), None)
     try:
         token = None if header is None else bearer_token(header.decode("latin-1"))
-        return None if token is None else (await services.identities.viewer(token)).user_id
+        if token is None:
+            return None
+        viewer = scope["state"]["viewer"] = await services.identities.viewer(token)
     except Exception:  # noqa: BLE001 - whatever it is, it comes up again where it is answered
         return None
+    return viewer.user_id
 
 
 def _headers(name: str, limit: RateLimit, standing: Standing) -> list[tuple[bytes, bytes]]:
     """As draft-ietf-httpapi-ratelimit-headers has them."""
     return [
-        (b"ratelimit-policy", f'"{name}";q={limit.limit};w={limit.window_seconds:.0f}'.encode()),
+        (b"ratelimit-policy", _policy(name, limit.limit, limit.window_seconds)),
         (b"ratelimit", f'"{name}";r={standing.remaining};t={standing.reset_seconds}'.encode()),
     ]
+
+
+@lru_cache
+def _policy(name: str, limit: int, window_seconds: float) -> bytes:
+    return f'"{name}";q={limit};w={window_seconds:.0f}'.encode()
 
 
 async def _refuse(scope: Scope, send: Send, error: RateLimited) -> None:
