@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -20,6 +21,8 @@ from app.settings import Settings
 
 _ESCAPED = {code: f"\\x{code:02x}" for code in (*range(32), 127, *range(128, 160))} | {10: "\\n", 13: "\\r", 9: "\\t"}
 _TRANSFERS = logging.getLogger("app.transfers")
+_WHOLE_BYTES = 4096
+"""What a pipe takes without mixing it with what others write into it (POSIX's PIPE_BUF, as Linux has it)."""
 
 
 def configure_logging(settings: Settings) -> None:
@@ -74,8 +77,19 @@ def tells_transfers() -> bool:
     return _TRANSFERS.isEnabledFor(logging.INFO)
 
 
+@contextmanager
+def without_transfers() -> Iterator[None]:
+    """No lines about transfers in this block: those that only make a demo's history are nobody's news."""
+    level = _TRANSFERS.level
+    _TRANSFERS.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        _TRANSFERS.setLevel(level)
+
+
 def tell_transfers(lines: Sequence[Mapping[str, Any]]) -> None:
-    """One line for each transfer of a batch, in one write: a line by the general way costs ten times as much."""
+    """One line for each transfer of a batch, many in one write: a line by the general way costs ten times as much."""
     if not lines:
         return
     if _TRANSFERS.propagate:
@@ -84,7 +98,23 @@ def tell_transfers(lines: Sequence[Mapping[str, Any]]) -> None:
         return
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)(None, "info", {})["timestamp"]
     about = {"event": "transfer", "level": "info", "logger": _TRANSFERS.name, "timestamp": stamp}
-    _TRANSFERS.info("\n".join(_json({**about, **line}) for line in lines))
+    for written in _writes([_json({**about, **line}) for line in lines]):
+        _TRANSFERS.info(written)
+
+
+def _writes(lines: Sequence[str]) -> Iterator[str]:
+    """The lines in as few writes as keep them whole: workers share one pipe, and it mixes longer writes with each other."""
+    gathered: list[str] = []
+    size = 0
+    for line in lines:
+        length = len(line.encode()) + 1
+        if gathered and size + length > _WHOLE_BYTES:
+            yield "\n".join(gathered)
+            gathered, size = [], 0
+        gathered.append(line)
+        size += length
+    if gathered:
+        yield "\n".join(gathered)
 
 
 def _json(line: Any, **_options: Any) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections import Counter
 
 HOSTILE = "first\nERROR second\r\x1b[31mthird\x9b"
 SAY = """
@@ -42,3 +44,22 @@ def test_json_has_an_object_for_each_even_for_an_exception() -> None:
     assert [line["event"] for line in lines] == [HOSTILE, "failed"]
     assert lines[1]["level"] == "error"
     assert "ValueError: inner" in lines[1]["exception"]
+
+
+def test_writers_who_share_a_pipe_break_none_of_each_others_lines() -> None:
+    """As workers do: several processes, batches as large as a commit may be, one pipe."""
+    code = """
+import logging, sys
+from app.logs import configure_logging, tell_transfers
+from app.settings import Settings
+configure_logging(Settings(log_format="json"))
+for _ in range(40):
+    tell_transfers([{"key": sys.argv[1] * 12, "number": number, "words": "w" * 200} for number in range(500)])
+"""
+    read, write = os.pipe()
+    writers = [subprocess.Popen([sys.executable, "-c", code, name], stderr=write, env={"PATH": "/usr/bin"}) for name in "abc"]
+    os.close(write)
+    with os.fdopen(read, "rb") as pipe:
+        lines = pipe.read().splitlines()
+    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+    assert Counter(json.loads(line)["key"][0] for line in lines) == {"a": 20_000, "b": 20_000, "c": 20_000}
