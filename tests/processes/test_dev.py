@@ -31,11 +31,24 @@ def at(home: Path, port: int) -> dict[str, str]:
 
 
 @contextmanager
+def heard_signals() -> Iterator[None]:
+    """What is started here hears these. Whoever runs the tests in the background may ignore them, and that is inherited."""
+    ignored = [number for number in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
 def demo(home: Path, port: int, *arguments: str, **variables: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A demo that is ready, and what it printed; stopped by SIGTERM, or killed if it will not stop."""
     environment = {"PATH": os.environ["PATH"], **at(home, port), **variables}
     log = home.with_suffix(".log")
-    with log.open("w") as output:
+    with log.open("w") as output, heard_signals():
         process = subprocess.Popen([EXECUTABLE, "dev", *arguments], env=environment, stdout=output, stderr=output, text=True)
     try:
         wait_until(lambda: "Ctrl-C stops everything" in log.read_text() or process.poll() is not None, 60)
