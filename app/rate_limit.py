@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv6Network
+from ipaddress import IPv6Address, IPv6Network
 from math import ceil
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from app.errors import RateLimited
 from app.settings import Settings
 
 _REMEMBERED = 100_000
-"""Callers counted at once; past that the window starts anew for all, which errs on the generous side."""
+"""Callers counted at once; past that those who have asked little are forgotten, which errs on the generous side."""
 _TELL_PAST_SHARE = 8
 """What is told to other processes: callers who have used an eighth of their limit in this one."""
 _REQUESTS_SECONDS = 10
@@ -56,9 +56,11 @@ class RateLimit:
         """Count one call, or what one costs. Raises RateLimited, with the seconds to wait, past the limit."""
         now = self._now()
         window = int(now // self.window_seconds)
-        if window != self._window or len(self._counted) >= _REMEMBERED:
+        if window != self._window:
             self._window = window
             self._counted, self._told, self._elsewhere = {}, {}, {}
+        elif len(self._counted) >= _REMEMBERED and caller not in self._counted:
+            self._forget_most()
         here = self._counted.get(caller, 0) + points
         used = here + self._elsewhere.get(caller, 0)
         reset_seconds = ceil((window + 1) * self.window_seconds - now)
@@ -66,6 +68,16 @@ class RateLimit:
             raise RateLimited(reset_seconds)
         self._counted[caller] = here
         return Standing(self.limit - used, reset_seconds)
+
+    def _forget_most(self) -> None:
+        """Make room, and spare whoever has used half of the limit: no crowd of strangers gives them a new one."""
+        spared = {caller for caller, count in self._counted.items() if count * 2 >= self.limit}
+        if len(spared) >= _REMEMBERED:
+            spared = set()
+        self._counted, self._told, self._elsewhere = (
+            {caller: count for caller, count in counts.items() if caller in spared}
+            for counts in (self._counted, self._told, self._elsewhere)
+        )
 
     def untold(self) -> tuple[int, dict[str, int]]:
         """The present window, and the calls in it that other processes have yet to hear of, by caller."""
@@ -95,7 +107,10 @@ class RequestRates:
         return None if self.user is None else self.user.check(user_id.hex)
 
     def check_address(self, address: str) -> Standing | None:
-        """Count one request. Raises RateLimited. Whoever has an IPv6 address has 2^64 of them: those count as one."""
+        """Count one request. Raises RateLimited. Whoever has an IPv6 address has 2^64 of them: those count as one.
+
+        An IPv4 address is itself, also as a socket that listens on both kinds tells it: `::ffff:192.0.2.1`.
+        """
         if self.address is None:
             return None
         return self.address.check(_network(address) if ":" in address else address)
@@ -108,6 +123,7 @@ def _limit(settings: Settings, name: str, per_second: int | None) -> RateLimit |
 
 def _network(address: str) -> str:
     try:
-        return str(IPv6Network((address.partition("%")[0], 64), strict=False).network_address)
+        whole = IPv6Address(address.partition("%")[0])
+        return str(whole.ipv4_mapped or IPv6Network((whole, 64), strict=False).network_address)
     except ValueError:
         return address

@@ -31,10 +31,9 @@ class RequestRateLimit:
         if rates is None or not rates.limits:
             await self._app(scope, receive, send)
             return
-        try:
-            headers = await _count(rates, scope)
-        except RateLimited as error:
-            await _refuse(scope, send, error)
+        headers, refusal = await _count(rates, scope)
+        if refusal is not None:
+            await _refuse(scope, send, refusal, headers)
             return
 
         async def send_with_standing(message: Message) -> None:
@@ -45,19 +44,24 @@ class RequestRateLimit:
         await self._app(scope, receive, send_with_standing)
 
 
-async def _count(rates: RequestRates, scope: Scope) -> list[tuple[bytes, bytes]]:
-    """The address first: whoever is past that limit has no token looked at."""
-    client = scope.get("client")
-    standings = [("address", rates.address, rates.check_address(client[0]) if client else None)]
-    if rates.user is not None:
-        user_id = await _user_id(scope)
-        standings.append(("user", rates.user, None if user_id is None else rates.check_user(user_id)))
-    return [
-        header
-        for name, limit, standing in standings
-        if limit is not None and standing is not None
-        for header in _headers(name, limit, standing)
-    ]
+async def _count(rates: RequestRates, scope: Scope) -> tuple[list[tuple[bytes, bytes]], RateLimited | None]:
+    """Where the caller stands, as headers; and the refusal where a limit is passed.
+
+    The address first: whoever is past that limit has no token looked at.
+    """
+    headers: list[tuple[bytes, bytes]] = []
+    client, limit, name = scope.get("client"), rates.address, "address"
+    try:
+        if limit is not None and client:
+            headers += _headers(name, limit, rates.check_address(client[0]))
+        limit, name = rates.user, "user"
+        user_id = None if limit is None else await _user_id(scope)
+        if limit is not None and user_id is not None:
+            headers += _headers(name, limit, rates.check_user(user_id))
+    except RateLimited as error:
+        assert limit is not None
+        return headers + _headers(name, limit, Standing(0, error.retry_after_seconds)), error
+    return headers, None
 
 
 async def _user_id(scope: Scope) -> UUID | None:
@@ -74,8 +78,9 @@ async def _user_id(scope: Scope) -> UUID | None:
     return viewer.user_id
 
 
-def _headers(name: str, limit: RateLimit, standing: Standing) -> list[tuple[bytes, bytes]]:
+def _headers(name: str, limit: RateLimit, standing: Standing | None) -> list[tuple[bytes, bytes]]:
     """As draft-ietf-httpapi-ratelimit-headers has them."""
+    assert standing is not None, "there is a limit, so there is a standing"
     return [
         (b"ratelimit-policy", _policy(name, limit.limit, limit.window_seconds)),
         (b"ratelimit", f'"{name}";r={standing.remaining};t={standing.reset_seconds}'.encode()),
@@ -87,7 +92,7 @@ def _policy(name: str, limit: int, window_seconds: float) -> bytes:
     return f'"{name}";q={limit};w={window_seconds:.0f}'.encode()
 
 
-async def _refuse(scope: Scope, send: Send, error: RateLimited) -> None:
+async def _refuse(scope: Scope, send: Send, error: RateLimited, standing: list[tuple[bytes, bytes]]) -> None:
     """429, in the form of the endpoint. To a WebSocket's opening too, where the server can; else it is closed."""
     kind = "http.response"
     if scope["type"] == "websocket":
@@ -100,6 +105,7 @@ async def _refuse(scope: Scope, send: Send, error: RateLimited) -> None:
         (b"content-type", media),
         (b"content-length", str(len(body)).encode()),
         (b"retry-after", str(error.retry_after_seconds).encode()),
+        *standing,
     ]
     await send({"type": f"{kind}.start", "status": error.http_status, "headers": headers})
     await send({"type": f"{kind}.body", "body": body})

@@ -48,6 +48,8 @@ async def test_past_the_limit_of_a_user_requests_are_refused_with_the_time_to_wa
     assert (refused.status_code, error["extensions"]["code"]) == (429, "RATE_LIMITED")
     assert 1 <= error["extensions"]["retryAfterSeconds"] == int(refused.headers["retry-after"]) <= 10
     assert refused.headers["x-request-id"]
+    assert f'"user";q={LIMIT};w=10' in refused.headers.get_list("ratelimit-policy")
+    assert refused.headers["ratelimit"] == f'"user";r=0;t={error["extensions"]["retryAfterSeconds"]}'
     # By whatever token, on whatever route.
     other = {"Authorization": f"Bearer {mint_token('alice', limited.settings, role='support')}"}
     problem = await limited.http.get("/wallets/wal_x", headers=other)

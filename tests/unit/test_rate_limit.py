@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app import rate_limit
 from app.errors import RateLimited
 from app.rate_limit import RateLimit, RequestRates
 from app.settings import load_settings
@@ -74,6 +75,20 @@ def test_a_caller_far_below_the_limit_is_nobodys_news_and_a_late_answer_is_about
     assert used_up(limit, "alice") == 79
 
 
+def test_a_crowd_of_callers_gives_nobody_who_is_past_half_of_the_limit_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limit, "_REMEMBERED", 50)
+    limit = RateLimit(10, 10, now=lambda: 0.0)
+    assert used_up(limit, "attacker") == 10
+    for number in range(500):
+        limit.check(f"stranger {number}")
+    assert used_up(limit, "attacker") == 0
+    assert len(limit._counted) <= 50
+    # Even where all of them are past it, memory has its bound.
+    for number in range(100):
+        used_up(limit, f"busy {number}")
+    assert len(limit._counted) <= 51
+
+
 def test_requests_are_limited_in_production_and_elsewhere_where_it_is_asked_for() -> None:
     production = {
         "environment": "production",
@@ -94,5 +109,11 @@ def test_all_addresses_that_one_ipv6_customer_has_are_one_caller() -> None:
     with pytest.raises(RateLimited):
         rates.check_address("2001:db8:1:2:ffff::1%eth0")
     rates.check_address("2001:db8:1:3::1")
-    rates.check_address("192.0.2.1")
+    # A socket for both kinds of address tells IPv4 ones so: those are no network of one customer.
+    for number in range(1, 40):
+        rates.check_address(f"::ffff:192.0.2.{number}")
+    for _ in range(9):
+        rates.check_address("192.0.2.1")
+    with pytest.raises(RateLimited):
+        rates.check_address("::ffff:192.0.2.1")
     rates.check_address("not:an:address")
