@@ -33,6 +33,7 @@ from app.services import demo
 from app.services.outbox import describe_outbox
 from app.services.quotas import QuotaChange, describe_quota, set_quota
 from app.services.verification import verify as verify_ledger
+from app.serving import is_loopback
 from app.serving import serve as run_server
 from app.settings import Settings, load_settings
 
@@ -82,8 +83,13 @@ def serve(
     configure_logging(settings)
     if settings.redis_url is None:
         raise ConfigurationError("PAYCORE_REDIS_URL is not set. For a demo with its own servers run `paycore dev`.")
+    listening = host or settings.host
+    if settings.uses_demo_secret and started_by is None and not is_loopback(listening):
+        raise ConfigurationError(
+            f"The demo secret is public: to listen on {listening}, set PAYCORE_JWT_SECRET. 127.0.0.1 needs none."
+        )
     asyncio.run(_require_migrated(settings))
-    run_server(settings, host or settings.host, port or settings.port, workers or settings.workers)
+    run_server(settings, listening, port or settings.port, workers or settings.workers)
 
 
 @app.command()

@@ -13,6 +13,7 @@ import os
 import socket
 import sys
 import tempfile
+from ipaddress import ip_address
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
@@ -107,6 +108,14 @@ def _listeners(host: str, port: int, count: int) -> list[socket.socket]:
     address: tuple[str, int] = single.getsockname()[:2]
     single.close()
     return [bind(*address, shared=True) for _ in range(count)]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine reaches what listens there."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:

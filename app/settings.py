@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -224,6 +225,11 @@ class Settings(BaseSettings):
         return self.environment != "production" if self.graphiql is None else self.graphiql
 
     @property
+    def uses_demo_secret(self) -> bool:
+        """Whether tokens are signed with the secret that everybody knows."""
+        return not self.uses_jwks and self.jwt_secret.get_secret_value() == DEMO_JWT_SECRET
+
+    @property
     def uses_jwks(self) -> bool:
         """Whether tokens are signed with published keys. Else with this installation's secret."""
         return self.jwks_url is not None or self.jwks_file is not None
@@ -242,6 +248,17 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: str) -> str:
+        for part in filter(None, map(str.strip, value.split(","))):
+            try:
+                ip_network(part)
+            except ValueError:
+                # Also for `*`: it would have every client say which address it comes from.
+                raise ValueError("must be addresses or networks such as 10.0.0.0/8, separated by commas") from None
+        return value
 
     @field_validator("otlp_headers")
     @classmethod
@@ -274,7 +291,7 @@ class Settings(BaseSettings):
                 "PAYCORE_QUERY_BUDGET_PER_MINUTE must be at least PAYCORE_MAX_QUERY_COST: one operation draws so much"
             )
         if self.environment == "production":
-            self._check_production(secret)
+            self._check_production()
         return self
 
     def _check_identity(self) -> None:
@@ -296,8 +313,8 @@ class Settings(BaseSettings):
             if self.jwt_issuer is None or self.jwt_audience is None:
                 raise ValueError("production with JWKS needs PAYCORE_JWT_ISSUER and PAYCORE_JWT_AUDIENCE")
 
-    def _check_production(self, secret: str) -> None:
-        if secret == DEMO_JWT_SECRET and not self.uses_jwks:
+    def _check_production(self) -> None:
+        if self.uses_demo_secret:
             raise ValueError("production needs a PAYCORE_JWT_SECRET (or _FILE) of its own: the demo secret is public")
         if self.supervisor_home is not None:
             raise ValueError("PAYCORE_SUPERVISOR_HOME belongs to `paycore dev`; production has no use for it")

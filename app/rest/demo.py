@@ -36,9 +36,12 @@ def routes() -> list[Route]:
 
 
 async def get_session(request: Request) -> Response:
-    """The demo's users, each with a token. Not there where an identity provider issues the tokens."""
+    """The demo's users, each with a token. Not there unless everybody could make these tokens themselves.
+
+    With a secret of one's own, or an identity provider, a stranger who asks gets none.
+    """
     services: Services = request.app.state.services
-    if services.settings.uses_jwks:
+    if not services.settings.uses_demo_secret:
         raise NotFound
     users = [
         {

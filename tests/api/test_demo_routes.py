@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.services import demo
@@ -41,6 +42,13 @@ async def test_every_user_of_the_demo_has_a_token_that_works(demo_api: Api) -> N
         assert shown == {wallet["id"] for wallet in user["wallets"]}
 
 
+async def test_with_a_secret_of_ones_own_a_stranger_is_given_no_token(settings: Settings, engine: AsyncEngine) -> None:
+    own = settings.model_copy(update={"jwt_secret": SecretStr("a-secret-of-ones-own-with-32-bytes!!")})
+    async with serving(own, engine, relay=False) as api:
+        response = await api.http.get("/demo/session")
+        assert (response.status_code, response.json()["code"]) == (404, "NOT_FOUND")
+
+
 async def test_production_has_none_of_it(settings: Settings, engine: AsyncEngine) -> None:
     real = {"environment": "production", "jwt_secret": "a-secret-of-production-with-32-bytes!"}
     production = Settings(**{**settings.model_dump(exclude={"environment", "jwt_secret"}), **real})
@@ -49,6 +57,7 @@ async def test_production_has_none_of_it(settings: Settings, engine: AsyncEngine
         for method, path in PATHS:
             response = await api.http.request(method, path, headers=api.headers("admin"), json={})
             assert (response.status_code, response.json()["code"]) == (404, "NOT_FOUND"), path
+            assert response.headers["strict-transport-security"].startswith("max-age=")
 
 
 async def test_the_life_of_a_transaction_runs_forward_and_is_for_those_who_may_see_it(api: Api) -> None:

@@ -1,0 +1,56 @@
+"""Whose word is taken for where a client comes from: the named proxies', and nobody else's."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import httpx
+import pytest
+
+from app.settings import Settings
+from tests.processes.test_cli import assert_one_line, paycore
+from tests.processes.test_strangers import service
+
+ONE_A_SECOND = {"PAYCORE_REQUESTS_PER_ADDRESS_PER_SECOND": "1"}
+"""Ten in a window of ten seconds."""
+
+
+async def early_in_a_window() -> None:
+    """So that what follows stays in one window."""
+    into = time.time() % 10
+    if into > 5:
+        await asyncio.sleep(10 - into)
+
+
+async def statuses(port: int, forwarded: list[str]) -> list[int]:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        return [(await http.get("/openapi.json", headers={"X-Forwarded-For": given})).status_code for given in forwarded]
+
+
+async def test_a_client_that_writes_the_header_itself_is_who_it_is(settings: Settings) -> None:
+    async with service(settings, **ONE_A_SECOND) as port:
+        await early_in_a_window()
+        answers = await statuses(port, [f"203.0.113.{number}" for number in range(12)])
+    assert answers == [200] * 10 + [429] * 2
+
+
+async def test_a_named_proxy_says_who_asks_and_what_the_client_wrote_before_it_does_not_count(settings: Settings) -> None:
+    async with service(settings, **ONE_A_SECOND, PAYCORE_TRUSTED_PROXIES="127.0.0.0/8") as port:
+        await early_in_a_window()
+        # The proxy adds the last one; those before it are the client's own words.
+        same = await statuses(port, [f"198.51.100.{number}, 203.0.113.1" for number in range(12)])
+        others = await statuses(port, [f"203.0.113.{number}" for number in range(2, 14)])
+    assert same == [200] * 10 + [429] * 2
+    assert others == [200] * 12
+
+
+@pytest.mark.parametrize("given", ["*", "10.0.0.1/8", "proxy.internal", "10.0.0.0/8,nonsense"])
+def test_a_proxy_that_is_no_address_keeps_the_service_from_starting(given: str) -> None:
+    assert_one_line(paycore("serve", environment={"PAYCORE_TRUSTED_PROXIES": given}), "PAYCORE_TRUSTED_PROXIES", "10.0.0.0/8")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "paycore.internal"])
+def test_the_demo_secret_is_for_this_machine_alone(host: str) -> None:
+    environment = {"PAYCORE_REDIS_URL": "redis://127.0.0.1:1", "PAYCORE_DATABASE_URL": "postgresql://127.0.0.1:1/none"}
+    assert_one_line(paycore("serve", "--host", host, environment=environment), "PAYCORE_JWT_SECRET", host)
