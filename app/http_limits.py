@@ -16,6 +16,8 @@ from app.http_protocol import BODY_ARRIVED
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _HEADER = b"x-request-id"
 _NO_SNIFFING = (b"x-content-type-options", b"nosniff")
+_HTTPS_ALONE = (b"strict-transport-security", b"max-age=31536000")
+"""Browsers heed it where it came by HTTPS."""
 
 
 def _header(scope: Scope, name: bytes) -> bytes:
@@ -29,8 +31,9 @@ def _header(scope: Scope, name: bytes) -> bytes:
 class RequestId:
     """Takes the client's X-Request-Id where it is harmless, else makes one; the answer carries it."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, https_alone: bool = False) -> None:
         self._app = app
+        self._always = (_NO_SNIFFING, _HTTPS_ALONE) if https_alone else (_NO_SNIFFING,)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request or socket."""
@@ -44,7 +47,7 @@ class RequestId:
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message.setdefault("headers", []).extend(((_HEADER, request_id), _NO_SNIFFING))
+                message.setdefault("headers", []).extend(((_HEADER, request_id), *self._always))
             await send(message)
 
         await self._app(scope, receive, send_with_id)

@@ -81,7 +81,7 @@ def create_app(
 
 
 def _middleware(settings: Settings) -> list[Middleware]:
-    chain = [Middleware(RequestId)]
+    chain = [Middleware(RequestId, https_alone=settings.environment == "production")]
     if settings.otlp_endpoint is not None:
         chain.append(Middleware(TracedRequests, continues=settings.trace_parents))
     if settings.dashboard:

@@ -44,6 +44,7 @@ def _problems(*statuses: int) -> dict[str, Any]:
         404: "It does not exist, or is not the caller's to see.",
         409: "The idempotency key was used with other input.",
         413: "The request body is too large.",
+        415: "The request body is not application/json, or compressed.",
         422: "The ledger refused the transfer: funds, currency or status.",
         429: "A quota or a rate limit is exceeded.",
         500: "Something went wrong on our side.",
@@ -80,7 +81,7 @@ _TRANSFER = {
     "responses": {
         "201": _answer("It settled now.", "TransferResult"),
         "200": _answer("The key had been used for this transfer: this is its first outcome.", "TransferResult"),
-        **_problems(400, 404, 409, 413, 422, 504),
+        **_problems(400, 404, 409, 413, 415, 422, 504),
     },
 }
 

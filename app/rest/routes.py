@@ -52,6 +52,8 @@ _FIELD_OF_PATH = {
     "idempotencyKey": "idempotency_key",
 }
 _MAX_AMOUNT_LENGTH = 64
+_NO_STORE = {"Cache-Control": "no-store"}
+"""Balances are nobody's to keep."""
 
 Handler = Callable[[Request, Services, Viewer], Awaitable[Response]]
 
@@ -133,7 +135,13 @@ async def _load_wallet(request: Request, services: Services, viewer: Viewer) -> 
 
 
 async def json_object(request: Request) -> dict[str, Any]:
-    """The request's body. Raises BadUserInput where it is anything but one JSON object."""
+    """The request's body. Raises BadUserInput where it is anything but one JSON object, and HTTPException for another type.
+
+    A type that a browser sends to other sites without asking first is none of JSON's.
+    """
+    type_ = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if type_ != "application/json":
+        raise HTTPException(415, "The request body must be application/json.")
     text = await request.body()
     try:
         # By both: orjson knows no NaN, lone surrogate or broken UTF-8, but only json can tell of a name that comes twice.
@@ -209,13 +217,13 @@ def _field(refusal: Refusal) -> str | None:
 
 def json_response(content: object, status: int = 200) -> Response:
     """An answer."""
-    return Response(orjson.dumps(content), status_code=status, media_type="application/json")
+    return Response(orjson.dumps(content), status, _NO_STORE, "application/json")
 
 
 def problem(status: int, code: str, detail: str, facts: Mapping[str, Any] | None = None) -> Response:
     """One problem; `code` is for programs, `detail` for people."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail}
-    headers = {"www-authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+    headers = {**_NO_STORE, "www-authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else _NO_STORE
     return Response(orjson.dumps({**body, **(facts or {})}), status_code=status, media_type=PROBLEM, headers=headers)
 
 

@@ -276,3 +276,17 @@ async def test_every_answer_carries_a_request_id_and_a_harmless_one_is_kept(api:
     replaced = await api.http.get("/healthz", headers={"X-Request-Id": "a b<script>"})
     assert kept.headers["x-request-id"] == "abc-123"
     assert len(replaced.headers["x-request-id"]) == 32
+
+
+async def test_a_body_of_a_type_that_browsers_send_without_asking_is_refused(api: Api) -> None:
+    a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
+    body = {"sender_wallet_id": a, "receiver_wallet_id": b, "amount": "1.00", "currency": "USD", "idempotency_key": "typed"}
+    for type_ in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonx"):
+        response = await api.http.post(
+            "/transfer", content=json.dumps(body), headers={**api.headers("alice"), "Content-Type": type_}
+        )
+        assert (response.status_code, response.json()["code"]) == (415, "BAD_USER_INPUT"), type_
+    accepted = {**api.headers("alice"), "Content-Type": "Application/JSON; charset=utf-8"}
+    response = await api.http.post("/transfer", content=json.dumps(body), headers=accepted)
+    assert response.status_code == 201, "nothing had moved"
+    assert response.headers["cache-control"] == "no-store"
