@@ -2,7 +2,8 @@
 #   docker build -t paycore .
 # Behind package indexes of your own, hand over pip's and npm's configuration; neither ends up in the image:
 #   docker build --secret id=pip,src=$HOME/.config/pip/pip.conf --secret id=npm,src=$HOME/.npmrc -t paycore .
-# Needs BuildKit, which is Docker's default. tests/processes/test_image_steps.py runs the very commands of the steps.
+# Needs BuildKit, which is Docker's default. tests/processes/test_image_steps.py runs the very commands of the two
+# build stages, on what .dockerignore lets through.
 ARG PYTHON_IMAGE=python:3.14.7-slim-trixie
 ARG NODE_IMAGE=node:24.21.0-bookworm-slim
 

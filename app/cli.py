@@ -32,7 +32,7 @@ from app.schema.persisted import manifest
 from app.services import demo
 from app.services.outbox import describe_outbox
 from app.services.quotas import QuotaChange, describe_quota, set_quota
-from app.services.verification import verify as verify_ledger
+from app.services.verification import verify_and_record
 from app.serving import is_loopback
 from app.serving import serve as run_server
 from app.settings import Settings, load_settings
@@ -196,14 +196,18 @@ def operations(folder: Annotated[Path, typer.Argument(help="A front end's source
 
 @app.command()
 def verify() -> None:
-    """Check the whole ledger: conservation, balances, sequences, keys. Exits with 1 and names what is wrong."""
+    """Check the whole ledger: conservation, balances, sequences, keys. Exits with 1 and names what is wrong.
+
+    The result is recorded in the database, for /metrics and its alerts.
+    """
     settings = _with_running_servers(load_settings())
-    findings = _run(verify_ledger(settings))
-    for finding in findings:
+    verified = _run(verify_and_record(settings))
+    for finding in verified.findings or ["The ledger is whole."]:
         typer.echo(finding)
-    if findings:
+    if verified.not_recorded is not None:
+        typer.echo(f"The result was not recorded, so /metrics does not tell it: {verified.not_recorded}.", err=True)
+    if verified.findings:
         raise typer.Exit(1)
-    typer.echo("The ledger is whole.")
 
 
 def _with_running_servers(settings: Settings) -> Settings:

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from app import metrics
 from app.db.migrate import at_head
-from app.db.status_sql import Backlog, outbox_backlog
+from app.db.status_sql import Backlog, Verified, last_verification, outbox_backlog
 from app.services.container import Services
 
 logger = logging.getLogger(__name__)
@@ -46,10 +46,12 @@ async def readyz(request: Request) -> Response:
 
 
 async def exposition(request: Request) -> Response:
-    """Prometheus' text format. Without the outbox where the database does not tell."""
+    """Prometheus' text format. Without outbox and ledger where the database does not tell."""
     backlog = await _backlog(request.app.state.services)
     outbox = None if backlog is None else (backlog.pending, backlog.lag.total_seconds(), backlog.parked)
-    return Response(metrics.exposition(outbox), media_type=metrics.CONTENT_TYPE)
+    verified = None if backlog is None else await _verified(request.app.state.services)
+    ledger = None if verified is None else (verified.findings, verified.finished_at.timestamp())
+    return Response(metrics.exposition(outbox, ledger), media_type=metrics.CONTENT_TYPE)
 
 
 async def _database(services: Services) -> tuple[str, str]:
@@ -67,4 +69,13 @@ async def _backlog(services: Services) -> Backlog | None:
             return await outbox_backlog(connection, services.clock())
     except Exception as error:  # noqa: BLE001 - whatever it is, it is not known
         logger.warning("the outbox cannot be looked at: %s", type(error).__name__)
+        return None
+
+
+async def _verified(services: Services) -> Verified | None:
+    try:
+        async with asyncio.timeout(_DATABASE_SECONDS), services.engine.connect() as connection:
+            return await last_verification(connection)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is not known
+        logger.warning("the last verification cannot be looked up: %s", type(error).__name__)
         return None

@@ -83,7 +83,21 @@ def outbox_families(pending: int, lag_seconds: float, parked: int) -> list[Gauge
     ]
 
 
-class _Outbox(Collector):
+def ledger_families(findings: int, verified_timestamp_seconds: float) -> list[GaugeMetricFamily]:
+    """What the last `paycore verify` left in the database, whoever ran it."""
+    return [
+        GaugeMetricFamily(
+            "paycore_ledger_findings", "What the last `paycore verify` found; absent where there was none.", findings
+        ),
+        GaugeMetricFamily(
+            "paycore_ledger_verified_timestamp_seconds",
+            "When that `paycore verify` ended, in seconds since 1970.",
+            verified_timestamp_seconds,
+        ),
+    ]
+
+
+class _FromDatabase(Collector):
     def __init__(self, families: list[GaugeMetricFamily]) -> None:
         self._families = families
 
@@ -92,15 +106,20 @@ class _Outbox(Collector):
         return self._families
 
 
-def exposition(outbox: tuple[int, float, int] | None) -> bytes:
-    """Everything in Prometheus' text format; `outbox` is (pending, lag in seconds, parked), None where it cannot be known."""
+def exposition(outbox: tuple[int, float, int] | None, ledger: tuple[int, float] | None = None) -> bytes:
+    """Everything in Prometheus' text format; `outbox` is (pending, lag in seconds, parked), None where it cannot be known.
+
+    `ledger` is (findings, moment in seconds) of the last verification.
+    """
     directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     registry = CollectorRegistry()
     if directory is not None:
         _forget_the_dead(directory)
         MultiProcessCollector(registry, path=directory)  # type: ignore[no-untyped-call]
     if outbox is not None:
-        registry.register(_Outbox(outbox_families(*outbox)))
+        registry.register(_FromDatabase(outbox_families(*outbox)))
+    if ledger is not None:
+        registry.register(_FromDatabase(ledger_families(*ledger)))
     own = b"" if directory is not None else generate_latest(REGISTRY)
     return own + generate_latest(registry)
 

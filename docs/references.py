@@ -69,7 +69,8 @@ def metrics_reference() -> str:
         for one in wrapped
         for family in one.describe()
     ]
-    rows += [(family.name, family.type, "", family.documentation) for family in metrics.outbox_families(0, 0.0, 0)]
+    from_database = [*metrics.outbox_families(0, 0.0, 0), *metrics.ledger_families(0, 0.0)]
+    rows += [(family.name, family.type, "", family.documentation) for family in from_database]
     return METRICS_HEAD + "".join(f"| `{name}` | {kind} | {labels} | {text} |\n" for name, kind, labels, text in rows)
 
 

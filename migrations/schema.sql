@@ -333,6 +333,34 @@ CREATE TABLE public.ledger_entries (
 
 
 --
+-- Name: ledger_verifications; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.ledger_verifications (
+    id bigint NOT NULL,
+    finished_at timestamp with time zone NOT NULL,
+    duration_ms bigint NOT NULL,
+    findings bigint NOT NULL,
+    CONSTRAINT ledger_verifications_duration_not_negative CHECK ((duration_ms >= 0)),
+    CONSTRAINT ledger_verifications_findings_not_negative CHECK ((findings >= 0))
+);
+
+
+--
+-- Name: ledger_verifications_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.ledger_verifications ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.ledger_verifications_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
 -- Name: outbox; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -533,6 +561,14 @@ ALTER TABLE ONLY public.ledger_entries
 
 
 --
+-- Name: ledger_verifications ledger_verifications_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.ledger_verifications
+    ADD CONSTRAINT ledger_verifications_pkey PRIMARY KEY (id);
+
+
+--
 -- Name: outbox_parked outbox_parked_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -680,6 +716,13 @@ CREATE TRIGGER ledger_entries_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON
 --
 
 CREATE TRIGGER ledger_entries_post AFTER INSERT ON public.ledger_entries REFERENCING NEW TABLE AS new_entries FOR EACH STATEMENT EXECUTE FUNCTION public.post_ledger_entries();
+
+
+--
+-- Name: ledger_verifications ledger_verifications_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER ledger_verifications_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_verifications FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('ledger_verifications_insert_only', 'what was found is not changed');
 
 
 --
@@ -891,6 +934,34 @@ GRANT SELECT ON TABLE public.currencies TO paycore_app;
 --
 
 GRANT SELECT,INSERT ON TABLE public.ledger_entries TO paycore_app;
+
+
+--
+-- Name: TABLE ledger_verifications; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.ledger_verifications TO paycore_app;
+
+
+--
+-- Name: COLUMN ledger_verifications.finished_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(finished_at) ON TABLE public.ledger_verifications TO paycore_app;
+
+
+--
+-- Name: COLUMN ledger_verifications.duration_ms; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(duration_ms) ON TABLE public.ledger_verifications TO paycore_app;
+
+
+--
+-- Name: COLUMN ledger_verifications.findings; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(findings) ON TABLE public.ledger_verifications TO paycore_app;
 
 
 --

@@ -12,15 +12,21 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.db.engine import open_connection
+from app.errors import ConfigurationError
 from app.settings import Settings
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "migrations"
 _ADVISORY_LOCK = 7_021_306_990_001
 """Two migrate jobs started at once take turns."""
+_LOCK_TIMEOUT_SECONDS = 3
+"""While a migration waits for a table, whatever comes after it waits too: less than the time in which requests are answered.
+But longer than PostgreSQL's `deadlock_timeout` of a second, after which an autovacuum that is in the way gives way."""
+_LOCK_NOT_AVAILABLE = "55P03"
 
 
 def _config(settings: Settings | None = None) -> Config:
@@ -65,10 +71,28 @@ async def _run(settings: Settings, action: Callable[[Config], None]) -> None:
             await lock.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
             await lock.commit()
             async with engine.connect() as connection:
-                await connection.run_sync(work)
+                await connection.execute(text(f"SET lock_timeout = '{_LOCK_TIMEOUT_SECONDS}s'"))
                 await connection.commit()
+                await _apply(connection, work)
     finally:
         await engine.dispose()
+
+
+async def _apply(connection: AsyncConnection, work: Callable[[Connection], None]) -> None:
+    """Raises ConfigurationError where a table is in use for longer than transfers may be made to wait."""
+    try:
+        await connection.run_sync(work)
+        await connection.commit()
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            raise
+        await connection.rollback()
+        reached = await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
+        raise ConfigurationError(
+            f"A table was in use for more than {_LOCK_TIMEOUT_SECONDS} s, and the migration gave up before transfers had to wait "
+            f"longer for it. Nothing is half done: the database is at {reached or 'base'}. Run the same again; "
+            "docs/operations/runbook.md says how to see who uses the table."
+        ) from None
 
 
 async def at_head(engine: AsyncEngine) -> bool:

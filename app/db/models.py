@@ -232,6 +232,21 @@ class AuditRecord(Base):
     operator: Mapped[str | None]
 
 
+class LedgerVerification(Base):
+    """What one `paycore verify` found; insert-only. The newest id is the last one."""
+
+    __tablename__ = "ledger_verifications"
+    __table_args__ = (
+        CheckConstraint("duration_ms >= 0", name="ledger_verifications_duration_not_negative"),
+        CheckConstraint("findings >= 0", name="ledger_verifications_findings_not_negative"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    finished_at: Mapped[datetime]
+    duration_ms: Mapped[int]
+    findings: Mapped[int]
+
+
 class Quota(Base):
     """How many transfers a user may make, and has made: the lock for all of the user's counts. NULL: as the settings say."""
 

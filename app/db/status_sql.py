@@ -38,6 +38,8 @@ SELECT count(*) FROM back
 
 _PARKED = text("SELECT id, parked_at, reason FROM outbox_parked ORDER BY id LIMIT :most")
 
+_VERIFIED = text("SELECT findings, finished_at FROM ledger_verifications ORDER BY id DESC LIMIT 1")
+
 _HOT = text("""
 SELECT e.wallet_id FROM (SELECT id FROM transactions WHERE status = 'COMPLETED' ORDER BY id DESC LIMIT 1000) t
 JOIN ledger_entries e ON e.transaction_id = t.id
@@ -64,6 +66,14 @@ class Parked:
     id: int
     parked_at: datetime
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What the last `paycore verify` found, and when it ended."""
+
+    findings: int
+    finished_at: datetime
 
 
 async def totals(connection: AsyncConnection) -> Sequence[tuple[str, int, int]]:
@@ -93,6 +103,12 @@ async def unpark(connection: AsyncConnection) -> int:
 async def parked(connection: AsyncConnection, most: int) -> Sequence[Parked]:
     """What is parked, the oldest first."""
     return [Parked(*row) for row in await connection.execute(_PARKED, {"most": most})]
+
+
+async def last_verification(connection: AsyncConnection) -> Verified | None:
+    """The last recorded one; None where there was none."""
+    row = (await connection.execute(_VERIFIED)).one_or_none()
+    return None if row is None else Verified(*row)
 
 
 async def hot_wallets(connection: AsyncConnection, most: int) -> Sequence[UUID]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
+import asyncpg
+
 from app import ids
+from app.clock import monotonic, system_clock
 from app.db.engine import connect
 from app.db.verification_sql import CHECKS, Check, limited
 from app.settings import Settings
-
-if TYPE_CHECKING:
-    import asyncpg
 
 MAX_FINDINGS = 20
 """Of each kind; how many more there are is told in one sentence."""
@@ -27,27 +29,67 @@ _UNLIMITED = {
 }
 
 
+_RECORD = "INSERT INTO ledger_verifications (finished_at, duration_ms, findings) VALUES ($1, $2, $3)"
+_RECORD_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The findings of one verification, and why the database did not take its result down; None where it did."""
+
+    findings: list[str]
+    not_recorded: str | None
+
+
 async def verify(settings: Settings) -> list[str]:
     """What is wrong with the stored ledger, in one sentence each; empty where it is whole.
 
     Takes no lock that a transfer would wait for. Raises asyncpg or OS errors where the database cannot be read.
     """
+    async with _unlimited(settings) as connection:
+        sentences, _ = await _look(connection)
+    return sentences
+
+
+async def verify_and_record(settings: Settings) -> Recorded:
+    """`verify`, with a row of its result for /metrics. What cannot be recorded, as on a standby, is told all the same."""
+    begun = monotonic()
+    async with _unlimited(settings) as connection:
+        sentences, count = await _look(connection)
+        duration_ms = round((monotonic() - begun) * 1000)
+        try:
+            await connection.execute(_RECORD, system_clock(), duration_ms, count, timeout=_RECORD_SECONDS)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            return Recorded(sentences, str(error) or type(error).__name__)
+    return Recorded(sentences, None)
+
+
+@asynccontextmanager
+async def _unlimited(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that may take as long as a large ledger needs."""
     connection = await connect(settings, **_UNLIMITED)
     try:
         # There since PostgreSQL 17.
         await connection.execute("SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'")
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
-            return [finding for check in CHECKS for finding in await _findings(connection, check)]
+        yield connection
     finally:
         await connection.close()
 
 
-async def _findings(connection: asyncpg.Connection, check: Check) -> list[str]:
+async def _look(connection: asyncpg.Connection) -> tuple[list[str], int]:
+    """The sentences, and how many findings there are: more than are told, where there are many of a kind."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        found = [await _findings(connection, check) for check in CHECKS]
+    return [sentence for sentences, _ in found for sentence in sentences], sum(count for _, count in found)
+
+
+async def _findings(connection: asyncpg.Connection, check: Check) -> tuple[list[str], int]:
     rows = await connection.fetch(limited(check, MAX_FINDINGS))
     findings = [check.sentence.format_map(_readable(row.items())) for row in rows]
-    if rows and rows[0]["in_all"] > len(rows):
-        findings.append(f"And {rows[0]['in_all'] - len(rows)} more like the one before.")
-    return findings
+    in_all: int = rows[0]["in_all"] if rows else 0
+    if in_all > len(rows):
+        findings.append(f"And {in_all - len(rows)} more like the one before.")
+    return findings, in_all
 
 
 def _readable(columns: Iterable[tuple[str, Any]]) -> Mapping[str, str]:

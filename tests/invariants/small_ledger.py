@@ -105,9 +105,13 @@ _SETUP = (
     entries((DEPOSITS_EUR, 1, -5000, 0), (E, 1, 5000, 0), number=EUR_DEPOSITED, at=AT),
     f"INSERT INTO wallet_openings VALUES ({ALICE}, 'opened', sha256('x'), {A})",
     f"INSERT INTO audit_log VALUES ({uid(90)}, {ALICE}, 'SET_WALLET_STATUS', {FROZEN}, '{{}}', '{{}}', 'Asked', NULL, {AT})",
+    f"INSERT INTO ledger_verifications (finished_at, duration_ms, findings) VALUES ({AT}, 7, 3)",
 )
 
-_TABLES = ("users", "currencies", "wallets", "wallet_openings", "transactions", "ledger_entries", "outbox", "audit_log")
+_TABLES = (
+    "users", "currencies", "wallets", "wallet_openings", "transactions", "ledger_entries", "outbox", "audit_log",
+    "ledger_verifications",
+)  # fmt: skip
 
 
 async def write_small_ledger(connection: asyncpg.Connection) -> None:

@@ -39,6 +39,7 @@ FROM_A, TO_B = (A, 3, -100, 7000), (B, 2, 100, 3000)
 TAKEN_KEY = transaction(idempotency_key=f"'key-{PAID}'").rstrip(";")
 
 QUOTA = f"INSERT INTO quotas (user_id) VALUES ({ALICE})"
+VERIFIED = "INSERT INTO ledger_verifications (finished_at, duration_ms, findings) VALUES"
 COUNT = "INSERT INTO quota_amounts (user_id, currency, day, day_amount) VALUES"
 
 # What the service's role could do if its code were wrong: name of the case, SQL, the rule that refuses it.
@@ -183,6 +184,8 @@ RULES: list[tuple[str, str, str]] = [
      f"INSERT INTO audit_log VALUES ({uid(91)}, NULL, 'X', {A}, '{{}}', '{{}}', 'Asked', NULL, {AT})", "audit_log_one_actor"),
     ("a parked event that is there",
      "INSERT INTO outbox_parked VALUES (1, now(), '{}', now(), ''), (1, now(), '{}', now(), '')", "outbox_parked_pkey"),
+    ("findings below zero", f"{VERIFIED} (now(), 1, -1)", "ledger_verifications_findings_not_negative"),
+    ("a verification shorter than no time", f"{VERIFIED} (now(), -1, 0)", "ledger_verifications_duration_not_negative"),
     ("a second quota of one user", f"INSERT INTO quotas (user_id) VALUES ({ALICE}), ({ALICE})", "quotas_pkey"),
     ("a quota of an unknown user", f"INSERT INTO quotas (user_id) VALUES ({UNKNOWN})", "quotas_user_fkey"),
     ("a count below zero", f"{QUOTA}; UPDATE quotas SET day_transfers = -1", "quotas_counts_not_negative"),
@@ -202,7 +205,9 @@ RULES: list[tuple[str, str, str]] = [
      "outbox_parked_pkey"),
 ]  # fmt: skip
 
-_GROWS_ONLY = ("ledger_entries", "transactions", "wallets", "wallet_openings", "audit_log", "users", "currencies")
+_GROWS_ONLY = (
+    "ledger_entries", "transactions", "wallets", "wallet_openings", "audit_log", "users", "currencies", "ledger_verifications",
+)  # fmt: skip
 
 # What even the owner of the tables is refused. The role has no privilege for it.
 OWNER_RULES: list[tuple[str, str, str]] = [
@@ -212,6 +217,10 @@ OWNER_RULES: list[tuple[str, str, str]] = [
     ("update an entry", "UPDATE ledger_entries SET amount = 1", "ledger_entries_insert_only"),
     ("update no entry", "UPDATE ledger_entries SET amount = 1 WHERE false", "ledger_entries_insert_only"),
     ("update the audit log", "UPDATE audit_log SET reason = 'Another'", "audit_log_insert_only"),
+    ("make light of what was found", "UPDATE ledger_verifications SET findings = 0", "ledger_verifications_insert_only"),
+    ("a verification that is there",
+     "INSERT INTO ledger_verifications OVERRIDING SYSTEM VALUE VALUES (1, now(), 1, 0), (1, now(), 1, 0)",
+     "ledger_verifications_pkey"),
     ("a limit below zero", f"INSERT INTO quotas (user_id, transfers_per_day) VALUES ({ALICE}, -1)", "quotas_limits_not_negative"),
     ("an amount's limit below zero", f"{QUOTA}; INSERT INTO quota_amounts VALUES ({ALICE}, 'USD', -1)",
      "quota_amounts_limit_not_negative"),

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.db import migrate
 from app.db.models import Base
+from app.errors import ConfigurationError
 from app.settings import Settings
 from tests.migrations.catalog import SHAPE, describe
 
@@ -85,6 +86,40 @@ async def test_two_migrations_at_once_take_turns(fresh: Settings, empty_database
     assert [job.returncode for job in jobs] == [0, 0]
     assert [out.decode() for out, _ in said] == [f"The database is at {migrate.head()}.\n"] * 2
     assert await describe(empty_database) == await describe(database)
+
+
+async def test_a_migration_that_meets_a_table_in_use_gives_up_with_nothing_changed_and_can_be_run_again(
+    fresh: Settings, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "_LOCK_TIMEOUT_SECONDS", 1)
+    await migrate.upgrade(fresh, "0006")
+    made = await describe(empty_database)
+    reader = await asyncpg.connect(empty_database)
+    try:
+        async with reader.transaction(), asyncio.timeout(30):
+            # As `pg_dump` or `paycore verify` do for as long as they run. 0007 makes tables first, then changes this one.
+            await reader.execute("LOCK TABLE audit_log IN ACCESS SHARE MODE")
+            with pytest.raises(
+                ConfigurationError, match=r"in use.* Nothing is half done: the database is at 0006\. Run the same again"
+            ):
+                await migrate.upgrade(fresh)
+            assert await describe(empty_database) == made
+        await migrate.upgrade(fresh)
+    finally:
+        await reader.close()
+    assert await describe(empty_database) != made
+
+
+async def test_migrations_wait_for_each_other_longer_than_for_a_table(
+    fresh: Settings, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "_LOCK_TIMEOUT_SECONDS", 1)
+    async with _turn_taken(empty_database):
+        waiting = asyncio.create_task(migrate.upgrade(fresh))
+        await asyncio.sleep(2)
+        assert not waiting.done()
+    async with asyncio.timeout(30):
+        await waiting
 
 
 async def test_only_a_database_at_the_newest_revision_is_up_to_date(fresh: Settings, database_engine: AsyncEngine) -> None:

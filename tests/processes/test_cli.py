@@ -9,6 +9,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.auth import verify_token
@@ -44,8 +45,8 @@ def assert_one_line(finished: subprocess.CompletedProcess[str], *says: str) -> N
     assert finished.returncode == 2, finished
     assert finished.stdout == ""
     (line,) = finished.stderr.splitlines()
-    for text in says:
-        assert text in line
+    for part in says:
+        assert part in line
 
 
 def test_token_prints_a_token_that_is_accepted_and_nothing_else(settings: Settings) -> None:
@@ -145,6 +146,31 @@ async def test_seed_makes_the_demo_once_and_verify_finds_what_was_broken(setting
     assert broken.returncode == 1
     assert broken.stdout.count("entries sum to") == 4
     assert "Traceback" not in broken.stderr
+
+
+async def test_verify_records_its_result_and_says_so_where_the_database_takes_no_writes(
+    settings: Settings, engine: AsyncEngine
+) -> None:
+    async def recorded() -> int:
+        async with engine.connect() as connection:
+            count: int = (await connection.execute(text("SELECT count(*) FROM ledger_verifications"))).scalar_one()
+            return count
+
+    verified = paycore("verify", settings=settings)
+    assert (verified.returncode, verified.stdout, verified.stderr) == (0, "The ledger is whole.\n", "")
+    assert await recorded() == 1
+    assert settings.database_url is not None
+    owner = await asyncpg.connect(settings.database_url.get_secret_value())
+    # As a standby is.
+    name = await owner.fetchval("SELECT quote_ident(current_database())")
+    await owner.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    await owner.close()
+    verified = paycore("verify", settings=settings)
+    assert (verified.returncode, verified.stdout) == (0, "The ledger is whole.\n")
+    (line,) = verified.stderr.splitlines()
+    assert "not recorded" in line
+    assert "read-only" in line
+    assert await recorded() == 1
 
 
 async def test_seed_does_not_mix_the_demo_with_users_of_the_same_names(settings: Settings, engine: AsyncEngine) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
@@ -14,6 +17,7 @@ import pytest
 
 from app.dashboard_build import DIST
 from app.embedded.processes import wait_until
+from app.node import find_node
 from app.settings import Settings
 from tests.processes.test_cli import servers_of
 
@@ -22,16 +26,100 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
 def stage(name: str) -> str:
-    """The text of one stage."""
-    return next(part for part in DOCKERFILE.split("\nFROM ") if part.partition("\n")[0].endswith(name))
+    """The text of one stage, a line for each instruction."""
+    told = next(part for part in DOCKERFILE.split("\nFROM ") if part.partition("\n")[0].endswith(name))
+    return told.replace("\\\n", " ")
 
 
-def runs(text: str) -> list[str]:
-    """What RUN runs, without the secrets that are mounted for it."""
-    joined = text.replace("\\\n", " ")
-    return [
-        re.sub(r"--mount=\S+", "", line.removeprefix("RUN ")).strip() for line in joined.splitlines() if line.startswith("RUN ")
-    ]
+def is_sent(path: str, rules: str) -> bool:
+    """Whether .dockerignore lets a path through: the last rule that names it or a directory above it decides."""
+    parts = path.split("/")
+    above = ["/".join(parts[: count + 1]) for count in range(len(parts))]
+    sent = True
+    for rule in rules.splitlines():
+        if rule and not rule.startswith("#"):
+            pattern = re.escape(rule.removeprefix("!")).replace(r"\*\*/", "(?:.*/)?").replace(r"\*", "[^/]*")
+            if any(re.fullmatch(pattern, one) for one in above):
+                sent = rule.startswith("!")
+    return sent
+
+
+def send_context(place: Path) -> Path:
+    """What Docker is given to build from, copied."""
+    rules = (ROOT / ".dockerignore").read_text(encoding="utf-8")
+    # Nothing else has a file that is let through: virtual environments and the like are not looked into.
+    tops = {rule[1:].partition("/")[0] for rule in rules.splitlines() if rule.startswith("!")}
+    for top in tops:
+        for directory, below, files in os.walk(ROOT / top):
+            at = Path(directory).relative_to(ROOT)
+            below[:] = [name for name in below if is_sent(f"{at.as_posix()}/{name}", rules)]
+            for name in files:
+                if is_sent(f"{at.as_posix()}/{name}", rules):
+                    copy(ROOT / at / name, place / at / name)
+        if (ROOT / top).is_file():
+            copy(ROOT / top, place / top)
+    return place
+
+
+def build(name: str, root: Path, environment: Mapping[str, str]) -> None:
+    """Run a stage's COPY and RUN, in their order, with what it has at / under `root`."""
+    context, workdir = send_context(root / "context"), root
+    here = {f"/{top}": str(root / top) for top in ("build-venv", "build", "venv", "dist")}
+
+    def moved(text: str) -> str:
+        # Where a word begins with one of the places, and not within a longer path.
+        return re.sub(r"(?<![\w./-])/(?:build-venv|build|venv|dist)\b", lambda found: here[found[0]], text)
+
+    for line in stage(name).splitlines():
+        instruction, _, rest = line.partition(" ")
+        if instruction == "WORKDIR":
+            workdir = Path(moved(rest))
+            workdir.mkdir(parents=True)
+        elif instruction == "COPY":
+            *sources, target = moved(rest).split()
+            for source in sources:
+                copy(context / source, workdir / target / ("" if (context / source).is_dir() else Path(source).name))
+        elif instruction == "RUN":
+            # Without the secrets that are mounted for it: pip and npm have this machine's configuration.
+            command = moved(re.sub(r"--mount=\S+", "", rest)).strip()
+            done = subprocess.run(
+                ["sh", "-ec", command], cwd=workdir, env=environment, capture_output=True, text=True, check=False, timeout=300
+            )
+            assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+
+
+def test_what_is_sent_to_be_built_from_is_what_the_ignore_file_says(tmp_path: Path) -> None:
+    rules = "# all\n*\n!app\n!requirements/*.txt\napp/dist\n**/__pycache__\n"
+    assert [path for path in ("app", "app/a.py", "app/db/b.py", "requirements/c.txt") if not is_sent(path, rules)] == []
+    assert [
+        path for path in (".env", "app/dist/x", "app/db/__pycache__/b.pyc", "requirements/uv.py", "x/app") if is_sent(path, rules)
+    ] == []
+    context = send_context(tmp_path)
+    assert {path.name for path in context.iterdir()} == {
+        "app", "migrations", "requirements", "pyproject.toml", "LICENSE", "README.md", "schema.graphql", "frontend-demo",
+    }  # fmt: skip
+    assert (context / "frontend-demo/.npmrc").exists()
+    assert not (context / "frontend-demo/node_modules").exists()
+    assert not (context / "requirements/check.py").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_the_pages_stage_builds_whole_pages_from_the_lock(tmp_path: Path) -> None:
+    node, tools = find_node(), tmp_path / "tools"
+    tools.mkdir()
+    # The image has node and npm on its path.
+    for name, called in {"node": (node.executable,), "npm": node.npm}.items():
+        (tools / name).write_text(f'#!/bin/sh\nexec {shlex.join(map(str, called))} "$@"\n', encoding="utf-8")
+        (tools / name).chmod(0o755)
+    build("AS pages", tmp_path, {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"})
+    (built,) = re.findall(r"^COPY --from=pages (\S+) \S+$", DOCKERFILE, re.MULTILINE)
+    pages = tmp_path / built.removeprefix("/")
+    for page in ("index.html", "graphiql/index.html"):
+        text = (pages / page).read_text(encoding="utf-8")
+        named = re.findall(r'(?:src|href)="/?([^":]+\.(?:js|css))"', text)
+        assert named
+        assert [name for name in named if not (pages / name).exists()] == []
 
 
 @pytest.mark.slow
@@ -39,17 +127,12 @@ def runs(text: str) -> list[str]:
 def test_the_build_stage_makes_an_environment_that_serves_the_api_and_holds_no_pip(
     settings: Settings, free_port: int, tmp_path: Path
 ) -> None:
-    build, venv = tmp_path / "build", tmp_path / "venv"
-    for sources, target in re.findall(r"^COPY (?!--)(.*) (\S+)$", stage("AS build"), re.MULTILINE):
-        for source in sources.split():
-            place = build / target / (Path(source).name if target.endswith("/") or target == "./" else "")
-            copy(ROOT / source, place)
-    places = {"/build-venv": tmp_path / "build-venv", "/venv": venv, "/dist": tmp_path / "dist"}
-    for command in runs(stage("AS build")):
-        moved = re.sub(r"/(?:build-venv|venv|dist)\b", lambda found: str(places[found[0]]), command)
-        moved = re.sub(r"\bpython -m venv", f"{sys.executable} -m venv", moved)
-        done = subprocess.run(["sh", "-ec", moved], cwd=build, capture_output=True, text=True, check=False, timeout=300)
-        assert done.returncode == 0, f"{moved}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    venv, tools = tmp_path / "venv", tmp_path / "tools"
+    tools.mkdir()
+    # The image's Python is called so.
+    (tools / "python").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n', encoding="utf-8")
+    (tools / "python").chmod(0o755)
+    build("AS build", tmp_path, {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"})
     assert not (venv / "bin" / "pip").exists()
     assert not list(venv.glob("lib/python*/site-packages/pytest"))
     environment = {"PATH": f"{venv / 'bin'}:/usr/bin:/bin", **servers_of(settings), "PAYCORE_PORT": str(free_port)}
@@ -89,10 +172,10 @@ def test_the_build_stage_makes_an_environment_that_serves_the_api_and_holds_no_p
 
 
 def copy(source: Path, place: Path) -> None:
-    """A file or a directory, as COPY does."""
+    """A file, or what is in a directory, as COPY does."""
     place.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
-        shutil.copytree(source, place, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(source, place, dirs_exist_ok=True)
     else:
         shutil.copy(source, place)
 

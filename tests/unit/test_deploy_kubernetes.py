@@ -6,6 +6,7 @@ import copy
 import re
 import shutil
 import subprocess
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,22 @@ def manifests(directory: Path) -> list[dict[str, Any]]:
     return [manifest for file in files for manifest in yaml.safe_load_all(file.read_text())]
 
 
+def settings(*directories: Path) -> dict[str, str]:
+    """What the generated ConfigMap has: later directories over earlier ones."""
+    lines = [line for directory in directories for line in (directory / "settings.env").read_text().splitlines()]
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
 ALL = [*manifests(BASE), *manifests(EXAMPLE)]
+KUBECTL = shutil.which("kubectl")
+needs_kubectl = pytest.mark.skipif(KUBECTL is None, reason="needs kubectl for kustomize")
+
+
+def rendered(directory: Path) -> list[dict[str, Any]]:
+    """What kustomize makes of it. It reads files only, and is told of no cluster."""
+    assert KUBECTL is not None
+    command = [KUBECTL, "--kubeconfig=/dev/null", "kustomize", str(directory)]
+    return list(yaml.safe_load_all(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
 
 
 def problem(manifest: dict[str, Any], version: str) -> str | None:
@@ -69,14 +85,46 @@ def test_kustomize_takes_every_file_that_is_there(directory):
     assert all(path.exists() for path in named)
 
 
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="needs kubectl for kustomize")
+@needs_kubectl
 def test_what_kustomize_renders_is_valid_and_has_one_image():
-    # The rendering reads files only; it is told of no cluster.
-    command = ["kubectl", "--kubeconfig=/dev/null", "kustomize", str(EXAMPLE)]
-    rendered = list(yaml.safe_load_all(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
-    assert {problem(manifest, VERSIONS[-1]) for manifest in rendered} == {None}
-    assert {manifest["metadata"].get("namespace", "paycore") for manifest in rendered} == {"paycore"}
-    assert set(re.findall(r"'image': '([^']+)'", str(rendered))) == {"ghcr.io/example/paycore:0.1.0"}
+    told = rendered(EXAMPLE)
+    assert {problem(manifest, VERSIONS[-1]) for manifest in told} == {None}
+    assert {manifest["metadata"].get("namespace", "paycore") for manifest in told} == {"paycore"}
+    assert set(re.findall(r"'image': '([^']+)'", str(told))) == {"ghcr.io/example/paycore:0.1.0"}
+
+
+@needs_kubectl
+def test_a_changed_setting_is_a_changed_pod(tmp_path):
+    def settings_of_pods(directory: Path) -> set[str]:
+        told = rendered(directory)
+        (made,) = [manifest for manifest in told if manifest["kind"] == "ConfigMap"]
+        assert made["data"] == settings(directory.parents[1] / "base", directory)
+        used = set(re.findall(r"'configMapRef': {'name': '([^']+)'}", str(told)))
+        assert used == {made["metadata"]["name"]}
+        return used
+
+    copied = tmp_path / "kubernetes"
+    shutil.copytree(BASE.parent, copied)
+    before = settings_of_pods(copied / "overlays/example")
+    with (copied / "overlays/example/settings.env").open("a") as file:
+        file.write("PAYCORE_WORKERS=3\n")
+    assert settings_of_pods(copied / "overlays/example") != before
+
+
+def test_each_base_and_overlay_makes_the_config_map_that_pods_take_their_settings_from():
+    for directory in (BASE, EXAMPLE):
+        (made,) = yaml.safe_load((directory / "kustomization.yaml").read_text())["configMapGenerator"]
+        assert (made["name"], made["envs"]) == ("paycore", ["settings.env"])
+        assert "generatorOptions" not in yaml.safe_load((directory / "kustomization.yaml").read_text())
+    for name in WORKLOADS:
+        (container,) = pod(name)["containers"]
+        assert container["envFrom"] == [{"configMapRef": {"name": "paycore"}}]
+
+
+def test_the_overlay_says_whose_forwarded_addresses_are_believed():
+    told = settings(EXAMPLE)["PAYCORE_TRUSTED_PROXIES"]
+    # Never everybody's, and only an example: an address of documentation.
+    assert ip_network(told) in [ip_network("192.0.2.0/24"), ip_network("198.51.100.0/24"), ip_network("203.0.113.0/24")]
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
@@ -98,8 +146,7 @@ def test_pods_have_no_privileges_a_bounded_memory_and_a_read_only_root(name):
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_secrets_come_as_files_that_are_there_and_readable_to_the_process(name):
     told = pod(name)
-    configured = one("ConfigMap", "paycore")["data"]
-    wanted = {value.rpartition("/")[2] for key, value in configured.items() if key.endswith("_FILE")}
+    wanted = {value.rpartition("/")[2] for key, value in settings(BASE).items() if key.endswith("_FILE")}
     assert wanted == {"database-url", "redis-url", "jwt-secret"}
     (volume,) = [volume for volume in told["volumes"] if volume["name"] == "secrets"]
     given = volume.get("projected") or volume["secret"]
@@ -113,7 +160,7 @@ def test_there_is_no_secret_in_the_files_and_every_setting_exists():
     assert [manifest["kind"] for manifest in ALL if manifest["kind"] == "Secret"] == []
     example = (EXAMPLE / "secrets.env.example").read_text()
     assert re.findall(r"^[a-z-]+=(.+)$", example, re.MULTILINE) == []
-    named = {key.removesuffix("_FILE") for key in one("ConfigMap", "paycore")["data"]}
+    named = {key.removesuffix("_FILE") for key in settings(BASE, EXAMPLE)}
     named |= {entry["name"] for name in WORKLOADS for container in pod(name)["containers"] for entry in container.get("env", [])}
     assert named <= {f"PAYCORE_{name.upper()}" for name in Settings.model_fields}
 

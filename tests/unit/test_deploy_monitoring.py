@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,7 +38,8 @@ named = pytest.mark.parametrize("query", [pytest.param(query, id=name) for name,
 def exported() -> dict[str, set[str]]:
     """Every series that /metrics can have, by name, with its labels."""
     found = dict(PROMETHEUS_OWN)
-    for collector in {*REGISTRY._collector_to_names, metrics._Outbox(metrics.outbox_families(0, 0.0, 0))}:
+    of_database = metrics._FromDatabase([*metrics.outbox_families(0, 0.0, 0), *metrics.ledger_families(0, 0.0)])
+    for collector in {*REGISTRY._collector_to_names, of_database}:
         labels = set(getattr(collector, "_labelnames", ()))
         for family in collector.collect():
             suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}.get(family.type, [""])
@@ -132,6 +135,25 @@ def test_the_runbook_names_no_alert_that_does_not_exist_and_has_the_same_three_p
         if title != "Key rotation":
             for part in ("**How it shows.**", "**What to check.**", "**What to do.**"):
                 assert part in entry, (title, part)
+
+
+RULE_TESTS = ROOT / "deploy/prometheus/alerts.test.yaml"
+PROMTOOL = shutil.which("promtool")
+
+
+def test_the_rules_tests_are_of_alerts_that_exist_and_see_each_of_them_fire_and_not_fire():
+    cases = [case for group in yaml.safe_load(RULE_TESTS.read_text())["tests"] for case in group["alert_rule_test"]]
+    fire = {case["alertname"] for case in cases if case["exp_alerts"]}
+    assert fire <= {rule["alert"] for rule in RULES}
+    assert fire == {case["alertname"] for case in cases if not case["exp_alerts"]}
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="needs promtool, which comes with Prometheus; the pipeline has it")
+def test_the_alerts_fire_when_they_are_to_and_only_then():
+    assert PROMTOOL is not None
+    command = [PROMTOOL, "test", "rules", str(RULE_TESTS)]
+    told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    assert told.returncode == 0, told.stdout + told.stderr
 
 
 def test_panels_have_their_own_place_and_number():

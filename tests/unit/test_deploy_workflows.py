@@ -27,7 +27,13 @@ def load(file: Path) -> dict[Any, Any]:
 
 
 def jobs() -> list[Any]:
-    return [pytest.param(job, id=f"{file.stem}-{name}") for file in WORKFLOWS for name, job in load(file)["jobs"].items()]
+    """Those with steps of their own; another runs a whole workflow."""
+    return [
+        pytest.param(job, id=f"{file.stem}-{name}")
+        for file in WORKFLOWS
+        for name, job in load(file)["jobs"].items()
+        if "uses" not in job
+    ]
 
 
 @pytest.mark.parametrize(
@@ -93,3 +99,24 @@ def test_every_python_runs_what_ci_runs_and_every_database_and_redis_is_tried():
     read = (ROOT / "tests/servers.py").read_text()
     for name in told["servers"]["env"]:
         assert f'"{name}"' in read
+
+
+def test_a_release_waits_for_all_that_main_runs_and_for_an_image_that_was_scanned():
+    told = load(ROOT / ".github/workflows/release.yaml")["jobs"]
+    called = {name for name, job in told.items() if job.get("uses") == "$/.github/workflows/ci.yaml"}
+    assert called == {"ci"}
+    # What may write to anything but itself is what releases.
+    releasing = {name for name, job in told.items() if "write" in job["permissions"].values()}
+    assert releasing == {"image", "wheel"}
+    assert all({"version", "ci"} <= set(told[name]["needs"]) for name in releasing)
+    assert "image" in told["wheel"]["needs"]
+
+    *before, push = [step["with"] for step in told["image"]["steps"] if re.match("(docker/build|anchore/)", step["uses"])]
+    assert push["push"] is True
+    assert not any(step.get("push") for step in before)
+    builds = [step for step in before if "tags" in step]
+    assert ",".join(step["platforms"] for step in builds) == push["platforms"]
+    assert [(step["tags"], step["build-args"]) for step in builds] == [
+        (step["image"], push["build-args"]) for step in before if "image" in step
+    ]
+    assert all(step["fail-build"] for step in before if "image" in step)
