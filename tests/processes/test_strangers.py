@@ -141,6 +141,13 @@ async def test_who_sends_on_while_the_answer_is_there_already_still_gets_it(sett
         assert told.startswith(b"HTTP/1.1 404")
 
 
+async def test_a_client_that_keeps_its_connection_is_not_confused_by_early_answers(settings: Settings) -> None:
+    async with service(settings) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        for size in (0, 100, 10_000, 1_000_000) * 25:
+            assert (await http.post("/nowhere", content=b"x" * size)).status_code == 404
+            assert (await http.get("/healthz")).status_code == 200
+
+
 async def test_an_answer_before_the_end_of_its_request_is_the_last(settings: Settings) -> None:
     async with service(settings) as port:
         early = b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n12"
