@@ -3,25 +3,71 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 
-HEAD_SECONDS = 10.0
-"""For a request's line and headers to arrive, from the connection's opening or the request's first byte."""
-HEAD_BYTES = 65_536
-"""What its line and headers may measure."""
 BODY_ARRIVED = "body_arrived"
 """In a request's state: all of it is here, so that nobody need wait for it."""
 _LAST_WORDS_SECONDS = 3.0
-"""For what is unsent, once a WebSocket is given up."""
+"""For a client to take what was said last, once it is given up."""
+_FRAGMENTS = 1000
+"""Parts of a WebSocket message that are kept apart. Each costs as much as some dozens of bytes, were it empty."""
 
 
-class GuardedProtocol(HttpToolsProtocol):
-    """Closes connections whose request takes too long to begin, or whose headers are too large."""
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """What a connection may take; see the settings of these names."""
+
+    head_seconds: float
+    head_bytes: int
+    send_seconds: float
+
+
+class _Impatient(asyncio.Protocol):
+    """Ends a connection whose client does not take what it is sent, or what is left of it at the end."""
+
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+    _unsent_timer: asyncio.TimerHandle | None = None
+    _end_timer: asyncio.TimerHandle | None = None
+
+    def __init__(self, *arguments: Any, limits: ConnectionLimits, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._limits = limits
+
+    def pause_writing(self) -> None:
+        """Too much is unsent."""
+        super().pause_writing()
+        self._unsent_timer = self.loop.call_later(self._limits.send_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Most of it has been taken."""
+        _call_off(self._unsent_timer)
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection has ended."""
+        _call_off(self._unsent_timer)
+        _call_off(self._end_timer)
+        super().connection_lost(exc)
+
+    def _end_within(self, seconds: float) -> None:
+        """A transport that is closed sends what is left first, which may take for ever: so much time it has."""
+        if self._end_timer is None:
+            self._end_timer = self.loop.call_later(seconds, self.transport.abort)
+
+
+class GuardedProtocol(_Impatient, HttpToolsProtocol):
+    """Closes connections whose request takes too long to begin, or whose headers are too large, or that are not wanted."""
 
     _head_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
+    _is_done = False
+    """Nothing that still comes is a request."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A connection: it must ask something."""
@@ -35,12 +81,19 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Some of a request."""
+        if self._is_done:
+            return
+        awaited = self._head_timer
         super().data_received(data)
         if self._head_timer is not None:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
+            # A head that began in these bytes may have come after whole requests: it counts from the next ones on.
+            self._head_bytes += len(data) if self._head_timer is awaited else 0
+            if self._head_bytes > self._limits.head_bytes and not self.transport.is_closing():
                 self._end_head()
                 self.send_400_response("The request's headers are too large.")
+        elif self._awaits_nothing():
+            # An empty line, say, begins no request, but has called off the wait for one.
+            self._begin_head()
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
@@ -58,25 +111,113 @@ class GuardedProtocol(HttpToolsProtocol):
         self.scope["state"][BODY_ARRIVED] = True
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """An answer is written. One that came before the end of its request's body is the connection's last."""
+        is_early = not self.pipeline and self.cycle.more_body
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._end_within(self._limits.send_seconds)
+        elif is_early:
+            self._say_goodbye()
+
+    def handle_websocket_upgrade(self) -> None:
+        """From here on the connection is another protocol's; not where earlier answers are still waiting to be taken."""
+        self._is_done = True
+        if self.flow.write_paused:
+            self.transport.abort()
+            return
+        super().handle_websocket_upgrade()
+        if self.transport.is_closing():
+            self._end_within(self._limits.send_seconds)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """No other request came."""
+        super().timeout_keep_alive_handler()
+        self._end_within(self._limits.send_seconds)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no request, and close."""
+        super().send_400_response(msg)
+        self._end_within(self._limits.send_seconds)
+
+    def _should_upgrade(self) -> bool:
+        """Uvicorn counts requests alone. A socket too many becomes a request, and is answered like one too many of those."""
+        return super()._should_upgrade() and not self._is_one_too_many()
+
+    def _is_one_too_many(self) -> bool:
+        limit = self.limit_concurrency
+        return limit is not None and (len(self.connections) >= limit or len(self.tasks) >= limit)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nothing: what a stranger would rather speak is no news, and the answer is in the log where there is one."""
+
+    def _awaits_nothing(self) -> bool:
+        if self._is_done or self.transport.is_closing():
+            return False
+        # There is one: the wait for a connection's first request ends with its headers.
+        return self.cycle.response_complete and not self.pipeline
+
+    def _say_goodbye(self) -> None:
+        """Half close, and let what comes go by for a while: closed on unread bytes, a connection loses its answer too."""
+        self._is_done = True
+        self._unset_keepalive_if_required()
+        self.transport.write_eof()
+        self._head_timer = self.loop.call_later(_LAST_WORDS_SECONDS, self._give_up)
+
     def _begin_head(self) -> None:
         self._head_bytes = 0
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
+        self._head_timer = self.loop.call_later(self._limits.head_seconds, self._give_up)
 
     def _end_head(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        _call_off(self._head_timer)
+        self._head_timer = None
 
     def _give_up(self) -> None:
         self._head_timer = None
         if not self.transport.is_closing():
             self.transport.close()
+            self._end_within(self._limits.send_seconds)
 
 
-class GuardedWebSocket(WebSocketsSansIOProtocol):
-    """Lets go of a client that answers no ping, even where it takes no bytes any more."""
+class GuardedWebSocket(_Impatient, WebSocketsSansIOProtocol):
+    """Lets go of a client that answers no ping, even where it takes no bytes any more, and keeps nothing for its own pings."""
+
+    _pong = b""
+    """Owed to the client as soon as it takes anything."""
+
+    def handle_ping(self) -> None:
+        """Answer, once there is room: of several pings only the last needs an answer (RFC 6455, section 5.5.3)."""
+        pongs = self.conn.data_to_send()
+        if self.writable.is_set():
+            self.transport.write(b"".join(pongs))
+        elif pongs:
+            self._pong = pongs[-1]
+
+    def resume_writing(self) -> None:
+        """Most of what was unsent has been taken."""
+        super().resume_writing()
+        pong, self._pong = self._pong, b""
+        if pong and not self.transport.is_closing():
+            self.transport.write(pong)
+
+    def handle_cont(self, event: Frame) -> None:
+        """One more part of a message."""
+        super().handle_cont(event)
+        if len(self.frames) >= _FRAGMENTS:
+            self.frames = [b"".join(self.frames)]
 
     def keepalive_timeout(self) -> None:
         """No pong came. Closing waits until all is sent, which may be never: so not for long."""
         super().keepalive_timeout()
-        self.loop.call_later(_LAST_WORDS_SECONDS, self.transport.abort)
+        self._end_within(_LAST_WORDS_SECONDS)
+
+    def on_task_complete(self, task: asyncio.Task[None]) -> None:
+        """Nobody here serves the socket any more. Its client has the time that uvicorn gives it to close on its own side."""
+        super().on_task_complete(task)
+        if not self.disconnected:
+            self._end_within(self.close_timeout + _LAST_WORDS_SECONDS)
+
+
+def _call_off(timer: asyncio.TimerHandle | None) -> None:
+    if timer is not None:
+        timer.cancel()

@@ -35,6 +35,9 @@ _MIN_RSA_BITS = 2048
 _FETCH_SECONDS = 3.0
 """All of a fetch: below the request timeout, since a token with a new key waits for it."""
 
+_WATCH_SECONDS = 2.0
+"""How often what is open is asked whether its keys still are believed: all of it in one go."""
+
 
 class JwksError(Exception):
     """What was read holds no usable keys. Its text quotes nothing of it."""
@@ -66,16 +69,20 @@ class SigningKeys:
         self._tried_at: float | None = None
         self._reading: asyncio.Task[None] | None = None
         self._refresher: asyncio.Task[None] | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._watched: dict[asyncio.Future[None], SigningKey] = {}
+        """By what waits for its end: a key that is in use."""
         self._failing = False
 
     async def start(self) -> None:
         """Read the keys, and go on reading them. Where they cannot be read, no token is believed until they can."""
         await self._read_once()
         self._refresher = asyncio.create_task(self._refresh(), name="jwks")
+        self._watcher = asyncio.create_task(self._watch(), name="jwks-watch")
 
     async def stop(self) -> None:
         """Stop reading."""
-        tasks = [task for task in (self._refresher, self._reading) if task is not None]
+        tasks = [task for task in (self._refresher, self._watcher, self._reading) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -95,6 +102,15 @@ class SigningKeys:
         known = self._keys.get(key.kid)
         return known is not None and known.thumbprint == key.thumbprint and self.are_fresh
 
+    async def distrusted(self, key: SigningKey) -> None:
+        """Wait until this key is not trusted any more."""
+        end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._watched[end] = key
+        try:
+            await end
+        finally:
+            del self._watched[end]
+
     @property
     def are_fresh(self) -> bool:
         """Whether the keys were read recently enough to be believed."""
@@ -113,6 +129,13 @@ class SigningKeys:
                 backoff = Backoff(1.0, self._refresh_seconds)
                 await asyncio.sleep(self._refresh_seconds)
             await self._read_once()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            for end, key in self._watched.items():
+                if not end.done() and not self.trusts(key):
+                    end.set_result(None)
 
     async def _read_once(self) -> None:
         """Read the keys; whoever asks meanwhile waits for the same reading. Never raises: what was known stays known."""

@@ -13,42 +13,47 @@ import os
 import socket
 import sys
 import tempfile
+from asyncio import Protocol
+from functools import partial
 from ipaddress import ip_address
+from typing import cast
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from app.errors import ConfigurationError
-from app.http_protocol import GuardedProtocol, GuardedWebSocket
+from app.http_protocol import ConnectionLimits, GuardedProtocol, GuardedWebSocket
 from app.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_WS_MAX_BYTES = 1_048_576
 _GRACEFUL_SECONDS = 15
 
 
 def serve(settings: Settings, host: str, port: int, workers: int) -> None:
     """Serve until told to stop. Raises ConfigurationError where the address is taken."""
+    limits = ConnectionLimits(settings.head_timeout_seconds, settings.max_head_bytes, settings.send_timeout_seconds)
     config = uvicorn.Config(
         "app.main:create_process_app",
         factory=True,
         host=host,
         port=port,
         workers=workers,
-        ws=GuardedWebSocket,
+        # Uvicorn calls them and never asks whether they are classes. They go to the workers as they are.
+        ws=cast("type[Protocol]", partial(GuardedWebSocket, limits=limits)),
         ws_ping_interval=settings.websocket_ping_seconds,
         ws_ping_timeout=settings.websocket_ping_seconds,
-        ws_max_size=_WS_MAX_BYTES,
+        ws_max_size=settings.max_websocket_message_bytes,
         # Messages are small: compressing them would cost each socket memory, and let a small one unpack into a large one.
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=_GRACEFUL_SECONDS,
         access_log=False,
         server_header=False,
-        http=GuardedProtocol,
+        http=cast("type[Protocol]", partial(GuardedProtocol, limits=limits)),
         # What one request binds for its log lines is not the next one's on the same connection.
         reset_contextvars=True,
-        limit_concurrency=settings.max_connections,
+        # It counts the connection that asks, too.
+        limit_concurrency=settings.max_connections + 1,
         # A header that anyone can send is believed of nobody but the proxies that are named.
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,

@@ -120,8 +120,23 @@ class Settings(BaseSettings):
         "sets other limits for a user.",
     )
 
+    head_timeout_seconds: float = Field(
+        10.0,
+        gt=0,
+        description="For an HTTP request's line and headers to arrive, from the connection's opening or the request's first "
+        "byte. Past it the connection is closed.",
+    )
+    max_head_bytes: int = Field(
+        65_536, ge=1024, description="Largest line and headers of an HTTP request; more of them is answered with 400."
+    )
     max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest HTTP request body.")
     body_timeout_seconds: float = Field(10.0, gt=0, description="An HTTP request body that takes longer is refused with 408.")
+    send_timeout_seconds: float = Field(
+        60.0,
+        gt=0,
+        description="For a client to take what it is sent: an answer, an event, a WebSocket's messages. Past it the connection "
+        "is cut.",
+    )
     max_connections: int = Field(
         10_000, ge=1, description="HTTP connections and WebSockets of each API process; one more is answered with 503."
     )
@@ -192,12 +207,23 @@ class Settings(BaseSettings):
     requests_per_address_per_second: int | None = Field(
         None,
         ge=0,
-        description="Requests from one address (IPv6: one /64), over 10 seconds. 0: no limit. Unset: 1000 in production, no "
-        "limit elsewhere. Behind a proxy this needs PAYCORE_TRUSTED_PROXIES: else all clients have the proxy's address.",
+        description="Requests, and operations on WebSockets without a token, from one address (IPv6: one /64), over 10 seconds. "
+        "0: no limit. Unset: 1000 in production, no limit elsewhere. Behind a proxy this needs PAYCORE_TRUSTED_PROXIES: else all "
+        "clients have the proxy's address.",
     )
 
     connection_init_timeout_seconds: float = Field(
         5.0, gt=0, description="A WebSocket that has not sent `connection_init` by then is closed with 4408."
+    )
+    anonymous_socket_seconds: float = Field(60.0, gt=0, description="A WebSocket without a token is closed with 4401 after this.")
+    max_anonymous_message_bytes: int = Field(
+        16_384,
+        ge=1024,
+        description="Largest message on a WebSocket whose token is not yet accepted, `connection_init` included; a larger one "
+        "closes it with 1009.",
+    )
+    max_websocket_message_bytes: int = Field(
+        1_048_576, ge=1024, description="Largest message on a WebSocket; a larger one closes it with 1009."
     )
     websocket_ping_seconds: float = Field(
         20.0, gt=0, description="How often a WebSocket is pinged; one that does not answer for as long again is let go."

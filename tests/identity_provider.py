@@ -14,6 +14,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
+from app.settings import Settings
+
 ISSUER, AUDIENCE = "https://id.example.com/", "paycore"
 
 
@@ -54,6 +56,12 @@ def ed_key(kid: str) -> KeyPair:
 def jwks(*keys: KeyPair | dict[str, Any]) -> bytes:
     """A JWKS of these keys."""
     return json.dumps({"keys": [key.published() if isinstance(key, KeyPair) else key for key in keys]}).encode()
+
+
+def with_jwks(settings: Settings, **changes: Any) -> Settings:
+    """These settings with an identity provider in place of the secret."""
+    given = {"jwt_issuer": ISSUER, "jwt_audience": AUDIENCE, "jwks_unknown_key_seconds": 0, **changes}
+    return Settings(**{**settings.model_dump(exclude={"jwt_secret"}, exclude_unset=True), **given})
 
 
 @dataclass

@@ -14,7 +14,7 @@ from strawberry.dataloader import DataLoader
 from app import policy
 from app.auth import Viewer
 from app.clock import monotonic
-from app.errors import RateLimited, RequestError, Unauthenticated
+from app.errors import RequestError, Unauthenticated
 from app.records import Entry, Transaction, User, Wallet
 from app.services import reading
 from app.services.container import Services
@@ -138,14 +138,8 @@ class Context:
         return self._loaders
 
     def for_operation(self) -> Context:
-        """A context of its own for one operation; those of a long-lived connection are counted against the user's rate."""
-        viewer, refusal = self.maybe_viewer, self.refusal
-        if viewer is not None and not self.is_http:
-            try:
-                self.services.rates.check_user(viewer.user_id)
-            except RateLimited as error:
-                viewer, refusal = None, error
-        return Context(self.services, viewer, refusal=refusal, request_id=self.request_id, is_http=self.is_http)
+        """A context of its own for one operation."""
+        return Context(self.services, self.maybe_viewer, refusal=self.refusal, request_id=self.request_id, is_http=self.is_http)
 
     def forget(self) -> None:
         """Look at the world anew: a subscription's next event, or the next mutation of a document."""

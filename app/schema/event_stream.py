@@ -6,12 +6,10 @@ Strawberry frames them; here is what ends a stream besides its operation and its
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any
 
 from starlette.types import Message, Send
-
-SEND_SECONDS = 60.0
-"""For a client to take what it is sent. There are no pings here that would tell of one that does not read."""
 
 
 class EventStreams:
@@ -24,37 +22,43 @@ class EventStreams:
         """End all streams without a `complete`: their clients connect again, and go on from their cursors."""
         self._stopping.set()
 
-    async def bounded(self, chunks: AsyncGenerator[str, None], seconds: float | None, farewell: str) -> AsyncGenerator[str, None]:
-        """What `chunks` brings, at most for so many seconds, which end with the farewell; None: for as long as it lasts."""
-        end = None if seconds is None else asyncio.get_running_loop().time() + seconds
+    async def bounded(
+        self, chunks: AsyncGenerator[str, None], farewell: Callable[[], Awaitable[str]] | None
+    ) -> AsyncGenerator[str, None]:
+        """What `chunks` brings, until `farewell` returns, which is then the last of it; None: for as long as it lasts."""
         stopping = asyncio.ensure_future(self._stopping.wait())
+        ending = None if farewell is None else asyncio.ensure_future(farewell())
+        ends: set[asyncio.Future[Any]] = {stopping} if ending is None else {stopping, ending}
         following: asyncio.Future[str | None] | None = None
         try:
             while True:
                 following = asyncio.ensure_future(anext(chunks, None))
-                left = None if end is None else max(0, end - asyncio.get_running_loop().time())
-                await asyncio.wait({following, stopping}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({following, *ends}, return_when=asyncio.FIRST_COMPLETED)
                 if not following.done():
-                    if not stopping.done():
-                        yield farewell
+                    if ending is not None and not stopping.done():
+                        yield ending.result()
                     return
                 chunk = following.result()
                 if chunk is None:
                     return
                 yield chunk
         finally:
-            stopping.cancel()
+            for end in ends:
+                end.cancel()
             if following is not None and not following.done():
                 following.cancel()
                 await asyncio.wait({following})
             await chunks.aclose()
 
 
-def impatient(send: Send) -> Send:
-    """Send as before, but not for ever. Raises TimeoutError where the client takes nothing for a minute."""
+def impatient(send: Send, seconds: float) -> Send:
+    """Send as before, but not for ever: there are no pings that would tell of a client that does not read.
+
+    Raises TimeoutError where it takes nothing for so long.
+    """
 
     async def send_in_time(message: Message) -> None:
-        async with asyncio.timeout(SEND_SECONDS):
+        async with asyncio.timeout(seconds):
             await send(message)
 
     return send_in_time

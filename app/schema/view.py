@@ -28,11 +28,11 @@ from app import metrics
 from app.auth import Viewer, bearer_token
 from app.clock import monotonic
 from app.db.failures import is_unavailable
-from app.errors import BadUserInput, RequestError, TokenExpired, Unauthenticated, Unavailable
+from app.errors import BadUserInput, RequestError, Unauthenticated, Unavailable
 from app.schema import media
 from app.schema.build import PaycoreSchema, build_schema
 from app.schema.context import Context
-from app.schema.event_stream import SEND_SECONDS, EventStreams, impatient
+from app.schema.event_stream import EventStreams, impatient
 from app.schema.websocket import Adapter, NotNow, TransportHandler, count_close
 from app.services.container import Services
 
@@ -88,12 +88,13 @@ class PaycoreView(GraphQL[Context, None]):
 
     async def _send_stream(self, response: StreamingResponse, scope: Scope, receive: Receive, send: Send) -> None:
         assert isinstance(response.body_iterator, AsyncGenerator)
+        seconds = self._services.settings.send_timeout_seconds
         # Whatever ends the sending must end what is sent, too: a watch would go on for nobody.
         async with aclosing(response.body_iterator):
             try:
-                await response(scope, receive, impatient(send))
+                await response(scope, receive, impatient(send, seconds))
             except TimeoutError:
-                logger.warning("an event stream ended: its client took nothing for %.0f s", SEND_SECONDS)
+                logger.warning("an event stream ended: its client took nothing for %.0f s", seconds)
 
     async def _respond(self, request: Request, takes: tuple[str, ...]) -> Response:
         """One operation and its answer, or the stream of its answers. Raises HTTPException for a request that is none."""
@@ -140,9 +141,13 @@ class PaycoreView(GraphQL[Context, None]):
         transport = SSETransport()
         chunks = self._stream_result(request, cast("SubscriptionExecutionResult", results), transport)()
         viewer = context.maybe_viewer
-        seconds = None if viewer is None else (viewer.expires_at - self._services.clock()).total_seconds()
-        farewell = transport.encode_next(cast("GraphQLHTTPResponse", media.errors(TokenExpired())), self.encode_json)
-        bounded = self.event_streams.bounded(chunks, seconds, farewell + transport.encode_complete())
+
+        async def farewell() -> str:
+            assert viewer is not None
+            refusal = media.errors(await self._services.identities.end_of(viewer))
+            return transport.encode_next(cast("GraphQLHTTPResponse", refusal), self.encode_json) + transport.encode_complete()
+
+        bounded = self.event_streams.bounded(chunks, None if viewer is None else farewell)
         return StreamingResponse(bounded, headers=transport.headers)
 
     async def get_context(
@@ -164,6 +169,8 @@ class PaycoreView(GraphQL[Context, None]):
         """Verify the token of `connection_init`. None at all is accepted: fields then answer UNAUTHENTICATED."""
         params = context.connection_params or {}
         header = params.get("Authorization", params.get("authorization"))
+        # They may be large, and the context lives as long as the socket.
+        context.connection_params = None
         if header is not None and not isinstance(header, str):
             raise ConnectionRejectionError
         viewer, refusal = await self._authenticate(header)

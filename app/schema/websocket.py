@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
 from datetime import timedelta
+from json import JSONDecodeError
 from typing import Any
 
 from graphql import GraphQLError
+from starlette.websockets import WebSocketDisconnect, WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter
+from strawberry.http.exceptions import NonJsonMessageReceived, NonTextMessageReceived
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import ConnectionInitMessage, Message, SubscribeMessage
 from strawberry.types.graphql import OperationType
@@ -20,7 +25,10 @@ from app.schema.context import Context
 
 TOKEN_ENDED = 4403
 """Forbidden. After it graphql-ws connects again, with a token that it asks for anew; after 4401 it would give up."""
+NO_TOKEN = 4401
+"""Unauthorized. To connect again without a token would lead nowhere else."""
 TRY_AGAIN_LATER = 1013
+TOO_BIG = 1009
 
 _CODES = frozenset((1000, 1001, 1005, 1006, 1009, 1011, 1012, 1013, 4400, 4401, 4403, 4406, 4408, 4409, 4429))
 _MAX_ID_LENGTH = 255
@@ -42,6 +50,32 @@ def count_close(code: int) -> None:
 class Adapter(ASGIWebSocketAdapter):
     """The socket's end on this side."""
 
+    longest: int | None = None
+    """Bytes that a message may have, as long as less is allowed than by the server."""
+
+    async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:  # noqa: ARG002 - Strawberry's
+        """The messages, one by one. One that is too long is not parsed: what is made of it takes thirty times its bytes."""
+        with contextlib.suppress(WebSocketDisconnect):
+            while self.ws.application_state is not WebSocketState.DISCONNECTED:
+                text = await self._text()
+                if self.longest is not None and _is_longer(text, self.longest):
+                    await self.close(TOO_BIG, f"Without a token a message has {self.longest} bytes at most")
+                    return
+                try:
+                    message = self.view.decode_json(text)
+                except JSONDecodeError:
+                    raise NonJsonMessageReceived from None
+                # Nothing of one is kept here while the next is awaited.
+                del text
+                yield message
+                del message
+
+    async def _text(self) -> str:
+        try:
+            return await self.ws.receive_text()
+        except KeyError:
+            raise NonTextMessageReceived from None
+
     async def close(self, code: int, reason: str) -> None:
         """Close with a reason that fits: Strawberry quotes what the client sent, which may be long."""
         count_close(code)
@@ -55,6 +89,7 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
 
     async def handle(self) -> None:
         """Serve the socket until either side ends it."""
+        self._adapter.longest = self.context.services.settings.max_anonymous_message_bytes
         with metrics.WEBSOCKETS.track_inprogress():
             try:
                 await super().handle()
@@ -74,12 +109,19 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
             await super().handle_message(message)
 
     async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
-        """Acknowledge, and from then on mind the token's end."""
+        """Acknowledge, and from then on mind the token's end; without a token it is near."""
         try:
             await super().handle_connection_init(message)
         except NotNow:
             await self.websocket.close(TRY_AGAIN_LATER, "Try again later")
-        if self.connection_acknowledged and self._ending is None and self.context.maybe_viewer is not None:
+        # The socket's loop keeps the message until the next one comes, which may be never.
+        message.pop("payload", None)
+        if not self.connection_acknowledged or self._ending is not None:
+            return
+        if self.context.maybe_viewer is None:
+            self._ending = asyncio.create_task(self._end_without_a_token())
+        else:
+            self._adapter.longest = None
             self._ending = asyncio.create_task(self._end_with_the_token())
 
     async def run_operation(self, operation: Operation[Context, None]) -> None:
@@ -103,9 +145,23 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
                 return
         await super().handle_subscribe(message)
 
+    @property
+    def _adapter(self) -> Adapter:
+        assert isinstance(self.websocket, Adapter)
+        return self.websocket
+
+    def _count(self) -> None:
+        """Count one operation against its user's rate, or its address's where there is none. Raises RateLimited."""
+        rates, viewer, client = self.context.services.rates, self.context.maybe_viewer, self._adapter.ws.client
+        if viewer is not None:
+            rates.check_user(viewer.user_id)
+        elif client is not None:
+            rates.check_address(client.host)
+
     def _admit(self, message: SubscribeMessage) -> None:
         """Put the text where the message may have its hash. Raises RequestError for an operation that may not start."""
         assert isinstance(self.schema, PaycoreSchema)
+        self._count()
         limit = self.max_subscriptions_per_connection
         if limit is not None and len(self.operations) >= limit:
             raise RateLimited(1, f"This socket runs {limit} operations already: complete one first.")
@@ -117,20 +173,30 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
         """Never: what is wrong with one operation is answered by its own `error` and leaves its siblings alone."""
         return None
 
+    async def _end_without_a_token(self) -> None:
+        """Close after a while: whoever has a token brings it with `connection_init`."""
+        seconds = self.context.services.settings.anonymous_socket_seconds
+        await asyncio.sleep(seconds)
+        await self.websocket.close(NO_TOKEN, f"Unauthorized: without a token a socket ends after {seconds:g} s")
+
     async def _end_with_the_token(self) -> None:
         """Close when the token ends: subscriptions at once, so that they can resume; the rest has its answer first."""
         viewer = self.context.maybe_viewer
         assert viewer is not None
         assert isinstance(self.schema, PaycoreSchema)
         services = self.context.services
-        await asyncio.sleep((viewer.expires_at - services.clock() - _BEFORE_EXPIRY).total_seconds())
+        end = await services.identities.end_of(viewer, ahead=_BEFORE_EXPIRY)
         for operation in list(self.operations.values()):
             if self.schema.operation_type(operation.query, operation.operation_name) is OperationType.SUBSCRIPTION:
                 await self.cleanup_operation(operation.id)
         answering = [operation.task for operation in self.operations.values() if operation.task]
         if answering:
             await asyncio.wait(answering, timeout=services.settings.request_timeout_seconds)
-        await self.websocket.close(TOKEN_ENDED, "Forbidden: the bearer token has expired")
+        await self.websocket.close(TOKEN_ENDED, f"Forbidden: {end}")
+
+
+def _is_longer(text: str, limit: int) -> bool:
+    return len(text) > limit or len(text.encode()) > limit
 
 
 def _problem(message: Any) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
 
@@ -21,6 +23,7 @@ T = TypeVar("T")
 
 _CACHE_LIMIT = 50_000
 """Users, and tokens, that one process remembers."""
+_KEY_GONE = "The key of the bearer token is no longer in use."
 
 
 class Identities:
@@ -68,7 +71,20 @@ class Identities:
         if viewer.expires_at <= self._clock():
             raise TokenExpired
         if viewer.key is not None and (self._keys is None or not self._keys.trusts(viewer.key)):
-            raise Unauthenticated("The key of the bearer token is no longer in use.")
+            raise Unauthenticated(_KEY_GONE)
+
+    async def end_of(self, viewer: Viewer, *, ahead: timedelta = timedelta()) -> Unauthenticated:
+        """Wait for the end of a viewer's token, by its time (or so much ahead of it) or by its key's, and tell which it was."""
+        seconds = (viewer.expires_at - self._clock() - ahead).total_seconds()
+        if viewer.key is None or self._keys is None:
+            await asyncio.sleep(seconds)
+            return TokenExpired()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._keys.distrusted(viewer.key)
+        except TimeoutError:
+            return TokenExpired()
+        return Unauthenticated(_KEY_GONE)
 
     async def viewer_for(self, claims: Claims) -> Viewer:
         """The viewer that verified claims stand for."""

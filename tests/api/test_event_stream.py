@@ -15,7 +15,6 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.auth import mint_token
-from app.schema import event_stream
 from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.api.test_subscriptions import WATCH
@@ -172,8 +171,14 @@ async def test_a_client_that_takes_either_gets_a_stream_for_a_subscription_alone
     assert refused.status_code == 406
 
 
-async def test_a_client_that_takes_nothing_is_let_go(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_stream, "SEND_SECONDS", 1.0)
+@pytest.fixture
+async def hasty(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
+    async with serving(settings.model_copy(update={"send_timeout_seconds": 1.0}), engine) as running:
+        yield running
+
+
+async def test_a_client_that_takes_nothing_is_let_go(hasty: Api) -> None:
+    api = hasty
     a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
     fields = " ".join(f"w{number}: wallet {{ name id updatesCursor }}" for number in range(60))
     watch = f"subscription($w: ID!) {{ walletUpdated(walletId: $w) {{ cursor {fields} }} }}"

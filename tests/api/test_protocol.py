@@ -211,6 +211,40 @@ async def test_a_socket_that_says_nothing_is_closed(settings: Settings, engine: 
         assert await socket.close_code() == 4408
 
 
+async def test_a_socket_without_a_token_is_closed_after_a_while(settings: Settings, engine: AsyncEngine) -> None:
+    hasty = settings.model_copy(update={"anonymous_socket_seconds": 0.5})
+    async with serving(hasty, engine) as api, api.socket("alice") as known, api.socket() as socket:
+        await socket.subscribe("1", "{ __typename }")
+        assert await socket.data("1")
+        assert await socket.close_code() == 4401
+        assert "without a token" in str(socket.connection.close_reason)
+        await known.subscribe("1", "{ __typename }")
+        assert await known.data("1")
+
+
+async def test_until_a_token_is_accepted_messages_are_small(api: Api) -> None:
+    limit = api.settings.max_anonymous_message_bytes
+    fits = json.dumps({"type": "connection_init", "payload": {"x": ""}})
+
+    def init(padding: str) -> str:
+        return json.dumps({"type": "connection_init", "payload": {"x": padding}}, ensure_ascii=False)
+
+    for padding, is_fine in (
+        ("x" * (limit - len(fits)), True),
+        ("x" * (limit - len(fits) + 1), False),
+        ("ü" * (limit // 2), False),
+    ):
+        async with open_socket(api.url.replace("http", "ws", 1) + "/graphql", None) as socket:
+            await socket.send(init(padding))
+            if is_fine:
+                assert json.loads(await socket.connection.recv()) == {"type": "connection_ack"}
+                await socket.subscribe("1", "{ __typename }", x="x" * limit)
+            assert await socket.close_code() == 1009
+    async with api.socket("alice") as socket:
+        await socket.subscribe("1", "{ __typename }", x="x" * 2 * limit)
+        assert await socket.data("1")
+
+
 async def test_one_operation_too_many_on_a_socket_is_refused_and_harms_no_other(settings: Settings, engine: AsyncEngine) -> None:
     async with serving(settings.model_copy(update={"max_subscriptions_per_connection": 2}), engine) as api:
         a, b = await api.wallet("alice", balance="1.00"), await api.wallet("bob")

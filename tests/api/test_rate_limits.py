@@ -13,6 +13,7 @@ from app.auth import mint_token
 from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.servers import Servers
+from tests.transport_ws import Socket
 
 ASK = {"query": "{ currencies { code } }"}
 LIMIT = 30
@@ -59,15 +60,40 @@ async def test_past_the_limit_of_a_user_requests_are_refused_with_the_time_to_wa
     await limited.data("bob", ASK["query"])
 
 
-async def test_operations_on_a_websocket_count_too(limited: Api) -> None:
+async def test_operations_on_a_websocket_count_too_and_past_the_limit_no_document_is_looked_at(limited: Api) -> None:
     await early_in_a_window()
     async with limited.socket("alice") as socket:
-        for number in range(LIMIT + 1):
-            await socket.subscribe(str(number), ASK["query"])
-        answers = [await socket.message(str(number)) for number in range(LIMIT + 1)]
-    codes = [error["extensions"]["code"] for error in answers[-1]["payload"].get("errors", [])]
-    assert codes == ["RATE_LIMITED"]
-    assert "errors" not in answers[0]["payload"]
+        await limit_is_reached(socket)
+        await socket.subscribe("1", ASK["query"])
+        assert (await socket.message("1"))["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
+    async with limited.socket("bob") as socket:
+        await socket.subscribe("1", ASK["query"])
+        assert await socket.data("1")
+
+
+async def test_operations_of_a_websocket_without_a_token_count_for_its_address(settings: Settings, engine: AsyncEngine) -> None:
+    chosen = settings.model_copy(update={"requests_per_address_per_second": LIMIT // 10})
+    async with serving(chosen, engine, relay=False) as api:
+        await early_in_a_window()
+        async with api.socket("alice") as known, api.socket() as socket:
+            await limit_is_reached(socket, already=2)
+            assert (await api.http.post("/graphql", json=ASK)).status_code == 429
+            # Whoever has a token is counted as a user, wherever they are.
+            await known.subscribe("1", ASK["query"])
+            assert await known.data("1")
+
+
+async def limit_is_reached(socket: Socket, already: int = 0) -> None:
+    """Ask what is no GraphQL until that is not even looked at."""
+    refusals = []
+    for number in range(LIMIT - already + 1):
+        await socket.subscribe(f"x{number}", "{ nope")
+        message = await socket.message(f"x{number}")
+        assert message["type"] == "error"
+        refusals.append(message["payload"][0]["extensions"])
+    codes = [refusal["code"] for refusal in refusals]
+    assert codes == ["GRAPHQL_VALIDATION_FAILED"] * (LIMIT - already) + ["RATE_LIMITED"]
+    assert 1 <= refusals[-1]["retryAfterSeconds"] <= 10
 
 
 async def test_past_the_limit_of_an_address_nobody_there_is_heard_with_or_without_a_token(

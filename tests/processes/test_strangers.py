@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import httpx
@@ -13,17 +15,26 @@ import pytest
 import websockets
 from websockets.asyncio.client import connect
 
-from app import http_protocol
 from app.settings import Settings
 from tests.processes.test_cli import EXECUTABLE, servers_of
 from tests.servers import free_port
-from tests.transport_ws import SUBPROTOCOL
+from tests.transport_ws import SUBPROTOCOL, open_socket
+from tests.waiting import soon
 
+METRICS = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 ORIGIN = "https://app.example.com"
 
 
 @asynccontextmanager
 async def service(settings: Settings, **more: str) -> AsyncIterator[int]:
+    """A running service, by its port."""
+    async with running(settings, **more) as (port, _):
+        yield port
+
+
+@asynccontextmanager
+async def running(settings: Settings, **more: str) -> AsyncIterator[tuple[int, psutil.Process]]:
+    """The same, with its process."""
     port = free_port()
     environment = {"PATH": "/usr/bin:/bin", **servers_of(settings), "PAYCORE_PORT": str(port), **more}
     process = psutil.Popen([EXECUTABLE, "serve"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -35,7 +46,7 @@ async def service(settings: Settings, **more: str) -> AsyncIterator[int]:
                     break
                 except httpx.HTTPError:
                     await asyncio.sleep(0.1)
-        yield port
+        yield port, process
     finally:
         process.terminate()
         process.wait(30)
@@ -58,7 +69,7 @@ async def answer(port: int, *parts: bytes, pause: float = 0.0, within: float = 2
 
 
 async def test_what_never_becomes_a_request_is_cut_off(settings: Settings) -> None:
-    async with service(settings, PAYCORE_BODY_TIMEOUT_SECONDS="1") as port:
+    async with service(settings, PAYCORE_BODY_TIMEOUT_SECONDS="1", PAYCORE_HEAD_TIMEOUT_SECONDS="5") as port:
         post = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
         silent, dawdling, flooding, slow_body = await asyncio.gather(
             answer(port),
@@ -74,7 +85,118 @@ async def test_what_never_becomes_a_request_is_cut_off(settings: Settings) -> No
             for _ in range(3):
                 assert (await http.get("/healthz")).status_code == 200
                 await asyncio.sleep(0.5)
-    assert http_protocol.HEAD_SECONDS <= 10
+
+
+def connections(process: psutil.Process) -> int:
+    """How many clients the process holds a connection with."""
+    return sum(one.status != psutil.CONN_LISTEN and bool(one.raddr) for one in process.net_connections("tcp4"))
+
+
+@pytest.fixture
+def unread() -> Iterator[Callable[[int], socket.socket]]:
+    """Opens connections of clients that do not read by themselves, with little room for what they are sent."""
+    opened: list[socket.socket] = []
+
+    def opening(port: int) -> socket.socket:
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", port))
+        client.setblocking(False)
+        opened.append(client)
+        return client
+
+    yield opening
+    for client in opened:
+        client.close()
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n", b"a"),
+        (b"PUT /graphql HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n"),
+        (b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n", b"1234"),
+        (b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", b"\r\n"),
+        (b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n", b"x"),
+    ],
+    ids=["half a body", "half a chunk", "a body that nobody reads", "an empty line", "another protocol"],
+)
+async def test_an_answer_does_not_leave_a_connection_that_waits_for_nothing(
+    settings: Settings, unread: Callable[[int], socket.socket], parts: tuple[bytes, bytes]
+) -> None:
+    async with running(settings, PAYCORE_HEAD_TIMEOUT_SECONDS="2") as (port, process):
+        client, loop = unread(port), asyncio.get_running_loop()
+        await soon(lambda: connections(process) == 1)
+        await loop.sock_sendall(client, parts[0])
+        assert (await asyncio.wait_for(loop.sock_recv(client, 65536), 10)).startswith(b"HTTP/1.1 ")
+        await loop.sock_sendall(client, parts[1])
+        # This end stays open: it is the service that lets go.
+        await soon(lambda: connections(process) == 0, 15)
+
+
+async def test_who_sends_on_while_the_answer_is_there_already_still_gets_it(settings: Settings) -> None:
+    async with service(settings) as port:
+        head = b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n\r\n"
+        told = await answer(port, head, *([b"x" * 100_000] * 5), pause=0.05)
+        assert told.startswith(b"HTTP/1.1 404")
+
+
+async def test_a_client_that_keeps_its_connection_is_not_confused_by_early_answers(settings: Settings) -> None:
+    async with service(settings) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        for size in (0, 100, 10_000, 1_000_000) * 25:
+            assert (await http.post("/nowhere", content=b"x" * size)).status_code == 404
+            assert (await http.get("/healthz")).status_code == 200
+
+
+async def test_an_answer_before_the_end_of_its_request_is_the_last(settings: Settings) -> None:
+    async with service(settings) as port:
+        early = b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n12"
+        another = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        assert (await answer(port, early, b"34" + another, pause=0.5)).count(b"HTTP/1.1 ") == 1
+        assert (await answer(port, early + b"34" + another)).count(b"HTTP/1.1 ") == 2
+
+
+async def test_who_does_not_take_an_answer_is_cut_off(settings: Settings, unread: Callable[[int], socket.socket]) -> None:
+    async with running(settings, PAYCORE_SEND_TIMEOUT_SECONDS="2") as (port, process):
+        client, loop = unread(port), asyncio.get_running_loop()
+        # The answers are more than the buffers of both kernels take.
+        sending = asyncio.create_task(loop.sock_sendall(client, METRICS * 5000))
+        await soon(lambda: connections(process) == 1)
+        await soon(lambda: connections(process) == 0, 30)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+
+async def test_who_takes_answers_slowly_gets_them_all(settings: Settings, unread: Callable[[int], socket.socket]) -> None:
+    asked = 1000
+    async with service(settings, PAYCORE_SEND_TIMEOUT_SECONDS="2") as port:
+        client, loop = unread(port), asyncio.get_running_loop()
+        sending = asyncio.create_task(loop.sock_sendall(client, METRICS * asked))
+        received = bytearray()
+        for _ in range(20_000):
+            chunk = await asyncio.wait_for(loop.sock_recv(client, 65536), 20)
+            received += chunk
+            if not chunk:
+                break
+            await asyncio.sleep(0.005)
+        assert received.count(b"HTTP/1.1 200") == asked
+        await sending
+
+
+async def test_sockets_and_requests_count_together_as_connections(settings: Settings) -> None:
+    async with service(settings, PAYCORE_MAX_CONNECTIONS="4") as port, contextlib.AsyncExitStack() as stack:
+        url = f"ws://127.0.0.1:{port}/graphql"
+        opened = [await stack.enter_async_context(open_socket(url, {})) for _ in range(4)]
+        with pytest.raises(websockets.InvalidStatus) as refusal:
+            async with open_socket(url, {}):
+                pass
+        assert refusal.value.response.status_code == 503
+        refused = await answer(port, b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert refused.startswith(b"HTTP/1.1 503")
+        await opened[0].connection.close()
+        async with open_socket(url, {}) as another:
+            await another.subscribe("1", "{ __typename }")
+            assert await another.data("1")
 
 
 async def test_only_pages_of_the_origins_that_are_named_may_call(settings: Settings) -> None:

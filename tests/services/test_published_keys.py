@@ -25,17 +25,11 @@ from app.jwks import JwksError, SigningKeys, parse_jwks
 from app.policy import Right, Role, rights_of
 from app.services.identity import Identities
 from app.settings import Settings, load_settings
-from tests.identity_provider import AUDIENCE, ISSUER, KeyPair, Provider, ec_key, ed_key, jwks, provider, rsa_key
+from tests.identity_provider import AUDIENCE, ISSUER, KeyPair, Provider, ec_key, ed_key, jwks, provider, rsa_key, with_jwks
 
 RSA, EC, ED = rsa_key("rsa"), ec_key("ec"), ed_key("ed")
 STRANGER = rsa_key("rsa")
 """Another's key under the id of ours."""
-
-
-def with_jwks(settings: Settings, **changes: Any) -> Settings:
-    """These settings with an identity provider in place of the secret."""
-    given = {"jwt_issuer": ISSUER, "jwt_audience": AUDIENCE, "jwks_unknown_key_seconds": 0, **changes}
-    return Settings(**{**settings.model_dump(exclude={"jwt_secret"}, exclude_unset=True), **given})
 
 
 @asynccontextmanager

@@ -1,0 +1,141 @@
+"""Tokens of an identity provider, over HTTP, sockets and event streams alike: believed while their key is published."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.settings import Settings
+from tests.api.conftest import Api, serving
+from tests.api.test_event_stream import Stream, events
+from tests.api.test_subscriptions import WATCH
+from tests.identity_provider import KeyPair, Provider, ec_key, jwks, provider, rsa_key, with_jwks
+from tests.transport_ws import Socket, open_socket
+from tests.waiting import soon
+
+OLD, NEW, STRANGER = rsa_key("old"), ec_key("new"), rsa_key("old")
+ASK = "{ viewer { id } }"
+REFUSED = {"UNAUTHENTICATED"}
+
+
+@pytest.fixture
+async def idp() -> AsyncIterator[Provider]:
+    async with provider(OLD) as running:
+        yield running
+
+
+@pytest.fixture
+def published(settings: Settings, idp: Provider) -> Settings:
+    """Keys are read every second, and anew for each unknown one."""
+    return with_jwks(settings, jwks_url=idp.url, jwks_refresh_seconds=1)
+
+
+@pytest.fixture
+async def api(published: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
+    async with serving(published, engine) as running:
+        yield running
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+@asynccontextmanager
+async def socket_of(api: Api, token: str | None) -> AsyncIterator[Socket]:
+    async with open_socket(api.url.replace("http", "ws", 1) + "/graphql", None if token is None else bearer(token)) as socket:
+        yield socket
+
+
+async def codes_over_http(api: Api, token: str) -> set[str]:
+    answer = (await api.http.post("/graphql", json={"query": ASK}, headers=bearer(token))).json()
+    return codes_of(answer)
+
+
+async def codes_of_stream(api: Api, token: str) -> set[str]:
+    async with events(api, None, ASK, token) as stream:
+        return codes_of((await stream.event())[1])
+
+
+async def close_code(api: Api, token: str) -> int:
+    async with socket_of(api, None) as socket:
+        await socket.send({"type": "connection_init", "payload": bearer(token)})
+        return await socket.close_code()
+
+
+def codes_of(answer: dict[str, Any]) -> set[str]:
+    return {error["extensions"]["code"] for error in answer.get("errors", [])}
+
+
+async def test_a_published_key_opens_all_three_ways_and_none_else_does(api: Api, idp: Provider) -> None:
+    async def is_believed(key: KeyPair) -> None:
+        assert await codes_over_http(api, key.sign()) == await codes_of_stream(api, key.sign()) == set()
+        async with socket_of(api, key.sign()) as socket:
+            await socket.subscribe("1", ASK)
+            assert (await socket.data("1"))["viewer"]["id"].startswith("usr_")
+
+    await is_believed(OLD)
+    for token in (STRANGER.sign(), NEW.sign(), OLD.sign(aud="another service"), OLD.sign(iss="https://evil.example.com/")):
+        assert await codes_over_http(api, token) == await codes_of_stream(api, token) == REFUSED
+        assert await close_code(api, token) == 4403
+    idp.body = jwks(OLD, NEW)
+    await is_believed(NEW)
+    await is_believed(OLD)
+
+
+@asynccontextmanager
+async def watched(api: Api, wallet: str, token: str) -> AsyncIterator[tuple[Socket, Stream]]:
+    """A socket and a stream that show a wallet, and have nothing more to tell."""
+    async with socket_of(api, token) as socket, events(api, None, WATCH, token, wallet=wallet) as stream:
+        await socket.subscribe("1", WATCH, wallet=wallet)
+        assert (await socket.data("1"))["walletUpdated"]["kind"] == "SNAPSHOT"
+        assert (await stream.update())["kind"] == "SNAPSHOT"
+        yield socket, stream
+
+
+async def test_a_key_that_is_withdrawn_ends_idle_sockets_and_streams_of_its_tokens_alone(api: Api, idp: Provider) -> None:
+    idp.body = jwks(OLD, NEW)
+    a, b = await api.wallet("alice", balance="5.00"), await api.wallet("bob")
+    token = OLD.sign(sub="bob")
+    async with (
+        watched(api, b, token) as (socket, stream),
+        socket_of(api, token) as silent,
+        watched(api, b, NEW.sign(sub="bob")) as (other_socket, other_stream),
+    ):
+        idp.body = jwks(NEW)
+        assert await socket.close_code() == await silent.close_code() == 4403
+        assert not [message for message in socket._pending if message.get("id") == "1"], "it is resumed, not ended"
+        assert "no longer in use" in str(silent.connection.close_reason)
+        name, answer = await stream.event()
+        assert (name, codes_of(answer)) == ("next", REFUSED)
+        assert await stream.event() == ("complete", None)
+        assert await stream.event() == ("end", None)
+        assert await codes_over_http(api, token) == REFUSED
+        assert await close_code(api, token) == 4403
+        await api.bank.pay(await api.bank.viewer("alice"), a, b, "1.00")
+        assert (await other_socket.data("1"))["walletUpdated"]["kind"] == "ENTRY"
+        assert (await other_stream.update())["kind"] == "ENTRY"
+    await soon(lambda: not api.services.live._watches)
+
+
+async def test_a_provider_that_is_away_too_long_ends_what_is_open_and_opens_nothing_until_it_is_back(
+    published: Settings, engine: AsyncEngine, idp: Provider
+) -> None:
+    async with serving(published.model_copy(update={"jwks_max_age_seconds": 2.0}), engine) as api:
+        token = OLD.sign()
+        async with socket_of(api, token) as socket:
+            await asyncio.sleep(2.5)
+            await socket.subscribe("1", ASK)
+            assert await socket.data("1"), "it is asked again and again"
+            idp.status = 500
+            assert await socket.close_code() == 4403
+        assert await codes_over_http(api, token) == await codes_of_stream(api, token) == {"UNAVAILABLE"}
+        assert await close_code(api, token) == 1013
+        idp.status = 200
+        async with socket_of(api, token) as socket:
+            await socket.subscribe("1", ASK)
+            assert await socket.data("1")
