@@ -49,7 +49,8 @@ async def exposition(request: Request) -> Response:
     """Prometheus' text format. Without the outbox where the database does not tell."""
     backlog = await _backlog(request.app.state.services)
     outbox = None if backlog is None else (backlog.pending, backlog.lag.total_seconds(), backlog.parked)
-    return Response(metrics.exposition(outbox), media_type=metrics.CONTENT_TYPE)
+    # Reading every worker's files takes tens of milliseconds, in which requests would wait.
+    return Response(await asyncio.to_thread(metrics.exposition, outbox), media_type=metrics.CONTENT_TYPE)
 
 
 async def _database(services: Services) -> tuple[str, str]:

@@ -6,6 +6,7 @@ that `paycore serve` names in PROMETHEUS_MULTIPROC_DIR before they start, and wh
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -53,8 +54,10 @@ RETRIES = Counter(
     "Database transactions of the ledger that failed and were tried again in some way, by SQLSTATE or kind.",
     ["sqlstate"],
 )
-POOL_IN_USE = Gauge("paycore_pool_in_use", "Database connections lent to requests.", multiprocess_mode="livesum")
-POOL_SIZE = Gauge("paycore_pool_size", "Most database connections that may be lent.", multiprocess_mode="livesum")
+POOL_IN_USE = Gauge(
+    "paycore_pool_in_use", "Database connections lent to requests, in the process that lends most.", multiprocess_mode="livemax"
+)
+POOL_SIZE = Gauge("paycore_pool_size", "Most database connections that one process may lend.", multiprocess_mode="livemax")
 
 SUBSCRIPTIONS = Gauge("paycore_subscriptions", "Subscriptions that run, by field.", ["field"], multiprocess_mode="livesum")
 WEBSOCKETS = Gauge("paycore_websockets", "WebSockets that are open.", multiprocess_mode="livesum")
@@ -63,7 +66,9 @@ LIVE_UPDATES = Counter("paycore_live_updates", "Updates of wallets handed to sub
 CATCH_UPS = Counter("paycore_live_catch_ups", "Times that a watch read the database again because something may be missing.")
 OVERFLOWS = Counter("paycore_live_overflows", "Times that a slow subscriber's buffer ran over and was dropped.")
 REDIS_CONNECTED = Gauge(
-    "paycore_redis_connected", "Processes whose connection for live updates is up.", multiprocess_mode="livesum"
+    "paycore_redis_connected",
+    "1 where the connection for live updates is up in every process, 0 where one has none.",
+    multiprocess_mode="livemin",
 )
 REDIS_LOSSES = Counter("paycore_redis_losses", "Times that the connection for live updates was lost.")
 
@@ -97,7 +102,7 @@ def exposition(outbox: tuple[int, float, int] | None) -> bytes:
     directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     registry = CollectorRegistry()
     if directory is not None:
-        _forget_the_dead(directory)
+        forget_the_dead(directory)
         MultiProcessCollector(registry, path=directory)  # type: ignore[no-untyped-call]
     if outbox is not None:
         registry.register(_Outbox(outbox_families(*outbox)))
@@ -105,13 +110,15 @@ def exposition(outbox: tuple[int, float, int] | None) -> bytes:
     return own + generate_latest(registry)
 
 
-def _forget_the_dead(directory: str) -> None:
+def forget_the_dead(directory: str) -> None:
     """A worker that was killed left its gauges behind; its counters still count."""
     pids = {file.stem.rpartition("_")[2] for file in Path(directory).glob("gauge_live*.db")}
     for pid in pids:
         try:
             os.kill(int(pid), 0)
         except ProcessLookupError:
-            mark_process_dead(int(pid), directory)  # type: ignore[no-untyped-call]
+            # Another worker that is asked at this moment may have been quicker.
+            with contextlib.suppress(FileNotFoundError):
+                mark_process_dead(int(pid), directory)  # type: ignore[no-untyped-call]
         except (PermissionError, ValueError):
             pass
