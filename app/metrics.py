@@ -26,16 +26,27 @@ REQUESTS = Histogram(
 )
 TRANSFERS = Counter(
     "paycore_transfers",
-    "Transfers and deposits answered: completed, failed (recorded), replayed, refused (no trace).",
+    "Transfers and deposits answered: completed, failed (recorded), replayed, refused (no trace), unanswered (by an error).",
     ["outcome"],
 )
 REFUSALS = Counter("paycore_refusals", "Refusals of transfers and deposits, replayed ones not among them, by code.", ["code"])
 REPLAYS = Counter("paycore_replays", "Answers that repeated the outcome of a key that had been used before.")
 KEY_CONFLICTS = Counter("paycore_key_conflicts", "Refusals of a key that had been used with other input.")
 TRANSFERS_IN_FLIGHT = Gauge(
-    "paycore_transfers_in_flight", "Transfers accepted and not answered yet, as of the last batch.", multiprocess_mode="livesum"
+    "paycore_transfers_in_flight", "Transfers accepted and not answered yet, within the last second.", multiprocess_mode="livesum"
 )
-QUEUE_DEPTH = Gauge("paycore_queue_depth", "Units left in the queue when the last batch was taken.", multiprocess_mode="livesum")
+QUEUE_DEPTH = Gauge(
+    "paycore_queue_depth", "Units that wait for a batch to take them, within the last second.", multiprocess_mode="livesum"
+)
+QUEUE_USED = Gauge(
+    "paycore_queue_used_ratio",
+    "Share of the places for unanswered transfers that are taken, in the process where it is largest.",
+    multiprocess_mode="livemax",
+)
+UNANSWERED = Counter(
+    "paycore_transfers_unanswered", "Transfers and deposits answered with an error instead of an outcome, by its code.", ["code"]
+)
+QUEUE_REFUSALS = Counter("paycore_queue_refusals", "Transfers answered UNAVAILABLE at once because all those places were taken.")
 QUEUE_WAIT = Histogram(
     "paycore_queue_wait_seconds",
     "How long the first of a batch had waited when the batch was taken.",
@@ -49,10 +60,10 @@ COMMITS = Histogram(
     "One database transaction of the ledger, from BEGIN to the end of COMMIT.",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
 )
-RETRIES = Counter(
-    "paycore_retries",
-    "Database transactions of the ledger that failed and were tried again in some way, by SQLSTATE or kind.",
-    ["sqlstate"],
+FAILED_TRIES = Counter(
+    "paycore_failed_tries",
+    "Database transactions of the ledger that failed, whether they were tried again or given up, by kind and SQLSTATE (or none).",
+    ["kind", "sqlstate"],
 )
 POOL_IN_USE = Gauge(
     "paycore_pool_in_use", "Database connections lent to requests, in the process that lends most.", multiprocess_mode="livemax"
