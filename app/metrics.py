@@ -16,18 +16,27 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from app import errors
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 REQUESTS = Histogram(
     "paycore_request_seconds",
-    "From a GraphQL request's headers to its answer, by the operation's name.",
+    "From a request's headers to its answer handed over, by the operation's name or the REST route; over a WebSocket from the "
+    "operation's arrival. Not timed: subscriptions, event streams, and what is refused before it names an operation.",
     ["operation", "transport"],
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+REQUEST_ERRORS = Counter(
+    "paycore_request_errors", "Answers with an error, by its code, each code once for an answer: GraphQL, REST, rates.", ["code"]
 )
 TRANSFERS = Counter(
     "paycore_transfers",
     "Transfers and deposits answered: completed, failed (recorded), replayed, refused (no trace), unanswered (by an error).",
     ["outcome"],
+)
+UNANSWERED = Counter(
+    "paycore_transfers_unanswered", "Transfers and deposits answered with an error instead of an outcome, by its code.", ["code"]
 )
 REFUSALS = Counter("paycore_refusals", "Refusals of transfers and deposits, replayed ones not among them, by code.", ["code"])
 REPLAYS = Counter("paycore_replays", "Answers that repeated the outcome of a key that had been used before.")
@@ -42,9 +51,6 @@ QUEUE_USED = Gauge(
     "paycore_queue_used_ratio",
     "Share of the places for unanswered transfers that are taken, in the process where it is largest.",
     multiprocess_mode="livemax",
-)
-UNANSWERED = Counter(
-    "paycore_transfers_unanswered", "Transfers and deposits answered with an error instead of an outcome, by its code.", ["code"]
 )
 QUEUE_REFUSALS = Counter("paycore_queue_refusals", "Transfers answered UNAVAILABLE at once because all those places were taken.")
 QUEUE_WAIT = Histogram(
@@ -86,6 +92,18 @@ REDIS_LOSSES = Counter("paycore_redis_losses", "Times that the connection for li
 RELAY_LEADING = Gauge("paycore_relay_leading", "1 in the relay that leads.", multiprocess_mode="livesum")
 RELAY_PUBLISHED = Counter("paycore_relay_published", "Outbox rows that this relay published.")
 RELAY_PARKED = Counter("paycore_relay_parked", "Outbox rows that this relay could not read and set aside.")
+
+TIMER = "timer"
+"""In a request's state: the histogram that its time goes to."""
+
+# Each is there from the beginning: Prometheus sees no increase in a series whose first value is 1.
+_ERRORS = {code: REQUEST_ERRORS.labels(code) for code in sorted(errors.CODES)}
+
+
+def count_errors(codes: Iterable[object]) -> None:
+    """Count one answer that carries errors of these codes."""
+    for code in set(codes):
+        (_ERRORS.get(str(code)) or REQUEST_ERRORS.labels("other")).inc()
 
 
 def outbox_families(pending: int, lag_seconds: float, parked: int) -> list[GaugeMetricFamily]:
