@@ -192,6 +192,14 @@ class Internal(RequestError):
     retryable = False
 
 
+VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
+"""A document that is none, or not of this schema."""
+MORE_ERRORS = "MORE_ERRORS"
+"""Stands for those that an answer left out."""
+METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+BODY_TOO_LARGE = "BODY_TOO_LARGE"
+
+
 def http_status(code: object) -> int:
     """The HTTP status of a request error's code; 400 for codes of the request itself, which have no class here."""
     return _STATUSES.get(code, 400)
@@ -214,6 +222,10 @@ _STATUSES: dict[object, int] = {
         Internal,
     )
 }
+
+
+CODES = frozenset({*map(str, _STATUSES), VALIDATION_FAILED, MORE_ERRORS, METHOD_NOT_ALLOWED, BODY_TOO_LARGE})
+"""Every code that an answer may carry, but for those of refusals."""
 
 
 class ConfigurationError(Exception):

@@ -51,7 +51,9 @@ async def exposition(request: Request) -> Response:
     outbox = None if backlog is None else (backlog.pending, backlog.lag.total_seconds(), backlog.parked)
     verified = None if backlog is None else await _verified(request.app.state.services)
     ledger = None if verified is None else (verified.findings, verified.finished_at.timestamp())
-    return Response(metrics.exposition(outbox, ledger), media_type=metrics.CONTENT_TYPE)
+    # Reading every worker's files takes tens of milliseconds, in which requests would wait.
+    told = await asyncio.to_thread(metrics.exposition, outbox, ledger)
+    return Response(told, media_type=metrics.CONTENT_TYPE)
 
 
 async def _database(services: Services) -> tuple[str, str]:

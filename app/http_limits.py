@@ -1,4 +1,4 @@
-"""What every HTTP request passes first: an id of its own, and bounds on its body."""
+"""What every HTTP request passes first: an id of its own, a clock, and bounds on its body."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import logs
+from app import logs, metrics
 from app.clock import monotonic
 from app.http_protocol import BODY_ARRIVED
 
@@ -29,7 +29,10 @@ def _header(scope: Scope, name: bytes) -> bytes:
 
 
 class RequestId:
-    """Takes the client's X-Request-Id where it is harmless, else makes one; the answer carries it."""
+    """Takes the client's X-Request-Id where it is harmless, else makes one; the answer carries it.
+
+    It is the first to see a request and the last to see its answer, so it also times those that ask for it.
+    """
 
     def __init__(self, app: ASGIApp, *, https_alone: bool = False) -> None:
         self._app = app
@@ -50,7 +53,13 @@ class RequestId:
                 message.setdefault("headers", []).extend(((_HEADER, request_id), *self._always))
             await send(message)
 
-        await self._app(scope, receive, send_with_id)
+        began = monotonic()
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            timer = scope["state"].get(metrics.TIMER)
+            if timer is not None:
+                timer.observe(monotonic() - began)
 
 
 class BodyLimit:

@@ -9,6 +9,7 @@ from uuid import UUID
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app import metrics
 from app.auth import bearer_token
 from app.errors import RateLimited
 from app.rate_limit import RateLimit, RequestRates, Standing
@@ -94,6 +95,7 @@ def _policy(name: str, limit: int, window_seconds: float) -> bytes:
 
 async def _refuse(scope: Scope, send: Send, error: RateLimited, standing: list[tuple[bytes, bytes]]) -> None:
     """429, in the form of the endpoint. To a WebSocket's opening too, where the server can; else it is closed."""
+    metrics.count_errors([error.code])
     kind = "http.response"
     if scope["type"] == "websocket":
         if "websocket.http.response" not in scope.get("extensions", {}):

@@ -187,7 +187,7 @@ class RedisBackend(BroadcastBackend):
             await connection.disconnect(nowait=True)
             raise
         self._connection = connection
-        metrics.REDIS_CONNECTED.inc()
+        metrics.REDIS_CONNECTED.set(1)
         self._pinged = False
         if self._was_away:
             logger.info("Redis is back; %d channels catch up", len(self._channels))
@@ -254,5 +254,5 @@ class RedisBackend(BroadcastBackend):
                 awaited.confirmed.set_result(None)
         self._awaited.clear()
         if connection is not None:
-            metrics.REDIS_CONNECTED.dec()
+            metrics.REDIS_CONNECTED.set(0)
             await connection.disconnect(nowait=True)

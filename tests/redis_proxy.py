@@ -17,7 +17,10 @@ class RedisProxy:
         self._flowing.set()
         self._held = b""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._by_client: dict[int, list[asyncio.Task[None]]] = {}
         self.url = ""
+        self.refuses = False
+        """Whether new connections are closed at once."""
         self.holding = False
         """Whether something waits to pass, since it last went silent."""
 
@@ -32,11 +35,19 @@ class RedisProxy:
         for task in self._tasks:
             task.cancel()
 
+    def cut_from(self, client_ports: set[int]) -> None:
+        """Close the connections that come from these ports."""
+        for task in [task for port in client_ports for task in self._by_client.get(port, ())]:
+            task.cancel()
+
     def flow(self) -> None:
         """Let it pass again, also what was held."""
         self._flowing.set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.refuses:
+            writer.close()
+            return
         if self._upstream.scheme == "unix":
             up_reader, up_writer = await asyncio.open_unix_connection(self._upstream.path)
         else:
@@ -44,6 +55,7 @@ class RedisProxy:
         for source, target in ((reader, up_writer), (up_reader, writer)):
             task = asyncio.create_task(self._pump(source, target))
             self._tasks.add(task)
+            self._by_client.setdefault(writer.get_extra_info("peername")[1], []).append(task)
 
     async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         try:

@@ -14,10 +14,21 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app import ids, policy, records
+from app import ids, metrics, policy, records
 from app.auth import Viewer, bearer_token
 from app.db.failures import is_unavailable
-from app.errors import BadUserInput, Internal, NotFound, Refusal, RefusalCode, RequestError, Unauthenticated, Unavailable
+from app.errors import (
+    BODY_TOO_LARGE,
+    METHOD_NOT_ALLOWED,
+    BadUserInput,
+    Internal,
+    NotFound,
+    Refusal,
+    RefusalCode,
+    RequestError,
+    Unauthenticated,
+    Unavailable,
+)
 from app.money import is_plain_decimal
 from app.privacy import withhold_values
 from app.rest.openapi import DESCRIPTION
@@ -61,12 +72,22 @@ Handler = Callable[[Request, Services, Viewer], Awaitable[Response]]
 def routes() -> list[Route]:
     """The REST routes and their description."""
     return [
-        Route("/transfer", authenticated(post_transfer), methods=["POST"]),
-        Route("/wallets/{id}", authenticated(get_wallet), methods=["GET"]),
-        Route("/wallets/{id}/transactions", authenticated(get_wallet_transactions), methods=["GET"]),
-        Route("/transactions/{id}", authenticated(get_transaction), methods=["GET"]),
+        _timed("POST", "/transfer", post_transfer),
+        _timed("GET", "/wallets/{id}", get_wallet),
+        _timed("GET", "/wallets/{id}/transactions", get_wallet_transactions),
+        _timed("GET", "/transactions/{id}", get_transaction),
         Route("/openapi.json", get_openapi, methods=["GET"]),
     ]
+
+
+def _timed(method: str, path: str, handler: Handler) -> Route:
+    endpoint, timer = authenticated(handler), metrics.REQUESTS.labels(f"{method} {path}", "rest")
+
+    async def timed(request: Request) -> Response:
+        request.scope["state"][metrics.TIMER] = timer
+        return await endpoint(request)
+
+    return Route(path, timed, methods=[method])
 
 
 def authenticated(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -229,6 +250,7 @@ def problem(status: int, code: str, detail: str, facts: Mapping[str, Any] | None
 
 async def _on_request_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)
+    metrics.count_errors([error.code])
     facts = {name: value for name, value in error.extensions.items() if name != "code"}
     if "retryAfterSeconds" in facts:
         facts["retry_after_seconds"] = facts.pop("retryAfterSeconds")
@@ -237,7 +259,9 @@ async def _on_request_error(_request: Request, error: Exception) -> Response:
 
 async def _on_http_exception(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "BODY_TOO_LARGE"}.get(error.status_code, "BAD_USER_INPUT")
+    codes = {404: NotFound.code, 405: METHOD_NOT_ALLOWED, 413: BODY_TOO_LARGE}
+    code = codes.get(error.status_code, BadUserInput.code)
+    metrics.count_errors([code])
     response = problem(error.status_code, code, error.detail)
     response.headers.update(error.headers or {})
     return response

@@ -20,13 +20,14 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from app import tracing
+from app import metrics, tracing
 from app.errors import QueryTooComplex, RequestError, RequestTimeout
 from app.schema.context import Context
 from app.schema.documents import DocumentCache, KnownDocument, Operation, operation_types
 from app.schema.error_handling import present_all
 from app.schema.execution import DiscreetExecution, Execution, note_plain_fields
 from app.schema.mutations import Mutation
+from app.schema.operation_names import OperationNames
 from app.schema.queries import Query
 from app.schema.refusals import ERROR_TYPES
 from app.schema.scalars import SCALARS
@@ -34,7 +35,6 @@ from app.schema.subscriptions import Subscription
 from app.schema.types import LedgerEntry
 from app.settings import Settings
 
-_MOST_LABELS = 100
 _HTTP_OPERATIONS = {OperationType.QUERY, OperationType.MUTATION}
 
 
@@ -56,7 +56,7 @@ class PaycoreSchema(Schema):
         note_plain_fields(self._schema)
         self.documents = DocumentCache(settings, self._schema)
         self._settings = settings
-        self._labels: set[str] = set()
+        self.names = OperationNames(self.documents)
 
     def operation_type(self, query: str, operation_name: str | None) -> OperationType | None:
         """What kind of operation runs, of a text that is valid; None where that is not clear."""
@@ -68,17 +68,6 @@ class PaycoreSchema(Schema):
             return operation_types(self.documents.parse(query)).get(operation_name)
         except (GraphQLError, RecursionError):
             return None
-
-    def operation_label(self, query: str, operation_name: str | None) -> str:
-        """The operation's name, for counting. Clients may name as they like, so only so many names are told apart."""
-        known = self.documents.get(query)
-        if known is None:
-            return "unknown"
-        name = operation_name or next((name for name in known.operations if name), None) or "anonymous"
-        if name not in self._labels and len(self._labels) >= _MOST_LABELS:
-            return "other"
-        self._labels.add(name)
-        return name
 
     async def execute(
         self,
@@ -107,7 +96,7 @@ class PaycoreSchema(Schema):
             operation = known.operation(operation_name)
             _check_type(operation.type, allowed_operation_types)
             self._admit(operation, variable_values, context)
-            with self._traced(operation.type, query, operation_name):
+            with self._traced(operation.type, query, operation_name, context):
                 data, errors = await self._run(known, operation, variable_values, context, operation_name)
         except (CannotGetOperationTypeError, InvalidOperationTypeError):
             raise
@@ -137,14 +126,15 @@ class PaycoreSchema(Schema):
         return data, errors
 
     @contextmanager
-    def _traced(self, type_: OperationType, query: str, name: str | None) -> Iterator[None]:
+    def _traced(self, type_: OperationType, query: str, name: str | None, context: Context) -> Iterator[None]:
         """A span for the operation; on a WebSocket it is the root of a trace."""
         if not tracing.is_on():
             yield
             return
-        type_name, label = type_.value.lower(), self.operation_label(query, name)
-        attributes = {"graphql.operation.type": type_name, "graphql.operation.name": label}
-        with tracing.entered(f"{type_name} {label}", attributes=attributes):
+        type_name = type_.value.lower()
+        counted = self.names.name(query, name, is_known=context.maybe_viewer is not None)
+        attributes = {"graphql.operation.type": type_name, "graphql.operation.name": counted}
+        with tracing.entered(f"{type_name} {counted}", attributes=attributes):
             yield
 
     def _admit(self, operation: Operation, variables: dict[str, Any] | None, context: Context) -> None:
@@ -199,7 +189,8 @@ class PaycoreSchema(Schema):
         type_ = execution_context.operation_type
         try:
             async with asyncio.timeout(self._patience(type_)):
-                with self._traced(type_, execution_context.query or "", execution_context.operation_name):
+                asked = execution_context.query or "", execution_context.operation_name
+                with self._traced(type_, *asked, execution_context.context):
                     return await super()._execute_operation(execution_context, *rest)
         except TimeoutError:
             raise _too_late(type_) from None
@@ -216,7 +207,9 @@ class PaycoreSchema(Schema):
         errors[:] = self._shown(errors, is_validated=validated)
 
     def _shown(self, errors: list[GraphQLError], *, is_validated: bool) -> list[GraphQLError]:
-        return present_all(errors, self._settings.max_errors, is_validated=is_validated)
+        shown = present_all(errors, self._settings.max_errors, is_validated=is_validated)
+        metrics.count_errors((error.extensions or {}).get("code") for error in shown)
+        return shown
 
 
 def _check_type(type_: OperationType, allowed: Iterable[OperationType] | None) -> None:

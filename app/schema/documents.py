@@ -13,7 +13,6 @@ from graphql import (
     GraphQLSchema,
     MaxIntrospectionDepthRule,
     NoSchemaIntrospectionCustomRule,
-    OperationDefinitionNode,
     parse,
     specified_rules,
     validate,
@@ -27,7 +26,7 @@ from app.errors import BadUserInput, RequestError
 from app.schema.cost import Cost, operation_cost
 from app.schema.error_handling import TOO_COMPLEX
 from app.schema.limits import excess
-from app.schema.persisted import PersistedOperations
+from app.schema.persisted import PersistedOperations, counted_name, operations_of
 from app.settings import Settings
 
 _MAX_DOCUMENTS = 500
@@ -51,6 +50,8 @@ class Operation:
 
     type: OperationType
     cost: Cost
+    name: str
+    """What it is counted as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class DocumentCache:
         try:
             document = self.parse(query)
             self.persisted.check(document)
-            if not any(isinstance(one, OperationDefinitionNode) for one in document.definitions):
+            if not operations_of(document):
                 raise CannotGetOperationTypeError(None)
             too_much = excess(document, self._settings)
             problems = [too_much] if too_much else self._validate(document)
@@ -137,10 +138,11 @@ class DocumentCache:
 
     def _operations(self, document: DocumentNode) -> dict[str | None, Operation]:
         fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
-        nodes = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
+        nodes = operations_of(document)
         found: dict[str | None, Operation] = {}
         for node in nodes:
-            operation = Operation(OperationType(node.operation.value), operation_cost(self._schema, fragments, node))
+            cost = operation_cost(self._schema, fragments, node)
+            operation = Operation(OperationType(node.operation.value), cost, counted_name(node))
             found[node.name.value if node.name else None] = operation
             if len(nodes) == 1:
                 found[None] = operation
@@ -163,7 +165,7 @@ def _readable(error: GraphQLError) -> GraphQLError:
 
 def operation_types(document: DocumentNode) -> dict[str | None, OperationType]:
     """The kind of each operation, by its name; of the only one also under None."""
-    operations = [definition for definition in document.definitions if isinstance(definition, OperationDefinitionNode)]
+    operations = operations_of(document)
     types: dict[str | None, OperationType] = {
         one.name.value: OperationType(one.operation.value) for one in operations if one.name is not None
     }

@@ -9,14 +9,12 @@ from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from app.db.failures import is_unavailable
-from app.errors import BadUserInput, Internal, QueryTooComplex, RequestError, Unavailable
+from app.errors import MORE_ERRORS, VALIDATION_FAILED, BadUserInput, Internal, QueryTooComplex, RequestError, Unavailable
 from app.privacy import withhold_values
 
 logger = logging.getLogger(__name__)
 
-VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 TOO_COMPLEX = QueryTooComplex.code
-MORE_ERRORS = "MORE_ERRORS"
 _LONGEST_MESSAGE = 500
 _MOST_PLACES = 10
 

@@ -25,6 +25,7 @@ from graphql import (
 from app.errors import BadUserInput, ConfigurationError, OperationNotAllowed, PersistedQueryNotFound, PersistedQueryNotSupported
 from app.settings import Settings
 
+_LONGEST_NAME = 64
 _HASH = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.ASCII)
 
 
@@ -35,7 +36,10 @@ class PersistedOperations:
         self._is_off = settings.persisted_operations == "off"
         self.is_locked = settings.persisted_operations == "only"
         self.texts: Mapping[str, str] = {} if self._is_off else _load(settings)
-        self._canonical = {canonical(parse(text)) for text in self.texts.values()} if self.is_locked else set()
+        documents = [parse(text) for text in self.texts.values()]
+        self.names = frozenset(counted_name(node) for document in documents for node in operations_of(document))
+        """What the listed operations are counted as."""
+        self._canonical = set(map(canonical, documents)) if self.is_locked else set()
 
     def text_of(self, asked: Mapping[str, Any]) -> str | None:
         """The document asked for: by its text, or by its hash, as `documentId` or `extensions.persistedQuery.sha256Hash`.
@@ -66,6 +70,16 @@ class PersistedOperations:
         """
         if self.is_locked and canonical(document) not in self._canonical:
             raise OperationNotAllowed
+
+
+def operations_of(document: DocumentNode) -> list[OperationDefinitionNode]:
+    """The operations of a document, in its order."""
+    return [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
+
+
+def counted_name(operation: OperationDefinitionNode) -> str:
+    """The name that an operation is counted under."""
+    return operation.name.value[:_LONGEST_NAME] if operation.name else "anonymous"
 
 
 def sha256(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import orjson
 from cross_web import AsyncHTTPRequestAdapter, HTTPException
+from prometheus_client import Histogram
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
@@ -26,7 +27,6 @@ from strawberry.types.unset import UNSET, UnsetType
 
 from app import metrics
 from app.auth import Viewer, bearer_token
-from app.clock import monotonic
 from app.db.failures import is_unavailable
 from app.errors import BadUserInput, RequestError, Unauthenticated, Unavailable
 from app.schema import media
@@ -78,13 +78,18 @@ class PaycoreView(GraphQL[Context, None]):
         try:
             response = await self._respond(request, takes)
         except HTTPException as error:
-            response = media.refusal(error.status_code, BadUserInput(error.reason), _plain(takes))
+            response = self._refusal(error.status_code, BadUserInput(error.reason), takes)
         except RequestError as error:
-            response = media.refusal(error.http_status, error, _plain(takes))
+            response = self._refusal(error.http_status, error, takes)
         if isinstance(response, StreamingResponse):
             await self._send_stream(response, scope, receive, send)
         else:
             await response(scope, receive, send)
+
+    @staticmethod
+    def _refusal(status: int, error: RequestError, takes: tuple[str, ...]) -> Response:
+        metrics.count_errors([error.code])
+        return media.refusal(status, error, _plain(takes))
 
     async def _send_stream(self, response: StreamingResponse, scope: Scope, receive: Receive, send: Send) -> None:
         assert isinstance(response.body_iterator, AsyncGenerator)
@@ -110,18 +115,18 @@ class PaycoreView(GraphQL[Context, None]):
         if media.EVENTS in takes and request.method == "POST" and self._wants_events(takes, asked):
             context.is_http = False
             return await self._stream(request, context, asked)
-        started = monotonic()
         result = await self.execute_single(request, adapter, Response(), context, None, asked)
-        metrics.REQUESTS.labels(self._label(asked), "http").observe(monotonic() - started)
+        request.scope["state"][metrics.TIMER] = self._timer(asked, context)
         return media.answer(_content(result), _plain(takes))
 
     def _wants_events(self, takes: tuple[str, ...], asked: GraphQLRequestData) -> bool:
         """Whoever takes either gets what the operation needs."""
         return takes == (media.EVENTS,) or self._operation_type(asked) is OperationType.SUBSCRIPTION
 
-    def _label(self, asked: GraphQLRequestData) -> str:
+    def _timer(self, asked: GraphQLRequestData, context: Context) -> Histogram:
         assert isinstance(self.schema, PaycoreSchema)
-        return self.schema.operation_label(asked.query or "", asked.operation_name)
+        is_known = context.maybe_viewer is not None
+        return self.schema.names.timer(asked.query or "", asked.operation_name, "http", is_known=is_known)
 
     def _operation_type(self, asked: GraphQLRequestData) -> OperationType | None:
         assert isinstance(self.schema, PaycoreSchema)

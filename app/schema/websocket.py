@@ -130,8 +130,9 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
         await super().run_operation(operation)
         assert isinstance(self.schema, PaycoreSchema)
         if self.schema.operation_type(operation.query, operation.operation_name) is not OperationType.SUBSCRIPTION:
-            label = self.schema.operation_label(operation.query, operation.operation_name)
-            metrics.REQUESTS.labels(label, "websocket").observe(monotonic() - started)
+            is_known = self.context.maybe_viewer is not None
+            timer = self.schema.names.timer(operation.query, operation.operation_name, "websocket", is_known=is_known)
+            timer.observe(monotonic() - started)
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         """Start an operation, unless it is refused: by a coded error, then, of that operation alone."""
@@ -140,6 +141,7 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
             try:
                 self._admit(message)
             except RequestError as refusal:
+                metrics.count_errors([refusal.code])
                 error = GraphQLError(str(refusal), extensions=refusal.extensions)
                 await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
                 return

@@ -6,8 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from app import metrics
-from app.errors import RefusalCode
+from app.errors import Internal, RefusalCode, RequestTimeout, Unavailable
 from app.services.ledger import Outcome
+
+_TRANSFERS = {name: metrics.TRANSFERS.labels(name) for name in ("completed", "failed", "replayed", "refused", "unanswered")}
+_REFUSALS = {code: metrics.REFUSALS.labels(code.value) for code in RefusalCode}
+_UNANSWERED = {error.code: metrics.UNANSWERED.labels(error.code) for error in (Unavailable, RequestTimeout, Internal)}
 
 
 def count_outcomes(outcomes: Sequence[Outcome]) -> None:
@@ -16,14 +20,20 @@ def count_outcomes(outcomes: Sequence[Outcome]) -> None:
         return
     counts = Counter(map(_outcome, outcomes))
     for name, count in counts.items():
-        metrics.TRANSFERS.labels(name).inc(count)
+        _TRANSFERS[name].inc(count)
     metrics.BATCH_SIZE.observe(len(outcomes))
     metrics.REPLAYS.inc(counts["replayed"])
     for outcome in outcomes:
         if outcome.refusal is not None and not outcome.replayed:
-            metrics.REFUSALS.labels(outcome.refusal.code).inc()
+            _REFUSALS[outcome.refusal.code].inc()
             if outcome.refusal.code is RefusalCode.IDEMPOTENCY_KEY_REUSED:
                 metrics.KEY_CONFLICTS.inc()
+
+
+def count_unanswered(code: str, transfers: int) -> None:
+    """Count transfers that are answered with an error."""
+    _TRANSFERS["unanswered"].inc(transfers)
+    _UNANSWERED[code].inc(transfers)
 
 
 def _outcome(outcome: Outcome) -> str:

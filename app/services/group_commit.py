@@ -26,9 +26,10 @@ from app.clock import Clock
 from app.errors import Internal, RequestError, RequestTimeout, Unavailable
 from app.privacy import fingerprint, withhold_values
 from app.services import transfer_traces
-from app.services.counting import count_outcomes
+from app.services.counting import count_outcomes, count_unanswered
 from app.services.ledger import Outcome, TransferRequest, Unit
 from app.services.life import Life
+from app.services.queue_watch import QueueWatch
 from app.services.settlement import Answer, CommitUnknown, Deferred, Failure, Settler, classify
 from app.services.telling import outcome_lines, unanswered_lines
 from app.services.transfer_traces import TransferTrace
@@ -83,6 +84,7 @@ class _Waiting:
         if not self.is_done:
             self._end()
             told = RequestTimeout() if self.commit_unknown else error()
+            count_unanswered(told.code, self.size)
             if logs.tells_transfers():
                 logs.tell_transfers(list(unanswered_lines(self.unit, told, self.context)))
             if self.trace is not None:
@@ -118,6 +120,7 @@ class GroupCommit:
         self._queue_limit = queue_limit
         self._commit_limit = commit_limit
         self._timeout_seconds = timeout_seconds
+        self._watch = QueueWatch(self._level, queue_limit)
         self._queue: deque[_Waiting] = deque()
         self._queued = asyncio.Event()
         self._lane: deque[_Waiting] = deque()
@@ -136,6 +139,7 @@ class GroupCommit:
         self._tasks = [
             asyncio.create_task(self._work(), name="group-commit"),
             asyncio.create_task(self._work_slow_lane(), name="group-commit-slow-lane"),
+            asyncio.create_task(self._watch.look_regularly(), name="group-commit-watch"),
         ]
 
     async def stop(self) -> None:
@@ -149,6 +153,7 @@ class GroupCommit:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._watch.look()
         await self._worker_settler.close()
         await self._lane_settler.close()
 
@@ -161,7 +166,7 @@ class GroupCommit:
         """
         loop = asyncio.get_running_loop()
         if not self._accepting or self._size + len(unit.members) > self._queue_limit:
-            raise Unavailable
+            raise self._refusal(len(unit.members))
         trace = transfer_traces.begin(unit)
         waiting = _Waiting(unit, self._clock(), loop.create_future(), self._leave, logs.bound(), trace)
         self._size += waiting.size
@@ -171,6 +176,15 @@ class GroupCommit:
         self._queue.append(waiting)
         self._queued.set()
         return await waiting.answer
+
+    def _refusal(self, transfers: int) -> Unavailable:
+        count_unanswered(Unavailable.code, transfers)
+        if self._accepting:
+            self._watch.refused(transfers)
+        return Unavailable()
+
+    def _level(self) -> tuple[int, int]:
+        return self._size, len(self._queue)
 
     def _leave(self, size: int) -> None:
         self._size -= size
@@ -192,8 +206,6 @@ class GroupCommit:
 
     def _measure(self, batch: Sequence[_Waiting], now: float) -> None:
         """Once for each batch, as in `counting`."""
-        metrics.QUEUE_DEPTH.set(len(self._queue))
-        metrics.TRANSFERS_IN_FLIGHT.set(self._size)
         if batch and batch[0].timer is not None:
             metrics.QUEUE_WAIT.observe(now - (batch[0].timer.when() - self._timeout_seconds))
 
@@ -246,7 +258,7 @@ class GroupCommit:
             except Exception as error:  # noqa: BLE001 - every member must be answered, whatever happened
                 failure = classify(error)
                 failures[failure] += 1
-                metrics.RETRIES.labels(getattr(error, "sqlstate", None) or failure.name.lower()).inc()
+                metrics.RETRIES.labels(failure.name.lower(), getattr(error, "sqlstate", None) or "none").inc()
                 if failure is Failure.LOCK_TIMEOUT and not skip_locked:
                     skip_locked = True
                 elif failure is Failure.LOCK_TIMEOUT and len(batch) == 1:

@@ -104,20 +104,6 @@ def test_an_address_that_is_taken_is_said_in_one_line(service: tuple[psutil.Pope
         assert_one_line(paycore("serve", "--workers", count, "--port", port, settings=settings), port)
 
 
-def test_metrics_are_added_up_over_the_workers_and_the_dead_ones_gauges_go(service: tuple[psutil.Popen, str]) -> None:
-    process, url = service
-
-    def sample(name: str) -> float:
-        lines = httpx.get(f"{url}/metrics", timeout=5).text.splitlines()
-        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.split("{")[0].split(" ")[0] == name)
-
-    assert wait_until(lambda: sample("paycore_redis_connected") == WORKERS, seconds=20)
-    os.kill(workers(process)[0].pid, signal.SIGKILL)
-    assert wait_until(lambda: len(workers(process)) == WORKERS, seconds=30)
-    assert wait_until(lambda: sample("paycore_redis_connected") == WORKERS, seconds=20)
-    assert sample("paycore_outbox_pending") == 0
-
-
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_a_service_that_stops_ends_its_event_streams_and_does_not_wait_for_them(
     service: tuple[psutil.Popen, str], settings: Settings, stop: signal.Signals

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.services.currencies import load_currencies
 from app.settings import Settings
 from tests.bank import Bank, make_ledger
+from tests.proxy import PostgresProxy, postgres_proxy
 
 PATIENCE = {"request_timeout_seconds": 60.0}
 """Tests send thousands of transfers at once, on machines of any speed. Those of timeouts set their own."""
@@ -32,3 +33,11 @@ async def other_bank(engine: AsyncEngine, settings: Settings, bank: Bank) -> Asy
     await ledger.start()
     yield Bank(engine, ledger, bank.currencies)
     await ledger.stop()
+
+
+@pytest.fixture
+async def proxy(settings: Settings) -> AsyncIterator[PostgresProxy]:
+    """A network to this test's database that loses connections and holds up commits when told to."""
+    assert settings.database_url is not None
+    async with postgres_proxy(settings.database_url.get_secret_value()) as proxy:
+        yield proxy

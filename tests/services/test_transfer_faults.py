@@ -21,7 +21,7 @@ from app.services.settlement import Answer, Settler
 from app.services.transfers import TransferInput, TransferResult, transfer, transfer_batch
 from app.settings import Settings
 from tests.bank import Bank, make_ledger, new_key, uuid_of
-from tests.proxy import PostgresProxy, postgres_proxy
+from tests.proxy import PostgresProxy
 from tests.waiting import soon
 
 
@@ -42,13 +42,6 @@ async def hasty(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank]:
     quick = settings.model_copy(update={"request_timeout_seconds": 1.5, "statement_timeout_ms": 1000, "lock_timeout_ms": 100})
     async with running(engine, quick) as bank:
         yield bank
-
-
-@pytest.fixture
-async def proxy(settings: Settings) -> AsyncIterator[PostgresProxy]:
-    assert settings.database_url is not None
-    async with postgres_proxy(settings.database_url.get_secret_value()) as proxy:
-        yield proxy
 
 
 @pytest.fixture

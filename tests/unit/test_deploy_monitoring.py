@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ import yaml
 from prometheus_client import REGISTRY
 
 from app import metrics
-from app.errors import RefusalCode
+from app.errors import CODES, RefusalCode
+from app.services.settlement import Failure
 
 ROOT = Path(__file__).parents[2]
 RULES = [
@@ -28,6 +29,14 @@ RUNBOOK = (ROOT / "docs/operations/runbook.md").read_text()
 JOBS = {"paycore-api", "paycore-relay"}
 PROMETHEUS_OWN = {"up": {"instance"}}
 ADDED_BY_PROMETHEUS = {"job", "instance"}
+
+VALUES: dict[str, dict[str, Collection[str]]] = {
+    "paycore_refusals_total": {"code": {code.value for code in RefusalCode}},
+    "paycore_request_errors_total": {"code": CODES},
+    "paycore_transfers_unanswered_total": {"code": CODES},
+    "paycore_retries_total": {"kind": {failure.name.lower() for failure in Failure}},
+}
+"""What a label can be, where queries say it."""
 
 QUERIES = [(rule["alert"], rule["expr"]) for rule in RULES] + [
     (panel["title"], target["expr"]) for panel in PANELS for target in panel["targets"]
@@ -83,8 +92,8 @@ def test_every_label_that_is_named_belongs_to_its_metric_and_every_query_names_i
         matchers = {matcher.name: matcher.value for matcher in selector.matchers.matchers}
         assert matchers.pop("job") in JOBS
         assert set(matchers) <= SERIES[selector.name]
-        if selector.name == "paycore_refusals_total" and "code" in matchers:
-            assert set(matchers["code"].split("|")) <= {code.value for code in RefusalCode}
+        for label, values in VALUES.get(selector.name, {}).items():
+            assert set(matchers.get(label, "").split("|")) <= {*values, ""}
     known = ADDED_BY_PROMETHEUS.union(*(SERIES[selector.name] for selector in selectors(query)))
     for node in nodes(query):
         if isinstance(node, promql_parser.AggregateExpr) and node.modifier is not None:

@@ -1,0 +1,105 @@
+"""Under which names operations are counted: what strangers and clients send at will makes no series of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.schema.persisted import sha256
+from app.settings import Settings
+from tests.api.conftest import Api, Socket, serving
+from tests.api.test_metrics import samples
+
+HUGE = "H" * 500_000
+
+
+def count(name: str, transport: str) -> str:
+    return f'paycore_request_seconds_count{{operation="{name}",transport="{transport}"}}'
+
+
+async def ask_all(api: Api, subject: str | None, names: Iterable[str]) -> None:
+    for name in names:
+        answer = await api.http.post("/graphql", json={"query": f"query {name} {{ __typename }}"}, headers=api.headers(subject))
+        assert answer.json()["data"] == {"__typename": "Query"}
+
+
+async def over_socket(socket: Socket, id_: str, query: str, operation_name: Any = None) -> dict[str, Any]:
+    """One operation and its only answer."""
+    payload = {"query": query, "operationName": operation_name}
+    await socket.send({"id": id_, "type": "subscribe", "payload": payload})
+    answer = await socket.message(id_)
+    if answer["type"] == "next":
+        assert (await socket.message(id_))["type"] == "complete"
+    return answer
+
+
+async def ask_wrongly(api: Api, subject: str | None, mark: str) -> int:
+    """Operations of names that their documents do not have, over HTTP and a socket; how many came over the socket."""
+    wrong = [mark, f"{mark}\n", HUGE, "", *(f"{mark}{number}" for number in range(20))]
+    for name in wrong:
+        body = {"query": "query Right { __typename }", "operationName": name}
+        assert (await api.http.post("/graphql", json=body, headers=api.headers(subject))).status_code == 400
+    async with api.socket(subject) as socket:
+        for number, name in enumerate(wrong):
+            assert (await over_socket(socket, str(number), "query Right { __typename }", name))["type"] == "error"
+        several = "query One { __typename } query Two { __typename }"
+        assert (await over_socket(socket, "several", several))["type"] == "error"
+        assert (await over_socket(socket, "invalid", f"query {mark} {{ nope }}", mark))["type"] == "error"
+    return len(wrong) + 2
+
+
+async def test_a_name_that_the_document_does_not_have_is_unknown_however_it_comes(api: Api) -> None:
+    before = await samples(api)
+    asked = await ask_wrongly(api, "alice", "WrongByAlice")
+    after = await samples(api)
+    assert after[count("unknown", "websocket")] - before.get(count("unknown", "websocket"), 0) == asked
+    assert not [name for name in after if "WrongByAlice" in name or HUGE[:65] in name]
+
+
+async def test_a_long_name_of_an_operation_is_cut(api: Api) -> None:
+    await ask_all(api, "alice", ["L" * 9000])
+    async with api.socket("alice") as socket:
+        await over_socket(socket, "1", f"query {'L' * 9000} {{ __typename }}")
+    after = await samples(api)
+    assert after[count("L" * 64, "http")] == after[count("L" * 64, "websocket")] == 1
+    assert not [name for name in after if "L" * 65 in name]
+
+
+async def test_strangers_are_counted_as_one_and_take_no_places(api: Api) -> None:
+    before = await samples(api)
+    await ask_all(api, None, (f"Stranger{number}" for number in range(130)))
+    wrong = await ask_wrongly(api, None, "StrangerWrong")
+    async with api.socket() as socket:
+        for number in range(130):
+            await over_socket(socket, str(number), f"query StrangerSocket{number} {{ __typename }}")
+    await ask_all(api, "alice", (f"Guest{number}" for number in range(100)))
+    after = await samples(api)
+    for transport, asked in (("http", 130), ("websocket", 130 + wrong)):
+        strangers = count("unauthenticated", transport)
+        assert after[strangers] - before.get(strangers, 0) == asked
+    assert not [name for name in after if "Stranger" in name]
+    assert len([name for name in after if name.startswith('paycore_request_seconds_count{operation="Guest')]) == 100
+
+
+async def test_only_so_many_names_are_told_apart_and_listed_ones_always_are(
+    settings: Settings, engine: AsyncEngine, tmp_path: Path
+) -> None:
+    text = "query ListedOne { __typename }"
+    path = tmp_path / "operations.json"
+    path.write_text(json.dumps({sha256(text): text}))
+    listing = settings.model_copy(update={"persisted_operations": "allow", "persisted_operations_file": path})
+    async with serving(listing, engine, relay=False) as api:
+        before = await samples(api)
+        await ask_all(api, "alice", (f"Bounded{number}" for number in range(130)))
+        await ask_all(api, "alice", ["ListedOne"])
+        await api.http.post("/graphql", json={"query": "{"}, headers=api.headers("alice"))
+        after = await samples(api)
+    own = [name for name in after if name.startswith('paycore_request_seconds_count{operation="Bounded')]
+    assert len(own) == 100
+    assert after[count("other", "http")] - before.get(count("other", "http"), 0) == 30
+    assert after[count("ListedOne", "http")] == 1
+    assert after[count("unknown", "http")] - before.get(count("unknown", "http"), 0) == 1

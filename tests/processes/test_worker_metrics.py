@@ -1,0 +1,135 @@
+"""What /metrics says of several workers together: sums where they add up, and the worst of them where an alert asks for it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+from pydantic import SecretStr
+
+from app.auth import mint_token
+from app.settings import Settings
+from tests.bank import Bank
+from tests.processes.test_observability import SETTLED, WATCH, samples
+from tests.processes.test_serving import WORKERS, listens, workers
+from tests.redis_proxy import redis_proxy
+from tests.service_processes import SECRET, Running, running_service
+from tests.transport_ws import Socket, open_socket
+from tests.waiting import soon
+
+SOCKETS = 16
+"""By chance all of them are one worker's once in thirty thousand runs."""
+
+pytestmark = [
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers share a socket"),
+]
+
+
+@asynccontextmanager
+async def serving(settings: Settings, log: Path) -> AsyncIterator[Running]:
+    """Two workers and a relay."""
+    service = running_service(settings, log, {})
+    running = await asyncio.to_thread(service.__enter__)
+    try:
+        await soon(lambda: len(group(running)) == WORKERS and all(map(listens, group(running).values())), 30)
+        yield running
+    finally:
+        await asyncio.to_thread(service.__exit__, None, None, None)
+
+
+async def told(running: Running, expected: dict[str, float]) -> None:
+    """Return once /metrics says all of this at once; what is not there counts as 0."""
+    found: dict[str, float] = {}
+    for _ in range(150):
+        found = await samples(running.url)
+        if all(found.get(f"paycore_{name}", 0) == value for name, value in expected.items()):
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError({name: found.get(f"paycore_{name}") for name in expected})
+
+
+def levels(sockets: list[Socket], settled: int, *, closed: int) -> dict[str, float]:
+    """What /metrics is to say while these sockets are open, and so many others were closed by the end of their worker."""
+    return {
+        "websockets": len(sockets),
+        'subscriptions{field="walletUpdated"}': len(sockets),
+        'subscriptions{field="transactionSettled"}': settled,
+        'websocket_closes_total{code="1012"}': closed,
+    }
+
+
+def group(running: Running) -> dict[int, psutil.Process]:
+    return {worker.pid: worker for worker in workers(running.processes["serve"])}
+
+
+async def open_all(stack: AsyncExitStack, running: Running, wallet_id: str, token: str) -> list[Socket]:
+    """Sockets, each with a watch of the wallet, every second one with the news of settlements too."""
+    sockets: list[Socket] = []
+    url = running.url.replace("http", "ws", 1) + "/graphql"
+    for number in range(SOCKETS):
+        socket = await stack.enter_async_context(open_socket(url, {"Authorization": f"Bearer {token}"}))
+        await socket.subscribe("watch", WATCH, id=wallet_id)
+        assert (await socket.data("watch"))["walletUpdated"]["kind"] == "SNAPSHOT"
+        if number % 2:
+            await socket.subscribe("settled", SETTLED)
+        sockets.append(socket)
+    return sockets
+
+
+def those_of(worker: psutil.Process, sockets: list[Socket]) -> list[Socket]:
+    """The sockets whose other end a worker has."""
+    clients = {one.raddr.port for one in worker.net_connections(kind="tcp") if one.status == psutil.CONN_ESTABLISHED}
+    return [socket for socket in sockets if socket.connection.local_address[1] in clients]
+
+
+def connections_to(worker: psutil.Process, port: int | None) -> list[Any]:
+    """A worker's connections to a port."""
+    connected = [one for one in worker.net_connections(kind="tcp") if one.status == psutil.CONN_ESTABLISHED]
+    return [one for one in connected if one.raddr.port == port]
+
+
+async def test_sockets_and_subscriptions_add_up_over_the_workers_while_they_are_open_and_go_with_their_worker(
+    settings: Settings, bank: Bank, tmp_path: Path
+) -> None:
+    wallet = await bank.wallet(await bank.viewer("bob"))
+    token = mint_token("bob", settings.model_copy(update={"jwt_secret": SecretStr(SECRET)}))
+    async with serving(settings, tmp_path / "log") as running, AsyncExitStack() as stack:
+        first, second = group(running).values()
+        sockets = await open_all(stack, running, wallet, token)
+        await told(running, levels(sockets, SOCKETS // 2, closed=0))
+        ends, stays = those_of(first, sockets), those_of(second, sockets)
+        assert len(ends) + len(stays) == SOCKETS
+        assert ends
+        assert stays
+
+        first.terminate()
+        assert {await socket.close_code() for socket in ends} == {1012}
+        await told(running, levels(stays, sum(sockets.index(one) % 2 for one in stays), closed=len(ends)))
+        await soon(lambda: len(group(running)) == WORKERS, 30)
+
+        # One that is killed can take nothing back: whoever is asked forgets its gauges, not its counters.
+        second.kill()
+        await soon(lambda: second.pid not in group(running) and len(group(running)) == WORKERS, 30)
+        await told(running, {**levels([], 0, closed=len(ends)), "redis_connected": 1})
+
+
+async def test_one_worker_of_several_that_has_lost_redis_is_seen(settings: Settings, tmp_path: Path) -> None:
+    assert settings.redis_url is not None
+    async with redis_proxy(settings.redis_url.get_secret_value()) as proxy:
+        through = settings.model_copy(update={"redis_url": SecretStr(proxy.url)})
+        async with serving(through, tmp_path / "log") as running:
+            await told(running, {"redis_connected": 1, "redis_losses_total": 0})
+            worker = next(iter(group(running).values()))
+            proxy.refuses = True
+            proxy.cut_from({one.laddr.port for one in connections_to(worker, urlsplit(proxy.url).port)})
+            await told(running, {"redis_connected": 0, "redis_losses_total": 1})
+            proxy.refuses = False
+            await told(running, {"redis_connected": 1, "redis_losses_total": 1})
