@@ -23,6 +23,7 @@ from app.db.failures import is_unavailable
 from app.dev import run_dev
 from app.embedded import find_running
 from app.embedded.processes import end_with_supervisor
+from app.ending import end_at_once_when_told
 from app.errors import ConfigurationError
 from app.logs import configure_logging
 from app.outbox_relay import run_relay
@@ -228,6 +229,7 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 
 def main() -> None:
     """The command line, with one line for whatever the user can mend."""
+    end_at_once_when_told()
     try:
         app()
     except ConfigurationError as error:
