@@ -23,10 +23,10 @@ from app.db.failures import is_unavailable
 from app.dev import run_dev
 from app.embedded import find_running
 from app.embedded.processes import end_with_supervisor
-from app.ending import end_at_once_when_told
+from app.ending import end_at_once_when_told, end_for_certain
 from app.errors import ConfigurationError
 from app.logs import configure_logging
-from app.outbox_relay import run_relay
+from app.outbox_relay import RELAY_ENDS_WITHIN_SECONDS, run_relay
 from app.schema.build import sdl
 from app.schema.operation_files import operations_in
 from app.schema.persisted import manifest
@@ -98,8 +98,13 @@ def relay(started_by: StartedBy = None) -> None:
     async def run() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
+
+        def end() -> None:
+            stop.set()
+            end_for_certain(RELAY_ENDS_WITHIN_SECONDS)
+
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, end)
         await run_relay(settings, stop)
 
     _run(run())
