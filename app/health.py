@@ -30,7 +30,7 @@ async def healthz(_request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """200 where database, migrations and Redis are as they must be; else 503, with the part that is not.
+    """200 where database, migrations and Redis are as they must be; else 503, with the part that is not, or as it stops.
 
     `outbox` is a detail: a relay that is behind makes this process no less able to serve.
     """
@@ -41,8 +41,10 @@ async def readyz(request: Request) -> Response:
     ready = all(state == "ok" for state in parts.values())
     backlog = await _backlog(services) if database == migrations == "ok" else None
     outbox = backlog and {"pending": backlog.pending, "lag_seconds": backlog.lag.total_seconds(), "parked": backlog.parked}
-    content = {"status": "ready" if ready else "not ready", **parts, "outbox": outbox}
-    return JSONResponse(content, status_code=200 if ready else 503)
+    # Asked last: it may have been told to stop meanwhile.
+    draining = request.app.state.draining
+    status = "draining" if draining else "ready" if ready else "not ready"
+    return JSONResponse({"status": status, **parts, "outbox": outbox}, status_code=200 if status == "ready" else 503)
 
 
 async def exposition(request: Request) -> Response:

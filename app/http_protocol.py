@@ -13,6 +13,8 @@ HEAD_BYTES = 65_536
 """What its line and headers may measure."""
 BODY_ARRIVED = "body_arrived"
 """In a request's state: all of it is here, so that nobody need wait for it."""
+ON_STOP = "on_stop"
+"""In a WebSocket's state: what to call when the process stops. Whoever puts it there closes the socket, soon."""
 _LAST_WORDS_SECONDS = 3.0
 """For what is unsent, once a WebSocket is given up."""
 
@@ -74,7 +76,16 @@ class GuardedProtocol(HttpToolsProtocol):
 
 
 class GuardedWebSocket(WebSocketsSansIOProtocol):
-    """Lets go of a client that answers no ping, even where it takes no bytes any more."""
+    """Lets go of a client that answers no ping, even where it takes no bytes any more. Ends with its last answer."""
+
+    def shutdown(self) -> None:
+        """The process stops. Uvicorn would close at once, also where a transfer has yet to be answered."""
+        self.close_timeout = _LAST_WORDS_SECONDS
+        on_stop = self.scope["state"].get(ON_STOP) if self.handshake_complete and not self.close_sent else None
+        if on_stop is None:
+            super().shutdown()
+        else:
+            on_stop()
 
     def keepalive_timeout(self) -> None:
         """No pong came. Closing waits until all is sent, which may be never: so not for long."""

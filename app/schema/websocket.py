@@ -15,11 +15,14 @@ from strawberry.types.graphql import OperationType
 from app import metrics
 from app.clock import monotonic
 from app.errors import RateLimited, RequestError
+from app.http_protocol import ON_STOP
 from app.schema.build import PaycoreSchema
 from app.schema.context import Context
 
 TOKEN_ENDED = 4403
 """Forbidden. After it graphql-ws connects again, with a token that it asks for anew; after 4401 it would give up."""
+SERVICE_RESTART = 1012
+"""The client connects again, to another process, and goes on from its cursors."""
 TRY_AGAIN_LATER = 1013
 
 _CODES = frozenset((1000, 1001, 1005, 1006, 1009, 1011, 1012, 1013, 4400, 4401, 4403, 4406, 4408, 4409, 4429))
@@ -52,9 +55,12 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
     """One socket."""
 
     _ending: asyncio.Task[None] | None = None
+    _stopping = False
 
     async def handle(self) -> None:
         """Serve the socket until either side ends it."""
+        assert isinstance(self.websocket, Adapter)
+        self.websocket.ws.scope["state"][ON_STOP] = self._end_with_the_process
         with metrics.WEBSOCKETS.track_inprogress():
             try:
                 await super().handle()
@@ -93,6 +99,9 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         """Start an operation, unless it is refused: by a coded error, then, of that operation alone."""
+        if self._stopping:
+            # As if the socket had closed before this came. An error would end a subscription that the next process can serve.
+            return
         is_new = self.connection_acknowledged and message["id"] not in self.operations
         if is_new:
             try:
@@ -118,19 +127,27 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
         return None
 
     async def _end_with_the_token(self) -> None:
-        """Close when the token ends: subscriptions at once, so that they can resume; the rest has its answer first."""
         viewer = self.context.maybe_viewer
         assert viewer is not None
+        await asyncio.sleep((viewer.expires_at - self.context.services.clock() - _BEFORE_EXPIRY).total_seconds())
+        await self._end(TOKEN_ENDED, "Forbidden: the bearer token has expired")
+
+    def _end_with_the_process(self) -> None:
+        self._stopping = True
+        if self._ending is not None:
+            self._ending.cancel()
+        self._ending = asyncio.create_task(self._end(SERVICE_RESTART, "Service restart"))
+
+    async def _end(self, code: int, reason: str) -> None:
+        """Close: subscriptions end at once, so that they can resume; the rest has its answer first."""
         assert isinstance(self.schema, PaycoreSchema)
-        services = self.context.services
-        await asyncio.sleep((viewer.expires_at - services.clock() - _BEFORE_EXPIRY).total_seconds())
         for operation in list(self.operations.values()):
             if self.schema.operation_type(operation.query, operation.operation_name) is OperationType.SUBSCRIPTION:
                 await self.cleanup_operation(operation.id)
         answering = [operation.task for operation in self.operations.values() if operation.task]
         if answering:
-            await asyncio.wait(answering, timeout=services.settings.request_timeout_seconds)
-        await self.websocket.close(TOKEN_ENDED, "Forbidden: the bearer token has expired")
+            await asyncio.wait(answering, timeout=self.context.services.settings.request_timeout_seconds)
+        await self.websocket.close(code, reason)
 
 
 def _problem(message: Any) -> str | None:
