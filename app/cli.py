@@ -126,8 +126,12 @@ def migrate(
 ) -> None:
     """Bring the database to the newest revision, or down to an older one."""
     settings = _with_running_servers(load_settings())
-    _run(migrations.upgrade(settings) if down is None else migrations.downgrade(settings, down))
-    typer.echo(f"The database is at {migrations.head() if down is None else down}.")
+    if down is not None:
+        _run(migrations.downgrade(settings, down))
+        typer.echo(f"The database is at {down}.")
+        return
+    reached = _run(migrations.upgrade(settings))
+    typer.echo(f"The database is at {reached}{', newer than this release' if migrations.is_newer(reached) else ''}.")
 
 
 @app.command()
@@ -224,7 +228,7 @@ async def _require_migrated(settings: Settings) -> None:
         revision = await connection.fetchval("SELECT version_num FROM alembic_version")
     finally:
         await connection.close()
-    if revision != migrations.head():
+    if not migrations.suits(revision):
         raise ConfigurationError(f"The database is at revision {revision}: run `paycore migrate` first.")
 
 
