@@ -21,6 +21,8 @@ from app.schema.context import Context
 
 TOKEN_ENDED = 4403
 """Forbidden. After it graphql-ws connects again, with a token that it asks for anew; after 4401 it would give up."""
+COUNTED = "close_counted"
+"""In a socket's state: it was closed from here, and counted then."""
 SERVICE_RESTART = 1012
 """The client connects again, to another process, and goes on from its cursors."""
 TRY_AGAIN_LATER = 1013
@@ -48,6 +50,7 @@ class Adapter(ASGIWebSocketAdapter):
     async def close(self, code: int, reason: str) -> None:
         """Close with a reason that fits: Strawberry quotes what the client sent, which may be long."""
         count_close(code)
+        self.ws.scope["state"][COUNTED] = True
         await super().close(code, reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore"))
 
 
