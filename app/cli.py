@@ -23,9 +23,10 @@ from app.db.failures import is_unavailable
 from app.dev import run_dev
 from app.embedded import find_running
 from app.embedded.processes import end_with_supervisor
+from app.ending import end_at_once_when_told, end_for_certain
 from app.errors import ConfigurationError
 from app.logs import configure_logging
-from app.outbox_relay import run_relay
+from app.outbox_relay import RELAY_ENDS_WITHIN_SECONDS, run_relay
 from app.schema.build import sdl
 from app.schema.operation_files import operations_in
 from app.schema.persisted import manifest
@@ -103,8 +104,13 @@ def relay(started_by: StartedBy = None) -> None:
     async def run() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
+
+        def end() -> None:
+            stop.set()
+            end_for_certain(RELAY_ENDS_WITHIN_SECONDS)
+
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, end)
         await run_relay(settings, stop)
 
     _run(run())
@@ -126,8 +132,12 @@ def migrate(
 ) -> None:
     """Bring the database to the newest revision, or down to an older one."""
     settings = _with_running_servers(load_settings())
-    _run(migrations.upgrade(settings) if down is None else migrations.downgrade(settings, down))
-    typer.echo(f"The database is at {migrations.head() if down is None else down}.")
+    if down is not None:
+        _run(migrations.downgrade(settings, down))
+        typer.echo(f"The database is at {down}.")
+        return
+    reached = _run(migrations.upgrade(settings))
+    typer.echo(f"The database is at {reached}{', newer than this release' if migrations.is_newer(reached) else ''}.")
 
 
 @app.command()
@@ -228,7 +238,7 @@ async def _require_migrated(settings: Settings) -> None:
         revision = await connection.fetchval("SELECT version_num FROM alembic_version")
     finally:
         await connection.close()
-    if revision != migrations.head():
+    if not migrations.suits(revision):
         raise ConfigurationError(f"The database is at revision {revision}: run `paycore migrate` first.")
 
 
@@ -238,6 +248,7 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 
 def main() -> None:
     """The command line, with one line for whatever the user can mend."""
+    end_at_once_when_told()
     try:
         app()
     except ConfigurationError as error:

@@ -10,13 +10,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from app import metrics
-from app.db.migrate import at_head
+from app.db import migrate
 from app.db.status_sql import Backlog, Verified, last_verification, outbox_backlog
 from app.services.container import Services
 
 logger = logging.getLogger(__name__)
 
 _DATABASE_SECONDS = 2
+_NEWER = "newer than this release"
+_SUITABLE = ("ok", _NEWER)
 
 
 def routes() -> list[Route]:
@@ -30,7 +32,7 @@ async def healthz(_request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """200 where database, migrations and Redis are as they must be; else 503, with the part that is not.
+    """200 where database, migrations and Redis are as they must be; else 503, with the part that is not, or as it stops.
 
     `outbox` is a detail: a relay that is behind makes this process no less able to serve.
     """
@@ -38,11 +40,13 @@ async def readyz(request: Request) -> Response:
     database, migrations = await _database(services)
     redis = "ok" if request.app.state.pubsub.healthy else "unavailable"
     parts = {"database": database, "migrations": migrations, "redis": redis}
-    ready = all(state == "ok" for state in parts.values())
-    backlog = await _backlog(services) if database == migrations == "ok" else None
+    ready = database == redis == "ok" and migrations in _SUITABLE
+    backlog = await _backlog(services) if database == "ok" and migrations in _SUITABLE else None
     outbox = backlog and {"pending": backlog.pending, "lag_seconds": backlog.lag.total_seconds(), "parked": backlog.parked}
-    content = {"status": "ready" if ready else "not ready", **parts, "outbox": outbox}
-    return JSONResponse(content, status_code=200 if ready else 503)
+    # Asked last: it may have been told to stop meanwhile.
+    draining = request.app.state.draining
+    status = "draining" if draining else "ready" if ready else "not ready"
+    return JSONResponse({"status": status, **parts, "outbox": outbox}, status_code=200 if status == "ready" else 503)
 
 
 async def exposition(request: Request) -> Response:
@@ -59,10 +63,16 @@ async def exposition(request: Request) -> Response:
 async def _database(services: Services) -> tuple[str, str]:
     try:
         async with asyncio.timeout(_DATABASE_SECONDS):
-            return "ok", "ok" if await at_head(services.engine) else "run paycore migrate"
+            return "ok", _told_of(await migrate.current(services.engine))
     except Exception as error:  # noqa: BLE001 - whatever it is, the answer is "not ready"
         logger.warning("not ready: the database does not answer: %s", type(error).__name__)
         return "unavailable", "unknown"
+
+
+def _told_of(revision: str | None) -> str:
+    if migrate.is_newer(revision):
+        return _NEWER
+    return "ok" if migrate.suits(revision) else "run paycore migrate"
 
 
 async def _backlog(services: Services) -> Backlog | None:

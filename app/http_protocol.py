@@ -12,6 +12,8 @@ from websockets.frames import Frame
 
 BODY_ARRIVED = "body_arrived"
 """In a request's state: all of it is here, so that nobody need wait for it."""
+ON_STOP = "on_stop"
+"""In a WebSocket's state: what to call when the process stops. Whoever puts it there closes the socket, soon."""
 _LAST_WORDS_SECONDS = 3.0
 """For a client to take what was said last, once it is given up."""
 _FRAGMENTS = 1000
@@ -180,7 +182,10 @@ class GuardedProtocol(_Impatient, HttpToolsProtocol):
 
 
 class GuardedWebSocket(_Impatient, WebSocketsSansIOProtocol):
-    """Lets go of a client that answers no ping, even where it takes no bytes any more, and keeps nothing for its own pings."""
+    """Lets go of a client that answers no ping, even where it takes no bytes any more, and keeps nothing for its own pings.
+
+    At the process's end it ends with its last answer.
+    """
 
     _pong = b""
     """Owed to the client as soon as it takes anything."""
@@ -205,6 +210,15 @@ class GuardedWebSocket(_Impatient, WebSocketsSansIOProtocol):
         super().handle_cont(event)
         if len(self.frames) >= _FRAGMENTS:
             self.frames = [b"".join(self.frames)]
+
+    def shutdown(self) -> None:
+        """The process stops. Uvicorn would close at once, also where a transfer has yet to be answered."""
+        self.close_timeout = _LAST_WORDS_SECONDS
+        on_stop = self.scope["state"].get(ON_STOP) if self.handshake_complete and not self.close_sent else None
+        if on_stop is None:
+            super().shutdown()
+        else:
+            on_stop()
 
     def keepalive_timeout(self) -> None:
         """No pong came. Closing waits until all is sent, which may be never: so not for long."""

@@ -9,6 +9,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from types import FrameType
 
+from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -20,7 +21,6 @@ from app.clock import Clock, system_clock
 from app.db.engine import create_engine
 from app.http_limits import BodyLimit, RequestId
 from app.jwks import SigningKeys
-from app.logs import configure_logging
 from app.pubsub import PubSub
 from app.rate_limit import RateLimit, RequestRates
 from app.rate_limit_http import RequestRateLimit
@@ -39,6 +39,8 @@ from app.services.transfers import Ledger
 from app.settings import Settings, load_settings
 from app.tracing_http import TracedRequests
 
+_DISPOSE_SECONDS = 2
+
 
 class _GraphQLEndpoint:
     """Hands on to the view, which exists once the lifespan has begun."""
@@ -56,7 +58,7 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with running_services(chosen, clock) as (services, pubsub):
-            app.state.services, app.state.pubsub = services, pubsub
+            app.state.services, app.state.pubsub, app.state.draining = services, pubsub, False
             app.state.graphql = PaycoreView(services)
             on_started(app)
             yield
@@ -106,19 +108,21 @@ def _middleware(settings: Settings) -> list[Middleware]:
 
 def create_process_app() -> Starlette:
     """The application of a process that serves nothing else, as `paycore serve` starts it."""
-    settings = load_settings()
-    # A worker is a process of its own, which inherits no logging.
-    configure_logging(settings)
-    return create_app(settings, on_started=_own_the_process)
+    return create_app(on_started=_own_the_process)
 
 
 def _own_the_process(app: Starlette) -> None:
     # Modules and schema stay for good: without looking at them again and again, a request costs a sixth less.
     gc.collect()
     gc.freeze()
-    # Uvicorn waits for answers under way, and an event stream is one without end.
+
+    def stop() -> None:
+        app.state.draining = True
+        # Uvicorn waits for answers under way, and an event stream is one without end.
+        app.state.graphql.event_streams.stop()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        _before_handling(number, app.state.graphql.event_streams.stop)
+        _before_handling(number, stop)
 
 
 def _before_handling(number: signal.Signals, act: Callable[[], None]) -> None:
@@ -134,6 +138,13 @@ def _before_handling(number: signal.Signals, act: Callable[[], None]) -> None:
     signal.signal(number, handle)
 
 
+async def _dispose(engine: AsyncEngine) -> None:
+    """Close the pool's connections in good order, but wait for no server that is silent."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_DISPOSE_SECONDS):
+            await engine.dispose()
+
+
 @contextlib.asynccontextmanager
 async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tuple[Services, PubSub]]:
     """Everything that requests call upon, started; stopped in the opposite order."""
@@ -141,7 +152,7 @@ async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tu
         tracing.start(settings, "paycore-api")
         stack.push_async_callback(tracing.stop)
         engine = create_engine(settings)
-        stack.push_async_callback(engine.dispose)
+        stack.push_async_callback(_dispose, engine)
         currencies = await load_currencies(engine)
         pubsub = PubSub(redis_url(settings), buffer=settings.subscriber_buffer)
         await pubsub.connect()

@@ -18,7 +18,7 @@ from opentelemetry.trace import Span, SpanKind
 
 from app import events, metrics, tracing
 from app.backoff import Backoff
-from app.clock import system_clock
+from app.clock import monotonic, system_clock
 from app.db import outbox_sql
 from app.db.engine import connect
 from app.db.outbox_sql import LowWater
@@ -34,6 +34,14 @@ _STANDBY_SECONDS = 1.0
 _BUSY_PAUSE_SECONDS = 0.005
 """Between looks at a busy outbox that was empty after the last one: looking for each single row would take a core."""
 _CLOSE_TIMEOUT_SECONDS = 2.0
+_REDIS_LOOK_SECONDS = 2.0
+"""How often a relay with nothing to publish asks Redis whether it is there."""
+_SILENT_AFTER_SECONDS = 7.0
+"""A relay whose database has not answered for so long is not ready. It is longer than the longest pause between two looks."""
+_IN_HAND_SECONDS = 5.0
+"""For what is in hand when the relay is told to stop. What is given up is published again by the next one."""
+RELAY_ENDS_WITHIN_SECONDS = 20
+"""From SIGTERM to the end of the process, come what may."""
 _FROZEN_AFTER = "30s"
 """A leader that asks nothing for so long is stopped or stuck: the database ends its session, and with it its lead. It is
 longer than what a leader waits for a Redis that is away."""
@@ -55,20 +63,34 @@ class OutboxRelay:
         self._low_water = LowWater()
         self._database_away = False
         self._redis_away = False
-        self._connected = False
+        self._redis_asked_at: float | None = None
+        self._database_answered_at: float | None = None
         self.leading = False
 
     def state(self) -> tuple[bool, str]:
-        """Whether nothing is away that it needs, and its role."""
-        return self._connected and not self._redis_away, "leader" if self.leading else "standby"
+        """Whether all that it needs has answered lately, and its role."""
+        answered_at = self._database_answered_at
+        has_database = answered_at is not None and monotonic() - answered_at < _SILENT_AFTER_SECONDS
+        return has_database and not self._redis_away, "leader" if self.leading else "standby"
 
     async def run(self, stop: asyncio.Event) -> None:
         """Lead or stand by until `stop` is set, through restarts of database and Redis."""
+        try:
+            async with asyncio.timeout(None) as patience:
+                limiting = asyncio.create_task(_limit(patience, stop))
+                try:
+                    await self._run(stop)
+                finally:
+                    limiting.cancel()
+        except TimeoutError:
+            logger.warning("the relay gives up what it had in hand: the next one publishes it")
+
+    async def _run(self, stop: asyncio.Event) -> None:
         backoff = Backoff(0.1, 5.0)
         while not stop.is_set():
             try:
                 async with self._connection() as connection:
-                    self._connected = True
+                    self._database_answered_at = monotonic()
                     backoff.reset()
                     self._report_database(None)
                     await self._stand_by(connection, stop)
@@ -77,7 +99,7 @@ class OutboxRelay:
                 self._report_database(error)
                 await _pause(stop, backoff.next())
             finally:
-                self.leading = self._connected = False
+                self.leading, self._database_answered_at = False, None
                 metrics.RELAY_LEADING.set(0)
 
     @asynccontextmanager
@@ -96,7 +118,9 @@ class OutboxRelay:
         """Returns once this connection leads, or with `stop`."""
         waited = False
         while not stop.is_set():
-            if await outbox_sql.try_to_lead(connection):
+            leads = await outbox_sql.try_to_lead(connection)
+            self._database_answered_at = monotonic()
+            if leads:
                 self.leading = True
                 metrics.RELAY_LEADING.set(1)
                 logger.info("this relay leads")
@@ -104,6 +128,7 @@ class OutboxRelay:
             if not waited:
                 logger.info("another relay leads; this one stands by")
                 waited = True
+            await self._look_at_redis()
             await _pause(stop, _STANDBY_SECONDS)
 
     async def _lead(self, connection: asyncpg.Connection, stop: asyncio.Event) -> None:
@@ -121,12 +146,15 @@ class OutboxRelay:
                 self._report_redis(None)
                 redis_away.reset()
                 idle.reset()
+            else:
+                await self._look_at_redis()
             if found < self._settings.relay_batch_limit:
                 await _pause(stop, idle.next())
 
     async def _relay_some(self, connection: asyncpg.Connection) -> int:
         """Publish and delete what waits, up to the limit; how much there was. Raises NotPublished; then all rows stay."""
         claim = await outbox_sql.claim(connection, self._low_water.id, self._settings.relay_batch_limit)
+        self._database_answered_at = monotonic()
         messages: list[tuple[str, str]] = []
         published: list[int] = []
         unreadable: dict[int, str] = {}
@@ -150,6 +178,18 @@ class OutboxRelay:
             metrics.RELAY_PUBLISHED.inc(len(published))
         self._low_water.passed(claim)
         return len(claim.rows)
+
+    async def _look_at_redis(self) -> None:
+        """Learn whether Redis is there, where nothing is published that would show it; not at every look."""
+        if self._redis_asked_at is not None and monotonic() - self._redis_asked_at < _REDIS_LOOK_SECONDS:
+            return
+        try:
+            await self._publisher.ping()
+        except NotPublished as error:
+            self._report_redis(error)
+        else:
+            self._report_redis(None)
+        self._redis_asked_at = monotonic()
 
     def _report_database(self, error: Exception | None) -> None:
         if error is not None and not self._database_away:
@@ -201,6 +241,12 @@ async def run_relay(settings: Settings, stop: asyncio.Event) -> None:
     finally:
         await publisher.close()
         await tracing.stop()
+
+
+async def _limit(patience: asyncio.Timeout, stop: asyncio.Event) -> None:
+    """From `stop` on, patience has an end."""
+    await stop.wait()
+    patience.reschedule(asyncio.get_running_loop().time() + _IN_HAND_SECONDS)
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -81,6 +81,13 @@ class RedisPublisher:
         except REDIS_ERRORS as error:
             raise NotPublished(str(error)) from error
 
+    async def ping(self) -> None:
+        """Ask whether Redis is there. Raises NotPublished where it does not answer."""
+        try:
+            await self._client.ping()
+        except REDIS_ERRORS as error:
+            raise NotPublished(str(error)) from error
+
     async def close(self) -> None:
         """Give the connection back."""
         await self._client.aclose()

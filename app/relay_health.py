@@ -39,7 +39,7 @@ async def answering(settings: Settings, state: Callable[[], tuple[bool, str]]) -
         return
 
     async def readyz(_request: Request) -> Response:
-        """200 where this relay leads, or stands by for one that does; 503 while it waits for database or Redis."""
+        """200 where this relay leads, or stands by for one that does; 503 while database or Redis do not answer it."""
         ready, role = state()
         return JSONResponse({"status": "ready" if ready else "not ready", "role": role}, status_code=200 if ready else 503)
 

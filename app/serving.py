@@ -7,8 +7,8 @@ connections that wait for a worker that has died are taken by the one that repla
 
 from __future__ import annotations
 
-import contextlib
 import logging
+import math
 import os
 import socket
 import sys
@@ -19,15 +19,30 @@ from ipaddress import ip_address
 from typing import cast
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from app.errors import ConfigurationError
 from app.http_protocol import ConnectionLimits, GuardedProtocol, GuardedWebSocket
 from app.settings import Settings
+from app.workers import CLOSING_SECONDS, Server, Workers
 
 logger = logging.getLogger(__name__)
 
 _GRACEFUL_SECONDS = 15
+"""At least so long is waited for answers under way when the service is told to stop."""
+_MARGIN_SECONDS = 5
+_HANGS_AFTER_SECONDS = 30
+"""A worker that is silent for so long is replaced. One that starts is silent until all is imported."""
+
+
+def graceful_seconds(settings: Settings) -> int:
+    """For answers under way: longer than any of them takes, since one that is cut off tells nothing of its transfer."""
+    patience = settings.request_timeout_seconds + max(settings.body_timeout_seconds, _MARGIN_SECONDS)
+    return max(_GRACEFUL_SECONDS, math.ceil(patience))
+
+
+def ends_within(settings: Settings) -> int:
+    """Seconds from SIGTERM to the end of all processes, come what may."""
+    return graceful_seconds(settings) + CLOSING_SECONDS + 2
 
 
 def serve(settings: Settings, host: str, port: int, workers: int) -> None:
@@ -46,7 +61,8 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         ws_max_size=settings.max_websocket_message_bytes,
         # Messages are small: compressing them would cost each socket memory, and let a small one unpack into a large one.
         ws_per_message_deflate=False,
-        timeout_graceful_shutdown=_GRACEFUL_SECONDS,
+        timeout_graceful_shutdown=graceful_seconds(settings),
+        timeout_worker_healthcheck=_HANGS_AFTER_SECONDS,
         access_log=False,
         server_header=False,
         http=cast("type[Protocol]", partial(GuardedProtocol, limits=limits)),
@@ -70,38 +86,16 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         with tempfile.TemporaryDirectory(prefix="paycore-metrics-") as directory:
             # Each worker counts in a file of its own there; it reads the variable when it starts.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
-            _Workers(config, listeners).run()
+            code = Workers(config, listeners).run()
+        if code:
+            sys.exit(code)
 
 
 def _serve_alone(config: uvicorn.Config, listeners: list[socket.socket]) -> None:
-    server = uvicorn.Server(config)
-    with contextlib.suppress(KeyboardInterrupt):
-        server.run(sockets=listeners)
+    server = Server(config)
+    server.run(sockets=listeners)
     if not server.started:
         sys.exit(uvicorn.config.STARTUP_FAILURE)
-
-
-class _Workers(Multiprocess):
-    """Starts the workers, and starts anew those that end or hang."""
-
-    def __init__(self, config: uvicorn.Config, listeners: list[socket.socket]) -> None:
-        self._listeners = listeners
-        super().__init__(config, listeners)
-
-    @property
-    def sockets(self) -> list[socket.socket]:
-        """Those of the next process to be started: the dead one's that it replaces, else those of the next in line."""
-        dead = (place for place, process in enumerate(self.processes) if process.exitcode is not None)
-        place = next(dead, len(self.processes))
-        return [self._listeners[place % len(self._listeners)]]
-
-    @sockets.setter
-    def sockets(self, given: list[socket.socket]) -> None:
-        """Uvicorn's constructor sets them; they are chosen above."""
-
-    def handle_hup(self) -> None:
-        """Uvicorn would start new workers beside the old ones. Here there is nothing that they would read anew."""
-        logger.info("SIGHUP changes nothing: restart the service to change its settings")
 
 
 def _listeners(host: str, port: int, count: int) -> list[socket.socket]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import socket
 import tempfile
 from abc import ABC, abstractmethod
@@ -15,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import psutil
 import pytest
 import redis
 from testcontainers.community.postgres import PostgresContainer
@@ -44,6 +46,14 @@ class Servers(ABC):
     @abstractmethod
     def start_postgres(self) -> None:
         """Start PostgreSQL again at the same address, on the same data."""
+
+    @abstractmethod
+    def freeze_postgres(self) -> None:
+        """Have PostgreSQL say nothing any more, and close nothing either."""
+
+    @abstractmethod
+    def thaw_postgres(self) -> None:
+        """Have it go on as if nothing had happened."""
 
     @abstractmethod
     def ensure_running(self) -> None:
@@ -84,6 +94,18 @@ class Embedded(Servers):
     def start_postgres(self) -> None:
         self.embedded.postgres.start()
 
+    def freeze_postgres(self) -> None:
+        self._signal_postgres(signal.SIGSTOP)
+
+    def thaw_postgres(self) -> None:
+        self._signal_postgres(signal.SIGCONT)
+
+    def _signal_postgres(self, number: signal.Signals) -> None:
+        postmaster = psutil.Process(self.embedded.postgres.pid)
+        # The postmaster first: it then starts nothing that would be missed.
+        for process in (postmaster, *postmaster.children(recursive=True)):
+            process.send_signal(number)
+
     def ensure_running(self) -> None:
         if not self.embedded.redis.is_running:
             self.start_redis()
@@ -109,6 +131,12 @@ class Given(Servers):
 
     def start_postgres(self) -> None:
         pytest.skip("needs a PostgreSQL that may be stopped")
+
+    def freeze_postgres(self) -> None:
+        pytest.skip("needs a PostgreSQL that may be stopped")
+
+    def thaw_postgres(self) -> None:
+        return
 
     def ensure_running(self) -> None:
         return
@@ -136,6 +164,12 @@ class Containers(Servers):
     def start_postgres(self) -> None:
         self._postgres.get_wrapped_container().start()
         _wait_for_postgres(self)
+
+    def freeze_postgres(self) -> None:
+        self._postgres.get_wrapped_container().pause()
+
+    def thaw_postgres(self) -> None:
+        self._postgres.get_wrapped_container().unpause()
 
     def ensure_running(self) -> None:
         # Starting a container that runs changes nothing.

@@ -1,4 +1,4 @@
-"""Migrations: upgrade, downgrade, and whether the database is at the newest revision."""
+"""Migrations: upgrade, downgrade, and whether the database suits this release."""
 
 from __future__ import annotations
 
@@ -45,9 +45,33 @@ def head() -> str:
     return revision
 
 
-async def upgrade(settings: Settings, revision: str = "head") -> None:
-    """Bring the database up to a revision, as the user of the URL, who comes to own the tables."""
-    await _run(settings, lambda config: command.upgrade(config, revision))
+def is_newer(revision: str | None) -> bool:
+    """Whether a later release has migrated the database. It only added, so that this one goes on: see CONTRIBUTING.md."""
+    return revision is not None and revision.isdecimal() and int(revision) > int(head())
+
+
+def suits(revision: str | None) -> bool:
+    """Whether this release can work on a database at this revision."""
+    return revision == head() or is_newer(revision)
+
+
+async def upgrade(settings: Settings, revision: str = "head") -> str:
+    """Bring the database up to a revision, as the user of the URL, who comes to own the tables. Returns where it is then.
+
+    A database that a later release has migrated is left as it is, so that the release before it can be deployed again.
+    """
+    reached: str | None = None
+
+    def work(config: Config) -> None:
+        nonlocal reached
+        reached = _revision(config.attributes["connection"])
+        if revision != "head" or not is_newer(reached):
+            command.upgrade(config, revision)
+            reached = _revision(config.attributes["connection"])
+
+    await _run(settings, work)
+    assert reached is not None
+    return reached
 
 
 async def downgrade(settings: Settings, revision: str) -> None:
@@ -87,7 +111,7 @@ async def _apply(connection: AsyncConnection, work: Callable[[Connection], None]
         if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
             raise
         await connection.rollback()
-        reached = await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
+        reached = await connection.run_sync(_revision)
         raise ConfigurationError(
             f"A table was in use for more than {_LOCK_TIMEOUT_SECONDS} s, and the migration gave up before transfers had to wait "
             f"longer for it. Nothing is half done: the database is at {reached or 'base'}. Run the same again; "
@@ -95,8 +119,11 @@ async def _apply(connection: AsyncConnection, work: Callable[[Connection], None]
         ) from None
 
 
-async def at_head(engine: AsyncEngine) -> bool:
-    """Whether the database is at the code's newest revision."""
+async def current(engine: AsyncEngine) -> str | None:
+    """The database's revision; None where it was never migrated."""
     async with engine.connect() as connection:
-        current = await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
-    return current == head()
+        return await connection.run_sync(_revision)
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()

@@ -33,7 +33,7 @@ from app.schema import media
 from app.schema.build import PaycoreSchema, build_schema
 from app.schema.context import Context
 from app.schema.event_stream import EventStreams, impatient
-from app.schema.websocket import Adapter, NotNow, TransportHandler, count_close
+from app.schema.websocket import COUNTED, Adapter, NotNow, TransportHandler, count_close
 from app.services.container import Services
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class PaycoreView(GraphQL[Context, None]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request or one socket. What is wrong with the request itself is answered as a coded JSON error."""
         if scope["type"] != "http":
-            await super().__call__(scope, _counting_closes(receive), send)
+            await super().__call__(scope, _counting_closes(scope, receive), send)
             return
         request = Request(scope, receive)
         # Which media types the client takes, its favourite first.
@@ -260,10 +260,10 @@ def _content(result: ExecutionResult) -> dict[str, object]:
     return content
 
 
-def _counting_closes(receive: Receive) -> Receive:
+def _counting_closes(scope: Scope, receive: Receive) -> Receive:
     async def counted() -> Message:
         message = await receive()
-        if message["type"] == "websocket.disconnect":
+        if message["type"] == "websocket.disconnect" and COUNTED not in scope["state"]:
             count_close(message.get("code") or 1005)
         return message
 

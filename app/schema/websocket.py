@@ -20,6 +20,7 @@ from strawberry.types.graphql import OperationType
 from app import metrics
 from app.clock import monotonic
 from app.errors import RateLimited, RequestError
+from app.http_protocol import ON_STOP
 from app.schema.build import PaycoreSchema
 from app.schema.context import Context
 
@@ -27,6 +28,10 @@ TOKEN_ENDED = 4403
 """Forbidden. After it graphql-ws connects again, with a token that it asks for anew; after 4401 it would give up."""
 NO_TOKEN = 4401
 """Unauthorized. To connect again without a token would lead nowhere else."""
+COUNTED = "close_counted"
+"""In a socket's state: it was closed from here, and counted then."""
+SERVICE_RESTART = 1012
+"""The client connects again, to another process, and goes on from its cursors."""
 TRY_AGAIN_LATER = 1013
 TOO_BIG = 1009
 
@@ -79,6 +84,7 @@ class Adapter(ASGIWebSocketAdapter):
     async def close(self, code: int, reason: str) -> None:
         """Close with a reason that fits: Strawberry quotes what the client sent, which may be long."""
         count_close(code)
+        self.ws.scope["state"][COUNTED] = True
         await super().close(code, reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore"))
 
 
@@ -86,10 +92,12 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
     """One socket."""
 
     _ending: asyncio.Task[None] | None = None
+    _stopping = False
 
     async def handle(self) -> None:
         """Serve the socket until either side ends it."""
         self._adapter.longest = self.context.services.settings.max_anonymous_message_bytes
+        self._adapter.ws.scope["state"][ON_STOP] = self._end_with_the_process
         with metrics.WEBSOCKETS.track_inprogress():
             try:
                 await super().handle()
@@ -136,6 +144,9 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         """Start an operation, unless it is refused: by a coded error, then, of that operation alone."""
+        if self._stopping:
+            # As if the socket had closed before this came. An error would end a subscription that the next process can serve.
+            return
         is_new = self.connection_acknowledged and message["id"] not in self.operations
         if is_new:
             try:
@@ -182,19 +193,27 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
         await self.websocket.close(NO_TOKEN, f"Unauthorized: without a token a socket ends after {seconds:g} s")
 
     async def _end_with_the_token(self) -> None:
-        """Close when the token ends: subscriptions at once, so that they can resume; the rest has its answer first."""
         viewer = self.context.maybe_viewer
         assert viewer is not None
+        end = await self.context.services.identities.end_of(viewer, ahead=_BEFORE_EXPIRY)
+        await self._end(TOKEN_ENDED, f"Forbidden: {end}")
+
+    def _end_with_the_process(self) -> None:
+        self._stopping = True
+        if self._ending is not None:
+            self._ending.cancel()
+        self._ending = asyncio.create_task(self._end(SERVICE_RESTART, "Service restart"))
+
+    async def _end(self, code: int, reason: str) -> None:
+        """Close: subscriptions end at once, so that they can resume; the rest has its answer first."""
         assert isinstance(self.schema, PaycoreSchema)
-        services = self.context.services
-        end = await services.identities.end_of(viewer, ahead=_BEFORE_EXPIRY)
         for operation in list(self.operations.values()):
             if self.schema.operation_type(operation.query, operation.operation_name) is OperationType.SUBSCRIPTION:
                 await self.cleanup_operation(operation.id)
         answering = [operation.task for operation in self.operations.values() if operation.task]
         if answering:
-            await asyncio.wait(answering, timeout=services.settings.request_timeout_seconds)
-        await self.websocket.close(TOKEN_ENDED, f"Forbidden: {end}")
+            await asyncio.wait(answering, timeout=self.context.services.settings.request_timeout_seconds)
+        await self.websocket.close(code, reason)
 
 
 def _is_longer(text: str, limit: int) -> bool:

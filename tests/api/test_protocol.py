@@ -187,12 +187,12 @@ async def test_a_token_that_cannot_be_looked_at_now_may_come_again(settings: Set
                 assert (await socket.data("1"))["viewer"]["id"]
 
 
-async def test_ends_of_sockets_are_counted_by_their_codes(api: Api) -> None:
+async def test_ends_of_sockets_are_counted_once_by_their_codes(api: Api, engine: AsyncEngine) -> None:
     def count(code: str) -> float:
         value: float = metrics.WEBSOCKET_CLOSES.labels(code)._value.get()
         return value
 
-    before = {code: count(code) for code in ("4400", "1000", "other")}
+    before = {code: count(code) for code in ("4400", "4408", "1000", "other")}
     async with api.socket("alice") as socket:
         assert metrics.WEBSOCKETS._value.get() >= 1
         await socket.send("[]")
@@ -201,8 +201,12 @@ async def test_ends_of_sockets_are_counted_by_their_codes(api: Api) -> None:
         pass
     async with api.socket("alice") as socket:
         await socket.connection.close(4999)
-    await soon(lambda: {code: count(code) - before[code] for code in before} == {"4400": 1, "1000": 1, "other": 1})
+    hasty = api.settings.model_copy(update={"connection_init_timeout_seconds": 0.2})
+    async with serving(hasty, engine) as other, open_socket(other.url.replace("http", "ws", 1) + "/graphql", None) as socket:
+        # Closed from here while the socket waits for what its client says.
+        assert await socket.close_code() == 4408
     await soon(lambda: metrics.WEBSOCKETS._value.get() == 0)
+    assert {code: count(code) - before[code] for code in before} == {"4400": 1, "4408": 1, "1000": 1, "other": 1}
 
 
 async def test_a_socket_that_says_nothing_is_closed(settings: Settings, engine: AsyncEngine) -> None:

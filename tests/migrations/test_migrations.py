@@ -122,15 +122,33 @@ async def test_migrations_wait_for_each_other_longer_than_for_a_table(
         await waiting
 
 
-async def test_only_a_database_at_the_newest_revision_is_up_to_date(fresh: Settings, database_engine: AsyncEngine) -> None:
-    assert not await migrate.at_head(database_engine)
+async def test_a_release_works_on_its_own_revision_and_on_newer_ones_alone(fresh: Settings, database_engine: AsyncEngine) -> None:
+    async def suits() -> bool:
+        return migrate.suits(await migrate.current(database_engine))
+
+    assert not await suits()
     await migrate.upgrade(fresh, _revisions()[-2])
-    assert not await migrate.at_head(database_engine)
+    assert not await suits()
+    assert await migrate.upgrade(fresh) == migrate.head()
+    assert await suits()
+    await _migrated_by_a_later_release(database_engine)
+    assert await suits()
+
+
+async def test_the_migrate_job_of_an_older_release_leaves_a_newer_database_alone(
+    fresh: Settings, empty_database: str, database_engine: AsyncEngine
+) -> None:
+    """So that the release before can be deployed again, with its job, and needs no way down."""
     await migrate.upgrade(fresh)
-    assert await migrate.at_head(database_engine)
-    async with database_engine.begin() as connection:
+    await _migrated_by_a_later_release(database_engine)
+    made = await describe(empty_database)
+    assert await migrate.upgrade(fresh) == "9999"
+    assert await describe(empty_database) == made
+
+
+async def _migrated_by_a_later_release(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    assert not await migrate.at_head(database_engine)
 
 
 async def test_migrating_twice_changes_nothing(fresh: Settings, empty_database: str) -> None:

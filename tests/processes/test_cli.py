@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.auth import verify_token
 from app.clock import system_clock
+from app.db.engine import open_connection
 from app.policy import Role, rights_of
 from app.schema.build import sdl
 from app.services.identity import find_or_create_user
@@ -39,6 +42,18 @@ def paycore(
     """Run the command to its end."""
     given = {"PATH": "/usr/bin:/bin", **(environment or {}), **({} if settings is None else servers_of(settings))}
     return subprocess.run([EXECUTABLE, *arguments], env=given, capture_output=True, text=True, timeout=60, check=False)
+
+
+async def until_somebody_waits(settings: Settings) -> None:
+    """Until a statement in this test's database waits for a lock."""
+    connection = await open_connection(settings)
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    try:
+        async with asyncio.timeout(30):
+            while not await connection.fetchval(query):  # noqa: ASYNC110 - the event is PostgreSQL's
+                await asyncio.sleep(0.01)
+    finally:
+        await connection.close()
 
 
 def assert_one_line(finished: subprocess.CompletedProcess[str], *says: str) -> None:
@@ -124,6 +139,35 @@ def test_migrate_goes_down_and_up_and_a_database_without_tables_is_told_about(se
     assert_one_line(paycore("serve", settings=settings), "paycore migrate")
     assert paycore("migrate", settings=settings).returncode == 0
     assert paycore("verify", settings=settings).stdout == "The ledger is whole.\n"
+
+
+@pytest.mark.parametrize("command", ["migrate", "verify", "serve"])
+async def test_a_command_that_waits_for_the_database_ends_at_once_when_told(
+    settings: Settings, command: str, tmp_path: Path
+) -> None:
+    """By its own doing: a container's first process is not ended by the signal's default, since it has none."""
+    assert settings.database_url is not None
+    holder = await asyncpg.connect(settings.database_url.get_secret_value())
+    held = "LOCK TABLE alembic_version, wallets IN ACCESS EXCLUSIVE MODE"
+    environment = {"PATH": "/usr/bin:/bin", **servers_of(settings), "PAYCORE_PORT": str(free_port())}
+    log = tmp_path / "log"
+    try:
+        async with holder.transaction():
+            await holder.execute(held)
+            with log.open("wb") as file:
+                process = await asyncio.create_subprocess_exec(EXECUTABLE, command, env=environment, stdout=file, stderr=file)
+            try:
+                await until_somebody_waits(settings)
+                process.send_signal(signal.SIGTERM)
+                # Less than the database's own limits, and than those of the last resort.
+                assert await asyncio.wait_for(process.wait(), 4) == 128 + signal.SIGTERM
+            finally:
+                if process.returncode is None:
+                    process.kill()
+                    await process.wait()
+    finally:
+        await holder.close()
+    assert "Traceback" not in log.read_text()
 
 
 async def test_seed_makes_the_demo_once_and_verify_finds_what_was_broken(settings: Settings) -> None:

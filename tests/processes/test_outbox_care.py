@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from uuid import uuid4
 
 import asyncpg
@@ -14,12 +14,13 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import events, metrics
+from app.db import outbox_sql
 from app.db.engine import connect
 from app.outbox_relay import run_relay
 from app.settings import Settings
 from tests.api.conftest import serving
 from tests.live_world import World, entries, living, living_world, outbox_empty, running_relay, take, told
-from tests.processes.test_cli import paycore
+from tests.processes.test_cli import paycore, until_somebody_waits
 from tests.processes.test_outbox_relay import (
     RELAY,
     commit_news,
@@ -27,6 +28,7 @@ from tests.processes.test_outbox_relay import (
     new_leader,
     recording_relay,
     relay_process,
+    superuser,
     take_transaction_id,
     waiting,
 )
@@ -171,6 +173,51 @@ async def test_the_relay_tells_its_health_and_counts_where_it_is_asked_to(settin
     finally:
         stop.set()
         await asyncio.wait_for(relay, 10)
+
+
+@pytest.mark.parametrize("stands_by", [False, True], ids=["leads", "stands by"])
+async def test_a_relay_with_nothing_to_do_is_not_ready_while_redis_is_away(settings, clean_servers, writer, stands_by):
+    port, stop = free_port(), asyncio.Event()
+    async with AsyncExitStack() as stack:
+        if stands_by:
+            await stack.enter_async_context(recording_relay(settings))
+        relay = asyncio.create_task(run_relay(settings.model_copy(update={"relay_port": port}), stop))
+        try:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+                await soon_answers(http)
+                await ready_is(http, 200)
+                assert (await http.get("/readyz")).json()["role"] == ("standby" if stands_by else "leader")
+                clean_servers.stop_redis()
+                await ready_is(http, 503)
+                clean_servers.start_redis()
+                await ready_is(http, 200)
+        finally:
+            stop.set()
+            await asyncio.wait_for(relay, 10)
+
+
+async def test_a_leader_that_lost_redis_and_then_its_lead_is_ready_again_as_a_standby(settings, clean_servers, writer):
+    async with recording_relay(settings) as (relay, _), superuser(settings) as heir, superuser(settings) as admin:
+        clean_servers.stop_redis()
+        await commit_news(writer)
+        await soon(lambda: relay.state() == (False, "leader"))
+        inherits = asyncio.create_task(heir.execute("SELECT pg_advisory_lock($1)", outbox_sql.LEADER_LOCK))
+        await until_somebody_waits(settings)
+        await admin.execute("SELECT pg_terminate_backend($1)", await leader_pid(writer))
+        await inherits
+        await soon(lambda: not relay.leading)
+        clean_servers.start_redis()
+        # It has nothing to publish by which it would learn of that.
+        await soon(lambda: relay.state() == (True, "standby"), 20)
+
+
+async def soon_answers(http: httpx.AsyncClient) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            with suppress(httpx.ConnectError):
+                await http.get("/healthz")
+                return
+            await asyncio.sleep(0.05)
 
 
 async def ready_is(http: httpx.AsyncClient, status: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from app.auth import mint_token
 from app.embedded.processes import wait_until
 from app.settings import Settings
 from tests.processes.test_cli import EXECUTABLE, assert_one_line, paycore, servers_of
+from tests.servers import Servers, fetch_value, free_port
 
 WORKERS = 2
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers share a socket")
@@ -117,3 +119,104 @@ def test_a_service_that_stops_ends_its_event_streams_and_does_not_wait_for_them(
         assert b"".join(stream.iter_bytes()) == b""
     # Uvicorn would have waited for its whole grace of 15 seconds, and then broken the stream off.
     assert process.wait(10) == 0
+
+
+def test_a_worker_that_cannot_start_again_harms_no_other_and_comes_back_with_the_database(
+    service: tuple[psutil.Popen, str], clean_servers: Servers
+) -> None:
+    process, url = service
+    wait_until(lambda: all(listens(worker) for worker in workers(process)), seconds=20)
+    first, other = workers(process)
+    clean_servers.kill_postgres()
+    first.kill()
+    # Long enough for several tries, each of which fails.
+    tries: set[int] = set()
+
+    def has_tried() -> bool:
+        tries.update(worker.pid for worker in workers(process))
+        return len(tries - {first.pid, other.pid}) >= 3
+
+    assert wait_until(has_tried, seconds=40)
+    assert process.poll() is None
+    with httpx.Client(transport=to_worker(other, url)) as client:
+        assert client.get(f"{url}/healthz").status_code == 200
+        assert client.get(f"{url}/readyz").json()["database"] == "unavailable"
+    clean_servers.start_postgres()
+    assert wait_until(lambda: sum(listens(worker) for worker in workers(process)) == WORKERS, seconds=40)
+    assert other in workers(process)
+    assert wait_until(lambda: all(ready(url) for _ in range(10)), seconds=20)
+
+
+def to_worker(worker: psutil.Process, url: str) -> httpx.HTTPTransport:
+    """A connection that this worker has taken: of those that nobody takes, a client only hears nothing."""
+    port = int(url.rpartition(":")[2])
+    for _ in range(100):
+        before = connections(worker, port)
+        transport = httpx.HTTPTransport()
+        client = httpx.Client(transport=transport, timeout=1)
+        try:
+            client.get(f"{url}/healthz")
+        except httpx.TransportError:
+            continue
+        if connections(worker, port) > before:
+            return transport
+    raise AssertionError("it takes no connection")
+
+
+def ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+@pytest.mark.parametrize("count", ["1", "2"])
+def test_a_service_whose_first_workers_cannot_start_says_so_by_its_exit_code(settings: Settings, count: str) -> None:
+    # It has no currencies table to read, though it seems to be migrated.
+    assert settings.database_url is not None
+    fetch_value(settings.database_url.get_secret_value(), "ALTER TABLE currencies RENAME TO hidden")
+    finished = paycore("serve", "--workers", count, "--port", str(free_port()), settings=settings)
+    assert finished.returncode == 3
+    assert "startup failed" in finished.stderr
+
+
+def test_workers_whose_parent_was_killed_drain_and_make_room_for_the_next(
+    service: tuple[psutil.Popen, str], settings: Settings
+) -> None:
+    process, url = service
+    left = workers(process)
+    assert len(left) == WORKERS
+    headers = {"Authorization": f"Bearer {mint_token('alice', settings)}", "Accept": "text/event-stream"}
+    body = {"query": "subscription { transactionSettled { missed } }"}
+    with httpx.stream("POST", f"{url}/graphql", json=body, headers=headers, timeout=30) as stream:
+        process.kill()
+        process.wait(30)
+        try:
+            assert wait_until(lambda: not any(is_worker(worker) for worker in left), seconds=20)
+        finally:
+            for worker in left:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    worker.kill()
+        # It was ended in good order, not torn.
+        assert b"".join(stream.iter_bytes()) == b""
+    assert not answers(url)
+    port = url.rpartition(":")[2]
+    environment = {"PATH": "/usr/bin:/bin", **servers_of(settings), "PAYCORE_PORT": port}
+    with psutil.Popen([EXECUTABLE, "serve", "--workers", "2"], env=environment, stderr=subprocess.DEVNULL) as following:
+        try:
+            assert wait_until(lambda: ready(url), seconds=30)
+        finally:
+            following.terminate()
+            assert following.wait(30) == 0
+
+
+@pytest.mark.slow
+def test_a_worker_that_hangs_is_replaced(service: tuple[psutil.Popen, str]) -> None:
+    process, url = service
+    wait_until(lambda: all(listens(worker) for worker in workers(process)), seconds=20)
+    hung, other = workers(process)
+    hung.suspend()
+    assert wait_until(lambda: not is_worker(hung), seconds=45)
+    assert wait_until(lambda: sum(listens(worker) for worker in workers(process)) == WORKERS, seconds=30)
+    assert other in workers(process)
+    assert wait_until(lambda: all(ready(url) for _ in range(10)), seconds=20)

@@ -198,6 +198,43 @@ async def test_every_answer_is_true_and_nothing_is_lost(
     assert await verify(settings) == []
 
 
+def workers_of(service: Service) -> set[psutil.Process]:
+    """Those that answer."""
+    assert service.process is not None
+    found: set[psutil.Process] = set()
+    for child in service.process.children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if any(connection.status == psutil.CONN_LISTEN for connection in child.net_connections(kind="tcp")):
+                found.add(child)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+async def test_one_worker_killed_under_load_loses_nothing_and_the_other_goes_on(
+    service: Service, settings: Settings, bank: Bank
+) -> None:
+    sender = await bank.wallet(await bank.viewer("alice"), balance="1000.00")
+    receiver = await bank.wallet(await bank.viewer("bob"))
+    load = Load(service.url, {"Authorization": f"Bearer {mint_token('alice', settings)}"}, sender, receiver)
+    assert wait_until(lambda: len(workers_of(service)) == 2, seconds=30)
+    killed, other = workers_of(service)
+    clients = asyncio.create_task(load.run())
+    while load.completed < TRANSFERS // 4:
+        assert not clients.done(), "the clients are through before the worker was killed"
+        await asyncio.sleep(0.01)
+    killed.kill()
+    await clients
+    assert {key for key in load.told if COMPLETED in load.told[key]} == set(load.keys)
+    assert await bank.balance(receiver) == TRANSFERS, "each paid once"
+    answers = [answer for all_of_one in load.told.values() for answer in all_of_one]
+    assert set(answers) == {COMPLETED, "no answer"}
+    assert await asyncio.to_thread(wait_until, lambda: len(workers_of(service)) == 2, 30)
+    assert other in workers_of(service)
+    assert killed not in workers_of(service)
+    assert await verify(settings) == []
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])

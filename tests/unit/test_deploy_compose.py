@@ -82,7 +82,7 @@ def test_the_api_has_several_workers_and_the_relay_a_standby_that_is_asked_on_it
 
 def test_docker_waits_longer_than_answers_under_way_are_given(compose):
     for service in OURS:
-        assert int(compose["services"][service]["stop_grace_period"].removesuffix("s")) >= serving._GRACEFUL_SECONDS + 10
+        assert int(compose["services"][service]["stop_grace_period"].removesuffix("s")) > serving.ends_within(Settings())
 
 
 def test_only_what_people_look_at_is_published_and_only_on_this_machine(compose):

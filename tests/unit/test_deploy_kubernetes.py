@@ -182,7 +182,7 @@ def test_probes_ask_the_port_that_the_process_listens_on(name):
 def test_kubernetes_waits_longer_than_a_draining_api_takes():
     told = pod("paycore-api")
     pause = told["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-    assert told["terminationGracePeriodSeconds"] >= pause + serving._GRACEFUL_SECONDS + 10
+    assert told["terminationGracePeriodSeconds"] > pause + serving.ends_within(Settings())
 
 
 def test_the_relay_has_a_standby_and_neither_goes_all_at_once():

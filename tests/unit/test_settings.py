@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.errors import ConfigurationError
+from app.serving import ends_within, graceful_seconds
 from app.settings import DEMO_JWT_SECRET, Settings, load_settings
 
 SECRET = "0123456789abcdef0123456789abcdef-of-our-own"
@@ -201,3 +202,14 @@ def test_the_database_must_give_up_before_the_request_does(statement_ms, lock_ms
 
 def test_every_setting_is_described():
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+@pytest.mark.parametrize(
+    ("request_timeout", "body_timeout", "graceful"), [(5, 10, 15), (5, 0.1, 15), (12, 0.1, 17), (60, 10, 70), (60, 90.5, 151)]
+)
+def test_answers_under_way_are_given_longer_than_any_of_them_takes(
+    request_timeout: float, body_timeout: float, graceful: int
+) -> None:
+    settings = Settings(request_timeout_seconds=request_timeout, body_timeout_seconds=body_timeout)
+    assert graceful_seconds(settings) == graceful
+    assert ends_within(settings) == graceful + 12
