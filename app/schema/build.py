@@ -23,7 +23,7 @@ from strawberry.types.graphql import OperationType
 from app import tracing
 from app.errors import QueryTooComplex, RequestError, RequestTimeout
 from app.schema.context import Context
-from app.schema.documents import DocumentCache, KnownDocument, Operation, operation_types
+from app.schema.documents import DocumentCache, KnownDocument, Operation
 from app.schema.error_handling import present_all
 from app.schema.execution import DiscreetExecution, Execution, note_plain_fields
 from app.schema.mutations import Mutation
@@ -58,16 +58,16 @@ class PaycoreSchema(Schema):
         self._settings = settings
         self._labels: set[str] = set()
 
-    def operation_type(self, query: str, operation_name: str | None) -> OperationType | None:
-        """What kind of operation runs, of a text that is valid; None where that is not clear."""
-        known = self.documents.get(query)
-        if known is not None:
+    def operation_type(self, query: str, operation_name: str | None, sender: Context | None = None) -> OperationType | None:
+        """What kind of operation runs; None where that is not clear. A new text is read at its sender's expense, or if short."""
+        try:
+            known = self.documents.get(query) if sender is None else self.documents.prepare(query, sender)
+        except CannotGetOperationTypeError:
+            return None
+        if isinstance(known, KnownDocument):
             operation = known.operations.get(operation_name)
             return None if operation is None else operation.type
-        try:
-            return operation_types(self.documents.parse(query)).get(operation_name)
-        except (GraphQLError, RecursionError):
-            return None
+        return self.documents.types(query).get(operation_name)
 
     def operation_label(self, query: str, operation_name: str | None) -> str:
         """The operation's name, for counting. Clients may name as they like, so only so many names are told apart."""
@@ -98,7 +98,7 @@ class PaycoreSchema(Schema):
         if not query:
             raise MissingQueryError
         assert context_value is not None
-        known = self.documents.prepare(query)
+        known = self.documents.prepare(query, context_value)
         if isinstance(known, list):
             return ExecutionResult(None, self._shown(known, is_validated=False))
         context = context_value.for_operation()
@@ -177,7 +177,7 @@ class PaycoreSchema(Schema):
     ) -> PreExecutionError | None:
         """For a stream of answers: give the operation a context and loaders of its own, and a document that is valid."""
         operation_context = context.context = context.context.for_operation()
-        known = self.documents.prepare(context.query) if context.query else None
+        known = self.documents.prepare(context.query, operation_context) if context.query else None
         if isinstance(known, list):
             return _refused(context, known)
         context.graphql_document = None if known is None else known.document

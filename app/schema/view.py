@@ -103,10 +103,10 @@ class PaycoreView(GraphQL[Context, None]):
         if not takes or (request.method == "GET" and takes == (media.EVENTS,)):
             raise HTTPException(406, f"The answer can be {media.GRAPHQL}, {media.JSON} or, for a POST, {media.EVENTS}.")
         asked = await self.parse_http_body(adapter)
-        if request.method == "GET" and self._operation_type(asked) in _BY_POST_ALONE:
-            raise HTTPException(405, "Mutations and subscriptions are sent by POST.")
         context = await self.get_context(request)
-        if media.EVENTS in takes and request.method == "POST" and self._wants_events(takes, asked):
+        if request.method == "GET" and self._operation_type(asked, context) in _BY_POST_ALONE:
+            raise HTTPException(405, "Mutations and subscriptions are sent by POST.")
+        if media.EVENTS in takes and request.method == "POST" and self._wants_events(takes, asked, context):
             context.is_http = False
             return await self._stream(request, context, asked)
         started = monotonic()
@@ -114,17 +114,17 @@ class PaycoreView(GraphQL[Context, None]):
         metrics.REQUESTS.labels(self._label(asked), "http").observe(monotonic() - started)
         return media.answer(_content(result), _plain(takes))
 
-    def _wants_events(self, takes: tuple[str, ...], asked: GraphQLRequestData) -> bool:
+    def _wants_events(self, takes: tuple[str, ...], asked: GraphQLRequestData, context: Context) -> bool:
         """Whoever takes either gets what the operation needs."""
-        return takes == (media.EVENTS,) or self._operation_type(asked) is OperationType.SUBSCRIPTION
+        return takes == (media.EVENTS,) or self._operation_type(asked, context) is OperationType.SUBSCRIPTION
 
     def _label(self, asked: GraphQLRequestData) -> str:
         assert isinstance(self.schema, PaycoreSchema)
         return self.schema.operation_label(asked.query or "", asked.operation_name)
 
-    def _operation_type(self, asked: GraphQLRequestData) -> OperationType | None:
+    def _operation_type(self, asked: GraphQLRequestData, sender: Context) -> OperationType | None:
         assert isinstance(self.schema, PaycoreSchema)
-        return self.schema.operation_type(asked.query or "", asked.operation_name)
+        return self.schema.operation_type(asked.query or "", asked.operation_name, sender)
 
     async def _stream(self, request: Request, context: Context, asked: GraphQLRequestData) -> Response:
         """A POST that takes Server-Sent Events: one operation, its results one by one."""
