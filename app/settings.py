@@ -168,7 +168,9 @@ class Settings(BaseSettings):
     max_query_depth: int = Field(15, ge=1, description="Deepest nesting of a GraphQL operation.")
     max_introspection_depth: int = Field(20, ge=1, description="Deepest nesting below `__schema` and `__type`.")
     max_query_fields: int = Field(
-        2000, ge=10, description="Fields in one GraphQL document, those of a fragment counted wherever it is spread."
+        2000,
+        ge=10,
+        description="Fields and spreads of fragments in one GraphQL document, those of a fragment counted wherever it is spread.",
     )
     max_query_root_fields: int = Field(100, ge=1, description="Fields at the root of one operation.")
     max_query_aliases: int = Field(100, ge=1, description="Aliases in one GraphQL document.")
@@ -178,15 +180,37 @@ class Settings(BaseSettings):
         ge=10,
         description="Points that one operation may cost: about the rows that it may read and the resolvers it calls.",
     )
+    max_subscription_cost: int = Field(
+        500,
+        ge=1,
+        description="Points that each event of a subscription may cost. Those of more than 10 points draw on the user's budget.",
+    )
     query_budget_per_minute: int = Field(
         600_000,
         ge=10,
-        description="Points that one user's queries and new subscriptions may cost in a minute. Mutations draw on quotas of "
-        "their own instead.",
+        description="Points that one user's queries, new subscriptions, expensive events and new documents may cost in a minute. "
+        "Mutations draw on quotas of their own instead.",
     )
     query_cost_in_answers: bool = Field(
         default=True,
         description="Tell the cost in each answer: `extensions.cost` with requested, limit and, for queries, remaining.",
+    )
+    max_variables_bytes: int = Field(
+        786_432,
+        ge=1024,
+        description="Largest variables of one operation, as JSON. A `transferBatch` of 500 fits, whatever its descriptions' "
+        "script.",
+    )
+    max_subscription_variables_bytes: int = Field(
+        16_384, ge=1024, description="Largest variables of one subscription, which are kept as long as it runs."
+    )
+    max_answer_bytes: int = Field(
+        8_388_608,
+        ge=1024,
+        description="Largest answer to queries; those of a batch count together. A mutation's answer is never withheld.",
+    )
+    max_request_batch: int = Field(
+        0, ge=0, le=100, description="GraphQL operations in one HTTP request, as a JSON array. 0: no batches."
     )
     max_errors: int = Field(20, ge=1, description="Errors in one GraphQL answer; one more tells how many were left out.")
     persisted_operations: Literal["off", "allow", "only"] = Field(

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from inspect import isawaitable
 from typing import Any, cast
 
+import orjson
 from graphql import GraphQLError, execute
 from strawberry import Schema
 from strawberry.exceptions import MissingQueryError
@@ -23,18 +24,21 @@ from strawberry.types.graphql import OperationType
 from app import metrics, tracing
 from app.errors import QueryTooComplex, RequestError, RequestTimeout
 from app.schema.context import Context
-from app.schema.documents import DocumentCache, KnownDocument, Operation, operation_types
+from app.schema.cost import FREE_EVENT
+from app.schema.documents import DocumentCache, KnownDocument, Operation
 from app.schema.error_handling import present_all
 from app.schema.execution import DiscreetExecution, Execution, note_plain_fields
 from app.schema.mutations import Mutation
 from app.schema.operation_names import OperationNames
 from app.schema.queries import Query
 from app.schema.refusals import ERROR_TYPES
+from app.schema.requests import check_variables
 from app.schema.scalars import SCALARS
 from app.schema.subscriptions import Subscription
 from app.schema.types import LedgerEntry
 from app.settings import Settings
 
+TOO_LARGE = "The answer is too large. Ask for less at a time."
 _HTTP_OPERATIONS = {OperationType.QUERY, OperationType.MUTATION}
 
 
@@ -58,16 +62,16 @@ class PaycoreSchema(Schema):
         self._settings = settings
         self.names = OperationNames(self.documents)
 
-    def operation_type(self, query: str, operation_name: str | None) -> OperationType | None:
-        """What kind of operation runs, of a text that is valid; None where that is not clear."""
-        known = self.documents.get(query)
-        if known is not None:
+    def operation_type(self, query: str, operation_name: str | None, sender: Context | None = None) -> OperationType | None:
+        """What kind of operation runs; None where that is not clear. A new text is read at its sender's expense, or if short."""
+        try:
+            known = self.documents.get(query) if sender is None else self.documents.prepare(query, sender)
+        except CannotGetOperationTypeError:
+            return None
+        if isinstance(known, KnownDocument):
             operation = known.operations.get(operation_name)
             return None if operation is None else operation.type
-        try:
-            return operation_types(self.documents.parse(query)).get(operation_name)
-        except (GraphQLError, RecursionError):
-            return None
+        return self.documents.types(query).get(operation_name)
 
     async def execute(
         self,
@@ -87,7 +91,7 @@ class PaycoreSchema(Schema):
         if not query:
             raise MissingQueryError
         assert context_value is not None
-        known = self.documents.prepare(query)
+        known = self.documents.prepare(query, context_value)
         if isinstance(known, list):
             return ExecutionResult(None, self._shown(known, is_validated=False))
         context = context_value.for_operation()
@@ -140,10 +144,13 @@ class PaycoreSchema(Schema):
     def _admit(self, operation: Operation, variables: dict[str, Any] | None, context: Context) -> None:
         """Count an operation's cost, and note it for the answer. Raises QueryTooComplex or RateLimited.
 
-        Mutations draw on no budget: what they may move is limited by quotas of their own.
+        Mutations draw on no budget: what they may move is limited by quotas of their own. The events of a subscription do.
         """
         requested = operation.cost.of(variables or {})
         limit = self._settings.max_query_cost
+        if operation.type is OperationType.SUBSCRIPTION:
+            limit = min(limit, self._settings.max_subscription_cost)
+            context.event_cost = requested if requested > FREE_EVENT else 0
         cost = {"requested": requested, "limit": limit}
         if self._settings.query_cost_in_answers:
             context.answer_extensions = {"cost": cost}
@@ -167,7 +174,7 @@ class PaycoreSchema(Schema):
     ) -> PreExecutionError | None:
         """For a stream of answers: give the operation a context and loaders of its own, and a document that is valid."""
         operation_context = context.context = context.context.for_operation()
-        known = self.documents.prepare(context.query) if context.query else None
+        known = self.documents.prepare(context.query, operation_context) if context.query else None
         if isinstance(known, list):
             return _refused(context, known)
         context.graphql_document = None if known is None else known.document
@@ -179,21 +186,36 @@ class PaycoreSchema(Schema):
         try:
             # The public operation_name falls back to the first operation's.
             operation = known.operation(context._provided_operation_name)  # noqa: SLF001
+            self._keep_little(operation, context.variables)
             self._admit(operation, context.variables, operation_context)
         except RequestError as error:
             return _refused(context, [GraphQLError(str(error), original_error=error)])
         return None
 
+    def _keep_little(self, operation: Operation, variables: dict[str, Any] | None) -> None:
+        """Drop what the operation does not know, from the very object that its socket keeps as long as it runs.
+
+        Raises QueryTooComplex for a subscription that has so much left that thousands of them would hurt.
+        """
+        if variables:
+            for name in variables.keys() - operation.variables:
+                del variables[name]
+        if operation.type is OperationType.SUBSCRIPTION:
+            check_variables(variables, self._settings.max_subscription_variables_bytes)
+
     async def _execute_operation(self, execution_context: ExecutionContext, *rest: Any) -> Any:
-        """A query or mutation in a stream of answers."""
+        """A query or mutation in a stream of answers. Raises QueryTooComplex where a query finds too much."""
         type_ = execution_context.operation_type
         try:
             async with asyncio.timeout(self._patience(type_)):
                 asked = execution_context.query or "", execution_context.operation_name
                 with self._traced(type_, *asked, execution_context.context):
-                    return await super()._execute_operation(execution_context, *rest)
+                    result: Any = await super()._execute_operation(execution_context, *rest)
         except TimeoutError:
             raise _too_late(type_) from None
+        if type_ is OperationType.QUERY and len(orjson.dumps(result.data)) > self._settings.max_answer_bytes:
+            raise QueryTooComplex(TOO_LARGE)
+        return result
 
     async def _handle_execution_result(self, context: ExecutionContext, *rest: Any, **options: Any) -> ExecutionResult:
         result = await super()._handle_execution_result(context, *rest, **options)

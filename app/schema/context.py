@@ -111,6 +111,8 @@ class Context:
         self.began = monotonic()
         self.answer_extensions: dict[str, Any] | None = None
         """`extensions` of the answer."""
+        self.event_cost = 0
+        """Points that each event of a subscription draws from its viewer's budget."""
         self.settled: list[TransferResult] = []
         """Transfers that this operation settled and the loaders have yet to hear of: most answers ask them nothing."""
         self._loaders: Loaders | None = None
@@ -140,6 +142,12 @@ class Context:
     def for_operation(self) -> Context:
         """A context of its own for one operation."""
         return Context(self.services, self.maybe_viewer, refusal=self.refusal, request_id=self.request_id, is_http=self.is_http)
+
+    def begin_event(self) -> None:
+        """A subscription's next event. Raises RateLimited where its viewer's budget is used up: the subscription ends."""
+        self.forget()
+        if self.event_cost:
+            self.services.query_budget.check(self.viewer.user_id.hex, self.event_cost)
 
     def forget(self) -> None:
         """Look at the world anew: a subscription's next event, or the next mutation of a document."""

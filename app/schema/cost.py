@@ -1,15 +1,16 @@
 """What a query may cost: a bound, known before it runs, on the rows it reads and the resolvers it calls.
 
-One point for each field that is resolved by a call, and one for each row of a list; all that comes with a row or an
-object is free. A list counts as long as it can be: a connection's `first` or `last`, the ids given to `nodes`, the
-transfers of a batch. Neither @skip nor types that exclude each other lower it, nor do fields that are asked for twice.
+One point for each field that is resolved by a call, one for each row of a list, and one more for every ten scalars that
+are asked of a row; the operation itself counts as a row, without its point. A list counts as long as it can be: a
+connection's `first` or `last`, the ids given to `nodes`, the transfers of a batch. Neither @skip nor types that exclude each
+other lower it, nor do fields that are asked for twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from graphql import (
     FieldNode,
@@ -69,6 +70,11 @@ _BY_ARGUMENT_ABOVE = frozenset({"edges", "results"})
 """Lists as long as an argument of the field above them says: a connection's page, a batch's results."""
 
 
+FREE_EVENT = 10
+"""An event of a subscription that costs no more draws on no budget: an entry with its transaction and both parties does not."""
+_SCALARS_FOR_A_POINT = 10
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """Points: some for certain, and some for each item of lists whose length the variables tell."""
@@ -107,7 +113,18 @@ def operation_cost(
     """The cost of an operation of a valid document whose size is within the limits."""
     root = schema.get_root_type(operation.operation)
     assert root is not None, "valid documents ask for what the schema has"
-    return _Estimate(schema, fragments, operation).of_set(root, operation.selection_set, 1)
+    return _Estimate(schema, fragments, operation).of_set(root, operation.selection_set, 1).as_row(0)
+
+
+class _Selected(NamedTuple):
+    """What a selection set costs, and how many scalars it asks of the row that it is part of."""
+
+    cost: Cost
+    scalars: int
+
+    def as_row(self, points: int) -> Cost:
+        """The cost of one row of just this: so many points, and those for its width."""
+        return total((Cost(points + self.scalars // _SCALARS_FOR_A_POINT), self.cost))
 
 
 class _Estimate:
@@ -122,10 +139,11 @@ class _Estimate:
             if variable.default_value is not None
         }
 
-    def of_set(self, type_: GraphQLCompositeType, selections: SelectionSetNode | None, rows: Length) -> Cost:
-        return total(self._of_selection(type_, node, rows) for node in (selections.selections if selections else ()))
+    def of_set(self, type_: GraphQLCompositeType, selections: SelectionSetNode | None, rows: Length) -> _Selected:
+        selected = [self._of_selection(type_, node, rows) for node in (selections.selections if selections else ())]
+        return _Selected(total(one.cost for one in selected), sum(one.scalars for one in selected))
 
-    def _of_selection(self, type_: GraphQLCompositeType, node: SelectionNode, rows: Length) -> Cost:
+    def _of_selection(self, type_: GraphQLCompositeType, node: SelectionNode, rows: Length) -> _Selected:
         if isinstance(node, FragmentSpreadNode):
             return self._of_fragment(type_, self._fragments[node.name.value], rows)
         if isinstance(node, InlineFragmentNode):
@@ -133,18 +151,20 @@ class _Estimate:
         assert isinstance(node, FieldNode)
         field = self._schema.get_field(type_, node.name.value)
         assert field is not None, "valid documents ask for what the schema has"
+        call = Cost(int(is_resolved(field)))
         inner_type = get_named_type(field.type)
         if is_leaf_type(inner_type):
-            return Cost(int(is_resolved(field)))
+            return _Selected(call, 1)
         assert is_composite_type(inner_type)
         inner = self.of_set(inner_type, node.selection_set, self._rows_below(node))
         if is_list_type(get_nullable_type(field.type)):
-            inner = total((Cost(1), inner)).times(self._length(f"{type_.name}.{node.name.value}", node, rows))
-        return total((Cost(int(is_resolved(field))), inner))
+            all_rows = inner.as_row(1).times(self._length(f"{type_.name}.{node.name.value}", node, rows))
+            return _Selected(total((call, all_rows)), 0)
+        return _Selected(total((call, inner.cost)), inner.scalars)
 
     def _of_fragment(
         self, type_: GraphQLCompositeType, fragment: FragmentDefinitionNode | InlineFragmentNode, rows: Length
-    ) -> Cost:
+    ) -> _Selected:
         condition = fragment.type_condition
         narrowed = type_ if condition is None else self._schema.get_type(condition.name.value)
         return self.of_set(narrowed, fragment.selection_set, rows)  # type: ignore[arg-type] # of a valid document

@@ -51,7 +51,11 @@ def _problems(measure: _Measure, sizes: list[_Size], settings: Settings) -> Iter
     measured = (
         ("aliases", measure.aliases, settings.max_query_aliases),
         ("directives", measure.directives, settings.max_query_directives),
-        ("fields, counted where its fragments are spread,", sum(size.fields for size in sizes), settings.max_query_fields),
+        (
+            "fields and spreads, counted where its fragments are spread,",
+            sum(size.fields for size in sizes),
+            settings.max_query_fields,
+        ),
         ("fields at the root of an operation", max((s.root_fields for s in sizes), default=0), settings.max_query_root_fields),
         ("levels", max((size.depth for size in sizes), default=0), settings.max_query_depth),
         ("levels of introspection", max((s.introspection_depth for s in sizes), default=0), settings.max_introspection_depth),
@@ -97,7 +101,9 @@ class _Measure:
     def _of_selection(self, node: SelectionNode) -> _Size:
         self.directives += len(node.directives or ())
         if isinstance(node, FragmentSpreadNode):
-            return self.of_fragment(node.name.value)
+            # A spread is work, too, for each operation that comes by it.
+            inner = self.of_fragment(node.name.value)
+            return inner._replace(fields=1 + inner.fields)
         assert hasattr(node, "selection_set")
         inner = self.of_set(node.selection_set)
         if not isinstance(node, FieldNode):

@@ -19,7 +19,7 @@ JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
 EVENTS = "text/event-stream"
 
-_HEADERS = {"Cache-Control": "no-store"}
+HEADERS = {"Cache-Control": "no-store"}
 _LONGEST_ACCEPT = 1000
 
 
@@ -74,12 +74,12 @@ def answer(content: Mapping[str, Any], media_type: str) -> Response:
     if media_type == GRAPHQL and "data" not in content:
         codes = {error.get("extensions", {}).get("code") for error in content.get("errors", ())}
         status = max((http_status(code) for code in codes), default=400)
-    return Response(orjson.dumps(content), status, _HEADERS, media_type)
+    return Response(orjson.dumps(content), status, HEADERS, media_type)
 
 
 def refusal(status: int, error: RequestError, media_type: str) -> Response:
     """The request itself is at fault, so that there is no operation to answer."""
-    response = Response(orjson.dumps(errors(error)), status, _HEADERS, media_type)
+    response = Response(orjson.dumps(errors(error)), status, HEADERS, media_type)
     if status == 405:
         response.headers["Allow"] = "POST"
     return response

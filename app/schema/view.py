@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import timedelta
 from functools import lru_cache
@@ -27,23 +27,18 @@ from strawberry.types.unset import UNSET, UnsetType
 
 from app import metrics
 from app.auth import Viewer, bearer_token
+from app.clock import monotonic
 from app.db.failures import is_unavailable
-from app.errors import BadUserInput, RequestError, Unauthenticated, Unavailable
+from app.errors import BadUserInput, QueryTooComplex, RequestError, Unauthenticated, Unavailable
 from app.schema import media
-from app.schema.build import PaycoreSchema, build_schema
+from app.schema.build import TOO_LARGE, PaycoreSchema, build_schema
 from app.schema.context import Context
 from app.schema.event_stream import EventStreams, impatient
+from app.schema.requests import check_batch, check_variables, operation_of
 from app.schema.websocket import COUNTED, Adapter, NotNow, TransportHandler, count_close
 from app.services.container import Services
 
 logger = logging.getLogger(__name__)
-
-_REQUEST_MEMBERS: Mapping[str, tuple[type, str]] = {
-    "query": (str, "a string"),
-    "operationName": (str, "a string"),
-    "variables": (dict, "an object"),
-    "extensions": (dict, "an object"),
-}
 
 _BY_POST_ALONE = (OperationType.MUTATION, OperationType.SUBSCRIPTION)
 
@@ -108,29 +103,71 @@ class PaycoreView(GraphQL[Context, None]):
             raise HTTPException(405, "GraphQL takes GET and POST.")
         if not takes or (request.method == "GET" and takes == (media.EVENTS,)):
             raise HTTPException(406, f"The answer can be {media.GRAPHQL}, {media.JSON} or, for a POST, {media.EVENTS}.")
-        asked = await self.parse_http_body(adapter)
-        if request.method == "GET" and self._operation_type(asked) in _BY_POST_ALONE:
-            raise HTTPException(405, "Mutations and subscriptions are sent by POST.")
+        asked = await self._asked(adapter)
         context = await self.get_context(request)
-        if media.EVENTS in takes and request.method == "POST" and self._wants_events(takes, asked):
+        room = self._services.settings.max_answer_bytes
+        if isinstance(asked, list):
+            return await self._respond_to_all(request, context, asked, takes)
+        if request.method == "GET" and self._operation_type(asked, context) in _BY_POST_ALONE:
+            raise HTTPException(405, "Mutations and subscriptions are sent by POST.")
+        if media.EVENTS in takes and request.method == "POST" and self._wants_events(takes, asked, context):
             context.is_http = False
             return await self._stream(request, context, asked)
-        result = await self.execute_single(request, adapter, Response(), context, None, asked)
+        response = await self._answer(request, context, asked, _plain(takes), room)
         request.scope["state"][metrics.TIMER] = self._timer(asked, context)
-        return media.answer(_content(result), _plain(takes))
+        return response
 
-    def _wants_events(self, takes: tuple[str, ...], asked: GraphQLRequestData) -> bool:
+    async def _answer(
+        self, request: Request, context: Context, asked: GraphQLRequestData, media_type: str, room: int
+    ) -> Response:
+        """The answer to one operation. What a query finds is withheld where it has no room; what a mutation did never is."""
+        result = await self.execute_single(request, self.request_adapter_class(request), Response(), context, None, asked)
+        response = media.answer(_content(result), media_type)
+        if len(response.body) > room and self._operation_type(asked) is OperationType.QUERY:
+            metrics.count_errors([QueryTooComplex.code])
+            return media.answer(media.errors(QueryTooComplex(TOO_LARGE)), media_type)
+        return response
+
+    async def _respond_to_all(self, request: Request, context: Context, batch: list[Any], takes: tuple[str, ...]) -> Response:
+        """An array of answers. One operation does not begin before the one before it has ended, and each counts as a request."""
+        if takes == (media.EVENTS,):
+            raise HTTPException(406, f"A batch is answered as {media.JSON}.")
+        room = self._services.settings.max_answer_bytes
+        parts: list[bytes] = []
+        for number, data in enumerate(batch):
+            try:
+                if number:
+                    self._count(request, context)
+                asked, began = self._operation(data, len(await request.body())), monotonic()
+                part = (await self._answer(request, context, asked, media.JSON, room)).body
+                self._timer(asked, context).observe(monotonic() - began)
+            except HTTPException as error:
+                part = self._refusal(200, BadUserInput(error.reason), takes).body
+            except RequestError as error:
+                part = self._refusal(200, error, takes).body
+            room -= len(part)
+            parts.append(bytes(part))
+        return Response(b"[" + b",".join(parts) + b"]", 200, media.HEADERS, _plain(takes))
+
+    def _count(self, request: Request, context: Context) -> None:
+        """Count an operation that came behind another in one request. Raises RateLimited."""
+        if request.client is not None:
+            self._services.rates.check_address(request.client.host)
+        if context.maybe_viewer is not None:
+            self._services.rates.check_user(context.maybe_viewer.user_id)
+
+    def _wants_events(self, takes: tuple[str, ...], asked: GraphQLRequestData, context: Context) -> bool:
         """Whoever takes either gets what the operation needs."""
-        return takes == (media.EVENTS,) or self._operation_type(asked) is OperationType.SUBSCRIPTION
+        return takes == (media.EVENTS,) or self._operation_type(asked, context) is OperationType.SUBSCRIPTION
 
     def _timer(self, asked: GraphQLRequestData, context: Context) -> Histogram:
         assert isinstance(self.schema, PaycoreSchema)
         is_known = context.maybe_viewer is not None
         return self.schema.names.timer(asked.query or "", asked.operation_name, "http", is_known=is_known)
 
-    def _operation_type(self, asked: GraphQLRequestData) -> OperationType | None:
+    def _operation_type(self, asked: GraphQLRequestData, sender: Context | None = None) -> OperationType | None:
         assert isinstance(self.schema, PaycoreSchema)
-        return self.schema.operation_type(asked.query or "", asked.operation_name)
+        return self.schema.operation_type(asked.query or "", asked.operation_name, sender)
 
     async def _stream(self, request: Request, context: Context, asked: GraphQLRequestData) -> Response:
         """A POST that takes Server-Sent Events: one operation, its results one by one."""
@@ -198,35 +235,30 @@ class PaycoreView(GraphQL[Context, None]):
                 return None, Unavailable()
             raise
 
-    async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData:
-        """The operation of a request. Raises HTTPException for whatever has not the shape of one."""
+    async def _asked(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData | list[Any]:
+        """The operation of a request, or those of a batch as they came. Raises HTTPException for whatever has not the shape."""
         if request.method == "GET":
-            data = self.parse_query_params(request.query_params)
-        elif (request.content_type or "").partition(";")[0].strip().lower() == "application/json":
-            data = self.parse_json(await request.get_body())
-        else:
+            return self._operation(self.parse_query_params(request.query_params))
+        if (request.content_type or "").partition(";")[0].strip().lower() != "application/json":
             raise HTTPException(415, "A GraphQL request is a body of application/json.")
-        for name, (type_, wanted) in _REQUEST_MEMBERS.items():
-            if not isinstance(data.get(name), type_ | None):
-                raise HTTPException(400, f"The GraphQL operation's `{name}` must be {wanted} or null, if provided.")
-        return GraphQLRequestData(
-            query=cast("PaycoreSchema", self.schema).documents.persisted.text_of(data),
-            variables=data.get("variables"),
-            operation_name=data.get("operationName"),
-            extensions=data.get("extensions"),
-        )
+        body = await request.get_body()
+        data = self.parse_json(body)
+        if isinstance(data, list):
+            check_batch(data, self._services.settings.max_request_batch)
+            return data
+        return self._operation(data, len(body))
 
-    def parse_json(self, data: str | bytes) -> Any:
-        """A JSON object. Lone surrogates and invalid UTF-8 are no JSON here."""
-        parsed = super().parse_json(data)
-        if isinstance(parsed, list):
-            raise HTTPException(400, "Request batching is not enabled: send one operation at a time.")
-        if not isinstance(parsed, dict):
-            raise HTTPException(400, "A GraphQL request is a JSON object.")
-        return parsed
+    def _operation(self, data: Any, size: int | None = None) -> GraphQLRequestData:
+        """One operation, of a body of so many bytes. Raises HTTPException and RequestError."""
+        asked = operation_of(data, cast("PaycoreSchema", self.schema).documents.persisted)
+        most = self._services.settings.max_variables_bytes
+        # In most bodies there is no room for more.
+        if size is None or size > most:
+            check_variables(asked.variables, most)
+        return asked
 
     def decode_json(self, data: str | bytes) -> object:
-        """By orjson, which takes nothing that JSON does not allow."""
+        """By orjson, which takes nothing that JSON does not allow: lone surrogates and invalid UTF-8 among it."""
         return orjson.loads(data)
 
     def encode_json(self, data: object) -> str:

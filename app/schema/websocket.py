@@ -23,6 +23,7 @@ from app.errors import RateLimited, RequestError
 from app.http_protocol import ON_STOP
 from app.schema.build import PaycoreSchema
 from app.schema.context import Context
+from app.schema.requests import check_variables
 
 TOKEN_ENDED = 4403
 """Forbidden. After it graphql-ws connects again, with a token that it asks for anew; after 4401 it would give up."""
@@ -179,6 +180,7 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
         if limit is not None and len(self.operations) >= limit:
             raise RateLimited(1, f"This socket runs {limit} operations already: complete one first.")
         payload = message["payload"]
+        check_variables(payload.get("variables"), self.context.services.settings.max_variables_bytes)
         payload["query"] = self.schema.documents.persisted.text_of(payload) or ""
 
     @staticmethod

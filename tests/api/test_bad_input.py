@@ -175,6 +175,28 @@ async def test_a_batch_holds_1_to_500(world: World, size: int, code: str | None)
     assert len(payload["results"]) == (0 if code else size)
 
 
+async def test_the_largest_batch_fits_in_whatever_script_and_larger_variables_do_not(world: World) -> None:
+    large = {"amount": "0.01", "description": "\N{GRINNING FACE}" * 280}
+    transfers = [world.input(**large, idempotencyKey=new_key().ljust(255, "k")) for _ in range(500)]
+    payload = (await world.api.data("alice", BATCH, input={"transfers": transfers}))["transferBatch"]
+    assert [result["userErrors"] for result in payload["results"]] == [[]] * 500
+    before = await world.state()
+    more = {"input": {"transfers": [world.input()], "more": "x" * 800_000}}
+    assert await world.api.codes("alice", BATCH, **more) == ["QUERY_TOO_COMPLEX"]
+    async with world.api.socket("alice") as socket:
+        await socket.subscribe("1", BATCH, **more)
+        assert (await socket.message("1"))["payload"][0]["extensions"]["code"] == "QUERY_TOO_COMPLEX"
+        await socket.subscribe("2", BATCH, input={"transfers": transfers})
+        results = (await socket.data("2"))["transferBatch"]["results"]
+        assert [result["userErrors"] for result in results] == [[]] * 500, "the replay fits, too"
+        nested: Any = []
+        for _ in range(500):
+            nested = [nested]
+        await socket.subscribe("3", BATCH, input=nested)
+        assert (await socket.message("3"))["payload"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+    assert await world.state() == before
+
+
 async def test_a_malformed_member_of_a_batch_refuses_itself_alone_or_all_of_an_atomic_one(world: World) -> None:
     def asked() -> list[dict[str, Any]]:
         return [world.input(amount="0.01"), world.input(amount="0"), world.input(receiverWalletId="nonsense")]

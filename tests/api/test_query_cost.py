@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from strawberry.types.graphql import OperationType
 
 from app.schema.build import build_schema
+from app.schema.cost import FREE_EVENT
 from app.schema.documents import KnownDocument
 from app.settings import Settings
 from tests.api.conftest import serving
@@ -59,6 +63,35 @@ def test_a_transfer_is_cheap(settings: Settings) -> None:
     assert cost_of(settings, document, i={}) <= 3
 
 
+def wide(fields: int, name: str = "id") -> str:
+    return "{ viewer { wallets(first: 100) { edges { node { " + " ".join(f"a{n}: {name}" for n in range(fields)) + " } } } } }"
+
+
+def test_wide_rows_cost_more_however_their_width_comes_about(settings: Settings) -> None:
+    narrow = cost_of(settings, wide(9))
+    assert cost_of(settings, wide(10)) == cost_of(settings, wide(19)) == narrow + 100
+    assert cost_of(settings, wide(100)) == narrow + 1000
+    amounts = wide(50, "balance { amount currency }")
+    assert cost_of(settings, amounts) == narrow + 1000
+    fragments = amounts.replace("balance { amount currency }", "balance { ...m }") + " fragment m on Money { amount currency }"
+    assert cost_of(settings, fragments) == cost_of(settings, amounts)
+    assert cost_of(settings, "{ viewer { " + "id " * 40 + "} }") == cost_of(settings, "{ viewer { id } }") + 4
+
+
+def test_the_dashboards_operations_stay_far_below_every_limit(settings: Settings) -> None:
+    listed = json.loads((Path(__file__).parents[2] / "frontend-demo/operations.json").read_text(encoding="utf-8"))
+    documents = build_schema(settings).documents
+    assert len(listed) > 10
+    for text in listed.values():
+        known = documents.prepare(text)
+        assert isinstance(known, KnownDocument), known
+        operation, most = known.operation(None), settings.max_query_cost / 4
+        if operation.type is OperationType.SUBSCRIPTION:
+            # Watching draws on no budget, however busy the wallet.
+            most = FREE_EVENT
+        assert operation.cost.of({"first": 100}) <= most, text
+
+
 async def test_the_cost_is_told_and_an_operation_past_the_limit_does_not_run(settings: Settings, engine: AsyncEngine) -> None:
     async with serving(settings.model_copy(update={"max_query_cost": 200}), engine) as api:
         told = (await api.graphql("alice", PAGE, first=2))["extensions"]["cost"]
@@ -82,10 +115,16 @@ async def test_the_cost_is_told_and_an_operation_past_the_limit_does_not_run(set
 async def test_a_user_has_a_budget_that_others_do_not_share_and_mutations_do_not_draw_on(
     settings: Settings, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # One window for all of the test.
-    monkeypatch.setattr("app.rate_limit.time.time", lambda: 1_000_000_000.0)
     changed = {"max_query_cost": 500, "query_budget_per_minute": 1000}
+    opening = """mutation($key: String!) {
+      openWallet(input: {idempotencyKey: $key, currency: "USD", name: "x"}) { replayed }
+    }"""
     async with serving(settings.model_copy(update=changed), engine) as api:
+        # One window for all of the test.
+        monkeypatch.setattr(api.services.query_budget, "_now", lambda: 1_000_000_000.0)
+        # Whoever sends a text first pays for reading it.
+        await api.data("bob", PAGE, first=1)
+        await api.data("bob", opening, key=new_key())
         cost = cost_of(settings, PAGE, first=20)
         for number in range(1, 1000 // cost + 1):
             told = await api.graphql("alice", PAGE, first=20)
@@ -98,10 +137,7 @@ async def test_a_user_has_a_budget_that_others_do_not_share_and_mutations_do_not
             await socket.subscribe("1", PAGE, first=20)
             assert (await socket.message("1"))["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
         assert "errors" not in await api.graphql("bob", PAGE, first=20)
-        opening = (
-            f'mutation {{ openWallet(input: {{idempotencyKey: "{new_key()}", currency: "USD", name: "x"}}) {{ replayed }} }}'
-        )
-        assert "errors" not in await api.graphql("alice", opening)
+        assert "errors" not in await api.graphql("alice", opening, key=new_key())
 
 
 async def test_the_cost_can_be_kept_out_of_answers(settings: Settings, engine: AsyncEngine) -> None:

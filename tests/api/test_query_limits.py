@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -22,6 +23,7 @@ LIMITS: dict[str, Any] = {
     "max_query_aliases": 10,
     "max_query_directives": 5,
     "max_errors": 4,
+    "max_variables_bytes": 2000,
 }
 OPEN = 'mutation {{ openWallet(input: {{idempotencyKey: "{key}", currency: "USD", name: "x"}}) {{ {fields} }} }}'
 
@@ -38,8 +40,8 @@ def introspected(levels: int) -> str:
 
 
 def spread(fields: int) -> str:
-    """A fragment of five fields, spread as often as makes so many; the one at the root counts too."""
-    times, more = divmod(fields - 1, 5)
+    """A fragment of five fields, spread as often as makes so many; each spread and the field at the root count too."""
+    times, more = divmod(fields - 1, 6)
     singles = " ".join(["id"] * more)
     return (
         "{ viewer { "
@@ -64,6 +66,8 @@ PAST_IT = {
     "introspection": introspected(6),
     "fields": spread(41),
     "root fields": "{ " + "viewer { __typename } " * 9 + "}",
+    "operations that share fragments": " ".join(f"query q{n} {{ viewer {{ ...f }} }}" for n in range(14))
+    + " fragment f on User { id }",
     "aliases": "{ viewer { " + " ".join(f"a{n}: id" for n in range(11)) + " } }",
     "aliases in a fragment that is not used": "{ viewer { id } } fragment f on User { "
     + " ".join(f"a{n}: id" for n in range(11))
@@ -103,6 +107,20 @@ async def test_a_mutation_in_a_document_that_is_too_large_does_nothing(small: Ap
     fields = " ".join(f"a{n}: replayed" for n in range(11))
     assert await small.codes("alice", OPEN.format(key=new_key(), fields=fields)) == ["QUERY_TOO_COMPLEX"]
     assert await small.bank.count("wallet_openings") == 0
+
+
+async def test_past_the_limit_of_its_variables_an_operation_is_too_complex_whichever_way_it_comes(small: Api) -> None:
+    document = "query($id: ID!) { wallet(id: $id) { id } }"
+    for size, codes in ((1500, []), (2500, ["QUERY_TOO_COMPLEX"])):
+        variables = {"id": "x" * 10, "more": "x" * size}
+        assert await small.codes("alice", document, **variables) == codes
+        by_get = {"query": document, "variables": json.dumps(variables)}
+        answer = (await small.http.get("/graphql", params=by_get, headers=small.headers("alice"))).json()
+        assert [error["extensions"]["code"] for error in answer.get("errors", [])] == codes
+        async with small.socket("alice") as socket:
+            await socket.subscribe("1", document, **variables)
+            message = await socket.message("1")
+        assert message["type"] == ("error" if codes else "next")
 
 
 async def test_errors_are_counted_out_and_cut_short(small: Api) -> None:

@@ -99,6 +99,60 @@ async def test_documents_that_are_made_to_hurt_are_refused_in_bounded_time_and_m
         assert still.json()["data"] == {"viewer": {"__typename": "User"}}
 
 
+OPENINGS = (
+    "mutation { "
+    + " ".join(
+        f'w{n}: openWallet(input: {{idempotencyKey: "w{n}", currency: "USD", name: "x"}}) {{ replayed }}' for n in range(30)
+    )
+    + " }"
+)
+
+
+def with_many_operations(number: int) -> dict[str, Any]:
+    """Accepted, and as large in memory as ten kilobytes of text become."""
+    operations = " ".join(f"query q{one} {{ viewer {{ id }} }}" for one in range(400))
+    return {"query": f"query z{number} {{ __typename }} {operations}", "operationName": f"z{number}"}
+
+
+def with_a_long_text(number: int) -> dict[str, Any]:
+    return {"query": f'query z{number} {{ wallet(id: "{"x" * 90_000}") {{ id }} }}'}
+
+
+def with_a_wide_answer(number: int) -> dict[str, Any]:
+    names = " ".join(f"a{one}: updatesCursor" for one in range(100))
+    return {"query": f"query z{number} {{ viewer {{ wallets(first: 100) {{ edges {{ node {{ {names} }} }} }} }} }}"}
+
+
+ACCEPTED: dict[str, tuple[Callable[[int], dict[str, Any]], int]] = {
+    "many operations": (with_many_operations, 70),
+    "a long text": (with_a_long_text, 40),
+    "a wide answer": (with_a_wide_answer, 40),
+}
+"""And how often: if each was kept, those of many operations would hold 110 megabytes."""
+
+
+async def test_accepted_documents_and_wide_answers_leave_little_behind(settings: Settings) -> None:
+    async with service(settings) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=WITHIN_SECONDS) as http:
+        process = serving_on(port)
+        for name, (make, times) in ACCEPTED.items():
+            # A user for each: a budget is for one.
+            headers = {"Authorization": f"Bearer {mint_token(name, settings)}"}
+            opened = await http.post("/graphql", json={"query": OPENINGS}, headers=headers)
+            assert "errors" not in opened.json()
+            assert "errors" not in (await http.post("/graphql", json=make(0), headers=headers)).json()
+            before = process.memory_info().rss
+            for number in range(1, times + 1):
+                answer = (await http.post("/graphql", json=make(number), headers=headers)).json()
+                assert "errors" not in answer, name
+            assert process.memory_info().rss - before < 80 * MEGABYTE, name
+            # Strangers fill nothing.
+            refused = (await http.post("/graphql", json=make(times + 1))).json()
+            assert refused["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED", name
+        headers = {"Authorization": f"Bearer {mint_token('alice', settings)}"}
+        still = await http.post("/graphql", json={"query": "{ viewer { __typename } }"}, headers=headers)
+        assert still.json()["data"] == {"viewer": {"__typename": "User"}}
+
+
 async def test_compressed_bodies_are_not_unpacked(settings: Settings) -> None:
     headers = {
         "Authorization": f"Bearer {mint_token('alice', settings)}",

@@ -1,0 +1,55 @@
+"""What a request asks, checked for its shape: one operation, or several where batches are switched on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from cross_web import HTTPException
+from strawberry.http import GraphQLRequestData
+
+from app.errors import BadUserInput, QueryTooComplex
+from app.schema.persisted import PersistedOperations
+
+_MEMBERS: Mapping[str, tuple[type, str]] = {
+    "query": (str, "a string"),
+    "operationName": (str, "a string"),
+    "variables": (dict, "an object"),
+    "extensions": (dict, "an object"),
+}
+
+
+def operation_of(data: Any, persisted: PersistedOperations) -> GraphQLRequestData:
+    """The operation of a JSON object. Raises HTTPException for whatever has not the shape of one, and RequestError."""
+    if not isinstance(data, dict):
+        raise HTTPException(400, "A GraphQL request is a JSON object.")
+    for name, (type_, wanted) in _MEMBERS.items():
+        if not isinstance(data.get(name), type_ | None):
+            raise HTTPException(400, f"The GraphQL operation's `{name}` must be {wanted} or null, if provided.")
+    return GraphQLRequestData(
+        query=persisted.text_of(data),
+        variables=data.get("variables"),
+        operation_name=data.get("operationName"),
+        extensions=data.get("extensions"),
+    )
+
+
+def check_batch(operations: list[Any], most: int) -> None:
+    """Raises HTTPException where so many operations may not come in one request."""
+    if not most:
+        raise HTTPException(400, "Request batching is not enabled: send one operation at a time.")
+    if not 1 <= len(operations) <= most:
+        raise HTTPException(400, f"A batch holds 1 to {most} operations; this one has {len(operations)}.")
+
+
+def check_variables(variables: Mapping[str, Any] | None, most: int) -> None:
+    """Raises QueryTooComplex for variables that measure more bytes than that, as JSON, and BadUserInput where JSON ends."""
+    if not variables:
+        return
+    try:
+        measured = len(orjson.dumps(variables))
+    except orjson.JSONEncodeError:
+        raise BadUserInput("The variables are nested too deeply.") from None
+    if measured > most:
+        raise QueryTooComplex(f"The variables are larger than {most} bytes.")

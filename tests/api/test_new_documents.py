@@ -1,0 +1,146 @@
+"""Reading a document costs its sender something unless it is known, and little is kept of those that are not used."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from graphql import DocumentNode, GraphQLError, get_introspection_query
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.schema import documents as documents_module
+from app.schema.build import PaycoreSchema, build_schema
+from app.schema.documents import DocumentCache, KnownDocument
+from app.settings import Settings
+from tests.api.conftest import serving
+from tests.api.test_query_limits import PRODUCTION
+
+LONG = "{ viewer { " + " ".join(f"... on User {{ a{n}: id }}" for n in range(95)) + " } }"
+
+
+def budget_left(told: dict[str, Any]) -> int:
+    cost: dict[str, int] = told["extensions"]["cost"]
+    return cost["remaining"] + cost["requested"]
+
+
+async def test_a_viewer_pays_for_a_text_by_its_length_and_only_where_it_is_new(
+    settings: Settings, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(settings, engine, relay=False) as api:
+        # One window for all of the test.
+        monkeypatch.setattr(api.services.query_budget, "_now", lambda: 1_000_000_000.0)
+        whole = api.settings.query_budget_per_minute
+        assert budget_left(await api.graphql("alice", LONG)) == whole - 1 - len(LONG) // 10
+        assert budget_left(await api.graphql("bob", LONG)) == whole
+
+
+async def test_past_the_budget_new_texts_are_refused_unread_and_known_ones_are_not(
+    settings: Settings, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = settings.model_copy(update={"max_query_cost": 300, "query_budget_per_minute": 300})
+    async with serving(small, engine, relay=False) as api:
+        # One window for all of the test.
+        monkeypatch.setattr(api.services.query_budget, "_now", lambda: 1_000_000_000.0)
+        read: list[str] = []
+        documents: DocumentCache = api.app.state.graphql.schema.documents
+        parse = documents.parse
+
+        def noted(text: str) -> DocumentNode:
+            read.append(text)
+            return parse(text)
+
+        monkeypatch.setattr(documents, "parse", noted)
+        known = "query Known { __typename }"
+        await api.data("bob", known)
+        assert await api.codes("alice", LONG) == []
+        read.clear()
+        for number in range(3):
+            # Invalid as well as valid ones, by each way in.
+            for text in (LONG.replace("{", f"query q{number} {{", 1), LONG.replace("id", f"nope{number}", 1)):
+                assert await api.codes("alice", text) == ["RATE_LIMITED"]
+                response = await api.http.get("/graphql", params={"query": text}, headers=api.headers("alice"))
+                assert response.json()["errors"][0]["extensions"]["retryAfterSeconds"] >= 1
+                async with api.socket("alice") as socket:
+                    await socket.subscribe("1", text)
+                    message = await socket.message("1")
+                    assert message["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
+        assert read == []
+        assert await api.codes("alice", known) == []
+
+
+async def test_strangers_have_short_texts_read_and_no_long_ones(settings: Settings, engine: AsyncEngine) -> None:
+    asked = get_introspection_query(specified_by_url=True, directive_is_repeatable=True, input_value_deprecation=True)
+    production = Settings(**{**settings.model_dump(exclude=set(PRODUCTION)), **PRODUCTION})
+    middle = "{ " + " ".join(f"... on Query {{ a{n}: __typename }}" for n in range(45)) + " }"
+    for chosen, reads_middle in ((settings, True), (production, False)):
+        async with serving(chosen, engine, relay=False) as api:
+            for text in (LONG, LONG.replace("id", "nope"), "#".ljust(20_000, "#") + "\n{ __typename }"):
+                assert await api.codes(None, text) == ["UNAUTHENTICATED"], text[:50]
+                async with api.socket() as socket:
+                    await socket.subscribe("1", text)
+                    assert (await socket.message("1"))["payload"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+            assert await api.codes(None, middle) == ([] if reads_middle else ["UNAUTHENTICATED"])
+            assert await api.codes(None, "{ __typename }") == []
+            assert await api.codes(None, "{ nope }") == ["GRAPHQL_VALIDATION_FAILED"]
+            # What somebody else has had read is known.
+            assert await api.codes("alice", middle) == []
+            assert await api.codes(None, middle) == []
+            refused = await api.http.post(
+                "/graphql", json={"query": LONG}, headers={"Accept": "application/graphql-response+json"}
+            )
+            assert refused.status_code == 401
+            if reads_middle:
+                assert "__schema" in await api.data(None, asked)
+
+
+async def test_a_refused_text_is_refused_again_without_being_looked_at(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema = build_schema(settings)
+    bad = ("{ viewer { nope } }", "{", "{ viewer { " + "a { " * 300 + "}" * 302, "{ " + "n" * 3000 + " }")
+    first = [refusal(schema, text) for text in bad]
+    assert all(first)
+    monkeypatch.setattr(documents_module, "parse", None)
+    monkeypatch.setattr(documents_module, "validate", None)
+    again = [refusal(schema, text) for text in bad]
+    assert again == first
+    assert json.loads(again[0])[0]["locations"] == [{"line": 1, "column": 12}]
+
+
+def refusal(schema: PaycoreSchema, text: str) -> str:
+    found = schema.documents.prepare(text)
+    assert isinstance(found, list)
+    assert not any(error.nodes or error.original_error for error in found), "an error that is kept keeps no document"
+    schema.process_errors(found)
+    return json.dumps([error.formatted for error in found])
+
+
+def test_what_is_kept_is_bounded_by_what_it_holds(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents_module, "_ROOM", 2000)
+    monkeypatch.setattr(documents_module, "_ROOM_FOR_REFUSED", 5000)
+    documents = build_schema(settings).documents
+    for number in range(50):
+        many = " ".join(f"query q{number}x{one} {{ viewer {{ id }} }}" for one in range(40))
+        assert isinstance(documents.prepare(many), KnownDocument)
+        long = f'query s{number} {{ wallet(id: "{"x" * 20_000}") {{ id }} }}'
+        assert isinstance(documents.prepare(long), KnownDocument)
+        assert isinstance(documents.prepare(f"{{ nope{number} {'x' * 400} }}"), list)
+        assert isinstance(documents.prepare("{ viewer { id } }"), KnownDocument)
+    kept, refused = documents._documents, documents._refused
+    assert 2 <= len(kept) < 10
+    assert sum(known.size for known in kept.values()) == kept._held <= 2000
+    assert 2 <= len(refused) < 15
+    assert sum(one.size for one in refused.values()) == refused._held <= 5000
+    assert documents.get("{ viewer { id } }") is not None, "what is used is kept"
+
+
+def test_what_is_past_the_validators_patience_is_too_complex(settings: Settings) -> None:
+    fields = "wallets(first: 1) { edges { node { id name } } } " * 70
+    (error,) = build_schema(settings).documents.prepare(f"{{ viewer {{ {fields} }} }}")  # type: ignore[misc]
+    assert isinstance(error, GraphQLError)
+    assert (error.extensions or {})["code"] == "QUERY_TOO_COMPLEX"
+    spread = " ".join(f"...f{n}" for n in range(30))
+    fragments = " ".join(f"fragment f{n} on Wallet {{ id name balance {{ amount currency }} }}" for n in range(30))
+    valid = f"{{ viewer {{ wallets {{ edges {{ node {{ {spread} }} }} }} }} }} {fragments}"
+    assert isinstance(build_schema(settings).documents.prepare(valid), KnownDocument), "fragments of one type are no attack"
