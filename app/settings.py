@@ -92,6 +92,12 @@ class Settings(BaseSettings):
     jwt_role_claim: str = Field(
         "role", min_length=1, description="The claim that makes somebody `admin` or `support`: one name, or a list of names."
     )
+    jwt_scope_claim: str = Field(
+        "scope",
+        min_length=1,
+        description="The claim that limits a token to scopes: their names separated by spaces, or a list of names. Where a token "
+        "lacks it, its `scope` or else its `scp` limits it just so.",
+    )
     jwt_clock_skew_seconds: int = Field(30, ge=0, le=300, description="Leeway for a token's `exp` and `nbf`.")
 
     request_timeout_seconds: float = Field(
