@@ -14,16 +14,14 @@ from math import ceil
 from uuid import UUID
 
 from app.errors import RateLimited
-from app.settings import Settings
+from app.settings import RATE_SECONDS, Settings
 
 _REMEMBERED = 100_000
 """Callers counted at once; past that the window starts anew for all, which errs on the generous side."""
 _TELL_PAST_SHARE = 8
 """What is told to other processes: callers who have used an eighth of their limit in this one."""
-_REQUESTS_SECONDS = 10
-"""Limits on requests are told per second and hold over ten: a page that loads asks for much at once."""
-_IN_PRODUCTION = {"user": 100, "address": 1000}
-"""Requests in a second where the settings say nothing."""
+_IN_PRODUCTION = {"user": 100, "address": 1000, "transfers": 1000}
+"""In a second, where the settings say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +80,23 @@ class RateLimit:
 
 
 class RequestRates:
-    """The limits on requests; None where there is none."""
+    """The limits on requests and on what they ask of the ledger; None where there is none."""
 
     def __init__(self, settings: Settings) -> None:
         self.user = _limit(settings, "user", settings.requests_per_user_per_second)
         self.address = _limit(settings, "address", settings.requests_per_address_per_second)
-        self.limits = [limit for limit in (self.user, self.address) if limit is not None]
+        self.transfers = _limit(settings, "transfers", settings.transfers_per_user_per_second)
+        self.limits = [limit for limit in (self.user, self.address, self.transfers) if limit is not None]
         """Those that there are."""
 
     def check_user(self, user_id: UUID) -> Standing | None:
         """Count one request or operation. Raises RateLimited."""
         return None if self.user is None else self.user.check(user_id.hex)
+
+    def check_transfers(self, user_id: UUID, count: int = 1) -> None:
+        """Count what one operation asks of the ledger, before anything of it is looked at. Raises RateLimited."""
+        if self.transfers is not None:
+            self.transfers.check(user_id.hex, count)
 
     def check_address(self, address: str) -> Standing | None:
         """Count one request. Raises RateLimited. Whoever has an IPv6 address has 2^64 of them: those count as one."""
@@ -103,7 +107,7 @@ class RequestRates:
 
 def _limit(settings: Settings, name: str, per_second: int | None) -> RateLimit | None:
     chosen = per_second if per_second is not None else _IN_PRODUCTION[name] if settings.environment == "production" else 0
-    return RateLimit(chosen * _REQUESTS_SECONDS, _REQUESTS_SECONDS, name=name) if chosen else None
+    return RateLimit(chosen * RATE_SECONDS, RATE_SECONDS, name=name) if chosen else None
 
 
 def _network(address: str) -> str:

@@ -27,9 +27,8 @@ from app.services.life import Life
 from app.services.quotas import general_limits
 from app.services.refusals import wallet_not_found
 from app.services.settlement import Settler
-from app.settings import Settings
+from app.settings import MAX_BATCH, Settings
 
-MAX_BATCH = 500
 MAX_DESCRIPTION = 280
 DEPOSITS = "DEPOSITS"
 """The purpose of the system wallets that deposits come from."""
@@ -107,6 +106,7 @@ class Ledger:
             settler(),
             clock,
             queue_limit=settings.transfer_queue_limit,
+            queue_limit_per_user=settings.transfers_waiting_per_user,
             commit_limit=settings.transfer_commit_limit,
             timeout_seconds=settings.request_timeout_seconds,
             observe=observe,
@@ -138,8 +138,8 @@ class Ledger:
 async def transfer(ledger: Ledger, viewer: Viewer, asked: TransferInput) -> TransferResult:
     """Move money from one of the viewer's wallets to another wallet.
 
-    Raises RequestTimeout where the outcome is not known in time, Unavailable where the transfer was not accepted, and
-    Forbidden.
+    Raises RequestTimeout where the outcome is not known in time, Unavailable where the transfer was not accepted,
+    RateLimited where too many of the viewer's wait, and Forbidden.
     """
     policy.require(viewer, Right.TRANSFER)
     member = _transfer_request(ledger, viewer, asked, ("input",))

@@ -201,3 +201,14 @@ def test_the_database_must_give_up_before_the_request_does(statement_ms, lock_ms
 
 def test_every_setting_is_described():
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_limits_that_count_transfers_leave_room_for_a_whole_batch(monkeypatch):
+    monkeypatch.setenv("PAYCORE_TRANSFERS_PER_USER_PER_SECOND", "49")
+    with pytest.raises(ConfigurationError, match="at least 50"):
+        load_settings()
+    monkeypatch.setenv("PAYCORE_TRANSFERS_PER_USER_PER_SECOND", "50")
+    assert load_settings().transfers_per_user_per_second == 50
+    monkeypatch.setenv("PAYCORE_TRANSFERS_WAITING_PER_USER", "499")
+    with pytest.raises(ConfigurationError, match="PAYCORE_TRANSFERS_WAITING_PER_USER"):
+        load_settings()
