@@ -49,7 +49,7 @@ class Refusal:
     message: str
     path: tuple[str, ...]
     available: Money | None = None
-    """INSUFFICIENT_FUNDS: what the wallet could spend when it was refused."""
+    """INSUFFICIENT_FUNDS: what the wallet could spend when it was refused. None, as `required`, for those who may not see it."""
     required: Money | None = None
     """INSUFFICIENT_FUNDS: what was asked."""
     left_no_trace: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -144,7 +144,7 @@ async def transfer(ledger: Ledger, viewer: Viewer, asked: TransferInput) -> Tran
     policy.require(viewer, Right.TRANSFER)
     member = _transfer_request(ledger, viewer, asked, ("input",))
     (outcome,) = await ledger.settle(Unit((member,)))
-    return _result(outcome)
+    return _result(viewer, outcome)
 
 
 async def transfer_batch(ledger: Ledger, viewer: Viewer, asked: Sequence[TransferInput], *, atomic: bool) -> BatchResult:
@@ -157,7 +157,7 @@ async def transfer_batch(ledger: Ledger, viewer: Viewer, asked: Sequence[Transfe
         _transfer_request(ledger, viewer, one, ("input", "transfers", str(position))) for position, one in enumerate(asked)
     )
     outcomes = await ledger.settle(Unit(members, atomic=atomic))
-    return BatchResult(tuple(map(_result, outcomes)))
+    return BatchResult(tuple(_result(viewer, outcome) for outcome in outcomes))
 
 
 async def deposit(ledger: Ledger, viewer: Viewer, asked: DepositInput, *, request_id: str | None = None) -> TransferResult:
@@ -173,14 +173,19 @@ async def deposit(ledger: Ledger, viewer: Viewer, asked: DepositInput, *, reques
     sender_id = await ledger.deposits_wallet(asked.currency)
     request = _request(viewer, asked, terms, wallets=(sender_id, receiver_id), path=path)
     (outcome,) = await ledger.settle(Unit((request._replace(request_id=request_id),)))
-    return _result(outcome)
+    return _result(viewer, outcome)
 
 
-def _result(outcome: Outcome) -> TransferResult:
-    refusals = () if outcome.refusal is None else (outcome.refusal,)
+def _result(viewer: Viewer, outcome: Outcome) -> TransferResult:
+    refusals = () if outcome.refusal is None else (_shown(viewer, outcome.refusal),)
     return TransferResult(
         outcome.transaction, outcome.replayed, refusals, outcome.entries, {wallet.id: wallet for wallet in outcome.wallets}
     )
+
+
+def _shown(viewer: Viewer, refusal: Refusal) -> Refusal:
+    """Without what is available for whoever may send from a wallet but not see what is in it."""
+    return refusal if policy.may_view(viewer) else replace(refusal, available=None, required=None)
 
 
 def _transfer_request(ledger: Ledger, viewer: Viewer, asked: TransferInput, path: tuple[str, ...]) -> Member:
