@@ -7,7 +7,7 @@ learns what those have counted; a caller far below the limit is nobody else's ne
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv6Network
 from math import ceil
@@ -47,8 +47,17 @@ class RateLimit:
         self._tell_from = max(1, limit // _TELL_PAST_SHARE)
         self._window = -1
         self._counted: dict[str, int] = {}
+        self._about: set[tuple[int, str, Hashable]] = set()
         self._told: dict[str, int] = {}
         self._elsewhere: dict[str, int] = {}
+
+    def check_once(self, caller: str, about: Hashable) -> None:
+        """Count one call, unless this caller's calls in this window had one about the same. Raises RateLimited."""
+        if (int(self._now() // self.window_seconds), caller, about) not in self._about:
+            self.check(caller)
+            if len(self._about) >= _REMEMBERED:
+                self._about.clear()
+            self._about.add((self._window, caller, about))
 
     def check(self, caller: str, points: int = 1) -> Standing:
         """Count one call, or what one costs. Raises RateLimited, with the seconds to wait, past the limit."""

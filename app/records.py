@@ -130,6 +130,10 @@ class Entry(NamedTuple):
         return ids.entry_id(self.transaction_id, self.leg)
 
 
+Payment = tuple[UUID, UUID]
+"""The wallet that pays, and the one that is paid."""
+
+
 class AuditRecord(NamedTuple):
     """What an administrator did with a ledger's wallet. `before` and `after` are JSON objects, as text."""
 
