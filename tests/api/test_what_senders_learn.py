@@ -106,3 +106,23 @@ async def test_own_wallets_those_already_paid_and_a_receiver_already_told_do_not
     answers = [await curious.data("carol", PAY, i=asked_for(purse, stranger, "9.00", key)) for _ in range(ASKED * 2 + 1)]
     assert all(answer["transfer"]["transaction"]["receiver"] for answer in answers)
     await curious.data("carol", PARTY, w=stranger)
+
+
+async def test_a_key_that_another_user_used_is_a_key_of_ones_own(api: Api) -> None:
+    a, b, key = await api.wallet("alice", balance="9.00"), await api.wallet("bob", balance="9.00"), new_key()
+    first = (await api.data("alice", PAY, i=asked_for(a, b, "1.25", key)))["transfer"]["transaction"]
+    # With alice's very words: her wallet is not his to pay from, whatever she did with it.
+    (copied,) = (await api.data("bob", PAY_MANY, i=[asked_for(a, b, "1.25", key)]))["transferBatch"]["results"]
+    assert copied["transaction"] is None
+    assert [error["code"] for error in copied["userErrors"]] == ["WALLET_NOT_FOUND"]
+    rest = {"sender_wallet_id": a, "receiver_wallet_id": b, "amount": "1.25", "currency": "USD", "idempotency_key": key}
+    problem = await api.http.post("/transfer", json=rest, headers=api.headers("bob"))
+    assert (problem.status_code, problem.json()["code"]) == (404, "WALLET_NOT_FOUND")
+    assert first["id"] not in problem.text
+    # With a transfer of his own it is new, and then his.
+    own = {**rest, "sender_wallet_id": b, "receiver_wallet_id": a}
+    done, again = [await api.http.post("/transfer", json=own, headers=api.headers("bob")) for _ in range(2)]
+    assert (done.status_code, again.status_code, again.json()["replayed"]) == (201, 200, True)
+    assert done.json()["transaction"]["id"] == again.json()["transaction"]["id"] != first["id"]
+    assert (await api.data("alice", PAY, i=asked_for(a, b, "1.25", key)))["transfer"]["transaction"]["id"] == first["id"]
+    assert await api.bank.balance(a) == await api.bank.balance(b) == 900
