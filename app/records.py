@@ -145,4 +145,3 @@ class AuditRecord(NamedTuple):
     after: str
     reason: str | None
     request_id: str | None
-    created_at: datetime

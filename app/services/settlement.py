@@ -297,7 +297,6 @@ def _audited(asked: TransferRequest, deposit: Transaction, entries: Sequence[Ent
         after=orjson.dumps(after).decode(),
         reason=deposit.description or None,
         request_id=asked.request_id,
-        created_at=now,
     )
 
 

@@ -233,7 +233,6 @@ async def _audit(
             after={"status": after.status.value},
             reason=reason,
             request_id=request_id,
-            created_at=now,
         )
     )
 
