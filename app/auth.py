@@ -24,6 +24,8 @@ ALGORITHM = "HS256"
 MAX_TOKEN_LENGTH = 8192
 MAX_SUBJECT_LENGTH = 255
 _INVALID = "The bearer token is invalid."
+_SCOPE_CLAIMS = ("scope", "scp")
+"""What identity providers call it: RFC 8693, and Entra and Okta."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def mint_token(
     if role is not None:
         claims[settings.jwt_role_claim] = role
     if scope is not None:
-        claims["scope"] = scope
+        claims[settings.jwt_scope_claim] = scope
     return jwt.encode(claims, settings.jwt_secret.get_secret_value(), algorithm=ALGORITHM)
 
 
@@ -126,7 +128,7 @@ def _claims(token: str, secret_or_key: Any, algorithm: str, settings: Settings, 
             options={"require": required, "verify_aud": settings.jwt_audience is not None},
         )
         expires_at = datetime.fromtimestamp(claims["exp"] + settings.jwt_clock_skew_seconds, UTC)
-        role, scopes = _role(claims.get(settings.jwt_role_claim)), _scopes(claims.get("scope"))
+        role, scopes = _role(claims.get(settings.jwt_role_claim)), _scopes(claims, settings.jwt_scope_claim)
     except jwt.ExpiredSignatureError:
         raise TokenExpired from None
     except (jwt.PyJWTError, ValueError, TypeError, OverflowError, OSError, RecursionError):
@@ -147,13 +149,19 @@ def _role(claim: object) -> Role | None:
     return next((role for role in (Role.ADMIN, Role.SUPPORT) if role in names), Role.USER)
 
 
-def _scopes(claim: object) -> frozenset[str] | None:
-    """The scopes of a space separated claim (RFC 8693, section 4.2). Raises TypeError for any other shape."""
+def _scopes(claims: dict[str, Any], configured: str) -> frozenset[str] | None:
+    """The scopes that a token is limited to: names separated by spaces (RFC 8693, section 4.2), or a list of names.
+
+    None for a token without any. One that carries them under a name that was not expected is limited all the same: what was
+    issued for little must never pass for what was issued for everything. Raises TypeError for any other shape.
+    """
+    claim = next((claims[name] for name in (configured, *_SCOPE_CLAIMS) if claims.get(name) is not None), None)
     if claim is None:
         return None
-    if not isinstance(claim, str):
+    names = claim.split() if isinstance(claim, str) else claim
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise TypeError(claim)
-    return frozenset(claim.split())
+    return frozenset(names)
 
 
 def bearer_token(header: str | None) -> str | None:

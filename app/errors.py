@@ -49,11 +49,18 @@ class Refusal:
     message: str
     path: tuple[str, ...]
     available: Money | None = None
-    """INSUFFICIENT_FUNDS: what the wallet could spend when it was refused."""
+    """INSUFFICIENT_FUNDS: what the wallet could spend when it was refused. None, as `required`, for those who may not see it."""
     required: Money | None = None
     """INSUFFICIENT_FUNDS: what was asked."""
+    left_no_trace: bool = False
+    """QUOTA_EXCEEDED of what is no transfer: its key is free for another try."""
     transaction_id: UUID | None = None
     """IDEMPOTENCY_KEY_REUSED: the transaction that the key belongs to."""
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether it is the ledger's, recorded as FAILED."""
+        return self.code in RECORDED_REFUSALS and not self.left_no_trace
 
 
 class RequestError(Exception):

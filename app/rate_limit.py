@@ -7,23 +7,21 @@ learns what those have counted; a caller far below the limit is nobody else's ne
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network
 from math import ceil
 from uuid import UUID
 
 from app.errors import RateLimited
-from app.settings import Settings
+from app.settings import RATE_SECONDS, Settings
 
 _REMEMBERED = 100_000
 """Callers counted at once; past that those who have asked little are forgotten, which errs on the generous side."""
 _TELL_PAST_SHARE = 8
 """What is told to other processes: callers who have used an eighth of their limit in this one."""
-_REQUESTS_SECONDS = 10
-"""Limits on requests are told per second and hold over ten: a page that loads asks for much at once."""
-_IN_PRODUCTION = {"user": 100, "address": 1000}
-"""Requests in a second where the settings say nothing."""
+_IN_PRODUCTION = {"user": 100, "address": 1000, "transfers": 1000}
+"""In a second, where the settings say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +47,17 @@ class RateLimit:
         self._tell_from = max(1, limit // _TELL_PAST_SHARE)
         self._window = -1
         self._counted: dict[str, int] = {}
+        self._about: set[tuple[int, str, Hashable]] = set()
         self._told: dict[str, int] = {}
         self._elsewhere: dict[str, int] = {}
+
+    def check_once(self, caller: str, about: Hashable) -> None:
+        """Count one call, unless this caller's calls in this window had one about the same. Raises RateLimited."""
+        if (int(self._now() // self.window_seconds), caller, about) not in self._about:
+            self.check(caller)
+            if len(self._about) >= _REMEMBERED:
+                self._about.clear()
+            self._about.add((self._window, caller, about))
 
     def check(self, caller: str, points: int = 1) -> Standing:
         """Count one call, or what one costs. Raises RateLimited, with the seconds to wait, past the limit."""
@@ -94,17 +101,23 @@ class RateLimit:
 
 
 class RequestRates:
-    """The limits on requests; None where there is none."""
+    """The limits on requests and on what they ask of the ledger; None where there is none."""
 
     def __init__(self, settings: Settings) -> None:
         self.user = _limit(settings, "user", settings.requests_per_user_per_second)
         self.address = _limit(settings, "address", settings.requests_per_address_per_second)
-        self.limits = [limit for limit in (self.user, self.address) if limit is not None]
+        self.transfers = _limit(settings, "transfers", settings.transfers_per_user_per_second)
+        self.limits = [limit for limit in (self.user, self.address, self.transfers) if limit is not None]
         """Those that there are."""
 
     def check_user(self, user_id: UUID) -> Standing | None:
         """Count one request or operation. Raises RateLimited."""
         return None if self.user is None else self.user.check(user_id.hex)
+
+    def check_transfers(self, user_id: UUID, count: int = 1) -> None:
+        """Count what one operation asks of the ledger, before anything of it is looked at. Raises RateLimited."""
+        if self.transfers is not None:
+            self.transfers.check(user_id.hex, count)
 
     def check_address(self, address: str) -> Standing | None:
         """Count one request. Raises RateLimited. Whoever has an IPv6 address has 2^64 of them: those count as one.
@@ -118,7 +131,7 @@ class RequestRates:
 
 def _limit(settings: Settings, name: str, per_second: int | None) -> RateLimit | None:
     chosen = per_second if per_second is not None else _IN_PRODUCTION[name] if settings.environment == "production" else 0
-    return RateLimit(chosen * _REQUESTS_SECONDS, _REQUESTS_SECONDS, name=name) if chosen else None
+    return RateLimit(chosen * RATE_SECONDS, RATE_SECONDS, name=name) if chosen else None
 
 
 def _network(address: str) -> str:

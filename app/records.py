@@ -130,6 +130,10 @@ class Entry(NamedTuple):
         return ids.entry_id(self.transaction_id, self.leg)
 
 
+Payment = tuple[UUID, UUID]
+"""The wallet that pays, and the one that is paid."""
+
+
 class AuditRecord(NamedTuple):
     """What an administrator did with a ledger's wallet. `before` and `after` are JSON objects, as text."""
 
@@ -141,4 +145,3 @@ class AuditRecord(NamedTuple):
     after: str
     reason: str | None
     request_id: str | None
-    created_at: datetime

@@ -18,6 +18,11 @@ from app.errors import ConfigurationError
 DEMO_JWT_SECRET = "paycore-demo-secret-for-development-only"
 """Known to everyone. Good for a demo; production refuses to start with it."""
 
+MAX_BATCH = 500
+"""Transfers of one transferBatch: part of the contract, so no setting; limits that count transfers leave room for it."""
+RATE_SECONDS = 10
+"""Rates are told per second and hold over ten: a page that loads asks for much at once."""
+
 _PREFIX = "PAYCORE_"
 _MIN_SECRET_BYTES = 32
 _HEADERS = re.compile(r"[\w-]+=[^,\r\n]*(,[\w-]+=[^,\r\n]*)*")
@@ -93,6 +98,12 @@ class Settings(BaseSettings):
     jwt_role_claim: str = Field(
         "role", min_length=1, description="The claim that makes somebody `admin` or `support`: one name, or a list of names."
     )
+    jwt_scope_claim: str = Field(
+        "scope",
+        min_length=1,
+        description="The claim that limits a token to scopes: their names separated by spaces, or a list of names. Where a token "
+        "lacks it, its `scope` or else its `scp` limits it just so.",
+    )
     jwt_clock_skew_seconds: int = Field(30, ge=0, le=300, description="Leeway for a token's `exp` and `nbf`.")
 
     request_timeout_seconds: float = Field(
@@ -106,8 +117,17 @@ class Settings(BaseSettings):
     transfer_queue_limit: int = Field(
         5000, ge=1, description="Transfers that may wait in one process; one more is refused as UNAVAILABLE."
     )
+    transfers_waiting_per_user: int = Field(
+        2500,
+        ge=MAX_BATCH,
+        description="Of these places, those that one user may hold: the ledger is never one user's alone. One transfer more is "
+        "refused as RATE_LIMITED, and nothing moved.",
+    )
     transfer_commit_limit: int = Field(500, ge=1, le=2000, description="Transfers settled in one database transaction.")
 
+    max_wallets_per_user: int = Field(
+        1000, ge=1, description="Wallets that one user may have, closed ones too; openWallet refuses one more as QUOTA_EXCEEDED."
+    )
     quota_transfers_per_minute: int | None = Field(
         None, ge=0, description="Transfers that complete for one user in a minute. Unset: no limit but a user's own."
     )
@@ -235,6 +255,12 @@ class Settings(BaseSettings):
         "0: no limit. Unset: 1000 in production, no limit elsewhere. Behind a proxy this needs PAYCORE_TRUSTED_PROXIES: else all "
         "clients have the proxy's address.",
     )
+    transfers_per_user_per_second: int | None = Field(
+        None,
+        ge=0,
+        description="Transfers and deposits that one user may ask for, each member of a batch and each opening of a wallet among "
+        "them, whatever becomes of it; over 10 seconds. 0: no limit. Unset: 1000 in production, no limit elsewhere.",
+    )
 
     connection_init_timeout_seconds: float = Field(
         5.0, gt=0, description="A WebSocket that has not sent `connection_init` by then is closed with 4408."
@@ -315,6 +341,13 @@ class Settings(BaseSettings):
     def _check_headers(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not _HEADERS.fullmatch(value.get_secret_value()):
             raise ValueError("must be name=value pairs, separated by commas")
+        return value
+
+    @field_validator("transfers_per_user_per_second")
+    @classmethod
+    def _check_room(cls, value: int | None) -> int | None:
+        if value and value * RATE_SECONDS < MAX_BATCH:
+            raise ValueError(f"must be 0 or at least {MAX_BATCH // RATE_SECONDS}: a batch of {MAX_BATCH} counts whole")
         return value
 
     @model_validator(mode="after")

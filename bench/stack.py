@@ -52,6 +52,7 @@ class Stack:
             # Counted, as in life, but never reached: all load comes from one address.
             "PAYCORE_REQUESTS_PER_USER_PER_SECOND": "1000000",
             "PAYCORE_REQUESTS_PER_ADDRESS_PER_SECOND": "1000000",
+            "PAYCORE_TRANSFERS_PER_USER_PER_SECOND": "1000000",
         }
         self._log = log
         self._api: subprocess.Popen[bytes] | None = None

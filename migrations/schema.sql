@@ -253,6 +253,48 @@ END $$;
 
 
 --
+-- Name: retry_parked(uuid); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.retry_parked(record_id uuid) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+-- Another try for all that is parked, and the record of it. The only way there is, so none goes without.
+DECLARE
+    retried bigint;
+BEGIN
+    -- New ids: the relay has passed the old ones. A transaction id comes before them, as it must: the deletion takes one.
+    WITH parked AS (DELETE FROM outbox_parked RETURNING id, created_at, payload),
+         back AS (INSERT INTO outbox (created_at, payload) SELECT created_at, payload FROM parked ORDER BY id RETURNING id)
+    SELECT count(*) INTO retried FROM back;
+    IF retried > 0 THEN
+        INSERT INTO audit_log (id, operator, action, before, after)
+        VALUES (record_id, session_user, 'RETRY_PARKED', jsonb_build_object('parked', retried), jsonb_build_object('parked', 0));
+    END IF;
+    RETURN retried;
+END $$;
+
+
+--
+-- Name: sign_audit_record(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.sign_audit_record() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+-- When it is, and as whom somebody who is no user of the ledger has logged in: known here, so nobody is asked.
+BEGIN
+    NEW.created_at := clock_timestamp();
+    IF NEW.operator IS NOT NULL THEN
+        NEW.operator := session_user;
+    END IF;
+    RETURN NEW;
+END $$;
+
+
+--
 -- Name: take_transaction_id(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -289,7 +331,7 @@ CREATE TABLE public.audit_log (
     id uuid NOT NULL,
     actor_id uuid,
     action text NOT NULL,
-    subject_id uuid NOT NULL,
+    subject_id uuid,
     before jsonb NOT NULL,
     after jsonb NOT NULL,
     reason text,
@@ -691,6 +733,13 @@ CREATE TRIGGER audit_log_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON publ
 
 
 --
+-- Name: audit_log audit_log_signed; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER audit_log_signed BEFORE INSERT ON public.audit_log FOR EACH ROW EXECUTE FUNCTION public.sign_audit_record();
+
+
+--
 -- Name: currencies currencies_identity_is_final; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -902,6 +951,21 @@ REVOKE ALL ON FUNCTION public.refuse_change() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION retry_parked(record_id uuid); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.retry_parked(record_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.retry_parked(record_id uuid) TO paycore_app;
+
+
+--
+-- Name: FUNCTION sign_audit_record(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.sign_audit_record() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION take_transaction_id(); Type: ACL; Schema: public; Owner: -
 --
 
@@ -919,7 +983,70 @@ GRANT SELECT ON TABLE public.alembic_version TO paycore_app;
 -- Name: TABLE audit_log; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT,INSERT ON TABLE public.audit_log TO paycore_app;
+GRANT SELECT ON TABLE public.audit_log TO paycore_app;
+
+
+--
+-- Name: COLUMN audit_log.id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(id) ON TABLE public.audit_log TO paycore_app;
+
+
+--
+-- Name: COLUMN audit_log.actor_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(actor_id) ON TABLE public.audit_log TO paycore_app;
+
+
+--
+-- Name: COLUMN audit_log.action; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(action) ON TABLE public.audit_log TO paycore_app;
+
+
+--
+-- Name: COLUMN audit_log.subject_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(subject_id) ON TABLE public.audit_log TO paycore_app;
+
+
+--
+-- Name: COLUMN audit_log.before; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(before) ON TABLE public.audit_log TO paycore_app;
+
+
+--
+-- Name: COLUMN audit_log.after; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(after) ON TABLE public.audit_log TO paycore_app;
+
+
+--
+-- Name: COLUMN audit_log.reason; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(reason) ON TABLE public.audit_log TO paycore_app;
+
+
+--
+-- Name: COLUMN audit_log.request_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(request_id) ON TABLE public.audit_log TO paycore_app;
+
+
+--
+-- Name: COLUMN audit_log.created_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(created_at) ON TABLE public.audit_log TO paycore_app;
 
 
 --
@@ -989,7 +1116,7 @@ GRANT INSERT(payload) ON TABLE public.outbox TO paycore_app;
 -- Name: TABLE outbox_parked; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT,INSERT,DELETE ON TABLE public.outbox_parked TO paycore_app;
+GRANT SELECT,INSERT ON TABLE public.outbox_parked TO paycore_app;
 
 
 --

@@ -69,11 +69,11 @@ WITH recorded AS (
 SELECT is_complete FROM outcome
 """
 
-# What an administrator did, in the transaction that does it.
+# What an administrator did, in the transaction that does it. The database says when.
 AUDIT = """
-INSERT INTO audit_log (id, actor_id, action, subject_id, before, after, reason, request_id, created_at)
+INSERT INTO audit_log (id, actor_id, action, subject_id, before, after, reason, request_id)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[]::jsonb[], $6::text[]::jsonb[], $7::text[],
-    $8::text[], $9::timestamptz[])
+    $8::text[])
 """
 
 _KINDS = {kind.value: kind for kind in WalletKind}
@@ -122,7 +122,7 @@ async def record(
 
 async def audit(connection: asyncpg.Connection, records: Sequence[AuditRecord]) -> None:
     """Write to the audit log."""
-    await connection.execute(AUDIT, *_columns(records, 9))
+    await connection.execute(AUDIT, *_columns(records, 8))
 
 
 def _columns(rows: Iterable[tuple[object, ...]], count: int) -> list[list[object]]:

@@ -211,7 +211,10 @@ class ParkedEvent(Base):
 
 
 class AuditRecord(Base):
-    """What an administrator or (without a user of the ledger) an operator did, to what, and why; insert-only."""
+    """What an administrator or (without a user of the ledger) an operator did, to what, and why; insert-only.
+
+    The database itself says when, and who an operator is. `request_id` is the client's word.
+    """
 
     __tablename__ = "audit_log"
     __table_args__ = (
@@ -223,7 +226,7 @@ class AuditRecord(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     actor_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", name="audit_log_actor_fkey"))
     action: Mapped[str]
-    subject_id: Mapped[UUID]
+    subject_id: Mapped[UUID | None]
     before: Mapped[dict[str, Any]] = mapped_column(JSONB)
     after: Mapped[dict[str, Any]] = mapped_column(JSONB)
     reason: Mapped[str | None]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, literal, or_, select, tuple_, union_all
+from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, literal, or_, select, text, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
@@ -25,9 +25,28 @@ from app.db.rows import (
     wallet_of,
 )
 from app.pages import TransactionFilter
-from app.records import Entry, EntryDirection, Transaction, TransactionStatus, User, Wallet
+from app.records import Entry, EntryDirection, Payment, Transaction, TransactionStatus, User, Wallet
 
 Condition = ColumnElement[bool]
+
+# By row comparison for the same reason as in `_of_wallet`.
+_KNOWN = text("""
+WITH asked AS MATERIALIZED (
+    SELECT * FROM unnest(CAST(:senders AS uuid[]), CAST(:receivers AS uuid[])) AS pair (sender, receiver)
+), paid AS MATERIALIZED (
+    SELECT DISTINCT lately.sender_wallet_id AS sender, lately.receiver_wallet_id AS receiver
+    FROM (SELECT DISTINCT sender FROM asked) AS own CROSS JOIN LATERAL (
+        SELECT sender_wallet_id, receiver_wallet_id, status FROM transactions
+        WHERE (sender_wallet_id, id) >= (own.sender, CAST('00000000-0000-0000-0000-000000000000' AS uuid))
+          AND (sender_wallet_id, id) <= (own.sender, CAST('ffffffff-ffff-ffff-ffff-ffffffffffff' AS uuid))
+        ORDER BY sender_wallet_id DESC, id DESC LIMIT 1000
+    ) AS lately
+    WHERE lately.status = 'COMPLETED'
+)
+SELECT sender, receiver FROM asked
+WHERE (sender, receiver) IN (SELECT sender, receiver FROM paid)
+   OR EXISTS (SELECT FROM wallets WHERE wallets.id = asked.receiver AND wallets.owner_id = :user)
+""")
 
 _ANY_TRANSACTION = TransactionFilter()
 _HIGHEST_ID = 2**128 - 1
@@ -151,6 +170,13 @@ async def parties_by_wallet(connection: AsyncConnection, wallet_ids: Collection[
         .where(_among(models.Wallet.id, wallet_ids))
     )
     return [(wallet_id, name, currency) for wallet_id, name, currency in await connection.execute(query)]
+
+
+async def known_receivers(connection: AsyncConnection, user_id: UUID, payments: Collection[Payment]) -> set[Payment]:
+    """Of these pairs of wallets, sender and receiver, those whose receiver is the user's own or was paid by the sender lately."""
+    senders, receivers = zip(*payments, strict=True)
+    rows = await connection.execute(_KNOWN, {"user": user_id, "senders": list(senders), "receivers": list(receivers)})
+    return {(sender, receiver) for sender, receiver in rows}
 
 
 async def list_wallets(connection: AsyncConnection, owner_id: UUID | None, window: Window) -> Sequence[Wallet]:

@@ -29,12 +29,7 @@ SELECT (SELECT count(*) FROM (SELECT FROM outbox LIMIT :most) AS counted),
 """)
 _MOST_COUNTED = 1_000_000
 
-# New ids: the relay has passed the old ones. A transaction id comes before them, as it must: the deletion takes one.
-_UNPARK = text("""
-WITH parked AS (DELETE FROM outbox_parked RETURNING id, created_at, payload),
-     back AS (INSERT INTO outbox (created_at, payload) SELECT created_at, payload FROM parked ORDER BY id RETURNING id)
-SELECT count(*) FROM back
-""")
+_UNPARK = text("SELECT retry_parked(:record_id)")
 
 _PARKED = text("SELECT id, parked_at, reason FROM outbox_parked ORDER BY id LIMIT :most")
 
@@ -94,9 +89,9 @@ async def outbox_backlog(connection: AsyncConnection, now: datetime) -> Backlog:
     return Backlog(pending, max(now - oldest, timedelta()) if oldest is not None else timedelta(), parked)
 
 
-async def unpark(connection: AsyncConnection) -> int:
-    """Give the relay another try at all that is parked; how much that is."""
-    count: int = (await connection.execute(_UNPARK)).scalar_one()
+async def unpark(connection: AsyncConnection, record_id: UUID) -> int:
+    """Give the relay another try at all that is parked, with this record in the audit log; how much that is."""
+    count: int = (await connection.execute(_UNPARK, {"record_id": record_id})).scalar_one()
     return count
 
 

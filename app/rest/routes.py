@@ -23,6 +23,7 @@ from app.errors import (
     BadUserInput,
     Internal,
     NotFound,
+    RateLimited,
     Refusal,
     RefusalCode,
     RequestError,
@@ -110,6 +111,7 @@ def authenticated(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
 
 async def post_transfer(request: Request, services: Services, viewer: Viewer) -> Response:
     """Move money: 201 when it is new, 200 when the key had been used for this very transfer."""
+    services.rates.check_transfers(viewer.user_id)
     result = await transfer(services.ledger, viewer, _transfer_input(request, await json_object(request)))
     if result.refusals:
         return _refused(services, viewer, result)
@@ -254,7 +256,10 @@ async def _on_request_error(_request: Request, error: Exception) -> Response:
     facts = {name: value for name, value in error.extensions.items() if name != "code"}
     if "retryAfterSeconds" in facts:
         facts["retry_after_seconds"] = facts.pop("retryAfterSeconds")
-    return problem(error.http_status, error.code, str(error), facts)
+    response = problem(error.http_status, error.code, str(error), facts)
+    if isinstance(error, RateLimited):
+        response.headers["retry-after"] = str(error.retry_after_seconds)
+    return response
 
 
 async def _on_http_exception(_request: Request, error: Exception) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from functools import cached_property
 from typing import Any, TypeVar
 from uuid import UUID
@@ -15,12 +15,13 @@ from app import policy
 from app.auth import Viewer
 from app.clock import monotonic
 from app.errors import RequestError, Unauthenticated
-from app.records import Entry, Transaction, User, Wallet
+from app.records import Entry, Payment, Transaction, User, Wallet
 from app.services import reading
 from app.services.container import Services
 from app.services.reading import Party
 from app.services.transfers import TransferResult
 
+K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 
@@ -56,6 +57,11 @@ class Loaders:
         """By wallet: what either side may know of the other."""
         return self._by_id(lambda ids: reading.load_parties(self._services.engine, ids))
 
+    @cached_property
+    def known_receivers(self) -> DataLoader[Payment, bool | None]:
+        """By sender and receiver: whether the viewer knew the receiver already."""
+        return self._by_id(lambda payments: reading.known_receivers(self._services.engine, self._viewer, payments))
+
     def remember(self, result: TransferResult) -> None:
         """Know what was committed with a transfer, so that nothing of it is read again."""
         assert result.transaction is not None
@@ -69,10 +75,10 @@ class Loaders:
         self.entries.prime(result.transaction.id, tuple(shown))
         self.transactions.prime(result.transaction.id, result.transaction)
 
-    def _by_id(self, load: Callable[[list[UUID]], Awaitable[Mapping[UUID, T]]]) -> DataLoader[UUID, T | None]:
+    def _by_id(self, load: Callable[[list[K]], Awaitable[Mapping[K, T]]]) -> DataLoader[K, T | None]:
         seconds = self._services.settings.request_timeout_seconds
 
-        async def load_many(keys: list[UUID]) -> list[T | None]:
+        async def load_many(keys: list[K]) -> list[T | None]:
             # A task of its own, which does not end with the operation that waits for it.
             async with asyncio.timeout(seconds):
                 found = await load(keys)

@@ -39,7 +39,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from app.pages import DEFAULT_PAGE, MAX_PAGE
 from app.schema.queries import MAX_NODES
-from app.services.transfers import MAX_BATCH
+from app.settings import MAX_BATCH
 
 Variables: TypeAlias = Mapping[str, Any]
 Length: TypeAlias = int | Callable[[Variables], int]

@@ -18,6 +18,7 @@ from app.schema.scalars import CurrencyCode, DecimalText
 from app.schema.types import Transaction, Wallet
 from app.services import transfers, wallets
 from app.services.transfers import TransferResult
+from app.settings import MAX_BATCH
 
 _NOT_BEGUN = "Those before this one took all the time there was, so it was not begun. Send it again, with the same key."
 
@@ -145,25 +146,34 @@ class SetWalletStatusPayload:
 class Mutation:
     @strawberry.mutation
     async def transfer(self, info: Info, input: TransferInput) -> TransferPayload | None:
-        context = _fresh(info)
+        context = _counted(info)
         result = await transfers.transfer(context.services.ledger, context.viewer, input.to_service())
         return _transfer_payload(info, result)
 
     @strawberry.mutation
     async def transfer_batch(self, info: Info, input: TransferBatchInput) -> TransferBatchPayload | None:
-        context = _fresh(info)
+        context = _counted(info, min(len(input.transfers), MAX_BATCH))
         asked = [one.to_service() for one in input.transfers]
         result = await transfers.transfer_batch(context.services.ledger, context.viewer, asked, atomic=input.atomic)
         return TransferBatchPayload(
             results=[_transfer_payload(info, one) for one in result.results], user_errors=user_errors(result.refusals)
         )
 
-    @strawberry.mutation
+    @strawberry.mutation(
+        description="QUOTA_EXCEEDED for a user who has as many wallets as one may have: not recorded, and the key is not used."
+    )
     async def open_wallet(self, info: Info, input: OpenWalletInput) -> OpenWalletPayload | None:
-        context = _fresh(info)
+        context = _counted(info)
         services = context.services
         asked = wallets.OpenWalletInput(input.idempotency_key, input.currency, input.name)
-        result = await wallets.open_wallet(services.engine, context.viewer, asked, services.currencies, services.clock)
+        result = await wallets.open_wallet(
+            services.engine,
+            context.viewer,
+            asked,
+            services.currencies,
+            services.clock,
+            most=services.settings.max_wallets_per_user,
+        )
         return OpenWalletPayload(
             wallet=None if result.wallet is None else Wallet.of(info, result.wallet),
             replayed=result.replayed,
@@ -172,7 +182,7 @@ class Mutation:
 
     @strawberry.mutation
     async def deposit(self, info: Info, input: DepositInput) -> DepositPayload | None:
-        context = _fresh(info)
+        context = _counted(info)
         asked = transfers.DepositInput(
             idempotency_key=input.idempotency_key,
             wallet_id=input.wallet_id,
@@ -212,6 +222,13 @@ def _fresh(info: Info) -> Context:
     if monotonic() - context.began > seconds:
         raise RequestTimeout(_NOT_BEGUN)
     context.forget()
+    return context
+
+
+def _counted(info: Info, count: int = 1) -> Context:
+    """As `_fresh`, and so much asked of the ledger counts against the viewer's rate. Raises RateLimited too."""
+    context = _fresh(info)
+    context.services.rates.check_transfers(context.viewer.user_id, count)
     return context
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import strawberry
 
-from app.errors import RECORDED_REFUSALS, Refusal, RefusalCode
+from app.errors import Refusal, RefusalCode
 from app.schema.context import Info
 from app.schema.types import Money, Transaction
 
@@ -61,7 +61,7 @@ def _user_error(refusal: Refusal) -> UserError:
     if refusal.available is not None and refusal.required is not None:
         available, required = Money.of(refusal.available), Money.of(refusal.required)
         return InsufficientFunds(code=code, message=message, path=path, available=available, required=required)
-    kind = TransferRefused if code in RECORDED_REFUSALS else InvalidInput
+    kind = TransferRefused if refusal.is_recorded else InvalidInput
     return kind(code=code, message=message, path=path)
 
 

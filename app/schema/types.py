@@ -251,6 +251,7 @@ class Transaction(Node):
 
     @strawberry.field(description="The paid wallet; null where there are several.")
     async def receiver(self, info: Info) -> WalletParty | None:
+        await _count_as_lookup(info, self.record)
         return await _party(info, self.record.receiver_wallet_id)
 
     @strawberry.field(description="The entries of the wallets that the viewer may load.")
@@ -259,6 +260,20 @@ class Transaction(Node):
             return []
         entries = await info.context.loaders.entries.load(self.record.id)
         return [LedgerEntry.of(info, entry, self.record.currency) for entry in entries or ()]
+
+
+async def _count_as_lookup(info: Info, transaction: records.Transaction) -> None:
+    """Naming a receiver whom nothing has reached tells what walletParty would, so it counts as asking that.
+
+    Raises RateLimited, which takes away this field and no other. Not counted are receivers whom the viewer knew before, and
+    those told already in this minute.
+    """
+    context = info.context
+    sender_id, receiver_id = transaction.sender_wallet_id, transaction.receiver_wallet_id
+    if transaction.status is TransactionStatus.COMPLETED or sender_id is None or receiver_id is None:
+        return
+    if not policy.sees_all(context.viewer) and not await context.loaders.known_receivers.load((sender_id, receiver_id)):
+        context.services.party_lookups.check_once(context.viewer.user_id.hex, receiver_id)
 
 
 async def _party(info: Info, wallet_id: UUID | None) -> WalletParty | None:

@@ -23,7 +23,7 @@ from uuid import UUID
 
 from app import ids, logs, metrics, tracing
 from app.clock import Clock
-from app.errors import Internal, RequestError, RequestTimeout, Unavailable
+from app.errors import Internal, RateLimited, RequestError, RequestTimeout, Unavailable
 from app.privacy import fingerprint, withhold_values
 from app.services import transfer_traces
 from app.services.counting import count_outcomes, count_unanswered
@@ -42,6 +42,7 @@ MAX_KEY_RACES = 20
 """Starts over after another process took a key first. Each one means that a transfer elsewhere made progress."""
 _BACKOFF_SECONDS = 0.01
 _LANE_PAUSE_SECONDS = 0.025
+_TOO_MANY_WAIT = "Too many of your transfers are waiting already: this one was not taken, and nothing moved."
 
 
 @dataclass(eq=False, slots=True)
@@ -50,10 +51,11 @@ class _Waiting:
 
     unit: Unit
     """Its requests get their ids and times when a batch takes them first, and keep them through every further try."""
+    user_id: UUID
     accepted_at: datetime
     answer: asyncio.Future[tuple[Outcome, ...]]
     """What the caller waits for; cancelled where the caller has gone, which does not end the unit."""
-    leave: Callable[[int], None]
+    leave: Callable[[_Waiting], None]
     context: Mapping[str, Any]
     """What the log tells of its request."""
     trace: TransferTrace | None
@@ -96,7 +98,7 @@ class _Waiting:
         self.is_done = True
         if self.timer is not None:
             self.timer.cancel()
-        self.leave(self.size)
+        self.leave(self)
 
 
 class GroupCommit:
@@ -109,6 +111,7 @@ class GroupCommit:
         clock: Clock,
         *,
         queue_limit: int,
+        queue_limit_per_user: int,
         commit_limit: int,
         timeout_seconds: float,
         observe: Callable[[Sequence[Outcome], Life], None] | None = None,
@@ -118,6 +121,7 @@ class GroupCommit:
         self._worker_settler = worker
         self._lane_settler = slow_lane
         self._queue_limit = queue_limit
+        self._queue_limit_per_user = queue_limit_per_user
         self._commit_limit = commit_limit
         self._timeout_seconds = timeout_seconds
         self._watch = QueueWatch(self._level, queue_limit)
@@ -128,6 +132,8 @@ class GroupCommit:
         self._contended: set[UUID] = set()
         """Wallets that others hold: what names one of them goes straight to the slow lane."""
         self._size = 0
+        self._size_of_user: dict[UUID, int] = {}
+        """Of those who have something here."""
         self._idle = asyncio.Event()
         self._idle.set()
         self._tasks: list[asyncio.Task[None]] = []
@@ -160,16 +166,21 @@ class GroupCommit:
     async def settle(self, unit: Unit) -> tuple[Outcome, ...]:
         """Queue a unit and wait for its outcomes, one for each member, in order.
 
-        Raises Unavailable where it was not accepted or could not be settled (nothing moved), and RequestTimeout where
-        its outcome is not known in time. A caller that is cancelled leaves its unit where it is: it settles, and its
-        keys will tell.
+        Raises Unavailable where it was not accepted or could not be settled, RateLimited where its user holds too many
+        places (nothing moved), and RequestTimeout where its outcome is not known in time. A caller that is cancelled leaves
+        its unit where it is: it settles, and its keys will tell.
         """
         loop = asyncio.get_running_loop()
         if not self._accepting or self._size + len(unit.members) > self._queue_limit:
             raise self._refusal(len(unit.members))
+        user_id = unit.requests[0].initiator_id
+        of_user = self._size_of_user.get(user_id, 0) + len(unit.members)
+        if of_user > self._queue_limit_per_user:
+            raise RateLimited(1, _TOO_MANY_WAIT)
         trace = transfer_traces.begin(unit)
-        waiting = _Waiting(unit, self._clock(), loop.create_future(), self._leave, logs.bound(), trace)
+        waiting = _Waiting(unit, user_id, self._clock(), loop.create_future(), self._leave, logs.bound(), trace)
         self._size += waiting.size
+        self._size_of_user[user_id] = of_user
         self._idle.clear()
         # Once it is done, a unit that is still queued is passed over; one in flight may yet settle, once.
         waiting.timer = loop.call_later(self._timeout_seconds, waiting.give_up, RequestTimeout)
@@ -186,8 +197,11 @@ class GroupCommit:
     def _level(self) -> tuple[int, int]:
         return self._size, len(self._queue)
 
-    def _leave(self, size: int) -> None:
-        self._size -= size
+    def _leave(self, waiting: _Waiting) -> None:
+        self._size -= waiting.size
+        of_user = self._size_of_user.pop(waiting.user_id) - waiting.size
+        if of_user:
+            self._size_of_user[waiting.user_id] = of_user
         if self._size == 0:
             self._idle.set()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from app import ids
+from app.clock import system_clock
 from app.db import status_sql
 from app.db.engine import create_engine
 from app.settings import Settings
@@ -12,11 +14,14 @@ _SHOWN = 20
 
 
 async def describe_outbox(settings: Settings, *, retry: bool) -> list[str]:
-    """Lines to print. With `retry`, parked rows go back to the outbox first, for a relay that can read them by now."""
+    """Lines to print. With `retry`, parked rows go back to the outbox first, for a relay that can read them by now.
+
+    The audit log tells of that, and as whom whoever did it had logged in to the database.
+    """
     engine = create_engine(settings, pool_size=1)
     try:
         async with engine.begin() as connection:
-            unparked = await status_sql.unpark(connection) if retry else None
+            unparked = await status_sql.unpark(connection, ids.new_id(system_clock())) if retry else None
             backlog = await status_sql.outbox_backlog(connection, datetime.now(UTC))
             parked = await status_sql.parked(connection, _SHOWN)
     finally:

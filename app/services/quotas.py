@@ -34,8 +34,8 @@ INSERT INTO quota_amounts (user_id, currency, amount_per_day) VALUES ($1, $2, $3
 ON CONFLICT (user_id, currency) DO UPDATE SET amount_per_day = excluded.amount_per_day
 """
 _AUDIT = """
-INSERT INTO audit_log (id, operator, action, subject_id, before, after, reason, created_at)
-VALUES ($1, session_user, 'SET_QUOTA', $2, $3, $4, $5, $6)
+INSERT INTO audit_log (id, operator, action, subject_id, before, after, reason)
+VALUES ($1, session_user, 'SET_QUOTA', $2, $3, $4, $5)
 """
 
 
@@ -115,8 +115,7 @@ async def set_quota(settings: Settings, subject: str, change: QuotaChange, reaso
             await connection.execute(_SET, user_id, limits.transfers_per_minute, limits.transfers_per_day)
             for currency in {*before.amounts_per_day, *limits.amounts_per_day}:
                 await connection.execute(_SET_AMOUNT, user_id, currency, limits.amounts_per_day.get(currency))
-            now = system_clock()
-            await connection.execute(_AUDIT, ids.new_id(now), user_id, _json(before), _json(limits), reason, now)
+            await connection.execute(_AUDIT, ids.new_id(system_clock()), user_id, _json(before), _json(limits), reason)
     finally:
         await connection.close()
 

@@ -20,7 +20,7 @@ from app.db.reads import Window
 from app.errors import BadUserInput
 from app.pages import Page, PageRequest, TransactionFilter
 from app.policy import Right
-from app.records import Entry, Transaction, User, Wallet
+from app.records import Entry, Payment, Transaction, User, Wallet
 from app.services.input_rules import idempotency_key_refusal
 
 SYSTEM_NAME = "Paycore"
@@ -103,6 +103,12 @@ async def load_parties(engine: AsyncEngine, wallet_ids: Collection[UUID]) -> dic
     async with engine.connect() as connection:
         found = await reads.parties_by_wallet(connection, wallet_ids)
     return {wallet_id: Party(wallet_id, name or SYSTEM_NAME, currency) for wallet_id, name, currency in found}
+
+
+async def known_receivers(engine: AsyncEngine, viewer: Viewer, payments: Collection[Payment]) -> dict[Payment, bool]:
+    """Those of the viewer's payments whose receiver is no news to them: a wallet of their own, or one that they paid lately."""
+    async with engine.connect() as connection:
+        return dict.fromkeys(await reads.known_receivers(connection, viewer.user_id, payments), True)
 
 
 async def find_party(engine: AsyncEngine, viewer: Viewer, wallet_id: str) -> Party | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
@@ -25,6 +25,8 @@ _FACTS_LIMIT = 100_000
 """Wallets whose owner and kind are remembered: they never change."""
 
 
+_BOTH = 2
+"""The wallets of a request."""
 _NO_WALLET: tuple[WalletKind | None, UUID | None] = None, None
 
 
@@ -213,15 +215,15 @@ class Settler:
     async def _wallets_to_lock(self, connection: asyncpg.Connection, units: Sequence[Unit]) -> list[set[UUID]]:
         """For each unit the wallets that its requests may name.
 
-        Only those are locked: naming a stranger's wallet as the payer cannot hold it up. The core refuses the rest.
+        Only those are locked: naming a stranger's wallet as the payer cannot hold it up. The core refuses the rest. What it
+        refuses is looked up each time, though it be remembered: what is not there cannot be, and time must not tell them apart.
         """
-        named = {wallet_id for unit in units for request in unit.requests for wallet_id in request.wallet_ids}
-        unknown = named.difference(self._facts)
-        if unknown:
-            if len(self._facts) + len(unknown) > _FACTS_LIMIT:
+        unsure = _named(request for unit in units for request in unit.requests if len(self._nameable(request)) < _BOTH)
+        if unsure:
+            if len(self._facts) + len(unsure) > _FACTS_LIMIT:
                 self._facts.clear()
-                unknown = named
-            self._facts |= await ledger_sql.wallet_facts(connection, unknown)
+                unsure = _named(request for unit in units for request in unit.requests)
+            self._facts |= await ledger_sql.wallet_facts(connection, unsure)
         return [{wallet_id for request in unit.requests for wallet_id in self._nameable(request)} for unit in units]
 
     def _nameable(self, request: TransferRequest) -> tuple[UUID, ...]:
@@ -263,6 +265,10 @@ class Settler:
         await ledger_sql.audit(connection, records)
 
 
+def _named(requests: Iterable[TransferRequest]) -> set[UUID]:
+    return {wallet_id for request in requests for wallet_id in request.wallet_ids}
+
+
 def _without_quota(unit: Unit, limited: set[UUID], quotas: Mapping[UUID, Quota]) -> frozenset[UUID]:
     """The wallets that pay in the unit and whose owners' quotas others hold."""
     held = (request for request in unit.requests if request.initiator_id in limited and request.initiator_id not in quotas)
@@ -291,7 +297,6 @@ def _audited(asked: TransferRequest, deposit: Transaction, entries: Sequence[Ent
         after=orjson.dumps(after).decode(),
         reason=deposit.description or None,
         request_id=asked.request_id,
-        created_at=now,
     )
 
 

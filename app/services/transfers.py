@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -27,9 +27,8 @@ from app.services.life import Life
 from app.services.quotas import general_limits
 from app.services.refusals import wallet_not_found
 from app.services.settlement import Settler
-from app.settings import Settings
+from app.settings import MAX_BATCH, Settings
 
-MAX_BATCH = 500
 MAX_DESCRIPTION = 280
 DEPOSITS = "DEPOSITS"
 """The purpose of the system wallets that deposits come from."""
@@ -107,6 +106,7 @@ class Ledger:
             settler(),
             clock,
             queue_limit=settings.transfer_queue_limit,
+            queue_limit_per_user=settings.transfers_waiting_per_user,
             commit_limit=settings.transfer_commit_limit,
             timeout_seconds=settings.request_timeout_seconds,
             observe=observe,
@@ -138,13 +138,13 @@ class Ledger:
 async def transfer(ledger: Ledger, viewer: Viewer, asked: TransferInput) -> TransferResult:
     """Move money from one of the viewer's wallets to another wallet.
 
-    Raises RequestTimeout where the outcome is not known in time, Unavailable where the transfer was not accepted, and
-    Forbidden.
+    Raises RequestTimeout where the outcome is not known in time, Unavailable where the transfer was not accepted,
+    RateLimited where too many of the viewer's wait, and Forbidden.
     """
     policy.require(viewer, Right.TRANSFER)
     member = _transfer_request(ledger, viewer, asked, ("input",))
     (outcome,) = await ledger.settle(Unit((member,)))
-    return _result(outcome)
+    return _result(viewer, outcome)
 
 
 async def transfer_batch(ledger: Ledger, viewer: Viewer, asked: Sequence[TransferInput], *, atomic: bool) -> BatchResult:
@@ -157,7 +157,7 @@ async def transfer_batch(ledger: Ledger, viewer: Viewer, asked: Sequence[Transfe
         _transfer_request(ledger, viewer, one, ("input", "transfers", str(position))) for position, one in enumerate(asked)
     )
     outcomes = await ledger.settle(Unit(members, atomic=atomic))
-    return BatchResult(tuple(map(_result, outcomes)))
+    return BatchResult(tuple(_result(viewer, outcome) for outcome in outcomes))
 
 
 async def deposit(ledger: Ledger, viewer: Viewer, asked: DepositInput, *, request_id: str | None = None) -> TransferResult:
@@ -173,14 +173,19 @@ async def deposit(ledger: Ledger, viewer: Viewer, asked: DepositInput, *, reques
     sender_id = await ledger.deposits_wallet(asked.currency)
     request = _request(viewer, asked, terms, wallets=(sender_id, receiver_id), path=path)
     (outcome,) = await ledger.settle(Unit((request._replace(request_id=request_id),)))
-    return _result(outcome)
+    return _result(viewer, outcome)
 
 
-def _result(outcome: Outcome) -> TransferResult:
-    refusals = () if outcome.refusal is None else (outcome.refusal,)
+def _result(viewer: Viewer, outcome: Outcome) -> TransferResult:
+    refusals = () if outcome.refusal is None else (_shown(viewer, outcome.refusal),)
     return TransferResult(
         outcome.transaction, outcome.replayed, refusals, outcome.entries, {wallet.id: wallet for wallet in outcome.wallets}
     )
+
+
+def _shown(viewer: Viewer, refusal: Refusal) -> Refusal:
+    """Without what is available for whoever may send from a wallet but not see what is in it."""
+    return refusal if policy.may_view(viewer) else replace(refusal, available=None, required=None)
 
 
 def _transfer_request(ledger: Ledger, viewer: Viewer, asked: TransferInput, path: tuple[str, ...]) -> Member:

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -28,6 +28,8 @@ from app.services.refusals import key_reused, wallet_not_found
 
 MAX_NAME = 100
 MAX_REASON = 280
+_OPENING_LOCK = 0x50434F57
+"""The first half of the advisory locks under which a user's wallets are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,18 @@ class WalletResult:
 
 
 async def open_wallet(
-    engine: AsyncEngine, viewer: Viewer, asked: OpenWalletInput, currencies: Mapping[str, Currency], clock: Clock
+    engine: AsyncEngine,
+    viewer: Viewer,
+    asked: OpenWalletInput,
+    currencies: Mapping[str, Currency],
+    clock: Clock,
+    *,
+    most: int,
 ) -> WalletResult:
-    """Open an empty wallet for the viewer; the same key again answers with the same wallet. Raises Forbidden."""
+    """Open an empty wallet for the viewer, who may have `most`; the same key again answers with the same wallet.
+
+    Raises Forbidden.
+    """
     policy.require(viewer, Right.OPEN_WALLET)
     refusal = _opening_refusal(asked, currencies)
     if refusal is not None:
@@ -60,13 +71,14 @@ async def open_wallet(
     async with engine.connect() as connection:
         earlier = await _opened(connection, viewer.user_id, asked.idempotency_key)
     if earlier is None:
-        wallet = await _open(engine, viewer.user_id, asked, asked_hash, clock())
+        wallet = await _open(engine, viewer.user_id, asked, asked_hash, clock(), most=most)
         if wallet is not None:
             return WalletResult(wallet)
-        # Another request with this key was faster: its answer is ours.
+        # Another request with this key may have been faster: then its answer is ours.
         async with engine.connect() as connection:
             earlier = await _opened(connection, viewer.user_id, asked.idempotency_key)
-        assert earlier is not None
+        if earlier is None:
+            return WalletResult(None, (_too_many(most),))
     earlier_hash, wallet = earlier
     if earlier_hash != asked_hash:
         return WalletResult(None, (key_reused(("input",), None),))
@@ -82,6 +94,11 @@ def _opening_refusal(asked: OpenWalletInput, currencies: Mapping[str, Currency])
     )
 
 
+def _too_many(most: int) -> Refusal:
+    message = f"A user may have {most} wallets, closed ones among them, and you have as many."
+    return Refusal(RefusalCode.QUOTA_EXCEEDED, message, ("input",), left_no_trace=True)
+
+
 async def _opened(connection: AsyncConnection, owner_id: UUID, key: str) -> tuple[bytes, Wallet] | None:
     """The hash of the input that a key was first used with, and the wallet that it opened."""
     opening = models.WalletOpening
@@ -95,10 +112,15 @@ async def _opened(connection: AsyncConnection, owner_id: UUID, key: str) -> tupl
     return None if row is None else (row.request_hash, wallet_of(row[:-1]))
 
 
-async def _open(engine: AsyncEngine, owner_id: UUID, asked: OpenWalletInput, asked_hash: bytes, now: datetime) -> Wallet | None:
-    """The new wallet; None where its key was taken meanwhile, and then nothing is written."""
+async def _open(
+    engine: AsyncEngine, owner_id: UUID, asked: OpenWalletInput, asked_hash: bytes, now: datetime, *, most: int
+) -> Wallet | None:
+    """The new wallet; None where its key was taken meanwhile or the owner has as many as allowed: then nothing is written."""
     wallet_id = ids.new_id(now)
     async with engine.connect() as connection:
+        if not await _may_have_more(connection, owner_id, most):
+            await connection.rollback()
+            return None
         row = (
             await connection.execute(
                 insert(models.Wallet)
@@ -127,6 +149,19 @@ async def _open(engine: AsyncEngine, owner_id: UUID, asked: OpenWalletInput, ask
     return wallet_of(row)
 
 
+async def _may_have_more(connection: AsyncConnection, owner_id: UUID, most: int) -> bool:
+    """Whether the owner has fewer wallets than that, until this transaction ends: their openings take turns meanwhile.
+
+    An advisory lock, because the service may not lock users' rows. Two users who share one only wait for each other.
+    """
+    half = int.from_bytes(owner_id.bytes[-4:], signed=True)
+    await connection.execute(select(func.pg_advisory_xact_lock(_OPENING_LOCK, half)))
+    owned = select(models.Wallet.id).where(models.Wallet.owner_id == owner_id).limit(most).subquery()
+    # A statement of its own, after the lock: it sees what those who held it before have written.
+    count: int = (await connection.execute(select(func.count()).select_from(owned))).scalar_one()
+    return count < most
+
+
 async def set_wallet_status(
     engine: AsyncEngine,
     viewer: Viewer,
@@ -139,7 +174,8 @@ async def set_wallet_status(
 ) -> WalletResult:
     """Freeze, close or reactivate a wallet, with a reason for the audit log. Raises Forbidden for all but administrators.
 
-    A wallet that already has the status stays untouched and leaves no record.
+    A wallet that already has the status stays untouched and leaves no record. A system wallet is no wallet here, as it is none
+    to whoever pays: frozen, it would stop every deposit of its currency.
     """
     policy.require(viewer, Right.SET_WALLET_STATUS)
     refusal = text_refusal(reason, ("input", "reason"), least=1, most=MAX_REASON)
@@ -149,9 +185,8 @@ async def set_wallet_status(
     if decoded is None:
         return WalletResult(None, (wallet_not_found(("input", "walletId")),))
     async with engine.begin() as connection:
-        row = (
-            await connection.execute(select(*WALLET_COLUMNS).where(models.Wallet.id == decoded).with_for_update(key_share=True))
-        ).one_or_none()
+        query = select(*WALLET_COLUMNS).where(models.Wallet.id == decoded, models.Wallet.kind == WalletKind.USER)
+        row = (await connection.execute(query.with_for_update(key_share=True))).one_or_none()
         if row is None:
             return WalletResult(None, (wallet_not_found(("input", "walletId")),))
         before = wallet_of(row)
@@ -198,7 +233,6 @@ async def _audit(
             after={"status": after.status.value},
             reason=reason,
             request_id=request_id,
-            created_at=now,
         )
     )
 

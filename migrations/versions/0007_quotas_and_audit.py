@@ -6,6 +6,7 @@ The service counts, but may not change what is allowed: that is for whoever owns
 from __future__ import annotations
 
 from alembic import context, op
+from alembic.util.exc import CommandError
 from sqlalchemy import text
 
 revision = "0007"
@@ -55,16 +56,18 @@ AUDIT = (
     "ALTER TABLE audit_log ADD COLUMN operator text",
     "ALTER TABLE audit_log ADD CONSTRAINT audit_log_one_actor CHECK ((actor_id IS NULL) <> (operator IS NULL))",
 )
-# What the older form cannot hold: operators' changes of quotas, which go too, and the lack of a reason.
 NO_AUDIT = (
-    "ALTER TABLE audit_log DISABLE TRIGGER audit_log_insert_only",
-    "DELETE FROM audit_log WHERE actor_id IS NULL",
-    "UPDATE audit_log SET reason = 'no reason was given' WHERE reason IS NULL",
-    "ALTER TABLE audit_log ENABLE TRIGGER audit_log_insert_only",
     "ALTER TABLE audit_log DROP COLUMN operator",
     "ALTER TABLE audit_log ALTER COLUMN actor_id SET NOT NULL",
     "ALTER TABLE audit_log ALTER COLUMN reason SET NOT NULL",
 )
+EMPTY = (
+    "ALTER TABLE audit_log DISABLE TRIGGER audit_log_insert_only",
+    "TRUNCATE audit_log",
+    "ALTER TABLE audit_log ENABLE TRIGGER audit_log_insert_only",
+)
+"""On the way back to `base`, which leaves no ledger that it could tell of."""
+UNKEEPABLE = "SELECT count(*) FROM audit_log WHERE actor_id IS NULL OR reason IS NULL"
 
 
 def upgrade() -> None:
@@ -80,7 +83,20 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them, with what was counted and allowed."""
+    """Drop them, with what was counted and allowed.
+
+    Refused where the audit log has what its older form cannot hold, operators' changes and deposits without a reason: it is
+    insert-only, so nothing of it is deleted and no reason invented. But for the way to `base`: there all of it goes.
+    """
+    if context.get_revision_argument() is None:
+        for statement in EMPTY:
+            op.execute(statement)
+    unkeepable = op.get_bind().execute(text(UNKEEPABLE)).scalar_one()
+    if unkeepable:
+        records = "records of operators or without a reason, which an older one cannot hold"
+        raise CommandError(
+            f"the audit log keeps what it has, and it has {records} ({unkeepable} of them): go on with this revision"
+        )
     op.execute("DROP TABLE quota_amounts, quotas")
     for statement in NO_AUDIT:
         op.execute(statement)

@@ -107,3 +107,28 @@ async def test_what_runs_over_a_socket_is_timed_unless_it_is_a_subscription(sett
         found = await samples(api)
         assert found['paycore_request_seconds_count{operation="OverSocket",transport="websocket"}'] >= 1
         assert not [name for name in found if 'operation="Settled"' in name]
+
+
+async def test_the_metrics_hold_nothing_of_what_people_sent(api: Api) -> None:
+    a, b, key = await api.wallet("alice-of-the-bank", balance="9.00"), await api.wallet("bob"), "a-key-that-is-nobodys-business"
+    described = PAY.replace('currency: "USD"}', 'currency: "USD"}, description: "for the surprise party"')
+    for amount in ("1.00", "1.00", "2.00", "100.00", "0"):
+        await api.data("alice-of-the-bank", described, a=a, b=b, k=key, m=amount)
+    await api.graphql("alice-of-the-bank", "query { secretOfMine }")
+    await api.http.get(f"/wallets/{a}", headers=api.headers("alice-of-the-bank"))
+    await api.http.get("/wallets/wal_of_nobody", headers={"Authorization": "Bearer a.forged.token"})
+    async with api.socket("alice-of-the-bank") as socket:
+        await socket.subscribe("1", "subscription($w: ID!) { walletUpdated(walletId: $w) { kind } }", w=a)
+        await socket.data("1")
+        shown = (await api.http.get("/metrics")).text
+    assert 'paycore_transfers_total{outcome="completed"}' in shown
+    user = await api.bank.viewer("alice-of-the-bank")
+    token = api.token("alice-of-the-bank")
+    settings = api.settings
+    assert settings.database_url is not None
+    secrets = (
+        *token.split("."), "alice-of-the-bank", key, "surprise", "secretOfMine", "forged", "wal_", "txn_", "usr_", a[4:],
+        user.user_id.hex, str(user.user_id), str(uuid_of(a)), settings.jwt_secret.get_secret_value(),
+        settings.database_url.get_secret_value(),
+    )  # fmt: skip
+    assert [secret for secret in secrets if secret in shown] == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.auth import mint_token
 from app.settings import Settings
 from tests.api.conftest import Api, serving
+from tests.bank import new_key
 from tests.servers import Servers
 from tests.transport_ws import Socket
 
@@ -108,6 +110,74 @@ async def test_past_the_limit_of_an_address_nobody_there_is_heard_with_or_withou
         with pytest.raises(Exception, match="429"):
             async with api.socket("alice"):
                 pass
+
+
+PAY = "mutation($i: TransferInput!) { transfer(input: $i) { transaction { id } } }"
+PAY_MANY = (
+    "mutation($i: [TransferInput!]!) { transferBatch(input: {transfers: $i}) { userErrors { code } results { replayed } } }"
+)
+OPEN = 'mutation($k: String!) { openWallet(input: {idempotencyKey: $k, currency: "USD", name: "x"}) { wallet { id } } }'
+DEPOSIT = "mutation($i: DepositInput!) { deposit(input: $i) { userErrors { code } } }"
+
+
+@pytest.fixture
+async def paying(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
+    """Twenty transfers of each user in ten seconds."""
+    async with serving(settings.model_copy(update={"transfers_per_user_per_second": 2}), engine, relay=False) as api:
+        yield api
+
+
+def asked_for(sender: str, receiver: str, amount: str = "0.01") -> dict[str, Any]:
+    money = {"amount": amount, "currency": "USD"}
+    return {"idempotencyKey": new_key(), "senderWalletId": sender, "receiverWalletId": receiver, "amount": money}
+
+
+async def test_transfers_count_by_the_member_whatever_becomes_of_them_and_past_the_rate_nothing_is_recorded(paying: Api) -> None:
+    a, b = await paying.wallet("alice", balance="9.00"), await paying.wallet("bob", balance="9.00")
+    await early_in_a_window()
+    batch = [asked_for(a, b), asked_for(a, b, "100.00"), asked_for(b, a), *(asked_for("x", "y") for _ in range(15))]
+    assert len((await paying.data("alice", PAY_MANY, i=batch))["transferBatch"]["results"]) == 18
+    rest = {"sender_wallet_id": a, "receiver_wallet_id": b, "amount": "0.01", "currency": "USD", "idempotency_key": new_key()}
+    assert (await paying.http.post("/transfer", json=rest, headers=paying.headers("alice"))).status_code == 201
+    recorded = await paying.bank.count("transactions")
+
+    # One place is left: two more do not fit, and are refused before they are looked at.
+    refused = await paying.graphql("alice", PAY_MANY, i=batch[:2])
+    (error,) = refused["errors"]
+    assert error["extensions"]["code"] == "RATE_LIMITED"
+    assert 1 <= error["extensions"]["retryAfterSeconds"] <= 10
+    await paying.data("alice", OPEN, k=new_key())
+    assert await paying.codes("alice", OPEN, k=new_key()) == ["RATE_LIMITED"]
+    assert await paying.codes("alice", PAY, i=asked_for(a, b)) == ["RATE_LIMITED"]
+    problem = await paying.http.post("/transfer", json={**rest, "idempotency_key": new_key()}, headers=paying.headers("alice"))
+    assert (problem.status_code, problem.json()["code"]) == (429, "RATE_LIMITED")
+    assert 1 <= int(problem.headers["retry-after"]) == problem.json()["retry_after_seconds"]
+    assert await paying.bank.count("transactions") == recorded
+    assert await paying.bank.count("wallets WHERE name = 'x'") == 1
+    await paying.data("bob", PAY, i=asked_for(b, a))
+
+
+async def test_deposits_count_too(paying: Api) -> None:
+    wallet = await paying.wallet("alice")
+    await early_in_a_window()
+    deposit = {"idempotencyKey": new_key(), "walletId": wallet, "amount": {"amount": "1.00", "currency": "USD"}}
+    answers = [await paying.codes("admin", DEPOSIT, i={**deposit, "idempotencyKey": new_key()}) for _ in range(21)]
+    assert answers == [[]] * 20 + [["RATE_LIMITED"]]
+    assert await paying.bank.balance(wallet) == 2000
+
+
+async def test_one_more_wallet_than_a_user_may_have_is_refused_as_data_that_left_no_trace(
+    settings: Settings, engine: AsyncEngine
+) -> None:
+    async with serving(settings.model_copy(update={"max_wallets_per_user": 1}), engine, relay=False) as api:
+        open_one = OPEN.replace("wallet { id }", "wallet { id } replayed userErrors { __typename code path }")
+        first = (await api.data("alice", open_one, k="first"))["openWallet"]
+        refused = (await api.data("alice", open_one, k="second"))["openWallet"]
+        told = {"__typename": "InvalidInput", "code": "QUOTA_EXCEEDED", "path": ["input"]}
+        assert refused == {"wallet": None, "replayed": False, "userErrors": [told]}
+        again = (await api.data("alice", open_one, k="first"))["openWallet"]
+        assert again == {**first, "replayed": True}
+        assert (await api.data("bob", open_one, k="first"))["openWallet"]["wallet"] is not None
 
 
 async def test_two_processes_hold_to_one_limit(limited: Api, settings: Settings, engine: AsyncEngine) -> None:

@@ -56,6 +56,8 @@ CHANGE = (
     "SELECT setval('outbox_id_seq', 1)",
     "UPDATE outbox_parked SET payload = '{}'",
     "TRUNCATE outbox_parked",
+    "DELETE FROM outbox_parked",
+    "INSERT INTO audit_log (id, operator, action, before, after) VALUES (gen_random_uuid(), 'postgres', 'SET_QUOTA', '{}', '{}')",
     "INSERT INTO alembic_version VALUES ('0000')",
     "UPDATE alembic_version SET version_num = '0000'",
     "DELETE FROM alembic_version",

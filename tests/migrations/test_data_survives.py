@@ -8,13 +8,16 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from alembic.util.exc import CommandError
 
 from app import ids
 from app.db import migrate
+from app.services.outbox import describe_outbox
 from app.services.quotas import QuotaChange, set_quota
+from app.services.transfers import DepositInput, deposit
 from app.services.verification import verify
 from app.settings import Settings
-from tests.bank import Bank
+from tests.bank import Bank, new_key
 from tests.invariants.conftest import bank, other_bank, owner
 
 __all__ = ["bank", "other_bank", "owner"]
@@ -29,8 +32,10 @@ def _hex(wallet: str) -> str:
 async def test_hashes_and_balances_before_come_back_as_they_were(
     bank: Bank, owner: asyncpg.Connection, settings: Settings
 ) -> None:
-    alice = await bank.viewer("alice")
-    a, b = await bank.wallet(alice, balance="9.00"), await bank.wallet(alice)
+    alice, admin = await bank.viewer("alice"), await bank.viewer("admin", admin=True)
+    a, b = await bank.wallet(alice), await bank.wallet(alice)
+    # With a reason: the audit log of these revisions has none without.
+    await deposit(bank.ledger, admin, DepositInput(new_key(), a, "9.00", "USD", "an opening balance"))
     await bank.pay(alice, a, b, "1.50", key="plain")
     await owner.execute("ALTER TABLE transactions DISABLE TRIGGER transactions_guard")
     described = 'a "quoted" \\ description: é\t\x01'
@@ -68,13 +73,48 @@ async def test_parked_news_go_back_to_the_outbox_where_an_older_relay_finds_them
     assert await owner.fetchval("SELECT count(*) FROM outbox_parked") == 0
 
 
-async def test_the_audit_log_keeps_what_administrators_did(bank: Bank, owner: asyncpg.Connection, settings: Settings) -> None:
-    await bank.wallet(await bank.viewer("alice"), balance="9.00")
-    await set_quota(settings, "alice", QuotaChange(transfers_per_day=5), "asked by phone")
+async def test_what_an_older_audit_log_can_hold_stays_and_comes_back(
+    bank: Bank, owner: asyncpg.Connection, settings: Settings
+) -> None:
+    wallet, admin = await bank.wallet(await bank.viewer("alice")), await bank.viewer("admin", admin=True)
+    await deposit(bank.ledger, admin, DepositInput(new_key(), wallet, "9.00", "USD", "an opening balance"))
+    (before,) = await owner.fetch("SELECT * FROM audit_log")
     await migrate.downgrade(settings, "0006")
-    (record,) = await owner.fetch("SELECT * FROM audit_log")
-    assert (record["action"], record["reason"]) == ("DEPOSIT", "no reason was given")
     with pytest.raises(asyncpg.IntegrityConstraintViolationError):
         await owner.execute("DELETE FROM audit_log")
     await migrate.upgrade(settings)
+    assert await owner.fetch("SELECT * FROM audit_log") == [before]
     assert await owner.fetchval("SELECT count(*) FROM quotas") == 0
+
+
+@pytest.mark.parametrize("kind", ["a deposit without a reason", "an operator's change", "an operator's retry"])
+async def test_a_way_back_stops_where_it_would_lose_or_invent_a_record_and_the_way_forth_is_open(
+    bank: Bank, owner: asyncpg.Connection, settings: Settings, kind: str
+) -> None:
+    alice = await bank.viewer("alice")
+    if kind == "a deposit without a reason":
+        await bank.wallet(alice, balance="9.00")
+    elif kind == "an operator's change":
+        await set_quota(settings, "alice", QuotaChange(transfers_per_day=5), "asked by phone")
+    else:
+        await owner.execute("INSERT INTO outbox_parked VALUES (7, now(), '{}', now(), '')")
+        await describe_outbox(settings, retry=True)
+    recorded = await owner.fetch("SELECT * FROM audit_log")
+    assert len(recorded) == 1
+    with pytest.raises(CommandError, match="the audit log"):
+        await migrate.downgrade(settings, "0006")
+    assert await owner.fetch("SELECT * FROM audit_log") == recorded
+    assert await owner.fetchval("SELECT version_num FROM alembic_version") >= "0007"
+    await migrate.upgrade(settings)
+    await set_quota(settings, "alice", QuotaChange(transfers_per_day=6), "it still works")
+
+
+async def test_the_way_to_nothing_is_open_whatever_was_recorded(
+    bank: Bank, owner: asyncpg.Connection, settings: Settings
+) -> None:
+    await bank.wallet(await bank.viewer("alice"), balance="9.00")
+    await set_quota(settings, "alice", QuotaChange(transfers_per_day=5), "asked by phone")
+    await owner.execute("INSERT INTO outbox_parked VALUES (7, now(), '{}', now(), '')")
+    await describe_outbox(settings, retry=True)
+    await migrate.downgrade(settings, "base")
+    assert await owner.fetchval("SELECT to_regclass('audit_log')") is None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,18 @@ import httpx
 import psutil
 import pytest
 import schemathesis
+from graphql import (
+    ArgumentNode,
+    FieldNode,
+    GraphQLSchema,
+    NameNode,
+    OperationDefinitionNode,
+    VariableNode,
+    build_schema,
+    parse,
+    print_ast,
+    value_from_ast_untyped,
+)
 from hypothesis import HealthCheck, given, seed
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -22,7 +37,10 @@ from app.embedded.processes import wait_until
 from app.settings import Settings
 from tests.processes.test_cli import EXECUTABLE, paycore, servers_of
 
+SCHEMA = Path(__file__).parents[2] / "schema.graphql"
 EXAMPLES = 2_000
+REST_CASES = 300
+"""At the least, in the time that they have: every parameter in many wrong forms, by the coverage phase alone."""
 CODES = {"UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "RATE_LIMITED", "BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED",
          "QUERY_TOO_COMPLEX", "MORE_ERRORS"}  # fmt: skip
 """What a client may be told. INTERNAL is a fault, and with servers that answer so are UNAVAILABLE and TIMEOUT."""
@@ -66,6 +84,27 @@ def codes_of(answer: dict[str, Any]) -> set[str]:
     return {error["extensions"]["code"] for error in answer.get("errors", [])}
 
 
+def with_variables(document: str, schema: GraphQLSchema) -> dict[str, Any]:
+    """The same operation with the arguments of its root fields as variables."""
+    (operation,) = parse(document).definitions
+    assert isinstance(operation, OperationDefinitionNode)
+    root = schema.get_root_type(operation.operation)
+    assert root is not None
+    declared: list[str] = []
+    variables: dict[str, Any] = {}
+
+    def lifted(field: FieldNode, argument: ArgumentNode) -> ArgumentNode:
+        name = f"v{len(declared)}"
+        declared.append(f"${name}: {root.fields[field.name.value].args[argument.name.value].type}")
+        variables[name] = value_from_ast_untyped(argument.value)
+        return replace(argument, value=VariableNode(name=NameNode(value=name)))
+
+    fields = [field for field in operation.selection_set.selections if isinstance(field, FieldNode)]
+    asked = [replace(field, arguments=tuple(lifted(field, one) for one in field.arguments or ())) for field in fields]
+    head = f"{operation.operation.value}({', '.join(declared)})" if declared else operation.operation.value
+    return {"query": f"{head} {{ {' '.join(map(print_ast, asked))} }}", "variables": variables}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("subject", ["admin", "alice"])
 def test_generated_operations_get_coded_answers(
@@ -73,20 +112,24 @@ def test_generated_operations_get_coded_answers(
 ) -> None:
     url, log = service
     token = mint_token(subject, settings, role="admin" if subject == "admin" else None)
-    schema = schemathesis.graphql.from_path(Path(__file__).parents[2] / "schema.graphql")
+    schema = schemathesis.graphql.from_path(SCHEMA)
     strategies = [operation.ok().as_strategy() for operation in schema.get_all_operations() if isinstance(operation, Ok)]
     assert len(strategies) > 15
+    known, sent = build_schema(SCHEMA.read_text()), Counter[bool]()
     with httpx.Client(headers={"Authorization": f"Bearer {token}"}) as http:
 
         @seed(20261123)
         @hypothesis_settings(max_examples=EXAMPLES // 2, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-        @given(st.one_of(strategies))
-        def check(case: Any) -> None:
-            response = http.post(f"{url}/graphql", json={"query": case.body})
+        @given(st.one_of(strategies), st.booleans())
+        def check(case: Any, by_variables: bool) -> None:
+            body = with_variables(case.body, known) if by_variables else {"query": case.body}
+            sent[bool(body.get("variables"))] += 1
+            response = http.post(f"{url}/graphql", json=body)
             assert response.status_code == 200
-            assert codes_of(response.json()) <= CODES, case.body
+            assert codes_of(response.json()) <= CODES, body
 
         check()
+    assert min(sent[True], sent[False]) > EXAMPLES // 8, "some with their values in the text, some with variables"
     assert "Traceback" not in log.read_text()
     assert paycore("verify", settings=settings).stdout == "The ledger is whole.\n"
 
@@ -105,4 +148,7 @@ def test_generated_rest_requests_get_described_answers(service: tuple[str, Path]
         capture_output=True, text=True, cwd=tmp_path, check=False, timeout=110,
     )  # fmt: skip
     assert finished.returncode == 0, finished.stdout[-3000:]
+    cases = re.search(r"(\d+) generated", finished.stdout)
+    assert cases is not None, finished.stdout[-3000:]
+    assert int(cases[1]) >= REST_CASES
     assert "Traceback" not in log.read_text()

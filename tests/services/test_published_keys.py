@@ -144,7 +144,8 @@ ATTACKS: dict[str, Callable[[], str]] = {
     "a role as object": lambda: RSA.sign(role={"admin": True}),
     "a role true": lambda: RSA.sign(role=True),
     "roles with a number among them": lambda: RSA.sign(role=["admin", 1]),
-    "scopes as list": lambda: RSA.sign(scope=["admin"]),
+    "scopes in an object": lambda: RSA.sign(scope={"admin": True}),
+    "scopes that are no names": lambda: RSA.sign(scp=[["admin"]]),
     "scopes true": lambda: RSA.sign(scope=True),
     "claims that are a list": lambda: by_hand({"alg": "RS256", "kid": "rsa"}, [1], sign_rsa),
     "a subject as number": lambda: by_hand({"alg": "RS256", "kid": "rsa"}, {**GOOD, "sub": 5}, sign_rsa),
@@ -203,6 +204,14 @@ async def test_an_ended_token_is_told_so(published_settings: Settings) -> None:
         ({"scope": "transfers:write wallets:read"}, frozenset({Right.SEE_OWN, Right.TRANSFER})),
         ({"scope": "admin"}, frozenset(Right)),
         ({"scope": "ADMIN"}, frozenset()),
+        ({"scope": ["wallets:read", "transfers:write"]}, frozenset({Right.SEE_OWN, Right.TRANSFER})),
+        ({"scope": []}, frozenset()),
+        ({"scp": "wallets:read openid"}, frozenset({Right.SEE_OWN})),
+        ({"scp": ["wallets:read", "openid"]}, frozenset({Right.SEE_OWN})),
+        ({"scp": ""}, frozenset()),
+        ({"role": "admin", "scp": ["openid"]}, frozenset()),
+        ({"scope": None, "scp": "openid"}, frozenset()),
+        ({"scope": "wallets:read", "scp": "admin"}, frozenset({Right.SEE_OWN})),
         ({"role": "admin", "scope": "wallets:read"}, frozenset({Right.SEE_OWN, Right.SEE_ALL})),
         ({"role": "support", "scope": "admin"}, rights_of(Role.SUPPORT, None)),
         ({"role": "teller", "scope": "admin"}, rights_of(Role.USER, None)),
@@ -223,6 +232,21 @@ async def test_the_role_may_stand_in_another_claim(bare: Settings, idp: Provider
         assert (await verify_published(ED.sign(role="admin"), keys, other)).rights == rights_of(None, None)
         named = ED.sign(None, **{"https://example.com/roles": ["admin"]})
         assert (await verify_published(named, keys, other)).rights == frozenset(Right)
+
+
+async def test_the_scopes_may_stand_in_another_claim_and_a_token_that_has_them_elsewhere_is_limited_too(
+    bare: Settings, idp: Provider
+) -> None:
+    other = with_jwks(bare, jwks_url=idp.url, jwt_scope_claim="permissions")
+
+    async def rights(**claims: Any) -> frozenset[Right]:
+        return (await verify_published(ED.sign(None, **claims), keys, other)).rights
+
+    async with known(other) as keys:
+        assert await rights(permissions=["wallets:read"], scope="admin", scp="admin") == {Right.SEE_OWN}
+        assert await rights(scope="wallets:read", scp="admin") == {Right.SEE_OWN}
+        assert await rights(scp="wallets:read") == {Right.SEE_OWN}
+        assert await rights() == rights_of(Role.USER, None)
 
 
 async def test_keys_are_rotated_without_a_restart_and_a_withdrawn_one_ends_tokens_that_were_believed(

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.engine import connect
-from app.errors import Internal, RequestTimeout, Unavailable
+from app.errors import Internal, RateLimited, RequestTimeout, Unavailable
 from app.services.currencies import load_currencies
 from app.services.ledger import Unit
 from app.services.settlement import Answer, Settler
@@ -280,6 +280,30 @@ async def test_the_queue_is_bounded_and_says_so_at_once(engine: AsyncEngine, set
         assert sum(isinstance(result, RequestTimeout) for result in results) == 5
         assert await bank.balance(a) == 900
         assert not (await bank.pay(alice, a, b, "1.00")).refusals, "the queue has room again"
+
+
+async def test_one_user_holds_a_share_of_the_queue_and_the_others_the_rest(engine: AsyncEngine, settings: Settings) -> None:
+    small = {
+        "transfer_queue_limit": 10, "transfers_waiting_per_user": 4,
+        "request_timeout_seconds": 1.5, "statement_timeout_ms": 1000, "lock_timeout_ms": 100,
+    }  # fmt: skip
+    async with running(engine, settings.model_copy(update=small)) as bank:
+        alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
+        a, b, free = await bank.wallet(alice, balance="9.00"), await bank.wallet(bob, balance="9.00"), await bank.wallet(alice)
+        async with locked(settings, a):
+            asked = [asyncio.create_task(bank.pay(alice, a, b, "1.00")) for _ in range(3)]
+            await asyncio.sleep(0)
+            many = [TransferInput(new_key(), a, b, "1.00", "USD") for _ in range(2)]
+            with pytest.raises(RateLimited, match="nothing moved") as refused:
+                await transfer_batch(bank.ledger, alice, many, atomic=False)
+            assert refused.value.retry_after_seconds == 1
+            assert not (await bank.pay(bob, b, free)).refusals, "another user's places are free"
+            asked.append(asyncio.create_task(bank.pay(alice, a, b, "1.00")))
+            results = await asyncio.gather(*asked, return_exceptions=True)
+        assert [type(result) for result in results] == [RequestTimeout] * 4
+        assert not (await bank.pay(alice, a, b, "1.00")).refusals, "the places of what was given up are free again"
+        assert bank.ledger.group_commit._size_of_user == {}
+        assert await bank.count("transactions WHERE type = 'TRANSFER'") == 2, "what was refused is not recorded"
 
 
 async def test_stopping_answers_what_was_accepted_and_accepts_no_more(engine: AsyncEngine, settings: Settings) -> None:

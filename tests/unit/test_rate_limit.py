@@ -96,8 +96,8 @@ def test_requests_are_limited_in_production_and_elsewhere_where_it_is_asked_for(
         "redis_url": "redis://r",
         "jwt_secret": "s" * 32,
     }
-    assert [limit.limit for limit in RequestRates(load_settings(**production)).limits] == [1000, 10_000]
-    off = {"requests_per_user_per_second": 0, "requests_per_address_per_second": 0}
+    assert [limit.limit for limit in RequestRates(load_settings(**production)).limits] == [1000, 10_000, 10_000]
+    off = dict.fromkeys(("requests_per_user_per_second", "requests_per_address_per_second", "transfers_per_user_per_second"), 0)
     assert RequestRates(load_settings(**production, **off)).limits == []
     assert RequestRates(load_settings(environment="test")).limits == []
 

@@ -213,3 +213,14 @@ def test_answers_under_way_are_given_longer_than_any_of_them_takes(
     settings = Settings(request_timeout_seconds=request_timeout, body_timeout_seconds=body_timeout)
     assert graceful_seconds(settings) == graceful
     assert ends_within(settings) == graceful + 12
+
+
+def test_limits_that_count_transfers_leave_room_for_a_whole_batch(monkeypatch):
+    monkeypatch.setenv("PAYCORE_TRANSFERS_PER_USER_PER_SECOND", "49")
+    with pytest.raises(ConfigurationError, match="at least 50"):
+        load_settings()
+    monkeypatch.setenv("PAYCORE_TRANSFERS_PER_USER_PER_SECOND", "50")
+    assert load_settings().transfers_per_user_per_second == 50
+    monkeypatch.setenv("PAYCORE_TRANSFERS_WAITING_PER_USER", "499")
+    with pytest.raises(ConfigurationError, match="PAYCORE_TRANSFERS_WAITING_PER_USER"):
+        load_settings()

@@ -1,0 +1,212 @@
+"""Every field of every type, asked for by every kind of caller: nodes, lists, payloads, refusals and plain values alike.
+
+The letters and the callers are those of `test_authorisation_matrix.py`. A field that nobody decided about fails.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from graphql import GraphQLInterfaceType, GraphQLObjectType, get_named_type, is_leaf_type
+
+from app.settings import Settings
+from tests.api.conftest import Api
+from tests.api.test_authorisation_matrix import (
+    ADMIN_ONLY,
+    ALL_OF_THEM,
+    ANY_TOKEN,
+    CALLERS,
+    COMPLETED,
+    FAILED,
+    WALLET,
+    World,
+    found,
+    letter,
+    over_websocket,
+    spaced,
+    types,
+)
+
+_THEY_PAY = "idempotencyKey: NEW_KEY, senderWalletId: WALLET, receiverWalletId: THEIR_WALLET"
+PAY = f"mutation {{ transfer(input: {{{_THEY_PAY}, amount: ONE}}) {{ FIELDS }} }}"
+PAY_MANY = f"mutation {{ transferBatch(input: {{transfers: [{{{_THEY_PAY}, amount: ONE}}]}}) {{ FIELDS }} }}"
+DEPOSIT = "mutation { deposit(input: {idempotencyKey: NEW_KEY, walletId: WALLET, amount: ONE}) { FIELDS } }"
+OPEN = 'mutation { openWallet(input: {idempotencyKey: NEW_KEY, currency: "USD", name: "x"}) { FIELDS } }'
+SET_STATUS = 'mutation { setWalletStatus(input: {walletId: WALLET, status: ACTIVE, reason: "x"}) { FIELDS } }'
+
+
+def refused(amount: str, currency: str = "USD", key: str = "NEW_KEY") -> str:
+    """A transfer by which the ledger is asked too much, and its user errors of the type in question."""
+    asked = PAY.replace("ONE", f'{{amount: "{amount}", currency: "{currency}"}}').replace("NEW_KEY", key)
+    return asked.replace("FIELDS", "userErrors { ... on TYPE { FIELDS } }")
+
+
+PARTY = "YYYYY YYFF YY U"
+PAID = "Y--F- FYFF -F U"
+"""Set where alice pays: to the others her wallet does not exist."""
+NOT_PAID = "-YYFY F-FF YF U"
+ASKED_TO_PAY = "YYYFY FYFF YF U"
+OPENED = "YYYFY FFYF YF U"
+NOBODY_OPENED = "---F- FF-F -F U"
+NOBODY_FOR_ADMINS = "FFFF- FFFF -F U"
+
+LIST = {WALLET: "edges pageInfo"}
+EDGE = {WALLET: "node cursor"}
+
+FIELDS: list[tuple[str, str, dict[str, str]]] = [
+    ("User", "{ node(id: OWNER) { ... on User { FIELDS } } }", {WALLET: "id displayName wallets"}),
+    (
+        "Wallet",
+        "{ wallet(id: WALLET) { FIELDS } }",
+        {WALLET: "id kind owner name currency balance available status sequence updatesCursor createdAt transactions entries"},
+    ),
+    (
+        "WalletParty",
+        "{ walletParty(walletId: WALLET) { FIELDS } }",
+        {PARTY: "walletId displayName currency", "Y--YY Y-FF YY U": "wallet"},
+    ),
+    (
+        "Transaction",
+        "{ transaction(id: COMPLETED) { FIELDS } }",
+        {
+            COMPLETED: "id type status sender receiver amount description entries createdAt completedAt",
+            "Y---- YFFF -- U": "idempotencyKey",
+            "----- -FFF -- U": "failureCode",
+        },
+    ),
+    (
+        "Transaction",
+        "{ transaction(id: FAILED) { FIELDS } }",
+        {
+            FAILED: "id type status sender receiver amount failureCode createdAt",
+            "Y---- YFFF -- U": "idempotencyKey",
+            "----- -FFF -- U": "description entries completedAt",
+        },
+    ),
+    (
+        "LedgerEntry",
+        "{ node(id: ENTRY) { ... on LedgerEntry { FIELDS } } }",
+        {WALLET: "id wallet sequence direction amount balanceBefore balanceAfter transaction createdAt"},
+    ),
+    ("Money", "{ wallet(id: WALLET) { balance { FIELDS } } }", {WALLET: "amount currency"}),
+    ("Currency", "{ currencies { FIELDS } }", {ANY_TOKEN: "code exponent name"}),
+    ("WalletConnection", "{ node(id: OWNER) { ... on User { wallets { FIELDS } } } }", LIST),
+    ("WalletEdge", "{ node(id: OWNER) { ... on User { wallets { edges { FIELDS } } } } }", EDGE),
+    ("WalletConnection", "{ wallets { FIELDS } }", {ALL_OF_THEM: "edges pageInfo"}),
+    ("WalletEdge", "{ wallets { edges { FIELDS } } }", {ALL_OF_THEM: "node cursor"}),
+    ("TransactionConnection", "{ wallet(id: WALLET) { transactions { FIELDS } } }", LIST),
+    ("TransactionEdge", "{ wallet(id: WALLET) { transactions { edges { FIELDS } } } }", EDGE),
+    ("TransactionConnection", "{ transactions { FIELDS } }", {ALL_OF_THEM: "edges pageInfo"}),
+    ("TransactionEdge", "{ transactions { edges { FIELDS } } }", {ALL_OF_THEM: "node cursor"}),
+    ("LedgerEntryConnection", "{ wallet(id: WALLET) { entries { FIELDS } } }", LIST),
+    ("LedgerEntryEdge", "{ wallet(id: WALLET) { entries { edges { FIELDS } } } }", EDGE),
+    (
+        "PageInfo",
+        "{ wallet(id: WALLET) { entries { pageInfo { FIELDS } } } }",
+        {WALLET: "hasNextPage hasPreviousPage startCursor endCursor"},
+    ),
+    (
+        "LedgerStatus",
+        "{ ledgerStatus { FIELDS } }",
+        {ALL_OF_THEM: "totals transfersPerSecond outboxPending outboxLagSeconds hotWallets"},
+    ),
+    (
+        "CurrencyTotal",
+        "{ ledgerStatus { totals { FIELDS } } }",
+        {ALL_OF_THEM: "currency userBalances systemBalances difference"},
+    ),
+    ("TransferPayload", PAY, {PAID: "transaction", ASKED_TO_PAY: "replayed", NOT_PAID: "userErrors"}),
+    ("TransferBatchPayload", PAY_MANY, {ASKED_TO_PAY: "results", "---F- F-FF -F U": "userErrors"}),
+    ("DepositPayload", DEPOSIT, {ADMIN_ONLY: "transaction replayed", NOBODY_FOR_ADMINS: "userErrors"}),
+    ("OpenWalletPayload", OPEN, {OPENED: "wallet replayed", NOBODY_OPENED: "userErrors"}),
+    ("SetWalletStatusPayload", SET_STATUS, {ADMIN_ONLY: "wallet", NOBODY_FOR_ADMINS: "userErrors"}),
+    ("InvalidInput", refused("0"), {ASKED_TO_PAY: "code message path"}),
+    (
+        "IdempotencyKeyReused",
+        refused("7.00", key="KEY"),
+        {PAID: "code message path", "Y--F- F-FF -F U": "transaction"},
+    ),
+    ("InsufficientFunds", refused("9999.00"), {"Y--F- F-FF -F U": "code message path available required"}),
+    ("TransferRefused", refused("1.00", "EUR"), {PAID: "code message path"}),
+    (
+        "WalletUpdate",
+        "subscription { walletUpdated(walletId: WALLET, after: CURSOR) { FIELDS } }",
+        {WALLET: "kind cursor wallet entry"},
+    ),
+]
+"""Type, how one comes to it, and its fields by what each caller gets of them."""
+
+ELSEWHERE = {"Query", "Mutation", "Subscription", "TransactionSettled"}
+"""What `test_authorisation_matrix.py` asks for, field by field."""
+SETTLED = "transaction missed"
+
+
+def decided(rows: dict[str, str]) -> dict[str, str]:
+    """The row of each field."""
+    return {name: row for row, names in rows.items() for name in names.split()}
+
+
+def selection(type_: GraphQLObjectType) -> str:
+    """All fields of a type, each of them no deeper than it takes to tell that it is there."""
+    inner = {name: "" if is_leaf_type(get_named_type(field.type)) else " { __typename }" for name, field in type_.fields.items()}
+    return " ".join(["here: __typename", *(name + rest for name, rest in inner.items())])
+
+
+def inside(value: Any) -> dict[str, Any] | None:
+    """The object that was asked about, wherever in the answer it is; None where it is not."""
+    if isinstance(value, dict):
+        return value if "here" in value else next(filter(None, map(inside, value.values())), None)
+    return next(filter(None, map(inside, value)), None) if isinstance(value, list) else None
+
+
+def letters(answer: dict[str, Any], type_: GraphQLObjectType) -> dict[str, str]:
+    """The letter of each field of one answer."""
+    there = inside(answer.get("data"))
+    if there is None:
+        # A refusal of another type is nothing here.
+        whole = letter(answer) if answer.get("errors") else "-"
+        return dict.fromkeys(type_.fields, whole)
+    assert there["here"] == type_.name
+    failed = {error["path"][-1]: letter({"errors": [error]}) for error in answer.get("errors", ())}
+    return {name: failed.get(name) or found(there[name]) for name in type_.fields}
+
+
+@pytest.fixture
+async def world(api: Api) -> World:
+    return await World(api).build()
+
+
+async def ask(world: World, caller: str, document: str) -> dict[str, Any]:
+    """The answer, or the first answer, to one caller."""
+    text = world.text(document)
+    if text.startswith("subscription"):
+        async with over_websocket(world, caller, text) as feed:
+            return await feed()
+    response = await world.api.http.post("/graphql", json={"query": text}, headers=world.headers(caller))
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+async def test_every_field_answers_each_caller_as_decided(world: World) -> None:
+    known, seen = types(world.api.settings), {}
+    for name, document, _ in FIELDS:
+        type_ = known[name]
+        text = document.replace("TYPE", name).replace("FIELDS", selection(type_))
+        answers = [letters(await ask(world, caller, text), type_) for caller in (*CALLERS, "nobody")]
+        seen[document] = {field: spaced([one[field] for one in answers]) for field in type_.fields}
+    assert seen == {document: decided(rows) for _, document, rows in FIELDS}
+
+
+def test_every_field_of_every_type_has_a_decision(settings: Settings) -> None:
+    known = types(settings)
+    assert {name for name, _, _ in FIELDS} == set(known) - ELSEWHERE
+    for name, document, rows in FIELDS:
+        names = Counter(field for fields in rows.values() for field in fields.split())
+        assert set(names) == set(known[name].fields), document
+        assert set(names.values()) == {1}, document
+    assert set(known["TransactionSettled"].fields) == set(SETTLED.split())
+    interfaces = {interface for type_ in known.values() for interface in type_.interfaces}
+    assert {interface.name for interface in interfaces} == {"Node", "UserError"}
+    assert all(isinstance(interface, GraphQLInterfaceType) for interface in interfaces)
