@@ -54,7 +54,8 @@ class Service:
         """The status of an answer on a new connection; None where nobody takes it."""
         try:
             return httpx.get(f"{self.url}{path}", timeout=2).status_code
-        except httpx.ConnectError:
+        except (httpx.ConnectError, httpx.ReadError, httpx.RemoteProtocolError):
+            # Refused, or reset while it waited to be taken.
             return None
 
     def socket(self, headers: dict[str, str]) -> AbstractAsyncContextManager[Socket]:
