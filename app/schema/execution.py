@@ -6,11 +6,14 @@ The general way builds a path and a resolver's info for each of them: three quar
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 from graphql import Executor, GraphQLError, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, Undefined, is_leaf_type
+from graphql.type.definition import GraphQLResolveInfoHelpers
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
@@ -32,6 +35,15 @@ class Execution(StrawberryGraphQLCoreExecutionContext):
 
     event_seconds: float | None = None
     """For one event of a subscription. Other operations have their time from whoever runs them."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # With bound methods, as graphql-core has them, it would point at itself: nothing of an operation would be freed with its
+        # last use, and finding it costs the garbage collector a tenth of a transfer.
+        me = weakref.proxy(self)
+        self.async_helpers = GraphQLResolveInfoHelpers(
+            gather=partial(Executor.gather_async_work, me), track=partial(Executor.track_async_work, me)
+        )
 
     def build_per_event_executor(self, payload: Any) -> Executor[Any]:
         """One event of a subscription. Without what earlier ones looked up: nothing of it is ever found again, nor freed."""
