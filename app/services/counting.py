@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from app import metrics
 from app.errors import Internal, RefusalCode, RequestTimeout, Unavailable
 from app.services.ledger import Outcome
+from app.services.telling import outcome_name
 
 _TRANSFERS = {name: metrics.TRANSFERS.labels(name) for name in ("completed", "failed", "replayed", "refused", "unanswered")}
 _REFUSALS = {code: metrics.REFUSALS.labels(code.value) for code in RefusalCode}
@@ -18,7 +19,7 @@ def count_outcomes(outcomes: Sequence[Outcome]) -> None:
     """Count what one database transaction made of its members. One that found all of them held settled nothing."""
     if not outcomes:
         return
-    counts = Counter(map(_outcome, outcomes))
+    counts = Counter(map(outcome_name, outcomes))
     for name, count in counts.items():
         _TRANSFERS[name].inc(count)
     metrics.BATCH_SIZE.observe(len(outcomes))
@@ -34,11 +35,3 @@ def count_unanswered(code: str, transfers: int) -> None:
     """Count transfers that are answered with an error."""
     _TRANSFERS["unanswered"].inc(transfers)
     _UNANSWERED[code].inc(transfers)
-
-
-def _outcome(outcome: Outcome) -> str:
-    if outcome.replayed:
-        return "replayed"
-    if outcome.transaction is None:
-        return "refused"
-    return "completed" if outcome.refusal is None else "failed"

@@ -46,7 +46,7 @@ def unanswered_lines(unit: Unit, error: RequestError, context: Mapping[str, Any]
 
 
 def outcome_name(outcome: Outcome) -> str:
-    """In a word, as logs and traces have it."""
+    """In a word, as logs, traces and metrics have it."""
     if outcome.replayed:
         return "replayed"
     return "refused" if outcome.transaction is None else outcome.transaction.status.value.lower()

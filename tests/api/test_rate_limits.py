@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,6 +15,7 @@ from tests.api.conftest import Api, serving
 from tests.bank import new_key
 from tests.servers import Servers
 from tests.transport_ws import Socket
+from tests.waiting import early_in_a_window
 
 ASK = {"query": "{ currencies { code } }"}
 LIMIT = 30
@@ -29,13 +29,6 @@ async def limited(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]
     chosen = settings.model_copy(update={"requests_per_user_per_second": LIMIT // 10})
     async with serving(chosen, engine, relay=False) as api:
         yield api
-
-
-async def early_in_a_window() -> None:
-    """So that what follows stays in one window."""
-    into = time.time() % 10
-    if into > 4:
-        await asyncio.sleep(10 - into)
 
 
 async def test_past_the_limit_of_a_user_requests_are_refused_with_the_time_to_wait_and_others_are_not(limited: Api) -> None:

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.settings import Settings
 from tests.api.conftest import Api, serving
-from tests.api.test_rate_limits import early_in_a_window
 from tests.bank import new_key
+from tests.waiting import early_in_a_window
 
 NAME = {"query": "{ viewer { displayName } }"}
 OPEN = """mutation($key: String!) {

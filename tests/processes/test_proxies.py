@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-
 import httpx
 import pytest
 
 from app.settings import Settings
 from tests.processes.test_cli import assert_one_line, paycore
 from tests.processes.test_strangers import service
+from tests.waiting import early_in_a_window
 
 ONE_A_SECOND = {"PAYCORE_REQUESTS_PER_ADDRESS_PER_SECOND": "1"}
 """Ten in a window of ten seconds."""
-
-
-async def early_in_a_window() -> None:
-    """So that what follows stays in one window."""
-    into = time.time() % 10
-    if into > 5:
-        await asyncio.sleep(10 - into)
 
 
 async def statuses(port: int, forwarded: list[str]) -> list[int]:
