@@ -40,6 +40,7 @@ MAX_RETRIES = 3
 """Of a serialization failure, a deadlock or a lost connection."""
 MAX_KEY_RACES = 20
 """Starts over after another process took a key first. Each one means that a transfer elsewhere made progress."""
+_TURNS_TO_GATHER = 3
 _BACKOFF_SECONDS = 0.01
 _LANE_PAUSE_SECONDS = 0.025
 _TOO_MANY_WAIT = "Too many of your transfers are waiting already: this one was not taken, and nothing moved."
@@ -209,6 +210,7 @@ class GroupCommit:
         loop = asyncio.get_running_loop()
         while True:
             await self._queued.wait()
+            await self._gather()
             batch = self._take(self._queue)
             self._measure(batch, loop.time())
             if not self._queue:
@@ -217,6 +219,16 @@ class GroupCommit:
                 batch.remove(waiting)
                 self._defer(waiting)
             await self._settle_batch(self._worker_settler, batch)
+
+    async def _gather(self) -> None:
+        """Let the event loop do what it can do at once.
+
+        Each answer of the last batch, each request that has arrived meanwhile and its way to this queue take a turn. Where
+        there are many, batches become twice as large, which costs API and database less; where there are none, it is over
+        in microseconds.
+        """
+        for _ in range(_TURNS_TO_GATHER):
+            await asyncio.sleep(0)
 
     def _measure(self, batch: Sequence[_Waiting], now: float) -> None:
         """Once for each batch, as in `counting`."""
