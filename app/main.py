@@ -40,7 +40,7 @@ from app.settings import Settings, load_settings
 from app.tracing_http import TracedRequests
 
 _DISPOSE_SECONDS = 2
-_GARBAGE = 50_000, 10, 10
+_GARBAGE = 10_000, 10, 10
 """Objects before the collector looks for cycles: more than hundreds of requests under way hold, which it would only go through
 again and again. What a request leaves behind is free at once (`tests/api/test_leaves_nothing.py`): a tenth of a transfer."""
 
