@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -15,6 +18,8 @@ from app.db.status_sql import Backlog, Verified, last_verification, outbox_backl
 from app.services.container import Services
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _DATABASE_SECONDS = 2
 _NEWER = "newer than this release"
@@ -76,18 +81,18 @@ def _told_of(revision: str | None) -> str:
 
 
 async def _backlog(services: Services) -> Backlog | None:
-    try:
-        async with asyncio.timeout(_DATABASE_SECONDS), services.engine.connect() as connection:
-            return await outbox_backlog(connection, services.clock())
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is not known
-        logger.warning("the outbox cannot be looked at: %s", type(error).__name__)
-        return None
+    return await _read(services, "outbox", lambda connection: outbox_backlog(connection, services.clock()))
 
 
 async def _verified(services: Services) -> Verified | None:
+    return await _read(services, "last verification", last_verification)
+
+
+async def _read(services: Services, what: str, read: Callable[[AsyncConnection], Awaitable[T]]) -> T | None:
+    """What the database tells; None where it does not, in time."""
     try:
         async with asyncio.timeout(_DATABASE_SECONDS), services.engine.connect() as connection:
-            return await last_verification(connection)
+            return await read(connection)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is not known
-        logger.warning("the last verification cannot be looked up: %s", type(error).__name__)
+        logger.warning("the %s cannot be looked up: %s", what, type(error).__name__)
         return None
