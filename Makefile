@@ -20,8 +20,8 @@ run: $(READY) ## Start everything: PostgreSQL, Redis, demo data, API and relay o
 	@$(BIN)/paycore dev
 
 .PHONY: test
-test: $(READY) ## Run all tests, on real servers
-	@$(BIN)/python -m pytest
+test: $(READY) ## Run all tests, on real servers, two at a time
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 .PHONY: bench
 bench: $(READY) ## Measure Paycore against SQL on the same server; QUICK=1 takes 3 minutes

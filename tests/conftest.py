@@ -18,6 +18,7 @@ from tests import servers as backends
 from tests.servers import Servers
 
 _TEST_PREFIX = "PAYCORE_TEST_"
+_PROCESSES, _BROWSER = Path(__file__).parent / "processes", Path(__file__).parent / "browser"
 
 
 def pytest_configure() -> None:
@@ -27,6 +28,17 @@ def pytest_configure() -> None:
         os.environ.setdefault("PAYCORE_TEST_REDIS_URL", os.environ["PAYCORE_REDIS_URL"])
     for name in [name for name in os.environ if name.startswith("PAYCORE_") and not name.startswith(_TEST_PREFIX)]:
         del os.environ[name]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `-n 2`: what starts processes of its own, and drives a browser, runs one after the other, beside all the rest.
+
+    Where the servers are given there is one pair for all, so that nothing runs at the same time.
+    """
+    are_given = backends.are_given()
+    for item in items:
+        if are_given or item.path.is_relative_to(_PROCESSES) or item.path.is_relative_to(_BROWSER):
+            item.add_marker(pytest.mark.xdist_group("one-by-one"))
 
 
 @pytest.fixture(scope="session")

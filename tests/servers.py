@@ -200,12 +200,16 @@ def container_servers() -> Iterator[Servers]:
         yield Containers(postgres, redis_container, redis_port, postgres_port)
 
 
+def are_given() -> bool:
+    """Whether PAYCORE_TEST_DATABASE_URL and _REDIS_URL name servers that run anyway."""
+    return bool(os.environ.get("PAYCORE_TEST_DATABASE_URL") and os.environ.get("PAYCORE_TEST_REDIS_URL"))
+
+
 def servers_by_setting() -> Iterator[Servers]:
-    """Those of PAYCORE_TEST_DATABASE_URL and _REDIS_URL, or what PAYCORE_TEST_SERVERS says: embedded or testcontainers."""
-    database_url, redis_url = os.environ.get("PAYCORE_TEST_DATABASE_URL"), os.environ.get("PAYCORE_TEST_REDIS_URL")
+    """The given ones, or what PAYCORE_TEST_SERVERS says: embedded or testcontainers."""
     kind = os.environ.get("PAYCORE_TEST_SERVERS", "embedded")
-    if database_url and redis_url:
-        yield Given(database_url, redis_url)
+    if are_given():
+        yield Given(os.environ["PAYCORE_TEST_DATABASE_URL"], os.environ["PAYCORE_TEST_REDIS_URL"])
     elif kind in _BACKENDS:
         with _BACKENDS[kind]() as servers:
             yield servers
