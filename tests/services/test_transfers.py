@@ -209,3 +209,15 @@ async def test_a_caller_that_leaves_does_not_stop_its_transfer(bank: Bank) -> No
     assert await bank.balance(b) == 300, "they settled before the one that came after them"
     again = [await transfer(bank.ledger, alice, TransferInput(key, a, b, "0.01", "USD")) for key in keys]
     assert all(result.replayed for result in again)
+
+
+async def test_what_arrives_in_the_next_turns_of_the_event_loop_settles_with_what_came_first(bank: Bank) -> None:
+    alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
+    a, b = await bank.wallet(alice, balance="100.00"), await bank.wallet(bob)
+    payments = []
+    for _ in range(3):
+        payments.append(asyncio.create_task(bank.pay(alice, a, b)))
+        await asyncio.sleep(0)
+    results = await asyncio.gather(*payments)
+    # A batch gives all of its members their time when it takes them.
+    assert len({result.transaction.created_at for result in results if result.transaction}) == 1
