@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 
 _SHOWN = 12
 
@@ -22,18 +23,25 @@ def fingerprint(key: str) -> str:
 
 def withhold_values(error: BaseException) -> None:
     """Take the values of rows and parameters out of an exception and all that caused it, before it is logged."""
-    pending: list[BaseException | None] = [error]
+    for current in with_causes(error):
+        current.args = tuple(_without_values(part) if isinstance(part, str) else part for part in current.args)
+        # asyncpg's exceptions keep what the server said beside their text.
+        if getattr(current, "detail", None) is not None and hasattr(current, "sqlstate"):
+            current.detail = None  # type: ignore[attr-defined]
+
+
+def with_causes(*errors: BaseException) -> Iterator[BaseException]:
+    """These exceptions and all that led to them, each once; SQLAlchemy and graphql-core have attributes of their own for it."""
+    pending: list[BaseException | None] = [*errors]
     seen: set[int] = set()
     while pending:
         current = pending.pop()
         if current is None or id(current) in seen:
             continue
         seen.add(id(current))
-        current.args = tuple(_without_values(part) if isinstance(part, str) else part for part in current.args)
-        # asyncpg's exceptions keep what the server said beside their text.
-        if getattr(current, "detail", None) is not None and hasattr(current, "sqlstate"):
-            current.detail = None  # type: ignore[attr-defined]
-        pending += [current.__cause__, current.__context__, getattr(current, "orig", None)]
+        yield current
+        pending += [current.__cause__, current.__context__]
+        pending += [getattr(current, name, None) for name in ("orig", "original_error")]
 
 
 def _without_values(text: str) -> str:

@@ -11,7 +11,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 
 from app.db.failures import is_unavailable
 from app.errors import MORE_ERRORS, VALIDATION_FAILED, BadUserInput, Internal, QueryTooComplex, RequestError, Unavailable
-from app.privacy import withhold_values
+from app.privacy import with_causes, withhold_values
 
 logger = logging.getLogger(__name__)
 
@@ -72,14 +72,8 @@ def _untie(errors: Iterable[BaseException]) -> None:
     Only the garbage collector would find those, late, and till then each holds all that its frames had in hand: a megabyte of
     variables, in hundreds of requests.
     """
-    waiting, seen = list(errors), set[int]()
-    while waiting:
-        error = waiting.pop()
-        if id(error) not in seen:
-            seen.add(id(error))
-            error.__traceback__ = None
-            behind = (getattr(error, "original_error", None), error.__cause__, error.__context__)
-            waiting += [one for one in behind if one is not None]
+    for error in with_causes(*errors):
+        error.__traceback__ = None
 
 
 def _cause(error: GraphQLError) -> Exception | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from graphql import GraphQLError
@@ -13,17 +15,23 @@ from tests.api.conftest import Api
 QUERY = "{ viewer { wallets(first: 2) { edges { node { id balance { amount } } } } } }"
 
 
-async def test_an_operation_leaves_the_garbage_collector_nothing_to_find(api: Api) -> None:
-    await api.wallet("alice")
-    await api.data("alice", QUERY)
+@contextmanager
+def without_collector() -> Iterator[None]:
     gc.collect()
     gc.disable()
     try:
+        yield
+    finally:
+        gc.enable()
+
+
+async def test_an_operation_leaves_the_garbage_collector_nothing_to_find(api: Api) -> None:
+    await api.wallet("alice")
+    await api.data("alice", QUERY)
+    with without_collector():
         for _ in range(5):
             await api.data("alice", QUERY)
         assert [found for found in gc.get_objects() if isinstance(found, Execution)] == []
-    finally:
-        gc.enable()
 
 
 @pytest.mark.parametrize(
@@ -37,12 +45,8 @@ async def test_an_operation_leaves_the_garbage_collector_nothing_to_find(api: Ap
 )
 async def test_nor_does_one_that_fails_with_what_it_was_given(api: Api, query: str, variables: dict[str, object]) -> None:
     await api.codes("alice", query, **variables)
-    gc.collect()
-    gc.disable()
-    try:
+    with without_collector():
         known = {id(found) for found in gc.get_objects() if isinstance(found, GraphQLError)}
         for _ in range(5):
             assert await api.codes("alice", query, **variables)
         assert [found for found in gc.get_objects() if isinstance(found, GraphQLError) and id(found) not in known] == []
-    finally:
-        gc.enable()
