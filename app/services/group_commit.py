@@ -86,14 +86,20 @@ class _Waiting:
         """Answer with an error; "nothing moved" is never claimed of a commit that may have happened."""
         if not self.is_done:
             self._end()
-            told = RequestTimeout() if self.commit_unknown else error()
-            count_unanswered(told.code, self.size)
-            if logs.tells_transfers():
-                logs.tell_transfers(list(unanswered_lines(self.unit, told, self.context)))
-            if self.trace is not None:
-                self.trace.gave_up(told)
+            given = RequestTimeout() if self.commit_unknown else error()
             if not self.answer.done():
-                self.answer.set_exception(told)
+                self.answer.set_exception(given)
+            try:
+                self._report_unanswered(given)
+            except Exception:
+                logger.exception("reporting a transfer without an outcome failed")
+
+    def _report_unanswered(self, error: RequestError) -> None:
+        count_unanswered(error.code, self.size)
+        if logs.tells_transfers():
+            logs.tell_transfers(list(unanswered_lines(self.unit, error, self.context)))
+        if self.trace is not None:
+            self.trace.gave_up(error)
 
     def _end(self) -> None:
         self.is_done = True
@@ -218,7 +224,7 @@ class GroupCommit:
             for waiting in [waiting for waiting in batch if self._contended & waiting.wallet_ids]:
                 batch.remove(waiting)
                 self._defer(waiting)
-            await self._settle_batch(self._worker_settler, batch)
+            await self._settle_guarded(self._worker_settler, batch)
 
     async def _gather(self) -> None:
         """Let the event loop do what it can do at once.
@@ -241,7 +247,7 @@ class GroupCommit:
             self._deferred.clear()
             await asyncio.sleep(_LANE_PAUSE_SECONDS * _jitter())
             # While this looks, newcomers keep away from the wallets that were held at the last look.
-            await self._settle_batch(self._lane_settler, self._take(self._lane), skip_locked=True)
+            await self._settle_guarded(self._lane_settler, self._take(self._lane), skip_locked=True)
             self._contended = set().union(*(waiting.locked for waiting in self._lane))
 
     def _take(self, queue: deque[_Waiting]) -> list[_Waiting]:
@@ -273,6 +279,17 @@ class GroupCommit:
         self._lane.append(waiting)
         self._deferred.set()
 
+    async def _settle_guarded(self, settler: Settler, batch: list[_Waiting], *, skip_locked: bool = False) -> None:
+        """Settle a batch. Logs a bug in what surrounds the database transaction: the task must live to settle the next one."""
+        members = list(batch)
+        try:
+            await self._settle_batch(settler, batch, skip_locked=skip_locked)
+        except Exception:
+            logger.exception("settling a batch of %d ended unexpectedly", len(members))
+            for waiting in members:
+                # It is not known here how far the batch came.
+                waiting.give_up(RequestTimeout)
+
     async def _settle_batch(self, settler: Settler, batch: list[_Waiting], *, skip_locked: bool = False) -> None:
         """Answer every member of the batch; those whose wallets are held go to the slow lane."""
         failures = dict.fromkeys(Failure, 0)
@@ -291,7 +308,7 @@ class GroupCommit:
                     # Its wallets are free but its key is in somebody's open transaction.
                     self._defer(batch[0])
                     return
-                elif failure in (Failure.CULPRIT, Failure.LOCK_TIMEOUT) and len(batch) > 1:
+                elif failure in (Failure.CULPRIT, Failure.LOCK_TIMEOUT, Failure.BUG) and len(batch) > 1:
                     await self._split(settler, batch, skip_locked=skip_locked)
                     return
                 else:
@@ -301,25 +318,42 @@ class GroupCommit:
                 return
 
     def _hand_out(self, batch: Sequence[_Waiting], answers: Sequence[Answer]) -> None:
-        count_outcomes([outcome for answer in answers if not isinstance(answer, Deferred) for outcome in answer])
-        now, size, tells = self._clock(), sum(waiting.size for waiting in batch), logs.tells_transfers()
-        lines: list[dict[str, Any]] = []
+        """Answer every caller, then report: what has committed is answered whatever a metric, log or observer does."""
+        settled: list[tuple[_Waiting, tuple[Outcome, ...]]] = []
         for waiting, answer in zip(batch, answers, strict=True):
             if isinstance(answer, Deferred):
                 waiting.locked = answer.locked
                 self._contended |= answer.locked
                 self._defer(waiting)
-                continue
-            assert waiting.batched_at is not None
-            if self._observe is not None:
-                self._observe(answer, Life(waiting.accepted_at, waiting.batched_at, size, now))
-            if tells:
-                moments = (waiting.accepted_at, waiting.batched_at, now)
-                lines += outcome_lines(waiting.unit, answer, waiting.context, moments, size)
-            if waiting.trace is not None:
-                waiting.trace.settled(answer, waiting.accepted_at, waiting.batched_at, now)
-            waiting.settled(answer)
-        logs.tell_transfers(lines)
+            else:
+                waiting.settled(answer)
+                settled.append((waiting, answer))
+        committed_at, size = self._clock(), sum(waiting.size for waiting in batch)
+        lines: list[dict[str, Any]] = []
+        for waiting, outcomes in settled:
+            try:
+                lines += self._report(waiting, outcomes, committed_at, size)
+            except Exception:
+                logger.exception("reporting a settled transfer failed")
+        try:
+            count_outcomes([outcome for _, outcomes in settled for outcome in outcomes])
+            logs.tell_transfers(lines)
+        except Exception:
+            logger.exception("reporting a settled batch failed")
+
+    def _report(
+        self, waiting: _Waiting, outcomes: tuple[Outcome, ...], committed_at: datetime, size: int
+    ) -> list[dict[str, Any]]:
+        """Report a settled unit to the observer and its trace. Returns its log lines."""
+        accepted_at, batched_at = waiting.accepted_at, waiting.batched_at
+        assert batched_at is not None
+        if self._observe is not None:
+            self._observe(outcomes, Life(accepted_at, batched_at, size, committed_at))
+        if waiting.trace is not None:
+            waiting.trace.settled(outcomes, accepted_at, batched_at, committed_at)
+        if not logs.tells_transfers():
+            return []
+        return list(outcome_lines(waiting.unit, outcomes, waiting.context, (accepted_at, batched_at, committed_at), size))
 
     async def _split(self, settler: Settler, batch: list[_Waiting], *, skip_locked: bool) -> None:
         """Someone in the batch fails it: halve until the culprit stands alone. A unit is never split."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from time import monotonic
+from typing import NoReturn
 from uuid import UUID
 
 import asyncpg
@@ -13,12 +14,16 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app import logs
+from app.clock import system_clock
 from app.db.engine import connect
 from app.errors import Internal, RateLimited, RequestTimeout, Unavailable
+from app.services import group_commit, settlement
 from app.services.currencies import load_currencies
-from app.services.ledger import Unit
+from app.services.group_commit import GroupCommit
+from app.services.ledger import Settlement, Unit, settle
 from app.services.settlement import Answer, Settler
-from app.services.transfers import TransferInput, TransferResult, transfer, transfer_batch
+from app.services.transfers import Ledger, TransferInput, TransferResult, transfer, transfer_batch
 from app.settings import Settings
 from tests.bank import Bank, make_ledger, new_key, uuid_of
 from tests.proxy import PostgresProxy
@@ -266,6 +271,76 @@ async def test_one_poisonous_transfer_harms_only_itself(bank: Bank, settings: Se
     assert [n for n, result in enumerate(results) if isinstance(result, Internal)] == [7]
     assert all(isinstance(result, TransferResult) and not result.refusals for n, result in enumerate(results) if n != 7)
     assert await bank.balance(b) == 190
+
+
+async def test_a_bug_in_one_transfer_does_not_fail_its_neighbours(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
+    a, b = await bank.wallet(alice, balance="9.00"), await bank.wallet(bob)
+    monkeypatch.setattr(settlement, "settle", _raises_for("buggy", settle))
+    given = [TransferInput(new_key(), a, b, "0.10", "USD", "buggy" if n == 7 else "fine") for n in range(20)]
+    results = await asyncio.gather(*(transfer(bank.ledger, alice, one) for one in given), return_exceptions=True)
+    assert [n for n, result in enumerate(results) if isinstance(result, Internal)] == [7]
+    assert all(isinstance(result, TransferResult) and not result.refusals for n, result in enumerate(results) if n != 7)
+    assert await bank.balance(b) == 190
+
+
+def _raises_for(description: str, decide: Callable[..., Settlement]) -> Callable[..., Settlement]:
+    """The core with a bug: it raises for transfers with this description."""
+
+    def decide_with_a_bug(units: Sequence[Unit], *arguments: object, **options: object) -> Settlement:
+        if any(request.description == description for unit in units for request in unit.requests):
+            raise KeyError(description)
+        return decide(units, *arguments, **options)
+
+    return decide_with_a_bug
+
+
+@pytest.mark.parametrize("reporter", ["count_outcomes", "outcome_lines"])
+async def test_a_reporter_that_raises_after_the_commit_does_not_stop_the_settling(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, reporter: str
+) -> None:
+    alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
+    a, b = await bank.wallet(alice, balance="9.00"), await bank.wallet(bob)
+    monkeypatch.setattr(logs, "tells_transfers", lambda: True)
+    monkeypatch.setattr(group_commit, reporter, _raise)
+    for _ in range(3):
+        assert not (await bank.pay(alice, a, b, "0.10")).refusals
+    assert await bank.balance(b) == 30
+    assert "failed" in caplog.text
+
+
+async def test_an_observer_that_raises_does_not_stop_the_settling(engine: AsyncEngine, settings: Settings) -> None:
+    currencies = await load_currencies(engine)
+    ledger = Ledger(engine, settings, currencies, system_clock, observe=_raise)
+    await ledger.start()
+    try:
+        bank = Bank(engine, ledger, currencies)
+        alice = await bank.viewer("alice")
+        a, b = await bank.wallet(alice, balance="9.00"), await bank.wallet(alice)
+        for _ in range(3):
+            assert not (await bank.pay(alice, a, b, "0.10")).refusals
+    finally:
+        await ledger.stop()
+
+
+async def test_a_bug_around_the_commit_does_not_end_the_settling(
+    hasty: Bank, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    alice, bob = await hasty.viewer("alice"), await hasty.viewer("bob")
+    a, b = await hasty.wallet(alice, balance="9.00"), await hasty.wallet(bob)
+    key = new_key()
+    with monkeypatch.context() as patched:
+        patched.setattr(GroupCommit, "_hand_out", _raise)
+        with pytest.raises(RequestTimeout):
+            await hasty.pay(alice, a, b, "1.00", key)
+    assert "ended unexpectedly" in caplog.text
+    again = await hasty.pay(alice, a, b, "1.00", key)
+    assert (again.replayed, again.refusals) == (True, ())
+
+
+def _raise(*_arguments: object, **_options: object) -> NoReturn:
+    message = "a bug of the reporter"
+    raise RuntimeError(message)
 
 
 async def test_the_queue_is_bounded_and_says_so_at_once(engine: AsyncEngine, settings: Settings) -> None:
