@@ -8,37 +8,58 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 from uuid import UUID
 
 from app.money import Money
 
+_RECORDED = "recorded"
+
 
 class RefusalCode(StrEnum):
-    """UserErrorCode of the GraphQL contract."""
+    """UserErrorCode of the GraphQL contract.
 
-    INVALID_AMOUNT = "INVALID_AMOUNT"
-    INVALID_INPUT = "INVALID_INPUT"
-    IDEMPOTENCY_KEY_INVALID = "IDEMPOTENCY_KEY_INVALID"
-    IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
-    SAME_WALLET = "SAME_WALLET"
-    WALLET_NOT_FOUND = "WALLET_NOT_FOUND"
-    WALLET_NOT_ACTIVE = "WALLET_NOT_ACTIVE"
-    CURRENCY_MISMATCH = "CURRENCY_MISMATCH"
-    INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
-    QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
-    BATCH_ABORTED = "BATCH_ABORTED"
+    Each code has its HTTP status over REST, its message where no rule writes a more exact one, and whether the ledger
+    records it: a recorded refusal is a FAILED transaction that is replayed; any other leaves the key free.
+    """
 
+    http_status: int
+    message: str
+    is_recorded: bool
 
-RECORDED_REFUSALS = frozenset(
-    {
-        RefusalCode.WALLET_NOT_ACTIVE,
-        RefusalCode.CURRENCY_MISMATCH,
-        RefusalCode.INSUFFICIENT_FUNDS,
-        RefusalCode.QUOTA_EXCEEDED,
-        RefusalCode.BATCH_ABORTED,
-    }
-)
-"""Refusals by the ledger: recorded as FAILED, and replayed. All others leave no trace and do not use the key."""
+    def __new__(cls, code: str, http_status: int = 0, message: str = "", recorded: str = "") -> Self:
+        """Make a member whose value is its code. The defaults are for type checkers, which take a look-up for this call."""
+        assert http_status, f"{code} has no HTTP status"
+        assert message, f"{code} has no message"
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.http_status, member.message, member.is_recorded = http_status, message, recorded == _RECORDED
+        return member
+
+    INVALID_AMOUNT = "INVALID_AMOUNT", 400, "A balance cannot hold this amount."
+    INVALID_INPUT = "INVALID_INPUT", 400, "This input is not valid."
+    IDEMPOTENCY_KEY_INVALID = (
+        "IDEMPOTENCY_KEY_INVALID",
+        400,
+        "An idempotency key is 1 to 255 visible ASCII characters, such as a UUID.",
+    )
+    IDEMPOTENCY_KEY_REUSED = (
+        "IDEMPOTENCY_KEY_REUSED",
+        409,
+        "This idempotency key was used with other input. A new operation needs a new key.",
+    )
+    SAME_WALLET = "SAME_WALLET", 400, "A wallet cannot pay itself: sender and receiver are the same."
+    WALLET_NOT_FOUND = "WALLET_NOT_FOUND", 404, "There is no such wallet, or it is not yours to use."
+    WALLET_NOT_ACTIVE = "WALLET_NOT_ACTIVE", 422, "This wallet can neither pay nor receive now.", _RECORDED
+    CURRENCY_MISMATCH = "CURRENCY_MISMATCH", 422, "The amount and both wallets must have the same currency.", _RECORDED
+    INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS", 422, "The wallet has too little available to pay this.", _RECORDED
+    QUOTA_EXCEEDED = "QUOTA_EXCEEDED", 429, "This would exceed what the user may move in this period.", _RECORDED
+    BATCH_ABORTED = (
+        "BATCH_ABORTED",
+        422,
+        "Another transfer of this atomic batch was refused, so none of it settled.",
+        _RECORDED,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +81,7 @@ class Refusal:
     @property
     def is_recorded(self) -> bool:
         """Whether it is the ledger's, recorded as FAILED."""
-        return self.code in RECORDED_REFUSALS and not self.left_no_trace
+        return self.code.is_recorded and not self.left_no_trace
 
 
 class RequestError(Exception):

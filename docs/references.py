@@ -90,7 +90,7 @@ def errors_reference() -> str:
         f"| `{code}` | {kind.http_status} | {_word(kind.retryable)} | {inspect.getdoc(kind)} |\n"
         for code, kind in reversed(kinds.items())
     ).replace("\n\n", " ")
-    refusals = "".join(f"| `{code}` | {'yes' if code in errors.RECORDED_REFUSALS else 'no'} |\n" for code in errors.RefusalCode)
+    refusals = "".join(f"| `{code}` | {'yes' if code.is_recorded else 'no'} |\n" for code in errors.RefusalCode)
     return ERRORS_HEAD + requests + REFUSALS_HEAD + refusals
 
 

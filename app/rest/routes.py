@@ -25,7 +25,6 @@ from app.errors import (
     NotFound,
     RateLimited,
     Refusal,
-    RefusalCode,
     RequestError,
     Unauthenticated,
     Unavailable,
@@ -42,20 +41,6 @@ from app.services.transfers import TransferInput, TransferResult, transfer
 logger = logging.getLogger(__name__)
 
 PROBLEM = "application/problem+json"
-
-STATUS_OF_REFUSAL = {
-    RefusalCode.INVALID_AMOUNT: 400,
-    RefusalCode.INVALID_INPUT: 400,
-    RefusalCode.IDEMPOTENCY_KEY_INVALID: 400,
-    RefusalCode.SAME_WALLET: 400,
-    RefusalCode.WALLET_NOT_FOUND: 404,
-    RefusalCode.IDEMPOTENCY_KEY_REUSED: 409,
-    RefusalCode.WALLET_NOT_ACTIVE: 422,
-    RefusalCode.CURRENCY_MISMATCH: 422,
-    RefusalCode.INSUFFICIENT_FUNDS: 422,
-    RefusalCode.BATCH_ABORTED: 422,
-    RefusalCode.QUOTA_EXCEEDED: 429,
-}
 
 _FIELDS = {"sender_wallet_id", "receiver_wallet_id", "amount", "currency", "description", "idempotency_key"}
 _FIELD_OF_PATH = {
@@ -230,7 +215,7 @@ def _refused(services: Services, viewer: Viewer, result: TransferResult) -> Resp
         facts["transaction"] = transaction_view(services, viewer, result.transaction)
     if refusal.transaction_id is not None:
         facts["transaction_id"] = ids.encode("txn", refusal.transaction_id)
-    return problem(STATUS_OF_REFUSAL[refusal.code], refusal.code.value, refusal.message, facts)
+    return problem(refusal.code.http_status, refusal.code.value, refusal.message, facts)
 
 
 def _field(refusal: Refusal) -> str | None:

@@ -14,11 +14,8 @@ def idempotency_key_refusal(key: str, path: tuple[str, ...]) -> Refusal | None:
     """IDEMPOTENCY_KEY_INVALID, unless the key is 1 to 255 visible ASCII characters."""
     if _VISIBLE_ASCII.fullmatch(key):
         return None
-    return Refusal(
-        RefusalCode.IDEMPOTENCY_KEY_INVALID,
-        "An idempotency key is 1 to 255 visible ASCII characters, such as a UUID.",
-        (*path, "idempotencyKey"),
-    )
+    code = RefusalCode.IDEMPOTENCY_KEY_INVALID
+    return Refusal(code, code.message, (*path, "idempotencyKey"))
 
 
 def text_refusal(text: str, path: tuple[str, ...], *, least: int, most: int) -> Refusal | None:

@@ -188,7 +188,7 @@ class _Book:
         if failure is not None:
             return self._fail(member, *failure)
         if self._overflows(member):
-            return _untraced(Refusal(RefusalCode.INVALID_AMOUNT, "A balance cannot hold this amount.", (*member.path, "amount")))
+            return _untraced(Refusal(RefusalCode.INVALID_AMOUNT, RefusalCode.INVALID_AMOUNT.message, (*member.path, "amount")))
         return self._complete(member)
 
     def settle_atomic(self, unit: Unit) -> tuple[Outcome, ...]:

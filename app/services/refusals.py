@@ -11,14 +11,14 @@ from app.records import Transaction
 
 def wallet_not_found(path: tuple[str, ...]) -> Refusal:
     """The one refusal for an unknown, foreign or malformed wallet id."""
-    return Refusal(RefusalCode.WALLET_NOT_FOUND, "There is no such wallet, or it is not yours to use.", path)
+    return Refusal(RefusalCode.WALLET_NOT_FOUND, RefusalCode.WALLET_NOT_FOUND.message, path)
 
 
 def key_reused(path: tuple[str, ...], transaction_id: UUID | None) -> Refusal:
     """The key already belongs to a transaction made from other input."""
     return Refusal(
         RefusalCode.IDEMPOTENCY_KEY_REUSED,
-        "This idempotency key was used with other input. A new operation needs a new key.",
+        RefusalCode.IDEMPOTENCY_KEY_REUSED.message,
         (*path, "idempotencyKey"),
         transaction_id=transaction_id,
     )
@@ -26,15 +26,7 @@ def key_reused(path: tuple[str, ...], transaction_id: UUID | None) -> Refusal:
 
 def aborted(path: tuple[str, ...]) -> Refusal:
     """For the members of an atomic batch that another member brought down."""
-    return Refusal(RefusalCode.BATCH_ABORTED, "Another transfer of this atomic batch was refused, so none of it settled.", path)
-
-
-_MESSAGES = {
-    RefusalCode.WALLET_NOT_ACTIVE: "This wallet can neither pay nor receive now.",
-    RefusalCode.CURRENCY_MISMATCH: "The amount and both wallets must have the same currency.",
-    RefusalCode.INSUFFICIENT_FUNDS: "The wallet has too little available to pay this.",
-    RefusalCode.QUOTA_EXCEEDED: "This would exceed what the user may move in this period.",
-}
+    return Refusal(RefusalCode.BATCH_ABORTED, RefusalCode.BATCH_ABORTED.message, path)
 
 
 def refusal_of(transaction: Transaction, path: tuple[str, ...], exponent: int) -> Refusal | None:
@@ -46,11 +38,11 @@ def refusal_of(transaction: Transaction, path: tuple[str, ...], exponent: int) -
         return aborted(path)
     at_fault = path if transaction.failure_field is None else (*path, transaction.failure_field)
     if code is not RefusalCode.INSUFFICIENT_FUNDS:
-        return Refusal(code, _MESSAGES[code], at_fault)
+        return Refusal(code, code.message, at_fault)
     assert transaction.failure_available is not None
     return Refusal(
         code,
-        _MESSAGES[code],
+        code.message,
         at_fault,
         available=Money(transaction.failure_available, transaction.currency, exponent),
         required=Money(transaction.amount, transaction.currency, exponent),

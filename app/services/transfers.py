@@ -196,9 +196,7 @@ def _transfer_request(ledger: Ledger, viewer: Viewer, asked: TransferInput, path
     sender_id = ids.decode("wal", asked.sender_wallet_id)
     receiver_id = ids.decode("wal", asked.receiver_wallet_id)
     if sender_id is not None and sender_id == receiver_id:
-        return Refusal(
-            RefusalCode.SAME_WALLET, "A wallet cannot pay itself: sender and receiver are the same.", (*path, "receiverWalletId")
-        )
+        return Refusal(RefusalCode.SAME_WALLET, RefusalCode.SAME_WALLET.message, (*path, "receiverWalletId"))
     if sender_id is None:
         return wallet_not_found((*path, "senderWalletId"))
     if receiver_id is None:

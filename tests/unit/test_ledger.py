@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app import ids
-from app.errors import RECORDED_REFUSALS, Refusal, RefusalCode
+from app.errors import Refusal, RefusalCode
 from app.money import MAX_MINOR, MIN_MINOR
 from app.records import Entry, Transaction, TransactionStatus, TransactionType, Wallet, WalletKind, WalletStatus
 from app.services.ledger import Key, Outcome, Settlement, TransferRequest, Unit, settle
@@ -127,7 +127,7 @@ def test_refusals_in_order_of_precedence(
     assert outcome.refusal.code is code
     assert outcome.refusal.path == ("input", field)
     assert settlement.posted == []
-    recorded = code in RECORDED_REFUSALS
+    recorded = code.is_recorded
     assert (outcome.transaction is not None) == recorded
     assert len(settlement.transactions) == recorded
     if outcome.transaction is not None:
@@ -360,7 +360,7 @@ def test_every_member_gets_one_answer_and_every_key_one_transaction(asked: list[
         recorded = outcome.transaction is not None
         assert recorded or outcome.refusal is not None
         if outcome.refusal is not None:
-            assert recorded <= (outcome.refusal.code in RECORDED_REFUSALS)
+            assert recorded <= outcome.refusal.code.is_recorded
         if recorded and not outcome.replayed:
             assert outcome.transaction in settlement.transactions
 
