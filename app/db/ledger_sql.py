@@ -1,6 +1,6 @@
 """The ledger's hot path: set-based statements with array parameters, run by asyncpg as prepared statements.
 
-One order of locks everywhere: wallets by id, then keys. Each statement runs inside the caller's transaction.
+One order of locks everywhere: wallets by id, then quotas, then keys. Each statement runs inside the caller's transaction.
 """
 
 from __future__ import annotations
