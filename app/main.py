@@ -45,6 +45,25 @@ _GARBAGE = 10_000, 10, 10
 again and again. What a request leaves behind is free at once (`tests/api/test_leaves_nothing.py`): a tenth of a transfer."""
 
 
+_CORS_HEADERS = (
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "X-Request-Id",
+    # Sent by Apollo's clients, by browsers that trace, and by those that force a preflight.
+    "apollographql-client-name",
+    "apollographql-client-version",
+    "x-apollo-operation-name",
+    "apollo-require-preflight",
+    "graphql-preflight",
+    "x-graphql-client-name",
+    "x-graphql-client-version",
+    "traceparent",
+    "tracestate",
+    "baggage",
+)
+
+
 class _GraphQLEndpoint:
     """Hands on to the view, which exists once the lifespan has begun."""
 
@@ -97,7 +116,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "POST"],
-                allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id"],
+                allow_headers=_CORS_HEADERS,
                 expose_headers=["X-Request-Id", "Retry-After", "RateLimit", "RateLimit-Policy"],
                 max_age=600,
             )

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from asyncio import Protocol
 from functools import partial
-from ipaddress import ip_address
+from ipaddress import IPv4Network, ip_address, ip_network
 from typing import cast
 
 import uvicorn
@@ -72,7 +72,8 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         limit_concurrency=settings.max_connections + 1,
         # A header that anyone can send is believed of nobody but the proxies that are named.
         proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies,
+        forwarded_allow_ips=proxies_as_seen(settings.trusted_proxies),
+        timeout_keep_alive=settings.keep_alive_seconds,
         log_level=settings.log_level,
         # Through our own pipe: see app/logs.py.
         log_config=None,
@@ -107,6 +108,15 @@ def _listeners(host: str, port: int, count: int) -> list[socket.socket]:
     address: tuple[str, int] = single.getsockname()[:2]
     single.close()
     return [bind(*address, shared=True) for _ in range(count)]
+
+
+def proxies_as_seen(proxies: str) -> str:
+    """Addresses and networks, separated by commas, each IPv4 one also as an IPv6 socket that takes both shows it."""
+    networks = [ip_network(part) for part in filter(None, map(str.strip, proxies.split(",")))]
+    mapped = [
+        f"::ffff:{network.network_address}/{96 + network.prefixlen}" for network in networks if isinstance(network, IPv4Network)
+    ]
+    return ",".join([*map(str, networks), *mapped])
 
 
 def is_loopback(host: str) -> bool:

@@ -140,6 +140,12 @@ class Settings(BaseSettings):
         "sets other limits for a user.",
     )
 
+    keep_alive_seconds: int = Field(
+        75,
+        ge=1,
+        description="How long an idle HTTP connection stays open. Keep it above the idle timeout of the proxy in front (60 s for "
+        "most): a proxy that reuses a connection while it is being closed answers 502.",
+    )
     head_timeout_seconds: float = Field(
         10.0,
         gt=0,

@@ -36,6 +36,14 @@ async def test_a_named_proxy_says_who_asks_and_what_the_client_wrote_before_it_d
     assert others == [200] * 12
 
 
+async def test_a_named_ipv4_proxy_is_believed_on_a_socket_for_ipv4_and_ipv6(settings: Settings) -> None:
+    environment = {**ONE_A_SECOND, "PAYCORE_TRUSTED_PROXIES": "127.0.0.1", "PAYCORE_JWT_SECRET": "s" * 32}
+    async with service(settings, **environment, PAYCORE_HOST="::") as port:
+        await early_in_a_window()
+        answers = await statuses(port, [f"203.0.113.{number}" for number in range(12)])
+    assert answers == [200] * 12
+
+
 @pytest.mark.parametrize("given", ["*", "10.0.0.1/8", "proxy.internal", "10.0.0.0/8,nonsense"])
 def test_a_proxy_that_is_no_address_keeps_the_service_from_starting(given: str) -> None:
     assert_one_line(paycore("serve", environment={"PAYCORE_TRUSTED_PROXIES": given}), "PAYCORE_TRUSTED_PROXIES", "10.0.0.0/8")

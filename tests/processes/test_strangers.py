@@ -222,6 +222,39 @@ async def test_only_pages_of_the_origins_that_are_named_may_call(settings: Setti
                 assert refusal.value.response.status_code == 403
 
 
+CLIENT_HEADERS = (
+    "apollographql-client-name",
+    "apollographql-client-version",
+    "x-apollo-operation-name",
+    "apollo-require-preflight",
+    "graphql-preflight",
+    "traceparent",
+    "tracestate",
+    "baggage",
+    "idempotency-key",
+    "x-request-id",
+)
+
+
+async def test_a_preflight_allows_the_headers_of_common_clients(settings: Settings) -> None:
+    async with service(settings, PAYCORE_CORS_ORIGINS=ORIGIN) as port, httpx.AsyncClient() as http:
+        for header in CLIENT_HEADERS:
+            preflight = await http.options(
+                f"http://127.0.0.1:{port}/graphql",
+                headers={"Origin": ORIGIN, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": header},
+            )
+            assert preflight.status_code == 200, header
+
+
+async def test_an_idle_connection_stays_open_for_the_time_of_the_setting(settings: Settings) -> None:
+    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with service(settings, PAYCORE_KEEP_ALIVE_SECONDS="1") as port:
+        assert (await answer(port, request)).startswith(b"HTTP/1.1 200")
+    async with service(settings) as port:
+        with pytest.raises(TimeoutError):
+            await answer(port, request, within=6)
+
+
 async def test_without_a_setting_no_foreign_page_may(settings: Settings) -> None:
     async with service(settings, PAYCORE_MAX_CONNECTIONS="5") as port:
         async with httpx.AsyncClient() as http:
