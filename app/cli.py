@@ -20,6 +20,7 @@ from app.auth import MAX_SUBJECT_LENGTH, mint_token
 from app.db import migrate as migrations
 from app.db.engine import connect
 from app.db.failures import is_unavailable
+from app.db.session import refuse_unsuitable
 from app.dev import run_dev
 from app.embedded import find_running
 from app.embedded.processes import end_with_supervisor
@@ -236,6 +237,7 @@ async def _require_migrated(settings: Settings) -> None:
     connection = await connect(settings)
     try:
         revision = await connection.fetchval("SELECT version_num FROM alembic_version")
+        await refuse_unsuitable(connection, settings)
     finally:
         await connection.close()
     if not migrations.suits(revision):

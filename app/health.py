@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from app import metrics
 from app.db import migrate
+from app.db.session import not_durable, server_state
 from app.db.status_sql import Backlog, Verified, last_verification, outbox_backlog
 from app.services.container import Services
 
@@ -42,10 +43,11 @@ async def readyz(request: Request) -> Response:
     `outbox` is a detail: a relay that is behind makes this process no less able to serve.
     """
     services: Services = request.app.state.services
-    database, migrations = await _database(services)
+    database, migrations, durability = await _database(services)
     redis = "ok" if request.app.state.pubsub.healthy else "unavailable"
-    parts = {"database": database, "migrations": migrations, "redis": redis}
+    parts = {"database": database, "migrations": migrations, "durability": durability, "redis": redis}
     ready = database == redis == "ok" and migrations in _SUITABLE
+    ready = ready and (durability == "ok" or services.settings.environment != "production")
     backlog = await _backlog(services) if database == "ok" and migrations in _SUITABLE else None
     outbox = backlog and {"pending": backlog.pending, "lag_seconds": backlog.lag.total_seconds(), "parked": backlog.parked}
     # Asked last: it may have been told to stop meanwhile.
@@ -65,13 +67,19 @@ async def exposition(request: Request) -> Response:
     return Response(told, media_type=metrics.CONTENT_TYPE)
 
 
-async def _database(services: Services) -> tuple[str, str]:
+async def _database(services: Services) -> tuple[str, str, str]:
+    """How the database is, its migrations, and whether what it says is committed survives a crash."""
     try:
         async with asyncio.timeout(_DATABASE_SECONDS):
-            return "ok", _told_of(await migrate.current(services.engine))
+            migrations = _told_of(await migrate.current(services.engine))
+            async with services.engine.connect() as connection:
+                raw = (await connection.get_raw_connection()).driver_connection
+                assert raw is not None
+                server = await server_state(raw)
     except Exception as error:  # noqa: BLE001 - whatever it is, the answer is "not ready"
         logger.warning("not ready: the database does not answer: %s", type(error).__name__)
-        return "unavailable", "unknown"
+        return "unavailable", "unknown", "unknown"
+    return "read-only" if server.read_only else "ok", migrations, not_durable(server) or "ok"
 
 
 def _told_of(revision: str | None) -> str:

@@ -47,7 +47,6 @@ _FROZEN_AFTER = "30s"
 longer than what a leader waits for a Redis that is away."""
 
 _CONNECTION = {
-    "application_name": "paycore-relay",
     # A deletion that a crash undoes only publishes again, so it need not wait for the disk.
     "synchronous_commit": "off",
     "idle_session_timeout": _FROZEN_AFTER,
@@ -104,7 +103,7 @@ class OutboxRelay:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
-        connection = await connect(self._settings, **_CONNECTION)
+        connection = await connect(self._settings, "paycore-relay", **_CONNECTION)
         try:
             await outbox_sql.allow_long_statements(connection)
             yield connection

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import asyncpg
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
 from app import metrics
+from app.db import session
 from app.db.statement_traces import trace_connection, trace_engine
 from app.errors import ConfigurationError
 from app.settings import Settings
@@ -25,19 +27,32 @@ def database_dsn(settings: Settings) -> str:
     return url.replace("postgresql+asyncpg://", "postgresql://", 1)
 
 
-async def open_connection(settings: Settings, **options: Any) -> asyncpg.Connection:
-    """A bare connection, as the user of the URL. Raises ConfigurationError where the URL makes no sense."""
+async def open_connection(
+    settings: Settings, application_name: str = "paycore", parameters: Mapping[str, str] | None = None, **options: Any
+) -> asyncpg.Connection:
+    """A bare connection, as the user of the URL, with the parameters that all have and these.
+
+    Raises ConfigurationError where the URL makes no sense, or parameters do not hold.
+    """
     try:
-        return await asyncpg.connect(database_dsn(settings), **options)
+        connection: asyncpg.Connection = await asyncpg.connect(
+            database_dsn(settings), server_settings={"application_name": application_name}, **options
+        )
     except ValueError:
         # asyncpg's own words quote the part that it stumbled over, which may be a piece of the password.
         raise ConfigurationError(
             "PAYCORE_DATABASE_URL is not understood: it is postgresql://user:password@host:port/name, in which special "
             "characters are percent-encoded."
         ) from None
+    try:
+        await session.insist(connection, {**session.ALWAYS, **(parameters or {})})
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
 
 
-async def connect(settings: Settings, **overrides: str) -> asyncpg.Connection:
+async def connect(settings: Settings, application_name: str = "paycore", **overrides: str) -> asyncpg.Connection:
     """A dedicated connection outside the pool, with the service's role and limits.
 
     `overrides` are further PostgreSQL settings of this connection. Raises asyncpg or OS errors where it cannot connect.
@@ -45,8 +60,7 @@ async def connect(settings: Settings, **overrides: str) -> asyncpg.Connection:
     # A request must be answered within its timeout, so the database gives up before that: a statement first, then
     # whatever transaction a stopped process left behind.
     transaction_ms = settings.statement_timeout_ms + settings.lock_timeout_ms
-    server_settings = {
-        "application_name": "paycore",
+    parameters = {
         "timezone": "UTC",
         "statement_timeout": str(settings.statement_timeout_ms),
         "lock_timeout": str(settings.lock_timeout_ms),
@@ -60,11 +74,11 @@ async def connect(settings: Settings, **overrides: str) -> asyncpg.Connection:
         **overrides,
     }
     connection = await open_connection(
-        settings, server_settings=server_settings, timeout=_CONNECT_TIMEOUT_SECONDS, statement_cache_size=200
+        settings, application_name, parameters, timeout=_CONNECT_TIMEOUT_SECONDS, statement_cache_size=200
     )
     try:
         if connection.get_server_version().major >= _TRANSACTION_TIMEOUT_SINCE and "transaction_timeout" not in overrides:
-            await connection.execute(f"SET transaction_timeout = {transaction_ms}")
+            await session.insist(connection, {"transaction_timeout": str(transaction_ms)})
         await _take_role(connection, settings)
     except BaseException:
         connection.terminate()

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from app.db.engine import open_connection
+from app.db.session import refuse_unsuitable
 from app.errors import ConfigurationError
 from app.settings import Settings
 
@@ -69,7 +70,7 @@ async def upgrade(settings: Settings, revision: str = "head") -> str:
             command.upgrade(config, revision)
             reached = _revision(config.attributes["connection"])
 
-    await _run(settings, work)
+    await _run(settings, work, must_suit=True)
     assert reached is not None
     return reached
 
@@ -79,7 +80,7 @@ async def downgrade(settings: Settings, revision: str) -> None:
     await _run(settings, lambda config: command.downgrade(config, revision))
 
 
-async def _run(settings: Settings, action: Callable[[Config], None]) -> None:
+async def _run(settings: Settings, action: Callable[[Config], None], *, must_suit: bool = False) -> None:
     config = _config(settings)
 
     def work(connection: Connection) -> None:
@@ -87,11 +88,13 @@ async def _run(settings: Settings, action: Callable[[Config], None]) -> None:
         action(config)
 
     async def creator() -> asyncpg.Connection:
-        return await open_connection(settings, server_settings={"application_name": "paycore-migrate"})
+        return await open_connection(settings, "paycore-migrate")
 
     engine = create_async_engine("postgresql+asyncpg://", async_creator=creator, poolclass=NullPool)
     try:
         async with engine.connect() as lock:
+            if must_suit:
+                await _refuse_unsuitable(lock, settings)
             await lock.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
             await lock.commit()
             async with engine.connect() as connection:
@@ -100,6 +103,12 @@ async def _run(settings: Settings, action: Callable[[Config], None]) -> None:
                 await _apply(connection, work)
     finally:
         await engine.dispose()
+
+
+async def _refuse_unsuitable(connection: AsyncConnection, settings: Settings) -> None:
+    raw = (await connection.get_raw_connection()).driver_connection
+    assert raw is not None
+    await refuse_unsuitable(raw, settings)
 
 
 async def _apply(connection: AsyncConnection, work: Callable[[Connection], None]) -> None:

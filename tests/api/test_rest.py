@@ -220,6 +220,32 @@ async def test_it_is_not_ready_while_migrations_are_missing(api: Api, engine: As
     assert (ready.status_code, ready.json()["migrations"]) == (503, "run paycore migrate")
 
 
+async def test_readiness_says_what_the_server_lacks_for_durability_and_fails_in_production_alone(
+    api: Api, engine: AsyncEngine, settings: Settings
+) -> None:
+    async with engine.connect() as connection:
+        off = [
+            f"{name} = off"
+            for name in ("fsync", "full_page_writes")
+            if (await connection.execute(text(f"SHOW {name}"))).scalar() == "off"
+        ]
+    ready = await api.http.get("/readyz")
+    assert (ready.status_code, ready.json()["durability"]) == (200, " and ".join(off) or "ok")
+    async with serving(settings.model_copy(update={"environment": "production"}), engine) as produced:
+        ready = await produced.http.get("/readyz")
+        assert ready.status_code == (503 if off else 200)
+
+
+async def test_it_is_not_ready_on_a_database_that_takes_no_writes(settings: Settings, engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        name = (await connection.execute(text("SELECT current_database()"))).scalar()
+        await connection.execute(text("RESET ROLE"))
+        await connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
+    async with serving(settings, engine) as api:
+        ready = await api.http.get("/readyz")
+        assert (ready.status_code, ready.json()["database"]) == (503, "read-only")
+
+
 async def test_an_upload_that_breaks_off_is_nobodys_error(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     address = urlsplit(api.url)
     for path in ("/transfer", "/graphql"):

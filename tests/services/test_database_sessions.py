@@ -1,0 +1,91 @@
+"""What the service's connections have, whatever defaults the server, the database and the role set."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from app.db import migrate
+from app.db.engine import connect
+from app.db.session import refuse_unsuitable
+from app.errors import ConfigurationError
+from app.settings import Settings, load_settings
+from tests.servers import Servers, with_database
+
+
+@pytest.fixture
+def alter(settings: Settings) -> Callable[[str], Awaitable[None]]:
+    """Changes a default of this test's database."""
+    assert settings.database_url is not None
+    url = settings.database_url.get_secret_value()
+
+    async def change(assignment: str) -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            name = await connection.fetchval("SELECT current_database()")
+            await connection.execute(f"ALTER DATABASE {name} SET {assignment}")
+        finally:
+            await connection.close()
+
+    return change
+
+
+@pytest.fixture
+def latin_database(servers: Servers) -> Iterator[str]:
+    """The URL of a database that is not UTF8."""
+    name = f"paycore_latin_{uuid4().hex[:12]}"
+    servers.execute(f"CREATE DATABASE {name} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    yield with_database(servers.database_url, name)
+    servers.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def shown(settings: Settings, name: str) -> str:
+    connection = await connect(settings)
+    try:
+        value: str = await connection.fetchval("SELECT current_setting($1)", name)
+        return value
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("default", "held"),
+    [("off", "on"), ("local", "on"), ("on", "on"), ("remote_write", "remote_write"), ("remote_apply", "remote_apply")],
+)
+async def test_a_commit_waits_for_the_disk_whatever_the_databases_default(
+    settings: Settings, alter: Callable[[str], Awaitable[None]], default: str, held: str
+) -> None:
+    await alter(f"synchronous_commit = {default}")
+    assert await shown(settings, "synchronous_commit") == held
+
+
+async def test_the_isolation_level_is_the_one_that_the_ledger_needs(
+    settings: Settings, alter: Callable[[str], Awaitable[None]]
+) -> None:
+    await alter("default_transaction_isolation = 'serializable'")
+    assert await shown(settings, "transaction_isolation") == "read committed"
+
+
+async def test_migrate_refuses_a_database_that_is_not_utf8(servers: Servers, latin_database: str, tmp_path: Path) -> None:
+    latin = load_settings(environment="test", database_url=latin_database, redis_url=servers.redis_url, home=tmp_path)
+    with pytest.raises(ConfigurationError, match="LATIN1"):
+        await migrate.upgrade(latin)
+
+
+async def test_a_server_without_fsync_is_refused_in_production_and_warned_of_elsewhere(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    connection = await connect(settings)
+    try:
+        if await connection.fetchval("SHOW fsync") == "on":
+            pytest.skip("this server is durable")
+        await refuse_unsuitable(connection, settings)
+        assert "fsync = off" in caplog.text
+        with pytest.raises(ConfigurationError, match="fsync = off"):
+            await refuse_unsuitable(connection, settings.model_copy(update={"environment": "production"}))
+    finally:
+        await connection.close()
