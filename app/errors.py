@@ -6,6 +6,7 @@ what you may ask, how the service is. GraphQL, REST and WebSocket each map the t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
@@ -220,6 +221,23 @@ class Internal(RequestError):
     retryable = False
 
 
+class AnswerIncomplete(RequestError):
+    """A part of a mutation's answer is missing. The outcome stands; `reason` is the code of what went wrong."""
+
+    code = "ANSWER_INCOMPLETE"
+    # Only GraphQL answers so, and then there is data.
+    http_status = 200
+
+    def __init__(self, message: str, facts: Mapping[str, object]) -> None:
+        super().__init__(message)
+        self._facts = {**facts, "code": self.code}
+
+    @property
+    def extensions(self) -> dict[str, object]:
+        """`extensions` of the GraphQL error."""
+        return dict(self._facts)
+
+
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 """A document that is none, or not of this schema."""
 MORE_ERRORS = "MORE_ERRORS"
@@ -248,6 +266,7 @@ _STATUSES: dict[object, int] = {
         RequestTimeout,
         Unavailable,
         Internal,
+        AnswerIncomplete,
     )
 }
 

@@ -35,7 +35,7 @@ Generated from `app/errors.py` by `make generate`.
 ## Requests that got no answer
 
 `extensions.code` of a GraphQL error, `code` of a REST problem. The HTTP status is REST's, and GraphQL's where there is no
-data at all.
+data at all. `ANSWER_INCOMPLETE` is different: its mutation got its answer, and only a part of it is missing.
 
 | code | status | retryable | what it says |
 |---|---|---|---|

@@ -93,7 +93,7 @@ class PaycoreSchema(Schema):
         assert context_value is not None
         known = self.documents.prepare(query, context_value)
         if isinstance(known, list):
-            return ExecutionResult(None, self._shown(known, is_validated=False))
+            return ExecutionResult(None, self._shown(known))
         context = context_value.for_operation()
         context.document_is_valid = True
         try:
@@ -106,7 +106,7 @@ class PaycoreSchema(Schema):
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, `present` looks at it
             data, errors = None, [GraphQLError(str(error), original_error=error)]
-        return ExecutionResult(data, self._shown(errors, is_validated=True) if errors else None, context.answer_extensions)
+        return ExecutionResult(data, self._shown(errors, context) if errors else None, context.answer_extensions)
 
     async def _run(
         self, known: KnownDocument, operation: Operation, variables: dict[str, Any] | None, context: Context, name: str | None
@@ -225,11 +225,11 @@ class PaycoreSchema(Schema):
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Replace the errors, in the very list that will be answered, by what a client may see of them."""
-        validated = execution_context is not None and execution_context.context.document_is_valid
-        errors[:] = self._shown(errors, is_validated=validated)
+        errors[:] = self._shown(errors, None if execution_context is None else execution_context.context)
 
-    def _shown(self, errors: list[GraphQLError], *, is_validated: bool) -> list[GraphQLError]:
-        shown = present_all(errors, self._settings.max_errors, is_validated=is_validated)
+    def _shown(self, errors: list[GraphQLError], context: Context | None = None) -> list[GraphQLError]:
+        is_validated, outcomes = (False, {}) if context is None else (context.document_is_valid, context.outcomes)
+        shown = present_all(errors, self._settings.max_errors, is_validated=is_validated, outcomes=outcomes)
         metrics.count_errors((error.extensions or {}).get("code") for error in shown)
         return shown
 

@@ -19,7 +19,8 @@ from app.records import Entry, Payment, Transaction, User, Wallet
 from app.services import reading
 from app.services.container import Services
 from app.services.reading import Party
-from app.services.transfers import TransferResult
+from app.services.transfers import BatchResult, TransferResult
+from app.services.wallets import WalletResult
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -121,6 +122,8 @@ class Context:
         """Points that each event of a subscription draws from its viewer's budget."""
         self.settled: list[TransferResult] = []
         """Transfers that this operation settled and the loaders have yet to hear of: most answers ask them nothing."""
+        self.outcomes: dict[str | int, TransferResult | BatchResult | WalletResult] = {}
+        """What each mutation of the operation came to, by its name in the answer."""
         self._loaders: Loaders | None = None
 
     @cached_property

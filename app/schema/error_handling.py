@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from graphql import GraphQLError
 from strawberry.exceptions import MissingQueryError
@@ -12,6 +12,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from app.db.failures import is_unavailable
 from app.errors import MORE_ERRORS, VALIDATION_FAILED, BadUserInput, Internal, QueryTooComplex, RequestError, Unavailable
 from app.privacy import with_causes, withhold_values
+from app.schema.outcomes import Outcome, incomplete
 
 logger = logging.getLogger(__name__)
 
@@ -23,12 +24,15 @@ _NO_OPERATION = (MissingQueryError, CannotGetOperationTypeError, InvalidOperatio
 """What Strawberry raises where a request names no operation that could run."""
 
 
-def present_all(errors: list[GraphQLError], limit: int, *, is_validated: bool) -> list[GraphQLError]:
+def present_all(
+    errors: list[GraphQLError], limit: int, *, is_validated: bool, outcomes: Mapping[str | int, Outcome]
+) -> list[GraphQLError]:
     """The errors as a client may see them: so many at the most, and then how many more there are.
 
+    `outcomes` is what each mutation came to, by its name in the answer: an error below one says that this stands.
     The errors themselves are used up: nothing can be traced any more.
     """
-    shown = [present(error, is_validated=is_validated) for error in errors[:limit]]
+    shown = [_beside(outcomes, present(error, is_validated=is_validated)) for error in errors[:limit]]
     _untie(errors)
     omitted = len(errors) - limit
     if omitted > 0:
@@ -64,6 +68,14 @@ def present(error: GraphQLError, *, is_validated: bool) -> GraphQLError:
         logger.error("a resolver failed at %s", error.path, exc_info=cause)
         shown = Internal()
     return _copy(error, str(shown), shown.extensions)
+
+
+def _beside(outcomes: Mapping[str | int, Outcome], shown: GraphQLError) -> GraphQLError:
+    """The error as it is shown, where its mutation has an outcome together with that."""
+    if not shown.path or shown.path[0] not in outcomes:
+        return shown
+    error = incomplete(shown.message, shown.extensions or {}, outcomes[shown.path[0]], shown.path)
+    return _copy(shown, str(error), error.extensions)
 
 
 def _untie(errors: Iterable[BaseException]) -> None:

@@ -13,12 +13,14 @@ from functools import partial
 from typing import Any, cast
 
 from graphql import Executor, GraphQLError, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, Undefined, is_leaf_type
+from graphql.pyutils import Path
 from graphql.type.definition import GraphQLResolveInfoHelpers
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
 from app.errors import RequestTimeout
+from app.schema.outcomes import OUTCOME_FIELDS
 
 _PLAIN_FIELDS = "paycore-plain-fields"
 
@@ -70,6 +72,12 @@ class Execution(StrawberryGraphQLCoreExecutionContext):
                 if coerced is not None and coerced is not Undefined:
                     return coerced
         return super().execute_field(parent_type, source, field_details_list, *rest)
+
+    def handle_field_error(self, raw_error: Exception, return_type: Any, field_details_list: Any, path: Path) -> None:
+        """A field that failed is null. The outcome in a payload is not: with no refusal beside it, it would say nothing."""
+        if (path.typename, field_details_list[0].node.name.value) in OUTCOME_FIELDS:
+            return_type = GraphQLNonNull(return_type)
+        super().handle_field_error(raw_error, return_type, field_details_list, path)
 
 
 class DiscreetExecution(Execution):

@@ -13,6 +13,7 @@ from app.clock import monotonic
 from app.errors import RequestTimeout
 from app.records import WalletStatus
 from app.schema.context import Context, Info
+from app.schema.outcomes import Outcome
 from app.schema.refusals import UserError, user_errors
 from app.schema.scalars import CurrencyCode, DecimalText
 from app.schema.types import Transaction, Wallet
@@ -102,7 +103,10 @@ class SetWalletStatusInput:
     reason: str
 
 
-@strawberry.type
+@strawberry.type(
+    description="Has an outcome or a refusal. An error below it is ANSWER_INCOMPLETE: the outcome stands, and `extensions` "
+    "hold its id. Where the outcome itself cannot be shown, the payload is null. So it is for every mutation."
+)
 class TransferPayload:
     transaction: Transaction | None = strawberry.field(
         description="Set whenever an outcome was recorded: COMPLETED, or FAILED for a refusal by the ledger (funds, status, "
@@ -148,6 +152,7 @@ class Mutation:
     async def transfer(self, info: Info, input: TransferInput) -> TransferPayload | None:
         context = _counted(info)
         result = await transfers.transfer(context.services.ledger, context.viewer, input.to_service())
+        _note(info, result)
         return _transfer_payload(info, result)
 
     @strawberry.mutation
@@ -155,6 +160,7 @@ class Mutation:
         context = _counted(info, min(len(input.transfers), MAX_BATCH))
         asked = [one.to_service() for one in input.transfers]
         result = await transfers.transfer_batch(context.services.ledger, context.viewer, asked, atomic=input.atomic)
+        _note(info, result)
         return TransferBatchPayload(
             results=[_transfer_payload(info, one) for one in result.results], user_errors=user_errors(result.refusals)
         )
@@ -174,6 +180,7 @@ class Mutation:
             services.clock,
             most=services.settings.max_wallets_per_user,
         )
+        _note(info, result)
         return OpenWalletPayload(
             wallet=None if result.wallet is None else Wallet.of(info, result.wallet),
             replayed=result.replayed,
@@ -191,6 +198,7 @@ class Mutation:
             description=_given(input.description),
         )
         result = await transfers.deposit(context.services.ledger, context.viewer, asked, request_id=context.request_id)
+        _note(info, result)
         return DepositPayload(
             transaction=_transaction(info, result), replayed=result.replayed, user_errors=user_errors(result.refusals)
         )
@@ -207,6 +215,7 @@ class Mutation:
             clock=context.services.clock,
             request_id=context.request_id,
         )
+        _note(info, result)
         return SetWalletStatusPayload(
             wallet=None if result.wallet is None else Wallet.of(info, result.wallet), user_errors=user_errors(result.refusals)
         )
@@ -230,6 +239,11 @@ def _counted(info: Info, count: int = 1) -> Context:
     context = _fresh(info)
     context.services.rates.check_transfers(context.viewer.user_id, count)
     return context
+
+
+def _note(info: Info, outcome: Outcome) -> None:
+    """From here on no error of this mutation may say that nothing moved."""
+    info.context.outcomes[info.path.key] = outcome
 
 
 def _given(value: str | None) -> str | None:

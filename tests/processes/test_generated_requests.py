@@ -42,7 +42,7 @@ EXAMPLES = 2_000
 REST_CASES = 300
 """At the least, in the time that they have: every parameter in many wrong forms, by the coverage phase alone."""
 CODES = {"UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "RATE_LIMITED", "BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED",
-         "QUERY_TOO_COMPLEX", "MORE_ERRORS"}  # fmt: skip
+         "QUERY_TOO_COMPLEX", "MORE_ERRORS", "ANSWER_INCOMPLETE"}  # fmt: skip
 """What a client may be told. INTERNAL is a fault, and with servers that answer so are UNAVAILABLE and TIMEOUT."""
 _TEXT = st.text(max_size=40) | st.sampled_from(
     ["12.34", "0.001", "-1", "1e3", "NaN", "9" * 30, "USD", "JPY", "XXX", "2026-01-01T00:00:00Z",

@@ -16,7 +16,7 @@ export type Attempt =
   | { readonly kind: "unknown"; readonly trouble: Trouble }
   | { readonly kind: "stopped"; readonly trouble: Trouble };
 
-const WORTH_REPEATING = new Set(["NETWORK", "TIMEOUT", "UNAVAILABLE", "RATE_LIMITED", "INTERNAL"]);
+const WORTH_REPEATING = new Set(["NETWORK", "TIMEOUT", "UNAVAILABLE", "RATE_LIMITED", "INTERNAL", "ANSWER_INCOMPLETE"]);
 
 export async function attempt(client: Client, input: TransferInput): Promise<Attempt> {
   const { data, error } = await client.mutation(TRANSFER, { input }).toPromise();
