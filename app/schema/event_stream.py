@@ -1,6 +1,6 @@
 """Server-Sent Events: an operation's results over HTTP, for clients that cannot open a WebSocket.
 
-Strawberry frames them; here is what ends a stream besides its operation and its client: the token, and the process.
+Here is how they are framed, and what ends a stream besides its operation and its client: the token, and the process.
 """
 
 from __future__ import annotations
@@ -10,6 +10,24 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 from starlette.types import Message, Send
+from strawberry.http.streaming import SSETransport
+
+
+class EventTransport(SSETransport):
+    """Frames events with LF. Strawberry's CRLF is as valid, but some clients (urql) only look for two LF in a row."""
+
+    def encode_event(self, event: str, data: str | None = None) -> str:
+        """One event."""
+        return _with_lf(super().encode_event(event, data))
+
+    def encode_comment(self, comment: str) -> str:
+        """One comment, as a heartbeat is."""
+        return _with_lf(super().encode_comment(comment))
+
+
+def _with_lf(frame: str) -> str:
+    # Nothing else can be a CR: what an event holds has none.
+    return frame.replace("\r\n", "\n")
 
 
 class EventStreams:

@@ -19,7 +19,6 @@ from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
-from strawberry.http.streaming import SSETransport
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult, SubscriptionExecutionResult
 from strawberry.types.graphql import OperationType
@@ -33,7 +32,7 @@ from app.errors import BadUserInput, QueryTooComplex, RequestError, Unauthentica
 from app.schema import media
 from app.schema.build import TOO_LARGE, PaycoreSchema, build_schema
 from app.schema.context import Context
-from app.schema.event_stream import EventStreams, impatient
+from app.schema.event_stream import EventStreams, EventTransport, impatient
 from app.schema.requests import check_batch, check_variables, operation_of
 from app.schema.websocket import COUNTED, Adapter, NotNow, TransportHandler, count_close
 from app.services.container import Services
@@ -180,7 +179,7 @@ class PaycoreView(GraphQL[Context, None]):
             operation_name=asked.operation_name,
             operation_extensions=asked.extensions,
         )
-        transport = SSETransport()
+        transport = EventTransport()
         chunks = self._stream_result(request, cast("SubscriptionExecutionResult", results), transport)()
         viewer = context.maybe_viewer
 

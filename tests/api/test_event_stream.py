@@ -13,8 +13,10 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from strawberry.http.streaming import SSETransport
 
 from app.auth import mint_token
+from app.schema.event_stream import EventTransport
 from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.api.test_subscriptions import WATCH
@@ -100,6 +102,27 @@ async def test_a_request_that_is_none_is_400_and_no_stream(api: Api, body: bytes
     response = await api.http.post("/graphql", content=body, headers=headers)
     assert (response.status_code, response.headers["content-type"]) == (400, "application/json")
     assert response.json()["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+async def test_every_event_heartbeat_and_end_is_framed_with_lf_alone(
+    settings: Settings, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EventTransport, "__init__", lambda self: SSETransport.__init__(self, heartbeat_interval=0.2))
+    async with serving(settings.model_copy(update={"jwt_clock_skew_seconds": 0}), engine) as api:
+        b = await api.wallet("bob")
+        token = mint_token("bob", api.settings, lifetime=timedelta(seconds=3))
+        async with asyncio.timeout(20), events(api, None, WATCH, token, wallet=b) as stream:
+            text = (await stream.response.aread()).decode()
+    assert "\r" not in text
+    *frames, rest = text.split("\n\n")
+    assert rest == ""
+    assert ": ping" in frames
+    snapshot, farewell, complete = [frame for frame in frames if frame != ": ping"]
+    for frame in (snapshot, farewell):
+        name, data = frame.split("\n")
+        assert (name, data[:6]) == ("event: next", "data: ")
+        assert json.loads(data[6:])
+    assert complete == "event: complete\ndata: "
 
 
 async def test_without_a_token_there_is_nothing_to_see(api: Api) -> None:
