@@ -275,8 +275,9 @@ class Settings(BaseSettings):
     max_anonymous_message_bytes: int = Field(
         16_384,
         ge=1024,
-        description="Largest message on a WebSocket whose token is not yet accepted, `connection_init` included; a larger one "
-        "closes it with 1009.",
+        description="Largest GraphQL request body without a valid token; a larger one is answered with UNAUTHENTICATED. Also the "
+        "largest message on a WebSocket whose token is not yet accepted, `connection_init` included; a larger one closes it with "
+        "1009.",
     )
     max_websocket_message_bytes: int = Field(
         1_048_576, ge=1024, description="Largest message on a WebSocket; a larger one closes it with 1009."

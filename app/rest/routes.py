@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
@@ -14,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app import ids, metrics, policy, records
+from app import ids, metrics, policy, records, strict_json
 from app.auth import Viewer, bearer_token
 from app.db.failures import is_unavailable
 from app.errors import (
@@ -150,24 +149,13 @@ async def json_object(request: Request) -> dict[str, Any]:
     type_ = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if type_ != "application/json":
         raise HTTPException(415, "The request body must be application/json.")
-    text = await request.body()
     try:
-        # By both: orjson knows no NaN, lone surrogate or broken UTF-8, but only json can tell of a name that comes twice.
-        orjson.loads(text)
-        body = json.loads(text, object_pairs_hook=_fields)
-    except (ValueError, RecursionError):
+        body = strict_json.loads(await request.body())
+    except ValueError:
         raise BadUserInput("The request body must be JSON.") from None
     if not isinstance(body, dict):
         raise BadUserInput("The request body must be a JSON object.")
     return body
-
-
-def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """One JSON object. Whoever reads a name that comes twice has to guess what is meant, and money is not for guessing."""
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise BadUserInput("A field of the request body is given twice.")
-    return fields
 
 
 def _transfer_input(request: Request, body: Mapping[str, Any]) -> TransferInput:

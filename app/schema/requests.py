@@ -11,6 +11,10 @@ from strawberry.http import GraphQLRequestData
 
 from app.errors import BadUserInput, QueryTooComplex
 from app.schema.persisted import PersistedOperations
+from app.settings import MAX_BATCH
+
+LONGEST_LIST = 2 * MAX_BATCH
+"""Items of a list in the variables. Somewhat more than a field takes, so that the field's own refusal says what it takes."""
 
 _MEMBERS: Mapping[str, tuple[type, str]] = {
     "query": (str, "a string"),
@@ -41,6 +45,22 @@ def check_batch(operations: list[Any], most: int) -> None:
         raise HTTPException(400, "Request batching is not enabled: send one operation at a time.")
     if not 1 <= len(operations) <= most:
         raise HTTPException(400, f"A batch holds 1 to {most} operations; this one has {len(operations)}.")
+
+
+def check_lists(variables: Mapping[str, Any] | None) -> None:
+    """Raises QueryTooComplex for a list in the variables that is longer than any field takes.
+
+    Coercing a list builds an object for each of its items before a resolver can count them.
+    """
+    waiting: list[Any] = [variables]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list):
+            if len(value) > LONGEST_LIST:
+                raise QueryTooComplex(f"A list in the variables has more than {LONGEST_LIST} items.")
+            waiting += value
 
 
 def check_variables(variables: Mapping[str, Any] | None, most: int) -> None:

@@ -24,7 +24,7 @@ from strawberry.types import ExecutionResult, SubscriptionExecutionResult
 from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UNSET, UnsetType
 
-from app import metrics
+from app import metrics, strict_json
 from app.auth import Viewer, bearer_token
 from app.clock import monotonic
 from app.db.failures import is_unavailable
@@ -33,7 +33,7 @@ from app.schema import media
 from app.schema.build import TOO_LARGE, PaycoreSchema, build_schema
 from app.schema.context import Context
 from app.schema.event_stream import EventStreams, EventTransport, impatient
-from app.schema.requests import check_batch, check_variables, operation_of
+from app.schema.requests import LONGEST_LIST, check_batch, check_lists, check_variables, operation_of
 from app.schema.websocket import COUNTED, Adapter, NotNow, TransportHandler, count_close
 from app.services.container import Services
 
@@ -102,8 +102,8 @@ class PaycoreView(GraphQL[Context, None]):
             raise HTTPException(405, "GraphQL takes GET and POST.")
         if not takes or (request.method == "GET" and takes == (media.EVENTS,)):
             raise HTTPException(406, f"The answer can be {media.GRAPHQL}, {media.JSON} or, for a POST, {media.EVENTS}.")
-        asked = await self._asked(adapter)
         context = await self.get_context(request)
+        asked = await self._asked(adapter, context)
         room = self._services.settings.max_answer_bytes
         if isinstance(asked, list):
             return await self._respond_to_all(request, context, asked, takes)
@@ -234,13 +234,21 @@ class PaycoreView(GraphQL[Context, None]):
                 return None, Unavailable()
             raise
 
-    async def _asked(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData | list[Any]:
-        """The operation of a request, or those of a batch as they came. Raises HTTPException for whatever has not the shape."""
+    async def _asked(self, request: AsyncHTTPRequestAdapter, context: Context) -> GraphQLRequestData | list[Any]:
+        """The operation of a request, or those of a batch as they came.
+
+        Raises HTTPException for any other shape, and RequestError: before parsing for a large body without a valid token.
+        """
         if request.method == "GET":
-            return self._operation(self.parse_query_params(request.query_params))
+            # Bounded with the rest of the head, see max_head_bytes.
+            params = self.parse_query_params(request.query_params)
+            # In a URL an empty name equals none, says GraphQL over HTTP.
+            return self._operation({**params, "operationName": params.get("operationName") or None})
         if (request.content_type or "").partition(";")[0].strip().lower() != "application/json":
             raise HTTPException(415, "A GraphQL request is a body of application/json.")
         body = await request.get_body()
+        if context.maybe_viewer is None and len(body) > self._services.settings.max_anonymous_message_bytes:
+            raise context.refusal or Unauthenticated
         data = self.parse_json(body)
         if isinstance(data, list):
             check_batch(data, self._services.settings.max_request_batch)
@@ -254,11 +262,13 @@ class PaycoreView(GraphQL[Context, None]):
         # In most bodies there is no room for more.
         if size is None or size > most:
             check_variables(asked.variables, most)
+        if size is None or size > LONGEST_LIST:
+            check_lists(asked.variables)
         return asked
 
     def decode_json(self, data: str | bytes) -> object:
-        """By orjson, which takes nothing that JSON does not allow: lone surrogates and invalid UTF-8 among it."""
-        return orjson.loads(data)
+        """Strictly: without lone surrogates or invalid UTF-8, and with every name once. Raises BadUserInput for the last."""
+        return strict_json.loads(data)
 
     def encode_json(self, data: object) -> str:
         """As text, since WebSocket frames of bytes would be binary."""

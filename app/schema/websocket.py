@@ -19,11 +19,11 @@ from strawberry.types.graphql import OperationType
 
 from app import metrics
 from app.clock import monotonic
-from app.errors import RateLimited, RequestError
+from app.errors import BadUserInput, RateLimited, RequestError
 from app.http_protocol import ON_STOP
 from app.schema.build import PaycoreSchema
 from app.schema.context import Context
-from app.schema.requests import check_variables
+from app.schema.requests import check_lists, check_variables
 
 TOKEN_ENDED = 4403
 """Forbidden. After it graphql-ws connects again, with a token that it asks for anew; after 4401 it would give up."""
@@ -35,6 +35,7 @@ SERVICE_RESTART = 1012
 """The client connects again, to another process, and goes on from its cursors."""
 TRY_AGAIN_LATER = 1013
 TOO_BIG = 1009
+_BAD_REQUEST = 4400
 
 _CODES = frozenset((1000, 1001, 1005, 1006, 1009, 1011, 1012, 1013, 4400, 4401, 4403, 4406, 4408, 4409, 4429))
 _MAX_ID_LENGTH = 255
@@ -71,6 +72,9 @@ class Adapter(ASGIWebSocketAdapter):
                     message = self.view.decode_json(text)
                 except JSONDecodeError:
                     raise NonJsonMessageReceived from None
+                except BadUserInput as error:
+                    await self.close(_BAD_REQUEST, str(error))
+                    return
                 # Nothing of one is kept here while the next is awaited.
                 del text
                 yield message
@@ -181,6 +185,7 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
             raise RateLimited(1, f"This socket runs {limit} operations already: complete one first.")
         payload = message["payload"]
         check_variables(payload.get("variables"), self.context.services.settings.max_variables_bytes)
+        check_lists(payload.get("variables"))
         payload["query"] = self.schema.documents.persisted.text_of(payload) or ""
 
     @staticmethod

@@ -53,6 +53,11 @@ async def test_a_query_may_come_by_get_and_nothing_that_changes_something(api: A
     assert await api.bank.count("wallets") == 0
 
 
+async def test_an_empty_operation_name_in_a_url_equals_none(api: Api) -> None:
+    response = await api.http.get("/graphql", params={"query": "query One { __typename }", "operationName": ""})
+    assert response.json()["data"] == {"__typename": "Query"}
+
+
 @pytest.mark.parametrize("accept", ['multipart/mixed;boundary="graphql";subscriptionSpec=1.0,application/json', "*/*"])
 async def test_no_other_way_over_http_opens_a_subscription(api: Api, accept: str) -> None:
     response = await api.http.post("/graphql", json={"query": SETTLED}, headers={**api.headers("alice"), "Accept": accept})

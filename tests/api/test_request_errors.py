@@ -48,6 +48,16 @@ ASKED: dict[str, tuple[Ask, str]] = {
         "BAD_USER_INPUT",
     ),
     "a body that is none": (lambda api: api.http.post("/graphql", content=b"{"), "BAD_USER_INPUT"),
+    "a name given twice": (
+        lambda api: api.http.post(
+            "/graphql", content=b'{"query": "{ __typename }", "query": "{ viewer { id } }"}', headers=api.headers("alice")
+        ),
+        "BAD_USER_INPUT",
+    ),
+    "a large body without a token": (
+        lambda api: graphql(api, {"query": "{ __typename }", "variables": {"a": "x" * 20_000}}, None),
+        "UNAUTHENTICATED",
+    ),
     "a method that is none": (lambda api: api.http.put("/graphql"), "METHOD_NOT_ALLOWED"),
     "a body past the limit": (lambda api: graphql(api, {"query": "#" * 3_000_000}), "BODY_TOO_LARGE"),
     "too much at once": (lambda api: graphql(api, {"query": "{" + "a{" * 40 + "b" + "}" * 41}), "QUERY_TOO_COMPLEX"),

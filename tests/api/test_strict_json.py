@@ -1,0 +1,105 @@
+"""JSON that two readers may understand differently, and JSON that costs much before anybody knows who sent it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from app.schema.requests import LONGEST_LIST
+from app.settings import MAX_BATCH
+from tests.api.conftest import Api
+from tests.bank import new_key
+
+PAY = "mutation($i: TransferInput!) { transfer(input: $i) { transaction { id } userErrors { code } } }"
+BATCH = "mutation($i: [TransferInput!]!) { transferBatch(input: {transfers: $i}) { userErrors { code } } }"
+NODES = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
+
+
+async def payment(api: Api) -> tuple[str, str]:
+    """A request body that pays 1.00, and the wallet that pays."""
+    alice = await api.bank.viewer("alice")
+    sender, receiver = await api.bank.wallet(alice, balance="100.00"), await api.bank.wallet(alice)
+    given = {
+        "idempotencyKey": new_key(),
+        "senderWalletId": sender,
+        "receiverWalletId": receiver,
+        "amount": {"amount": "1.00", "currency": "USD"},
+    }
+    return json.dumps({"query": PAY, "variables": {"i": given}}), sender
+
+
+TWICE = {
+    "amount": ('"amount": "1.00"', '"amount": "1.00", "amount": "99.00"'),
+    "escaped amount": ('"amount": "1.00"', '"amount": "1.00", "\\u0061mount": "99.00"'),
+    "amount with other names between": ('"amount": "1.00"', '"amount": "1.00", "x": ":", "amount" : "99.00"'),
+    "currency": ('"currency": "USD"', '"currency": "USD", "currency": "USD"'),
+    "idempotencyKey": ('"idempotencyKey"', '"idempotencyKey": "other", "idempotencyKey"'),
+    "variables": ('"variables"', '"variables": {}, "variables"'),
+    "query": ('"query"', '"query": "{ __typename }", "query"'),
+}
+
+
+@pytest.mark.parametrize("name", TWICE)
+async def test_a_name_given_twice_over_http_is_refused_and_moves_nothing(api: Api, name: str) -> None:
+    body, sender = await payment(api)
+    twice = body.replace(*TWICE[name])
+    assert twice != body
+    headers = {**api.headers("alice"), "Content-Type": "application/json"}
+    response = await api.http.post("/graphql", content=twice, headers=headers)
+    error = response.json()["errors"][0]
+    assert (response.status_code, error["extensions"]["code"]) == (400, "BAD_USER_INPUT")
+    assert "twice" in error["message"]
+    assert await api.bank.balance(sender) == 100_00
+
+
+@pytest.mark.parametrize("name", TWICE)
+async def test_a_name_given_twice_over_a_websocket_closes_it_and_moves_nothing(api: Api, name: str) -> None:
+    body, sender = await payment(api)
+    twice = body.replace(*TWICE[name])
+    async with api.socket("alice") as socket:
+        await socket.send(f'{{"id": "1", "type": "subscribe", "payload": {twice}}}')
+        assert await socket.close_code() == 4400
+        assert "twice" in str(socket.connection.close_reason)
+    assert await api.bank.balance(sender) == 100_00
+
+
+async def test_json_that_is_nested_too_deeply_is_refused(api: Api) -> None:
+    body = '{"query": "{ __typename }", "variables": {"x": ' + "[" * 1010 + "]" * 1010 + "}}"
+    headers = {**api.headers("alice"), "Content-Type": "application/json"}
+    response = await api.http.post("/graphql", content=body, headers=headers)
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        (NODES, {"ids": ["wal_x"] * (LONGEST_LIST + 1)}),
+        (BATCH, {"i": [{}] * (LONGEST_LIST + 1)}),
+        (NODES, {"other": [{"deep": ["x"] * (LONGEST_LIST + 1)}]}),
+    ],
+)
+async def test_a_long_list_in_the_variables_is_refused_before_it_is_coerced(
+    api: Api, query: str, variables: dict[str, object]
+) -> None:
+    answer = await api.graphql("alice", query, **variables)
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["QUERY_TOO_COMPLEX"]
+    async with api.socket("alice") as socket:
+        await socket.subscribe("1", query, **variables)
+        message = await socket.message("1")
+        assert message["payload"][0]["extensions"]["code"] == "QUERY_TOO_COMPLEX"
+
+
+async def test_a_batch_with_one_transfer_too_many_still_gets_its_own_refusal(api: Api) -> None:
+    given = {"idempotencyKey": "k", "senderWalletId": "x", "receiverWalletId": "y", "amount": {"amount": "1", "currency": "USD"}}
+    answer = await api.graphql("alice", BATCH, i=[given] * (MAX_BATCH + 1))
+    assert answer["data"]["transferBatch"]["userErrors"] == [{"code": "INVALID_INPUT"}]
+
+
+@pytest.mark.parametrize("token", [None, "nonsense"])
+async def test_a_large_body_without_a_valid_token_is_refused_before_it_is_parsed(api: Api, token: str | None) -> None:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    body = "{" + " " * api.settings.max_anonymous_message_bytes
+    response = await api.http.post("/graphql", content=body, headers={**headers, "Content-Type": "application/json"})
+    assert [error["extensions"]["code"] for error in response.json()["errors"]] == ["UNAUTHENTICATED"]
