@@ -22,6 +22,7 @@ from app.clock import monotonic, system_clock
 from app.db import outbox_sql
 from app.db.engine import connect
 from app.db.outbox_sql import LowWater
+from app.db.session import ReadOnlyServer, server_state
 from app.redis_backend import NotPublished, RedisPublisher, redis_url
 from app.relay_health import answering
 from app.settings import Settings
@@ -105,6 +106,9 @@ class OutboxRelay:
     async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
         connection = await connect(self._settings, "paycore-relay", **_CONNECTION)
         try:
+            if (await server_state(connection)).read_only:
+                # A standby grants the lead's lock too.
+                raise ReadOnlyServer("it is read-only")
             await outbox_sql.allow_long_statements(connection)
             yield connection
         finally:

@@ -38,7 +38,9 @@ class Settings(BaseSettings):
         "development", description="`production` refuses demo secrets, embedded servers and demo data."
     )
     database_url: SecretStr | None = Field(
-        None, description="`postgresql://user:password@host:port/name`. Unset: an embedded PostgreSQL (development only)."
+        None,
+        description="`postgresql://user:password@host:port/name`, several hosts by commas. Unset: an embedded PostgreSQL "
+        "(development only). What its parameters do: docs/howto/deploy.md.",
     )
     redis_url: SecretStr | None = Field(
         None, description="`redis://` or `rediss://`. Unset: an embedded Redis-compatible server (development only)."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,21 +12,28 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
 from app import metrics
-from app.db import session
+from app.db import database_url, session
+from app.db.database_url import DatabaseAddress, UntrustedServer
 from app.db.statement_traces import trace_connection, trace_engine
 from app.errors import ConfigurationError
 from app.settings import Settings
 
+logger = logging.getLogger(__name__)
+
 _TRANSACTION_TIMEOUT_SINCE = 17
-_CONNECT_TIMEOUT_SECONDS = 5
 
 
 def database_dsn(settings: Settings) -> str:
-    """The URL as asyncpg reads it. Raises ConfigurationError where there is none."""
+    """The URL of the database. Raises ConfigurationError where there is none."""
     if settings.database_url is None:
         raise ConfigurationError("PAYCORE_DATABASE_URL is not set. For a demo with its own servers run `paycore dev`.")
-    url = settings.database_url.get_secret_value()
-    return url.replace("postgresql+asyncpg://", "postgresql://", 1)
+    return settings.database_url.get_secret_value()
+
+
+def warn_of_url(settings: Settings) -> None:
+    """Log what the URL asks for and cannot get."""
+    if database_url.parse(database_dsn(settings)).lacks_channel_binding:
+        logger.warning("PAYCORE_DATABASE_URL: channel_binding=require is left out; sslmode=verify-full protects as well.")
 
 
 async def open_connection(
@@ -34,22 +43,37 @@ async def open_connection(
 
     Raises ConfigurationError where the URL makes no sense, or parameters do not hold.
     """
-    try:
-        connection: asyncpg.Connection = await asyncpg.connect(
-            database_dsn(settings), server_settings={"application_name": application_name}, **options
-        )
-    except ValueError:
-        # asyncpg's own words quote the part that it stumbled over, which may be a piece of the password.
-        raise ConfigurationError(
-            "PAYCORE_DATABASE_URL is not understood: it is postgresql://user:password@host:port/name, in which special "
-            "characters are percent-encoded."
-        ) from None
+    connection = await _first_that_serves(
+        database_url.parse(database_dsn(settings)), server_settings={"application_name": application_name}, **options
+    )
     try:
         await session.insist(connection, {**session.ALWAYS, **(parameters or {})})
     except BaseException:
         connection.terminate()
         raise
     return connection
+
+
+async def _first_that_serves(address: DatabaseAddress, **options: Any) -> asyncpg.Connection:
+    """A connection to the first host that can be used. One that is silent does not use up the time of the next."""
+    failed: Exception | None = None
+    for host in address.hosts:
+        name, port = host or (None, None)
+        try:
+            connection: asyncpg.Connection = await asyncpg.connect(
+                address.dsn, host=name, port=port, ssl=address.ssl, timeout=address.connect_seconds, **options
+            )
+        except ssl.SSLCertVerificationError as error:
+            failed = UntrustedServer(f"the database's certificate is not accepted: {error.verify_message}")
+        except (OSError, asyncpg.CannotConnectNowError, asyncpg.TargetServerAttributeNotMatched) as error:
+            failed = error
+        except ValueError:
+            # asyncpg's own words quote the part that it stumbled over, which may be a piece of the password.
+            raise database_url.not_understood() from None
+        else:
+            return connection
+    assert failed is not None
+    raise failed
 
 
 async def connect(settings: Settings, application_name: str = "paycore", **overrides: str) -> asyncpg.Connection:
@@ -73,9 +97,7 @@ async def connect(settings: Settings, application_name: str = "paycore", **overr
         "jit": "off",
         **overrides,
     }
-    connection = await open_connection(
-        settings, application_name, parameters, timeout=_CONNECT_TIMEOUT_SECONDS, statement_cache_size=200
-    )
+    connection = await open_connection(settings, application_name, parameters, statement_cache_size=200)
     try:
         if connection.get_server_version().major >= _TRANSACTION_TIMEOUT_SINCE and "transaction_timeout" not in overrides:
             await session.insist(connection, {"transaction_timeout": str(transaction_ms)})

@@ -33,6 +33,10 @@ SELECT current_setting('server_encoding') AS encoding, current_setting('transact
 ) AS off"""
 
 
+class ReadOnlyServer(ConnectionError):
+    """It is a standby, or takes no writes by its settings. The next connection may find another."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServerState:
     """What a database server is like at the moment."""

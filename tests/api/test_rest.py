@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.bank import new_key, uuid_of
 from tests.proxy import postgres_proxy
+from tests.tls_proxy import TlsProxy, make_certificate
 
 
 def closed(described: Any) -> Any:
@@ -210,6 +212,29 @@ async def test_without_its_database_it_answers_503_with_a_request_id_and_is_not_
             proxy.refuse = False
             assert (await post(api, body)).status_code == 201
     assert not [record for record in caplog.records if record.exc_info], "an outage is no fault of ours"
+
+
+async def test_a_certificate_that_is_not_accepted_is_503_until_it_is(
+    settings: Settings, engine: AsyncEngine, tmp_path: Path
+) -> None:
+    assert settings.database_url is not None
+    proxy = TlsProxy(settings.database_url.get_secret_value())
+    good_one = proxy.certificate = make_certificate(tmp_path / "good.pem")
+    await proxy.start()
+    try:
+        through = settings.model_copy(update={"database_url": SecretStr(proxy.verified(good_one))})
+        async with serving(through, engine) as api:
+            body = await good(api)
+            proxy.certificate = make_certificate(tmp_path / "other.pem")
+            proxy.drop_connections()
+            read = await api.http.get(f"/wallets/{body['sender_wallet_id']}", headers=api.headers("alice"))
+            for response in (read, await post(api, body)):
+                assert (response.status_code, response.json()["code"]) == (503, "UNAVAILABLE")
+                assert response.json()["retryable"] is True
+            proxy.certificate = good_one
+            assert (await post(api, body)).status_code == 201
+    finally:
+        await proxy.stop()
 
 
 async def test_it_is_not_ready_while_migrations_are_missing(api: Api, engine: AsyncEngine) -> None:

@@ -118,6 +118,14 @@ def test_a_database_url_that_makes_no_sense_is_one_line_without_the_password(com
     assert "sesame" not in finished.stderr
 
 
+@pytest.mark.parametrize("command", ["migrate", "serve", "relay"])
+def test_a_database_url_with_an_unknown_parameter_is_the_same_line_for_all(command: str) -> None:
+    url = "postgresql://u:sesame@127.0.0.1:1/n?frob=1"
+    finished = paycore(command, environment={"PAYCORE_DATABASE_URL": url, "PAYCORE_REDIS_URL": "redis://127.0.0.1:1"})
+    assert_one_line(finished, "PAYCORE_DATABASE_URL has a parameter that Paycore does not know: frob.")
+    assert "sesame" not in finished.stderr
+
+
 @pytest.mark.parametrize("command", ["verify", "migrate", "seed", "serve"])
 def test_a_database_that_is_away_is_one_line(command: str) -> None:
     away = {"PAYCORE_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing", "PAYCORE_REDIS_URL": "redis://127.0.0.1:1"}
