@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from app.auth import MAX_SUBJECT_LENGTH, mint_token
 from app.db import migrate as migrations
-from app.db.engine import connect, warn_of_url
+from app.db.engine import connect, refuse_shared_sessions, warn_of_url
 from app.db.failures import is_unavailable
 from app.db.session import refuse_unsuitable
 from app.dev import run_dev
@@ -236,6 +236,7 @@ async def _require_migrated(settings: Settings) -> None:
     """One clear line instead of a failing start."""
     connection = await connect(settings)
     try:
+        await refuse_shared_sessions(connection, settings)
         revision = await connection.fetchval("SELECT version_num FROM alembic_version")
         await refuse_unsuitable(connection, settings)
         warn_of_url(settings)

@@ -20,7 +20,7 @@ from app import events, metrics, tracing
 from app.backoff import Backoff
 from app.clock import monotonic, system_clock
 from app.db import outbox_sql
-from app.db.engine import connect
+from app.db.engine import connect, refuse_shared_sessions
 from app.db.outbox_sql import LowWater
 from app.db.session import ReadOnlyServer, server_state
 from app.redis_backend import NotPublished, RedisPublisher, redis_url
@@ -106,6 +106,7 @@ class OutboxRelay:
     async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
         connection = await connect(self._settings, "paycore-relay", **_CONNECTION)
         try:
+            await refuse_shared_sessions(connection, self._settings)
             if (await server_state(connection)).read_only:
                 # A standby grants the lead's lock too.
                 raise ReadOnlyServer("it is read-only")

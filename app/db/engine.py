@@ -21,6 +21,10 @@ from app.settings import Settings
 logger = logging.getLogger(__name__)
 
 _TRANSACTION_TIMEOUT_SINCE = 17
+_SERVER_PROCESS = "SELECT pg_backend_pid()"
+_LOOKS_AT_POOLER = 5
+_ANOTHER_SESSION = (asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError)
+"""What a prepared statement meets on a server connection that it was not made on."""
 
 
 def database_dsn(settings: Settings) -> str:
@@ -36,6 +40,28 @@ def warn_of_url(settings: Settings) -> None:
         logger.warning("PAYCORE_DATABASE_URL: channel_binding=require is left out; sslmode=verify-full protects as well.")
 
 
+async def refuse_shared_sessions(connection: asyncpg.Connection, settings: Settings) -> None:
+    """Raises ConfigurationError where a pooler gives its clients another server connection for each transaction.
+
+    The relay's lead, prepared statements and the limits on statements belong to a session.
+    """
+    # Poolers give out a number of their own, so that without one nothing more is asked.
+    if await connection.fetchval(_SERVER_PROCESS) == connection.get_server_pid():
+        return
+    other = await open_connection(settings)
+    try:
+        # Two clients with a session each have a server process each, which stays the same.
+        seen = {
+            (await connection.fetchval(_SERVER_PROCESS), await other.fetchval(_SERVER_PROCESS)) for _ in range(_LOOKS_AT_POOLER)
+        }
+    except _ANOTHER_SESSION:
+        seen = set()
+    finally:
+        await other.close()
+    if len(seen) != 1 or len(set(*seen)) == 1:
+        raise session.not_session_pooling("Two connections to the database share a session")
+
+
 async def open_connection(
     settings: Settings, application_name: str = "paycore", parameters: Mapping[str, str] | None = None, **options: Any
 ) -> asyncpg.Connection:
@@ -48,6 +74,9 @@ async def open_connection(
     )
     try:
         await session.insist(connection, {**session.ALWAYS, **(parameters or {})})
+    except _ANOTHER_SESSION:
+        connection.terminate()
+        raise session.not_session_pooling("The database connection does not keep its prepared statements") from None
     except BaseException:
         connection.terminate()
         raise

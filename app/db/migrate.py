@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.db.engine import open_connection
+from app.db.engine import open_connection, refuse_shared_sessions
 from app.db.session import refuse_unsuitable
 from app.errors import ConfigurationError
 from app.settings import Settings
@@ -93,8 +93,11 @@ async def _run(settings: Settings, action: Callable[[Config], None], *, must_sui
     engine = create_async_engine("postgresql+asyncpg://", async_creator=creator, poolclass=NullPool)
     try:
         async with engine.connect() as lock:
+            raw = (await lock.get_raw_connection()).driver_connection
+            assert raw is not None
+            await refuse_shared_sessions(raw, settings)
             if must_suit:
-                await _refuse_unsuitable(lock, settings)
+                await refuse_unsuitable(raw, settings)
             await lock.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
             await lock.commit()
             async with engine.connect() as connection:
@@ -103,12 +106,6 @@ async def _run(settings: Settings, action: Callable[[Config], None], *, must_sui
                 await _apply(connection, work)
     finally:
         await engine.dispose()
-
-
-async def _refuse_unsuitable(connection: AsyncConnection, settings: Settings) -> None:
-    raw = (await connection.get_raw_connection()).driver_connection
-    assert raw is not None
-    await refuse_unsuitable(raw, settings)
 
 
 async def _apply(connection: AsyncConnection, work: Callable[[Connection], None]) -> None:

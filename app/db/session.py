@@ -65,10 +65,14 @@ async def insist(connection: asyncpg.Connection, parameters: Mapping[str, str]) 
     held = {row["name"]: row["value"] for row in await connection.fetch(_READ, names)}
     lost = sorted(name for name in names if held[name] != wanted[name])
     if lost:
-        raise ConfigurationError(
-            f"The database connection does not keep its parameters ({', '.join(lost)}): a pooler in between must pool sessions, "
-            "not transactions or statements."
-        )
+        raise not_session_pooling(f"The database connection does not keep its parameters ({', '.join(lost)})")
+
+
+def not_session_pooling(symptom: str) -> ConfigurationError:
+    """One line for a pooler whose clients do not have a session each."""
+    return ConfigurationError(
+        f"{symptom}: a pooler in between must pool sessions (in pgbouncer pool_mode = session), not transactions or statements."
+    )
 
 
 async def refuse_unsuitable(connection: asyncpg.Connection, settings: Settings) -> None:
