@@ -24,7 +24,7 @@ export async function sendAtOnce(
     return await Promise.all(
       inputs.map(async (input, index) => {
         // What was not answered there is asked again with the same key, until it is known.
-        const answer = (await sendOver(clients[Math.floor(index / PER_SOCKET)], input)) ?? (await settle(account.plain, input));
+        const answer = (await sendOver(clients[Math.floor(index / PER_SOCKET)], input)) ?? (await settle(account.plain, input, true));
         onAnswer(index, answer);
         return answer;
       }),

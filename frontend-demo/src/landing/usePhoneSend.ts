@@ -1,21 +1,40 @@
-import { useState } from "react";
+import { useRef, useState } from "react";
 import type { Money } from "../money/format.js";
 import { settle, type Attempt } from "../send/attempt.js";
 import { newKey } from "../send/key.js";
+import { forgetIntent, openIntents, rememberIntent } from "../send/openIntent.js";
+import type { TransferInput } from "../send/queries.js";
 import { refusalText } from "../send/refusals.js";
 import { useAccount } from "../session/AccountContext.js";
 
-/** Send at each press, with a key of its own; presses may overlap. */
+/**
+ * Sends at each press, with a key of its own; presses may overlap. If the outcome of an earlier payment is not known, a press
+ * sends that one again, with its key, instead of a new one.
+ */
 export function usePhoneSend(senderWalletId: string, receiverWalletId: string) {
-  const { plain } = useAccount();
+  const { plain, subject } = useAccount();
+  const owner = `${subject}.phone`;
+  const underWay = useRef(new Set<string>());
   const [waiting, setWaiting] = useState(0);
   const [problem, setProblem] = useState<string | null>(null);
   const send = (amount: Money): void => {
+    const open = openIntents(owner).find(({ idempotencyKey }) => !underWay.current.has(idempotencyKey));
+    const input: TransferInput = open ?? { idempotencyKey: newKey(), senderWalletId, receiverWalletId, amount };
+    rememberIntent(owner, input);
+    underWay.current.add(input.idempotencyKey);
     setWaiting((count) => count + 1);
     setProblem(null);
-    void settle(plain, { idempotencyKey: newKey(), senderWalletId, receiverWalletId, amount })
-      .then((result) => setProblem(problemOf(result)))
-      .finally(() => setWaiting((count) => count - 1));
+    void settle(plain, input, open !== undefined)
+      .then((result) => {
+        if (result.kind !== "unknown") {
+          forgetIntent(owner, input);
+        }
+        setProblem(problemOf(result) ?? (open === undefined ? null : "This was your earlier payment. Press again for a new one."));
+      })
+      .finally(() => {
+        underWay.current.delete(input.idempotencyKey);
+        setWaiting((count) => count - 1);
+      });
   };
   return { send, problem, isSending: waiting > 0 };
 }
@@ -27,7 +46,7 @@ function problemOf(result: Attempt): string | null {
     case "refused":
       return result.refusals.map(refusalText).join(" ");
     case "unknown":
-      return "It is not known whether this was sent.";
+      return "It is not known whether this was sent. The next press sends this payment again; it is paid once.";
     case "stopped":
       return result.trouble.message;
   }

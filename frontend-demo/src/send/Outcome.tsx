@@ -33,7 +33,7 @@ export function Outcome({ state, wallets, onRepeat, onEdit, onNext }: OutcomePro
           </p>
         </Headline>
       )}
-      {state.phase === "unknown" && <Unknown state={state} onRepeat={onRepeat} onEdit={onEdit} />}
+      {state.phase === "unknown" && <Unknown state={state} onRepeat={onRepeat} />}
       {state.phase === "settled" && (
         <>
           {state.answers.map((answer, index) => (
@@ -87,7 +87,7 @@ function Headline({ tone, icon, title, children }: { readonly tone: string; read
   );
 }
 
-function Unknown({ state, onRepeat, onEdit }: { readonly state: Extract<Open, { readonly phase: "unknown" }>; readonly onRepeat: () => void; readonly onEdit: () => void }) {
+function Unknown({ state, onRepeat }: { readonly state: Extract<Open, { readonly phase: "unknown" }>; readonly onRepeat: () => void }) {
   const seconds = useSecondsUntil(state.retryAt);
   return (
     <>
@@ -101,9 +101,9 @@ function Unknown({ state, onRepeat, onEdit }: { readonly state: Extract<Open, { 
         <button type="button" className="button button-primary" onClick={onRepeat}>
           Try again now
         </button>
-        <button type="button" className="button" onClick={onEdit} title="It may have been sent: look at the wallet's activity before you send it again">
-          Leave it
-        </button>
+        <Link href={`/wallets/${state.input.senderWalletId}`} className="button">
+          Look at the wallet
+        </Link>
       </div>
     </>
   );

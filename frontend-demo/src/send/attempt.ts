@@ -8,7 +8,7 @@ import { TRANSFER, type Refusal, type SentTransaction, type TransferInput, type 
  * done: the money moved, now or, where `replayed`, before.
  * refused: nothing moved. Where it was recorded, `transaction` is set, and the key is used up.
  * unknown: it may have moved. Only the same key again can tell, and it is safe.
- * stopped: nothing moved, and sending it again would not help, as where one is not signed in.
+ * stopped: this key was never sent before, nothing moved, and sending it again would not help, as when nobody is signed in.
  */
 export type Attempt =
   | { readonly kind: "done"; readonly transaction: SentTransaction; readonly replayed: boolean }
@@ -18,13 +18,19 @@ export type Attempt =
 
 const WORTH_REPEATING = new Set(["NETWORK", "TIMEOUT", "UNAVAILABLE", "RATE_LIMITED", "INTERNAL", "ANSWER_INCOMPLETE"]);
 
-export async function attempt(client: Client, input: TransferInput): Promise<Attempt> {
+/** Sends it once. With `wasUnknown` an earlier request with this key may have paid: then only an outcome of the key ends that. */
+export async function attempt(client: Client, input: TransferInput, wasUnknown: boolean): Promise<Attempt> {
   const { data, error } = await client.mutation(TRANSFER, { input }).toPromise();
   if (error === undefined && data?.transfer) {
     return answerOf(data.transfer);
   }
   const trouble = error === undefined ? { code: "INTERNAL", message: "There was no answer.", retryAfterSeconds: null } : troubleOf(error);
-  return { kind: WORTH_REPEATING.has(trouble.code) ? "unknown" : "stopped", trouble };
+  return { kind: wasUnknown || isWorthRepeating(trouble) ? "unknown" : "stopped", trouble };
+}
+
+/** Whether the same request may get another answer by itself, without a new sign-in for example. */
+export function isWorthRepeating({ code }: Trouble): boolean {
+  return WORTH_REPEATING.has(code);
 }
 
 /** What the service said of a transfer. */
@@ -52,11 +58,11 @@ export function pauseAfter(tries: number, { retryAfterSeconds }: Trouble): numbe
   return retryAfterSeconds === null ? pause : Math.max(pause, retryAfterSeconds * 1_000);
 }
 
-/** Send it until its outcome is known, with the same key. Gives up after so many tries. */
-export async function settle(client: Client, input: TransferInput, mostTries = 8): Promise<Attempt> {
+/** Sends it until its outcome is known, with the same key. Gives up after so many tries. */
+export async function settle(client: Client, input: TransferInput, wasUnknown = false, mostTries = 8): Promise<Attempt> {
   for (let tries = 1; ; tries += 1) {
-    const result = await attempt(client, input);
-    if (result.kind !== "unknown" || tries >= mostTries) {
+    const result = await attempt(client, input, wasUnknown || tries > 1);
+    if (result.kind !== "unknown" || tries >= mostTries || !isWorthRepeating(result.trouble)) {
       return result;
     }
     const pause = pauseAfter(tries, result.trouble);

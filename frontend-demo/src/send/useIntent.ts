@@ -1,9 +1,9 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import type { Trouble } from "../graphql/client.js";
 import { useAccount } from "../session/AccountContext.js";
-import { attempt, endsIntent, pauseAfter, type Attempt } from "./attempt.js";
+import { attempt, endsIntent, isWorthRepeating, pauseAfter, type Attempt } from "./attempt.js";
 import { newKey } from "./key.js";
-import { forgetIntent, openIntent, rememberIntent } from "./openIntent.js";
+import { forgetIntent, openIntents, rememberIntent } from "./openIntent.js";
 import type { TransferInput } from "./queries.js";
 
 export type Wanted = Omit<TransferInput, "idempotencyKey">;
@@ -13,6 +13,8 @@ interface Sent {
   readonly tries: number;
   /** How many requests are made at once, with the one key. */
   readonly requests: number;
+  /** Whether an earlier request with this key may have paid. */
+  readonly wasUnknown: boolean;
 }
 
 /** Where a payment stands. It is unknown until the service has said what became of it. */
@@ -37,18 +39,18 @@ export function useIntent() {
 
   const run = useCallback(
     async (sent: Sent): Promise<void> => {
-      const { input, tries, requests } = sent;
+      const { input, tries, requests, wasUnknown } = sent;
       rememberIntent(subject, input);
       setState({ phase: "sending", ...sent });
-      const answers = await Promise.all(Array.from({ length: requests }, () => attempt(plain, input)));
+      const answers = await Promise.all(Array.from({ length: requests }, () => attempt(plain, input, wasUnknown)));
       const lost = answers.find((answer) => answer.kind === "unknown");
       if (lost === undefined) {
-        forgetIntent(subject);
+        forgetIntent(subject, input);
         unusedKey.current = answers.some(endsIntent) ? null : input.idempotencyKey;
         setState({ phase: "settled", input, answers });
       } else {
-        const retryAt = tries < MOST_TRIES ? Date.now() + pauseAfter(tries, lost.trouble) : null;
-        setState({ phase: "unknown", trouble: lost.trouble, retryAt, ...sent });
+        const retryAt = tries < MOST_TRIES && isWorthRepeating(lost.trouble) ? Date.now() + pauseAfter(tries, lost.trouble) : null;
+        setState({ phase: "unknown", trouble: lost.trouble, retryAt, ...sent, wasUnknown: true });
       }
     },
     [plain, subject],
@@ -56,8 +58,8 @@ export function useIntent() {
 
   // What an earlier page left open.
   useEffect(() => {
-    const left = openIntent(subject);
-    const timer = left === null ? undefined : setTimeout(() => void run({ input: left, tries: 1, requests: 1 }));
+    const [left] = openIntents(subject);
+    const timer = left === undefined ? undefined : setTimeout(() => void run({ input: left, tries: 1, requests: 1, wasUnknown: true }));
     return () => clearTimeout(timer);
   }, [subject, run]);
 
@@ -66,7 +68,7 @@ export function useIntent() {
       return undefined;
     }
     const { input, tries, requests, retryAt } = state;
-    const timer = setTimeout(() => void run({ input, tries: tries + 1, requests }), retryAt - Date.now());
+    const timer = setTimeout(() => void run({ input, tries: tries + 1, requests, wasUnknown: true }), retryAt - Date.now());
     return () => clearTimeout(timer);
   }, [state, run]);
 
@@ -74,17 +76,20 @@ export function useIntent() {
     state,
     /** Send it; `requests` times at once with the one key. */
     send: (wanted: Wanted, requests = 1): void => {
-      void run({ input: { ...wanted, idempotencyKey: unusedKey.current ?? newKey() }, tries: 1, requests });
+      void run({ input: { ...wanted, idempotencyKey: unusedKey.current ?? newKey() }, tries: 1, requests, wasUnknown: false });
     },
     /** The same request again, with the same key. */
     repeat: (): void => {
       if (state.phase !== "editing") {
-        void run({ input: state.input, tries: state.phase === "unknown" ? state.tries + 1 : 1, requests: 1 });
+        const isUnknown = state.phase === "unknown";
+        void run({ input: state.input, tries: isUnknown ? state.tries + 1 : 1, requests: 1, wasUnknown: isUnknown });
       }
     },
+    /** Back to the form, once the outcome is known. */
     edit: (): void => {
-      forgetIntent(subject);
-      setState(EDITING);
+      if (state.phase === "settled") {
+        setState(EDITING);
+      }
     },
   };
 }

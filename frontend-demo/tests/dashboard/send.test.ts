@@ -1,5 +1,6 @@
-import { describe, expect, test } from "vitest";
-import { answerOf, endsIntent, pauseAfter, type Attempt } from "../../src/send/attempt.js";
+import { CombinedError, type Client } from "@urql/core";
+import { describe, expect, test, vi } from "vitest";
+import { answerOf, attempt, endsIntent, pauseAfter, settle, type Attempt } from "../../src/send/attempt.js";
 import { newKey } from "../../src/send/key.js";
 import type { Refusal, SentTransaction } from "../../src/send/queries.js";
 import { refusalText } from "../../src/send/refusals.js";
@@ -92,5 +93,31 @@ describe("a transfer's life", () => {
 
   test("does not know what nobody has seen", () => {
     expect(stepsOf(LIFE, null).at(-1)?.at).toBeNull();
+  });
+});
+
+describe("a key whose outcome is unknown", () => {
+  const INPUT = { idempotencyKey: "k", senderWalletId: "wal_a", receiverWalletId: "wal_b", amount: MONEY };
+
+  /** A client whose requests fail with these codes, one after the other. */
+  function failing(...codes: string[]): Client {
+    const errors = codes.map((code) => new CombinedError({ graphQLErrors: [{ message: code, extensions: { code } }] }));
+    return { mutation: () => ({ toPromise: () => Promise.resolve({ error: errors.shift() }) }) } as unknown as Client;
+  }
+
+  test("stays unknown if a retry is stopped", async () => {
+    vi.useFakeTimers();
+    const settled = settle(failing("TIMEOUT", "UNAUTHENTICATED"), INPUT);
+    await vi.runAllTimersAsync();
+    vi.useRealTimers();
+    expect((await settled).kind).toBe("unknown");
+  });
+
+  test("stays unknown if the next request after a reload is stopped", async () => {
+    expect((await attempt(failing("UNAUTHENTICATED"), INPUT, true)).kind).toBe("unknown");
+  });
+
+  test("was never unknown if its first request is stopped", async () => {
+    expect((await settle(failing("UNAUTHENTICATED"), INPUT)).kind).toBe("stopped");
   });
 });

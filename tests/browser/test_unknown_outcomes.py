@@ -1,0 +1,91 @@
+"""A payment whose answer was lost is sent again with its own key, whatever the retries are answered."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.browser.service import ALICE, BOB, Service, sign_in
+
+NO_TOKEN = {"errors": [{"message": "A valid bearer token is needed.", "extensions": {"code": "UNAUTHENTICATED"}}]}
+
+
+class LostAnswers:
+    """Pays with the first request for a transfer but loses its answer; answers all later ones with UNAUTHENTICATED."""
+
+    def __init__(self, page: Page) -> None:
+        self.keys: list[str] = []
+        self._page = page
+        page.route("**/graphql", self._handle)
+
+    def _handle(self, route: Route) -> None:
+        body = json.loads(route.request.post_data or "{}")
+        if "idempotencyKey" not in json.dumps(body.get("variables")):
+            route.continue_()
+            return
+        self.keys.append(body["variables"]["input"]["idempotencyKey"])
+        if len(self.keys) == 1:
+            httpx.post(route.request.url, json=body, headers=route.request.headers).raise_for_status()
+            route.abort()
+        else:
+            route.fulfill(json=NO_TOKEN)
+
+    def end(self) -> None:
+        """Let everything pass again."""
+        self._page.unroute("**/graphql")
+
+
+@pytest.fixture
+def outages() -> list[str]:
+    """The console reports the request that is aborted."""
+    return ["ERR_FAILED"]
+
+
+def test_the_send_page_keeps_the_key_of_a_payment_whose_retry_is_stopped(page: Page, service: Service) -> None:
+    sender, receiver = ALICE.wallets[0].public_id, BOB.wallets[0].public_id
+    page.goto("/")
+    sign_in(page, "Alice Ahlgren")
+    page.goto(f"/send?from={sender}")
+    page.get_by_role("radio", name="Another wallet").check()
+    page.get_by_label("The wallet’s id").fill(receiver)
+    page.get_by_role("button", name="Yes, send to Bob Baker").click()
+    page.get_by_label("Amount").fill("7.77")
+    lost = LostAnswers(page)
+    page.get_by_role("button", name="Send $7.77").click()
+    outcome = page.get_by_label("This payment")
+    expect(outcome).to_contain_text("A valid bearer token is needed")
+    expect(outcome).to_contain_text("not known yet")
+    assert len(set(lost.keys)) == 1
+    lost.end()
+    page.reload()
+    expect(page.get_by_label("This payment")).to_contain_text("Replayed")
+    assert credits_of(service, receiver, "7.77") == 1
+
+
+def test_a_phone_sends_an_unknown_payment_again_instead_of_a_second_one(page: Page, service: Service) -> None:
+    receiver = BOB.wallets[0].public_id
+    page.goto("/")
+    phone = page.get_by_label("Alice Ahlgren's phone")
+    send = phone.get_by_role("button", name="Send $5.00 to Bob")
+    expect(send).to_be_enabled()
+    before = credits_of(service, receiver, "5.00")
+    lost = LostAnswers(page)
+    send.click()
+    expect(phone).to_contain_text("It is not known whether this was sent")
+    lost.end()
+    page.reload()
+    send.click()
+    expect(phone).to_contain_text("This was your earlier payment")
+    assert credits_of(service, receiver, "5.00") == before + 1
+    send.click()
+    expect(phone.get_by_text("This was your earlier payment")).to_have_count(0)
+
+
+def credits_of(service: Service, wallet_id: str, amount: str) -> int:
+    """How many of the newest credits of a wallet have this amount."""
+    query = "query($id: ID!) { wallet(id: $id) { entries(first: 50) { edges { node { direction amount { amount } } } } } }"
+    edges = service.ask("admin", query, id=wallet_id)["wallet"]["entries"]["edges"]
+    return sum(edge["node"] == {"direction": "CREDIT", "amount": {"amount": amount}} for edge in edges)
