@@ -16,6 +16,8 @@ _BUSY = (
     asyncpg.OperatorInterventionError,
     asyncpg.LockNotAvailableError,
     asyncpg.TransactionRollbackError,
+    # A connection that failover left on a standby, or a server that takes no writes for now.
+    asyncpg.ReadOnlySQLTransactionError,
 )
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -16,6 +17,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app import ids
 from app.rest.openapi import DESCRIPTION
 from app.settings import Settings
 from tests.api.conftest import Api, serving
@@ -269,6 +271,9 @@ async def test_it_is_not_ready_on_a_database_that_takes_no_writes(settings: Sett
     async with serving(settings, engine) as api:
         ready = await api.http.get("/readyz")
         assert (ready.status_code, ready.json()["database"]) == (503, "read-only")
+        # A first request makes its user, which is a write.
+        first = await api.http.get(f"/wallets/{ids.encode('wal', uuid4())}", headers=api.headers("stranger"))
+        assert (first.status_code, first.json()["code"], first.json()["retryable"]) == (503, "UNAVAILABLE", True)
 
 
 async def test_an_upload_that_breaks_off_is_nobodys_error(api: Api, caplog: pytest.LogCaptureFixture) -> None:
