@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+import logging
+from collections.abc import AsyncGenerator, Mapping
 from datetime import timedelta
 from json import JSONDecodeError
 from typing import Any
@@ -12,18 +13,22 @@ from typing import Any
 from graphql import GraphQLError
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter
-from strawberry.http.exceptions import NonJsonMessageReceived, NonTextMessageReceived
+from strawberry.http.exceptions import NonJsonMessageReceived, NonTextMessageReceived, WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import ConnectionInitMessage, Message, SubscribeMessage
 from strawberry.types.graphql import OperationType
 
 from app import metrics
 from app.clock import monotonic
+from app.db.failures import is_unavailable
 from app.errors import BadUserInput, RateLimited, RequestError
 from app.http_protocol import ON_STOP
+from app.privacy import withhold_values
 from app.schema.build import PaycoreSchema
 from app.schema.context import Context
 from app.schema.requests import check_lists, check_variables
+
+logger = logging.getLogger(__name__)
 
 TOKEN_ENDED = 4403
 """Forbidden. After it graphql-ws connects again, with a token that it asks for anew; after 4401 it would give up."""
@@ -43,6 +48,10 @@ _MAX_REASON_BYTES = 123
 """What a close frame holds (RFC 6455, section 5.5)."""
 _BEFORE_EXPIRY = timedelta(milliseconds=100)
 """Subscriptions are ended by then, so that none of them is told that its token has expired: it would take that for its end."""
+
+
+_GONE = (WebSocketDisconnect, RuntimeError)
+"""What sending to a socket that has ended raises. RuntimeError is Starlette's and uvicorn's word for one that closes already."""
 
 
 class NotNow(Exception):
@@ -90,7 +99,18 @@ class Adapter(ASGIWebSocketAdapter):
         """Close with a reason that fits: Strawberry quotes what the client sent, which may be long."""
         count_close(code)
         self.ws.scope["state"][COUNTED] = True
-        await super().close(code, reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore"))
+        # The client may have gone first.
+        with contextlib.suppress(*_GONE):
+            await super().close(code, reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore"))
+
+    async def send_json(self, message: Mapping[str, object]) -> None:
+        """Send a message. Raises WebSocketDisconnected where the client has gone, or the socket is closed from here."""
+        text = self.view.encode_json(message)
+        assert isinstance(text, str)
+        try:
+            await self.ws.send_text(text)
+        except _GONE:
+            raise WebSocketDisconnected from None
 
 
 class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
@@ -136,6 +156,16 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
         else:
             self._adapter.longest = None
             self._ending = asyncio.create_task(self._end_with_the_token())
+
+    async def handle_task_exception(self, error: Exception) -> None:
+        """Log what ended an operation, unless its client went away: that is no fault, and one has many operations."""
+        if isinstance(error, WebSocketDisconnected):
+            return
+        if is_unavailable(error):
+            logger.warning("an operation ended because the database is not available: %s", type(error).__name__)
+            return
+        withhold_values(error)
+        logger.error("an operation failed", exc_info=error)
 
     async def run_operation(self, operation: Operation[Context, None]) -> None:
         """Run one, and time it where it is one that ends."""
