@@ -99,6 +99,9 @@ class Pages:
 class _Assets(StaticFiles):
     """Files whose names change with their content, so that browsers may keep them for good."""
 
+    async def check_config(self) -> None:
+        """Nothing to check: where the pages are not built, or not yet, each of their files is a 404."""
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One file."""
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, NewType
 
 import strawberry
-from graphql import GraphQLError, StringValueNode, ValueNode, print_ast
+from graphql import EnumValueNode, FloatValueNode, GraphQLError, IntValueNode, StringValueNode, ValueNode, print_ast
 from strawberry.types.scalar import ScalarDefinition
 
 from app.errors import BadUserInput
@@ -22,6 +22,7 @@ _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
 )
 _MAX_SHOWN = 40
+_UNQUOTED = (EnumValueNode, IntValueNode, FloatValueNode)
 
 
 def _refusal(message: str, given: str) -> GraphQLError:
@@ -43,7 +44,10 @@ def _string_scalar(
 
     def parse_literal(node: ValueNode, _variables: dict[str, Any] | None = None) -> Any:
         if not isinstance(node, StringValueNode):
-            raise _refusal(wanted, print_ast(node))
+            literal = print_ast(node)
+            # USD without quotes is an enum value, 12.34 a number.
+            hint = f' Put it in quotes: "{literal}".' if isinstance(node, _UNQUOTED) and len(literal) <= _MAX_SHOWN else ""
+            raise _refusal(f"{wanted}{hint}", literal)
         return parse(node.value)
 
     return strawberry.scalar(

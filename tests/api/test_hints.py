@@ -1,0 +1,27 @@
+"""Small mistakes are answered with what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.settings import Settings
+from tests.api.conftest import Api, serving
+
+
+@pytest.mark.parametrize(("amount", "currency", "hint"), [('"1.00"', "USD", '"USD"'), ("1.50", '"USD"', '"1.50"')])
+async def test_a_value_without_its_quotes_gets_a_hint_at_them(api: Api, amount: str, currency: str, hint: str) -> None:
+    document = f"""mutation {{ transfer(input: {{idempotencyKey: "k", senderWalletId: "a", receiverWalletId: "b",
+      amount: {{amount: {amount}, currency: {currency}}}}}) {{ replayed }} }}"""
+    (error,) = (await api.graphql("alice", document))["errors"]
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert f"Put it in quotes: {hint}." in error["message"]
+
+
+async def test_a_file_of_pages_that_are_not_built_is_not_found(settings: Settings, engine: AsyncEngine, tmp_path: Path) -> None:
+    async with serving(settings.model_copy(update={"dashboard_dir": tmp_path / "nothing"}), engine, relay=False) as api:
+        for _ in range(2):
+            answer = await api.http.get("/assets/app-1a2b.js")
+            assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
