@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
@@ -68,6 +69,8 @@ class GuardedProtocol(_Impatient, HttpToolsProtocol):
 
     _head_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
+    _knows_head = False
+    """The parser reads a head that has been handled."""
     _is_done = False
     """Nothing that still comes is a request."""
 
@@ -86,7 +89,8 @@ class GuardedProtocol(_Impatient, HttpToolsProtocol):
         if self._is_done:
             return
         awaited = self._head_timer
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._parse(data)
         if self._head_timer is not None:
             # A head that began in these bytes may have come after whole requests: it counts from the next ones on.
             self._head_bytes += len(data) if self._head_timer is awaited else 0
@@ -97,19 +101,73 @@ class GuardedProtocol(_Impatient, HttpToolsProtocol):
             # An empty line, say, begins no request, but has called off the wait for one.
             self._begin_head()
 
+    def _parse(self, data: bytes) -> None:
+        """Feed the parser. As uvicorn does, but an upgrade that is not to a WebSocket is ignored and what follows is read."""
+        while data and not self._is_done:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                if self._should_upgrade():
+                    self.handle_websocket_upgrade()
+                    return
+                data = data[upgrade.args[0] :]
+                self._go_on_without_upgrade()
+            except httptools.HttpParserError:
+                self.send_400_response("Invalid HTTP request received.")
+                return
+            else:
+                return
+
+    def _go_on_without_upgrade(self) -> None:
+        """Read on as if the request had asked for no upgrade (RFC 9110, section 7.8).
+
+        The parser has ended the message at its head, and would take its body for another request. A new one is brought to the
+        same place by the part of the head that says how long the body is.
+        """
+        framing = (b"content-length", b"transfer-encoding")
+        lines = [b"%b: %b\r\n" % header for header in self.headers if header[0] in framing]
+        head = b"%b / HTTP/1.1\r\n%b\r\n" % (self.scope["method"].encode(), b"".join(lines))
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._knows_head = True
+        self.parser.feed_data(head)
+        self._knows_head = False
+
+    def on_url(self, url: bytes) -> None:
+        """Some of the URL."""
+        if not self._knows_head:
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        if not self._knows_head:
+            super().on_header(name, value)
+
     def on_message_begin(self) -> None:
         """The first byte of a request."""
+        if self._knows_head:
+            return
         super().on_message_begin()
         if self._head_timer is None:
             self._begin_head()
 
     def on_headers_complete(self) -> None:
         """The request can be answered."""
+        if self._knows_head:
+            return
         self._end_head()
+        if self.parser.get_method() == b"CONNECT":
+            # What follows would be another protocol's bytes, to another host.
+            self._is_done = True
+            self.send_400_response("CONNECT is not supported.")
+            return
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """The last byte of its body."""
+        if self._is_done or (self.parser.should_upgrade() and not self._should_upgrade()):
+            # Of an upgrade that is ignored, only the head has ended.
+            return
         self.scope["state"][BODY_ARRIVED] = True
         super().on_message_complete()
 
@@ -144,14 +202,16 @@ class GuardedProtocol(_Impatient, HttpToolsProtocol):
 
     def _should_upgrade(self) -> bool:
         """Uvicorn counts requests alone. A socket too many becomes a request, and is answered like one too many of those."""
-        return super()._should_upgrade() and not self._is_one_too_many()
+        return super()._should_upgrade() and self._is_handshake() and not self._is_one_too_many()
+
+    def _is_handshake(self) -> bool:
+        """Whether it is a GET without a body (RFC 6455, section 4.1): a body would be read as WebSocket frames."""
+        has_body = any(name in (b"content-length", b"transfer-encoding") and value != b"0" for name, value in self.headers)
+        return self.scope["method"] == "GET" and not has_body
 
     def _is_one_too_many(self) -> bool:
         limit = self.limit_concurrency
         return limit is not None and (len(self.connections) >= limit or len(self.tasks) >= limit)
-
-    def _unsupported_upgrade_warning(self) -> None:
-        """Nothing: what a stranger would rather speak is no news, and the answer is in the log where there is one."""
 
     def _awaits_nothing(self) -> bool:
         if self._is_done or self.transport.is_closing():
