@@ -167,9 +167,11 @@ async def test_who_does_not_take_an_answer_is_cut_off(settings: Settings, unread
         await asyncio.gather(sending, return_exceptions=True)
 
 
-async def test_who_takes_answers_slowly_gets_them_all(settings: Settings, unread: Callable[[int], socket.socket]) -> None:
+async def test_a_client_that_takes_answers_slowly_gets_them_all(
+    settings: Settings, unread: Callable[[int], socket.socket]
+) -> None:
     asked = 300
-    async with service(settings, PAYCORE_SEND_TIMEOUT_SECONDS="2") as port:
+    async with service(settings, PAYCORE_SEND_TIMEOUT_SECONDS="2", PAYCORE_KEEP_ALIVE_SECONDS="5") as port:
         client, loop = unread(port), asyncio.get_running_loop()
         sending = asyncio.create_task(loop.sock_sendall(client, METRICS * asked))
         received = bytearray()
