@@ -7,7 +7,8 @@ settled to whom it concerns. Payloads and messages are JSON with `v`, their vers
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -22,6 +23,8 @@ SETTLED_CHANNEL = "paycore:settled"
 """Every settled transaction: for administrators."""
 
 _VERSION = 1
+_MOST_REASON = 500
+"""Characters of the reason why something cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,29 +103,36 @@ def messages(
 ) -> list[tuple[str, str]]:
     """The (channel, message) pairs that an outbox payload is published as now, in order.
 
-    `publish` is told the payload's trace, and tells the one that the messages carry on. Raises MalformedEvent where the
-    payload cannot be read.
+    `publish` is given the payload's trace, and returns the one that the messages carry on. Raises MalformedEvent, and
+    nothing else, where the payload cannot be read or a subscriber could not read what would come of it.
     """
-    try:
+    with _reading("an outbox payload"):
         content = _loads(payload)
         match content["kind"]:
             case "settled":
-                return _settled_messages(content, now, publish(content.get("trace")))
+                return _settled_messages(content, now, publish)
             case "wallet_state":
-                return [(wallet_channel(content["wallet_id"]), payload)]
+                return [(wallet_channel(_wallet_state(content).wallet_id), payload)]
             case kind:
-                raise MalformedEvent(f"unknown kind {kind!r}")
-    except (KeyError, TypeError, ValueError) as error:
-        raise MalformedEvent(f"not an outbox payload: {error}") from error
+                raise ValueError(f"unknown kind {kind!r}")
 
 
-def _settled_messages(content: dict[str, Any], now: datetime, trace: str | None) -> list[tuple[str, str]]:
-    shared = {"v": _VERSION, "transaction_id": content["transaction_id"], **_traced(trace)}
+def _settled_messages(
+    content: dict[str, Any], now: datetime, publish: Callable[[str | None], str | None]
+) -> list[tuple[str, str]]:
+    transaction_id = UUID(content["transaction_id"])
+    rows = content["entries"]
+    wallet_ids = [_entry(transaction_id, row).wallet_id for row in rows]
+    owner_ids = dict.fromkeys(UUID(owner_id) for owner_id in content["owner_ids"])
+    # Last, when all is read: a span that begins here ends only if something is published.
+    shared = {"v": _VERSION, "transaction_id": transaction_id, **_traced(publish(_trace(content)))}
     settled = _dumps({**shared, "kind": "settled", "published_at": now})
-    entries = [(wallet_channel(row[0]), _dumps({**shared, "kind": "entry", "entry": row})) for row in content["entries"]]
     return [
-        *entries,
-        *((user_channel(owner_id), settled) for owner_id in dict.fromkeys(content["owner_ids"])),
+        *(
+            (wallet_channel(wallet_id), _dumps({**shared, "kind": "entry", "entry": row}))
+            for wallet_id, row in zip(wallet_ids, rows, strict=True)
+        ),
+        *((user_channel(owner_id), settled) for owner_id in owner_ids),
         (SETTLED_CHANNEL, settled),
     ]
 
@@ -130,38 +140,69 @@ def _settled_messages(content: dict[str, Any], now: datetime, trace: str | None)
 # One message reaches every subscriber of the process: it is read once for all of them.
 @lru_cache(maxsize=1024)
 def parse(message: str) -> Event:
-    """What a published message tells. Raises MalformedEvent where it cannot be read."""
-    try:
+    """What a published message says. Raises MalformedEvent, and nothing else, where it cannot be read."""
+    with _reading("an event"):
         content = _loads(message)
         match content["kind"]:
             case "entry":
-                return EntryEvent(_entry(UUID(content["transaction_id"]), content["entry"]), content.get("trace"))
+                return EntryEvent(_entry(UUID(content["transaction_id"]), content["entry"]), _trace(content))
             case "wallet_state":
-                return WalletStateEvent(UUID(content["wallet_id"]), int(content["version"]))
+                return _wallet_state(content)
             case "settled":
-                published_at = _moment(content.get("published_at"))
-                return SettledEvent(UUID(content["transaction_id"]), published_at, content.get("trace"))
+                published_at = content.get("published_at")
+                moment = None if published_at is None else _moment(published_at)
+                return SettledEvent(UUID(content["transaction_id"]), moment, _trace(content))
             case kind:
-                raise MalformedEvent(f"unknown kind {kind!r}")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise MalformedEvent(f"not an event: {error}") from error
+                raise ValueError(f"unknown kind {kind!r}")
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    """Any exception says that the text cannot be read. One that got through would end the relay, or a subscription."""
+    try:
+        yield
+    except Exception as error:
+        # In ASCII and short: the reason goes into the log and into a column, which takes no NUL.
+        reason = ascii(f"{type(error).__name__}: {error}")[1:-1]
+        raise MalformedEvent(f"not {what}: {reason:.{_MOST_REASON}}") from error
 
 
 def _entry(transaction_id: UUID, row: list[Any]) -> Entry:
     wallet_id, leg, sequence, amount, _balance_before, balance_after, created_at = row
     return Entry(
         transaction_id=transaction_id,
-        leg=leg,
+        leg=_bigint(leg),
         wallet_id=UUID(wallet_id),
-        sequence=sequence,
-        amount=amount,
-        balance_after=balance_after,
-        created_at=datetime.fromisoformat(created_at),
+        sequence=_bigint(sequence),
+        amount=_bigint(amount),
+        balance_after=_bigint(balance_after),
+        created_at=_moment(created_at),
     )
 
 
-def _moment(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+def _wallet_state(content: dict[str, Any]) -> WalletStateEvent:
+    return WalletStateEvent(UUID(content["wallet_id"]), _bigint(content["version"]))
+
+
+def _bigint(value: object) -> int:
+    # Not isinstance: true is no number here.
+    if type(value) is not int or not -(2**63) <= value < 2**63:
+        raise TypeError(f"not a bigint: {value!r}")
+    return value
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"a time without its zone: {text!r}")
+    return moment
+
+
+def _trace(content: dict[str, Any]) -> str | None:
+    trace = content.get("trace")
+    if trace is not None and not isinstance(trace, str):
+        raise TypeError(f"not a traceparent: {trace!r}")
+    return trace
 
 
 def _traced(trace: str | None) -> dict[str, str]:
@@ -177,5 +218,5 @@ def _dumps(content: dict[str, Any]) -> str:
 def _loads(text: str) -> dict[str, Any]:
     content = orjson.loads(text)
     if not isinstance(content, dict) or content.get("v") != _VERSION:
-        raise MalformedEvent(f"not version {_VERSION}")
+        raise ValueError(f"not version {_VERSION}")
     return content

@@ -224,7 +224,8 @@ class RedisBackend(BroadcastBackend):
         self._backoff.reset()
         match answer:
             case [b"message", channel, message]:
-                return Published(channel.decode(), message.decode())
+                # Anyone who may publish may send bytes that are no text: they must not end the listener of this process.
+                return Published(channel.decode(errors="replace"), message.decode(errors="replace"))
             case [b"subscribe", channel, _]:
                 self._confirm(channel.decode())
             case _:  # a pong, or the confirmation of an UNSUBSCRIBE

@@ -220,7 +220,7 @@ class _WalletWatch:
         yield self._update(UpdateKind.SNAPSHOT)
         while True:
             message = await self._subscription.get()
-            event = None if message is CATCH_UP else _parse(message)
+            event = None if message is CATCH_UP else self._own(_parse(message))
             match event:
                 case events.EntryEvent(entry) if entry.sequence <= self.sequence:
                     continue
@@ -235,6 +235,16 @@ class _WalletWatch:
                     async with aclosing(self._catch_up()) as missed:
                         async for update in missed:
                             yield update
+
+    def _own(self, event: events.Event | None) -> events.Event | None:
+        """None for an event of another wallet: what is on this one's channel by mistake is a gap like any other."""
+        match event:
+            case events.EntryEvent(entry) if entry.wallet_id == self.wallet.id:
+                return event
+            case events.WalletStateEvent(wallet_id) if wallet_id == self.wallet.id:
+                return event
+            case _:
+                return None
 
     async def _catch_up(self) -> AsyncGenerator[WalletUpdate, None]:
         """What the database has and the subscriber has not."""

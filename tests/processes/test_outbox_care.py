@@ -78,6 +78,27 @@ async def test_rows_that_cannot_be_read_are_parked_and_block_nobody(settings, wr
     assert metrics.RELAY_PARKED._value.get() - parked_before == 12
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [
+        '{"v":1,"kind":"settled","transaction_id":"x","owner_ids":[],"entries":[[]]}',
+        f'{{"v":1,"kind":"settled","transaction_id":"{uuid4()}","owner_ids":[],"entries":[],"trace":5}}',
+        '{"v":1,"kind":"\\u0000"}',
+        '{{"v":1,"kind":{}1{}}}'.format("[" * 900, "]" * 900),
+        '{"v":1,"kind":"\\ud800"}',
+        '"%s"' % ("x" * 100_000),
+    ],
+    ids=["an empty entry", "a number for a trace", "NUL", "deeply nested", "half a character", "long"],
+)
+async def test_no_row_ends_the_relay(settings, writer, payload):
+    async with recording_relay(settings) as (relay, recorder):
+        await add(writer, payload, 1)
+        wallet_id = await commit_news(writer)
+        await soon(lambda: recorder.published == [wallet_id])
+        assert relay.leading
+    assert await writer.fetchval("SELECT count(*) FROM outbox_parked WHERE length(reason) < 600") == 1
+
+
 async def test_what_is_parked_is_told_and_gets_another_try(settings, writer):
     wallet_id = await commit_news(writer)
     async with writer.transaction():

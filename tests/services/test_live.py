@@ -8,6 +8,7 @@ from contextlib import aclosing, asynccontextmanager
 from uuid import UUID, uuid4
 
 import pytest
+from redis import asyncio as redis
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -169,6 +170,37 @@ async def test_a_message_that_cannot_be_read_is_taken_for_a_gap(world, live, pub
         await take(updates, 1)
         await world.pay(2)
         await publisher.publish([(events.wallet_channel(world.bob_wallet), "{")])
+        assert told(await take(updates, 2)) == entries(1, 2)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"\xff\xfe",
+        b"[" * 100_000,
+        f'{{"v":1,"kind":"entry","transaction_id":"{uuid4()}","entry":["{{wallet}}",0,"1",1,0,1,"2026-01-01T00:00:00+00:00"]}}',
+        f'{{"v":1,"kind":"entry","transaction_id":"{uuid4()}","trace":5,"entry":["{{wallet}}",0,1,1,0,1,"2026-01-01T00:00:00+00:00"]}}',
+        f'{{"v":1,"kind":"entry","transaction_id":"{uuid4()}","entry":["{uuid4()}",0,1,1,0,1,"2026-01-01T00:00:00+00:00"]}}',
+        '{"v":1,"kind":"wallet_state","wallet_id":"{wallet}","version":"x"}',
+        f'{{"v":1,"kind":"wallet_state","wallet_id":"{uuid4()}","version":99}}',
+    ],
+    ids=[
+        "no text",
+        "deeply nested",
+        "text for a number",
+        "a number for a trace",
+        "another wallet's",
+        "no version",
+        "foreign state",
+    ],
+)
+async def test_no_message_ends_a_watch(world, live, servers, publisher, message):
+    async with aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
+        await take(updates, 1)
+        await world.pay(2)
+        raw = message if isinstance(message, bytes) else message.replace("{wallet}", str(world.bob_wallet)).encode()
+        async with redis.Redis.from_url(servers.redis_url) as client:
+            await client.publish(events.wallet_channel(world.bob_wallet), raw)
         assert told(await take(updates, 2)) == entries(1, 2)
 
 

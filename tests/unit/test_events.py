@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import asyncpg
+import orjson
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -103,3 +105,93 @@ def test_what_cannot_be_read_is_said_to_be_malformed(text):
 def test_a_malformed_entry_is_said_to_be_malformed(row):
     with pytest.raises(events.MalformedEvent):
         events.parse(f'{{"v":1,"kind":"entry","transaction_id":"{uuid4()}","entry":{row}}}')
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5) | st.uuids().map(str),
+    lambda inside: st.lists(inside, max_size=8) | st.dictionaries(st.text(max_size=5), inside, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(st.sampled_from(["v", "kind", "transaction_id", "owner_ids", "entries", "trace"]), JSON, st.none() | st.integers(0, 6))
+def test_whatever_a_row_holds_it_is_malformed_or_its_messages_can_be_read(name, value, column):
+    written = entry()
+    content = orjson.loads(events.settled_payload(written.transaction_id, [uuid4()], [written], "00-trace"))
+    if column is None:
+        content[name] = value
+    else:
+        content["entries"][0][column] = value
+    for _, message in messages_of(json.dumps(content)):
+        events.parse(message)
+
+
+def messages_of(payload: str) -> list[tuple[str, str]]:
+    """None of a payload that cannot be read."""
+    try:
+        return events.messages(payload, NOW)
+    except events.MalformedEvent:
+        return []
+
+
+@given(st.text())
+def test_the_reason_why_a_row_cannot_be_read_is_short_and_plain(kind):
+    with pytest.raises(events.MalformedEvent) as malformed:
+        events.messages(json.dumps({"v": 1, "kind": kind * 9}), NOW)
+    reason = str(malformed.value)
+    assert len(reason) < 600
+    assert reason.isascii()
+    assert reason.isprintable()
+
+
+WALLET, TRANSACTION = str(uuid4()), str(uuid4())
+ROW = [WALLET, 0, 1, 5, 0, 5, "2026-01-01T00:00:00+00:00"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"transaction_id": "x", "entries": [[]]},
+        {"entries": [[]]},
+        {"entries": [ROW[:6]]},
+        {"entries": [["x", *ROW[1:]]]},
+        {"entries": [[WALLET, 0, "1", *ROW[3:]]]},
+        {"entries": [[WALLET, 0, 1.0, *ROW[3:]]]},
+        {"entries": [[WALLET, 0, True, *ROW[3:]]]},
+        {"entries": [[WALLET, 0, 2**63, *ROW[3:]]]},
+        {"entries": [[*ROW[:6], "2026-01-01T00:00:00"]]},
+        {"entries": {"a": 1}},
+        {"owner_ids": [5]},
+        {"owner_ids": ["*"]},
+        {"owner_ids": [{}]},
+        {"trace": 5},
+        {"trace": []},
+        {"kind": {"a": "\0"}},
+    ],
+)
+def test_a_row_whose_messages_nobody_could_read_is_malformed(changes):
+    content = {"v": 1, "kind": "settled", "transaction_id": TRANSACTION, "owner_ids": [], "entries": [ROW], **changes}
+    with pytest.raises(events.MalformedEvent):
+        events.messages(json.dumps(content), NOW)
+
+
+@pytest.mark.parametrize("version", ['"2"', "1.5", "true", "null", str(2**63)])
+def test_a_state_without_a_whole_version_is_malformed(version):
+    text = f'{{"v":1,"kind":"wallet_state","wallet_id":"{WALLET}","version":{version}}}'
+    with pytest.raises(events.MalformedEvent):
+        events.messages(text, NOW)
+    with pytest.raises(events.MalformedEvent):
+        events.parse(text)
+
+
+def test_the_trace_of_an_event_is_text_or_the_event_is_malformed():
+    with pytest.raises(events.MalformedEvent):
+        events.parse(f'{{"v":1,"kind":"settled","transaction_id":"{TRANSACTION}","trace":5}}')
+
+
+def test_any_exception_while_a_row_is_read_is_the_rows_fault():
+    def fail(_trace: str | None) -> str | None:
+        raise RuntimeError("whatever it is")
+
+    with pytest.raises(events.MalformedEvent, match="RuntimeError: whatever it is"):
+        events.messages(events.settled_payload(uuid4(), [], []), NOW, fail)
