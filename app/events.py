@@ -18,9 +18,7 @@ from uuid import UUID
 import orjson
 
 from app.records import Entry
-
-SETTLED_CHANNEL = "paycore:settled"
-"""Every settled transaction: for administrators."""
+from app.redis_names import RedisNames
 
 _VERSION = 1
 _MOST_REASON = 500
@@ -62,16 +60,6 @@ class MalformedEvent(ValueError):
     """A payload or message that this version of Paycore cannot read."""
 
 
-def wallet_channel(wallet_id: UUID | str) -> str:
-    """Where one wallet's entries and state changes are published."""
-    return f"paycore:wallet:{wallet_id}"
-
-
-def user_channel(user_id: UUID | str) -> str:
-    """Where the transactions that concern one user are published as they settle."""
-    return f"paycore:user:{user_id}"
-
-
 def settled_payload(transaction_id: UUID, owner_ids: Sequence[UUID], entries: Sequence[Entry], trace: str | None = None) -> str:
     """The outbox payload of a transaction that settled, with all of its entries.
 
@@ -99,7 +87,7 @@ def wallet_state_payload(wallet_id: UUID, version: int) -> str:
 
 
 def messages(
-    payload: str, now: datetime, publish: Callable[[str | None], str | None] = lambda trace: trace
+    names: RedisNames, payload: str, now: datetime, publish: Callable[[str | None], str | None] = lambda trace: trace
 ) -> list[tuple[str, str]]:
     """The (channel, message) pairs that an outbox payload is published as now, in order.
 
@@ -110,15 +98,15 @@ def messages(
         content = _loads(payload)
         match content["kind"]:
             case "settled":
-                return _settled_messages(content, now, publish)
+                return _settled_messages(names, content, now, publish)
             case "wallet_state":
-                return [(wallet_channel(_wallet_state(content).wallet_id), payload)]
+                return [(names.wallet_channel(_wallet_state(content).wallet_id), payload)]
             case kind:
                 raise ValueError(f"unknown kind {kind!r}")
 
 
 def _settled_messages(
-    content: dict[str, Any], now: datetime, publish: Callable[[str | None], str | None]
+    names: RedisNames, content: dict[str, Any], now: datetime, publish: Callable[[str | None], str | None]
 ) -> list[tuple[str, str]]:
     transaction_id = UUID(content["transaction_id"])
     rows = content["entries"]
@@ -129,11 +117,11 @@ def _settled_messages(
     settled = _dumps({**shared, "kind": "settled", "published_at": now})
     return [
         *(
-            (wallet_channel(wallet_id), _dumps({**shared, "kind": "entry", "entry": row}))
+            (names.wallet_channel(wallet_id), _dumps({**shared, "kind": "entry", "entry": row}))
             for wallet_id, row in zip(wallet_ids, rows, strict=True)
         ),
-        *((user_channel(owner_id), settled) for owner_id in owner_ids),
-        (SETTLED_CHANNEL, settled),
+        *((names.user_channel(owner_id), settled) for owner_id in owner_ids),
+        (names.settled_channel, settled),
     ]
 
 

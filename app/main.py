@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from app import dashboard, health, tracing
 from app.clock import Clock, system_clock
 from app.db.engine import create_engine
+from app.db.installation_sql import load_redis_names
 from app.http_limits import BodyLimit, RequestId
 from app.jwks import SigningKeys
 from app.pubsub import PubSub
@@ -176,7 +177,7 @@ async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tu
         stack.push_async_callback(tracing.stop)
         engine = create_engine(settings)
         stack.push_async_callback(_dispose, engine)
-        currencies = await load_currencies(engine)
+        currencies, names = await load_currencies(engine), await load_redis_names(engine)
         pubsub = PubSub(redis_url(settings), buffer=settings.subscriber_buffer)
         await pubsub.connect()
         stack.push_async_callback(pubsub.disconnect)
@@ -184,12 +185,12 @@ async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tu
         if keys is not None:
             await keys.start()
             stack.push_async_callback(keys.stop)
-        live = LiveUpdates(engine, pubsub, settings)
+        live = LiveUpdates(engine, pubsub, names, settings)
         await live.start()
         stack.push_async_callback(live.stop)
         rates, party_lookups = RequestRates(settings), RateLimit(settings.wallet_party_per_minute, 60, name="party")
         query_budget = RateLimit(settings.query_budget_per_minute, 60, name="points")
-        sharing = RateLimitSharing(redis_url(settings), [*rates.limits, party_lookups, query_budget])
+        sharing = RateLimitSharing(redis_url(settings), names, [*rates.limits, party_lookups, query_budget])
         await sharing.start()
         stack.push_async_callback(sharing.stop)
         lives = None if settings.environment == "production" else Lives()
@@ -199,7 +200,7 @@ async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tu
         tools = None
         if lives is not None:
             tools = DemoTools(lives, Traffic(ledger, currencies, clock))
-            lives.start(pubsub)
+            lives.start(pubsub, names)
             stack.push_async_callback(lives.stop)
             stack.push_async_callback(tools.traffic.stop)
         yield (

@@ -19,11 +19,12 @@ from opentelemetry.trace import Span, SpanKind
 from app import events, metrics, tracing
 from app.backoff import Backoff
 from app.clock import monotonic, system_clock
-from app.db import outbox_sql
+from app.db import installation_sql, outbox_sql
 from app.db.engine import connect, refuse_shared_sessions
 from app.db.outbox_sql import LowWater
 from app.db.session import ReadOnlyServer, server_state
 from app.redis_backend import NotPublished, RedisPublisher, redis_url
+from app.redis_names import RedisNames
 from app.relay_health import answering
 from app.settings import Settings
 
@@ -61,6 +62,7 @@ class OutboxRelay:
         self._settings = settings
         self._publisher = publisher
         self._low_water = LowWater()
+        self._names: RedisNames | None = None
         self._database_away = False
         self._redis_away = False
         self._redis_asked_at: float | None = None
@@ -90,6 +92,7 @@ class OutboxRelay:
         while not stop.is_set():
             try:
                 async with self._connection() as connection:
+                    self._names = await installation_sql.redis_names(connection)
                     self._database_answered_at = monotonic()
                     backoff.reset()
                     self._report_database(None)
@@ -164,9 +167,10 @@ class OutboxRelay:
         unreadable: dict[int, str] = {}
         now = system_clock()
         spans = _PublishSpans()
+        assert self._names is not None, "read with every new connection"
         for row in claim.rows:
             try:
-                messages += events.messages(row.payload, now, spans.begin)
+                messages += events.messages(self._names, row.payload, now, spans.begin)
                 published.append(row.id)
             except events.MalformedEvent as error:
                 unreadable[row.id] = str(error)

@@ -17,6 +17,7 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from app.rate_limit import RateLimit
+from app.redis_names import RedisNames
 
 logger = logging.getLogger(__name__)
 
@@ -38,9 +39,10 @@ return totals
 class RateLimitSharing:
     """Tells and learns for the limits of one process."""
 
-    def __init__(self, redis_url: str, limits: Sequence[RateLimit]) -> None:
+    def __init__(self, redis_url: str, names: RedisNames, limits: Sequence[RateLimit]) -> None:
         self._redis = redis.asyncio.from_url(redis_url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS)
         self._add = self._redis.register_script(_ADD)
+        self._names = names
         self._limits = limits
         self._task: asyncio.Task[None] | None = None
         self._away = False
@@ -75,6 +77,6 @@ class RateLimitSharing:
         window, news = limit.untold()
         callers = iter(news)
         while lot := {caller: news[caller] for caller in islice(callers, _MOST)}:
-            keys = [f"paycore:rate:{limit.name}:{window}:{caller}" for caller in lot]
+            keys = [self._names.rate_key(limit.name, window, caller) for caller in lot]
             totals = await self._add(keys=keys, args=[ceil(limit.window_seconds * 2), *lot.values()])
             limit.learn(window, lot, totals)

@@ -357,6 +357,17 @@ CREATE TABLE public.currencies (
 
 
 --
+-- Name: installation; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.installation (
+    only_row boolean DEFAULT true NOT NULL,
+    id uuid NOT NULL,
+    CONSTRAINT installation_one_row CHECK (only_row)
+);
+
+
+--
 -- Name: ledger_entries; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -584,6 +595,14 @@ ALTER TABLE ONLY public.audit_log
 
 ALTER TABLE ONLY public.currencies
     ADD CONSTRAINT currencies_pkey PRIMARY KEY (code);
+
+
+--
+-- Name: installation installation_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.installation
+    ADD CONSTRAINT installation_pkey PRIMARY KEY (only_row);
 
 
 --
@@ -1054,6 +1073,13 @@ GRANT INSERT(created_at) ON TABLE public.audit_log TO paycore_app;
 --
 
 GRANT SELECT ON TABLE public.currencies TO paycore_app;
+
+
+--
+-- Name: TABLE installation; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.installation TO paycore_app;
 
 
 --

@@ -14,11 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app import ids
 from app.auth import Viewer
 from app.clock import system_clock
+from app.db.installation_sql import load_redis_names
 from app.db.models import OutboxEvent
 from app.outbox_relay import run_relay
 from app.pubsub import PubSub
 from app.records import Wallet, WalletStatus
 from app.redis_backend import redis_url
+from app.redis_names import RedisNames
 from app.services.currencies import load_currencies
 from app.services.live import LiveUpdates, WalletUpdate
 from app.services.transfers import TransferInput, transfer_batch
@@ -35,6 +37,7 @@ class World:
     """alice's wallet starts with 10,000.00, as its first entry; bob's is empty."""
 
     bank: Bank
+    names: RedisNames
     alice: Viewer
     bob: Viewer
     admin: Viewer
@@ -73,7 +76,7 @@ async def living_world(engine: AsyncEngine, settings: Settings) -> AsyncIterator
         alice, bob, admin = await bank.viewer("alice"), await bank.viewer("bob"), await bank.viewer("admin", admin=True)
         alice_wallet = await bank.wallet(alice, balance="10000.00")
         bob_wallet = await bank.wallet(bob)
-        yield World(bank, alice, bob, admin, uuid_of(alice_wallet), uuid_of(bob_wallet))
+        yield World(bank, await load_redis_names(engine), alice, bob, admin, uuid_of(alice_wallet), uuid_of(bob_wallet))
     finally:
         await ledger.stop()
 
@@ -96,7 +99,7 @@ async def living(
 ) -> AsyncIterator[LiveUpdates]:
     """What an API process has for its subscribers, for as long as the block runs."""
     pubsub = PubSub(redis_url(settings), buffer=buffer)
-    live = LiveUpdates(engine, pubsub, settings.model_copy(update={"live_check_seconds": check}))
+    live = LiveUpdates(engine, pubsub, await load_redis_names(engine), settings.model_copy(update={"live_check_seconds": check}))
     await pubsub.connect()
     await live.start()
     try:

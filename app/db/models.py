@@ -250,6 +250,16 @@ class LedgerVerification(Base):
     findings: Mapped[int]
 
 
+class InstallationRow(Base):
+    """Which installation this is. There is one row."""
+
+    __tablename__ = "installation"
+    __table_args__ = (CheckConstraint("only_row", name="installation_one_row"),)
+
+    only_row: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
+    id: Mapped[UUID]
+
+
 class Quota(Base):
     """How many transfers a user may make, and has made: the lock for all of the user's counts. NULL: as the settings say."""
 

@@ -17,6 +17,7 @@ from uuid import UUID
 from app import events
 from app.pubsub import PubSub, Unsubscribed
 from app.redis_backend import CATCH_UP
+from app.redis_names import RedisNames
 from app.services.ledger import Outcome
 
 T = TypeVar("T")
@@ -43,9 +44,9 @@ class Lives:
         self._published: OrderedDict[UUID, datetime] = OrderedDict()
         self._listener: asyncio.Task[None] | None = None
 
-    def start(self, pubsub: PubSub) -> None:
+    def start(self, pubsub: PubSub, names: RedisNames) -> None:
         """Begin to hear what the relay publishes."""
-        self._listener = asyncio.create_task(self._listen(pubsub), name="lives")
+        self._listener = asyncio.create_task(self._listen(pubsub, names), name="lives")
 
     async def stop(self) -> None:
         """Hear no more."""
@@ -70,9 +71,9 @@ class Lives:
                     Life(life.accepted_at, life.batched_at, life.batch_size, life.committed_at),
                 )
 
-    async def _listen(self, pubsub: PubSub) -> None:
+    async def _listen(self, pubsub: PubSub, names: RedisNames) -> None:
         with contextlib.suppress(Unsubscribed):
-            async with pubsub.subscribe(events.SETTLED_CHANNEL) as subscription:
+            async with pubsub.subscribe(names.settled_channel) as subscription:
                 while True:
                     message = await subscription.get()
                     if message is CATCH_UP:

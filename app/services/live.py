@@ -30,6 +30,7 @@ from app.errors import BadUserInput, NotFound, RateLimited
 from app.pubsub import PubSub, Subscription, Unsubscribed
 from app.records import Entry, Wallet
 from app.redis_backend import CATCH_UP
+from app.redis_names import RedisNames
 from app.settings import Settings
 from app.update_cursor import decode_update_cursor, encode_update_cursor
 
@@ -77,7 +78,8 @@ _UPDATES = {kind: metrics.LIVE_UPDATES.labels(kind.value) for kind in UpdateKind
 class LiveUpdates:
     """What the watches of one process share: where news arrive, how the database is read, who is compared with it."""
 
-    def __init__(self, engine: AsyncEngine, pubsub: PubSub, settings: Settings) -> None:
+    def __init__(self, engine: AsyncEngine, pubsub: PubSub, names: RedisNames, settings: Settings) -> None:
+        self._names = names
         self._pubsub = pubsub
         self._reader = _Reader(engine, settings.database_pool_size)
         self._check_seconds = settings.live_check_seconds
@@ -115,7 +117,7 @@ class LiveUpdates:
         self, viewer: Viewer, wallet_id: UUID, after_sequence: int | None
     ) -> AsyncGenerator[WalletUpdate, None]:
         try:
-            async with self._pubsub.subscribe(events.wallet_channel(wallet_id)) as subscription:
+            async with self._pubsub.subscribe(self._names.wallet_channel(wallet_id)) as subscription:
                 wallet = await self._reader.wallet(wallet_id)
                 if wallet is None or not policy.may_load_wallet(viewer, wallet):
                     raise NotFound
@@ -148,7 +150,7 @@ class LiveUpdates:
                     yield one
 
     async def _settled(self, viewer: Viewer) -> AsyncGenerator[Settled, None]:
-        channel = events.SETTLED_CHANNEL if policy.sees_all(viewer) else events.user_channel(viewer.user_id)
+        channel = self._names.settled_channel if policy.sees_all(viewer) else self._names.user_channel(viewer.user_id)
         seen: OrderedDict[UUID, None] = OrderedDict()
         try:
             async with self._pubsub.subscribe(channel) as subscription:

@@ -223,6 +223,8 @@ OWNER_RULES: list[tuple[str, str, str]] = [
     ("a verification that is there",
      "INSERT INTO ledger_verifications OVERRIDING SYSTEM VALUE VALUES (1, now(), 1, 0), (1, now(), 1, 0)",
      "ledger_verifications_pkey"),
+    ("a second installation", "INSERT INTO installation (id) VALUES (gen_random_uuid())", "installation_pkey"),
+    ("an installation beside the one", "INSERT INTO installation VALUES (false, gen_random_uuid())", "installation_one_row"),
     ("a limit below zero", f"INSERT INTO quotas (user_id, transfers_per_day) VALUES ({ALICE}, -1)", "quotas_limits_not_negative"),
     ("an amount's limit below zero", f"{QUOTA}; INSERT INTO quota_amounts VALUES ({ALICE}, 'USD', -1)",
      "quota_amounts_limit_not_negative"),

@@ -54,6 +54,8 @@ CHANGE = (
     "TRUNCATE outbox",
     "INSERT INTO outbox (id, created_at, payload) OVERRIDING SYSTEM VALUE VALUES (9223372036854775807, now(), '{}')",
     "SELECT setval('outbox_id_seq', 1)",
+    "UPDATE installation SET id = gen_random_uuid()",
+    "DELETE FROM installation",
     "UPDATE outbox_parked SET payload = '{}'",
     "TRUNCATE outbox_parked",
     "DELETE FROM outbox_parked",

@@ -42,7 +42,7 @@ class Recorder(RedisPublisher):
     async def publish(self, messages: Iterable[tuple[str, str]]) -> None:
         messages = list(messages)
         await super().publish(messages)
-        self.published += [channel.removeprefix("paycore:wallet:") for channel, _ in messages]
+        self.published += [channel.rpartition(":")[2] for channel, _ in messages]
 
 
 @asynccontextmanager
@@ -143,7 +143,7 @@ async def new_leader(connection: asyncpg.Connection, old: int | None, seconds: f
 async def test_news_are_published_in_order_and_deleted(world, settings):
     pubsub = PubSub(redis_url(settings), buffer=1000)
     await pubsub.connect()
-    async with pubsub.subscribe(events.wallet_channel(world.bob_wallet)) as subscription, running_relay(settings):
+    async with pubsub.subscribe(world.names.wallet_channel(world.bob_wallet)) as subscription, running_relay(settings):
         await world.pay(100)
         received = [events.parse(str(await asyncio.wait_for(subscription.get(), 5))) for _ in range(100)]
         assert [event.entry.sequence for event in received if isinstance(event, events.EntryEvent)] == list(range(1, 101))

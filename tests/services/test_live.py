@@ -52,12 +52,17 @@ async def live(settings: Settings, engine: AsyncEngine) -> AsyncIterator[LiveUpd
         yield live
 
 
-async def outbox_messages(engine: AsyncEngine, wallet_id: UUID) -> list[tuple[str, str]]:
+async def outbox_messages(world: World, wallet_id: UUID) -> list[tuple[str, str]]:
     """What a relay would publish about the wallet."""
-    async with engine.connect() as connection:
+    async with world.engine.connect() as connection:
         payloads = (await connection.execute(text("SELECT payload::text FROM outbox ORDER BY id"))).scalars().all()
-    channel = events.wallet_channel(wallet_id)
-    return [message for payload in payloads for message in events.messages(payload, system_clock()) if message[0] == channel]
+    channel = world.names.wallet_channel(wallet_id)
+    return [
+        message
+        for payload in payloads
+        for message in events.messages(world.names, payload, system_clock())
+        if message[0] == channel
+    ]
 
 
 async def test_without_a_cursor_the_present_state_comes_first_and_then_each_entry(world, live, settings):
@@ -148,7 +153,7 @@ async def test_what_is_published_twice_is_told_once(world, live, engine, publish
     async with aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
         await take(updates, 1)
         await world.pay(3)
-        messages = await outbox_messages(engine, world.bob_wallet)
+        messages = await outbox_messages(world, world.bob_wallet)
         await publisher.publish([*messages, *messages, *messages[1:], messages[0]])
         assert told(await take(updates, 3)) == entries(1, 3)
         assert await nothing_comes(updates)
@@ -158,7 +163,7 @@ async def test_a_gap_is_filled_from_the_database(world, live, engine, publisher)
     async with aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
         await take(updates, 1)
         await world.pay(5)
-        messages = await outbox_messages(engine, world.bob_wallet)
+        messages = await outbox_messages(world, world.bob_wallet)
         await publisher.publish(messages[2:3])
         assert told(await take(updates, 5)) == entries(1, 5)
         await publisher.publish(messages)
@@ -169,7 +174,7 @@ async def test_a_message_that_cannot_be_read_is_taken_for_a_gap(world, live, pub
     async with aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
         await take(updates, 1)
         await world.pay(2)
-        await publisher.publish([(events.wallet_channel(world.bob_wallet), "{")])
+        await publisher.publish([(world.names.wallet_channel(world.bob_wallet), "{")])
         assert told(await take(updates, 2)) == entries(1, 2)
 
 
@@ -200,7 +205,7 @@ async def test_no_message_ends_a_watch(world, live, servers, publisher, message)
         await world.pay(2)
         raw = message if isinstance(message, bytes) else message.replace("{wallet}", str(world.bob_wallet)).encode()
         async with redis.Redis.from_url(servers.redis_url) as client:
-            await client.publish(events.wallet_channel(world.bob_wallet), raw)
+            await client.publish(world.names.wallet_channel(world.bob_wallet), raw)
         assert told(await take(updates, 2)) == entries(1, 2)
 
 
@@ -222,7 +227,7 @@ async def test_an_older_state_is_dropped(world, live, publisher):
     assert changed.version == 2
     async with aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
         await take(updates, 1)
-        channel = events.wallet_channel(world.bob_wallet)
+        channel = world.names.wallet_channel(world.bob_wallet)
         await publisher.publish([(channel, events.wallet_state_payload(world.bob_wallet, version)) for version in (1, 2)])
         assert await nothing_comes(updates)
 
@@ -232,7 +237,7 @@ async def test_a_state_read_ahead_of_its_entries_is_never_older_than_they_are(wo
         await take(updates, 1)
         await world.pay(3)
         await world.set_status(world.bob_wallet, WalletStatus.FROZEN)
-        messages = await outbox_messages(engine, world.bob_wallet)
+        messages = await outbox_messages(world, world.bob_wallet)
         # State first: it shows three entries that the subscriber has yet to get, and its cursor does not skip them.
         await publisher.publish([messages[-1], *messages[:-1]])
         received = await take(updates, 4)

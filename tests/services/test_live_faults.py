@@ -12,7 +12,6 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app import events
 from app.db.engine import create_engine
 from app.records import WalletStatus
 from app.redis_backend import RedisPublisher
@@ -149,7 +148,7 @@ async def test_a_crash_of_the_database_ends_no_watch(world, settings, engine, pu
         await checkpoint(settings)
         clean_servers.kill_postgres()
         # A gap, while there is nobody to ask.
-        await publisher.publish([(events.wallet_channel(world.bob_wallet), "{")])
+        await publisher.publish([(world.names.wallet_channel(world.bob_wallet), "{")])
         asked = asyncio.ensure_future(anext(updates))
         await asyncio.sleep(0.5)
         assert not asked.done()

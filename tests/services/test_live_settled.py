@@ -71,7 +71,7 @@ async def test_settled_transactions_are_told_to_those_concerned_and_to_administr
 
 async def test_a_settled_transaction_that_is_published_twice_is_told_once(world, live, publisher):
     first, second = uuid4(), uuid4()
-    messages = [events.messages(events.settled_payload(one, [], []), system_clock()) for one in (first, second)]
+    messages = [events.messages(world.names, events.settled_payload(one, [], []), system_clock()) for one in (first, second)]
     async with aclosing(live.watch_settled(world.admin)) as settled:
         asked = asyncio.ensure_future(anext(settled))
         await soon(lambda: live._pubsub._subscribers)
@@ -87,10 +87,10 @@ async def test_a_slow_reader_of_settled_transactions_learns_how_many_it_missed(w
         await soon(lambda: live._pubsub._subscribers)
         await asyncio.sleep(0.1)
         ids_ = [uuid4() for _ in range(100)]
-        await publisher.publish([events.messages(events.settled_payload(ids_[0], [], []), system_clock())[0]])
+        await publisher.publish([events.messages(world.names, events.settled_payload(ids_[0], [], []), system_clock())[0]])
         assert (await asyncio.wait_for(asked, 5)).missed == 0
         for one in ids_[1:]:
-            await publisher.publish(events.messages(events.settled_payload(one, [], []), system_clock()))
+            await publisher.publish(events.messages(world.names, events.settled_payload(one, [], []), system_clock()))
         await soon(lambda: live._pubsub._subscribers and buffer_of(live).dropped > 80)
         received = [await anext(settled)]
         while received[-1].transaction_id != ids_[-1]:

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 
 from app import events, ids
 from app.records import Entry
+from app.redis_names import RedisNames
 
 BIGINTS = st.integers(-(2**63), 2**63 - 1)
 MOMENTS = st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(9999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+NAMES = RedisNames(uuid4())
 NOW = datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=UTC)
 
 
@@ -38,8 +40,8 @@ def test_an_entry_survives_the_way_exactly(before, after, sequence, created_at):
     written = entry(amount=after - before, balance_after=after, sequence=sequence, created_at=created_at)
     assume(-(2**63) <= written.amount < 2**63)
     payload = events.settled_payload(written.transaction_id, [], [written])
-    (channel, message), _ = events.messages(payload, NOW)
-    assert channel == events.wallet_channel(written.wallet_id)
+    (channel, message), _ = events.messages(NAMES, payload, NOW)
+    assert channel == NAMES.wallet_channel(written.wallet_id)
     assert events.parse(message) == events.EntryEvent(written)
 
 
@@ -47,26 +49,26 @@ def test_a_settled_transaction_is_told_to_each_wallet_then_to_each_user_once_the
     alice, bob = uuid4(), uuid4()
     transaction_id = ids.new_transaction_id(NOW)
     legs = [entry(transaction_id=transaction_id, leg=leg) for leg in range(2)]
-    messages = events.messages(events.settled_payload(transaction_id, [alice, bob, alice], legs), NOW)
+    messages = events.messages(NAMES, events.settled_payload(transaction_id, [alice, bob, alice], legs), NOW)
     assert [channel for channel, _ in messages] == [
-        *(events.wallet_channel(leg.wallet_id) for leg in legs),
-        events.user_channel(alice),
-        events.user_channel(bob),
-        events.SETTLED_CHANNEL,
+        *(NAMES.wallet_channel(leg.wallet_id) for leg in legs),
+        NAMES.user_channel(alice),
+        NAMES.user_channel(bob),
+        NAMES.settled_channel,
     ]
     assert {events.parse(message) for _, message in messages[2:]} == {events.SettledEvent(transaction_id, NOW)}
 
 
 def test_nobody_but_the_wallet_itself_is_told_a_balance():
     written = entry(balance_after=987654316)
-    messages = events.messages(events.settled_payload(written.transaction_id, [uuid4()], [written]), NOW)
-    assert [channel for channel, message in messages if "987654" in message] == [events.wallet_channel(written.wallet_id)]
+    messages = events.messages(NAMES, events.settled_payload(written.transaction_id, [uuid4()], [written]), NOW)
+    assert [channel for channel, message in messages if "987654" in message] == [NAMES.wallet_channel(written.wallet_id)]
 
 
 def test_a_change_of_state_is_told_to_the_wallet():
     wallet_id = uuid4()
-    ((channel, message),) = events.messages(events.wallet_state_payload(wallet_id, 3), NOW)
-    assert channel == events.wallet_channel(wallet_id)
+    ((channel, message),) = events.messages(NAMES, events.wallet_state_payload(wallet_id, 3), NOW)
+    assert channel == NAMES.wallet_channel(wallet_id)
     assert events.parse(message) == events.WalletStateEvent(wallet_id, 3)
 
 
@@ -96,7 +98,7 @@ def test_ids_as_the_database_driver_returns_them_are_written_like_any_other():
 )
 def test_what_cannot_be_read_is_said_to_be_malformed(text):
     with pytest.raises(events.MalformedEvent):
-        events.messages(text, NOW)
+        events.messages(NAMES, text, NOW)
     with pytest.raises(events.MalformedEvent):
         events.parse(text)
 
@@ -129,7 +131,7 @@ def test_whatever_a_row_holds_it_is_malformed_or_its_messages_can_be_read(name, 
 def messages_of(payload: str) -> list[tuple[str, str]]:
     """None of a payload that cannot be read."""
     try:
-        return events.messages(payload, NOW)
+        return events.messages(NAMES, payload, NOW)
     except events.MalformedEvent:
         return []
 
@@ -137,7 +139,7 @@ def messages_of(payload: str) -> list[tuple[str, str]]:
 @given(st.text())
 def test_the_reason_why_a_row_cannot_be_read_is_short_and_plain(kind):
     with pytest.raises(events.MalformedEvent) as malformed:
-        events.messages(json.dumps({"v": 1, "kind": kind * 9}), NOW)
+        events.messages(NAMES, json.dumps({"v": 1, "kind": kind * 9}), NOW)
     reason = str(malformed.value)
     assert len(reason) < 600
     assert reason.isascii()
@@ -172,14 +174,14 @@ ROW = [WALLET, 0, 1, 5, 0, 5, "2026-01-01T00:00:00+00:00"]
 def test_a_row_whose_messages_nobody_could_read_is_malformed(changes):
     content = {"v": 1, "kind": "settled", "transaction_id": TRANSACTION, "owner_ids": [], "entries": [ROW], **changes}
     with pytest.raises(events.MalformedEvent):
-        events.messages(json.dumps(content), NOW)
+        events.messages(NAMES, json.dumps(content), NOW)
 
 
 @pytest.mark.parametrize("version", ['"2"', "1.5", "true", "null", str(2**63)])
 def test_a_state_without_a_whole_version_is_malformed(version):
     text = f'{{"v":1,"kind":"wallet_state","wallet_id":"{WALLET}","version":{version}}}'
     with pytest.raises(events.MalformedEvent):
-        events.messages(text, NOW)
+        events.messages(NAMES, text, NOW)
     with pytest.raises(events.MalformedEvent):
         events.parse(text)
 
@@ -194,4 +196,4 @@ def test_any_exception_while_a_row_is_read_is_the_rows_fault():
         raise RuntimeError("whatever it is")
 
     with pytest.raises(events.MalformedEvent, match="RuntimeError: whatever it is"):
-        events.messages(events.settled_payload(uuid4(), [], []), NOW, fail)
+        events.messages(NAMES, events.settled_payload(uuid4(), [], []), NOW, fail)

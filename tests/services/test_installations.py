@@ -1,0 +1,167 @@
+"""Installations that share one Redis know nothing of each other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import AsyncExitStack, aclosing
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from redis import asyncio as redis
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.clock import system_clock
+from app.db import models
+from app.db.engine import create_engine
+from app.db.installation_sql import load_redis_names
+from app.errors import ConfigurationError
+from app.events import messages, settled_payload
+from app.main import create_app
+from app.rate_limit import RateLimit
+from app.rate_limit_sharing import RateLimitSharing
+from app.records import Entry
+from app.redis_backend import RedisPublisher, redis_url
+from app.redis_names import RedisNames
+from app.services.live import Settled
+from app.settings import Settings, load_settings
+from tests import servers as backends
+from tests.live_world import World, living, living_world, outbox_empty, running_relay, take
+from tests.servers import Servers
+
+KINDS = (b":wallet:", b":user:", b":settled", b":rate:user:")
+
+
+@pytest.fixture
+def other_settings(servers: Servers, template_database: str, tmp_path: Path) -> Iterator[Settings]:
+    """Another installation on the same Redis."""
+    name = f"paycore_test_{uuid4().hex[:12]}"
+    servers.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
+    url = backends.with_database(servers.database_url, name)
+    asyncio.run(_new_id(url))
+    yield load_settings(environment="test", database_url=url, redis_url=servers.redis_url, home=tmp_path)
+    servers.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _new_id(url: str) -> None:
+    """As the runbook says it of a copy: a database made from the same template has its id."""
+    owner = await asyncpg.connect(url)
+    await owner.execute("UPDATE installation SET id = gen_random_uuid()")
+    await owner.close()
+
+
+@pytest.fixture
+async def other_engine(other_settings: Settings) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(other_settings)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+async def world(engine: AsyncEngine, settings: Settings) -> AsyncIterator[World]:
+    async with living_world(engine, settings) as world:
+        yield world
+
+
+@pytest.fixture
+async def publisher(settings: Settings) -> AsyncIterator[RedisPublisher]:
+    publisher = RedisPublisher(redis_url(settings))
+    yield publisher
+    await publisher.close()
+
+
+async def listening(names: RedisNames, settings: Settings, stream: AsyncGenerator[Settled, None]) -> asyncio.Future[Settled]:
+    """The next of an administrator's stream, once Redis has confirmed that it listens."""
+    following = asyncio.ensure_future(anext(stream))
+    async with redis.Redis.from_url(redis_url(settings)) as client, asyncio.timeout(20):
+        while (await client.pubsub_numsub(names.settled_channel))[0][1] == 0:  # noqa: ASYNC110 - Redis is asked
+            await asyncio.sleep(0.02)
+    return following
+
+
+async def test_a_relay_publishes_for_its_own_installation_alone(
+    world: World, settings: Settings, engine: AsyncEngine, other_settings: Settings, other_engine: AsyncEngine
+) -> None:
+    async with AsyncExitStack() as stack:
+        other = await stack.enter_async_context(living_world(other_engine, other_settings))
+        live = await stack.enter_async_context(living(settings, engine))
+        async with aclosing(live.watch_settled(world.admin)) as settled, running_relay(other_settings):
+            first = await listening(world.names, settings, settled)
+            await other.pay(3)
+            await outbox_empty(other_engine)
+            await world.pay(1)
+            async with running_relay(settings), engine.connect() as connection:
+                transaction_id = (await asyncio.wait_for(first, 20)).transaction_id
+                ours = select(models.Transaction.id).where(models.Transaction.id == transaction_id)
+                assert await connection.scalar(ours) == transaction_id
+
+
+async def test_a_wallet_with_the_same_id_in_another_installation_is_another_wallet(
+    world: World, settings: Settings, engine: AsyncEngine, other_engine: AsyncEngine, publisher: RedisPublisher
+) -> None:
+    others, ours = uuid4(), uuid4()
+    async with living(settings, engine) as live, aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
+        await take(updates, 1)
+        for names, transaction_id in ((await load_redis_names(other_engine), others), (world.names, ours)):
+            entry = Entry(transaction_id, 1, world.bob_wallet, 1, 5, 5, system_clock())
+            await publisher.publish(messages(names, settled_payload(transaction_id, [], [entry]), system_clock()))
+        (update,) = await take(updates, 1)
+        assert update.entry is not None
+        assert update.entry.transaction_id == ours
+
+
+async def test_one_caller_of_two_installations_has_two_limits(
+    settings: Settings, engine: AsyncEngine, other_engine: AsyncEngine
+) -> None:
+    limits = [RateLimit(800, 3600, name=f"test-{settings.database_url}") for _ in range(2)]
+    shares = [
+        RateLimitSharing(redis_url(settings), await load_redis_names(one), [limit])
+        for one, limit in zip((engine, other_engine), limits, strict=True)
+    ]
+    try:
+        for limit, sharing in zip(limits, shares, strict=True):
+            limit.check("203.0.113.7", 300)
+            await sharing._share(limit)
+        assert [limit.check("203.0.113.7", 0).remaining for limit in limits] == [500, 500]
+    finally:
+        for sharing in shares:
+            await sharing.stop()
+
+
+async def test_every_channel_and_key_begins_with_the_installation(other_settings: Settings, other_engine: AsyncEngine) -> None:
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        client = await enter(redis.Redis.from_url(redis_url(other_settings)))
+        before: set[Any] = {*await client.keys(), *await client.pubsub_channels()}
+        world = await enter(living_world(other_engine, other_settings))
+        app = create_app(other_settings.model_copy(update={"requests_per_user_per_second": 8}))
+        await enter(app.router.lifespan_context(app))
+        services = app.state.services
+        updates = await enter(aclosing(services.live.watch_wallet(world.bob, world.bob_wallet)))
+        settled = await enter(aclosing(services.live.watch_settled(world.bob)))
+        await take(updates, 1)
+        following = asyncio.ensure_future(anext(settled))
+        try:
+            names: set[Any] = set()
+            async with asyncio.timeout(20):
+                while not all(any(kind in name for name in names) for kind in KINDS):
+                    services.rates.check_user(world.bob.user_id)
+                    await asyncio.sleep(0.3)
+                    names = {*await client.keys(), *await client.pubsub_channels()} - before
+            assert all(name.startswith(f"{world.names.prefix}:".encode()) for name in names), names
+        finally:
+            following.cancel()
+            await asyncio.wait([following])
+
+
+async def test_a_database_without_its_id_is_refused_in_one_line(settings: Settings, engine: AsyncEngine) -> None:
+    assert settings.database_url is not None
+    owner = await asyncpg.connect(settings.database_url.get_secret_value())
+    await owner.execute("DELETE FROM installation")
+    await owner.close()
+    with pytest.raises(ConfigurationError, match="installation id"):
+        await load_redis_names(engine)
