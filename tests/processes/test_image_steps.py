@@ -16,10 +16,9 @@ import psutil
 import pytest
 
 from app.dashboard_build import DIST
+from app.embedded import start_servers
 from app.embedded.processes import wait_until
 from app.node import find_node
-from app.settings import Settings
-from tests.processes.test_cli import servers_of
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -125,7 +124,7 @@ def test_the_pages_stage_builds_whole_pages_from_the_lock(tmp_path: Path) -> Non
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_the_build_stage_makes_an_environment_that_serves_the_api_and_holds_no_pip(
-    settings: Settings, free_port: int, tmp_path: Path
+    home: Path, free_port: int, tmp_path: Path
 ) -> None:
     venv, tools = tmp_path / "venv", tmp_path / "tools"
     tools.mkdir()
@@ -135,40 +134,44 @@ def test_the_build_stage_makes_an_environment_that_serves_the_api_and_holds_no_p
     build("AS build", tmp_path, {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"})
     assert not (venv / "bin" / "pip").exists()
     assert not list(venv.glob("lib/python*/site-packages/pytest"))
-    environment = {"PATH": f"{venv / 'bin'}:/usr/bin:/bin", **servers_of(settings), "PAYCORE_PORT": str(free_port)}
     entry = re.findall(r'^ENTRYPOINT \["(\w+)"\]$', DOCKERFILE, re.MULTILINE) + re.findall(
         r'^CMD \["(\w+)"\]$', DOCKERFILE, re.MULTILINE
     )
     assert entry == ["paycore", "serve"]
     # As the image: production, from elsewhere than the source, with the pages that were built.
-    environment |= {
+    environment = {
+        "PATH": f"{venv / 'bin'}:/usr/bin:/bin",
+        "PAYCORE_PORT": str(free_port),
         "PAYCORE_ENVIRONMENT": "production",
         "PAYCORE_JWT_SECRET": "a-secret-of-production-with-32-bytes!",
         "PAYCORE_DASHBOARD_DIR": str(DIST),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    migrated = subprocess.run(
-        [venv / "bin" / "paycore", "migrate"],
-        env=environment,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert migrated.returncode == 0, migrated.stderr
-    process = psutil.Popen([str(venv / "bin" / entry[0]), entry[1]], env=environment, cwd=tmp_path)
-    try:
-        assert wait_until(lambda: answers(f"http://127.0.0.1:{free_port}/readyz"), seconds=30)
-        health = re.search(r'CMD \["python", "-c", "(.*)"\]$', DOCKERFILE, re.MULTILINE)
-        assert health is not None
-        asked = [str(venv / "bin" / "python"), "-c", health[1]]
-        assert subprocess.run(asked, env=environment, check=False, timeout=10).returncode == 0
-    finally:
-        process.terminate()
-        # Gracefully, and then by the signal, as uvicorn does it.
-        assert process.wait(30) in (0, -15)
-    assert subprocess.run(asked, env=environment, check=False, timeout=10, stderr=subprocess.DEVNULL).returncode != 0
+    # Production refuses a server that runs without fsync, as those of the other tests do.
+    with start_servers(home) as servers:
+        environment |= {"PAYCORE_DATABASE_URL": servers.database_url, "PAYCORE_REDIS_URL": servers.redis_url}
+        migrated = subprocess.run(
+            [venv / "bin" / "paycore", "migrate"],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert migrated.returncode == 0, migrated.stderr
+        process = psutil.Popen([str(venv / "bin" / entry[0]), entry[1]], env=environment, cwd=tmp_path)
+        try:
+            assert wait_until(lambda: answers(f"http://127.0.0.1:{free_port}/readyz"), seconds=30)
+            health = re.search(r'CMD \["python", "-c", "(.*)"\]$', DOCKERFILE, re.MULTILINE)
+            assert health is not None
+            asked = [str(venv / "bin" / "python"), "-c", health[1]]
+            assert subprocess.run(asked, env=environment, check=False, timeout=10).returncode == 0
+        finally:
+            process.terminate()
+            # Gracefully, and then by the signal, as uvicorn does it.
+            assert process.wait(30) in (0, -15)
+        assert subprocess.run(asked, env=environment, check=False, timeout=10, stderr=subprocess.DEVNULL).returncode != 0
 
 
 def copy(source: Path, place: Path) -> None:
