@@ -38,6 +38,7 @@ from app.services.life import Lives
 from app.services.live import LiveUpdates
 from app.services.transfers import Ledger
 from app.settings import Settings, load_settings
+from app.slashes import without_slash
 from app.tracing_http import TracedRequests
 
 _DISPOSE_SECONDS = 2
@@ -97,12 +98,16 @@ def create_app(
         routes += demo.routes()
     if chosen.dashboard:
         routes += dashboard.routes(chosen)
-    return Starlette(
+    app = Starlette(
         routes=routes,
         lifespan=lifespan,
         middleware=_middleware(chosen),
         exception_handlers=rest.EXCEPTION_HANDLERS,
     )
+    # Starlette's own redirect names scheme and host as this process sees them: http behind a proxy that ends TLS.
+    app.router.redirect_slashes = False
+    app.router.default = without_slash(app.router)
+    return app
 
 
 def _middleware(settings: Settings) -> list[Middleware]:
