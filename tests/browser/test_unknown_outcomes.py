@@ -14,10 +14,11 @@ NO_TOKEN = {"errors": [{"message": "A valid bearer token is needed.", "extension
 
 
 class LostAnswers:
-    """Pays with the first request for a transfer but loses its answer; answers all later ones with UNAUTHENTICATED."""
+    """Answers requests for a transfer with UNAUTHENTICATED; unless told otherwise the first one pays, and its answer is lost."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, *, first_pays: bool = True) -> None:
         self.keys: list[str] = []
+        self._first_pays = first_pays
         self._page = page
         page.route("**/graphql", self._handle)
 
@@ -27,7 +28,7 @@ class LostAnswers:
             route.continue_()
             return
         self.keys.append(body["variables"]["input"]["idempotencyKey"])
-        if len(self.keys) == 1:
+        if self._first_pays and len(self.keys) == 1:
             httpx.post(route.request.url, json=body, headers=route.request.headers).raise_for_status()
             route.abort()
         else:
@@ -45,14 +46,8 @@ def outages() -> list[str]:
 
 
 def test_the_send_page_keeps_the_key_of_a_payment_whose_retry_is_stopped(page: Page, service: Service) -> None:
-    sender, receiver = ALICE.wallets[0].public_id, BOB.wallets[0].public_id
-    page.goto("/")
-    sign_in(page, "Alice Ahlgren")
-    page.goto(f"/send?from={sender}")
-    page.get_by_role("radio", name="Another wallet").check()
-    page.get_by_label("The wallet’s id").fill(receiver)
-    page.get_by_role("button", name="Yes, send to Bob Baker").click()
-    page.get_by_label("Amount").fill("7.77")
+    receiver = BOB.wallets[0].public_id
+    fill_in_payment_to_bob(page, "7.77")
     lost = LostAnswers(page)
     page.get_by_role("button", name="Send $7.77").click()
     outcome = page.get_by_label("This payment")
@@ -63,6 +58,22 @@ def test_the_send_page_keeps_the_key_of_a_payment_whose_retry_is_stopped(page: P
     page.reload()
     expect(page.get_by_label("This payment")).to_contain_text("Replayed")
     assert credits_of(service, receiver, "7.77") == 1
+
+
+def test_a_payment_that_was_made_stays_so_if_the_same_request_is_stopped_later(page: Page, service: Service) -> None:
+    receiver = BOB.wallets[0].public_id
+    fill_in_payment_to_bob(page, "6.66")
+    page.get_by_role("button", name="Send $6.66").click()
+    outcome = page.get_by_label("This payment")
+    expect(outcome).to_contain_text("See the life of this transfer")
+    lost = LostAnswers(page, first_pays=False)
+    page.get_by_role("button", name="Send the same request again").click()
+    expect(outcome).to_contain_text("A valid bearer token is needed")
+    expect(outcome).not_to_contain_text("Not sent")
+    lost.end()
+    page.reload()
+    expect(page.get_by_label("This payment")).to_contain_text("Replayed")
+    assert credits_of(service, receiver, "6.66") == 1
 
 
 def test_a_phone_sends_an_unknown_payment_again_instead_of_a_second_one(page: Page, service: Service) -> None:
@@ -82,6 +93,16 @@ def test_a_phone_sends_an_unknown_payment_again_instead_of_a_second_one(page: Pa
     assert credits_of(service, receiver, "5.00") == before + 1
     send.click()
     expect(phone.get_by_text("This was your earlier payment")).to_have_count(0)
+
+
+def fill_in_payment_to_bob(page: Page, amount: str) -> None:
+    page.goto("/")
+    sign_in(page, "Alice Ahlgren")
+    page.goto(f"/send?from={ALICE.wallets[0].public_id}")
+    page.get_by_role("radio", name="Another wallet").check()
+    page.get_by_label("The wallet’s id").fill(BOB.wallets[0].public_id)
+    page.get_by_role("button", name="Yes, send to Bob Baker").click()
+    page.get_by_label("Amount").fill(amount)
 
 
 def credits_of(service: Service, wallet_id: str, amount: str) -> int:

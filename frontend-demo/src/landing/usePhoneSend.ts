@@ -2,7 +2,7 @@ import { useRef, useState } from "react";
 import type { Money } from "../money/format.js";
 import { settle, type Attempt } from "../send/attempt.js";
 import { newKey } from "../send/key.js";
-import { forgetIntent, openIntents, rememberIntent } from "../send/openIntent.js";
+import { concludeIntent, openIntents, rememberIntent } from "../send/openIntent.js";
 import type { TransferInput } from "../send/queries.js";
 import { refusalText } from "../send/refusals.js";
 import { useAccount } from "../session/AccountContext.js";
@@ -26,9 +26,7 @@ export function usePhoneSend(senderWalletId: string, receiverWalletId: string) {
     setProblem(null);
     void settle(plain, input, open !== undefined)
       .then((result) => {
-        if (result.kind !== "unknown") {
-          forgetIntent(owner, input);
-        }
+        concludeIntent(owner, input, [result]);
         setProblem(problemOf(result) ?? (open === undefined ? null : "This was your earlier payment. Press again for a new one."));
       })
       .finally(() => {

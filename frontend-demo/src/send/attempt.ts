@@ -16,7 +16,17 @@ export type Attempt =
   | { readonly kind: "unknown"; readonly trouble: Trouble }
   | { readonly kind: "stopped"; readonly trouble: Trouble };
 
-const WORTH_REPEATING = new Set(["NETWORK", "TIMEOUT", "UNAVAILABLE", "RATE_LIMITED", "INTERNAL", "ANSWER_INCOMPLETE"]);
+/** The request was turned away before anything ran. After any other code, also one that is newer than this page, it may have paid. */
+const NOTHING_RAN = new Set([
+  "UNAUTHENTICATED",
+  "FORBIDDEN",
+  "BAD_USER_INPUT",
+  "GRAPHQL_VALIDATION_FAILED",
+  "QUERY_TOO_COMPLEX",
+  "OPERATION_NOT_ALLOWED",
+  "PERSISTED_QUERY_NOT_FOUND",
+  "PERSISTED_QUERY_NOT_SUPPORTED",
+]);
 
 /** Sends it once. With `wasUnknown` an earlier request with this key may have paid: then only an outcome of the key ends that. */
 export async function attempt(client: Client, input: TransferInput, wasUnknown: boolean): Promise<Attempt> {
@@ -30,7 +40,7 @@ export async function attempt(client: Client, input: TransferInput, wasUnknown: 
 
 /** Whether the same request may get another answer by itself, without a new sign-in for example. */
 export function isWorthRepeating({ code }: Trouble): boolean {
-  return WORTH_REPEATING.has(code);
+  return !NOTHING_RAN.has(code);
 }
 
 /** What the service said of a transfer. */

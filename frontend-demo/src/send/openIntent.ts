@@ -3,32 +3,55 @@
  * for the same payment could pay it twice.
  */
 
+import type { Attempt } from "./attempt.js";
 import type { TransferInput } from "./queries.js";
+
+interface Kept {
+  readonly input: TransferInput;
+  /** How often it was sent. A page that is left and opened again may send it while the first request is still under way. */
+  readonly sends: number;
+}
 
 function slot(owner: string): string {
   return `paycore.open-payments.${owner}`;
 }
 
 export function openIntents(owner: string): readonly TransferInput[] {
-  return JSON.parse(sessionStorage.getItem(slot(owner)) ?? "[]") as TransferInput[];
+  return keptOf(owner).map(({ input }) => input);
 }
 
+/** Call it before each request with the payment's key. */
 export function rememberIntent(owner: string, input: TransferInput): void {
-  keep(owner, [...others(owner, input), input]);
+  const earlier = keptOf(owner).find((kept) => isSame(kept, input))?.sends ?? 0;
+  keep(owner, [...others(owner, input), { input, sends: earlier + 1 }]);
 }
 
-export function forgetIntent(owner: string, input: TransferInput): void {
-  keep(owner, others(owner, input));
+/** Call it with the answers to these requests: it forgets the payment if nothing that was sent for it can still be unknown. */
+export function concludeIntent(owner: string, input: TransferInput, answers: readonly Attempt[]): void {
+  const isKnown = answers.some(({ kind }) => kind === "done" || kind === "refused");
+  const isUnknown = answers.some(({ kind }) => kind === "unknown");
+  const isOnlySend = (keptOf(owner).find((kept) => isSame(kept, input))?.sends ?? 1) === 1;
+  if (!isUnknown && (isKnown || isOnlySend)) {
+    keep(owner, others(owner, input));
+  }
 }
 
-function others(owner: string, input: TransferInput): TransferInput[] {
-  return openIntents(owner).filter(({ idempotencyKey }) => idempotencyKey !== input.idempotencyKey);
+function keptOf(owner: string): readonly Kept[] {
+  return JSON.parse(sessionStorage.getItem(slot(owner)) ?? "[]") as Kept[];
 }
 
-function keep(owner: string, inputs: readonly TransferInput[]): void {
-  if (inputs.length === 0) {
+function isSame(kept: Kept, { idempotencyKey }: TransferInput): boolean {
+  return kept.input.idempotencyKey === idempotencyKey;
+}
+
+function others(owner: string, input: TransferInput): readonly Kept[] {
+  return keptOf(owner).filter((kept) => !isSame(kept, input));
+}
+
+function keep(owner: string, intents: readonly Kept[]): void {
+  if (intents.length === 0) {
     sessionStorage.removeItem(slot(owner));
   } else {
-    sessionStorage.setItem(slot(owner), JSON.stringify(inputs));
+    sessionStorage.setItem(slot(owner), JSON.stringify(intents));
   }
 }

@@ -3,7 +3,7 @@ import type { Trouble } from "../graphql/client.js";
 import { useAccount } from "../session/AccountContext.js";
 import { attempt, endsIntent, isWorthRepeating, pauseAfter, type Attempt } from "./attempt.js";
 import { newKey } from "./key.js";
-import { forgetIntent, openIntents, rememberIntent } from "./openIntent.js";
+import { concludeIntent, openIntents, rememberIntent } from "./openIntent.js";
 import type { TransferInput } from "./queries.js";
 
 export type Wanted = Omit<TransferInput, "idempotencyKey">;
@@ -43,9 +43,9 @@ export function useIntent() {
       rememberIntent(subject, input);
       setState({ phase: "sending", ...sent });
       const answers = await Promise.all(Array.from({ length: requests }, () => attempt(plain, input, wasUnknown)));
+      concludeIntent(subject, input, answers);
       const lost = answers.find((answer) => answer.kind === "unknown");
       if (lost === undefined) {
-        forgetIntent(subject, input);
         unusedKey.current = answers.some(endsIntent) ? null : input.idempotencyKey;
         setState({ phase: "settled", input, answers });
       } else {
@@ -80,9 +80,11 @@ export function useIntent() {
     },
     /** The same request again, with the same key. */
     repeat: (): void => {
-      if (state.phase !== "editing") {
-        const isUnknown = state.phase === "unknown";
-        void run({ input: state.input, tries: isUnknown ? state.tries + 1 : 1, requests: 1, wasUnknown: isUnknown });
+      if (state.phase === "unknown") {
+        void run({ input: state.input, tries: state.tries + 1, requests: 1, wasUnknown: true });
+      } else if (state.phase === "settled") {
+        // A key that has an outcome may have paid: if this request is stopped, that says nothing of the payment.
+        void run({ input: state.input, tries: 1, requests: 1, wasUnknown: state.answers.some(endsIntent) });
       }
     },
     /** Back to the form, once the outcome is known. */

@@ -1,4 +1,4 @@
-import { useRef, useState, type SyntheticEvent } from "react";
+import { useState, type SyntheticEvent } from "react";
 import { troubleOf } from "../graphql/client.js";
 import { useCurrencies } from "../money/CurrenciesContext.js";
 import { newKey } from "../send/key.js";
@@ -11,6 +11,8 @@ import { OPEN_WALLET } from "./queries.js";
 /** A button, and the form behind it. The key is kept until the wallet is there, so that trying again opens no second one. */
 export function OpenWallet({ onOpened }: { readonly onOpened: () => void }) {
   const [isOpen, setIsOpen] = useState(false);
+  // Here, not in the form: closing the dialog must not forget the key of a wallet that may be open already.
+  const [key, setKey] = useState(newKey);
   return (
     <>
       <button type="button" className="button" onClick={() => setIsOpen(true)}>
@@ -19,6 +21,8 @@ export function OpenWallet({ onOpened }: { readonly onOpened: () => void }) {
       {isOpen && (
         <Dialog title="Open a wallet" onClose={() => setIsOpen(false)}>
           <OpenWalletForm
+            idempotencyKey={key}
+            onKeyUsed={() => setKey(newKey())}
             onOpened={() => {
               setIsOpen(false);
               onOpened();
@@ -30,22 +34,29 @@ export function OpenWallet({ onOpened }: { readonly onOpened: () => void }) {
   );
 }
 
-function OpenWalletForm({ onOpened }: { readonly onOpened: () => void }) {
+interface FormProps {
+  readonly idempotencyKey: string;
+  /** The key has its outcome: what is asked next is another wallet. */
+  readonly onKeyUsed: () => void;
+  readonly onOpened: () => void;
+}
+
+function OpenWalletForm({ idempotencyKey, onKeyUsed, onOpened }: FormProps) {
   const { plain } = useAccount();
   const currencies = useCurrencies();
-  const key = useRef(newKey());
   const [name, setName] = useState("");
   const [currency, setCurrency] = useState("USD");
   const [problem, setProblem] = useState<string | null>(null);
   const submit = async (): Promise<void> => {
     setProblem(null);
-    const { data, error } = await plain.mutation(OPEN_WALLET, { input: { idempotencyKey: key.current, currency, name } }).toPromise();
+    const { data, error } = await plain.mutation(OPEN_WALLET, { input: { idempotencyKey, currency, name } }).toPromise();
     const payload = data?.openWallet;
     if (payload?.wallet) {
+      onKeyUsed();
       onOpened();
     } else if (payload) {
       // With other input it would be refused under the same key.
-      key.current = newKey();
+      onKeyUsed();
       setProblem(payload.userErrors.map(refusalText).join(" "));
     } else {
       setProblem(error === undefined ? "There was no answer." : troubleOf(error).message);

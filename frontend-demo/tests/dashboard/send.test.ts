@@ -1,7 +1,8 @@
 import { CombinedError, type Client } from "@urql/core";
-import { describe, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { answerOf, attempt, endsIntent, pauseAfter, settle, type Attempt } from "../../src/send/attempt.js";
 import { newKey } from "../../src/send/key.js";
+import { concludeIntent, openIntents, rememberIntent } from "../../src/send/openIntent.js";
 import type { Refusal, SentTransaction } from "../../src/send/queries.js";
 import { refusalText } from "../../src/send/refusals.js";
 import { graphiqlLink } from "../../src/operations/link.js";
@@ -119,5 +120,51 @@ describe("a key whose outcome is unknown", () => {
 
   test("was never unknown if its first request is stopped", async () => {
     expect((await settle(failing("UNAUTHENTICATED"), INPUT)).kind).toBe("stopped");
+  });
+
+  test("is unknown after an error with a code that this page does not know", async () => {
+    expect((await attempt(failing("A_CODE_OF_A_LATER_RELEASE"), INPUT, false)).kind).toBe("unknown");
+  });
+});
+
+describe("a payment that is kept over a reload", () => {
+  const INPUT = { idempotencyKey: "k", senderWalletId: "wal_a", receiverWalletId: "wal_b", amount: MONEY };
+  const DONE = answerOf({ transaction: TRANSACTION, replayed: false, userErrors: [] });
+  const UNKNOWN: Attempt = { kind: "unknown", trouble: TROUBLE };
+  const STOPPED: Attempt = { kind: "stopped", trouble: TROUBLE };
+
+  beforeEach(() => {
+    const stored = new Map<string, string>();
+    vi.stubGlobal("sessionStorage", {
+      getItem: (name: string) => stored.get(name) ?? null,
+      setItem: (name: string, value: string) => stored.set(name, value),
+      removeItem: (name: string) => stored.delete(name),
+    });
+    rememberIntent("alice", INPUT);
+    return () => vi.unstubAllGlobals();
+  });
+
+  test.each<[string, Attempt[], boolean]>([
+    ["it was made", [DONE], false],
+    ["it was refused", [answerOf({ transaction: null, replayed: false, userErrors: [refusal("INVALID_AMOUNT")] })], false],
+    ["its only request was turned away", [STOPPED], false],
+    ["its answer was lost", [UNKNOWN], true],
+    ["one of two requests was turned away and the other lost", [STOPPED, UNKNOWN], true],
+    ["one of two requests was turned away and the other paid", [STOPPED, DONE], false],
+  ])("after %s: %#", (_, answers, isKept) => {
+    concludeIntent("alice", INPUT, answers);
+    expect(openIntents("alice")).toEqual(isKept ? [INPUT] : []);
+  });
+
+  test("stays if one request is turned away while a second one with its key is under way", () => {
+    rememberIntent("alice", INPUT);
+    concludeIntent("alice", INPUT, [STOPPED]);
+    expect(openIntents("alice")).toEqual([INPUT]);
+    concludeIntent("alice", INPUT, [DONE]);
+    expect(openIntents("alice")).toEqual([]);
+  });
+
+  test("is nobody else's", () => {
+    expect(openIntents("bob")).toEqual([]);
   });
 });
