@@ -23,7 +23,7 @@ from pydantic import SecretStr
 from app.dashboard_build import BackgroundBuild
 from app.db import migrate
 from app.dev_banner import banner
-from app.embedded import EmbeddedServers, find_running, start_servers
+from app.embedded import EmbeddedServers, find_running, make_home, start_servers
 from app.embedded.processes import Patience, end_child, end_orphan
 from app.errors import ConfigurationError
 from app.services import demo
@@ -115,8 +115,8 @@ def run_dev(settings: Settings, *, reset: bool) -> None:
             sys.stdout.flush()
         if settings.dashboard and settings.dashboard_dir is None:
             pages = BackgroundBuild(home / "pages.txt", _say)
-            stack.callback(pages.stop)
             pages.start()
+            stack.callback(pages.stop)
         while not stop.wait(_TICK_SECONDS):
             _break_things(home, children, servers)
             for child in children:
@@ -130,6 +130,8 @@ def _with_servers(settings: Settings, stack: contextlib.ExitStack, *, reset: boo
     if reset and settings.database_url is not None:
         raise ConfigurationError("--reset deletes the embedded servers' data; yours is at PAYCORE_DATABASE_URL.")
     if settings.database_url is not None and settings.redis_url is not None:
+        # The notes on the pages and the demo's wishes are kept there, also without servers of our own.
+        make_home(settings.home)
         return settings, None
     if find_running(settings.home) is None:
         _say("Starting PostgreSQL and Redis.")

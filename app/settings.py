@@ -50,7 +50,7 @@ class Settings(BaseSettings):
         pattern=r"^[a-z_][a-z0-9_]{0,62}$",
         description="Role that API and relay take on after connecting. It does not own the tables; `paycore migrate` creates it.",
     )
-    home: Path = Field(Path(".paycore"), description="Where the embedded servers keep their data.")
+    home: Path = Field(Path(".paycore"), description="Where the embedded servers keep their data, and `paycore dev` its notes.")
     host: str = Field("127.0.0.1", description="Address that the API listens on.")
     port: int = Field(8000, ge=1, le=65535, description="Port that the API listens on.")
     workers: int = Field(1, ge=1, le=64, description="API processes of `paycore serve`.")

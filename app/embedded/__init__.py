@@ -8,11 +8,11 @@ from types import TracebackType
 from typing import Self
 
 from app.embedded import home as homes
-from app.embedded.home import Addresses, HomeLock, find_running
+from app.embedded.home import Addresses, HomeLock, find_running, make_home
 from app.embedded.postgres import EmbeddedPostgres
 from app.embedded.redis import EmbeddedRedis
 
-__all__ = ["Addresses", "EmbeddedServers", "find_running", "start_servers"]
+__all__ = ["Addresses", "EmbeddedServers", "find_running", "make_home", "start_servers"]
 
 
 class EmbeddedServers:

@@ -33,13 +33,11 @@ class HomeLock:
 
     def take(self) -> None:
         """Raises ConfigurationError naming the process that holds it, or why the directory cannot be used."""
+        make_home(self._home)
         try:
-            self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(self._home / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise ConfigurationError(
-                f"{self._home} cannot be used ({error.strerror}): set PAYCORE_HOME to another directory."
-            ) from None
+            raise _unusable(self._home, error) from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -57,6 +55,18 @@ class HomeLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def make_home(home: Path) -> None:
+    """Have the directory. Raises ConfigurationError naming why it cannot be used."""
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(home, error) from None
+
+
+def _unusable(home: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(f"{home} cannot be used ({error.strerror}): set PAYCORE_HOME to another directory.")
 
 
 def publish(home: Path, addresses: Addresses) -> None:

@@ -227,7 +227,30 @@ def test_with_servers_of_the_users_own_it_starts_none_and_keeps_their_addresses_
         assert given["PAYCORE_DATABASE_URL"] not in printed
         assert not [line for line in processes_of(home) if "app.cli" not in line and "paycore dev" not in line]
     assert processes_of(home) == []
-    assert not home.exists()
+
+
+def test_with_servers_of_the_users_own_the_demo_can_be_broken_in_a_fresh_clone(home: Path, settings: Settings) -> None:
+    port = free_port()
+    with demo(home, port, **servers_of(settings)) as (_, _printed):
+        headers = {"Authorization": f"Bearer {paycore('token', 'alice').stdout.strip()}"}
+        asked = httpx.post(f"http://127.0.0.1:{port}/demo/break", json={"what": "relay"}, headers=headers)
+        assert asked.status_code == 202
+        log = home.with_suffix(".log")
+        wait_until(lambda: "Killing relay, as asked." in log.read_text(), 30)
+
+
+@pytest.mark.slow
+def test_with_servers_of_the_users_own_the_pages_come_in_a_fresh_clone(home: Path, settings: Settings) -> None:
+    with demo(home, free_port(), **{**servers_of(settings), "PAYCORE_DASHBOARD": "true"}) as (process, _):
+        log = home.with_suffix(".log")
+        wait_until(lambda: "The pages are there." in log.read_text() or process.poll() is not None, 200)
+        assert process.poll() is None, log.read_text()
+
+
+def test_with_servers_of_the_users_own_a_home_that_cannot_be_one_is_one_line(settings: Settings) -> None:
+    environment = {**servers_of(settings), **at(Path("/dev/null/home"), free_port()), "PAYCORE_DASHBOARD": "true"}
+    finished = paycore("dev", environment=environment)
+    assert_one_line(finished, "/dev/null/home cannot be used", "PAYCORE_HOME")
 
 
 def test_a_taken_port_is_told_before_anything_starts(home: Path) -> None:
