@@ -18,9 +18,7 @@ from pydantic import SecretStr
 
 from app.auth import MAX_SUBJECT_LENGTH, mint_token
 from app.db import migrate as migrations
-from app.db.engine import connect, refuse_shared_sessions, warn_of_url
 from app.db.failures import is_unavailable
-from app.db.session import refuse_unsuitable
 from app.dev import run_dev
 from app.embedded import find_running
 from app.embedded.processes import end_with_supervisor
@@ -78,7 +76,7 @@ def serve(
     workers: Annotated[int | None, typer.Option(help="Processes; PAYCORE_WORKERS otherwise.")] = None,
     started_by: StartedBy = None,
 ) -> None:
-    """Run the API. Needs a migrated database and a Redis."""
+    """Run the API. Needs a migrated database and a Redis; waits for a database that is away."""
     if started_by is not None:
         end_with_supervisor()
     settings = load_settings()
@@ -90,7 +88,6 @@ def serve(
         raise ConfigurationError(
             f"The demo secret is public: to listen on {listening}, set PAYCORE_JWT_SECRET. 127.0.0.1 needs none."
         )
-    asyncio.run(_require_migrated(settings))
     run_server(settings, listening, port or settings.port, workers or settings.workers)
 
 
@@ -230,20 +227,6 @@ def _with_running_servers(settings: Settings) -> Settings:
     if settings.redis_url is None:
         found["redis_url"] = SecretStr(running.redis_url)
     return settings.model_copy(update=found)
-
-
-async def _require_migrated(settings: Settings) -> None:
-    """One clear line instead of a failing start."""
-    connection = await connect(settings)
-    try:
-        await refuse_shared_sessions(connection, settings)
-        revision = await connection.fetchval("SELECT version_num FROM alembic_version")
-        await refuse_unsuitable(connection, settings)
-        warn_of_url(settings)
-    finally:
-        await connection.close()
-    if not migrations.suits(revision):
-        raise ConfigurationError(f"The database is at revision {revision}: run `paycore migrate` first.")
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 # InternalClientError: asyncpg's protocol, confused by a connection that went away while a statement was being sent.
 _DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+_WRONG_ADDRESS = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+"""What a server answers that is there, but does not know this user, password or database."""
 _STANDBY_SECONDS = 1.0
 _BUSY_PAUSE_SECONDS = 0.005
 """Between looks at a busy outbox that was empty after the last one: looking for each single row would take a core."""
@@ -64,6 +66,7 @@ class OutboxRelay:
         self._low_water = LowWater()
         self._names: RedisNames | None = None
         self._database_away = False
+        self._had_database = False
         self._redis_away = False
         self._redis_asked_at: float | None = None
         self._database_answered_at: float | None = None
@@ -76,7 +79,10 @@ class OutboxRelay:
         return has_database and not self._redis_away, "leader" if self.leading else "standby"
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Lead or stand by until `stop` is set, through restarts of database and Redis."""
+        """Lead or stand by until `stop` is set, through restarts of database and Redis.
+
+        Raises asyncpg's error where it never had the database, and the server does not know its user, password or database.
+        """
         try:
             async with asyncio.timeout(None) as patience:
                 limiting = asyncio.create_task(_limit(patience, stop))
@@ -94,11 +100,15 @@ class OutboxRelay:
                 async with self._connection() as connection:
                     self._names = await installation_sql.redis_names(connection)
                     self._database_answered_at = monotonic()
+                    self._had_database = True
                     backoff.reset()
                     self._report_database(None)
                     await self._stand_by(connection, stop)
                     await self._lead(connection, stop)
             except _DATABASE_ERRORS as error:
+                if isinstance(error, _WRONG_ADDRESS) and not self._had_database:
+                    # Most likely its URL is wrong. Later on it may be a password that is being changed.
+                    raise
                 self._report_database(error)
                 await _pause(stop, backoff.next())
             finally:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import uvicorn
 from starlette.applications import Starlette
@@ -14,18 +13,10 @@ from starlette.routing import Route
 
 from app import metrics
 from app.health import healthz
-from app.serving import bind
+from app.serving import bind, serving_aside
 from app.settings import Settings
 
 _CLOSE_SECONDS = 2
-
-
-class _Server(uvicorn.Server):
-    """Leaves the signals to the relay."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 @contextlib.asynccontextmanager
@@ -57,10 +48,5 @@ async def answering(settings: Settings, state: Callable[[], tuple[bool, str]]) -
         log_config=None,
         timeout_graceful_shutdown=_CLOSE_SECONDS,
     )
-    server = _Server(config)
-    serving = asyncio.create_task(server.serve([bind(settings.host, settings.relay_port)]))
-    try:
+    async with serving_aside(config, bind(settings.host, settings.relay_port)):
         yield
-    finally:
-        server.should_exit = True
-        await asyncio.wait({serving})

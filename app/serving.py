@@ -7,6 +7,8 @@ connections that wait for a worker that has died are taken by the one that repla
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import math
 import os
@@ -14,6 +16,8 @@ import socket
 import sys
 import tempfile
 from asyncio import Protocol
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from ipaddress import IPv4Network, ip_address, ip_network
 from typing import cast
@@ -23,6 +27,7 @@ import uvicorn
 from app.errors import ConfigurationError
 from app.http_protocol import ConnectionLimits, GuardedProtocol, GuardedWebSocket
 from app.settings import Settings
+from app.starting import stand_in, wait_for_database
 from app.workers import CLOSING_SECONDS, Server, Workers
 
 logger = logging.getLogger(__name__)
@@ -30,6 +35,7 @@ logger = logging.getLogger(__name__)
 _GRACEFUL_SECONDS = 15
 """At least so long is waited for answers under way when the service is told to stop."""
 _MARGIN_SECONDS = 5
+_ASIDE_CLOSE_SECONDS = 2
 _HANGS_AFTER_SECONDS = 30
 """A worker that is silent for so long is replaced. One that starts is silent until all is imported."""
 
@@ -46,9 +52,29 @@ def ends_within(settings: Settings) -> int:
 
 
 def serve(settings: Settings, host: str, port: int, workers: int) -> None:
-    """Serve until told to stop. Raises ConfigurationError where the address is taken."""
-    limits = ConnectionLimits(settings.head_timeout_seconds, settings.max_head_bytes, settings.send_timeout_seconds)
-    config = uvicorn.Config(
+    """Serve until told to stop, once there is a database.
+
+    Raises ConfigurationError where the address is taken, and what `wait_for_database` raises.
+    """
+    listeners = [bind(host, port)] if workers == 1 else _listeners(host, port, workers)
+    asyncio.run(wait_for_database(settings, lambda: _standing_in(settings, listeners[0])))
+    shown = f"[{host}]" if ":" in host else host
+    logger.info("running on http://%s:%d, %d worker%s", shown, listeners[0].getsockname()[1], workers, "s"[: workers > 1])
+    config = _api_config(settings, host, port, workers)
+    if workers == 1:
+        _serve_alone(config, listeners)
+    else:
+        with tempfile.TemporaryDirectory(prefix="paycore-metrics-") as directory:
+            # Each worker counts in a file of its own there; it reads the variable when it starts.
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
+            code = Workers(config, listeners).run()
+        if code:
+            sys.exit(code)
+
+
+def _api_config(settings: Settings, host: str, port: int, workers: int) -> uvicorn.Config:
+    limits = _limits(settings)
+    return uvicorn.Config(
         "app.main:create_process_app",
         factory=True,
         host=host,
@@ -78,18 +104,47 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         # Through our own pipe: see app/logs.py.
         log_config=None,
     )
-    listeners = [bind(host, port)] if workers == 1 else _listeners(host, port, workers)
-    shown = f"[{host}]" if ":" in host else host
-    logger.info("running on http://%s:%d, %d worker%s", shown, listeners[0].getsockname()[1], workers, "s"[: workers > 1])
-    if workers == 1:
-        _serve_alone(config, listeners)
-    else:
-        with tempfile.TemporaryDirectory(prefix="paycore-metrics-") as directory:
-            # Each worker counts in a file of its own there; it reads the variable when it starts.
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
-            code = Workers(config, listeners).run()
-        if code:
-            sys.exit(code)
+
+
+def _limits(settings: Settings) -> ConnectionLimits:
+    return ConnectionLimits(settings.head_timeout_seconds, settings.max_head_bytes, settings.send_timeout_seconds)
+
+
+def _standing_in(settings: Settings, listener: socket.socket) -> AbstractAsyncContextManager[None]:
+    """Answers on the API's socket in its place, and leaves the socket open: connections that come meanwhile wait for the API."""
+    config = uvicorn.Config(
+        stand_in(settings),
+        http=cast("type[Protocol]", partial(GuardedProtocol, limits=_limits(settings))),
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        server_header=False,
+        limit_concurrency=settings.max_connections + 1,
+        timeout_graceful_shutdown=_ASIDE_CLOSE_SECONDS,
+        log_level=settings.log_level,
+        # Through our own pipe: see app/logs.py.
+        log_config=None,
+    )
+    return serving_aside(config, listener.dup())
+
+
+@contextlib.asynccontextmanager
+async def serving_aside(config: uvicorn.Config, listener: socket.socket) -> AsyncIterator[None]:
+    """Serve on this socket for as long as the block runs, and leave the signals to the block. The socket is closed in the end."""
+    server = _AsideServer(config)
+    serving = asyncio.create_task(server.serve([listener]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await asyncio.wait({serving})
+
+
+class _AsideServer(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """None."""
+        yield
 
 
 def _serve_alone(config: uvicorn.Config, listeners: list[socket.socket]) -> None:

@@ -116,6 +116,12 @@ class Settings(BaseSettings):
         300, ge=10, description="Longest wait for a wallet's lock before other transfers go on without it."
     )
     database_pool_size: int = Field(10, ge=3, le=200, description="Database connections of each API process.")
+    database_wait_seconds: float = Field(
+        300.0,
+        ge=0,
+        description="How long `paycore serve` waits at its start for a database that is away, alive but not ready, before it "
+        "ends. 0: it does not wait.",
+    )
     transfer_queue_limit: int = Field(
         5000, ge=1, description="Transfers that may wait in one process; one more is refused as UNAVAILABLE."
     )

@@ -128,7 +128,11 @@ def test_a_database_url_with_an_unknown_parameter_is_the_same_line_for_all(comma
 
 @pytest.mark.parametrize("command", ["verify", "migrate", "seed", "serve"])
 def test_a_database_that_is_away_is_one_line(command: str) -> None:
-    away = {"PAYCORE_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing", "PAYCORE_REDIS_URL": "redis://127.0.0.1:1"}
+    away = {
+        "PAYCORE_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing",
+        "PAYCORE_REDIS_URL": "redis://127.0.0.1:1",
+        "PAYCORE_DATABASE_WAIT_SECONDS": "0",
+    }
     assert_one_line(paycore(command, environment=away), "cannot be reached")
 
 

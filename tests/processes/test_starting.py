@@ -1,0 +1,112 @@
+"""`paycore serve` while its database is away at the start: it waits, answers probes, refuses all else, and goes on by itself."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+import pytest
+
+from app.embedded.processes import wait_until
+from app.settings import Settings
+from tests.processes.test_cli import EXECUTABLE, assert_one_line, paycore, servers_of
+from tests.servers import Servers
+
+NOWHERE = {"PAYCORE_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing", "PAYCORE_REDIS_URL": "redis://127.0.0.1:1"}
+
+
+@contextmanager
+def serving(port: int, log: Path, *arguments: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A `paycore serve` that is alive, on this port."""
+    environment = {"PATH": "/usr/bin:/bin", "PAYCORE_PORT": str(port), **variables}
+    with log.open("wb") as file:
+        process = subprocess.Popen([EXECUTABLE, "serve", *arguments], env=environment, stdout=file, stderr=file)
+    try:
+        assert wait_until(lambda: status(port, "/healthz") == 200 or process.poll() is not None, seconds=60)
+        assert process.poll() is None, log.read_text()
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.wait(60)
+
+
+def status(port: int, path: str) -> int | None:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=5).status_code
+    except httpx.HTTPError:
+        return None
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_it_waits_for_a_database_that_is_away_and_then_serves(
+    settings: Settings, clean_servers: Servers, free_port: int, tmp_path: Path, workers: str
+) -> None:
+    clean_servers.kill_postgres()
+    log = tmp_path / "log"
+    with serving(free_port, log, "--workers", workers, **servers_of(settings)) as process:
+        waiting = httpx.get(f"http://127.0.0.1:{free_port}/readyz", timeout=5)
+        assert (waiting.status_code, waiting.json()["status"]) == (503, "not ready")
+        assert waiting.json()["database"] == "unavailable"
+        assert "waits up to 300 s for the database" in log.read_text()
+        clean_servers.start_postgres()
+        assert wait_until(lambda: status(free_port, "/readyz") == 200, seconds=60), log.read_text()
+        assert "the API has the database" in log.read_text()
+        process.terminate()
+        assert process.wait(60) == 0
+
+
+def test_while_it_waits_requests_are_refused_as_unavailable(free_port: int, tmp_path: Path) -> None:
+    with serving(free_port, tmp_path / "log", **NOWHERE), httpx.Client(base_url=f"http://127.0.0.1:{free_port}") as client:
+        graphql = client.post("/graphql", json={"query": "mutation { transfer }"})
+        rest = client.post("/transfer", json={"amount": "1.00"})
+        assert (graphql.status_code, graphql.json()["errors"][0]["extensions"]["code"]) == (503, "UNAVAILABLE")
+        assert (rest.status_code, rest.json()["code"]) == (503, "UNAVAILABLE")
+        assert graphql.headers["retry-after"] == rest.headers["retry-after"] == "1"
+
+
+def test_while_it_waits_a_websocket_is_refused_with_503(free_port: int, tmp_path: Path) -> None:
+    handshake = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "a" * 24}
+    with serving(free_port, tmp_path / "log", **NOWHERE):
+        assert httpx.get(f"http://127.0.0.1:{free_port}/graphql", headers=handshake).status_code == 503
+
+
+def test_while_it_waits_its_metrics_can_be_read(free_port: int, tmp_path: Path) -> None:
+    with serving(free_port, tmp_path / "log", **NOWHERE):
+        assert "paycore_transfers_total" in httpx.get(f"http://127.0.0.1:{free_port}/metrics").text
+
+
+def test_it_ends_with_one_line_when_the_wait_is_over(free_port: int) -> None:
+    finished = paycore("serve", environment={**NOWHERE, "PAYCORE_PORT": str(free_port), "PAYCORE_DATABASE_WAIT_SECONDS": "1.5"})
+    assert finished.returncode == 2
+    assert finished.stderr.splitlines()[-1].startswith("paycore: The database cannot be reached")
+    assert "Traceback" not in finished.stderr
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_when_told_while_it_waits(free_port: int, tmp_path: Path, stop: signal.Signals) -> None:
+    log = tmp_path / "log"
+    with serving(free_port, log, **NOWHERE) as process:
+        process.send_signal(stop)
+        assert process.wait(30) == 128 + stop
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.parametrize("command", ["serve", "relay"])
+def test_a_user_or_database_that_the_server_does_not_know_is_one_line_at_once(settings: Settings, command: str) -> None:
+    known = servers_of(settings)
+    url = urlsplit(known["PAYCORE_DATABASE_URL"])
+    stranger = url._replace(netloc=f"no_such_user@{url.netloc.rpartition('@')[2]}")
+    for wrong, says in ((stranger, "no_such_user"), (url._replace(path="/no_such_database"), "no_such_database")):
+        finished = paycore(command, environment={**known, "PAYCORE_DATABASE_URL": urlunsplit(wrong)})
+        assert_one_line(finished, says, "PAYCORE_DATABASE_URL")
+
+
+def test_a_file_that_the_url_names_and_that_is_not_there_is_one_line_at_once() -> None:
+    url = "postgresql://nobody@127.0.0.1:1/nothing?sslmode=verify-full&sslrootcert=/no/such/file"
+    assert_one_line(paycore("serve", environment={**NOWHERE, "PAYCORE_DATABASE_URL": url}), "/no/such/file")
