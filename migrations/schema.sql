@@ -348,7 +348,7 @@ CREATE TABLE public.audit_log (
 --
 
 CREATE TABLE public.currencies (
-    code text NOT NULL,
+    code text NOT NULL COLLATE pg_catalog."C",
     exponent smallint NOT NULL,
     name text NOT NULL,
     CONSTRAINT currencies_code_is_iso CHECK ((code ~ '^[A-Z]{3}$'::text)),
@@ -521,7 +521,7 @@ CREATE TABLE public.transactions (
 
 CREATE TABLE public.users (
     id uuid NOT NULL,
-    subject text NOT NULL,
+    subject text NOT NULL COLLATE pg_catalog."C",
     display_name text NOT NULL,
     created_at timestamp with time zone NOT NULL,
     CONSTRAINT users_display_name_length CHECK (((char_length(display_name) >= 1) AND (char_length(display_name) <= 100))),
@@ -560,7 +560,7 @@ CREATE TABLE public.wallets (
     status public.wallet_status DEFAULT 'ACTIVE'::public.wallet_status NOT NULL,
     currency text NOT NULL,
     name text NOT NULL,
-    system_purpose text,
+    system_purpose text COLLATE pg_catalog."C",
     CONSTRAINT wallets_available_not_negative CHECK (((kind = 'SYSTEM'::public.wallet_kind) OR ((balance - held) >= 0))),
     CONSTRAINT wallets_closed_at_zero CHECK (((status <> 'CLOSED'::public.wallet_status) OR ((balance = 0) AND (held = 0)))),
     CONSTRAINT wallets_held_not_negative CHECK ((held >= 0)),
@@ -717,6 +717,13 @@ CREATE INDEX audit_log_subject_idx ON public.audit_log USING btree (subject_id, 
 
 
 --
+-- Name: quota_amounts_by_bytes; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX quota_amounts_by_bytes ON public.quota_amounts USING btree (user_id, currency text_pattern_ops);
+
+
+--
 -- Name: transactions_receiver_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -741,7 +748,7 @@ CREATE INDEX wallets_owner_idx ON public.wallets USING btree (owner_id, id) WHER
 -- Name: wallets_system_purpose_key; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE UNIQUE INDEX wallets_system_purpose_key ON public.wallets USING btree (currency, system_purpose) WHERE (system_purpose IS NOT NULL);
+CREATE UNIQUE INDEX wallets_system_purpose_key ON public.wallets USING btree (currency text_pattern_ops, system_purpose) WHERE (system_purpose IS NOT NULL);
 
 
 --

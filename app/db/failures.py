@@ -18,6 +18,8 @@ _BUSY = (
     asyncpg.TransactionRollbackError,
     # A connection that failover left on a standby, or a server that takes no writes for now.
     asyncpg.ReadOnlySQLTransactionError,
+    # A migration changed what a prepared statement returns. The driver prepares it anew the next time.
+    asyncpg.InvalidCachedStatementError,
 )
 
 

@@ -27,7 +27,18 @@ _ADVISORY_LOCK = 7_021_306_990_001
 _LOCK_TIMEOUT_SECONDS = 3
 """While a migration waits for a table, whatever comes after it waits too: less than the time in which requests are answered.
 But longer than PostgreSQL's `deadlock_timeout` of a second, after which an autovacuum that is in the way gives way."""
-_LOCK_NOT_AVAILABLE = "55P03"
+_GAVE_UP = {
+    "55P03": (
+        f"A table was in use for more than {_LOCK_TIMEOUT_SECONDS} s, and the migration gave up before transfers had to wait "
+        "longer for it. Nothing is half done: the database is at {reached}. Run the same again; "
+        "docs/operations/runbook.md says how to see who uses the table."
+    ),
+    "23505": (
+        "The unique index {index} cannot be built: its table has the same value twice. Nothing is half done: the database "
+        "is at {reached}. `paycore verify` of this release names the rows; docs/operations/runbook.md says what to do."
+    ),
+}
+"""What to print for the SQLSTATE that a migration ends with."""
 
 
 def _config(settings: Settings | None = None) -> Config:
@@ -109,20 +120,18 @@ async def _run(settings: Settings, action: Callable[[Config], None], *, must_sui
 
 
 async def _apply(connection: AsyncConnection, work: Callable[[Connection], None]) -> None:
-    """Raises ConfigurationError where a table is in use for longer than transfers may be made to wait."""
+    """Raises ConfigurationError where a table is in use for longer than transfers may be made to wait, or has something twice."""
     try:
         await connection.run_sync(work)
         await connection.commit()
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+        told = _GAVE_UP.get(getattr(error.orig, "sqlstate", None) or "")
+        if told is None:
             raise
+        index = getattr(error.orig and error.orig.__cause__, "constraint_name", None)
         await connection.rollback()
         reached = await connection.run_sync(_revision)
-        raise ConfigurationError(
-            f"A table was in use for more than {_LOCK_TIMEOUT_SECONDS} s, and the migration gave up before transfers had to wait "
-            f"longer for it. Nothing is half done: the database is at {reached or 'base'}. Run the same again; "
-            "docs/operations/runbook.md says how to see who uses the table."
-        ) from None
+        raise ConfigurationError(told.format(index=index, reached=reached or "base")) from None
 
 
 async def current(engine: AsyncEngine) -> str | None:

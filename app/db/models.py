@@ -29,6 +29,10 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from app import records
 
 _Moment = DateTime(timezone=True)
+_ByBytes = Text(collation="C")
+"""Text that is unique. Other collations may order it otherwise after an upgrade of the system, and no unique index then holds."""
+_CURRENCY_BY_BYTES = {"currency": "text_pattern_ops"}
+"""The same for an index on a column that has the database's collation."""
 
 
 class Base(DeclarativeBase):
@@ -47,7 +51,7 @@ class Currency(Base):
         CheckConstraint("exponent BETWEEN 0 AND 4", name="currencies_exponent_in_range"),
     )
 
-    code: Mapped[str] = mapped_column(Text(), primary_key=True)
+    code: Mapped[str] = mapped_column(_ByBytes, primary_key=True)
     exponent: Mapped[int] = mapped_column(SmallInteger)
     name: Mapped[str]
 
@@ -63,7 +67,7 @@ class User(Base):
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    subject: Mapped[str]
+    subject: Mapped[str] = mapped_column(_ByBytes)
     display_name: Mapped[str]
     created_at: Mapped[datetime]
 
@@ -87,6 +91,7 @@ class Wallet(Base):
             "currency",
             "system_purpose",
             unique=True,
+            postgresql_ops=_CURRENCY_BY_BYTES,
             postgresql_where=text("system_purpose IS NOT NULL"),
         ),
         # Room on each page for new versions of its rows, so that a balance update touches no index (HOT).
@@ -105,9 +110,9 @@ class Wallet(Base):
     status: Mapped[records.WalletStatus] = mapped_column(
         Enum(records.WalletStatus, name="wallet_status"), server_default=text("'ACTIVE'")
     )
-    currency: Mapped[str] = mapped_column(ForeignKey("currencies.code", name="wallets_currency_fkey"))
+    currency: Mapped[str] = mapped_column(Text(), ForeignKey("currencies.code", name="wallets_currency_fkey"))
     name: Mapped[str]
-    system_purpose: Mapped[str | None]
+    system_purpose: Mapped[str | None] = mapped_column(_ByBytes)
 
 
 class WalletOpening(Base):
@@ -122,7 +127,7 @@ class WalletOpening(Base):
     )
 
     owner_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", name="wallet_openings_owner_fkey"), primary_key=True)
-    idempotency_key: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    idempotency_key: Mapped[str] = mapped_column(_ByBytes, primary_key=True)
     request_hash: Mapped[bytes]
     wallet_id: Mapped[UUID] = mapped_column(ForeignKey("wallets.id", name="wallet_openings_wallet_fkey"))
 
@@ -161,7 +166,7 @@ class Transaction(Base):
     completed_at: Mapped[datetime | None]
     type: Mapped[records.TransactionType] = mapped_column(Enum(records.TransactionType, name="transaction_type"))
     status: Mapped[records.TransactionStatus] = mapped_column(Enum(records.TransactionStatus, name="transaction_status"))
-    idempotency_key: Mapped[str] = mapped_column(Text(collation="C"))
+    idempotency_key: Mapped[str] = mapped_column(_ByBytes)
     currency: Mapped[str]
     failure_code: Mapped[str | None]
     failure_field: Mapped[str | None]
@@ -285,10 +290,14 @@ class QuotaAmount(Base):
     __table_args__ = (
         CheckConstraint("amount_per_day >= 0", name="quota_amounts_limit_not_negative"),
         CheckConstraint("day_amount >= 0", name="quota_amounts_count_not_negative"),
+        # The primary key is in the database's collation.
+        Index("quota_amounts_by_bytes", "user_id", "currency", unique=True, postgresql_ops=_CURRENCY_BY_BYTES),
     )
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("quotas.user_id", name="quota_amounts_quota_fkey"), primary_key=True)
-    currency: Mapped[str] = mapped_column(ForeignKey("currencies.code", name="quota_amounts_currency_fkey"), primary_key=True)
+    currency: Mapped[str] = mapped_column(
+        Text(), ForeignKey("currencies.code", name="quota_amounts_currency_fkey"), primary_key=True
+    )
     amount_per_day: Mapped[int | None]
     day: Mapped[date] = mapped_column(server_default=text("'epoch'"))
     day_amount: Mapped[Decimal] = mapped_column(server_default=text("0"))

@@ -126,11 +126,50 @@ TRANSACTIONS = (
             OR bool_or(w.currency IS DISTINCT FROM t.currency)
         """,
     ),
+)
+
+# What unique indexes keep, looked for without them: an index that an upgrade of the system's collations has broken lets
+# the same text in twice. Compared by bytes, whatever the collation.
+UNIQUE_TEXTS = (
+    Check(
+        "User {user_id} has the same subject as user {first_id}, who was first.",
+        """
+        SELECT user_id, first_id FROM (
+            SELECT id AS user_id, first_value(id) OVER same AS first_id, row_number() OVER same AS place
+            FROM users WINDOW same AS (PARTITION BY subject COLLATE "C" ORDER BY created_at, id)
+        ) AS subjects WHERE place > 1
+        """,
+    ),
     Check(
         "User {initiator_id} has {times} transactions with one idempotency key, {idempotency_key!r}.",
         """
-        SELECT initiator_id, idempotency_key, count(*) AS times FROM transactions
-        GROUP BY initiator_id, idempotency_key HAVING count(*) > 1
+        SELECT initiator_id, idempotency_key COLLATE "C" AS idempotency_key, count(*) AS times FROM transactions
+        GROUP BY 1, 2 HAVING count(*) > 1
+        """,
+    ),
+    Check(
+        "User {owner_id} has opened {times} wallets with one idempotency key, {idempotency_key!r}.",
+        """
+        SELECT owner_id, idempotency_key COLLATE "C" AS idempotency_key, count(*) AS times FROM wallet_openings
+        GROUP BY 1, 2 HAVING count(*) > 1
+        """,
+    ),
+    Check(
+        "There are {times} system wallets in {currency} for {purpose}.",
+        """
+        SELECT currency COLLATE "C" AS currency, system_purpose COLLATE "C" AS purpose, count(*) AS times FROM wallets
+        WHERE system_purpose IS NOT NULL GROUP BY 1, 2 HAVING count(*) > 1
+        """,
+    ),
+    Check(
+        "Currency {code} is there {times} times.",
+        'SELECT code COLLATE "C" AS code, count(*) AS times FROM currencies GROUP BY 1 HAVING count(*) > 1',
+    ),
+    Check(
+        "User {user_id} has {times} quotas in {currency}.",
+        """
+        SELECT user_id, currency COLLATE "C" AS currency, count(*) AS times FROM quota_amounts
+        GROUP BY 1, 2 HAVING count(*) > 1
         """,
     ),
 )
@@ -192,7 +231,7 @@ REFERENCES = (
     ),
 )
 
-CHECKS = (*LEDGER, *WALLETS, *TRANSACTIONS, *REFERENCES)
+CHECKS = (*LEDGER, *WALLETS, *TRANSACTIONS, *UNIQUE_TEXTS, *REFERENCES)
 
 
 def limited(check: Check, limit: int) -> str:

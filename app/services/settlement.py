@@ -52,7 +52,7 @@ class Failure(Enum):
     """What an error of a batch calls for."""
 
     RETRY = auto()
-    """Serialization failure, deadlock: the same batch again."""
+    """Serialization failure, deadlock, a statement that a migration has outdated: the same batch again."""
     KEYS_TAKEN = auto()
     LOCK_TIMEOUT = auto()
     CULPRIT = auto()
@@ -85,7 +85,7 @@ _FAILURES: tuple[tuple[Failure, tuple[type[Exception], ...]], ...] = (
             asyncpg.ReadOnlySQLTransactionError,
         ),
     ),
-    (Failure.RETRY, (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)),
+    (Failure.RETRY, (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.InvalidCachedStatementError)),
     (Failure.LOCK_TIMEOUT, (asyncpg.LockNotAvailableError,)),
     (Failure.CULPRIT, (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)),
     (Failure.OVERLOAD, (asyncpg.QueryCanceledError, asyncpg.InsufficientResourcesError)),

@@ -255,6 +255,11 @@ OWNER_RULES: list[tuple[str, str, str]] = [
     ("rewrite entries by merging",
      "MERGE INTO ledger_entries e USING transactions t ON e.transaction_id = t.id WHEN MATCHED THEN UPDATE SET amount = 1",
      "ledger_entries_insert_only"),
+    # Behind the primary key, whose order is the collation's, stands an index by bytes.
+    ("an amount counted twice",
+     (f"ALTER TABLE quota_amounts DROP CONSTRAINT quota_amounts_pkey; {QUOTA}; "
+     f"{COUNT} ({ALICE}, 'USD', 'today', 1), ({ALICE}, 'USD', 'today', 1)"),
+     "quota_amounts_by_bytes"),
     # Behind the triggers stand the CHECKs.
     ("a sequence below zero", f"ALTER TABLE wallets DISABLE TRIGGER USER; UPDATE wallets SET sequence = -1 WHERE id = {A}",
      "wallets_sequence_not_negative"),

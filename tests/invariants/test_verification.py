@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -176,6 +178,45 @@ CORRUPTIONS: dict[str, tuple[list[str], str, str]] = {
         "UPDATE transactions SET idempotency_key = 'twice' WHERE id IN ({paid}, {refused})",
         "User {alice} has 2 transactions with one idempotency key, 'twice'.",
     ),
+    "a wallet's key used twice": (
+        ["wallet_openings.wallet_openings_pkey"],
+        (
+            "INSERT INTO wallet_openings SELECT owner_id, idempotency_key, request_hash, wallet_id FROM wallet_openings "
+            "WHERE wallet_id = {a}"
+        ),
+        "User {alice} has opened 2 wallets with one idempotency key, '",
+    ),
+    "a second user of one subject": (
+        ["users.users_subject_key"],
+        (
+            "INSERT INTO users SELECT '0190a000-0000-7000-8000-00000000000a', subject, display_name, now() FROM users "
+            "WHERE id = {alice}"
+        ),
+        f"User {UNKNOWN_USER[:-1]}a has the same subject as user {{alice}}, who was first.",
+    ),
+    "a second system wallet": (
+        ["wallets_system_purpose_key"],
+        (
+            "INSERT INTO wallets (id, kind, system_purpose, currency, name, created_at, posted_at) "
+            f"SELECT {UNKNOWN}, kind, system_purpose, currency, name, now(), now() FROM wallets WHERE system_purpose IS NOT NULL "
+            "AND currency = 'EUR'"
+        ),
+        "There are 2 system wallets in EUR for DEPOSITS.",
+    ),
+    "a currency twice": (
+        [
+            "quota_amounts.quota_amounts_currency_fkey",
+            "wallets.wallets_currency_fkey",
+            "currencies.currencies_pkey",
+        ],
+        "INSERT INTO currencies SELECT * FROM currencies WHERE code = 'JPY'",
+        "Currency JPY is there 2 times.",
+    ),
+    "two counts of one quota": (
+        ["quota_amounts.quota_amounts_quota_fkey", "quota_amounts.quota_amounts_pkey", "quota_amounts_by_bytes"],
+        "INSERT INTO quota_amounts (user_id, currency) VALUES ({alice}, 'EUR'), ({alice}, 'EUR')",
+        "User {alice} has 2 quotas in EUR.",
+    ),
     "an entry of no transaction": (
         [],
         f"UPDATE ledger_entries SET transaction_id = {UNKNOWN} WHERE transaction_id = {{paid}} AND leg = 1",
@@ -231,6 +272,58 @@ async def test_corruption_is_named(story: Story, owner: asyncpg.Connection, sett
     assert all("\n" not in finding for finding in findings)
 
 
+DUPLICATES = {
+    "users_subject_key": (
+        "INSERT INTO users SELECT gen_random_uuid(), subject, display_name, now() FROM users WHERE id = {alice}",
+        " has the same subject as user {alice}, who was first.",
+    ),
+    "transactions_idempotency_key": (
+        "UPDATE transactions SET idempotency_key = 'twice' WHERE id IN ({paid}, {refused})",
+        "User {alice} has 2 transactions with one idempotency key, 'twice'.",
+    ),
+}
+
+
+@asynccontextmanager
+async def unknown_to(owner: asyncpg.Connection, index: str) -> AsyncIterator[None]:
+    """What is written meanwhile, an index does not know of: as where its order is another than the collation's."""
+    await owner.execute("UPDATE pg_index SET indisready = false WHERE indexrelid = $1::text::regclass", index)
+    yield
+    await owner.execute("UPDATE pg_index SET indisready = true WHERE indexrelid = $1::text::regclass", index)
+
+
+@pytest.mark.parametrize("index", DUPLICATES)
+async def test_what_is_there_twice_is_found_though_its_index_knows_of_one(
+    story: Story, owner: asyncpg.Connection, settings: Settings, index: str
+) -> None:
+    duplicate, expected = DUPLICATES[index]
+    await _lift(owner, [])
+    async with unknown_to(owner, index):
+        await owner.execute(story.fill_sql(duplicate))
+    # On a large table the index would be the cheaper way; here reading the table costs as much.
+    await owner.execute(f'ALTER DATABASE "{await owner.fetchval("SELECT current_database()")}" SET seq_page_cost = 1e6')
+    findings = await verify(settings)
+    assert any(story.fill(expected) in finding for finding in findings), findings
+
+
+async def test_a_damaged_index_is_named_where_amcheck_may_be_used(
+    story: Story, owner: asyncpg.Connection, settings: Settings
+) -> None:
+    try:
+        await owner.execute("CREATE EXTENSION amcheck")
+    except (asyncpg.UndefinedFileError, asyncpg.FeatureNotSupportedError) as error:
+        pytest.skip(f"needs a PostgreSQL with amcheck: {error}")
+    await _lift(owner, [])
+    async with unknown_to(owner, "transactions_idempotency_key"):
+        await owner.execute(story.fill_sql("UPDATE transactions SET idempotency_key = 'elsewhere' WHERE id = {paid}"))
+    assert await verify(settings) == [], "without the right to it, nothing is checked"
+    await owner.execute(f"GRANT EXECUTE ON FUNCTION bt_index_check(regclass, boolean) TO {settings.database_role}")
+    (finding,) = await verify(settings)
+    assert finding.startswith("Index transactions_idempotency_key is damaged: ")
+    await owner.execute("REINDEX INDEX transactions_idempotency_key")
+    assert await verify(settings) == []
+
+
 async def test_what_is_beyond_a_bigint_is_named_and_not_an_error(
     story: Story, owner: asyncpg.Connection, settings: Settings
 ) -> None:
@@ -256,11 +349,11 @@ async def test_of_many_findings_of_a_kind_twenty_are_told_and_the_rest_counted(
 
 async def _lift(owner: asyncpg.Connection, constraints: list[str]) -> None:
     """Take the rules off, as only the owner can."""
-    for table in ("wallets", "transactions", "ledger_entries", "wallet_openings"):
+    for table in ("wallets", "transactions", "ledger_entries", "wallet_openings", "users", "currencies"):
         await owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
     for constraint in constraints:
-        table, name = constraint.split(".")
-        await owner.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+        table, _, name = constraint.rpartition(".")
+        await owner.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}" if table else f"DROP INDEX {name}")
 
 
 async def test_the_ledger_is_whole_while_1000_mixed_transfers_run_and_after(

@@ -12,11 +12,15 @@ from uuid import UUID
 import asyncpg
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import logs
 from app.clock import system_clock
+from app.db import models
 from app.db.engine import connect
+from app.db.failures import is_unavailable
 from app.errors import Internal, RateLimited, RequestTimeout, Unavailable
 from app.services import group_commit, settlement
 from app.services.currencies import load_currencies
@@ -26,8 +30,11 @@ from app.services.settlement import Answer, Settler
 from app.services.transfers import Ledger, TransferInput, TransferResult, transfer, transfer_batch
 from app.settings import Settings
 from tests.bank import Bank, make_ledger, new_key, uuid_of
+from tests.invariants.conftest import owner
 from tests.proxy import PostgresProxy
 from tests.waiting import soon
+
+__all__ = ["owner"]
 
 
 @asynccontextmanager
@@ -447,3 +454,24 @@ async def test_keys_are_claimed_in_one_order(bank: Bank, settings: Settings) -> 
             assert await is_free(settings, CLAIM, terms[0], keys[-1], *terms[1:])
             holder.terminate()
             assert not any(result.refusals for result in (await stuck).results)
+
+
+async def test_a_migration_that_changes_what_a_statement_returns_costs_no_transfer_and_no_wrong_answer(
+    hasty: Bank, owner: asyncpg.Connection, engine: AsyncEngine
+) -> None:
+    alice = await hasty.viewer("alice")
+    a, b = await hasty.wallet(alice, balance="9.00"), await hasty.wallet(alice)
+    key = new_key()
+    await hasty.pay(alice, a, b, "1.00", key)
+    async with engine.connect() as connection:
+        await connection.execute(select(models.Transaction.description))
+    await owner.execute("ALTER TABLE transactions ALTER COLUMN description TYPE varchar")
+    # One alone, which no splitting of a batch would help.
+    assert (await hasty.pay(alice, a, b, "1.00", key)).replayed
+    assert await hasty.balance(b) == 100
+    async with engine.connect() as connection:
+        with pytest.raises(DBAPIError) as outdated:
+            await connection.execute(select(models.Transaction.description))
+    assert is_unavailable(outdated.value)
+    async with engine.connect() as connection:
+        await connection.execute(select(models.Transaction.description))

@@ -1,0 +1,46 @@
+"""Whether the ledger's indexes are whole, by PostgreSQL's own extension `amcheck`, where it is installed and may be used."""
+
+from __future__ import annotations
+
+import asyncpg
+
+from app.db.models import Base
+
+# Since PostgreSQL 17 it looks for what is there twice as well: its third argument.
+_CHECK = """
+SELECT format('%I.%I', n.nspname, p.proname) AS name, p.pronargs AS arguments
+FROM pg_extension e
+JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.classid = 'pg_proc'::regclass
+JOIN pg_proc p ON p.oid = d.objid
+JOIN pg_namespace n ON n.oid = p.pronamespace
+WHERE e.extname = 'amcheck' AND p.proname = 'bt_index_check' AND p.pronargs > 1
+  AND has_function_privilege(p.oid, 'EXECUTE') AND has_schema_privilege(n.oid, 'USAGE')
+ORDER BY p.pronargs DESC LIMIT 1
+"""
+_INDEXES = """
+SELECT i.indexrelid AS id, i.indexrelid::regclass::text AS name FROM pg_index i
+JOIN pg_class t ON t.oid = i.indrelid
+JOIN pg_class c ON c.oid = i.indexrelid
+JOIN pg_am a ON a.oid = c.relam
+WHERE t.relnamespace = current_schema()::regnamespace AND t.relname = ANY($1::text[]) AND a.amname = 'btree' AND i.indisvalid
+ORDER BY c.relname
+"""
+
+
+async def damaged_indexes(connection: asyncpg.Connection) -> list[str]:
+    """One sentence for each index that does not agree with its table or with its own order; empty without `amcheck`.
+
+    Each is checked against what is committed at that moment, under a lock that nobody waits for.
+    """
+    check = await connection.fetchrow(_CHECK)
+    if check is None:
+        return []
+    # The name is quoted by the database; the rest are constants.
+    statement = f"SELECT {check['name']}($1::oid::regclass{', true' * (check['arguments'] - 1)})"
+    damaged = []
+    for index in await connection.fetch(_INDEXES, list(Base.metadata.tables)):
+        try:
+            await connection.execute(statement, index["id"])
+        except (asyncpg.IndexCorruptedError, asyncpg.DataCorruptedError) as error:
+            damaged.append(f"Index {index['name']} is damaged: {error.message}.")
+    return damaged
