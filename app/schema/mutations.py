@@ -22,6 +22,9 @@ from app.services.transfers import TransferResult
 from app.settings import MAX_BATCH
 
 _NOT_BEGUN = "Those before this one took all the time there was, so it was not begun. Send it again, with the same key."
+_TEXT = (
+    "One line with something to see, kept in Unicode's form NFC; characters that format, reorder or cannot be seen are refused."
+)
 
 
 @strawberry.input
@@ -30,7 +33,7 @@ class MoneyInput:
     currency: CurrencyCode
 
 
-@strawberry.input
+@strawberry.input(description=f"Its description is a text as others are. {_TEXT}")
 class TransferInput:
     idempotency_key: str = strawberry.field(
         description="1 to 255 visible ASCII characters, chosen by the client, unique per user, never forgotten.\n"
@@ -85,7 +88,7 @@ class TransferBatchInput:
 class OpenWalletInput:
     idempotency_key: str
     currency: CurrencyCode
-    name: str
+    name: str = strawberry.field(description=f"1 to 100 characters. {_TEXT}")
 
 
 @strawberry.input(description="Brings money in from the currency's system wallet. Administrators only.")
@@ -93,14 +96,14 @@ class DepositInput:
     idempotency_key: str
     wallet_id: strawberry.ID
     amount: MoneyInput
-    description: str | None = UNSET
+    description: str | None = strawberry.field(default=UNSET, description="The same rule as for a transfer.")
 
 
 @strawberry.input
 class SetWalletStatusInput:
     wallet_id: strawberry.ID
     status: WalletStatus
-    reason: str
+    reason: str = strawberry.field(description=f"1 to 280 characters. {_TEXT}")
 
 
 @strawberry.type(

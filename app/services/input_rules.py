@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from app import texts
 from app.errors import Refusal, RefusalCode
 
 _VISIBLE_ASCII = re.compile(r"[!-~]{1,255}", re.ASCII)
@@ -18,14 +19,13 @@ def idempotency_key_refusal(key: str, path: tuple[str, ...]) -> Refusal | None:
     return Refusal(code, code.message, (*path, "idempotencyKey"))
 
 
-def text_refusal(text: str, path: tuple[str, ...], *, least: int, most: int) -> Refusal | None:
-    """INVALID_INPUT, unless the text is `least` to `most` characters of one line."""
-    if not least <= len(text) <= most:
-        wanted = f"{least} to {most}" if least else f"at most {most}"
-        return Refusal(RefusalCode.INVALID_INPUT, f"This text must have {wanted} characters; it has {len(text)}.", path)
-    # Control characters (Cc) break lines, logs and terminals; lone surrogates (Cs) are no characters at all.
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
-        return Refusal(RefusalCode.INVALID_INPUT, "This text must be one line without control characters.", path)
-    if least and not text.strip():
-        return Refusal(RefusalCode.INVALID_INPUT, "This text must not be blank.", path)
-    return None
+def people_text(text: str, path: tuple[str, ...], *, least: int, most: int) -> str | Refusal:
+    """The text as it is kept, or INVALID_INPUT: see `app.texts` for what people may write."""
+    problem = texts.problem(text, least=least, most=most)
+    return texts.normal(text) if problem is None else Refusal(RefusalCode.INVALID_INPUT, problem, path)
+
+
+def was_taken(text: str, *, least: int, most: int) -> bool:
+    """Whether releases before revision 0010 took the text as it is: it may stand in a request that is recorded."""
+    is_one_line = all(unicodedata.category(character) not in ("Cc", "Cs") for character in text[: most + 1])
+    return least <= len(text) <= most and is_one_line and (not least or bool(text.strip()))

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from app import texts
 from app.errors import Refusal, RefusalCode
 from app.money import MAX_MINOR, MIN_MINOR
 from app.quota import Quota
@@ -54,6 +55,8 @@ class TransferRequest(NamedTuple):
     """Of the HTTP request that it came with, where the audit log will want to know."""
     trace: str | None = None
     """The `traceparent` that its news carries, where its trace is recorded."""
+    unless_replayed: Refusal | None = None
+    """What is wrong with its text by a rule that is newer than its key may be: only a replay of the key is answered."""
 
     @property
     def key(self) -> Key:
@@ -67,7 +70,7 @@ class TransferRequest(NamedTuple):
             and self.receiver_wallet_id == earlier.receiver_wallet_id
             and self.amount == earlier.amount
             and self.currency == earlier.currency
-            and self.description == earlier.description
+            and _is_same_text(self.description, earlier.description)
             and self.type is earlier.type
         )
 
@@ -75,6 +78,11 @@ class TransferRequest(NamedTuple):
     def wallet_ids(self) -> tuple[UUID, UUID]:
         """Who pays, and who is paid."""
         return self.sender_wallet_id, self.receiver_wallet_id
+
+
+def _is_same_text(asked: str | None, kept: str | None) -> bool:
+    """Texts that were kept before there was a rule for them are as they were sent, not in the form NFC."""
+    return asked == kept or (asked is not None and kept is not None and texts.normal(asked) == texts.normal(kept))
 
 
 Member = TransferRequest | Refusal
@@ -179,11 +187,12 @@ class _Book:
         if isinstance(member, Refusal):
             return _untraced(member)
         refusal = self._untraced_refusal(member)
-        if refusal is not None:
-            return _untraced(refusal)
-        earlier = self.recorded.get(member.key)
+        earlier = self.recorded.get(member.key) if refusal is None else None
         if earlier is not None:
             return self._replay(member, earlier)
+        refusal = member.unless_replayed or refusal
+        if refusal is not None:
+            return _untraced(refusal)
         failure = self._ledger_failure(member)
         if failure is not None:
             return self._fail(member, *failure)
@@ -320,7 +329,7 @@ class _Book:
         unanswered: that is its first answer, not a replay.
         """
         if not request.repeats(earlier):
-            return _untraced(key_reused(request.path, earlier.id))
+            return _untraced(request.unless_replayed or key_reused(request.path, earlier.id))
         return Outcome(earlier, (), replayed=earlier.id != request.id, refusal=self._refusal_of(earlier, request.path))
 
     def _refusal_of(self, transaction: Transaction, path: tuple[str, ...]) -> Refusal | None:

@@ -12,10 +12,10 @@ import orjson
 from app import ids
 from app.clock import system_clock
 from app.db.engine import open_connection
-from app.errors import ConfigurationError
+from app.errors import ConfigurationError, Refusal
 from app.money import AmountError, Currency, format_minor, is_plain_decimal, parse_amount
 from app.quota import Limits
-from app.services.input_rules import text_refusal
+from app.services.input_rules import people_text
 from app.settings import Settings
 
 _MAX_REASON = 280
@@ -102,8 +102,9 @@ async def set_quota(settings: Settings, subject: str, change: QuotaChange, reaso
 
     As the owner of the tables: the service itself may not. Raises ConfigurationError for what makes no sense.
     """
-    if text_refusal(reason, (), least=1, most=_MAX_REASON) is not None:
-        raise ConfigurationError(f"A reason is one line of 1 to {_MAX_REASON} characters.")
+    kept = people_text(reason, (), least=1, most=_MAX_REASON)
+    if isinstance(kept, Refusal):
+        raise ConfigurationError(f"The reason: {kept.message}")
     connection = await open_connection(settings)
     try:
         new_amounts = parse_amounts(change.amounts, await _currencies(connection))
@@ -115,7 +116,7 @@ async def set_quota(settings: Settings, subject: str, change: QuotaChange, reaso
             await connection.execute(_SET, user_id, limits.transfers_per_minute, limits.transfers_per_day)
             for currency in {*before.amounts_per_day, *limits.amounts_per_day}:
                 await connection.execute(_SET_AMOUNT, user_id, currency, limits.amounts_per_day.get(currency))
-            await connection.execute(_AUDIT, ids.new_id(system_clock()), user_id, _json(before), _json(limits), reason)
+            await connection.execute(_AUDIT, ids.new_id(system_clock()), user_id, _json(before), _json(limits), kept)
     finally:
         await connection.close()
 

@@ -21,7 +21,7 @@ from app.money import AmountError, Currency, parse_amount
 from app.policy import Right
 from app.records import Entry, Transaction, TransactionType, Wallet, WalletKind
 from app.services.group_commit import GroupCommit
-from app.services.input_rules import idempotency_key_refusal, text_refusal
+from app.services.input_rules import idempotency_key_refusal, people_text, was_taken
 from app.services.ledger import NO_ID_YET, NO_TIME_YET, Member, Outcome, TransferRequest, Unit, settle
 from app.services.life import Life
 from app.services.quotas import general_limits
@@ -169,7 +169,8 @@ async def deposit(ledger: Ledger, viewer: Viewer, asked: DepositInput, *, reques
     if isinstance(terms, Refusal):
         return TransferResult(None, replayed=False, refusals=(terms,))
     if receiver_id is None:
-        return TransferResult(None, replayed=False, refusals=(wallet_not_found((*path, "walletId")),))
+        refusal = terms.unless_replayed or wallet_not_found((*path, "walletId"))
+        return TransferResult(None, replayed=False, refusals=(refusal,))
     sender_id = await ledger.deposits_wallet(asked.currency)
     request = _request(viewer, asked, terms, wallets=(sender_id, receiver_id), path=path)
     (outcome,) = await ledger.settle(Unit((request._replace(request_id=request_id),)))
@@ -196,11 +197,12 @@ def _transfer_request(ledger: Ledger, viewer: Viewer, asked: TransferInput, path
     sender_id = ids.decode("wal", asked.sender_wallet_id)
     receiver_id = ids.decode("wal", asked.receiver_wallet_id)
     if sender_id is not None and sender_id == receiver_id:
-        return Refusal(RefusalCode.SAME_WALLET, RefusalCode.SAME_WALLET.message, (*path, "receiverWalletId"))
+        same = Refusal(RefusalCode.SAME_WALLET, RefusalCode.SAME_WALLET.message, (*path, "receiverWalletId"))
+        return terms.unless_replayed or same
     if sender_id is None:
-        return wallet_not_found((*path, "senderWalletId"))
+        return terms.unless_replayed or wallet_not_found((*path, "senderWalletId"))
     if receiver_id is None:
-        return wallet_not_found((*path, "receiverWalletId"))
+        return terms.unless_replayed or wallet_not_found((*path, "receiverWalletId"))
     return _request(viewer, asked, terms, wallets=(sender_id, receiver_id), path=path)
 
 
@@ -208,6 +210,9 @@ def _transfer_request(ledger: Ledger, viewer: Viewer, asked: TransferInput, path
 class _Terms:
     amount: int
     currency: Currency
+    description: str | None
+    """As it is kept; as it was sent where only a replay is answered."""
+    unless_replayed: Refusal | None
 
 
 def _terms(ledger: Ledger, asked: TransferInput | DepositInput, path: tuple[str, ...]) -> _Terms | Refusal:
@@ -220,11 +225,19 @@ def _terms(ledger: Ledger, asked: TransferInput | DepositInput, path: tuple[str,
         amount = parse_amount(asked.amount, currency)
     except AmountError as error:
         return Refusal(RefusalCode.INVALID_AMOUNT, str(error), (*path, "amount"))
-    if asked.description is not None:
-        refusal = text_refusal(asked.description, (*path, "description"), least=0, most=MAX_DESCRIPTION)
-        if refusal is not None:
-            return refusal
-    return idempotency_key_refusal(asked.idempotency_key, path) or _Terms(amount, currency)
+    description, refusal = asked.description, None
+    if description is not None:
+        kept = people_text(description, (*path, "description"), least=0, most=MAX_DESCRIPTION)
+        if isinstance(kept, str):
+            description = kept
+        elif was_taken(description, least=0, most=MAX_DESCRIPTION):
+            refusal = kept
+        else:
+            return kept
+    key_refusal = idempotency_key_refusal(asked.idempotency_key, path)
+    if key_refusal is not None:
+        return refusal or key_refusal
+    return _Terms(amount, currency, description, refusal)
 
 
 def _request(
@@ -247,9 +260,10 @@ def _request(
         amount=terms.amount,
         currency=terms.currency.code,
         exponent=terms.currency.exponent,
-        description=asked.description,
+        description=terms.description,
         created_at=NO_TIME_YET,
         path=path,
+        unless_replayed=terms.unless_replayed,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -23,7 +23,7 @@ from app.errors import Refusal, RefusalCode
 from app.money import Currency
 from app.policy import Right
 from app.records import Wallet, WalletKind, WalletStatus
-from app.services.input_rules import idempotency_key_refusal, text_refusal
+from app.services.input_rules import idempotency_key_refusal, people_text, was_taken
 from app.services.refusals import key_reused, wallet_not_found
 
 MAX_NAME = 100
@@ -64,14 +64,13 @@ async def open_wallet(
     Raises Forbidden.
     """
     policy.require(viewer, Right.OPEN_WALLET)
-    refusal = _opening_refusal(asked, currencies)
-    if refusal is not None:
-        return WalletResult(None, (refusal,))
-    asked_hash = hashlib.sha256(orjson.dumps(["OPEN_WALLET", asked.currency, asked.name])).digest()
+    kept = _to_open(asked, currencies)
+    if isinstance(kept, Refusal):
+        return await _replay_or(kept, engine, viewer, asked)
     async with engine.connect() as connection:
         earlier = await _opened(connection, viewer.user_id, asked.idempotency_key)
     if earlier is None:
-        wallet = await _open(engine, viewer.user_id, asked, asked_hash, clock(), most=most)
+        wallet = await _open(engine, viewer.user_id, kept, _hash(kept), clock(), most=most)
         if wallet is not None:
             return WalletResult(wallet)
         # Another request with this key may have been faster: then its answer is ours.
@@ -80,18 +79,40 @@ async def open_wallet(
         if earlier is None:
             return WalletResult(None, (_too_many(most),))
     earlier_hash, wallet = earlier
-    if earlier_hash != asked_hash:
+    # Names that were kept before there was a rule for them are as they were sent.
+    if earlier_hash not in (_hash(kept), _hash(asked)):
         return WalletResult(None, (key_reused(("input",), None),))
     return WalletResult(wallet, replayed=True)
 
 
-def _opening_refusal(asked: OpenWalletInput, currencies: Mapping[str, Currency]) -> Refusal | None:
+def _to_open(asked: OpenWalletInput, currencies: Mapping[str, Currency]) -> OpenWalletInput | Refusal:
+    """What was asked with its name as it is kept, or the first thing that is wrong with it."""
     if asked.currency not in currencies:
         message = "There is no such currency in ISO 4217."
         return Refusal(RefusalCode.INVALID_INPUT, message, ("input", "currency"))
-    return text_refusal(asked.name, ("input", "name"), least=1, most=MAX_NAME) or idempotency_key_refusal(
-        asked.idempotency_key, ("input",)
-    )
+    name = people_text(asked.name, ("input", "name"), least=1, most=MAX_NAME)
+    if isinstance(name, Refusal):
+        return name
+    return idempotency_key_refusal(asked.idempotency_key, ("input",)) or replace(asked, name=name)
+
+
+async def _replay_or(refusal: Refusal, engine: AsyncEngine, viewer: Viewer, asked: OpenWalletInput) -> WalletResult:
+    """The refusal, unless the very request was answered before there was a rule for its name."""
+    earlier = None
+    is_key = idempotency_key_refusal(asked.idempotency_key, ("input",)) is None
+    if refusal.path[-1] == "name" and is_key and was_taken(asked.name, least=1, most=MAX_NAME):
+        async with engine.connect() as connection:
+            # A process of the release before may be opening it now.
+            await _take_turn(connection, viewer.user_id)
+            earlier = await _opened(connection, viewer.user_id, asked.idempotency_key)
+            await connection.rollback()
+    if earlier is None or earlier[0] != _hash(asked):
+        return WalletResult(None, (refusal,))
+    return WalletResult(earlier[1], replayed=True)
+
+
+def _hash(asked: OpenWalletInput) -> bytes:
+    return hashlib.sha256(orjson.dumps(["OPEN_WALLET", asked.currency, asked.name])).digest()
 
 
 def _too_many(most: int) -> Refusal:
@@ -150,16 +171,21 @@ async def _open(
 
 
 async def _may_have_more(connection: AsyncConnection, owner_id: UUID, most: int) -> bool:
-    """Whether the owner has fewer wallets than that, until this transaction ends: their openings take turns meanwhile.
+    """Whether the owner has fewer wallets than that, until this transaction ends."""
+    await _take_turn(connection, owner_id)
+    owned = select(models.Wallet.id).where(models.Wallet.owner_id == owner_id).limit(most).subquery()
+    # A statement of its own, after the lock: it sees what those who held it before have written.
+    count: int = (await connection.execute(select(func.count()).select_from(owned))).scalar_one()
+    return count < most
+
+
+async def _take_turn(connection: AsyncConnection, owner_id: UUID) -> None:
+    """Let no other opening of this owner's go on until this transaction ends.
 
     An advisory lock, because the service may not lock users' rows. Two users who share one only wait for each other.
     """
     half = int.from_bytes(owner_id.bytes[-4:], signed=True)
     await connection.execute(select(func.pg_advisory_xact_lock(_OPENING_LOCK, half)))
-    owned = select(models.Wallet.id).where(models.Wallet.owner_id == owner_id).limit(most).subquery()
-    # A statement of its own, after the lock: it sees what those who held it before have written.
-    count: int = (await connection.execute(select(func.count()).select_from(owned))).scalar_one()
-    return count < most
 
 
 async def set_wallet_status(
@@ -178,9 +204,9 @@ async def set_wallet_status(
     to whoever pays: frozen, it would stop every deposit of its currency.
     """
     policy.require(viewer, Right.SET_WALLET_STATUS)
-    refusal = text_refusal(reason, ("input", "reason"), least=1, most=MAX_REASON)
-    if refusal is not None:
-        return WalletResult(None, (refusal,))
+    kept = people_text(reason, ("input", "reason"), least=1, most=MAX_REASON)
+    if isinstance(kept, Refusal):
+        return WalletResult(None, (kept,))
     decoded = ids.decode("wal", wallet_id)
     if decoded is None:
         return WalletResult(None, (wallet_not_found(("input", "walletId")),))
@@ -195,7 +221,7 @@ async def set_wallet_status(
         if status is WalletStatus.CLOSED and (before.balance or before.held):
             return WalletResult(None, (_not_empty(),))
         after = await _change_status(connection, before, status)
-        await _audit(connection, viewer, before, after, reason=reason, now=clock(), request_id=request_id)
+        await _audit(connection, viewer, before, after, reason=kept, now=clock(), request_id=request_id)
         await _announce(connection, after, clock())
     return WalletResult(after)
 

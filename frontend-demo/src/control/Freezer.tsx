@@ -8,6 +8,7 @@ import { StatusBadge } from "../ui/Badge.js";
 import { Dialog } from "../ui/Dialog.js";
 import { Icon } from "../ui/Icon.js";
 import { Empty } from "../ui/Notice.js";
+import { lengthLimit } from "../ui/lengthLimit.js";
 import { SET_WALLET_STATUS, WALLET_STATUS, type HotWallet } from "./queries.js";
 
 /** The busiest wallets, and any other by its id, each with a button to freeze it or to let it go on. */
@@ -117,7 +118,7 @@ function StatusForm({ wallet, onDone }: { readonly wallet: HotWallet; readonly o
       </p>
       <div className="field">
         <label htmlFor="reason">Reason</label>
-        <input id="reason" className="input" required maxLength={280} autoComplete="off" value={reason} onChange={(event) => setReason(event.target.value)} />
+        <input id="reason" className="input" required maxLength={lengthLimit(280)} autoComplete="off" value={reason} onChange={(event) => setReason(event.target.value)} />
       </div>
       {problem !== null && (
         <p className="field-problem" role="alert">

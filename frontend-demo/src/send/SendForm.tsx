@@ -6,6 +6,7 @@ import { decimalsOf } from "../money/decimal.js";
 import { formatMoney } from "../money/format.js";
 import { amountPlaceholder, parseAmount, type AmountInput } from "../money/input.js";
 import { Icon } from "../ui/Icon.js";
+import { lengthLimit } from "../ui/lengthLimit.js";
 import type { WalletSummary } from "../wallets/queries.js";
 import { Recipient } from "./Recipient.js";
 import type { Party } from "./queries.js";
@@ -79,7 +80,7 @@ export function SendForm({ wallets, from, onSend }: SendFormProps) {
         <label htmlFor="send-note">
           Note <span className="muted">(optional)</span>
         </label>
-        <input id="send-note" className="input" maxLength={280} autoComplete="off" value={description} onChange={(event) => setDescription(event.target.value)} />
+        <input id="send-note" className="input" maxLength={lengthLimit(280)} autoComplete="off" value={description} onChange={(event) => setDescription(event.target.value)} />
       </div>
       <div className="form-actions">
         <button type="submit" className="button button-primary">

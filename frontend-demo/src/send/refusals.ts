@@ -1,9 +1,8 @@
 import type { Refusal } from "./queries.js";
 
 /** Why nothing moved, and what to do about it, in plain words. */
-export const REFUSALS: Readonly<Record<Refusal["code"], string>> = {
+export const REFUSALS: Readonly<Record<Exclude<Refusal["code"], "INVALID_INPUT">, string>> = {
   INVALID_AMOUNT: "This amount cannot be sent. It has to be more than zero, with no more decimals than the currency has.",
-  INVALID_INPUT: "Something in the form is not as it should be.",
   IDEMPOTENCY_KEY_INVALID: "The request's key is not valid. Please send it again from the form.",
   IDEMPOTENCY_KEY_REUSED: "This request's key already belongs to another payment, so nothing was sent.",
   SAME_WALLET: "Sender and recipient are the same wallet.",
@@ -15,7 +14,7 @@ export const REFUSALS: Readonly<Record<Refusal["code"], string>> = {
   BATCH_ABORTED: "Another payment of the same batch was refused, so none was made.",
 };
 
-/** The words for a code; those of the service for a code that is newer than this page. */
+/** The words for a code; those of the service where they say which text is wrong and why, and for a code that is newer than this page. */
 export function refusalText({ code, message }: { readonly code: string; readonly message: string }): string {
-  return (REFUSALS as Readonly<Record<string, string>>)[code] ?? message;
+  return code === "INVALID_INPUT" ? message : ((REFUSALS as Readonly<Record<string, string>>)[code] ?? message);
 }

@@ -57,7 +57,7 @@ function Loaded({ transaction }: { readonly transaction: LoadedTransaction }) {
           <span aria-label="to"> → </span>
           <PartyName party={receiver} />
         </p>
-        {description !== null && <p className="transaction-note">“{description}”</p>}
+        {description !== null && <p className="transaction-note">“<bdi>{description}</bdi>”</p>}
         {failureCode !== null && (
           <Notice tone="bad" icon="cross" title="Refused: nothing moved">
             <p>
@@ -89,10 +89,12 @@ function PartyName({ party }: { readonly party: LoadedTransaction["sender"] }) {
     return <span>Several wallets</span>;
   }
   return party.wallet === null ? (
-    <strong>{party.displayName}</strong>
+    <strong>
+      <bdi>{party.displayName}</bdi>
+    </strong>
   ) : (
     <Link href={`/wallets/${party.wallet.id}`}>
-      {party.displayName} ({party.wallet.name})
+      <bdi>{party.displayName}</bdi> (<bdi>{party.wallet.name}</bdi>)
     </Link>
   );
 }

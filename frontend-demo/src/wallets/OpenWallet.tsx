@@ -6,6 +6,7 @@ import { refusalText } from "../send/refusals.js";
 import { useAccount } from "../session/AccountContext.js";
 import { Dialog } from "../ui/Dialog.js";
 import { Icon } from "../ui/Icon.js";
+import { lengthLimit } from "../ui/lengthLimit.js";
 import { OPEN_WALLET } from "./queries.js";
 
 /** A button, and the form behind it. The key is kept until the wallet is there, so that trying again opens no second one. */
@@ -70,7 +71,7 @@ function OpenWalletForm({ idempotencyKey, onKeyUsed, onOpened }: FormProps) {
     <form className="stack" onSubmit={onSubmit}>
       <div className="field">
         <label htmlFor="wallet-name">Name</label>
-        <input id="wallet-name" className="input" required maxLength={100} autoComplete="off" value={name} onChange={(event) => setName(event.target.value)} />
+        <input id="wallet-name" className="input" required maxLength={lengthLimit(100)} autoComplete="off" value={name} onChange={(event) => setName(event.target.value)} />
       </div>
       <div className="field">
         <label htmlFor="wallet-currency">Currency</label>

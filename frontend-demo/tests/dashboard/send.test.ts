@@ -50,6 +50,7 @@ describe("an intent", () => {
   });
 
   test("tells a code that is newer than the page in the service's own words", () => {
+    expect(refusalText({ code: "INVALID_INPUT", message: "This text must not be blank." })).toBe("This text must not be blank.");
     expect(refusalText({ code: "MOON_PHASE", message: "Not at full moon." })).toBe("Not at full moon.");
   });
 });
