@@ -26,6 +26,6 @@ def people_text(text: str, path: tuple[str, ...], *, least: int, most: int) -> s
 
 
 def was_taken(text: str, *, least: int, most: int) -> bool:
-    """Whether releases before revision 0010 took the text as it is: it may stand in a request that is recorded."""
+    """Whether releases before revision 0011 took the text as it is: it may stand in a request that is recorded."""
     is_one_line = all(unicodedata.category(character) not in ("Cc", "Cs") for character in text[: most + 1])
     return least <= len(text) <= most and is_one_line and (not least or bool(text.strip()))
