@@ -111,7 +111,7 @@ async def _orders_otherwise(engine: AsyncEngine) -> bool:
 async def test_statements_that_the_release_before_has_prepared_still_move_money(
     settings: Settings, engine: AsyncEngine, owner: asyncpg.Connection
 ) -> None:
-    await migrate.downgrade(settings, "0009")
+    await migrate.downgrade(settings, "0010")
     user = await find_or_create_user(engine, "alice", system_clock)
     wallet = await find_or_create_system_wallet(engine, "USD", system_clock())
     await owner.execute("INSERT INTO quotas (user_id) VALUES ($1)", user)
@@ -140,7 +140,7 @@ async def test_statements_that_the_release_before_has_prepared_still_move_money(
 async def test_a_subject_that_is_there_twice_stops_the_migration_with_one_line(
     settings: Settings, owner: asyncpg.Connection
 ) -> None:
-    await migrate.downgrade(settings, "0009")
+    await migrate.downgrade(settings, "0010")
     # As an index in an outdated order lets it in: the index does not know of the second one.
     await owner.execute("INSERT INTO users VALUES (gen_random_uuid(), 'twice@example.com', 'Member', now())")
     await owner.execute("UPDATE pg_index SET indisready = false WHERE indexrelid = 'users_subject_key'::regclass")
@@ -151,7 +151,7 @@ async def test_a_subject_that_is_there_twice_stops_the_migration_with_one_line(
     line = str(stopped.value)
     assert "users_subject_key" in line
     assert "paycore verify" in line
-    assert "the database is at 0009" in line
+    assert "the database is at 0010" in line
     assert "twice@example.com" not in line
     (finding,) = await verify(settings)
     assert "has the same subject as user" in finding
