@@ -222,8 +222,8 @@ class Settings(BaseSettings):
     query_budget_per_minute: int = Field(
         600_000,
         ge=10,
-        description="Points that one user's queries, new subscriptions, expensive events and new documents may cost in a minute. "
-        "Mutations draw on quotas of their own instead.",
+        description="Points that one user's queries, new subscriptions, expensive events, new documents and inputs of more than "
+        "4 KiB may cost in a minute. Mutations draw on quotas of their own instead.",
     )
     query_cost_in_answers: bool = Field(
         default=True,

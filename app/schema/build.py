@@ -22,7 +22,7 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from app import metrics, tracing
-from app.errors import QueryTooComplex, RequestError, RequestTimeout
+from app.errors import QueryTooComplex, RequestError, RequestTimeout, Unauthenticated
 from app.schema.context import Context
 from app.schema.cost import FREE_EVENT
 from app.schema.documents import DocumentCache, KnownDocument, Operation
@@ -142,10 +142,14 @@ class PaycoreSchema(Schema):
             yield
 
     def _admit(self, operation: Operation, variables: dict[str, Any] | None, context: Context) -> None:
-        """Count an operation's cost, and note it for the answer. Raises QueryTooComplex or RateLimited.
+        """Count an operation's cost, and note it for the answer. Raises Unauthenticated, QueryTooComplex or RateLimited.
 
-        Mutations draw on no budget: what they may move is limited by quotas of their own. The events of a subscription do.
+        Runs before any variable is coerced. A mutation draws nothing here: what it may move is limited by quotas, and the
+        size of a large input has been drawn already. The events of a subscription draw each.
         """
+        viewer = context.maybe_viewer
+        if viewer is None and operation.needs_viewer:
+            raise context.refusal or Unauthenticated()
         requested = operation.cost.of(variables or {})
         limit = self._settings.max_query_cost
         if operation.type is OperationType.SUBSCRIPTION:
@@ -156,7 +160,6 @@ class PaycoreSchema(Schema):
             context.answer_extensions = {"cost": cost}
         if requested > limit:
             raise QueryTooComplex(f"This operation costs up to {requested} points; {limit} is the limit. Ask for smaller pages.")
-        viewer = context.maybe_viewer
         if operation.type is not OperationType.MUTATION and viewer is not None:
             cost["remaining"] = context.services.query_budget.check(viewer.user_id.hex, requested).remaining
 

@@ -19,9 +19,13 @@ from graphql import (
     GraphQLSyntaxError,
     Lexer,
     MaxIntrospectionDepthRule,
+    NamedTypeNode,
+    NonNullTypeNode,
     NoSchemaIntrospectionCustomRule,
     Source,
     TokenKind,
+    VariableDefinitionNode,
+    is_input_object_type,
     parse,
     specified_rules,
     validate,
@@ -78,6 +82,8 @@ class Operation:
     """What it is counted as."""
     variables: frozenset[str]
     """The names of those that it declares."""
+    needs_viewer: bool
+    """Whether it declares lists or input objects: introspection takes none, and all other fields need a viewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,11 +248,16 @@ class DocumentCache:
         for node in nodes:
             variables = frozenset(one.variable.name.value for one in node.variable_definitions or ())
             cost = operation_cost(self._schema, fragments, node)
-            operation = Operation(OperationType(node.operation.value), cost, counted_name(node), variables)
+            needs_viewer = any(self._is_structured(one) for one in node.variable_definitions or ())
+            operation = Operation(OperationType(node.operation.value), cost, counted_name(node), variables, needs_viewer)
             found[node.name.value if node.name else None] = operation
             if len(nodes) == 1:
                 found[None] = operation
         return found
+
+    def _is_structured(self, variable: VariableDefinitionNode) -> bool:
+        node = variable.type.type if isinstance(variable.type, NonNullTypeNode) else variable.type
+        return not isinstance(node, NamedTypeNode) or is_input_object_type(self._schema.get_type(node.name.value))
 
 
 def _readable(error: GraphQLError) -> GraphQLError:

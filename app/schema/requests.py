@@ -9,12 +9,17 @@ import orjson
 from cross_web import HTTPException
 from strawberry.http import GraphQLRequestData
 
-from app.errors import BadUserInput, QueryTooComplex
+from app.errors import BadUserInput, QueryTooComplex, Unauthenticated
+from app.schema.context import Context
 from app.schema.persisted import PersistedOperations
 from app.settings import MAX_BATCH
 
 LONGEST_LIST = 2 * MAX_BATCH
 """Items of a list in the variables. Somewhat more than a field takes, so that the field's own refusal says what it takes."""
+FREE_BYTES = 4096
+"""An input that is no larger draws nothing, so that an ordinary mutation never depends on the query budget."""
+_BYTES_FOR_A_POINT = 256
+"""Parsing and coercing so much takes about as long as a point's worth of an answer."""
 
 _MEMBERS: Mapping[str, tuple[type, str]] = {
     "query": (str, "a string"),
@@ -37,6 +42,25 @@ def operation_of(data: Any, persisted: PersistedOperations) -> GraphQLRequestDat
         operation_name=data.get("operationName"),
         extensions=data.get("extensions"),
     )
+
+
+def check_size(context: Context, size: int) -> None:
+    """Check an HTTP request's input of so many bytes before it is parsed.
+
+    Raises Unauthenticated for a large one without a valid token, and RateLimited where the viewer's budget is used up.
+    """
+    if context.maybe_viewer is None and size > context.services.settings.max_anonymous_message_bytes:
+        raise context.refusal or Unauthenticated
+    draw_for_size(context, size)
+
+
+def draw_for_size(context: Context, size: int) -> None:
+    """Draw on the viewer's query budget for an input of so many bytes, whatever is in it. Raises RateLimited."""
+    viewer = context.maybe_viewer
+    points = (size - FREE_BYTES) // _BYTES_FOR_A_POINT
+    if viewer is not None and points > 0:
+        points = min(points, context.services.settings.max_query_cost)
+        context.services.query_budget.check(viewer.user_id.hex, points)
 
 
 def check_batch(operations: list[Any], most: int) -> None:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 import orjson
-from cross_web import AsyncHTTPRequestAdapter, HTTPException
+from cross_web import HTTPException
 from prometheus_client import Histogram
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -33,7 +33,7 @@ from app.schema import media
 from app.schema.build import TOO_LARGE, PaycoreSchema, build_schema
 from app.schema.context import Context
 from app.schema.event_stream import EventStreams, EventTransport, impatient
-from app.schema.requests import LONGEST_LIST, check_batch, check_lists, check_variables, operation_of
+from app.schema.requests import LONGEST_LIST, check_batch, check_lists, check_size, check_variables, operation_of
 from app.schema.websocket import COUNTED, Adapter, NotNow, TransportHandler, count_close
 from app.services.container import Services
 
@@ -97,13 +97,12 @@ class PaycoreView(GraphQL[Context, None]):
 
     async def _respond(self, request: Request, takes: tuple[str, ...]) -> Response:
         """One operation and its answer, or the stream of its answers. Raises HTTPException for a request that is none."""
-        adapter = self.request_adapter_class(request)
         if request.method not in ("GET", "POST"):
             raise HTTPException(405, "GraphQL takes GET and POST.")
         if not takes or (request.method == "GET" and takes == (media.EVENTS,)):
             raise HTTPException(406, f"The answer can be {media.GRAPHQL}, {media.JSON} or, for a POST, {media.EVENTS}.")
         context = await self.get_context(request)
-        asked = await self._asked(adapter, context)
+        asked = await self._asked(request, context)
         room = self._services.settings.max_answer_bytes
         if isinstance(asked, list):
             return await self._respond_to_all(request, context, asked, takes)
@@ -234,21 +233,22 @@ class PaycoreView(GraphQL[Context, None]):
                 return None, Unavailable()
             raise
 
-    async def _asked(self, request: AsyncHTTPRequestAdapter, context: Context) -> GraphQLRequestData | list[Any]:
+    async def _asked(self, request: Request, context: Context) -> GraphQLRequestData | list[Any]:
         """The operation of a request, or those of a batch as they came.
 
-        Raises HTTPException for any other shape, and RequestError: before parsing for a large body without a valid token.
+        Raises HTTPException for any other shape, and RequestError: for its size before it is parsed.
         """
         if request.method == "GET":
-            # Bounded with the rest of the head, see max_head_bytes.
-            params = self.parse_query_params(request.query_params)
+            check_size(context, len(request.scope["query_string"]))
+            if len(request.query_params.multi_items()) != len(request.query_params):
+                raise BadUserInput("A parameter is given twice.")
+            params = self.parse_query_params(dict(request.query_params))
             # In a URL an empty name equals none, says GraphQL over HTTP.
             return self._operation({**params, "operationName": params.get("operationName") or None})
-        if (request.content_type or "").partition(";")[0].strip().lower() != "application/json":
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise HTTPException(415, "A GraphQL request is a body of application/json.")
-        body = await request.get_body()
-        if context.maybe_viewer is None and len(body) > self._services.settings.max_anonymous_message_bytes:
-            raise context.refusal or Unauthenticated
+        body = await request.body()
+        check_size(context, len(body))
         data = self.parse_json(body)
         if isinstance(data, list):
             check_batch(data, self._services.settings.max_request_batch)

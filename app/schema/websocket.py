@@ -26,7 +26,7 @@ from app.http_protocol import ON_STOP
 from app.privacy import withhold_values
 from app.schema.build import PaycoreSchema
 from app.schema.context import Context
-from app.schema.requests import check_lists, check_variables
+from app.schema.requests import check_lists, check_variables, draw_for_size
 
 logger = logging.getLogger(__name__)
 
@@ -68,13 +68,16 @@ class Adapter(ASGIWebSocketAdapter):
 
     longest: int | None = None
     """Bytes that a message may have, as long as less is allowed than by the server."""
+    received = 0
+    """Bytes of the message that is handled now."""
 
     async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:  # noqa: ARG002 - Strawberry's
         """The messages, one by one. One that is too long is not parsed: what is made of it takes thirty times its bytes."""
         with contextlib.suppress(WebSocketDisconnect):
             while self.ws.application_state is not WebSocketState.DISCONNECTED:
                 text = await self._text()
-                if self.longest is not None and _is_longer(text, self.longest):
+                self.received = len(text.encode())
+                if self.longest is not None and self.received > self.longest:
                     await self.close(TOO_BIG, f"Without a token a message has {self.longest} bytes at most")
                     return
                 try:
@@ -135,6 +138,8 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
         problem = _problem(message)
         if problem is not None:
             await self.handle_invalid_message(problem)
+        elif message["type"] != "subscribe" and not self._has_budget():
+            await self.websocket.close(TRY_AGAIN_LATER, "Try again later")
         elif message["type"] == "connection_init" and message.get("payload") is None:
             # Null is as good as nothing.
             await super().handle_message({"type": "connection_init"})
@@ -206,10 +211,19 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
         elif client is not None:
             rates.check_address(client.host)
 
+    def _has_budget(self) -> bool:
+        """Draw for the size of a message that has no error to answer with. False where the budget is used up."""
+        try:
+            draw_for_size(self.context, self._adapter.received)
+        except RateLimited:
+            return False
+        return True
+
     def _admit(self, message: SubscribeMessage) -> None:
         """Put the text where the message may have its hash. Raises RequestError for an operation that may not start."""
         assert isinstance(self.schema, PaycoreSchema)
         self._count()
+        draw_for_size(self.context, self._adapter.received)
         limit = self.max_subscriptions_per_connection
         if limit is not None and len(self.operations) >= limit:
             raise RateLimited(1, f"This socket runs {limit} operations already: complete one first.")
@@ -251,10 +265,6 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
         if answering:
             await asyncio.wait(answering, timeout=self.context.services.settings.request_timeout_seconds)
         await self.websocket.close(code, reason)
-
-
-def _is_longer(text: str, limit: int) -> bool:
-    return len(text) > limit or len(text.encode()) > limit
 
 
 def _problem(message: Any) -> str | None:
