@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import jwt
 
 from app.errors import ConfigurationError, TokenExpired, Unauthenticated
 from app.jwks import SigningKey, SigningKeys
-from app.policy import Right, Role, rights_of
+from app.policy import rights_of
 from app.settings import Settings
+from app.viewer import Right, Role
 
 ALGORITHM = "HS256"
 """Of tokens that are signed with the installation's own secret."""
@@ -38,19 +38,6 @@ class Claims:
     """With the leeway for clocks that differ."""
     key: SigningKey | None = None
     """The published key that it was verified with; None where it was the installation's secret."""
-
-
-@dataclass(frozen=True, slots=True)
-class Viewer:
-    """The user behind a request, and what their token lets them do: `app/policy.py` says what that means."""
-
-    user_id: UUID
-    subject: str
-    rights: frozenset[Right]
-    expires_at: datetime
-    """When the token ends; a long-lived connection ends with it."""
-    key: SigningKey | None = None
-    """The published key that vouches for the token, as long as it is published."""
 
 
 def mint_token(

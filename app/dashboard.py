@@ -7,6 +7,7 @@ program: /wallets/{id} is both.
 from __future__ import annotations
 
 import html
+from pathlib import Path
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
@@ -15,8 +16,13 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.dashboard_build import BUILDING, DIST
 from app.settings import Settings
+
+FRONTEND = Path(__file__).parents[1] / "frontend-demo"
+DIST = FRONTEND / "dist"
+"""Where the pages are built."""
+BUILDING = "The pages are being built."
+"""What the supervisor's note says while it builds them."""
 
 _POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -9,10 +9,9 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from app.node import FRONTEND, Node, NodeError, find_node
+from app.dashboard import BUILDING, DIST, FRONTEND
+from app.node import Node, NodeError, find_node
 
-DIST = FRONTEND / "dist"
-BUILDING = "The pages are being built."
 _BUILT_FROM = ".built-from"
 _SOURCES = ("src", "graphiql", "index.html", "package-lock.json", "vite.config.ts")
 

@@ -30,12 +30,13 @@ from app.redis_backend import redis_url
 from app.rest import demo
 from app.rest import routes as rest
 from app.schema.view import PaycoreView
-from app.services.container import DemoTools, Services
+from app.services.container import Services
 from app.services.currencies import load_currencies
+from app.services.demo_tools import DemoTools
 from app.services.demo_traffic import Traffic
 from app.services.identity import Identities
-from app.services.life import Lives
 from app.services.live import LiveUpdates
+from app.services.timelines import Timelines
 from app.services.transfers import Ledger
 from app.settings import Settings, load_settings
 from app.slashes import without_slash
@@ -81,8 +82,8 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with running_services(chosen, clock) as (services, pubsub):
-            app.state.services, app.state.pubsub, app.state.draining = services, pubsub, False
+        async with running_services(chosen, clock) as (services, pubsub, tools):
+            app.state.services, app.state.pubsub, app.state.demo, app.state.draining = services, pubsub, tools, False
             app.state.graphql = PaycoreView(services)
             on_started(app)
             yield
@@ -175,7 +176,7 @@ async def _dispose(engine: AsyncEngine) -> None:
 
 
 @contextlib.asynccontextmanager
-async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tuple[Services, PubSub]]:
+async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tuple[Services, PubSub, DemoTools | None]]:
     """Everything that requests call upon, started; stopped in the opposite order."""
     async with contextlib.AsyncExitStack() as stack:
         tracing.start(settings, "paycore-api")
@@ -198,15 +199,15 @@ async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tu
         sharing = RateLimitSharing(redis_url(settings), names, [*rates.limits, party_lookups, query_budget])
         await sharing.start()
         stack.push_async_callback(sharing.stop)
-        lives = None if settings.environment == "production" else Lives()
-        ledger = Ledger(engine, settings, currencies, clock, observe=None if lives is None else lives.committed)
+        timelines = None if settings.environment == "production" else Timelines()
+        ledger = Ledger(engine, settings, currencies, clock, observe=None if timelines is None else timelines.committed)
         await ledger.start()
         stack.push_async_callback(ledger.stop)
         tools = None
-        if lives is not None:
-            tools = DemoTools(lives, Traffic(ledger, currencies, clock))
-            lives.start(pubsub, names)
-            stack.push_async_callback(lives.stop)
+        if timelines is not None:
+            tools = DemoTools(timelines, Traffic(ledger, currencies, clock))
+            timelines.start(pubsub, names)
+            stack.push_async_callback(timelines.stop)
             stack.push_async_callback(tools.traffic.stop)
         yield (
             Services(
@@ -220,7 +221,7 @@ async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tu
                 party_lookups=party_lookups,
                 query_budget=query_budget,
                 rates=rates,
-                demo=tools,
             ),
             pubsub,
+            tools,
         )

@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-FRONTEND = Path(__file__).parents[1] / "frontend-demo"
+from app.dashboard import FRONTEND
+
 _LOCK = FRONTEND / "package-lock.json"
 _INSTALLED = FRONTEND / "node_modules" / ".installed-from"
 """Holds the digest of the lock that node_modules was made from; `npm ci` removes it with everything else."""

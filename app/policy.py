@@ -7,38 +7,11 @@ What a viewer may not see looks like what does not exist. What a viewer may not 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import StrEnum
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from app.errors import Forbidden
 from app.records import Transaction, Wallet
-
-if TYPE_CHECKING:
-    from app.auth import Viewer
-
-
-class Role(StrEnum):
-    """Who somebody is. SUPPORT sees what administrators see and changes nothing."""
-
-    USER = "user"
-    SUPPORT = "support"
-    ADMIN = "admin"
-
-
-class Right(StrEnum):
-    """What one may be allowed to do."""
-
-    SEE_OWN = "see one's own wallets and transactions"
-    SEE_ALL = "see everybody's wallets and transactions, and how the ledger is"
-    TRANSFER = "move money out of one's own wallets"
-    OPEN_WALLET = "open wallets of one's own"
-    DEPOSIT = "bring money in"
-    SET_WALLET_STATUS = "freeze, close and reactivate wallets"
-    MAKE_TRAFFIC = "have the demo's users pay each other"
-
-
-NO_RIGHTS: frozenset[Right] = frozenset()
+from app.viewer import NO_RIGHTS, Right, Role, Viewer
 
 _OF_ROLE = {
     Role.USER: frozenset({Right.SEE_OWN, Right.TRANSFER, Right.OPEN_WALLET}),

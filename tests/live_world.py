@@ -12,7 +12,6 @@ from sqlalchemy import event, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids
-from app.auth import Viewer
 from app.clock import system_clock
 from app.db.installation_sql import load_redis_names
 from app.db.models import OutboxEvent
@@ -26,6 +25,7 @@ from app.services.live import LiveUpdates, WalletUpdate
 from app.services.transfers import TransferInput, transfer_batch
 from app.services.wallets import set_wallet_status
 from app.settings import Settings
+from app.viewer import Viewer
 from tests.bank import Bank, make_ledger, new_key, uuid_of
 
 NEVER = 3600.0

@@ -1,4 +1,4 @@
-"""What only the demo has: tokens for its users, the life of a transaction, traffic, and ways to break things.
+"""What only the demo has: tokens for its users, the timeline of a transaction, traffic, and ways to break things.
 
 In production none of these routes exists.
 """
@@ -13,12 +13,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app import ids, policy
-from app.auth import Viewer, mint_token
+from app.auth import mint_token
 from app.errors import BadUserInput, NotFound
-from app.policy import Right
 from app.rest.routes import authenticated, json_object, json_response, problem
 from app.services import demo, reading
-from app.services.container import DemoTools, Services
+from app.services.container import Services
+from app.services.demo_tools import DemoTools
+from app.viewer import Right, Viewer
 
 BREAKABLE = ("redis", "relay", "api")
 
@@ -57,22 +58,22 @@ async def get_session(request: Request) -> Response:
 
 
 async def get_life(request: Request, services: Services, viewer: Viewer) -> Response:
-    """The moments of a transaction that the viewer may see, while this process remembers it."""
+    """The timeline of a transaction that the viewer may see, if this process still keeps it."""
     policy.require_view(viewer)
     transaction_id = ids.decode("txn", request.path_params["id"])
     if transaction_id is None or not await reading.load_transactions(services.engine, viewer, [transaction_id]):
         raise NotFound
-    life = _tools(services).lives.get(transaction_id)
-    if life is None:
-        raise NotFound("Only the process that settled it remembers its life, and only for a while.")
+    timeline = _tools(request).timelines.get(transaction_id)
+    if timeline is None:
+        raise NotFound("Only the process that settled a transaction keeps its timeline, and only for a while.")
     return json_response(
         {
             "transaction_id": request.path_params["id"],
-            "accepted_at": _time(life.accepted_at),
-            "batched_at": _time(life.batched_at),
-            "batch_size": life.batch_size,
-            "committed_at": _time(life.committed_at),
-            "published_at": _time(life.published_at),
+            "accepted_at": _time(timeline.accepted_at),
+            "batched_at": _time(timeline.batched_at),
+            "batch_size": timeline.batch_size,
+            "committed_at": _time(timeline.committed_at),
+            "published_at": _time(timeline.published_at),
         }
     )
 
@@ -93,27 +94,27 @@ async def post_break(request: Request, services: Services, viewer: Viewer) -> Re
 async def get_traffic(request: Request, services: Services, viewer: Viewer) -> Response:  # noqa: ARG001 - a handler's signature
     """What runs, or ran last."""
     policy.require(viewer, Right.MAKE_TRAFFIC)
-    return json_response(_traffic(services))
+    return json_response(_traffic(request))
 
 
-async def post_traffic(request: Request, services: Services, viewer: Viewer) -> Response:
+async def post_traffic(request: Request, services: Services, viewer: Viewer) -> Response:  # noqa: ARG001 - see get_traffic
     """Start transfers between the demo's users."""
     policy.require(viewer, Right.MAKE_TRAFFIC)
     asked = await json_object(request)
-    await _tools(services).traffic.start(_whole(asked, "per_second"), _whole(asked, "seconds"))
-    return json_response(_traffic(services), 202)
+    await _tools(request).traffic.start(_whole(asked, "per_second"), _whole(asked, "seconds"))
+    return json_response(_traffic(request), 202)
 
 
 async def delete_traffic(request: Request, services: Services, viewer: Viewer) -> Response:  # noqa: ARG001 - see get_traffic
     """Stop them."""
     policy.require(viewer, Right.MAKE_TRAFFIC)
-    await _tools(services).traffic.stop()
-    return json_response(_traffic(services))
+    await _tools(request).traffic.stop()
+    return json_response(_traffic(request))
 
 
-def _tools(services: Services) -> DemoTools:
-    assert services.demo is not None, "the routes are not there in production"
-    return services.demo
+def _tools(request: Request) -> DemoTools:
+    tools: DemoTools = request.app.state.demo
+    return tools
 
 
 def _whole(asked: dict[str, Any], name: str) -> int:
@@ -123,8 +124,8 @@ def _whole(asked: dict[str, Any], name: str) -> int:
     return value
 
 
-def _traffic(services: Services) -> dict[str, object]:
-    state = _tools(services).traffic.state
+def _traffic(request: Request) -> dict[str, object]:
+    state = _tools(request).traffic.state
     return {
         "running": state.running,
         "per_second": state.per_second,

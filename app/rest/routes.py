@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app import ids, metrics, policy, records, strict_json
-from app.auth import Viewer, bearer_token
+from app.auth import bearer_token
 from app.db.failures import is_unavailable
 from app.errors import (
     BODY_TOO_LARGE,
@@ -36,6 +36,7 @@ from app.rest.views import page_view, transaction_view, wallet_view
 from app.services import reading
 from app.services.container import Services
 from app.services.transfers import TransferInput, TransferResult, transfer
+from app.viewer import Viewer
 
 logger = logging.getLogger(__name__)
 

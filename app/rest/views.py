@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from app import ids, policy
-from app.auth import Viewer
 from app.money import format_minor
 from app.pages import Page
 from app.records import Transaction, Wallet
 from app.services.container import Services
+from app.viewer import Viewer
 
 T = TypeVar("T")
 

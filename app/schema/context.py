@@ -12,7 +12,6 @@ import strawberry
 from strawberry.dataloader import DataLoader
 
 from app import policy
-from app.auth import Viewer
 from app.clock import monotonic
 from app.errors import RequestError, Unauthenticated
 from app.records import Entry, Payment, Transaction, User, Wallet
@@ -21,6 +20,7 @@ from app.services.container import Services
 from app.services.reading import Party
 from app.services.transfers import BatchResult, TransferResult
 from app.services.wallets import WalletResult
+from app.viewer import Viewer
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")

@@ -25,7 +25,7 @@ from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UNSET, UnsetType
 
 from app import metrics, strict_json
-from app.auth import Viewer, bearer_token
+from app.auth import bearer_token
 from app.clock import monotonic
 from app.db.failures import is_unavailable
 from app.errors import BadUserInput, QueryTooComplex, RequestError, Unauthenticated, Unavailable
@@ -36,6 +36,7 @@ from app.schema.event_stream import EventStreams, EventTransport, impatient
 from app.schema.requests import LONGEST_LIST, check_batch, check_lists, check_size, check_variables, operation_of
 from app.schema.websocket import COUNTED, Adapter, NotNow, TransportHandler, count_close
 from app.services.container import Services
+from app.viewer import Viewer
 
 logger = logging.getLogger(__name__)
 

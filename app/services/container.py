@@ -10,20 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.clock import Clock
 from app.money import Currency
 from app.rate_limit import RateLimit, RequestRates
-from app.services.demo_traffic import Traffic
 from app.services.identity import Identities
-from app.services.life import Lives
 from app.services.live import LiveUpdates
 from app.services.transfers import Ledger
 from app.settings import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class DemoTools:
-    """What only the demo has."""
-
-    lives: Lives
-    traffic: Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,5 +30,3 @@ class Services:
     party_lookups: RateLimit
     query_budget: RateLimit
     rates: RequestRates
-    demo: DemoTools | None
-    """None in production."""

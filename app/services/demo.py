@@ -13,17 +13,17 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids, logs
-from app.auth import Viewer
 from app.clock import system_clock, unix_milliseconds
 from app.db import models
 from app.db.engine import create_engine
 from app.errors import ConfigurationError
 from app.money import Currency, format_minor
-from app.policy import Role, rights_of
+from app.policy import rights_of
 from app.records import WalletKind
 from app.services.currencies import load_currencies
 from app.services.transfers import DepositInput, Ledger, TransferInput, TransferResult, deposit, transfer
 from app.settings import Settings
+from app.viewer import Role, Viewer
 
 _OPENED = datetime(2025, 1, 1, tzinfo=UTC)
 """When the demo's users and wallets were made, by their ids."""

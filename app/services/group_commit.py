@@ -28,10 +28,10 @@ from app.privacy import fingerprint, withhold_values
 from app.services import transfer_traces
 from app.services.counting import count_outcomes, count_unanswered
 from app.services.ledger import Outcome, TransferRequest, Unit
-from app.services.life import Life
 from app.services.queue_watch import QueueWatch
 from app.services.settlement import Answer, CommitUnknown, Deferred, Failure, Settler, classify
 from app.services.telling import outcome_lines, unanswered_lines
+from app.services.timeline import Timeline
 from app.services.transfer_traces import TransferTrace
 
 logger = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ class GroupCommit:
         queue_limit_per_user: int,
         commit_limit: int,
         timeout_seconds: float,
-        observe: Callable[[Sequence[Outcome], Life], None] | None = None,
+        observe: Callable[[Sequence[Outcome], Timeline], None] | None = None,
     ) -> None:
         self._clock = clock
         self._observe = observe
@@ -348,7 +348,7 @@ class GroupCommit:
         accepted_at, batched_at = waiting.accepted_at, waiting.batched_at
         assert batched_at is not None
         if self._observe is not None:
-            self._observe(outcomes, Life(accepted_at, batched_at, size, committed_at))
+            self._observe(outcomes, Timeline(accepted_at, batched_at, size, committed_at))
         if waiting.trace is not None:
             waiting.trace.settled(outcomes, accepted_at, batched_at, committed_at)
         if not logs.tells_transfers():

@@ -12,12 +12,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids, logs
-from app.auth import Claims, Viewer, verify_published, verify_token
+from app.auth import Claims, verify_published, verify_token
 from app.clock import Clock
 from app.db import models
 from app.errors import TokenExpired, Unauthenticated
 from app.jwks import SigningKeys
 from app.settings import Settings
+from app.viewer import Viewer
 
 T = TypeVar("T")
 

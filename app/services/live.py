@@ -22,7 +22,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app import events, metrics, policy, tracing
-from app.auth import Viewer
 from app.backoff import Backoff
 from app.db import live_sql
 from app.db.failures import is_unavailable
@@ -33,6 +32,7 @@ from app.redis_backend import CATCH_UP
 from app.redis_names import RedisNames
 from app.settings import Settings
 from app.update_cursor import decode_update_cursor, encode_update_cursor
+from app.viewer import Viewer
 
 logger = logging.getLogger(__name__)
 

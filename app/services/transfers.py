@@ -12,22 +12,21 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids, policy
-from app.auth import Viewer
 from app.clock import Clock
 from app.db import models
 from app.db.engine import connect
 from app.errors import Refusal, RefusalCode
 from app.money import AmountError, Currency, parse_amount
-from app.policy import Right
 from app.records import Entry, Transaction, TransactionType, Wallet, WalletKind
 from app.services.group_commit import GroupCommit
 from app.services.input_rules import idempotency_key_refusal, people_text, was_taken
 from app.services.ledger import NO_ID_YET, NO_TIME_YET, Member, Outcome, TransferRequest, Unit, settle
-from app.services.life import Life
 from app.services.quotas import general_limits
 from app.services.refusals import wallet_not_found
 from app.services.settlement import Settler
+from app.services.timeline import Timeline
 from app.settings import MAX_BATCH, Settings
+from app.viewer import Right, Viewer
 
 MAX_DESCRIPTION = 280
 DEPOSITS = "DEPOSITS"
@@ -88,7 +87,7 @@ class Ledger:
         settings: Settings,
         currencies: Mapping[str, Currency],
         clock: Clock,
-        observe: Callable[[Sequence[Outcome], Life], None] | None = None,
+        observe: Callable[[Sequence[Outcome], Timeline], None] | None = None,
     ) -> None:
         self.engine = engine
         self.currencies = currencies

@@ -53,7 +53,7 @@ async def test_production_has_none_of_it(settings: Settings, engine: AsyncEngine
     real = {"environment": "production", "jwt_secret": "a-secret-of-production-with-32-bytes!"}
     production = Settings(**{**settings.model_dump(exclude={"environment", "jwt_secret"}), **real})
     async with serving(production, engine) as api:
-        assert api.services.demo is None
+        assert api.app.state.demo is None
         for method, path in PATHS:
             response = await api.http.request(method, path, headers=api.headers("admin"), json={})
             assert (response.status_code, response.json()["code"]) == (404, "NOT_FOUND"), path
@@ -145,6 +145,6 @@ async def test_a_service_that_stops_stops_its_traffic(settings: Settings, engine
     await demo.seed(settings)
     async with serving(settings, engine) as api:
         await api.http.post("/demo/traffic", json={"per_second": 50, "seconds": 120}, headers=api.headers("admin"))
-        await soon(lambda: api.services.demo is not None and api.services.demo.traffic.state.completed > 5)
-    assert api.services.demo is not None
-    assert not api.services.demo.traffic.state.running
+        await soon(lambda: api.app.state.demo is not None and api.app.state.demo.traffic.state.completed > 5)
+    assert api.app.state.demo is not None
+    assert not api.app.state.demo.traffic.state.running

@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids
 from app.auth import mint_token
-from app.node import FRONTEND, is_new_enough
+from app.dashboard import FRONTEND
+from app.node import is_new_enough
 from app.settings import Settings
 from tests.api.conftest import Api
 from tests.live_world import World, living_world, running_relay

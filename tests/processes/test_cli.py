@@ -17,10 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.auth import verify_token
 from app.clock import system_clock
 from app.db.engine import open_connection
-from app.policy import Role, rights_of
+from app.policy import rights_of
 from app.schema.build import sdl
 from app.services.identity import find_or_create_user
 from app.settings import Settings
+from app.viewer import Role
 from tests.servers import free_port
 
 EXECUTABLE = Path(sys.executable).with_name("paycore")

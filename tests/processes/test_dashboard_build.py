@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from app import dashboard_build
-from app.dashboard_build import BUILDING, BackgroundBuild
+from app.dashboard import BUILDING
+from app.dashboard_build import BackgroundBuild
 from app.embedded.processes import wait_until
 from app.node import Node, NodeError, find_node
 from app.settings import Settings

@@ -15,7 +15,7 @@ import httpx
 import psutil
 import pytest
 
-from app.dashboard_build import DIST
+from app.dashboard import DIST
 from app.embedded import start_servers
 from app.embedded.processes import wait_until
 from app.node import find_node

@@ -1,7 +1,4 @@
-"""The demo's memory of how its newest transactions went: accepted, taken into a batch, committed, published.
-
-One process knows only its own. In production nobody remembers.
-"""
+"""Timelines of the newest transactions of one process, for the demo's pages. Production keeps none."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import asyncio
 import contextlib
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
@@ -19,56 +16,46 @@ from app.pubsub import PubSub, Unsubscribed
 from app.redis_backend import CATCH_UP
 from app.redis_names import RedisNames
 from app.services.ledger import Outcome
+from app.services.timeline import Timeline
 
 T = TypeVar("T")
 
-_REMEMBERED = 5_000
+_MOST_KEPT = 5_000
 
 
-@dataclass(slots=True)
-class Life:
-    """The moments of one transaction."""
-
-    accepted_at: datetime
-    batched_at: datetime
-    batch_size: int
-    committed_at: datetime
-    published_at: datetime | None = None
-
-
-class Lives:
-    """The newest transactions of this process."""
+class Timelines:
+    """Keeps the timelines of the newest 5,000 transactions that this process settled."""
 
     def __init__(self) -> None:
-        self._lives: OrderedDict[UUID, Life] = OrderedDict()
+        self._timelines: OrderedDict[UUID, Timeline] = OrderedDict()
         self._published: OrderedDict[UUID, datetime] = OrderedDict()
         self._listener: asyncio.Task[None] | None = None
 
     def start(self, pubsub: PubSub, names: RedisNames) -> None:
-        """Begin to hear what the relay publishes."""
-        self._listener = asyncio.create_task(self._listen(pubsub, names), name="lives")
+        """Subscribe to the events that the relay publishes."""
+        self._listener = asyncio.create_task(self._listen(pubsub, names), name="timelines")
 
     async def stop(self) -> None:
-        """Hear no more."""
+        """Unsubscribe."""
         if self._listener is not None:
             self._listener.cancel()
             await asyncio.wait([self._listener])
 
-    def get(self, transaction_id: UUID) -> Life | None:
-        """What is known of a transaction; None where that is nothing."""
-        life = self._lives.get(transaction_id)
-        if life is not None and life.published_at is None:
-            life.published_at = self._published.get(transaction_id)
-        return life
+    def get(self, transaction_id: UUID) -> Timeline | None:
+        """Returns None if this process did not settle the transaction, or settled it too long ago."""
+        timeline = self._timelines.get(transaction_id)
+        if timeline is not None and timeline.published_at is None:
+            timeline.published_at = self._published.get(transaction_id)
+        return timeline
 
-    def committed(self, outcomes: Sequence[Outcome], life: Life) -> None:
-        """These transactions were recorded just now."""
+    def committed(self, outcomes: Sequence[Outcome], timeline: Timeline) -> None:
+        """Keep a timeline for each transaction that was recorded, not replayed."""
         for outcome in outcomes:
             if outcome.transaction is not None and not outcome.replayed:
-                _remember(
-                    self._lives,
+                _keep(
+                    self._timelines,
                     outcome.transaction.id,
-                    Life(life.accepted_at, life.batched_at, life.batch_size, life.committed_at),
+                    replace(timeline),
                 )
 
     async def _listen(self, pubsub: PubSub, names: RedisNames) -> None:
@@ -81,10 +68,10 @@ class Lives:
                     with contextlib.suppress(events.MalformedEvent):
                         event = events.parse(message)
                         if isinstance(event, events.SettledEvent) and event.published_at is not None:
-                            _remember(self._published, event.transaction_id, event.published_at)
+                            _keep(self._published, event.transaction_id, event.published_at)
 
 
-def _remember(memory: OrderedDict[UUID, T], transaction_id: UUID, value: T) -> None:
+def _keep(memory: OrderedDict[UUID, T], transaction_id: UUID, value: T) -> None:
     memory[transaction_id] = value
-    if len(memory) > _REMEMBERED:
+    if len(memory) > _MOST_KEPT:
         memory.popitem(last=False)
