@@ -35,7 +35,7 @@ from app.services.quotas import QuotaChange, describe_quota, set_quota
 from app.services.verification import verify_and_record
 from app.serving import is_loopback
 from app.serving import serve as run_server
-from app.settings import Settings, load_settings
+from app.settings import DatabaseSettings, RelaySettings, Settings, load_settings
 
 T = TypeVar("T")
 
@@ -96,7 +96,7 @@ def relay(started_by: StartedBy = None) -> None:
     """Publish what commits from the outbox to Redis. Several may run: one leads, the others stand by."""
     if started_by is not None:
         end_with_supervisor()
-    settings = load_settings()
+    settings = load_settings(RelaySettings)
     configure_logging(settings)
 
     async def run() -> None:
@@ -119,7 +119,7 @@ def outbox(
     retry: Annotated[bool, typer.Option("--retry", help="Give the relay another try at the parked rows.")] = False,
 ) -> None:
     """Show how far the relay is behind, and the rows that it could not read and has parked."""
-    settings = _with_running_servers(load_settings())
+    settings = _with_running_servers(load_settings(DatabaseSettings))
     for line in _run(describe_outbox(settings, retry=retry)):
         typer.echo(line)
 
@@ -129,7 +129,7 @@ def migrate(
     down: Annotated[str | None, typer.Option(metavar="REVISION", help="Go down to this revision; `base` empties.")] = None,
 ) -> None:
     """Bring the database to the newest revision, or down to an older one."""
-    settings = _with_running_servers(load_settings())
+    settings = _with_running_servers(load_settings(DatabaseSettings))
     if down is not None:
         _run(migrations.downgrade(settings, down))
         typer.echo(f"The database is at {down}.")
@@ -169,7 +169,7 @@ app.add_typer(quota, name="quota")
 @quota.command("show")
 def quota_show(subject: Annotated[str, typer.Argument(help="The user: their tokens' `sub`.")]) -> None:
     """Show a user's own limits, and what is used of them."""
-    for line in _run(describe_quota(_with_running_servers(load_settings()), subject)):
+    for line in _run(describe_quota(_with_running_servers(load_settings(DatabaseSettings)), subject)):
         typer.echo(line)
 
 
@@ -185,7 +185,7 @@ def quota_set(
 ) -> None:
     """Change a user's limits, from the next transfer on. The database's user must own the tables."""
     change = QuotaChange(per_minute, per_day, tuple(amount or ()), clear=clear)
-    settings = _with_running_servers(load_settings())
+    settings = _with_running_servers(load_settings(DatabaseSettings))
     _run(set_quota(settings, subject, change, reason))
     quota_show(subject)
 
@@ -208,7 +208,7 @@ def verify() -> None:
 
     The result is recorded in the database, for /metrics and its alerts.
     """
-    settings = _with_running_servers(load_settings())
+    settings = _with_running_servers(load_settings(DatabaseSettings))
     verified = _run(verify_and_record(settings))
     for finding in verified.findings or ["The ledger is whole."]:
         typer.echo(finding)

@@ -6,7 +6,7 @@ import os
 import re
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     """One frozen object, read once when a process starts. The descriptions below are the reference documentation."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
+
+    verifies_tokens: ClassVar[bool] = True
+    uses_redis: ClassVar[bool] = True
 
     environment: Literal["development", "test", "production"] = Field(
         "development", description="`production` refuses demo secrets, embedded servers and demo data."
@@ -369,14 +372,12 @@ class Settings(BaseSettings):
     def _check(self) -> Self:
         if self.request_timeout_seconds * 1000 <= max(self.statement_timeout_ms, self.lock_timeout_ms):
             raise ValueError("the statement and lock timeouts must be below PAYCORE_REQUEST_TIMEOUT_SECONDS")
-        secret = self.jwt_secret.get_secret_value()
-        if len(secret.encode()) < _MIN_SECRET_BYTES:
-            raise ValueError(f"PAYCORE_JWT_SECRET needs at least {_MIN_SECRET_BYTES} bytes")
-        self._check_identity()
+        if self.verifies_tokens:
+            self._check_identity()
         for origin in self.cors_origins:
             if not _ORIGIN.fullmatch(origin):
                 raise ValueError("PAYCORE_CORS_ORIGINS must be origins such as https://app.example.com, without a path, and no *")
-        if self.redis_url is not None:
+        if self.redis_url is not None and self.uses_redis:
             _check_redis_url(self.redis_url.get_secret_value())
         if self.database_url is not None and not self.database_url.get_secret_value().startswith(
             ("postgresql://", "postgres://", "postgresql+asyncpg://")
@@ -394,6 +395,8 @@ class Settings(BaseSettings):
 
     def _check_identity(self) -> None:
         """Exactly one way to verify tokens."""
+        if len(self.jwt_secret.get_secret_value().encode()) < _MIN_SECRET_BYTES:
+            raise ValueError(f"PAYCORE_JWT_SECRET needs at least {_MIN_SECRET_BYTES} bytes")
         if not self.uses_jwks:
             return
         if self.jwks_url is not None and self.jwks_file is not None:
@@ -412,12 +415,15 @@ class Settings(BaseSettings):
                 raise ValueError("production with JWKS needs PAYCORE_JWT_ISSUER and PAYCORE_JWT_AUDIENCE")
 
     def _check_production(self) -> None:
-        if self.uses_demo_secret:
-            raise ValueError("production needs a PAYCORE_JWT_SECRET (or _FILE) of its own: the demo secret is public")
+        if self.verifies_tokens and self.uses_demo_secret:
+            raise ValueError(
+                "production needs PAYCORE_JWKS_URL, or a PAYCORE_JWT_SECRET (or _FILE) of its own: the demo secret is public"
+            )
         if self.supervisor_home is not None:
             raise ValueError("PAYCORE_SUPERVISOR_HOME belongs to `paycore dev`; production has no use for it")
-        if self.database_url is None or self.redis_url is None:
-            raise ValueError("production needs PAYCORE_DATABASE_URL and PAYCORE_REDIS_URL: embedded servers are for development")
+        if self.database_url is None or (self.uses_redis and self.redis_url is None):
+            servers = "PAYCORE_DATABASE_URL and PAYCORE_REDIS_URL" if self.uses_redis else "PAYCORE_DATABASE_URL"
+            raise ValueError(f"production needs {servers}: embedded servers are for development")
 
     @classmethod
     def settings_customise_sources(
@@ -432,13 +438,34 @@ class Settings(BaseSettings):
         return init_settings, env_settings, _SecretFiles(settings_cls)
 
 
+class RelaySettings(Settings):
+    """For the relay, which sees no token: who signs them is neither required nor checked, and the secret is not read."""
+
+    verifies_tokens: ClassVar[bool] = False
+
+
+class DatabaseSettings(RelaySettings):
+    """For commands that use the database alone, such as `paycore migrate`."""
+
+    uses_redis: ClassVar[bool] = False
+
+
 class _SecretFiles(PydanticBaseSettingsSource):
     """Reads PAYCORE_<NAME>_FILE for every secret setting: the way orchestrators mount secrets."""
+
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        super().__init__(settings_cls)
+        assert issubclass(settings_cls, Settings)
+        # A process that is not given a secret may well be given the name of its file, by a ConfigMap for all.
+        self._unused = {
+            *(() if settings_cls.verifies_tokens else ("jwt_secret",)),
+            *(() if settings_cls.uses_redis else ("redis_url",)),
+        }
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
         path = os.environ.get(f"{_PREFIX}{field_name.upper()}_FILE")
         is_secret = "SecretStr" in str(field.annotation)
-        if not path or not is_secret:
+        if not path or not is_secret or field_name in self._unused:
             return None, field_name, False
         try:
             return Path(path).read_text(encoding="utf-8").strip(), field_name, False
@@ -467,13 +494,13 @@ def _check_redis_url(url: str) -> None:
         raise ValueError("PAYCORE_REDIS_URL must be the URL of one Redis: redis://user:password@host:port/database")
 
 
-def load_settings(**overrides: Any) -> Settings:
-    """The settings of this process.
+def load_settings(kind: type[Settings] = Settings, /, **overrides: Any) -> Settings:
+    """The settings of this process; a kind that asks for less is for processes that do less.
 
     Raises ConfigurationError with one line per problem; a secret's value is never in it.
     """
     try:
-        return Settings(**overrides)
+        return kind(**overrides)
     except ValidationError as error:
         problems = "; ".join(_describe(problem) for problem in error.errors(include_input=False, include_url=False))
         raise ConfigurationError(f"Paycore cannot start: {problems}.") from None

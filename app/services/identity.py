@@ -32,6 +32,7 @@ class Identities:
 
     def __init__(self, engine: AsyncEngine, settings: Settings, clock: Clock, keys: SigningKeys | None = None) -> None:
         """`keys` are the published ones; without them tokens are signed with the installation's secret."""
+        assert settings.verifies_tokens
         assert settings.uses_jwks == (keys is not None)
         self._engine = engine
         self._settings = settings

@@ -119,6 +119,14 @@ def test_a_database_url_that_makes_no_sense_is_one_line_without_the_password(com
     assert "sesame" not in finished.stderr
 
 
+@pytest.mark.parametrize("command", ["migrate", "verify", "outbox", "quota show alice"])
+def test_in_production_a_command_that_uses_the_database_alone_needs_its_address_alone(command: str) -> None:
+    production = {"PAYCORE_ENVIRONMENT": "production", "PAYCORE_JWT_SECRET_FILE": "/nonexistent/secret"}
+    assert_one_line(paycore(*command.split(), environment=production), "production needs PAYCORE_DATABASE_URL:")
+    nowhere = {**production, "PAYCORE_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing"}
+    assert_one_line(paycore(*command.split(), environment=nowhere), "The database cannot be reached")
+
+
 @pytest.mark.parametrize("command", ["migrate", "serve", "relay"])
 def test_a_database_url_with_an_unknown_parameter_is_the_same_line_for_all(command: str) -> None:
     url = "postgresql://u:sesame@127.0.0.1:1/n?frob=1"

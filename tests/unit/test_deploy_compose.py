@@ -17,7 +17,8 @@ from app.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 OURS = ["api", "relay", "migrate", "tool"]
-SECRETS = ["PAYCORE_JWT_SECRET", "POSTGRES_PASSWORD", "PAYCORE_SERVICE_PASSWORD", "REDIS_PASSWORD"]
+IDENTITY = {"PAYCORE_JWT_SECRET", "PAYCORE_JWKS_URL", "PAYCORE_JWT_ISSUER", "PAYCORE_JWT_AUDIENCE"}
+SECRETS = ["POSTGRES_PASSWORD", "PAYCORE_SERVICE_PASSWORD", "REDIS_PASSWORD"]
 TEXT = (ROOT / "compose.yaml").read_text()
 
 
@@ -40,6 +41,13 @@ def test_every_use_of_a_secret_demands_it_and_none_has_a_default(secret):
     uses = re.findall(rf"\$\{{{secret}[^}}]*\}}", TEXT)
     assert uses
     assert [use for use in uses if not use.startswith(f"${{{secret}:?")] == []
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_a_secret_or_an_identity_provider_is_for_what_reads_tokens_and_neither_has_a_default(compose, service):
+    told = compose["services"][service]["environment"]
+    wanted = IDENTITY if service in ("api", "tool") else set()
+    assert {name: told[name] for name in IDENTITY & told.keys()} == {name: f"${{{name}-}}" for name in wanted}
 
 
 def test_grafana_does_not_start_without_a_password(compose):

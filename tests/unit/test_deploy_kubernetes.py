@@ -12,13 +12,16 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
+import typer
 import yaml
 
-from app import serving
-from app.settings import Settings
+from app import cli, serving
+from app.settings import DatabaseSettings, RelaySettings, Settings
 
 ROOT = Path(__file__).parents[2]
-BASE, EXAMPLE = ROOT / "deploy/kubernetes/base", ROOT / "deploy/kubernetes/overlays/example"
+BASE, OVERLAYS = ROOT / "deploy/kubernetes/base", ROOT / "deploy/kubernetes/overlays"
+COMMON, JWT_SECRET, IDENTITY_PROVIDER = (OVERLAYS / name for name in ("common", "jwt-secret", "identity-provider"))
+TO_APPLY = [JWT_SECRET, IDENTITY_PROVIDER]
 VERSIONS = ["1.33", "1.37"]
 WORKLOADS = ["paycore-api", "paycore-relay", "paycore-migrate", "paycore-verify"]
 
@@ -34,7 +37,7 @@ def settings(*directories: Path) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
-ALL = [*manifests(BASE), *manifests(EXAMPLE)]
+ALL = [*manifests(BASE), *manifests(COMMON)]
 KUBECTL = shutil.which("kubectl")
 needs_kubectl = pytest.mark.skipif(KUBECTL is None, reason="needs kubectl for kustomize")
 
@@ -54,15 +57,15 @@ def problem(manifest: dict[str, Any], version: str) -> str | None:
     return None
 
 
-def one(kind: str, name: str) -> dict[str, Any]:
-    found = [manifest for manifest in ALL if (manifest["kind"], manifest["metadata"]["name"]) == (kind, name)]
+def one(kind: str, name: str, among: list[dict[str, Any]] = ALL) -> dict[str, Any]:
+    found = [manifest for manifest in among if (manifest["kind"], manifest["metadata"]["name"]) == (kind, name)]
     assert len(found) == 1
     return found[0]
 
 
-def pod(name: str) -> dict[str, Any]:
+def pod(name: str, among: list[dict[str, Any]] = ALL) -> dict[str, Any]:
     (manifest,) = [
-        found for found in ALL if found["metadata"]["name"] == name and found["kind"] in ("Deployment", "Job", "CronJob")
+        found for found in among if found["metadata"]["name"] == name and found["kind"] in ("Deployment", "Job", "CronJob")
     ]
     spec = manifest["spec"]["jobTemplate"]["spec"] if manifest["kind"] == "CronJob" else manifest["spec"]
     told: dict[str, Any] = spec["template"]["spec"]
@@ -77,17 +80,23 @@ def test_every_manifest_is_valid_and_knows_no_unknown_field(version):
     assert problem(broken, version) is not None
 
 
-@pytest.mark.parametrize("directory", [BASE, EXAMPLE])
+@pytest.mark.parametrize("directory", [BASE, COMMON, *TO_APPLY], ids=lambda directory: directory.name)
 def test_kustomize_takes_every_file_that_is_there(directory):
     told = yaml.safe_load((directory / "kustomization.yaml").read_text())
-    named = {(directory / name).resolve() for name in told["resources"]}
+    patches = [patch["path"] for patch in told.get("patches", []) if "path" in patch]
+    named = {(directory / name).resolve() for name in [*told["resources"], *patches]}
     assert {file for file in directory.glob("*.yaml") if file.name != "kustomization.yaml"} <= named
     assert all(path.exists() for path in named)
 
 
+def test_every_overlay_is_tested():
+    assert {file.parent for file in OVERLAYS.glob("*/kustomization.yaml")} == {COMMON, *TO_APPLY}
+
+
 @needs_kubectl
-def test_what_kustomize_renders_is_valid_and_has_one_image():
-    told = rendered(EXAMPLE)
+@pytest.mark.parametrize("overlay", TO_APPLY, ids=lambda overlay: overlay.name)
+def test_what_kustomize_renders_is_valid_and_has_one_image(overlay):
+    told = rendered(overlay)
     assert {problem(manifest, VERSIONS[-1]) for manifest in told} == {None}
     assert {manifest["metadata"].get("namespace", "paycore") for manifest in told} == {"paycore"}
     assert set(re.findall(r"'image': '([^']+)'", str(told))) == {"ghcr.io/example/paycore:0.1.0"}
@@ -98,21 +107,25 @@ def test_a_changed_setting_is_a_changed_pod(tmp_path):
     def settings_of_pods(directory: Path) -> set[str]:
         told = rendered(directory)
         (made,) = [manifest for manifest in told if manifest["kind"] == "ConfigMap"]
-        assert made["data"] == settings(directory.parents[1] / "base", directory)
+        kubernetes = directory.parents[1]
+        assert made["data"] == settings(kubernetes / "base", kubernetes / "overlays/common", directory)
         used = set(re.findall(r"'configMapRef': {'name': '([^']+)'}", str(told)))
         assert used == {made["metadata"]["name"]}
         return used
 
     copied = tmp_path / "kubernetes"
     shutil.copytree(BASE.parent, copied)
-    before = settings_of_pods(copied / "overlays/example")
-    with (copied / "overlays/example/settings.env").open("a") as file:
-        file.write("PAYCORE_WORKERS=3\n")
-    assert settings_of_pods(copied / "overlays/example") != before
+    overlay = copied / "overlays/identity-provider"
+    before = settings_of_pods(overlay)
+    for place, workers in ((copied / "overlays/common", 3), (overlay, 5)):
+        with (place / "settings.env").open("a") as file:
+            file.write(f"PAYCORE_WORKERS={workers}\n")
+        assert settings_of_pods(overlay).isdisjoint(before)
+        before |= settings_of_pods(overlay)
 
 
 def test_each_base_and_overlay_makes_the_config_map_that_pods_take_their_settings_from():
-    for directory in (BASE, EXAMPLE):
+    for directory in (BASE, COMMON, IDENTITY_PROVIDER):
         (made,) = yaml.safe_load((directory / "kustomization.yaml").read_text())["configMapGenerator"]
         assert (made["name"], made["envs"]) == ("paycore", ["settings.env"])
         assert "generatorOptions" not in yaml.safe_load((directory / "kustomization.yaml").read_text())
@@ -122,7 +135,7 @@ def test_each_base_and_overlay_makes_the_config_map_that_pods_take_their_setting
 
 
 def test_the_overlay_says_whose_forwarded_addresses_are_believed():
-    told = settings(EXAMPLE)["PAYCORE_TRUSTED_PROXIES"]
+    told = settings(COMMON)["PAYCORE_TRUSTED_PROXIES"]
     # Never everybody's, and only an example: an address of documentation.
     assert ip_network(told) in [ip_network("192.0.2.0/24"), ip_network("198.51.100.0/24"), ip_network("203.0.113.0/24")]
 
@@ -144,24 +157,105 @@ def test_pods_have_no_privileges_a_bounded_memory_and_a_read_only_root(name):
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
-def test_secrets_come_as_files_that_are_there_and_readable_to_the_process(name):
+def test_secrets_come_as_files_that_are_readable_to_the_process(name):
     told = pod(name)
-    wanted = {value.rpartition("/")[2] for key, value in settings(BASE).items() if key.endswith("_FILE")}
-    assert wanted == {"database-url", "redis-url", "jwt-secret"}
     (volume,) = [volume for volume in told["volumes"] if volume["name"] == "secrets"]
-    given = volume.get("projected") or volume["secret"]
-    assert given["defaultMode"] == 0o440
+    assert volume["secret"]["defaultMode"] == 0o440
     assert told["securityContext"]["fsGroup"] == told["securityContext"]["runAsGroup"]
-    if "projected" in volume:
-        assert {item["path"] for source in given["sources"] for item in source["secret"]["items"]} == wanted
+
+
+# By overlay and pod: the secrets that its process reads, and its settings' kind.
+SERVERS, DATABASE = {"database-url", "redis-url"}, {"database-url"}
+READS: dict[tuple[Path, str], tuple[set[str], type[Settings]]] = {
+    (JWT_SECRET, "paycore-api"): ({*SERVERS, "jwt-secret"}, Settings),
+    (IDENTITY_PROVIDER, "paycore-api"): (SERVERS, Settings),
+    **{(overlay, "paycore-relay"): (SERVERS, RelaySettings) for overlay in TO_APPLY},
+    **{(overlay, name): (DATABASE, DatabaseSettings) for overlay in TO_APPLY for name in ("paycore-migrate", "paycore-verify")},
+}
+
+
+@needs_kubectl
+@pytest.mark.parametrize(("overlay", "name"), READS, ids=lambda given: getattr(given, "name", given))
+def test_each_pod_is_given_the_secrets_that_its_command_reads_and_no_other(overlay, name, tmp_path, monkeypatch):
+    told = rendered(overlay)
+    wanted, kind = READS[overlay, name]
+    process = pod(name, told)
+    (volume,) = [volume for volume in process["volumes"] if volume["name"] == "secrets"]
+    assert volume["secret"]["defaultMode"] == 0o440
+    assert volume["secret"]["secretName"] == ("paycore-migrate" if name == "paycore-migrate" else "paycore")
+    assert {item["path"] for item in volume["secret"]["items"]} == wanted
+    for item in volume["secret"]["items"]:
+        (tmp_path / item["path"]).write_text(VALUES[item["key"]])
+    for key, value in environment(process, told).items():
+        monkeypatch.setenv(key, value.replace("/etc/paycore", str(tmp_path)))
+
+    read = read_by(process["containers"][0]["args"], monkeypatch)
+    assert type(read) is kind
+    assert read.environment == "production"
+    assert read.database_url is not None
+    assert read.database_url.get_secret_value() == VALUES["database-url"]
+    assert read.uses_jwks is (overlay == IDENTITY_PROVIDER)
+
+
+VALUES = {"database-url": "postgresql://u@192.0.2.1/p", "redis-url": "redis://192.0.2.2", "jwt-secret": "s" * 32}
+
+
+def environment(process: dict[str, Any], told: list[dict[str, Any]]) -> dict[str, str]:
+    """What the pod's container finds in its environment."""
+    (made,) = [manifest for manifest in told if manifest["kind"] == "ConfigMap"]
+    (container,) = process["containers"]
+    return {**made["data"], **{entry["name"]: entry["value"] for entry in container.get("env", [])}}
+
+
+def read_by(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The settings with which this command starts its work."""
+
+    class Started(Exception):
+        pass
+
+    def start(settings: Settings, *_: Any) -> None:
+        raise Started(settings)
+
+    for place in ("app.cli._require_migrated", "app.cli.run_relay", "app.cli.migrations.upgrade", "app.cli.verify_and_record"):
+        monkeypatch.setattr(place, start)
+    monkeypatch.setattr("app.cli.configure_logging", lambda _: None)
+    with pytest.raises(Started) as started:
+        typer.main.get_command(cli.app)(arguments, standalone_mode=False)
+    settings = started.value.args[0]
+    assert isinstance(settings, Settings)
+    return settings
+
+
+@needs_kubectl
+def test_the_api_alone_may_reach_the_identity_provider():
+    def reached(overlay: Path, name: str) -> set[tuple[str, int]]:
+        told = rendered(overlay)
+        pods = one("Deployment", name, told)["spec"]["template"]["metadata"]["labels"]
+        return {
+            (place["ipBlock"]["cidr"], port["port"])
+            for policy in told
+            if policy["kind"] == "NetworkPolicy" and policy["spec"]["podSelector"].get("matchLabels", {}).items() <= pods.items()
+            for rule in policy["spec"].get("egress", [])
+            for place in rule["to"]
+            for port in rule["ports"]
+            if "ipBlock" in place
+        }
+
+    servers = {("192.0.2.0/28", 5432), ("192.0.2.0/28", 6379)}
+    assert reached(IDENTITY_PROVIDER, "paycore-api") == {*servers, ("203.0.113.0/28", 443)}
+    assert reached(IDENTITY_PROVIDER, "paycore-relay") == servers
+    assert reached(JWT_SECRET, "paycore-api") == servers
 
 
 def test_there_is_no_secret_in_the_files_and_every_setting_exists():
-    assert [manifest["kind"] for manifest in ALL if manifest["kind"] == "Secret"] == []
-    example = (EXAMPLE / "secrets.env.example").read_text()
+    files = [*BASE.glob("*.yaml"), *OVERLAYS.glob("*/*.yaml")]
+    assert [file for file in files for manifest in yaml.safe_load_all(file.read_text()) if manifest["kind"] == "Secret"] == []
+    example = (COMMON / "secrets.env.example").read_text()
     assert re.findall(r"^[a-z-]+=(.+)$", example, re.MULTILINE) == []
-    named = {key.removesuffix("_FILE") for key in settings(BASE, EXAMPLE)}
-    named |= {entry["name"] for name in WORKLOADS for container in pod(name)["containers"] for entry in container.get("env", [])}
+    assert set(re.findall(r"^([a-z-]+)=$", example, re.MULTILINE)) == set(VALUES)
+    named = {key.removesuffix("_FILE") for key in settings(BASE, COMMON, IDENTITY_PROVIDER)}
+    containers = [*(pod(name) for name in WORKLOADS), *(pod("paycore-api", manifests(JWT_SECRET)),)]
+    named |= {entry["name"].removesuffix("_FILE") for told in containers for entry in told["containers"][0].get("env", [])}
     assert named <= {f"PAYCORE_{name.upper()}" for name in Settings.model_fields}
 
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from app.errors import ConfigurationError
 from app.serving import ends_within, graceful_seconds
-from app.settings import DEMO_JWT_SECRET, Settings, load_settings
+from app.settings import DEMO_JWT_SECRET, DatabaseSettings, RelaySettings, Settings, load_settings
 
 SECRET = "0123456789abcdef0123456789abcdef-of-our-own"
 DATABASE_URL = "postgresql://paycore:hunter2@db.example/paycore"
@@ -81,6 +81,44 @@ def test_production_refuses_the_demo_secret_when_it_is_named_outright(production
     production.setenv("PAYCORE_JWT_SECRET", DEMO_JWT_SECRET)
     with pytest.raises(ConfigurationError, match="demo secret"):
         load_settings()
+
+
+UNUSABLE_IDENTITY = [
+    {},
+    {"PAYCORE_JWT_SECRET": DEMO_JWT_SECRET},
+    {"PAYCORE_JWT_SECRET": "short"},
+    {"PAYCORE_JWT_SECRET_FILE": "/nonexistent/secret"},
+    {"PAYCORE_JWKS_URL": "https://id.example/keys"},
+    {"PAYCORE_JWKS_URL": "https://id.example/keys", "PAYCORE_JWT_SECRET": SECRET},
+]
+
+
+@pytest.mark.parametrize("kind", [RelaySettings, DatabaseSettings])
+@pytest.mark.parametrize("identity", UNUSABLE_IDENTITY)
+def test_what_verifies_no_token_needs_neither_a_secret_nor_published_keys(production, kind, identity):
+    production.delenv("PAYCORE_JWT_SECRET")
+    for name, value in identity.items():
+        production.setenv(name, value)
+    assert load_settings(kind).environment == "production"
+    with pytest.raises(ConfigurationError):
+        load_settings()
+
+
+@pytest.mark.parametrize("redis", [{}, {"PAYCORE_REDIS_URL": "memory://"}, {"PAYCORE_REDIS_URL_FILE": "/nonexistent/url"}])
+def test_what_uses_the_database_alone_needs_no_redis(production, redis):
+    production.delenv("PAYCORE_REDIS_URL")
+    for name, value in redis.items():
+        production.setenv(name, value)
+    assert load_settings(DatabaseSettings).environment == "production"
+    with pytest.raises(ConfigurationError):
+        load_settings(RelaySettings)
+
+
+@pytest.mark.parametrize("kind", [RelaySettings, DatabaseSettings])
+def test_production_needs_a_database_whatever_the_command(production, kind):
+    production.delenv("PAYCORE_DATABASE_URL")
+    with pytest.raises(ConfigurationError, match="PAYCORE_DATABASE_URL"):
+        load_settings(kind)
 
 
 def test_a_secret_can_come_from_a_file(production, tmp_path):
