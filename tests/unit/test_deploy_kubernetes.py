@@ -216,7 +216,7 @@ def read_by(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> Settings:
     def start(settings: Settings, *_: Any) -> None:
         raise Started(settings)
 
-    for place in ("app.cli._require_migrated", "app.cli.run_relay", "app.cli.migrations.upgrade", "app.cli.verify_and_record"):
+    for place in ("app.cli.run_server", "app.cli.run_relay", "app.cli.migrations.upgrade", "app.cli.verify_and_record"):
         monkeypatch.setattr(place, start)
     monkeypatch.setattr("app.cli.configure_logging", lambda _: None)
     with pytest.raises(Started) as started:
