@@ -166,7 +166,12 @@ class Settings(BaseSettings):
     max_head_bytes: int = Field(
         65_536, ge=1024, description="Largest line and headers of an HTTP request; more of them is answered with 400."
     )
-    max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest HTTP request body.")
+    max_body_bytes: int = Field(
+        3_145_728,
+        ge=1024,
+        description="Largest HTTP request body. A `transferBatch` of 500 fits, whatever its descriptions' script, also where "
+        "each character is escaped as in `\\u00e9`.",
+    )
     body_timeout_seconds: float = Field(10.0, gt=0, description="An HTTP request body that takes longer is refused with 408.")
     send_timeout_seconds: float = Field(
         60.0,
@@ -233,10 +238,10 @@ class Settings(BaseSettings):
         description="Tell the cost in each answer: `extensions.cost` with requested, limit and, for queries, remaining.",
     )
     max_variables_bytes: int = Field(
-        786_432,
+        2_097_152,
         ge=1024,
-        description="Largest variables of one operation, as JSON. A `transferBatch` of 500 fits, whatever its descriptions' "
-        "script.",
+        description="Largest variables of one operation, as JSON in UTF-8. A `transferBatch` of 500 fits, whatever its "
+        "descriptions' script.",
     )
     max_subscription_variables_bytes: int = Field(
         16_384, ge=1024, description="Largest variables of one subscription, which are kept as long as it runs."
@@ -291,7 +296,10 @@ class Settings(BaseSettings):
         "1009.",
     )
     max_websocket_message_bytes: int = Field(
-        1_048_576, ge=1024, description="Largest message on a WebSocket; a larger one closes it with 1009."
+        3_145_728,
+        ge=1024,
+        description="Largest message on a WebSocket; a larger one closes it with 1009. It has room for what "
+        "PAYCORE_MAX_BODY_BYTES has.",
     )
     websocket_ping_seconds: float = Field(
         20.0, gt=0, description="How often a WebSocket is pinged; one that does not answer for as long again is let go."

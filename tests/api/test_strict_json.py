@@ -6,8 +6,11 @@ import json
 
 import pytest
 
+from app import strict_json
+from app.errors import BadUserInput
 from app.schema.requests import LONGEST_LIST
 from app.settings import MAX_BATCH
+from app.strict_json import MOST_MARKS
 from tests.api.conftest import Api
 from tests.bank import new_key
 
@@ -103,3 +106,41 @@ async def test_a_large_body_without_a_valid_token_is_refused_before_it_is_parsed
     body = "{" + " " * api.settings.max_anonymous_message_bytes
     response = await api.http.post("/graphql", content=body, headers={**headers, "Content-Type": "application/json"})
     assert [error["extensions"]["code"] for error in response.json()["errors"]] == ["UNAUTHENTICATED"]
+
+
+MANY = {
+    "objects": "{}",
+    "lists": "[]",
+    "numbers": "0",
+    "strings": '"a,b"',
+    "escaped quotes": '"\\\\", "\\""',
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_json_of_very_many_values_is_refused(name: str) -> None:
+    text = "[" + ",".join([MANY[name]] * (MOST_MARKS + 1)) + "]"
+    for given in (text, text.encode()):
+        with pytest.raises(BadUserInput, match="commas and opening brackets"):
+            strict_json.loads(given)
+
+
+def test_marks_within_strings_are_not_counted() -> None:
+    value = {"text": ',[{\\"' * MOST_MARKS, "other": [",[{", '"[', "\\"] * 1000}
+    for given in (json.dumps(value), json.dumps(value).encode()):
+        assert strict_json.loads(given) == value
+
+
+async def test_a_websocket_message_of_very_many_values_closes_it(api: Api) -> None:
+    async with api.socket("alice") as socket:
+        await socket.send('{"type": "ping", "payload": {"x": [' + "0," * MOST_MARKS + "0]}}")
+        assert await socket.close_code() == 4400
+
+
+async def test_a_body_of_very_many_values_is_refused(api: Api) -> None:
+    body = '{"query": "{ __typename }", "variables": {"x": [' + "0," * MOST_MARKS + "0]}}"
+    headers = {**api.headers("alice"), "Content-Type": "application/json"}
+    for path in ("/graphql", "/transfer"):
+        response = await api.http.post(path, content=body, headers=headers)
+        assert response.status_code == 400
+        assert "BAD_USER_INPUT" in response.text
