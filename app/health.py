@@ -38,18 +38,24 @@ async def healthz(_request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """200 where database, migrations and Redis are as they must be; else 503, with the part that is not, or as it stops.
+    """200 where what a request needs is as it must be; else 503, with the part that is not, or as it stops.
 
-    `outbox` is a detail: a relay that is behind makes this process no less able to serve.
+    `redis`, `live_updates`, `rate_limits` and `outbox` are details: without them every request is still answered. `degraded`
+    lists those that are not as they should be.
     """
     services: Services = request.app.state.services
     database, migrations, durability = await _database(services)
-    redis = "ok" if request.app.state.pubsub.healthy else "unavailable"
-    parts = {"database": database, "migrations": migrations, "durability": durability, "redis": redis}
-    ready = database == redis == "ok" and migrations in _SUITABLE
+    ready = database == "ok" and migrations in _SUITABLE
     ready = ready and (durability == "ok" or services.settings.environment != "production")
     backlog = await _backlog(services) if database == "ok" and migrations in _SUITABLE else None
     outbox = backlog and {"pending": backlog.pending, "lag_seconds": backlog.lag.total_seconds(), "parked": backlog.parked}
+    details = {
+        "redis": request.app.state.pubsub.state,
+        "live_updates": services.live.state,
+        "rate_limits": services.sharing.state,
+    }
+    degraded = [name for name, state in details.items() if state != "ok"]
+    parts = {"database": database, "migrations": migrations, "durability": durability, **details, "degraded": degraded}
     # Asked last: it may have been told to stop meanwhile.
     draining = request.app.state.draining
     status = "draining" if draining else "ready" if ready else "not ready"

@@ -89,6 +89,11 @@ REDIS_CONNECTED = Gauge(
 )
 REDIS_LOSSES = Counter("paycore_redis_losses", "Times that the connection for live updates was lost.")
 
+RELAY_REDIS_CONNECTED = Gauge(
+    "paycore_relay_redis_connected",
+    "1 where Redis took what this relay last sent, 0 where it did not.",
+    multiprocess_mode="livemin",
+)
 RELAY_LEADING = Gauge("paycore_relay_leading", "1 in the relay that leads.", multiprocess_mode="livesum")
 RELAY_PUBLISHED = Counter("paycore_relay_published", "Outbox rows that this relay published.")
 RELAY_PARKED = Counter("paycore_relay_parked", "Outbox rows that this relay could not read and set aside.")

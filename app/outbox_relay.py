@@ -23,9 +23,9 @@ from app.db import installation_sql, outbox_sql
 from app.db.engine import connect, refuse_shared_sessions
 from app.db.outbox_sql import LowWater
 from app.db.session import ReadOnlyServer, server_state
-from app.redis_backend import NotPublished, RedisPublisher, redis_url
+from app.redis_backend import OK, UNAVAILABLE, NotPublished, RedisPublisher, redis_url
 from app.redis_names import RedisNames
-from app.relay_health import answering
+from app.relay_health import RelayState, answering
 from app.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -67,16 +67,26 @@ class OutboxRelay:
         self._names: RedisNames | None = None
         self._database_away = False
         self._had_database = False
-        self._redis_away = False
+        self._redis = OK
+        """OK, or what is wrong with Redis."""
         self._redis_asked_at: float | None = None
         self._database_answered_at: float | None = None
         self.leading = False
 
-    def state(self) -> tuple[bool, str]:
-        """Whether all that it needs has answered lately, and its role."""
+    def state(self) -> RelayState:
+        """What its readiness shows.
+
+        It is ready without Redis: taking it out, or keeping its successor from taking over, would bring nothing back. But not
+        where Redis refuses it: that does not pass by itself, and a rollout of such settings must stop.
+        """
         answered_at = self._database_answered_at
         has_database = answered_at is not None and monotonic() - answered_at < _SILENT_AFTER_SECONDS
-        return has_database and not self._redis_away, "leader" if self.leading else "standby"
+        return RelayState(
+            ready=has_database and self._redis in (OK, UNAVAILABLE),
+            role="leader" if self.leading else "standby",
+            database=OK if has_database else UNAVAILABLE,
+            redis=self._redis,
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Lead or stand by until `stop` is set, through restarts of database and Redis.
@@ -202,7 +212,9 @@ class OutboxRelay:
         if self._redis_asked_at is not None and monotonic() - self._redis_asked_at < _REDIS_LOOK_SECONDS:
             return
         try:
-            await self._publisher.ping()
+            # It publishes as it will: that Redis answers says nothing of our right to publish.
+            assert self._names is not None, "read with every new connection"
+            await self._publisher.publish([(self._names.check_channel, "")])
         except NotPublished as error:
             self._report_redis(error)
         else:
@@ -216,12 +228,14 @@ class OutboxRelay:
             logger.info("the relay has the database back")
         self._database_away = error is not None
 
-    def _report_redis(self, error: Exception | None) -> None:
-        if error is not None and not self._redis_away:
+    def _report_redis(self, error: NotPublished | None) -> None:
+        state = OK if error is None else error.state
+        if error is not None and state != self._redis:
             logger.warning("the relay waits for Redis, the outbox keeps everything: %s", error)
-        elif error is None and self._redis_away:
+        elif error is None and self._redis != OK:
             logger.info("the relay has Redis back")
-        self._redis_away = error is not None
+        self._redis = state
+        metrics.RELAY_REDIS_CONNECTED.set(error is None)
 
 
 class _PublishSpans:

@@ -15,7 +15,7 @@ from broadcaster import Broadcast
 from broadcaster import Event as Published
 
 from app import metrics
-from app.redis_backend import CATCH_UP, PING_SECONDS, CatchUp, RedisBackend
+from app.redis_backend import CATCH_UP, OK, PING_SECONDS, CatchUp, RedisBackend
 
 
 class Unsubscribed(Exception):
@@ -84,15 +84,20 @@ class Subscription:
 class PubSub(Broadcast):
     """Broadcaster with a Redis that may restart, subscribers that may be slow, and an orderly end."""
 
-    def __init__(self, url: str, *, buffer: int, ping_seconds: float = PING_SECONDS) -> None:
-        self._redis = RedisBackend(url, ping_seconds=ping_seconds)
+    def __init__(self, url: str, check_channel: str, *, buffer: int, ping_seconds: float = PING_SECONDS) -> None:
+        self._redis = RedisBackend(url, check_channel, ping_seconds=ping_seconds)
         self._buffer_limit = buffer
         super().__init__(backend=self._redis)
 
     @property
     def healthy(self) -> bool:
         """Whether messages arrive now. While they do not, subscribers still get everything, later, from the database."""
-        return self._redis.healthy
+        return self._redis.state == OK
+
+    @property
+    def state(self) -> str:
+        """`ok`, or what is wrong with Redis."""
+        return self._redis.state
 
     async def disconnect(self) -> None:
         """Stop listening, end every subscription, close the connections."""

@@ -10,19 +10,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from itertools import islice
+from itertools import count, islice
 from math import ceil
 
 import redis.asyncio
-from redis.exceptions import RedisError
 
 from app.rate_limit import RateLimit
+from app.redis_backend import OK, REDIS_ERRORS, UNAVAILABLE, trouble
 from app.redis_names import RedisNames
+from app.settings import SHARING_RIGHTS
 
 logger = logging.getLogger(__name__)
 
 EVERY_SECONDS = 0.25
 _TIMEOUT_SECONDS = 1.0
+_CHECK_EVERY = 8
+"""Rounds. In those between, Redis is asked only where there is something to share."""
 _MOST = 1000
 """Callers told in one go: Redis answers nobody else meanwhile."""
 
@@ -45,7 +48,9 @@ class RateLimitSharing:
         self._names = names
         self._limits = limits
         self._task: asyncio.Task[None] | None = None
-        self._away = False
+        self.state = "not shared yet"
+        """`ok`, or why each process holds to the limits on its own."""
+        self._logged: str | None = None
 
     async def start(self) -> None:
         """Begin to share."""
@@ -59,19 +64,27 @@ class RateLimitSharing:
         await self._redis.aclose()
 
     async def _share_regularly(self) -> None:
-        while True:
+        for round_ in count():
             await asyncio.sleep(EVERY_SECONDS)
             try:
+                if self.state != OK or round_ % _CHECK_EVERY == 0:
+                    await self._check()
                 for limit in self._limits:
                     await self._share(limit)
-            except (RedisError, OSError, TimeoutError) as error:
-                if not self._away:
-                    logger.warning("rate limits hold in each process on its own, since Redis is away: %s", type(error).__name__)
-                self._away = True
+            except REDIS_ERRORS as error:
+                self.state = trouble(error, SHARING_RIGHTS)
+                if self.state != self._logged:
+                    what = f"away ({type(error).__name__})" if self.state == UNAVAILABLE else self.state
+                    logger.warning("rate limits hold in each process on its own until Redis is back; it is %s", what)
+                    self._logged = self.state
             except Exception:  # whatever it is, the next round is needed all the same
                 logger.exception("sharing rate limits failed")
             else:
-                self._away = False
+                self.state, self._logged = OK, None
+
+    async def _check(self) -> None:
+        """Do what sharing does, so that a right that is missing shows before there is something to share."""
+        await self._add(keys=[self._names.rate_key("check", 0, "nobody")], args=[1, 0])
 
     async def _share(self, limit: RateLimit) -> None:
         window, news = limit.untold()

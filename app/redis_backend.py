@@ -15,12 +15,12 @@ from broadcaster import Event as Published
 from redis import asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, RedisError
 
 from app import metrics
 from app.backoff import Backoff
 from app.errors import ConfigurationError
-from app.settings import Settings
+from app.settings import RELAY_RIGHTS, SUBSCRIBER_RIGHTS, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,29 @@ def redis_url(settings: Settings) -> str:
 
 
 class NotPublished(Exception):
-    """Redis did not take all messages; any part of them may have gone out."""
+    """Redis did not take all messages; any part of them may have gone out. `state` is what `trouble` calls it."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.state = trouble(error, RELAY_RIGHTS)
+        super().__init__(f"{self.state}: {error}" if self.state == UNAVAILABLE else self.state)
+
+
+OK: Final = "ok"
+UNAVAILABLE: Final = "unavailable"
+
+
+def trouble(error: BaseException, needed: str) -> str:
+    """What is wrong with Redis: that it refuses us, and why, or UNAVAILABLE. `needed` are the rights that the work needs."""
+    if error.__cause__ is not None:
+        # What goes wrong while connecting comes wrapped.
+        error = error.__cause__
+    text = str(error)
+    # A script that lacks a right says so in an error of another type.
+    if isinstance(error, NoPermissionError) or "NOPERM" in text or "ACL failure" in text:
+        return f"refused: needs {needed}; Redis says: {text}"
+    if isinstance(error, AuthenticationError | AuthorizationError) or "NOAUTH" in text or "WRONGPASS" in text:
+        return "refused: the user or the password in PAYCORE_REDIS_URL is not accepted"
+    return UNAVAILABLE
 
 
 # One command for many messages: reading one reply for each is what a relay would spend most of its time with.
@@ -79,14 +101,7 @@ class RedisPublisher:
                 lot = messages[start : start + _PUBLISH_LOT]
                 await self._client.eval(_PUBLISH_ALL, 0, *(text for message in lot for text in message))
         except REDIS_ERRORS as error:
-            raise NotPublished(str(error)) from error
-
-    async def ping(self) -> None:
-        """Ask whether Redis is there. Raises NotPublished where it does not answer."""
-        try:
-            await self._client.ping()
-        except REDIS_ERRORS as error:
-            raise NotPublished(str(error)) from error
+            raise NotPublished(error) from error
 
     async def close(self) -> None:
         """Give the connection back."""
@@ -110,13 +125,14 @@ class RedisBackend(BroadcastBackend):
     subscribers to catch up. Nothing that Redis does ends it.
     """
 
-    def __init__(self, url: str, *, ping_seconds: float = PING_SECONDS) -> None:
+    def __init__(self, url: str, check_channel: str, *, ping_seconds: float = PING_SECONDS) -> None:
         # RESP2, because there a subscribed connection carries nothing but pushes and pongs. No socket timeout: silence
         # is normal here, and a timeout would wrap each write in a task whose cancellation closes the connection.
         self._pool = redis.ConnectionPool.from_url(
             url, protocol=2, retry=Retry(NoBackoff(), 0), socket_timeout=None, socket_connect_timeout=_CONNECT_TIMEOUT_SECONDS
         )
         self._publisher = RedisPublisher(url)
+        self._check_channel = check_channel
         self._ping_seconds = ping_seconds
         self._connection: redis.Connection | None = None
         self._channels: set[str] = set()
@@ -124,17 +140,20 @@ class RedisBackend(BroadcastBackend):
         self._to_announce: deque[str] = deque()
         self._pinged = False
         self._backoff = Backoff(0.05, 5.0)
-        self._was_away = False
-
-    @property
-    def healthy(self) -> bool:
-        """Whether there is a connection, and it has answered lately."""
-        return self._connection is not None
+        self.tries = 0
+        """Connections so far."""
+        self._lost: str | None = None
+        """What was wrong when it was last logged; None where nothing is."""
+        self.state = UNAVAILABLE
+        """OK where there is a connection that has answered lately and on which we may subscribe; else what is wrong."""
 
     async def connect(self) -> None:
         """Try once. Where Redis is away the service starts all the same, and `next_published` goes on trying."""
         try:
-            await self._connect()
+            async with asyncio.timeout(_CONFIRM_TIMEOUT_SECONDS):
+                await self._connect()
+                while self.state != OK:
+                    await self._read()
         except REDIS_ERRORS as error:
             await self._lose(error)
 
@@ -193,14 +212,14 @@ class RedisBackend(BroadcastBackend):
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
+        self.tries += 1
         self._connection = connection
-        metrics.REDIS_CONNECTED.set(1)
         self._pinged = False
-        if self._was_away:
-            logger.info("Redis is back; %d channels catch up", len(self._channels))
-            self._was_away = False
-        if self._channels:
-            await self._send_subscribe([_Awaited(channel, None) for channel in self._channels])
+        # All that will be sent later, the last with a channel that is always there: that Redis is reached says nothing of what
+        # it lets us do, and the confirmation of that channel says that it lets us do all of it.
+        await self._send("PING")
+        await self._send("UNSUBSCRIBE", self._check_channel)
+        await self._send_subscribe([_Awaited(channel, None) for channel in (self._check_channel, *self._channels)])
 
     async def _send_subscribe(self, subscriptions: list[_Awaited]) -> None:
         # Redis confirms in the order of sending; noting and writing happen without a pause in between.
@@ -221,7 +240,6 @@ class RedisBackend(BroadcastBackend):
             await self._ping()
             return None
         self._pinged = False
-        self._backoff.reset()
         match answer:
             case [b"message", channel, message]:
                 # Anyone who may publish may send bytes that are no text: they must not end the listener of this process.
@@ -233,9 +251,12 @@ class RedisBackend(BroadcastBackend):
         return None
 
     def _confirm(self, channel: str) -> None:
+        if not self._awaited or self._awaited[0].channel != channel:
+            raise redis.ConnectionError("Redis confirmed what was not asked")
         awaited = self._awaited.popleft()
-        assert awaited.channel == channel, "Redis confirms in order"
-        if awaited.confirmed is not None and not awaited.confirmed.done():
+        if channel == self._check_channel:
+            self._found()
+        elif awaited.confirmed is not None and not awaited.confirmed.done():
             awaited.confirmed.set_result(None)
         else:
             # Nobody waited for it, so whoever is there may have missed something before it.
@@ -248,19 +269,31 @@ class RedisBackend(BroadcastBackend):
         async with asyncio.timeout(self._ping_seconds):
             await self._send("PING")
 
+    def _found(self) -> None:
+        self.state = OK
+        self._backoff.reset()
+        metrics.REDIS_CONNECTED.set(1)
+        if self._lost is not None:
+            logger.info("Redis is back; %d channels catch up", len(self._channels))
+            self._lost = None
+
     async def _lose(self, error: BaseException) -> None:
-        if not self._was_away:
-            self._was_away = True
-            metrics.REDIS_LOSSES.inc()
-            logger.warning("Redis is away; live updates come from the database until it is back: %s", error)
         await self._drop()
+        self.state = trouble(error, SUBSCRIBER_RIGHTS)
+        if self._lost is None:
+            metrics.REDIS_LOSSES.inc()
+        if self._lost != self.state:
+            what = f"away ({error})" if self.state == UNAVAILABLE else self.state
+            logger.warning("live updates come from the database until Redis is back; it is %s", what)
+            self._lost = self.state
 
     async def _drop(self) -> None:
         connection, self._connection = self._connection, None
+        self.state = UNAVAILABLE
+        metrics.REDIS_CONNECTED.set(0)
         for awaited in self._awaited:
             if awaited.confirmed is not None and not awaited.confirmed.done():
                 awaited.confirmed.set_result(None)
         self._awaited.clear()
         if connection is not None:
-            metrics.REDIS_CONNECTED.set(0)
             await connection.disconnect(nowait=True)

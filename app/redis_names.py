@@ -24,6 +24,11 @@ class RedisNames:
         object.__setattr__(self, "prefix", f"paycore:{self.installation_id}")
         object.__setattr__(self, "settled_channel", f"{self.prefix}:settled")
 
+    @property
+    def check_channel(self) -> str:
+        """What each process subscribes to, or publishes to, to learn whether it may. Nobody reads what is published there."""
+        return f"{self.prefix}:check"
+
     def wallet_channel(self, wallet_id: UUID) -> str:
         """Where one wallet's entries and state changes are published."""
         return f"{self.prefix}:wallet:{wallet_id}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 
 import uvicorn
 from starlette.applications import Starlette
@@ -19,20 +20,31 @@ from app.settings import Settings
 _CLOSE_SECONDS = 2
 
 
+@dataclass(frozen=True, slots=True)
+class RelayState:
+    """How a relay is."""
+
+    ready: bool
+    role: str
+    database: str
+    redis: str
+
+
 @contextlib.asynccontextmanager
-async def answering(settings: Settings, state: Callable[[], tuple[bool, str]]) -> AsyncIterator[None]:
+async def answering(settings: Settings, state: Callable[[], RelayState]) -> AsyncIterator[None]:
     """Answer for as long as the block runs; nothing where no port is set.
 
-    `state` tells whether the relay is ready, and its role. Raises ConfigurationError where the port is taken.
+    `state` returns what readiness shows. Raises ConfigurationError where the port is taken.
     """
     if not settings.relay_port:
         yield
         return
 
     async def readyz(_request: Request) -> Response:
-        """200 where this relay leads, or stands by for one that does; 503 while database or Redis do not answer it."""
-        ready, role = state()
-        return JSONResponse({"status": "ready" if ready else "not ready", "role": role}, status_code=200 if ready else 503)
+        """200 where this relay leads, or can take over; 503 while the database does not answer, or Redis refuses it."""
+        now = state()
+        shown = {"status": "ready" if now.ready else "not ready", "role": now.role, "database": now.database, "redis": now.redis}
+        return JSONResponse(shown, status_code=200 if now.ready else 503)
 
     async def exposition(_request: Request) -> Response:
         return Response(metrics.exposition(None), media_type=metrics.CONTENT_TYPE)

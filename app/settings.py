@@ -29,6 +29,12 @@ _HEADERS = re.compile(r"[\w-]+=[^,\r\n]*(,[\w-]+=[^,\r\n]*)*")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:_-]+")
 
 
+SUBSCRIBER_RIGHTS = "+subscribe +unsubscribe +ping &paycore:*"
+SHARING_RIGHTS = "+evalsha +script|load +incrby +expire ~paycore:*"
+RELAY_RIGHTS = "+eval +publish &paycore:*"
+"""As `ACL SETUSER` takes them. A right of these that is missing is named in the log and in /readyz."""
+
+
 class Settings(BaseSettings):
     """One frozen object, read once when a process starts. The descriptions below are the reference documentation."""
 
@@ -46,7 +52,10 @@ class Settings(BaseSettings):
         "(development only). What its parameters do: docs/howto/deploy.md.",
     )
     redis_url: SecretStr | None = Field(
-        None, description="`redis://` or `rediss://`. Unset: an embedded Redis-compatible server (development only)."
+        None,
+        description="`redis://`, `rediss://` or `unix:///path/to/socket?db=0`. Unset: an embedded Redis-compatible server "
+        f"(development only). Rights that its user needs: in the API `{SUBSCRIBER_RIGHTS} {SHARING_RIGHTS}`, in the relay "
+        f"`{RELAY_RIGHTS}`, in both `+select` where the URL has a database number.",
     )
     database_role: str = Field(
         "paycore_app",
@@ -491,7 +500,7 @@ def _check_redis_url(url: str) -> None:
     """Raises ValueError for anything but the URL of one Redis. The URL is not quoted: it may hold a password."""
     if not url.startswith(("redis://", "rediss://", "unix://")):
         raise ValueError(
-            "PAYCORE_REDIS_URL must start with redis:// or rediss://: live updates need Redis, and know nothing else"
+            "PAYCORE_REDIS_URL must start with redis://, rediss:// or unix://: live updates need Redis, and know nothing else"
         )
     try:
         ConnectionPool.from_url(url).make_connection()  # type: ignore[no-untyped-call]

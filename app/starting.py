@@ -110,8 +110,8 @@ def stand_in(settings: Settings) -> Starlette:
 
 async def _readyz(_request: Request) -> Response:
     """503, in the form of the API's own readiness."""
-    unknown = dict.fromkeys(("migrations", "durability", "redis"), "unknown")
-    return JSONResponse({"status": "not ready", "database": "unavailable", **unknown, "outbox": None}, 503)
+    unknown = dict.fromkeys(("migrations", "durability", "redis", "live_updates", "rate_limits"), "unknown")
+    return JSONResponse({"status": "not ready", "database": "unavailable", **unknown, "degraded": [], "outbox": None}, 503)
 
 
 async def _exposition(_request: Request) -> Response:

@@ -101,7 +101,9 @@ def _word(retryable: bool | None) -> str:  # noqa: FBT001 - a value to show
 def _setting(name: str, field: FieldInfo) -> str:
     is_secret = "SecretStr" in str(field.annotation)
     note = " A secret; `_FILE` works." if is_secret else ""
-    return f"| `PAYCORE_{name.upper()}` | {_default(field)} | {field.description}{note} |"
+    # A bar ends a cell of a table, between backticks too.
+    description = (field.description or "").replace("|", r"\|")
+    return f"| `PAYCORE_{name.upper()}` | {_default(field)} | {description}{note} |"
 
 
 def _default(field: FieldInfo) -> str:

@@ -98,8 +98,9 @@ async def living(
     settings: Settings, engine: AsyncEngine, *, check: float = NEVER, buffer: int = 1000
 ) -> AsyncIterator[LiveUpdates]:
     """What an API process has for its subscribers, for as long as the block runs."""
-    pubsub = PubSub(redis_url(settings), buffer=buffer)
-    live = LiveUpdates(engine, pubsub, await load_redis_names(engine), settings.model_copy(update={"live_check_seconds": check}))
+    names = await load_redis_names(engine)
+    pubsub = PubSub(redis_url(settings), names.check_channel, buffer=buffer)
+    live = LiveUpdates(engine, pubsub, names, settings.model_copy(update={"live_check_seconds": check}))
     await pubsub.connect()
     await live.start()
     try:

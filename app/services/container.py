@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.clock import Clock
 from app.money import Currency
 from app.rate_limit import RateLimit, RequestRates
+from app.rate_limit_sharing import RateLimitSharing
 from app.services.identity import Identities
 from app.services.live import LiveUpdates
 from app.services.transfers import Ledger
@@ -30,3 +31,4 @@ class Services:
     party_lookups: RateLimit
     query_budget: RateLimit
     rates: RequestRates
+    sharing: RateLimitSharing

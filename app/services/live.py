@@ -89,6 +89,13 @@ class LiveUpdates:
         self._by_user: Counter[UUID] = Counter()
         self._checker: asyncio.Task[None] | None = None
 
+    @property
+    def state(self) -> str:
+        """`ok`, or from where updates come instead, or what they wait for."""
+        if self._reader.waiting:
+            return "waiting for the database"
+        return "ok" if self._pubsub.healthy else f"from the database, every {self._check_seconds:g} s"
+
     async def start(self) -> None:
         """Begin to compare watched wallets with the database."""
         self._checker = asyncio.create_task(self._check_regularly(), name="live-updates-check")
@@ -288,7 +295,8 @@ class _Reader:
     def __init__(self, engine: AsyncEngine, pool_size: int) -> None:
         self._engine = engine
         self._slots = asyncio.Semaphore(max(1, pool_size // 3))
-        self._away = False
+        self.waiting = 0
+        """Reads that failed and are tried again."""
 
     async def wallet(self, wallet_id: UUID) -> Wallet | None:
         return await self._read(lambda connection: live_sql.wallet_by_id(connection, wallet_id))
@@ -302,21 +310,23 @@ class _Reader:
         return await self._read(lambda connection: live_sql.positions(connection, wallet_ids))
 
     async def _read(self, query: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        backoff = Backoff(0.1, 5.0)
-        while True:
-            try:
-                async with self._slots, self._engine.connect() as connection:
-                    result = await query(connection)
-            except _DATABASE_ERRORS as error:
-                if not is_unavailable(error):
-                    raise
-                if not self._away:
-                    logger.warning("live updates wait for the database: %s", error)
-                self._away = True
-            else:
-                self._away = False
-                return result
-            await asyncio.sleep(backoff.next())
+        backoff, waits = Backoff(0.1, 5.0), False
+        try:
+            while True:
+                try:
+                    async with self._slots, self._engine.connect() as connection:
+                        return await query(connection)
+                except _DATABASE_ERRORS as error:
+                    if not is_unavailable(error):
+                        raise
+                    if not self.waiting:
+                        logger.warning("live updates wait for the database: %s", error)
+                    if not waits:
+                        self.waiting, waits = self.waiting + 1, True
+                await asyncio.sleep(backoff.next())
+        finally:
+            # However it ends: a subscriber that leaves waits no more.
+            self.waiting -= waits
 
 
 def _parse(message: str) -> events.Event | None:

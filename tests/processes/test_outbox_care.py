@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app import events, metrics
 from app.db import outbox_sql
 from app.db.engine import connect
-from app.outbox_relay import run_relay
+from app.outbox_relay import OutboxRelay, run_relay
 from app.settings import Settings
 from tests.api.conftest import serving
 from tests.live_world import World, entries, living, living_world, outbox_empty, running_relay, take, told
@@ -184,12 +184,17 @@ async def test_the_relay_tells_its_health_and_counts_where_it_is_asked_to(settin
             await new_leader(writer, None, 20)
             assert (await http.get("/healthz")).status_code == 200
             ready = await http.get("/readyz")
-            assert (ready.status_code, ready.json()) == (200, {"status": "ready", "role": "leader"})
+            assert (ready.status_code, ready.json()) == (
+                200,
+                {"status": "ready", "role": "leader", "database": "ok", "redis": "ok"},
+            )
             clean_servers.stop_redis()
             await commit_news(writer)
-            await ready_is(http, 503)
+            await redis_is(http, "unavailable")
+            assert "\npaycore_relay_redis_connected 0.0" in (await http.get("/metrics")).text
             clean_servers.start_redis()
-            await ready_is(http, 200)
+            await redis_is(http, "ok")
+            assert "\npaycore_relay_redis_connected 1.0" in (await http.get("/metrics")).text
             assert "paycore_relay_published_total" in (await http.get("/metrics")).text
     finally:
         stop.set()
@@ -197,7 +202,7 @@ async def test_the_relay_tells_its_health_and_counts_where_it_is_asked_to(settin
 
 
 @pytest.mark.parametrize("stands_by", [False, True], ids=["leads", "stands by"])
-async def test_a_relay_with_nothing_to_do_is_not_ready_while_redis_is_away(settings, clean_servers, writer, stands_by):
+async def test_a_relay_with_nothing_to_do_stays_ready_and_shows_that_redis_is_away(settings, clean_servers, writer, stands_by):
     port, stop = free_port(), asyncio.Event()
     async with AsyncExitStack() as stack:
         if stands_by:
@@ -209,19 +214,19 @@ async def test_a_relay_with_nothing_to_do_is_not_ready_while_redis_is_away(setti
                 await ready_is(http, 200)
                 assert (await http.get("/readyz")).json()["role"] == ("standby" if stands_by else "leader")
                 clean_servers.stop_redis()
-                await ready_is(http, 503)
+                await redis_is(http, "unavailable")
                 clean_servers.start_redis()
-                await ready_is(http, 200)
+                await redis_is(http, "ok")
         finally:
             stop.set()
             await asyncio.wait_for(relay, 10)
 
 
-async def test_a_leader_that_lost_redis_and_then_its_lead_is_ready_again_as_a_standby(settings, clean_servers, writer):
+async def test_a_leader_that_lost_redis_and_then_its_lead_sees_redis_again_as_a_standby(settings, clean_servers, writer):
     async with recording_relay(settings) as (relay, _), superuser(settings) as heir, superuser(settings) as admin:
         clean_servers.stop_redis()
         await commit_news(writer)
-        await soon(lambda: relay.state() == (False, "leader"))
+        await soon(lambda: shown(relay) == ("leader", "unavailable"))
         inherits = asyncio.create_task(heir.execute("SELECT pg_advisory_lock($1)", outbox_sql.LEADER_LOCK))
         await until_somebody_waits(settings)
         await admin.execute("SELECT pg_terminate_backend($1)", await leader_pid(writer))
@@ -229,7 +234,7 @@ async def test_a_leader_that_lost_redis_and_then_its_lead_is_ready_again_as_a_st
         await soon(lambda: not relay.leading)
         clean_servers.start_redis()
         # It has nothing to publish by which it would learn of that.
-        await soon(lambda: relay.state() == (True, "standby"), 20)
+        await soon(lambda: shown(relay) == ("standby", "ok"), 20)
 
 
 async def soon_answers(http: httpx.AsyncClient) -> None:
@@ -245,3 +250,19 @@ async def ready_is(http: httpx.AsyncClient, status: int) -> None:
     async with asyncio.timeout(20):
         while (await http.get("/readyz")).status_code != status:  # noqa: ASYNC110 - it happens in the relay
             await asyncio.sleep(0.05)
+
+
+async def redis_is(http: httpx.AsyncClient, state: str) -> None:
+    """Wait until the relay shows it, and stay ready all the time."""
+    async with asyncio.timeout(20):
+        while True:
+            ready = await http.get("/readyz")
+            assert ready.status_code == 200, ready.text
+            if ready.json()["redis"] == state:
+                return
+            await asyncio.sleep(0.05)
+
+
+def shown(relay: OutboxRelay) -> tuple[str, str]:
+    state = relay.state()
+    return state.role, state.redis

@@ -193,4 +193,4 @@ async def test_a_relay_does_not_lead_on_a_standby(settings: Settings, standby: s
     async with relaying(at(settings, standby)) as relay:
         await soon(lambda: "it is read-only" in caplog.text)
         assert not relay.leading
-        assert not relay.state()[0]
+        assert not relay.state().ready

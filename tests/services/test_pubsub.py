@@ -20,7 +20,7 @@ from tests.waiting import soon
 
 @pytest.fixture
 async def pubsub(servers: Servers) -> AsyncIterator[PubSub]:
-    pubsub = PubSub(servers.redis_url, buffer=100)
+    pubsub = PubSub(servers.redis_url, "test:check", buffer=100)
     await pubsub.connect()
     yield pubsub
     await pubsub.disconnect()
@@ -53,7 +53,7 @@ async def test_what_is_published_right_after_subscribing_arrives(pubsub, publish
 
 async def test_no_subscriber_is_let_in_before_redis_has_confirmed_it(servers, publisher):
     async with redis_proxy(servers.redis_url) as proxy:
-        pubsub = PubSub(proxy.url, buffer=10)
+        pubsub = PubSub(proxy.url, "test:check", buffer=10)
         await pubsub.connect()
         channel = new_channel()
         inside: list[int] = []
@@ -76,14 +76,14 @@ async def test_no_subscriber_is_let_in_before_redis_has_confirmed_it(servers, pu
 
 async def test_after_a_reconnection_nobody_catches_up_before_redis_has_confirmed_the_channel(servers, publisher):
     async with redis_proxy(servers.redis_url) as proxy:
-        pubsub = PubSub(proxy.url, buffer=10)
+        pubsub = PubSub(proxy.url, "test:check", buffer=10)
         await pubsub.connect()
         channel = new_channel()
         async with pubsub.subscribe(channel) as subscription:
             proxy.go_silent(about=b"SUBSCRIBE")
             proxy.cut()
-            await soon(lambda: not pubsub.healthy)
-            await soon(lambda: pubsub.healthy)
+            await soon(lambda: proxy.holding)
+            assert not pubsub.healthy, "not before it is known that messages arrive"
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(subscription.get(), 0.3)
             # What is published now is lost. Whoever catches up later reads it from the database.
@@ -181,7 +181,7 @@ async def test_who_subscribes_while_redis_is_away_gets_in_at_once_and_catches_up
 
 async def test_the_service_starts_while_redis_is_away(clean_servers, publisher):
     clean_servers.stop_redis()
-    pubsub = PubSub(clean_servers.redis_url, buffer=10)
+    pubsub = PubSub(clean_servers.redis_url, "test:check", buffer=10)
     await pubsub.connect()
     assert not pubsub.healthy
     clean_servers.start_redis()
@@ -195,7 +195,7 @@ async def test_the_service_starts_while_redis_is_away(clean_servers, publisher):
 
 async def test_a_connection_that_fell_silent_is_noticed_and_replaced(servers, publisher):
     async with redis_proxy(servers.redis_url) as proxy:
-        pubsub = PubSub(proxy.url, buffer=10, ping_seconds=0.2)
+        pubsub = PubSub(proxy.url, "test:check", buffer=10, ping_seconds=0.2)
         await pubsub.connect()
         channel = new_channel()
         async with pubsub.subscribe(channel) as subscription:
@@ -213,7 +213,7 @@ async def test_a_connection_that_fell_silent_is_noticed_and_replaced(servers, pu
 
 
 async def test_a_slow_subscriber_keeps_a_bounded_number_of_messages_and_is_told(servers, publisher):
-    pubsub = PubSub(servers.redis_url, buffer=5)
+    pubsub = PubSub(servers.redis_url, "test:check", buffer=5)
     await pubsub.connect()
     channel = new_channel()
     async with pubsub.subscribe(channel) as slow, pubsub.subscribe(channel) as quick:
@@ -244,7 +244,7 @@ async def test_asking_many_times_to_catch_up_is_asking_once(pubsub):
 
 
 async def test_stopping_ends_every_subscription(servers):
-    pubsub = PubSub(servers.redis_url, buffer=5)
+    pubsub = PubSub(servers.redis_url, "test:check", buffer=5)
     await pubsub.connect()
 
     async def hear() -> None:

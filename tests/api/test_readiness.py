@@ -1,0 +1,93 @@
+"""Readiness is about what a request needs; what live updates need is a detail of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.settings import Settings
+from tests.api.conftest import Api, serving
+from tests.bank import new_key
+from tests.live_world import living, living_world
+from tests.servers import Servers
+from tests.waiting import soon
+
+DETAILS = ["redis", "live_updates", "rate_limits"]
+
+
+async def until(http: httpx.AsyncClient, **wanted: object) -> dict[str, Any]:
+    """Wait until readiness shows it, ready all the time."""
+    async with asyncio.timeout(30):
+        while True:
+            answer = await http.get("/readyz")
+            assert answer.status_code == 200, answer.text
+            shown: dict[str, Any] = answer.json()
+            if all(shown[name] == value for name, value in wanted.items()):
+                return shown
+            await asyncio.sleep(0.05)
+
+
+async def metric(http: httpx.AsyncClient, name: str) -> float:
+    lines = (await http.get("/metrics")).text.splitlines()
+    return next(float(line.split()[-1]) for line in lines if line.startswith(name))
+
+
+async def pays(api: Api) -> None:
+    sender = await api.bank.wallet(await api.bank.viewer("alice"), balance="10.00")
+    receiver = await api.bank.wallet(await api.bank.viewer("bob"))
+    payment = {"sender_wallet_id": sender, "receiver_wallet_id": receiver, "amount": "1.00", "currency": "USD"}
+    paid = await api.http.post("/transfer", json=payment, headers={**api.headers("alice"), "Idempotency-Key": new_key()})
+    assert paid.status_code == 201, paid.text
+
+
+async def test_a_process_stays_ready_and_says_what_is_degraded_while_redis_is_away(api: Api, clean_servers: Servers) -> None:
+    await until(api.http, degraded=[])
+    clean_servers.stop_redis()
+    shown = await until(api.http, degraded=DETAILS)
+    assert (shown["status"], shown["redis"], shown["rate_limits"]) == ("ready", "unavailable", "unavailable")
+    assert shown["live_updates"] == "from the database, every 3 s"
+    assert await metric(api.http, "paycore_redis_connected") == 0
+    await pays(api)
+    clean_servers.start_redis()
+    await until(api.http, degraded=[], redis="ok", live_updates="ok", rate_limits="ok")
+    assert await metric(api.http, "paycore_redis_connected") == 1
+
+
+async def test_a_process_that_starts_while_redis_is_away_is_ready(
+    settings: Settings, engine: AsyncEngine, clean_servers: Servers
+) -> None:
+    clean_servers.stop_redis()
+    async with serving(settings, engine, relay=False) as api:
+        await until(api.http, degraded=DETAILS)
+        await pays(api)
+
+
+async def test_live_updates_show_that_they_wait_for_the_database(
+    settings: Settings, engine: AsyncEngine, clean_servers: Servers
+) -> None:
+    async with living_world(engine, settings) as world, living(settings, engine) as live:
+        updates = live.watch_wallet(world.bob, world.bob_wallet)
+        assert live.state == "ok"
+        clean_servers.kill_postgres()
+        first = asyncio.ensure_future(anext(updates))
+        await soon(lambda: live.state == "waiting for the database", 20)
+        clean_servers.start_postgres()
+        await asyncio.wait_for(first, 30)
+        assert live.state == "ok"
+        await updates.aclose()
+
+
+async def test_nobody_waits_for_the_database_once_the_subscriber_has_left(
+    settings: Settings, engine: AsyncEngine, clean_servers: Servers
+) -> None:
+    async with living_world(engine, settings) as world, living(settings, engine) as live:
+        clean_servers.kill_postgres()
+        first = asyncio.ensure_future(anext(live.watch_wallet(world.bob, world.bob_wallet)))
+        await soon(lambda: live.state == "waiting for the database", 20)
+        first.cancel()
+        await asyncio.wait([first], timeout=20)
+        assert live.state == "ok"
+        clean_servers.start_postgres()
