@@ -36,7 +36,7 @@ check: $(READY) ## Check format, lint, types, layers, the lock, what is generate
 	$(BIN)/python requirements/check.py
 	$(BIN)/paycore schema | diff schema.graphql - || { echo 'schema.graphql is stale: make generate' >&2; exit 1; }
 	$(BIN)/python -m docs.generate --check
-	$(BIN)/python -m app.dashboard_build
+	$(BIN)/python -m app.demo.dashboard_build
 
 .PHONY: format
 format: $(READY) ## Format the code and repair what the linter can

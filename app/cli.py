@@ -16,26 +16,26 @@ import typer
 from alembic.util.exc import CommandError
 from pydantic import SecretStr
 
-from app.auth import MAX_SUBJECT_LENGTH, mint_token
+from app.access.tokens import MAX_SUBJECT_LENGTH, mint_token
 from app.db import migrate as migrations
 from app.db.failures import is_unavailable
-from app.dev import run_dev
-from app.embedded import find_running
-from app.embedded.processes import end_with_supervisor
-from app.ending import end_at_once_when_told, end_for_certain
+from app.demo.dev import run_dev
+from app.demo.embedded import find_running
+from app.demo.embedded.processes import end_with_supervisor
+from app.demo.seed import create_demo_data
 from app.errors import ConfigurationError
-from app.logs import configure_logging
-from app.outbox_relay import RELAY_ENDS_WITHIN_SECONDS, run_relay
-from app.schema.build import sdl
-from app.schema.operation_files import operations_in
-from app.schema.persisted import manifest
-from app.services import demo
+from app.processes.ending import end_at_once_when_told, end_for_certain
+from app.processes.outbox_relay import RELAY_ENDS_WITHIN_SECONDS, run_relay
+from app.processes.serving import is_loopback
+from app.processes.serving import serve as run_server
+from app.schema.engine.build import sdl
+from app.schema.engine.operation_files import operations_in
+from app.schema.engine.persisted import manifest
 from app.services.outbox import describe_outbox
 from app.services.quotas import QuotaChange, describe_quota, set_quota
 from app.services.verification import verify_and_record
-from app.serving import is_loopback
-from app.serving import serve as run_server
 from app.settings import DatabaseSettings, RelaySettings, Settings, load_settings
+from app.telemetry.logs import configure_logging
 
 T = TypeVar("T")
 
@@ -142,7 +142,7 @@ def migrate(
 def seed() -> None:
     """Make the demo's users, wallets and history. Running it again changes nothing."""
     settings = _with_running_servers(load_settings())
-    made = _run(demo.seed(settings))
+    made = _run(create_demo_data(settings))
     typer.echo("The demo data is made." if made else "The demo data is there already.")
 
 

@@ -16,31 +16,32 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
-from app import dashboard, health, tracing
+from app.access.jwks import SigningKeys
 from app.clock import Clock, system_clock
 from app.db.engine import create_engine
 from app.db.installation_sql import load_redis_names
-from app.http_limits import BodyLimit, RequestId
-from app.jwks import SigningKeys
-from app.pubsub import PubSub
-from app.rate_limit import RateLimit, RequestRates
-from app.rate_limit_http import RequestRateLimit
-from app.rate_limit_sharing import RateLimitSharing
-from app.redis_backend import redis_url
-from app.rest import demo
+from app.demo import routes as demo_routes
+from app.demo.timelines import Timelines
+from app.demo.tools import DemoTools
+from app.demo.traffic import Traffic
+from app.http import dashboard, health
+from app.http.rates import RequestRateLimit
+from app.http.request_limits import BodyLimit, RequestId
+from app.http.slashes import without_slash
+from app.http.traces import TracedRequests
+from app.limits.rates import RateLimit, RequestRates
+from app.limits.sharing import RateLimitSharing
+from app.messages.pubsub import PubSub
+from app.messages.redis_backend import redis_url
 from app.rest import routes as rest
-from app.schema.view import PaycoreView
+from app.schema.transport.view import PaycoreView
 from app.services.container import Services
 from app.services.currencies import load_currencies
-from app.services.demo_tools import DemoTools
-from app.services.demo_traffic import Traffic
 from app.services.identity import Identities
 from app.services.live import LiveUpdates
-from app.services.timelines import Timelines
 from app.services.transfers import Ledger
 from app.settings import Settings, load_settings
-from app.slashes import without_slash
-from app.tracing_http import TracedRequests
+from app.telemetry import tracing
 
 _DISPOSE_SECONDS = 2
 _GARBAGE = 10_000, 10, 10
@@ -96,7 +97,7 @@ def create_app(
         *health.routes(),
     ]
     if chosen.environment != "production":
-        routes += demo.routes()
+        routes += demo_routes.routes()
     if chosen.dashboard:
         routes += dashboard.routes(chosen)
     app = Starlette(

@@ -13,7 +13,7 @@ import asyncpg
 import psutil
 
 from app.db import migrate
-from app.embedded import EmbeddedServers, start_servers
+from app.demo.embedded import EmbeddedServers, start_servers
 from app.services.verification import verify
 from app.settings import load_settings
 from bench import baselines, world

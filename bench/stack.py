@@ -17,7 +17,7 @@ import asyncpg
 import psutil
 
 from app.db.outbox_sql import LEADER_LOCK
-from app.embedded.processes import Patience, end_child
+from app.demo.embedded.processes import Patience, end_child
 from app.settings import Settings, load_settings
 
 _READY_SECONDS = 30.0

@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from app import ids
-from app.auth import mint_token
+from app.access.tokens import mint_token
 from app.settings import Settings
 
 USERS = 1000

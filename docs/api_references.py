@@ -21,7 +21,7 @@ from graphql import (
 )
 
 from app.rest.openapi import DESCRIPTION
-from app.schema.build import build_schema
+from app.schema.engine.build import build_schema
 from app.settings import Settings
 
 GRAPHQL_HEAD = """# The GraphQL API

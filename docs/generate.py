@@ -9,8 +9,8 @@ import json
 import sys
 from pathlib import Path
 
-from app.schema.operation_files import operations_in
-from app.schema.persisted import manifest
+from app.schema.engine.operation_files import operations_in
+from app.schema.engine.persisted import manifest
 from docs import api_references, performance_page, references
 
 HERE = Path(__file__).parent

@@ -8,8 +8,9 @@ from prometheus_client.metrics import MetricWrapperBase
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from app import errors, metrics
+from app import errors
 from app.settings import Settings
+from app.telemetry import metrics
 
 SETTINGS_HEAD = """# Settings
 
@@ -21,7 +22,7 @@ can be given as a file instead: `PAYCORE_JWT_SECRET_FILE=/run/secrets/jwt` and s
 """
 METRICS_HEAD = """# Metrics
 
-Generated from `app/metrics.py` by `make generate`. Read at `/metrics` of the API, whichever worker answers, and of the
+Generated from `app/telemetry/metrics.py` by `make generate`. Read at `/metrics` of the API, whichever worker answers, and of the
 relay on its own port. Counters
 end in `_total`, histograms in `_bucket`, `_count` and `_sum`.
 

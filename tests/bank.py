@@ -11,15 +11,15 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids
+from app.access.policy import rights_of
+from app.access.viewer import Role, Viewer
 from app.clock import Clock, system_clock
 from app.db import models
 from app.money import Currency
-from app.policy import rights_of
 from app.services.identity import find_or_create_user
 from app.services.transfers import DepositInput, Ledger, TransferInput, TransferResult, deposit, transfer
 from app.services.wallets import OpenWalletInput, open_wallet
 from app.settings import Settings
-from app.viewer import Role, Viewer
 
 _MANY = 1_000_000
 _FAR = datetime(2100, 1, 1, tzinfo=UTC)

@@ -22,7 +22,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from websockets.asyncio.client import ClientConnection, connect
 
-from app.auth import mint_token
+from app.access.tokens import mint_token
 from app.services.currencies import load_currencies
 from app.settings import Settings
 from tests.bank import Bank, make_ledger, new_key, uuid_of

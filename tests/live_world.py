@@ -12,20 +12,20 @@ from sqlalchemy import event, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids
+from app.access.viewer import Viewer
 from app.clock import system_clock
 from app.db.installation_sql import load_redis_names
 from app.db.models import OutboxEvent
-from app.outbox_relay import run_relay
-from app.pubsub import PubSub
+from app.messages.pubsub import PubSub
+from app.messages.redis_backend import redis_url
+from app.messages.redis_names import RedisNames
+from app.processes.outbox_relay import run_relay
 from app.records import Wallet, WalletStatus
-from app.redis_backend import redis_url
-from app.redis_names import RedisNames
 from app.services.currencies import load_currencies
 from app.services.live import LiveUpdates, WalletUpdate
 from app.services.transfers import TransferInput, transfer_batch
 from app.services.wallets import set_wallet_status
 from app.settings import Settings
-from app.viewer import Viewer
 from tests.bank import Bank, make_ledger, new_key, uuid_of
 
 NEVER = 3600.0

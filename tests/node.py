@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from app.node import Node, find_node
+from app.demo.node import Node, find_node
 
 
 @cache

@@ -22,7 +22,7 @@ import redis
 from testcontainers.community.postgres import PostgresContainer
 from testcontainers.community.redis import RedisContainer
 
-from app.embedded import EmbeddedServers, start_servers
+from app.demo.embedded import EmbeddedServers, start_servers
 
 
 class Servers(ABC):

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import psutil
 
-from app.embedded.processes import wait_until
+from app.demo.embedded.processes import wait_until
 from app.settings import Settings
 from tests.processes.test_cli import EXECUTABLE, servers_of
 from tests.servers import free_port

@@ -11,12 +11,12 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
-from app import metrics
 from app.db import database_url, session
 from app.db.database_url import DatabaseAddress, UntrustedServer
 from app.db.statement_traces import trace_connection, trace_engine
 from app.errors import ConfigurationError
 from app.settings import Settings
+from app.telemetry import metrics
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.errors import ConfigurationError
-from app.redis_names import RedisNames
+from app.messages.redis_names import RedisNames
 
 _TIMEOUT_SECONDS = 10
 

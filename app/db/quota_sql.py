@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from app.quota import Limits, Quota
+from app.limits.quota import Limits, Quota
 
 if TYPE_CHECKING:
     import asyncpg

@@ -24,7 +24,7 @@ from app.db.rows import (
     user_of,
     wallet_of,
 )
-from app.pages import TransactionFilter
+from app.paging.pages import TransactionFilter
 from app.records import Entry, EntryDirection, Payment, Transaction, TransactionStatus, User, Wallet
 
 Condition = ColumnElement[bool]

@@ -9,7 +9,7 @@ from typing import TypeVar
 from starlette.datastructures import QueryParams
 
 from app.errors import BadUserInput
-from app.pages import PageRequest, TransactionFilter
+from app.paging.pages import PageRequest, TransactionFilter
 from app.records import EntryDirection, TransactionStatus, TransactionType
 
 T = TypeVar("T")

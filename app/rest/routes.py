@@ -13,8 +13,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app import ids, metrics, policy, records, strict_json
-from app.auth import bearer_token
+from app import ids, records
+from app.access import policy
+from app.access.tokens import bearer_token
+from app.access.viewer import Viewer
 from app.db.failures import is_unavailable
 from app.errors import (
     BODY_TOO_LARGE,
@@ -28,15 +30,16 @@ from app.errors import (
     Unauthenticated,
     Unavailable,
 )
+from app.http import strict_json
 from app.money import is_plain_decimal
-from app.privacy import withhold_values
 from app.rest.openapi import DESCRIPTION
 from app.rest.query import page_request, transaction_filter
 from app.rest.views import page_view, transaction_view, wallet_view
 from app.services import reading
 from app.services.container import Services
 from app.services.transfers import TransferInput, TransferResult, transfer
-from app.viewer import Viewer
+from app.telemetry import metrics
+from app.telemetry.privacy import withhold_values
 
 logger = logging.getLogger(__name__)
 

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from app import ids, policy
+from app import ids
+from app.access import policy
+from app.access.viewer import Viewer
 from app.money import format_minor
-from app.pages import Page
+from app.paging.pages import Page
 from app.records import Transaction, Wallet
 from app.services.container import Services
-from app.viewer import Viewer
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 import strawberry
 from strawberry import UNSET
 
-from app.pages import Page, PageRequest
+from app.paging.pages import Page, PageRequest
 
 Node_ = TypeVar("Node_")
 Record = TypeVar("Record")

@@ -11,7 +11,8 @@ from uuid import UUID
 import strawberry
 from strawberry.dataloader import DataLoader
 
-from app import policy
+from app.access import policy
+from app.access.viewer import Viewer
 from app.clock import monotonic
 from app.errors import RequestError, Unauthenticated
 from app.records import Entry, Payment, Transaction, User, Wallet
@@ -20,7 +21,6 @@ from app.services.container import Services
 from app.services.reading import Party
 from app.services.transfers import BatchResult, TransferResult
 from app.services.wallets import WalletResult
-from app.viewer import Viewer
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")

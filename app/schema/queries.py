@@ -8,7 +8,8 @@ from uuid import UUID
 import strawberry
 from strawberry import UNSET
 
-from app import ids, policy
+from app import ids
+from app.access import policy
 from app.errors import BadUserInput
 from app.schema.connections import Connection, connection, page_request
 from app.schema.context import Info

@@ -8,7 +8,8 @@ from contextlib import aclosing
 import strawberry
 from strawberry import UNSET
 
-from app import ids, policy
+from app import ids
+from app.access import policy
 from app.errors import NotFound
 from app.schema.context import Info
 from app.schema.enums import describe_values

@@ -8,8 +8,11 @@ from uuid import UUID
 import strawberry
 from strawberry import UNSET
 
-from app import ids, money, pages, policy, records
+from app import ids, money, records
+from app.access import policy
 from app.errors import RefusalCode
+from app.paging import pages
+from app.paging.update_cursor import encode_update_cursor
 from app.records import EntryDirection, TransactionStatus, TransactionType, WalletKind, WalletStatus
 from app.schema.connections import Connection, connection, page_request
 from app.schema.context import Info
@@ -17,7 +20,6 @@ from app.schema.enums import describe_values
 from app.schema.scalars import BigInt, CurrencyCode, DecimalText
 from app.services import reading
 from app.services.reading import Party
-from app.update_cursor import encode_update_cursor
 
 strawberry.enum(WalletKind)
 strawberry.enum(WalletStatus)

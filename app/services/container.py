@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.clock import Clock
+from app.limits.rates import RateLimit, RequestRates
+from app.limits.sharing import RateLimitSharing
 from app.money import Currency
-from app.rate_limit import RateLimit, RequestRates
-from app.rate_limit_sharing import RateLimitSharing
 from app.services.identity import Identities
 from app.services.live import LiveUpdates
 from app.services.transfers import Ledger

@@ -21,18 +21,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app import ids, logs, metrics, tracing
+from app import ids
 from app.clock import Clock
 from app.errors import Internal, RateLimited, RequestError, RequestTimeout, Unavailable
-from app.privacy import fingerprint, withhold_values
-from app.services import transfer_traces
-from app.services.counting import count_outcomes, count_unanswered
 from app.services.ledger import Outcome, TransferRequest, Unit
-from app.services.queue_watch import QueueWatch
 from app.services.settlement import Answer, CommitUnknown, Deferred, Failure, Settler, classify
-from app.services.telling import outcome_lines, unanswered_lines
-from app.services.timeline import Timeline
-from app.services.transfer_traces import TransferTrace
+from app.services.transfer_telemetry import traces as transfer_traces
+from app.services.transfer_telemetry.log_lines import outcome_lines, unanswered_lines
+from app.services.transfer_telemetry.metrics import count_outcomes, count_unanswered
+from app.services.transfer_telemetry.queue import QueueWatch
+from app.services.transfer_telemetry.timeline import Timeline
+from app.services.transfer_telemetry.traces import TransferTrace
+from app.telemetry import logs, metrics, tracing
+from app.telemetry.privacy import fingerprint, withhold_values
 
 logger = logging.getLogger(__name__)
 

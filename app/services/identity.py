@@ -11,14 +11,15 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app import ids, logs
-from app.auth import Claims, verify_published, verify_token
+from app import ids
+from app.access.jwks import SigningKeys
+from app.access.tokens import Claims, verify_published, verify_token
+from app.access.viewer import Viewer
 from app.clock import Clock
 from app.db import models
 from app.errors import TokenExpired, Unauthenticated
-from app.jwks import SigningKeys
 from app.settings import Settings
-from app.viewer import Viewer
+from app.telemetry import logs
 
 T = TypeVar("T")
 

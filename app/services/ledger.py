@@ -13,8 +13,8 @@ from uuid import UUID
 
 from app import texts
 from app.errors import Refusal, RefusalCode
+from app.limits.quota import Quota
 from app.money import MAX_MINOR, MIN_MINOR
-from app.quota import Quota
 from app.records import (
     Entry,
     Transaction,

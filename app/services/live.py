@@ -21,18 +21,20 @@ import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app import events, metrics, policy, tracing
+from app.access import policy
+from app.access.viewer import Viewer
 from app.backoff import Backoff
 from app.db import live_sql
 from app.db.failures import is_unavailable
 from app.errors import BadUserInput, NotFound, RateLimited
-from app.pubsub import PubSub, Subscription, Unsubscribed
+from app.messages import events
+from app.messages.pubsub import PubSub, Subscription, Unsubscribed
+from app.messages.redis_backend import CATCH_UP
+from app.messages.redis_names import RedisNames
+from app.paging.update_cursor import decode_update_cursor, encode_update_cursor
 from app.records import Entry, Wallet
-from app.redis_backend import CATCH_UP
-from app.redis_names import RedisNames
 from app.settings import Settings
-from app.update_cursor import decode_update_cursor, encode_update_cursor
-from app.viewer import Viewer
+from app.telemetry import metrics, tracing
 
 logger = logging.getLogger(__name__)
 

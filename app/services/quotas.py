@@ -13,8 +13,8 @@ from app import ids
 from app.clock import system_clock
 from app.db.engine import open_connection
 from app.errors import ConfigurationError, Refusal
+from app.limits.quota import Limits
 from app.money import AmountError, Currency, format_minor, is_plain_decimal, parse_amount
-from app.quota import Limits
 from app.services.input_rules import people_text
 from app.settings import Settings
 

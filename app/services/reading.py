@@ -11,16 +11,17 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app import ids, policy
+from app import ids
+from app.access import policy
+from app.access.viewer import Right, Viewer
 from app.clock import Clock
-from app.cursors import decode_cursor, encode_cursor
 from app.db import reads, status_sql
 from app.db.reads import Window
 from app.errors import BadUserInput
-from app.pages import Page, PageRequest, TransactionFilter
+from app.paging.cursors import decode_cursor, encode_cursor
+from app.paging.pages import Page, PageRequest, TransactionFilter
 from app.records import Entry, Payment, Transaction, User, Wallet
 from app.services.input_rules import idempotency_key_refusal
-from app.viewer import Right, Viewer
 
 SYSTEM_NAME = "Paycore"
 """What users see of a system wallet."""

@@ -13,10 +13,11 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from app import events, ids
+from app import ids
 from app.clock import Clock
 from app.db import ledger_sql, quota_sql
-from app.quota import Limits, Quota
+from app.limits.quota import Limits, Quota
+from app.messages import events
 from app.records import AuditRecord, Entry, Transaction, TransactionType, Wallet, WalletKind
 from app.services.ledger import Outcome, Settlement, TransferRequest, Unit, settle
 

@@ -11,7 +11,9 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app import ids, policy
+from app import ids
+from app.access import policy
+from app.access.viewer import Right, Viewer
 from app.clock import Clock
 from app.db import models
 from app.db.engine import connect
@@ -24,9 +26,8 @@ from app.services.ledger import NO_ID_YET, NO_TIME_YET, Member, Outcome, Transfe
 from app.services.quotas import general_limits
 from app.services.refusals import wallet_not_found
 from app.services.settlement import Settler
-from app.services.timeline import Timeline
+from app.services.transfer_telemetry.timeline import Timeline
 from app.settings import MAX_BATCH, Settings
-from app.viewer import Right, Viewer
 
 MAX_DESCRIPTION = 280
 DEPOSITS = "DEPOSITS"

@@ -14,16 +14,18 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app import events, ids, policy
+from app import ids
+from app.access import policy
+from app.access.viewer import Right, Viewer
 from app.clock import Clock
 from app.db import models
 from app.db.rows import WALLET_COLUMNS, wallet_of
 from app.errors import Refusal, RefusalCode
+from app.messages import events
 from app.money import Currency
 from app.records import Wallet, WalletKind, WalletStatus
 from app.services.input_rules import idempotency_key_refusal, people_text, was_taken
 from app.services.refusals import key_reused, wallet_not_found
-from app.viewer import Right, Viewer
 
 MAX_NAME = 100
 MAX_REASON = 280

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import asyncpg
 
-from app.embedded.places import find_postgres
+from app.demo.embedded.places import find_postgres
 
 HERE = Path(__file__).parent
 _THREADS = 2

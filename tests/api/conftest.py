@@ -14,9 +14,9 @@ import uvicorn
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 
-from app.auth import mint_token
+from app.access.tokens import mint_token
 from app.main import create_app
-from app.outbox_relay import run_relay
+from app.processes.outbox_relay import run_relay
 from app.services.container import Services
 from app.settings import Settings
 from tests.bank import Bank

@@ -17,11 +17,11 @@ from graphql import GraphQLObjectType, build_schema
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from app import ids
-from app.auth import mint_token
-from app.schema.build import sdl
+from app.access.tokens import mint_token
+from app.paging.update_cursor import encode_update_cursor
+from app.schema.engine.build import sdl
 from app.services.transfers import TransferInput, transfer
 from app.settings import Settings
-from app.update_cursor import encode_update_cursor
 from tests.api.conftest import Api
 from tests.api.test_event_stream import Stream
 from tests.bank import new_key, uuid_of

@@ -16,7 +16,7 @@ from graphql import (
     find_breaking_changes,
 )
 
-from app.schema.build import sdl
+from app.schema.engine.build import sdl
 from app.settings import Settings
 from tests.api.conftest import Api
 from tests.bank import new_key

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.dashboard import BUILDING
+from app.http.dashboard import BUILDING
 from app.settings import Settings
 from tests.api.conftest import serving
 

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.services import demo
+from app.demo import seed
 from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.waiting import soon
@@ -22,7 +22,7 @@ PATHS = (("GET", "/demo/session"), ("GET", "/demo/transactions/txn_01jgfjjz00e00
 
 @pytest.fixture
 async def demo_api(api: Api) -> Api:
-    await demo.seed(api.settings)
+    await seed.create_demo_data(api.settings)
     return api
 
 
@@ -33,7 +33,7 @@ def bearer(token: str) -> dict[str, str]:
 async def test_every_user_of_the_demo_has_a_token_that_works(demo_api: Api) -> None:
     session = (await demo_api.http.get("/demo/session")).json()
     assert session["can_break"] is False
-    assert [user["subject"] for user in session["users"]] == [user.subject for user in demo.USERS]
+    assert [user["subject"] for user in session["users"]] == [user.subject for user in seed.USERS]
     for user in session["users"]:
         query = "{ viewer { displayName wallets { edges { node { id } } } } }"
         answer = (await demo_api.http.post("/graphql", json={"query": query}, headers=bearer(user["token"]))).json()
@@ -142,7 +142,7 @@ async def test_traffic_is_bounded_real_and_stoppable(demo_api: Api) -> None:
 
 
 async def test_a_service_that_stops_stops_its_traffic(settings: Settings, engine: AsyncEngine) -> None:
-    await demo.seed(settings)
+    await seed.create_demo_data(settings)
     async with serving(settings, engine) as api:
         await api.http.post("/demo/traffic", json={"per_second": 50, "seconds": 120}, headers=api.headers("admin"))
         await soon(lambda: api.app.state.demo is not None and api.app.state.demo.traffic.state.completed > 5)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from app.services import demo
-from app.services.demo import USERS
+from app.demo import seed
+from app.demo.seed import USERS
 from app.settings import Settings
 from docs import generate
 from tests.api.conftest import Api
@@ -36,7 +36,7 @@ def operation(name: str) -> str:
 
 @pytest.fixture
 async def demo_api(api: Api) -> Api:
-    await demo.seed(api.settings)
+    await seed.create_demo_data(api.settings)
     return api
 
 

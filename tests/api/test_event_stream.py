@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from strawberry.http.streaming import SSETransport
 
-from app.auth import mint_token
-from app.schema.event_stream import EventTransport
+from app.access.tokens import mint_token
+from app.schema.transport.event_stream import EventTransport
 from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.api.test_subscriptions import WATCH

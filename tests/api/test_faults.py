@@ -12,8 +12,9 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app import ids, policy
-from app.auth import mint_token
+from app import ids
+from app.access import policy
+from app.access.tokens import mint_token
 from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.bank import new_key

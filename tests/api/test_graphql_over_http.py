@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
-from app.dashboard import FRONTEND
+from app.http.dashboard import FRONTEND
 from tests.api.conftest import Api
 from tests.node import ready_node
 

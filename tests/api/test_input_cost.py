@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.schema.requests import FREE_BYTES, LONGEST_LIST
+from app.schema.engine.requests import FREE_BYTES, LONGEST_LIST
 from app.settings import MAX_BATCH, Settings
 from tests.api.conftest import Api, serving
 from tests.bank import new_key

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 from graphql import GraphQLError
 
-from app.schema.execution import Execution
+from app.schema.engine.execution import Execution
 from tests.api.conftest import Api
 
 QUERY = "{ viewer { wallets(first: 2) { edges { node { id balance { amount } } } } } }"

@@ -9,9 +9,9 @@ import pytest
 from graphql import DocumentNode, GraphQLError, get_introspection_query
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.schema import documents as documents_module
-from app.schema.build import PaycoreSchema, build_schema
-from app.schema.documents import DocumentCache, KnownDocument
+from app.schema.engine import documents as documents_module
+from app.schema.engine.build import PaycoreSchema, build_schema
+from app.schema.engine.documents import DocumentCache, KnownDocument
 from app.settings import Settings
 from tests.api.conftest import serving
 from tests.api.test_query_limits import PRODUCTION

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.schema.persisted import sha256
+from app.schema.engine.persisted import sha256
 from app.settings import Settings
 from tests.api.conftest import Api, Socket, serving
 from tests.api.test_metrics import samples

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.errors import ConfigurationError
 from app.main import create_app
-from app.schema.build import build_schema
-from app.schema.operation_files import operations_in
-from app.schema.persisted import manifest, sha256
+from app.schema.engine.build import build_schema
+from app.schema.engine.operation_files import operations_in
+from app.schema.engine.persisted import manifest, sha256
 from app.settings import Settings
 from tests.api.conftest import Api, serving
 

@@ -14,10 +14,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from websockets.asyncio.client import connect
 
-from app import metrics
-from app.auth import mint_token, verify_token
+from app.access.tokens import mint_token, verify_token
 from app.clock import system_clock
 from app.settings import Settings
+from app.telemetry import metrics
 from tests.api.conftest import Api, serving
 from tests.bank import uuid_of
 from tests.proxy import postgres_proxy

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from strawberry.types.graphql import OperationType
 
-from app.schema.build import build_schema
-from app.schema.cost import FREE_EVENT
-from app.schema.documents import KnownDocument
+from app.schema.engine.build import build_schema
+from app.schema.engine.cost import FREE_EVENT
+from app.schema.engine.documents import KnownDocument
 from app.settings import Settings
 from tests.api.conftest import serving
 from tests.bank import new_key

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.auth import mint_token
+from app.access.tokens import mint_token
 from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.bank import new_key

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from app import strict_json
 from app.errors import BadUserInput
-from app.schema.requests import LONGEST_LIST
+from app.http import strict_json
+from app.http.strict_json import MOST_MARKS
+from app.schema.engine.requests import LONGEST_LIST
 from app.settings import MAX_BATCH
-from app.strict_json import MOST_MARKS
 from tests.api.conftest import Api
 from tests.bank import new_key
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.schema.websocket import TransportHandler
+from app.schema.transport.websocket import TransportHandler
 from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.api.test_event_stream import events

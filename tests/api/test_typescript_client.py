@@ -15,9 +15,9 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids
-from app.auth import mint_token
-from app.dashboard import FRONTEND
-from app.node import is_new_enough
+from app.access.tokens import mint_token
+from app.demo.node import is_new_enough
+from app.http.dashboard import FRONTEND
 from app.settings import Settings
 from tests.api.conftest import Api
 from tests.live_world import World, living_world, running_relay

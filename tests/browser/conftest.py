@@ -14,9 +14,9 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, expect, sync_playwright
 
-from app.dashboard_build import build
-from app.embedded.processes import wait_until
-from app.node import find_node
+from app.demo.dashboard_build import build
+from app.demo.embedded.processes import wait_until
+from app.demo.node import find_node
 from tests.browser.service import Service
 from tests.servers import free_port
 

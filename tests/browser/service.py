@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 from playwright.sync_api import Page, expect
 
-from app.services.demo import USERS
+from app.demo.seed import USERS
 
 ALICE, BOB, CAROL, MERCHANT, _ADMIN = USERS
 _PAY = """mutation($input: TransferInput!) { transfer(input: $input) { transaction { id status } userErrors { code } } }"""

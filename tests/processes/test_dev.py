@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.embedded.processes import _listed_command_line
+from app.demo.embedded.processes import _listed_command_line
 from app.settings import Settings
 from tests.processes.test_cli import EXECUTABLE, assert_one_line, paycore, servers_of
 from tests.servers import free_port

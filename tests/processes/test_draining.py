@@ -12,11 +12,11 @@ import httpx
 import psutil
 import pytest
 
-from app.auth import mint_token
+from app.access.tokens import mint_token
 from app.db.engine import open_connection
-from app.embedded.processes import wait_until
-from app.outbox_relay import RELAY_ENDS_WITHIN_SECONDS
-from app.serving import ends_within
+from app.demo.embedded.processes import wait_until
+from app.processes.outbox_relay import RELAY_ENDS_WITHIN_SECONDS
+from app.processes.serving import ends_within
 from app.settings import Settings
 from tests.bank import Bank, new_key, uuid_of
 from tests.processes.test_cli import EXECUTABLE, servers_of, until_somebody_waits

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from app.embedded import EmbeddedServers, find_running, start_servers
-from app.embedded.processes import recognised, wait_until
+from app.demo.embedded import EmbeddedServers, find_running, start_servers
+from app.demo.embedded.processes import recognised, wait_until
 from app.errors import ConfigurationError
 from tests.servers import fetch_value
 
@@ -22,7 +22,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="reads /
 SUPERVISOR = """
 import json, signal, sys, threading
 from pathlib import Path
-from app.embedded import start_servers
+from app.demo.embedded import start_servers
 
 def run():
     servers = start_servers(Path(sys.argv[1]), durable=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.embedded import places, start_servers
+from app.demo.embedded import places, start_servers
 from app.errors import ConfigurationError
 from tests.servers import fetch_value
 

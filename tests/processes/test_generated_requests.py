@@ -32,8 +32,8 @@ from hypothesis import strategies as st
 from hypothesis_graphql import nodes
 from schemathesis.core.result import Ok
 
-from app.auth import mint_token
-from app.embedded.processes import wait_until
+from app.access.tokens import mint_token
+from app.demo.embedded.processes import wait_until
 from app.settings import Settings
 from tests.processes.test_cli import EXECUTABLE, paycore, servers_of
 

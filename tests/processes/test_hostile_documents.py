@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import psutil
 
-from app.auth import mint_token
+from app.access.tokens import mint_token
 from app.settings import Settings
 from tests.processes.test_strangers import service
 

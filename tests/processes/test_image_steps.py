@@ -15,10 +15,10 @@ import httpx
 import psutil
 import pytest
 
-from app.dashboard import DIST
-from app.embedded import start_servers
-from app.embedded.processes import wait_until
-from app.node import find_node
+from app.demo.embedded import start_servers
+from app.demo.embedded.processes import wait_until
+from app.demo.node import find_node
+from app.http.dashboard import DIST
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")

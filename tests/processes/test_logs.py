@@ -14,10 +14,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from app.auth import mint_token
-from app.embedded.processes import wait_until
-from app.privacy import fingerprint
+from app.access.tokens import mint_token
+from app.demo.embedded.processes import wait_until
 from app.settings import Settings
+from app.telemetry.privacy import fingerprint
 from tests.bank import Bank, new_key
 from tests.service_processes import SECRET, Running, running_service
 
@@ -84,7 +84,7 @@ async def test_every_line_is_json_and_each_transfer_has_one_that_is_true(
     loggers = {line["logger"] for line in running.lines()}
     assert "uvicorn.access" not in loggers, "no line for each request"
     assert not any("color_message" in line for line in running.lines())
-    assert {"app.serving", "uvicorn.error", "app.outbox_relay", "app.transfers"} <= loggers
+    assert {"app.processes.serving", "uvicorn.error", "app.processes.outbox_relay", "app.transfers"} <= loggers
     for secret in (SECRET, "words-that-somebody-wrote", "Bearer", "eyJ"):
         assert secret not in running.log.read_text(), secret
 

@@ -18,9 +18,9 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.auth import mint_token
-from app.privacy import fingerprint
+from app.access.tokens import mint_token
 from app.settings import Settings
+from app.telemetry.privacy import fingerprint
 from tests.bank import Bank, new_key, uuid_of
 from tests.otlp_collector import Collector, Span, collecting
 from tests.service_processes import SECRET, Running, running_service

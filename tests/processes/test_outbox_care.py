@@ -13,11 +13,12 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app import events, metrics
 from app.db import outbox_sql
 from app.db.engine import connect
-from app.outbox_relay import OutboxRelay, run_relay
+from app.messages import events
+from app.processes.outbox_relay import OutboxRelay, run_relay
 from app.settings import Settings
+from app.telemetry import metrics
 from tests.api.conftest import serving
 from tests.live_world import World, entries, living, living_world, outbox_empty, running_relay, take, told
 from tests.processes.test_cli import paycore, until_somebody_waits

@@ -17,18 +17,18 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app import events
 from app.db import outbox_sql
 from app.db.engine import connect
-from app.outbox_relay import OutboxRelay, run_relay
-from app.pubsub import PubSub
-from app.redis_backend import RedisPublisher, redis_url
+from app.messages import events
+from app.messages.pubsub import PubSub
+from app.messages.redis_backend import RedisPublisher, redis_url
+from app.processes.outbox_relay import OutboxRelay, run_relay
 from app.services.live import WalletUpdate
 from app.settings import Settings
 from tests.live_world import World, entries, living, living_world, outbox_empty, running_relay, take, told
 from tests.waiting import soon
 
-RELAY = "import asyncio; from app.outbox_relay import run_relay; from app.settings import load_settings\n"
+RELAY = "import asyncio; from app.processes.outbox_relay import run_relay; from app.settings import load_settings\n"
 RELAY += "asyncio.run(run_relay(load_settings(), asyncio.Event()))"
 
 
@@ -355,7 +355,9 @@ async def test_while_redis_is_away_everything_is_kept_and_it_is_said_once(world,
             assert await waiting(connection) == 20
         clean_servers.start_redis()
         await outbox_empty(engine)
-    said = [record.message for record in caplog.records if record.name == "app.outbox_relay" and "Redis" in record.message]
+    said = [
+        record.message for record in caplog.records if record.name == "app.processes.outbox_relay" and "Redis" in record.message
+    ]
     assert len(said) == 2
     assert "waits for Redis" in said[0]
     assert "has Redis back" in said[1]
@@ -374,7 +376,11 @@ async def test_a_crash_of_the_database_is_survived_and_said_once(settings, clean
         async with connected(settings) as connection:
             wallet_id = await commit_news(connection)
         await soon(lambda: wallet_id in recorder.published)
-    said = [record.message for record in caplog.records if "the database" in record.message and record.name == "app.outbox_relay"]
+    said = [
+        record.message
+        for record in caplog.records
+        if "the database" in record.message and record.name == "app.processes.outbox_relay"
+    ]
     assert len(said) == 2
     assert "waits for the database" in said[0]
     assert "has the database back" in said[1]

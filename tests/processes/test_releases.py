@@ -8,7 +8,7 @@ import asyncpg
 import httpx
 import pytest
 
-from app.auth import mint_token
+from app.access.tokens import mint_token
 from app.db import migrate
 from app.settings import Settings
 from tests.bank import Bank, new_key

@@ -14,8 +14,8 @@ import httpx
 import psutil
 import pytest
 
-from app.auth import mint_token
-from app.embedded.processes import wait_until
+from app.access.tokens import mint_token
+from app.demo.embedded.processes import wait_until
 from app.settings import Settings
 from tests.processes.test_cli import EXECUTABLE, assert_one_line, paycore, servers_of
 from tests.servers import Servers, fetch_value, free_port

@@ -15,9 +15,9 @@ import httpx
 import psutil
 import pytest
 
-from app.auth import mint_token
+from app.access.tokens import mint_token
 from app.db.engine import open_connection
-from app.embedded.processes import wait_until
+from app.demo.embedded.processes import wait_until
 from app.services.verification import verify
 from app.settings import Settings
 from tests.bank import Bank, new_key

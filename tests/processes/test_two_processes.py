@@ -13,12 +13,12 @@ import psutil
 import pytest
 from pydantic import SecretStr
 
-from app.auth import mint_token
+from app.access.tokens import mint_token
 from app.db.engine import open_connection
-from app.embedded.processes import wait_until
-from app.privacy import fingerprint
+from app.demo.embedded.processes import wait_until
 from app.services.quotas import QuotaChange, set_quota
 from app.settings import Settings
+from app.telemetry.privacy import fingerprint
 from tests.bank import new_key
 from tests.processes.test_cli import EXECUTABLE, servers_of
 from tests.servers import free_port

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from pydantic import SecretStr
 
-from app.auth import mint_token
+from app.access.tokens import mint_token
 from app.settings import Settings
 from tests.bank import Bank
 from tests.processes.test_observability import SETTLED, WATCH, samples

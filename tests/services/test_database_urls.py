@@ -15,10 +15,10 @@ from pydantic import SecretStr
 from app.db.database_url import UntrustedServer, parse
 from app.db.engine import open_connection
 from app.db.failures import is_unavailable
-from app.embedded.postgres import EmbeddedPostgres
+from app.demo.embedded.postgres import EmbeddedPostgres
 from app.errors import ConfigurationError
-from app.outbox_relay import OutboxRelay
-from app.redis_backend import RedisPublisher, redis_url
+from app.messages.redis_backend import RedisPublisher, redis_url
+from app.processes.outbox_relay import OutboxRelay
 from app.settings import Settings
 from tests.servers import fetch_value, with_database
 from tests.tls_proxy import TlsProxy, make_certificate

@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app import ids
 from app.db import migrate, models
 from app.db.engine import create_engine
+from app.demo import seed
 from app.errors import ConfigurationError
 from app.records import TransactionStatus, TransactionType
-from app.services import demo
 from app.services.verification import verify
 from app.settings import Settings
 
@@ -38,22 +38,22 @@ async def balances(engine: AsyncEngine) -> dict[str, int]:
 
 
 def test_users_and_wallets_have_the_fixed_ids_that_documents_and_dashboards_rely_on() -> None:
-    alice, bob = demo.USERS[0], demo.USERS[1]
+    alice, bob = seed.USERS[0], seed.USERS[1]
     assert ids.encode("usr", alice.id) == "usr_01jgfjjz00e00800000000000g"
     assert alice.wallets[0].public_id == "wal_01jgfjjz00e00800000000000h"
     assert bob.wallets[0].public_id == "wal_01jgfjjz00e008000000000011"
-    everyone = [user.id for user in demo.USERS] + [wallet.id for user in demo.USERS for wallet in user.wallets]
+    everyone = [user.id for user in seed.USERS] + [wallet.id for user in seed.USERS for wallet in user.wallets]
     assert len(set(everyone)) == len(everyone)
     assert {one.version for one in everyone} == {7}
-    assert [user.subject for user in demo.USERS] == ["alice", "bob", "carol", "merchant", "admin"]
-    assert {wallet.currency for user in demo.USERS for wallet in user.wallets} == {"USD", "EUR", "JPY", "KWD"}
+    assert [user.subject for user in seed.USERS] == ["alice", "bob", "carol", "merchant", "admin"]
+    assert {wallet.currency for user in seed.USERS for wallet in user.wallets} == {"USD", "EUR", "JPY", "KWD"}
 
 
 async def test_it_tells_90_days_of_transfers_with_some_refused_and_the_ledger_is_whole(
     settings: Settings, engine: AsyncEngine
 ) -> None:
     before = datetime.now(UTC)
-    assert await demo.seed(settings)
+    assert await seed.create_demo_data(settings)
     assert await count(engine, models.Transaction.type == TransactionType.DEPOSIT) == DEPOSITS
     assert await count(engine, models.Transaction.type == TransactionType.TRANSFER) == TRANSFERS
     refused = await count(engine, models.Transaction.status == TransactionStatus.FAILED)
@@ -65,14 +65,14 @@ async def test_it_tells_90_days_of_transfers_with_some_refused_and_the_ledger_is
     assert abs(first - (before - timedelta(days=90))) < timedelta(minutes=5)
     assert before - timedelta(days=10) < last <= datetime.now(UTC)
     assert days > 75
-    assert (await balances(engine))[demo.USERS[0].wallets[0].public_id] >= 100_000
+    assert (await balances(engine))[seed.USERS[0].wallets[0].public_id] >= 100_000
     assert await verify(settings) == []
 
 
 async def test_running_it_again_adds_nothing(settings: Settings, engine: AsyncEngine) -> None:
-    assert await demo.seed(settings)
+    assert await seed.create_demo_data(settings)
     before = await balances(engine)
-    assert not await demo.seed(settings)
+    assert not await seed.create_demo_data(settings)
     assert await count(engine) == TRANSFERS + DEPOSITS
     assert await balances(engine) == before
 
@@ -80,7 +80,7 @@ async def test_running_it_again_adds_nothing(settings: Settings, engine: AsyncEn
 async def test_interrupted_it_goes_on_to_the_end_that_it_would_have_had(
     settings: Settings, engine: AsyncEngine, empty_database: str
 ) -> None:
-    attempt = asyncio.create_task(demo.seed(settings))
+    attempt = asyncio.create_task(seed.create_demo_data(settings))
     async with asyncio.timeout(30):
         while await count(engine) < 60:
             assert not attempt.done(), attempt.result()
@@ -88,12 +88,12 @@ async def test_interrupted_it_goes_on_to_the_end_that_it_would_have_had(
     attempt.cancel()
     await asyncio.gather(attempt, return_exceptions=True)
     assert 60 <= await count(engine) < TRANSFERS
-    assert await demo.seed(settings)
+    assert await seed.create_demo_data(settings)
     assert await count(engine) == TRANSFERS + DEPOSITS
     assert await verify(settings) == []
     elsewhere = settings.model_copy(update={"database_url": SecretStr(empty_database)})
     await migrate.upgrade(elsewhere)
-    assert await demo.seed(elsewhere)
+    assert await seed.create_demo_data(elsewhere)
     uninterrupted = create_engine(elsewhere)
     assert await balances(engine) == await balances(uninterrupted)
     await uninterrupted.dispose()
@@ -101,5 +101,5 @@ async def test_interrupted_it_goes_on_to_the_end_that_it_would_have_had(
 
 async def test_production_refuses_it(settings: Settings, engine: AsyncEngine) -> None:
     with pytest.raises(ConfigurationError, match="no place in production"):
-        await demo.seed(settings.model_copy(update={"environment": "production"}))
+        await seed.create_demo_data(settings.model_copy(update={"environment": "production"}))
     assert await count(engine) == 0

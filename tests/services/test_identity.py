@@ -9,8 +9,8 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app import policy
-from app.auth import bearer_token, mint_token, verify_token
+from app.access import policy
+from app.access.tokens import bearer_token, mint_token, verify_token
 from app.errors import Unauthenticated
 from app.services.identity import Identities
 from app.settings import Settings

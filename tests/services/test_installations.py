@@ -20,13 +20,13 @@ from app.db import models
 from app.db.engine import create_engine
 from app.db.installation_sql import load_redis_names
 from app.errors import ConfigurationError
-from app.events import messages, settled_payload
+from app.limits.rates import RateLimit
+from app.limits.sharing import RateLimitSharing
 from app.main import create_app
-from app.rate_limit import RateLimit
-from app.rate_limit_sharing import RateLimitSharing
+from app.messages.events import messages, settled_payload
+from app.messages.redis_backend import RedisPublisher, redis_url
+from app.messages.redis_names import RedisNames
 from app.records import Entry
-from app.redis_backend import RedisPublisher, redis_url
-from app.redis_names import RedisNames
 from app.services.live import Settled
 from app.settings import Settings, load_settings
 from tests import servers as backends

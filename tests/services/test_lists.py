@@ -14,15 +14,15 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.cursors import encode_cursor
+from app.access.policy import rights_of
+from app.access.viewer import Role, Viewer
 from app.errors import BadUserInput, Forbidden
-from app.pages import Page, PageRequest, TransactionFilter
-from app.policy import rights_of
+from app.paging.cursors import encode_cursor
+from app.paging.pages import Page, PageRequest, TransactionFilter
 from app.records import EntryDirection, Transaction, TransactionStatus, Wallet
 from app.services import reading
 from app.services.transfers import TransferInput, transfer_batch
 from app.settings import Settings
-from app.viewer import Role, Viewer
 from tests.bank import Bank, new_key, uuid_of
 
 PAYMENTS = 1500

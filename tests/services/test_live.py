@@ -12,14 +12,14 @@ from redis import asyncio as redis
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app import events
 from app.clock import system_clock
 from app.errors import BadUserInput, NotFound
+from app.messages import events
+from app.messages.redis_backend import RedisPublisher
+from app.paging.update_cursor import decode_update_cursor, encode_update_cursor
 from app.records import WalletStatus
-from app.redis_backend import RedisPublisher
 from app.services.live import LiveUpdates, UpdateKind, WalletUpdate
 from app.settings import Settings
-from app.update_cursor import decode_update_cursor, encode_update_cursor
 from tests.live_world import (
     World,
     entries,

@@ -13,11 +13,11 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.engine import create_engine
+from app.messages.redis_backend import RedisPublisher
+from app.paging.update_cursor import encode_update_cursor
 from app.records import WalletStatus
-from app.redis_backend import RedisPublisher
 from app.services.live import LiveUpdates, WalletUpdate
 from app.settings import Settings
-from app.update_cursor import encode_update_cursor
 from tests.live_world import (
     World,
     count_statements,

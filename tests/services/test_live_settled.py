@@ -12,10 +12,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app import events, ids
+from app import ids
 from app.clock import system_clock
+from app.messages import events
+from app.messages.redis_backend import RedisPublisher
 from app.records import TransactionStatus
-from app.redis_backend import RedisPublisher
 from app.services.live import LiveUpdates
 from app.settings import Settings
 from tests.live_world import (

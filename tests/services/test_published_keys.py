@@ -17,15 +17,15 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app import jwks as published
-from app import policy
-from app.auth import mint_token, verify_published
+from app.access import jwks as published
+from app.access import policy
+from app.access.jwks import JwksError, SigningKeys, parse_jwks
+from app.access.policy import rights_of
+from app.access.tokens import mint_token, verify_published
+from app.access.viewer import Right, Role
 from app.errors import ConfigurationError, TokenExpired, Unauthenticated, Unavailable
-from app.jwks import JwksError, SigningKeys, parse_jwks
-from app.policy import rights_of
 from app.services.identity import Identities
 from app.settings import Settings, load_settings
-from app.viewer import Right, Role
 from tests.identity_provider import AUDIENCE, ISSUER, KeyPair, Provider, ec_key, ed_key, jwks, provider, rsa_key, with_jwks
 
 RSA, EC, ED = rsa_key("rsa"), ec_key("ec"), ed_key("ed")

@@ -10,8 +10,8 @@ import pytest
 from redis import asyncio as redis
 
 from app.errors import ConfigurationError
-from app.pubsub import PubSub, Unsubscribed
-from app.redis_backend import CATCH_UP, RedisPublisher, redis_url
+from app.messages.pubsub import PubSub, Unsubscribed
+from app.messages.redis_backend import CATCH_UP, RedisPublisher, redis_url
 from app.settings import Settings
 from tests.redis_proxy import redis_proxy
 from tests.servers import Servers

@@ -15,11 +15,11 @@ from pydantic import SecretStr
 from redis import asyncio as redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.outbox_relay import OutboxRelay
-from app.pubsub import PubSub
-from app.rate_limit_sharing import RateLimitSharing
-from app.redis_backend import RedisPublisher, redis_url
-from app.redis_names import RedisNames
+from app.limits.sharing import RateLimitSharing
+from app.messages.pubsub import PubSub
+from app.messages.redis_backend import RedisPublisher, redis_url
+from app.messages.redis_names import RedisNames
+from app.processes.outbox_relay import OutboxRelay
 from app.settings import RELAY_RIGHTS, SHARING_RIGHTS, SUBSCRIBER_RIGHTS, Settings
 from tests.api.conftest import serving
 from tests.live_world import entries, living_world, running_relay, take, told
@@ -125,7 +125,7 @@ async def test_a_right_that_listening_lacks_is_named_and_said_once(
 ) -> None:
     user = new_user()
     await user.may(without(SUBSCRIBER_RIGHTS, right))
-    with caplog.at_level(logging.INFO, "app.redis_backend"):
+    with caplog.at_level(logging.INFO, "app.messages.redis_backend"):
         async with subscribed(user.url) as pubsub:
             assert pubsub.state.startswith(f"refused: needs {SUBSCRIBER_RIGHTS}; Redis says: ")
             assert ("channel" if right.startswith("&") else f"'{right[1:]}'") in pubsub.state
@@ -153,7 +153,7 @@ async def test_a_right_that_sharing_of_rates_lacks_is_named_before_there_is_anyt
         assert right in caplog.text
         await user.may(SHARING_RIGHTS)
         await soon(lambda: sharing.state == "ok", 20)
-    assert len([record for record in caplog.records if record.name == "app.rate_limit_sharing"]) == 1
+    assert len([record for record in caplog.records if record.name == "app.limits.sharing"]) == 1
 
 
 @pytest.mark.parametrize("right", RELAY_RIGHTS.split())

@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from app import ids
+from app.access.viewer import Viewer
 from app.errors import ConfigurationError, RefusalCode
 from app.records import WalletStatus
 from app.services import wallets
@@ -19,7 +20,6 @@ from app.services.transfers import DepositInput, TransferInput, TransferResult, 
 from app.services.verification import verify
 from app.services.wallets import OpenWalletInput, WalletResult, open_wallet, set_wallet_status
 from app.settings import Settings
-from app.viewer import Viewer
 from tests.bank import Bank, new_key, uuid_of
 from tests.invariants.conftest import owner
 

@@ -16,7 +16,6 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app import logs
 from app.clock import system_clock
 from app.db import models
 from app.db.engine import connect
@@ -29,6 +28,7 @@ from app.services.ledger import Settlement, Unit, settle
 from app.services.settlement import Answer, Settler
 from app.services.transfers import Ledger, TransferInput, TransferResult, transfer, transfer_batch
 from app.settings import Settings
+from app.telemetry import logs
 from tests.bank import Bank, make_ledger, new_key, uuid_of
 from tests.invariants.conftest import owner
 from tests.proxy import PostgresProxy

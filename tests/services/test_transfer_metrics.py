@@ -11,11 +11,11 @@ from prometheus_client import REGISTRY
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app import metrics
 from app.errors import Internal, RequestTimeout, Unavailable
 from app.services.group_commit import MAX_RETRIES
 from app.services.transfers import TransferInput, transfer_batch
 from app.settings import Settings
+from app.telemetry import metrics
 from tests.bank import Bank, new_key
 from tests.proxy import PostgresProxy
 from tests.services.test_transfer_faults import locked, running, sabotage
@@ -106,7 +106,7 @@ async def test_a_full_queue_is_counted_and_told_once_when_it_begins_and_once_whe
         a, b = await bank.wallet(alice, balance="9.00"), await bank.wallet(bob)
 
         def lines() -> list[str]:
-            return [record.getMessage() for record in caplog.records if record.name == "app.services.queue_watch"]
+            return [record.getMessage() for record in caplog.records if record.name == "app.services.transfer_telemetry.queue"]
 
         rises = Rises()
         async with locked(settings, a):
@@ -118,7 +118,9 @@ async def test_a_full_queue_is_counted_and_told_once_when_it_begins_and_once_whe
             await asyncio.gather(*asked, return_exceptions=True)
         assert rises.all() == {"UNAVAILABLE": 50, "TIMEOUT": 5, "all": 55, "found the queue full": 50}
         await soon(lambda: len(lines()) == 2)
-        assert {record.levelno for record in caplog.records if record.name == "app.services.queue_watch"} == {logging.WARNING}
+        assert {record.levelno for record in caplog.records if record.name == "app.services.transfer_telemetry.queue"} == {
+            logging.WARNING
+        }
         assert lines() == [
             "the queue is full, it has 5 places: transfers are refused",
             "the queue takes transfers again: 50 were refused",

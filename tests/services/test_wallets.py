@@ -7,10 +7,10 @@ import asyncio
 from sqlalchemy import text
 
 from app import ids
+from app.access.viewer import Viewer
 from app.errors import RefusalCode
 from app.records import WalletStatus
 from app.services.wallets import OpenWalletInput, WalletResult, open_wallet, set_wallet_status
-from app.viewer import Viewer
 from tests.bank import Bank, new_key, uuid_of
 
 MOST = 5

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.cursors import decode_cursor, encode_cursor
 from app.errors import BadUserInput
+from app.paging.cursors import decode_cursor, encode_cursor
 
 MOST = 2**128 - 1
 SCOPE = "entries of 01890a5d-ac96-774b-bcce-b302099a8057"

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 import yaml
 
-from app import serving
+from app.processes import serving
 from app.settings import Settings
 
 ROOT = Path(__file__).parents[2]

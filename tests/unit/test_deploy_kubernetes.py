@@ -15,7 +15,8 @@ import pytest
 import typer
 import yaml
 
-from app import cli, serving
+from app import cli
+from app.processes import serving
 from app.settings import DatabaseSettings, RelaySettings, Settings
 
 ROOT = Path(__file__).parents[2]

@@ -15,9 +15,9 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
-from app import metrics
 from app.errors import CODES, RefusalCode
 from app.services.settlement import Failure
+from app.telemetry import metrics
 
 ROOT = Path(__file__).parents[2]
 RULES = [

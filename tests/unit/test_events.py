@@ -12,9 +12,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from app import events, ids
+from app import ids
+from app.messages import events
+from app.messages.redis_names import RedisNames
 from app.records import Entry
-from app.redis_names import RedisNames
 
 BIGINTS = st.integers(-(2**63), 2**63 - 1)
 MOMENTS = st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(9999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001

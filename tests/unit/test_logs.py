@@ -11,7 +11,7 @@ from collections import Counter
 HOSTILE = "first\nERROR second\r\x1b[31mthird\x9b"
 SAY = """
 import logging
-from app.logs import configure_logging
+from app.telemetry.logs import configure_logging
 from app.settings import Settings
 configure_logging(Settings(log_format={format!r}))
 logging.getLogger("somebody").warning({text!r})
@@ -50,7 +50,7 @@ def test_writers_who_share_a_pipe_break_none_of_each_others_lines() -> None:
     """As workers do: several processes, batches as large as a commit may be, one pipe."""
     code = """
 import logging, sys
-from app.logs import configure_logging, tell_transfers
+from app.telemetry.logs import configure_logging, tell_transfers
 from app.settings import Settings
 configure_logging(Settings(log_format="json"))
 for _ in range(40):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.schema.media import EVENTS, GRAPHQL, JSON, accepted
+from app.schema.transport.media import EVENTS, GRAPHQL, JSON, accepted
 
 URQL = "application/graphql-response+json, application/graphql+json, application/json, text/event-stream, multipart/mixed"
 

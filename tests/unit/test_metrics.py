@@ -8,7 +8,7 @@ from threading import Barrier
 
 from prometheus_client import REGISTRY
 
-from app.metrics import count_errors, forget_the_dead
+from app.telemetry.metrics import count_errors, forget_the_dead
 
 READERS = 8
 NO_SUCH_PIDS = range(2**30, 2**30 + 400)

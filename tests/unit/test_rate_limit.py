@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from app import rate_limit
 from app.errors import RateLimited
-from app.rate_limit import RateLimit, RequestRates
+from app.limits import rates as rate_limit
+from app.limits.rates import RateLimit, RequestRates
 from app.settings import load_settings
 
 

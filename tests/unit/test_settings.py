@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.errors import ConfigurationError
-from app.serving import ends_within, graceful_seconds
+from app.processes.serving import ends_within, graceful_seconds
 from app.settings import DEMO_JWT_SECRET, DatabaseSettings, RelaySettings, Settings, load_settings
 
 SECRET = "0123456789abcdef0123456789abcdef-of-our-own"

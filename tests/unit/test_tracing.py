@@ -11,11 +11,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import ValidationError
 
-from app import tracing
 from app.db import ledger_sql, outbox_sql
 from app.db.statement_traces import summary
 from app.errors import ConfigurationError, RequestTimeout
 from app.settings import Settings, load_settings
+from app.telemetry import tracing
 
 TRACE = f"00-{'5' * 32}-{'6' * 16}-01"
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import BadUserInput
-from app.update_cursor import decode_update_cursor, encode_update_cursor
+from app.paging.update_cursor import decode_update_cursor, encode_update_cursor
 
 WALLET = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 CURSOR = encode_update_cursor(WALLET, 62)

@@ -1,0 +1,208 @@
+"""The demo's world: five users, their wallets with fixed ids, and 90 days of transfers made through the ledger itself."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app import ids
+from app.access.policy import rights_of
+from app.access.viewer import Role, Viewer
+from app.clock import system_clock, unix_milliseconds
+from app.db import models
+from app.db.engine import create_engine
+from app.errors import ConfigurationError
+from app.money import Currency, format_minor
+from app.records import WalletKind
+from app.services.currencies import load_currencies
+from app.services.transfers import DepositInput, Ledger, TransferInput, TransferResult, deposit, transfer
+from app.settings import Settings
+from app.telemetry import logs
+
+_OPENED = datetime(2025, 1, 1, tzinfo=UTC)
+"""When the demo's users and wallets were made, by their ids."""
+_FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
+_DAYS = 90
+_TRANSFERS = 400
+_REFUSED_EVERY = 25
+
+
+def _fixed_id(number: int) -> UUID:
+    """A UUIDv7 of that moment whose random part is a small number: easy to recognise, the same everywhere."""
+    return UUID(int=unix_milliseconds(_OPENED) << 80 | 0x7 << 76 | 0b10 << 62 | number)
+
+
+@dataclass(frozen=True, slots=True)
+class DemoWallet:
+    """A wallet whose id every installation of the demo shares."""
+
+    id: UUID
+    name: str
+    currency: str
+
+    @property
+    def public_id(self) -> str:
+        """As the API shows it."""
+        return ids.encode("wal", self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class DemoUser:
+    """A user whom `paycore token SUBJECT` can speak for."""
+
+    id: UUID
+    subject: str
+    display_name: str
+    wallets: tuple[DemoWallet, ...] = ()
+    role: str | None = None
+
+
+def _user(number: int, subject: str, display_name: str, *wallets: tuple[str, str], role: str | None = None) -> DemoUser:
+    made = tuple(
+        DemoWallet(_fixed_id(number * 16 + position), name, currency)
+        for position, (name, currency) in enumerate(wallets, start=1)
+    )
+    return DemoUser(_fixed_id(number * 16), subject, display_name, made, role)
+
+
+USERS = (
+    _user(1, "alice", "Alice Ahlgren", ("Everyday", "USD"), ("Travel", "EUR"), ("Tokyo trip", "JPY")),
+    _user(2, "bob", "Bob Baker", ("Everyday", "USD"), ("Savings", "EUR"), ("Kuwait", "KWD")),
+    _user(3, "carol", "Carol Castillo", ("Household", "USD"), ("Tokyo", "JPY"), ("Dinars", "KWD")),
+    _user(4, "merchant", "Blue Door Books", ("Till", "USD"), ("Kasse", "EUR"), ("レジ", "JPY"), ("Sales", "KWD")),
+    _user(5, "admin", "Paycore Support", role="admin"),
+)
+_ADMIN = USERS[-1]
+_REASONS = ("Coffee", "Lunch", "Books", "Rent share", "Concert tickets", "Groceries", "Taxi", "Birthday present", None)
+# Minor units: what a first deposit brings, and the bounds of an everyday transfer.
+_FIRST_DEPOSIT = {"USD": 500_000, "EUR": 400_000, "JPY": 600_000, "KWD": 900_000}
+AMOUNTS = {"USD": (250, 6_000), "EUR": (200, 5_000), "JPY": (300, 8_000), "KWD": (500, 12_000)}
+
+
+class _DemoClock:
+    """Walks through the last 90 days, one step for each transfer, and never past the present."""
+
+    def __init__(self, steps: int) -> None:
+        self._end = system_clock()
+        self._now = self._end - timedelta(days=_DAYS)
+        self._step = timedelta(days=_DAYS) / (steps + 1)
+
+    def __call__(self) -> datetime:
+        return self._now
+
+    def advance(self, share: float) -> None:
+        """Go on by a part of a step."""
+        self._now = min(self._now + self._step * share, self._end)
+
+
+async def create_demo_data(settings: Settings) -> bool:
+    """Make the demo's world; False where it was there already. Raises ConfigurationError in production.
+
+    Interrupted, it goes on at the next call: its ids and idempotency keys are the same every time.
+    """
+    if settings.environment == "production":
+        raise ConfigurationError("Demo data has no place in production: set PAYCORE_ENVIRONMENT=development.")
+    engine = create_engine(settings)
+    try:
+        if await _is_seeded(engine):
+            return False
+        await _create_users_and_wallets(engine)
+        currencies = await load_currencies(engine)
+        clock = _DemoClock(_TRANSFERS)
+        ledger = Ledger(engine, settings, currencies, clock)
+        await ledger.start()
+        try:
+            with logs.without_transfers():
+                await _make_history(ledger, currencies, clock)
+        finally:
+            await ledger.stop()
+        return True
+    finally:
+        await engine.dispose()
+
+
+def _key(number: int) -> str:
+    return f"demo-{number:04d}"
+
+
+async def _is_seeded(engine: AsyncEngine) -> bool:
+    """Whether the last transfer of the history is there."""
+    last = (
+        select(models.Transaction.id)
+        .where(models.Transaction.idempotency_key == _key(_TRANSFERS - 1))
+        .where(models.Transaction.initiator_id.in_([user.id for user in USERS]))
+    )
+    async with engine.connect() as connection:
+        return await connection.scalar(last) is not None
+
+
+async def _create_users_and_wallets(engine: AsyncEngine) -> None:
+    users = [{"id": user.id, "subject": user.subject, "display_name": user.display_name, "created_at": _OPENED} for user in USERS]
+    wallets = [
+        {
+            "id": wallet.id,
+            "kind": WalletKind.USER,
+            "owner_id": user.id,
+            "name": wallet.name,
+            "currency": wallet.currency,
+            "posted_at": _OPENED,
+            "created_at": _OPENED,
+        }
+        for user in USERS
+        for wallet in user.wallets
+    ]
+    async with engine.begin() as connection:
+        await connection.execute(insert(models.User).values(users).on_conflict_do_nothing())
+        subjects = [user.subject for user in USERS]
+        found = await connection.execute(select(models.User.subject, models.User.id).where(models.User.subject.in_(subjects)))
+        taken = sorted({(row.subject, row.id) for row in found} - {(user.subject, user.id) for user in USERS})
+        if taken:
+            raise ConfigurationError(f"This database has a {taken[0][0]} of its own: the demo needs a database to itself.")
+        await connection.execute(insert(models.Wallet).values(wallets).on_conflict_do_nothing())
+
+
+async def _make_history(ledger: Ledger, currencies: Mapping[str, Currency], clock: _DemoClock) -> None:
+    chance = random.Random(20260101)  # noqa: S311 - the same story every time, not a secret
+    admin = _viewer(_ADMIN)
+    holders = [(user, wallet) for user in USERS for wallet in user.wallets]
+    for number, (_, wallet) in enumerate(holders):
+        amount = format_minor(_FIRST_DEPOSIT[wallet.currency], currencies[wallet.currency].exponent)
+        asked = DepositInput(f"demo-deposit-{number}", wallet.public_id, amount, wallet.currency, "First deposit")
+        _must_settle(await deposit(ledger, admin, asked))
+    for number in range(_TRANSFERS):
+        payer, sender = chance.choice(holders)
+        receiver = chance.choice([wallet for user, wallet in holders if wallet.currency == sender.currency and user is not payer])
+        low, high = AMOUNTS[sender.currency]
+        # A few are refused, so that pages have those to show, too.
+        minor = chance.randint(low, high) if number % _REFUSED_EVERY else _FIRST_DEPOSIT[sender.currency] * 10
+        amount = format_minor(minor, currencies[sender.currency].exponent)
+        asked_transfer = TransferInput(
+            _key(number), sender.public_id, receiver.public_id, amount, sender.currency, chance.choice(_REASONS)
+        )
+        await transfer(ledger, _viewer(payer), asked_transfer)
+        clock.advance(chance.uniform(0.2, 1.8))
+
+
+def demo_viewer(number: int) -> Viewer:
+    """The viewer that a user of the demo is, by their place in USERS."""
+    return _viewer(USERS[number])
+
+
+def _viewer(user: DemoUser) -> Viewer:
+    return Viewer(
+        user_id=user.id,
+        subject=user.subject,
+        rights=rights_of(Role.ADMIN if user.role == "admin" else None, None),
+        expires_at=_FOREVER,
+    )
+
+
+def _must_settle(result: TransferResult) -> None:
+    assert not result.refusals, result.refusals

@@ -1,0 +1,125 @@
+"""The pages for people: the dashboard and GraphiQL, as built from frontend-demo/, from our own origin.
+
+A browser says that it wants a page (`Accept: text/html`), so the same address can be a page to a person and JSON to a
+program: /wallets/{id} is both.
+"""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.settings import Settings
+
+FRONTEND = Path(__file__).parents[2] / "frontend-demo"
+DIST = FRONTEND / "dist"
+"""Where the pages are built."""
+BUILDING = "The pages are being built."
+"""What the supervisor's note says while it builds them."""
+
+_POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_GRAPHIQL_POLICY = f"{_POLICY}; style-src 'self' 'unsafe-inline'; font-src 'self' data:; worker-src 'self' blob:"
+"""Monaco, GraphiQL's editor, makes its styles as it goes."""
+_PLAIN_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_HEADERS = {
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+    "X-Frame-Options": "DENY",
+    "Vary": "Accept",
+}
+_NEVER_A_PAGE = ("/assets/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/demo/")
+_RETRY_SECONDS = 2
+
+_WAITING = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Paycore</title>{refresh}
+<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:10vh auto;padding:0 1rem;color-scheme:light dark}}
+pre{{white-space:pre-wrap}}</style>
+<h1>Paycore runs</h1>
+{text}
+<p>The API is there: <code>POST /graphql</code>, <a href="/openapi.json">REST</a>, <a href="/readyz">readiness</a>.</p>
+</html>
+"""
+
+
+def routes(settings: Settings) -> list[Mount]:
+    """The files that the pages ask for."""
+    directory = (settings.dashboard_dir or DIST) / "assets"
+    return [Mount("/assets", GZipMiddleware(_Assets(directory=directory, check_dir=False)))]
+
+
+class Pages:
+    """Answers browsers with pages, and hands everything else on."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._directory = settings.dashboard_dir or DIST
+        self._note = settings.supervisor_home and settings.supervisor_home / "pages.txt"
+        self._has_graphiql = settings.graphiql_enabled
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request or socket."""
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+            await self._app(scope, receive, send)
+        elif self._is_for_a_person(scope):
+            await self._page(scope["path"])(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _is_for_a_person(self, scope: Scope) -> bool:
+        path: str = scope["path"]
+        if path == "/graphql" and b"query=" in scope["query_string"]:
+            return False
+        return not path.startswith(_NEVER_A_PAGE) and "text/html" in Headers(scope=scope).get("accept", "")
+
+    def _page(self, path: str) -> Response:
+        if path in ("/graphql", "/graphiql/"):
+            return RedirectResponse("/graphiql", 307, {"Vary": "Accept"})
+        is_graphiql = path == "/graphiql" and self._has_graphiql
+        if path == "/graphiql" and not is_graphiql:
+            return _plain("<p>GraphiQL is switched off here.</p>", status=404)
+        file = self._directory / ("graphiql/index.html" if is_graphiql else "index.html")
+        if not file.is_file():
+            return self._without_pages()
+        policy = _GRAPHIQL_POLICY if is_graphiql else _POLICY
+        return FileResponse(file, headers={**_HEADERS, "Content-Security-Policy": policy, "Cache-Control": "no-cache"})
+
+    def _without_pages(self) -> Response:
+        said = self._note.read_text(encoding="utf-8") if self._note is not None and self._note.is_file() else ""
+        if said == BUILDING:
+            return _plain(f"<p>{BUILDING} This page comes back by itself.</p>", refresh=True)
+        reason = f"<pre>{html.escape(said)}</pre>" if said else ""
+        how = "With Node 20.19 or later: <code>cd frontend-demo &amp;&amp; npm ci &amp;&amp; npm run build</code>, then reload."
+        return _plain(f"<p>Its pages are not built.</p>{reason}<p>{how}</p>")
+
+
+class _Assets(StaticFiles):
+    """Files whose names change with their content, so that browsers may keep them for good."""
+
+    async def check_config(self) -> None:
+        """Nothing to check: where the pages are not built, or not yet, each of their files is a 404."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One file."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 200:
+                MutableHeaders(scope=message)["Cache-Control"] = "public, max-age=31536000, immutable"
+            await send(message)
+
+        await super().__call__(scope, receive, send_with_headers)
+
+
+def _plain(text: str, *, refresh: bool = False, status: int = 200) -> Response:
+    tag = f'<meta http-equiv="refresh" content="{_RETRY_SECONDS}">' if refresh else ""
+    headers = {**_HEADERS, "Content-Security-Policy": _PLAIN_POLICY, "Cache-Control": "no-store"}
+    return HTMLResponse(_WAITING.format(text=text, refresh=tag), status, headers)

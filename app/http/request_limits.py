@@ -1,0 +1,116 @@
+"""What every HTTP request passes first: an id of its own, a clock, and bounds on its body."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.clock import monotonic
+from app.http.protocol import BODY_ARRIVED
+from app.telemetry import logs, metrics
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_HEADER = b"x-request-id"
+_NO_SNIFFING = (b"x-content-type-options", b"nosniff")
+_HTTPS_ALONE = (b"strict-transport-security", b"max-age=31536000")
+"""Browsers heed it where it came by HTTPS."""
+
+
+def _header(scope: Scope, name: bytes) -> bytes:
+    """A header's value, or nothing. Servers give names in lower case; this is asked for each request."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return bytes(value)
+    return b""
+
+
+class RequestId:
+    """Takes the client's X-Request-Id where it is harmless, else makes one; the answer carries it.
+
+    It is the first to see a request and the last to see its answer, so it also times those that ask for it.
+    """
+
+    def __init__(self, app: ASGIApp, *, https_alone: bool = False) -> None:
+        self._app = app
+        self._always = (_NO_SNIFFING, _HTTPS_ALONE) if https_alone else (_NO_SNIFFING,)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request or socket."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        given = _header(scope, _HEADER)
+        request_id = given if _REQUEST_ID.fullmatch(given) else b"%032x" % random.getrandbits(128)
+        scope.setdefault("state", {})["request_id"] = request_id.decode()
+        logs.bind(request_id=request_id.decode())
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message.setdefault("headers", []).extend(((_HEADER, request_id), *self._always))
+            await send(message)
+
+        began = monotonic()
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            timer = scope["state"].get(metrics.TIMER)
+            if timer is not None:
+                timer.observe(monotonic() - began)
+
+
+class BodyLimit:
+    """Refuses a body past the limit with 413, by its declared length or as it arrives, and one that dawdles with 408.
+
+    A compressed one is refused with 415: nothing here unpacks what may be a thousand times as large.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int, seconds: float) -> None:
+        self._app = app
+        self._limit = limit
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request; sockets have the server's own message limit."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = _header(scope, b"content-length")
+        scope.setdefault("state", {})["body_too_large"] = declared.isdigit() and int(declared) > self._limit
+        is_packed = _header(scope, b"content-encoding") not in (b"", b"identity")
+        received = 0
+        is_complete = False
+        deadline = monotonic() + self._seconds
+
+        async def limited() -> Message:
+            nonlocal received, is_complete
+            if scope["state"]["body_too_large"]:
+                raise self._refusal()
+            if is_complete:
+                # What comes now is the client's leaving.
+                return await receive()
+            # Most bodies arrive with their head: a timer for each would cost more than all else here.
+            message = await (receive() if scope["state"].get(BODY_ARRIVED) else _before(deadline, receive))
+            received += len(message.get("body", b""))
+            if is_packed and received:
+                raise HTTPException(415, "The request body must not be compressed.")
+            is_complete = not message.get("more_body", False)
+            if received > self._limit:
+                raise self._refusal()
+            return message
+
+        await self._app(scope, limited, send)
+
+    def _refusal(self) -> HTTPException:
+        return HTTPException(413, f"The request body is larger than {self._limit} bytes.")
+
+
+async def _before(deadline: float, receive: Receive) -> Message:
+    try:
+        async with asyncio.timeout(deadline - monotonic()):
+            return await receive()
+    except TimeoutError:
+        raise HTTPException(408, "The request body did not arrive in time.") from None

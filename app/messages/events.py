@@ -1,0 +1,210 @@
+"""What the outbox carries, what the relay makes of it, and what subscribers read.
+
+A writer puts one payload into the outbox for each settled transaction, and one for each change of a wallet that is no
+entry. The relay turns a payload into messages: each entry goes to its wallet's channel, the news that a transaction
+settled to whom it concerns. Payloads and messages are JSON with `v`, their version; only Paycore reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from app.messages.redis_names import RedisNames
+from app.records import Entry
+
+_VERSION = 1
+_MOST_REASON = 500
+"""Characters of the reason why something cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntryEvent:
+    """A wallet got an entry."""
+
+    entry: Entry
+    trace: str | None = None
+    """The `traceparent` of its publishing, where its transfer's trace is recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class WalletStateEvent:
+    """Something of a wallet other than its entries changed; `version` is the wallet's, after the change."""
+
+    wallet_id: UUID
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class SettledEvent:
+    """A transaction is COMPLETED."""
+
+    transaction_id: UUID
+    published_at: datetime | None = None
+    """When the relay read it from the outbox."""
+    trace: str | None = None
+    """As of an EntryEvent."""
+
+
+Event = EntryEvent | WalletStateEvent | SettledEvent
+
+
+class MalformedEvent(ValueError):
+    """A payload or message that this version of Paycore cannot read."""
+
+
+def settled_payload(transaction_id: UUID, owner_ids: Sequence[UUID], entries: Sequence[Entry], trace: str | None = None) -> str:
+    """The outbox payload of a transaction that settled, with all of its entries.
+
+    `owner_ids` are the users who are told: the owners of the wallets concerned, and the initiator. `trace` is the
+    transfer's `traceparent`, where its trace is recorded.
+    """
+    return _dumps(
+        {
+            **_traced(trace),
+            "v": _VERSION,
+            "kind": "settled",
+            "transaction_id": transaction_id,
+            "owner_ids": list(owner_ids),
+            # Rows rather than objects: this is written on the hot path, and field names would be half of its bytes.
+            "entries": [
+                (e.wallet_id, e.leg, e.sequence, e.amount, e.balance_before, e.balance_after, e.created_at) for e in entries
+            ],
+        }
+    )
+
+
+def wallet_state_payload(wallet_id: UUID, version: int) -> str:
+    """The outbox payload of a change of a wallet that is no entry: its status, its name."""
+    return _dumps({"v": _VERSION, "kind": "wallet_state", "wallet_id": wallet_id, "version": version})
+
+
+def messages(
+    names: RedisNames, payload: str, now: datetime, publish: Callable[[str | None], str | None] = lambda trace: trace
+) -> list[tuple[str, str]]:
+    """The (channel, message) pairs that an outbox payload is published as now, in order.
+
+    `publish` is given the payload's trace, and returns the one that the messages carry on. Raises MalformedEvent, and
+    nothing else, where the payload cannot be read or a subscriber could not read what would come of it.
+    """
+    with _reading("an outbox payload"):
+        content = _loads(payload)
+        match content["kind"]:
+            case "settled":
+                return _settled_messages(names, content, now, publish)
+            case "wallet_state":
+                return [(names.wallet_channel(_wallet_state(content).wallet_id), payload)]
+            case kind:
+                raise ValueError(f"unknown kind {kind!r}")
+
+
+def _settled_messages(
+    names: RedisNames, content: dict[str, Any], now: datetime, publish: Callable[[str | None], str | None]
+) -> list[tuple[str, str]]:
+    transaction_id = UUID(content["transaction_id"])
+    rows = content["entries"]
+    wallet_ids = [_entry(transaction_id, row).wallet_id for row in rows]
+    owner_ids = dict.fromkeys(UUID(owner_id) for owner_id in content["owner_ids"])
+    # Last, when all is read: a span that begins here ends only if something is published.
+    shared = {"v": _VERSION, "transaction_id": transaction_id, **_traced(publish(_trace(content)))}
+    settled = _dumps({**shared, "kind": "settled", "published_at": now})
+    return [
+        *(
+            (names.wallet_channel(wallet_id), _dumps({**shared, "kind": "entry", "entry": row}))
+            for wallet_id, row in zip(wallet_ids, rows, strict=True)
+        ),
+        *((names.user_channel(owner_id), settled) for owner_id in owner_ids),
+        (names.settled_channel, settled),
+    ]
+
+
+# One message reaches every subscriber of the process: it is read once for all of them.
+@lru_cache(maxsize=1024)
+def parse(message: str) -> Event:
+    """What a published message says. Raises MalformedEvent, and nothing else, where it cannot be read."""
+    with _reading("an event"):
+        content = _loads(message)
+        match content["kind"]:
+            case "entry":
+                return EntryEvent(_entry(UUID(content["transaction_id"]), content["entry"]), _trace(content))
+            case "wallet_state":
+                return _wallet_state(content)
+            case "settled":
+                published_at = content.get("published_at")
+                moment = None if published_at is None else _moment(published_at)
+                return SettledEvent(UUID(content["transaction_id"]), moment, _trace(content))
+            case kind:
+                raise ValueError(f"unknown kind {kind!r}")
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    """Any exception says that the text cannot be read. One that got through would end the relay, or a subscription."""
+    try:
+        yield
+    except Exception as error:
+        # In ASCII and short: the reason goes into the log and into a column, which takes no NUL.
+        reason = ascii(f"{type(error).__name__}: {error}")[1:-1]
+        raise MalformedEvent(f"not {what}: {reason:.{_MOST_REASON}}") from error
+
+
+def _entry(transaction_id: UUID, row: list[Any]) -> Entry:
+    wallet_id, leg, sequence, amount, _balance_before, balance_after, created_at = row
+    return Entry(
+        transaction_id=transaction_id,
+        leg=_bigint(leg),
+        wallet_id=UUID(wallet_id),
+        sequence=_bigint(sequence),
+        amount=_bigint(amount),
+        balance_after=_bigint(balance_after),
+        created_at=_moment(created_at),
+    )
+
+
+def _wallet_state(content: dict[str, Any]) -> WalletStateEvent:
+    return WalletStateEvent(UUID(content["wallet_id"]), _bigint(content["version"]))
+
+
+def _bigint(value: object) -> int:
+    # Not isinstance: true is no number here.
+    if type(value) is not int or not -(2**63) <= value < 2**63:
+        raise TypeError(f"not a bigint: {value!r}")
+    return value
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"a time without its zone: {text!r}")
+    return moment
+
+
+def _trace(content: dict[str, Any]) -> str | None:
+    trace = content.get("trace")
+    if trace is not None and not isinstance(trace, str):
+        raise TypeError(f"not a traceparent: {trace!r}")
+    return trace
+
+
+def _traced(trace: str | None) -> dict[str, str]:
+    """Of most transfers nobody records the trace: then not a byte of it."""
+    return {} if trace is None else {"trace": trace}
+
+
+def _dumps(content: dict[str, Any]) -> str:
+    # default=str is for the database driver's own subclass of UUID.
+    return orjson.dumps(content, default=str).decode()
+
+
+def _loads(text: str) -> dict[str, Any]:
+    content = orjson.loads(text)
+    if not isinstance(content, dict) or content.get("v") != _VERSION:
+        raise ValueError(f"not version {_VERSION}")
+    return content

@@ -1,0 +1,126 @@
+"""News between processes over Redis pub/sub: fast, and allowed to lose, because whoever loses is told.
+
+Redis forgets what it could not deliver. So a subscription gets CATCH_UP wherever messages may have been lost: after the
+connection was away, when its own buffer ran over. It then reads the database, which forgets nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Literal, cast
+
+from broadcaster import Broadcast
+from broadcaster import Event as Published
+
+from app.messages.redis_backend import CATCH_UP, OK, PING_SECONDS, CatchUp, RedisBackend
+from app.telemetry import metrics
+
+
+class Unsubscribed(Exception):
+    """The service is stopping; nothing will come any more."""
+
+
+class _Buffer(asyncio.Queue[Published | None]):
+    """What broadcaster puts into for one subscriber. Never makes broadcaster wait, and never grows past its limit."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.limit = limit
+        self.dropped = 0
+        self.catch_up_pending = False
+
+    async def put(self, item: Published | None) -> None:
+        if item is not None and item.message is cast("str", CATCH_UP):
+            self.offer_catch_up(item.channel)
+            return
+        if item is not None and self.qsize() >= self.limit:
+            self._overflow(item.channel)
+        self.put_nowait(item)
+
+    def offer_catch_up(self, channel: str) -> None:
+        """One waiting CATCH_UP is enough: the database is read when it is taken out."""
+        if not self.catch_up_pending:
+            self.catch_up_pending = True
+            self.put_nowait(Published(channel, cast("str", CATCH_UP)))
+
+    def _overflow(self, channel: str) -> None:
+        metrics.OVERFLOWS.inc()
+        self.dropped += self.qsize() - self.catch_up_pending
+        while not self.empty():
+            self.get_nowait()
+        self.catch_up_pending = False
+        self.offer_catch_up(channel)
+
+
+class Subscription:
+    """One subscriber's end of one channel."""
+
+    def __init__(self, channel: str, buffer: _Buffer) -> None:
+        self._channel = channel
+        self._buffer = buffer
+
+    async def get(self) -> str | Literal[CatchUp.CATCH_UP]:
+        """The next message, or CATCH_UP. Raises Unsubscribed when the service stops."""
+        event = await self._buffer.get()
+        if event is None:
+            raise Unsubscribed
+        message = cast("str | CatchUp", event.message)
+        if message is CATCH_UP:
+            self._buffer.catch_up_pending = False
+        return message
+
+    def catch_up(self) -> None:
+        """Have `get` return CATCH_UP, after what waits already."""
+        self._buffer.offer_catch_up(self._channel)
+
+    def take_dropped(self) -> int:
+        """How many messages were dropped since the last call, because nobody took them in time."""
+        dropped, self._buffer.dropped = self._buffer.dropped, 0
+        return dropped
+
+
+class PubSub(Broadcast):
+    """Broadcaster with a Redis that may restart, subscribers that may be slow, and an orderly end."""
+
+    def __init__(self, url: str, check_channel: str, *, buffer: int, ping_seconds: float = PING_SECONDS) -> None:
+        self._redis = RedisBackend(url, check_channel, ping_seconds=ping_seconds)
+        self._buffer_limit = buffer
+        super().__init__(backend=self._redis)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether messages arrive now. While they do not, subscribers still get everything, later, from the database."""
+        return self._redis.state == OK
+
+    @property
+    def state(self) -> str:
+        """`ok`, or what is wrong with Redis."""
+        return self._redis.state
+
+    async def disconnect(self) -> None:
+        """Stop listening, end every subscription, close the connections."""
+        self._listener_task.cancel()
+        await asyncio.wait([self._listener_task])
+        for buffers in self._subscribers.values():
+            for buffer in buffers:
+                buffer.put_nowait(None)
+        await self._backend.disconnect()
+
+    @asynccontextmanager
+    async def subscribe(self, channel: str) -> AsyncIterator[Subscription]:  # type: ignore[override]
+        """A subscription that Redis has confirmed. Where Redis is away: one that gets CATCH_UP once Redis has confirmed it."""
+        buffer = _Buffer(self._buffer_limit)
+        # Known before Redis is asked, so that no CATCH_UP passes it by. Every subscriber has Redis confirm its own
+        # SUBSCRIBE, a second one of a channel too: to Redis it is nothing, but the answer says that messages now arrive.
+        self._subscribers.setdefault(channel, set()).add(buffer)
+        try:
+            await self._redis.subscribe(channel)
+            yield Subscription(channel, buffer)
+        finally:
+            buffers = self._subscribers[channel]
+            buffers.discard(buffer)
+            if not buffers:
+                del self._subscribers[channel]
+                await self._redis.unsubscribe(channel)

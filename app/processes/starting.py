@@ -1,0 +1,133 @@
+"""What the API does before it serves: it looks whether the database suits, and waits for one that is away.
+
+While it waits it answers: it is alive, it is not ready, and nothing that anyone asks of it has happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import asyncpg
+from starlette.applications import Starlette
+from starlette.endpoints import HTTPEndpoint
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from app.backoff import Backoff
+from app.clock import monotonic
+from app.db import migrate as migrations
+from app.db.engine import connect, refuse_shared_sessions, warn_of_url
+from app.db.failures import is_unavailable
+from app.db.session import refuse_unsuitable
+from app.errors import ConfigurationError, Unavailable
+from app.http.health import healthz
+from app.http.request_limits import RequestId
+from app.rest.routes import problem
+from app.schema.transport import media
+from app.settings import Settings
+from app.telemetry import metrics
+
+logger = logging.getLogger(__name__)
+
+_TRY_SECONDS = 10.0
+"""For one look at the database. One whose packets are lost would never answer."""
+_CLOSE_SECONDS = 2.0
+
+
+async def wait_for_database(settings: Settings, answering: Callable[[], AbstractAsyncContextManager[None]]) -> None:
+    """Return once there is a database to serve on. What `answering` makes is entered only if there is something to wait for.
+
+    Raises ConfigurationError, or asyncpg's or the system's errors, for what waiting does not change, and for a database that
+    is still away when PAYCORE_DATABASE_WAIT_SECONDS are over.
+    """
+    deadline = monotonic() + settings.database_wait_seconds
+    problem = await _unavailable(settings)
+    if problem is None:
+        return
+    if monotonic() >= deadline:
+        raise problem
+    logger.warning("the API waits up to %g s for the database: %s", settings.database_wait_seconds, _words(problem))
+    async with answering():
+        pauses = Backoff(0.2, 5.0)
+        while problem is not None:
+            if monotonic() >= deadline:
+                raise problem
+            await asyncio.sleep(min(pauses.next(), max(0.0, deadline - monotonic())))
+            problem = await _unavailable(settings)
+    logger.info("the API has the database")
+
+
+async def _unavailable(settings: Settings) -> Exception | None:
+    """Why the database cannot be used for now; None where it can."""
+    try:
+        async with asyncio.timeout(_TRY_SECONDS):
+            await _require_suitable(settings)
+    except Exception as error:
+        # A file that the URL names and that is not there is no server that is away.
+        if not is_unavailable(error) or (isinstance(error, OSError) and error.filename is not None):
+            raise
+        return error
+    return None
+
+
+async def _require_suitable(settings: Settings) -> None:
+    """Raises ConfigurationError, in one clear line, instead of letting a start fail."""
+    connection = await connect(settings)
+    try:
+        await refuse_shared_sessions(connection, settings)
+        revision = await connection.fetchval("SELECT version_num FROM alembic_version")
+        await refuse_unsuitable(connection, settings)
+        warn_of_url(settings)
+    finally:
+        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await connection.close(timeout=_CLOSE_SECONDS)
+    if not migrations.suits(revision):
+        raise ConfigurationError(f"The database is at revision {revision}: run `paycore migrate` first.")
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def stand_in(settings: Settings) -> Starlette:
+    """What answers in place of the API while there is no database."""
+    return Starlette(
+        routes=[
+            Route("/healthz", healthz),
+            Route("/readyz", _readyz),
+            Route("/metrics", _exposition),
+            Route("/{path:path}", _UnavailableEndpoint),
+        ],
+        middleware=[Middleware(RequestId, https_alone=settings.environment == "production")],
+    )
+
+
+async def _readyz(_request: Request) -> Response:
+    """503, in the form of the API's own readiness."""
+    unknown = dict.fromkeys(("migrations", "durability", "redis", "live_updates", "rate_limits"), "unknown")
+    return JSONResponse({"status": "not ready", "database": "unavailable", **unknown, "degraded": [], "outbox": None}, 503)
+
+
+async def _exposition(_request: Request) -> Response:
+    return Response(metrics.exposition(None), media_type=metrics.CONTENT_TYPE)
+
+
+class _UnavailableEndpoint(HTTPEndpoint):
+    """Refuses whatever is asked, by any method, in the form of GraphQL or of REST."""
+
+    async def dispatch(self) -> None:
+        """One request."""
+        error = Unavailable()
+        metrics.count_errors([error.code])
+        if self.scope["path"] == "/graphql":
+            response = media.refusal(error.http_status, error, media.JSON)
+        else:
+            response = problem(error.http_status, error.code, str(error), {"retryable": error.retryable})
+        response.headers["Retry-After"] = "1"
+        await response(self.scope, self.receive, self.send)

@@ -1,0 +1,313 @@
+"""GraphQL over HTTP and WebSocket: Strawberry's view, made strict about what comes in and plain about what goes out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any, cast
+
+import orjson
+from cross_web import HTTPException
+from prometheus_client import Histogram
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
+from strawberry.asgi import GraphQL
+from strawberry.exceptions import ConnectionRejectionError
+from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
+from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.types import ExecutionResult, SubscriptionExecutionResult
+from strawberry.types.graphql import OperationType
+from strawberry.types.unset import UNSET, UnsetType
+
+from app.access.tokens import bearer_token
+from app.access.viewer import Viewer
+from app.clock import monotonic
+from app.db.failures import is_unavailable
+from app.errors import BadUserInput, QueryTooComplex, RequestError, Unauthenticated, Unavailable
+from app.http import strict_json
+from app.schema.context import Context
+from app.schema.engine.build import TOO_LARGE, PaycoreSchema, build_schema
+from app.schema.engine.requests import LONGEST_LIST, check_batch, check_lists, check_size, check_variables, operation_of
+from app.schema.transport import media
+from app.schema.transport.event_stream import EventStreams, EventTransport, impatient
+from app.schema.transport.websocket import COUNTED, Adapter, NotNow, TransportHandler, count_close
+from app.services.container import Services
+from app.telemetry import metrics
+
+logger = logging.getLogger(__name__)
+
+_BY_POST_ALONE = (OperationType.MUTATION, OperationType.SUBSCRIPTION)
+
+
+class PaycoreView(GraphQL[Context, None]):
+    """The /graphql endpoint."""
+
+    graphql_transport_ws_handler_class = TransportHandler
+    websocket_adapter_class = Adapter
+
+    def __init__(self, services: Services) -> None:
+        settings = services.settings
+        super().__init__(
+            build_schema(settings),
+            graphql_ide=None,
+            subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL],
+            connection_init_wait_timeout=timedelta(seconds=settings.connection_init_timeout_seconds),
+            max_subscriptions_per_connection=settings.max_subscriptions_per_connection,
+            allowed_origins=settings.cors_origins,
+        )
+        self._services = services
+        self.event_streams = EventStreams()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request or one socket. What is wrong with the request itself is answered as a coded JSON error."""
+        if scope["type"] != "http":
+            await super().__call__(scope, _counting_closes(scope, receive), send)
+            return
+        request = Request(scope, receive)
+        # Which media types the client takes, its favourite first.
+        takes = media.accepted(request.headers.get("accept", ""))
+        try:
+            response = await self._respond(request, takes)
+        except HTTPException as error:
+            response = self._refusal(error.status_code, BadUserInput(error.reason), takes)
+        except RequestError as error:
+            response = self._refusal(error.http_status, error, takes)
+        if isinstance(response, StreamingResponse):
+            await self._send_stream(response, scope, receive, send)
+        else:
+            await response(scope, receive, send)
+
+    @staticmethod
+    def _refusal(status: int, error: RequestError, takes: tuple[str, ...]) -> Response:
+        metrics.count_errors([error.code])
+        return media.refusal(status, error, _plain(takes))
+
+    async def _send_stream(self, response: StreamingResponse, scope: Scope, receive: Receive, send: Send) -> None:
+        assert isinstance(response.body_iterator, AsyncGenerator)
+        seconds = self._services.settings.send_timeout_seconds
+        # Whatever ends the sending must end what is sent, too: a watch would go on for nobody.
+        async with aclosing(response.body_iterator):
+            try:
+                await response(scope, receive, impatient(send, seconds))
+            except TimeoutError:
+                logger.warning("an event stream ended: its client took nothing for %.0f s", seconds)
+
+    async def _respond(self, request: Request, takes: tuple[str, ...]) -> Response:
+        """One operation and its answer, or the stream of its answers. Raises HTTPException for a request that is none."""
+        if request.method not in ("GET", "POST"):
+            raise HTTPException(405, "GraphQL takes GET and POST.")
+        if not takes or (request.method == "GET" and takes == (media.EVENTS,)):
+            raise HTTPException(406, f"The answer can be {media.GRAPHQL}, {media.JSON} or, for a POST, {media.EVENTS}.")
+        context = await self.get_context(request)
+        asked = await self._asked(request, context)
+        room = self._services.settings.max_answer_bytes
+        if isinstance(asked, list):
+            return await self._respond_to_all(request, context, asked, takes)
+        if request.method == "GET" and self._operation_type(asked, context) in _BY_POST_ALONE:
+            raise HTTPException(405, "Mutations and subscriptions are sent by POST.")
+        if media.EVENTS in takes and request.method == "POST" and self._wants_events(takes, asked, context):
+            context.is_http = False
+            return await self._stream(request, context, asked)
+        response = await self._answer(request, context, asked, _plain(takes), room)
+        request.scope["state"][metrics.TIMER] = self._timer(asked, context)
+        return response
+
+    async def _answer(
+        self, request: Request, context: Context, asked: GraphQLRequestData, media_type: str, room: int
+    ) -> Response:
+        """The answer to one operation. What a query finds is withheld where it has no room; what a mutation did never is."""
+        result = await self.execute_single(request, self.request_adapter_class(request), Response(), context, None, asked)
+        response = media.answer(_content(result), media_type)
+        if len(response.body) > room and self._operation_type(asked) is OperationType.QUERY:
+            metrics.count_errors([QueryTooComplex.code])
+            return media.answer(media.errors(QueryTooComplex(TOO_LARGE)), media_type)
+        return response
+
+    async def _respond_to_all(self, request: Request, context: Context, batch: list[Any], takes: tuple[str, ...]) -> Response:
+        """An array of answers. One operation does not begin before the one before it has ended, and each counts as a request."""
+        if takes == (media.EVENTS,):
+            raise HTTPException(406, f"A batch is answered as {media.JSON}.")
+        room = self._services.settings.max_answer_bytes
+        parts: list[bytes] = []
+        for number, data in enumerate(batch):
+            try:
+                if number:
+                    self._count(request, context)
+                asked, began = self._operation(data, len(await request.body())), monotonic()
+                part = (await self._answer(request, context, asked, media.JSON, room)).body
+                self._timer(asked, context).observe(monotonic() - began)
+            except HTTPException as error:
+                part = self._refusal(200, BadUserInput(error.reason), takes).body
+            except RequestError as error:
+                part = self._refusal(200, error, takes).body
+            room -= len(part)
+            parts.append(bytes(part))
+        return Response(b"[" + b",".join(parts) + b"]", 200, media.HEADERS, _plain(takes))
+
+    def _count(self, request: Request, context: Context) -> None:
+        """Count an operation that came behind another in one request. Raises RateLimited."""
+        if request.client is not None:
+            self._services.rates.check_address(request.client.host)
+        if context.maybe_viewer is not None:
+            self._services.rates.check_user(context.maybe_viewer.user_id)
+
+    def _wants_events(self, takes: tuple[str, ...], asked: GraphQLRequestData, context: Context) -> bool:
+        """Whoever takes either gets what the operation needs."""
+        return takes == (media.EVENTS,) or self._operation_type(asked, context) is OperationType.SUBSCRIPTION
+
+    def _timer(self, asked: GraphQLRequestData, context: Context) -> Histogram:
+        assert isinstance(self.schema, PaycoreSchema)
+        is_known = context.maybe_viewer is not None
+        return self.schema.names.timer(asked.query or "", asked.operation_name, "http", is_known=is_known)
+
+    def _operation_type(self, asked: GraphQLRequestData, sender: Context | None = None) -> OperationType | None:
+        assert isinstance(self.schema, PaycoreSchema)
+        return self.schema.operation_type(asked.query or "", asked.operation_name, sender)
+
+    async def _stream(self, request: Request, context: Context, asked: GraphQLRequestData) -> Response:
+        """A POST that takes Server-Sent Events: one operation, its results one by one."""
+        if not asked.query:
+            raise HTTPException(400, "No GraphQL query found in the request")
+        results = await self.schema.stream(
+            asked.query,
+            variable_values=asked.variables,
+            context_value=context,
+            operation_name=asked.operation_name,
+            operation_extensions=asked.extensions,
+        )
+        transport = EventTransport()
+        chunks = self._stream_result(request, cast("SubscriptionExecutionResult", results), transport)()
+        viewer = context.maybe_viewer
+
+        async def farewell() -> str:
+            assert viewer is not None
+            refusal = media.errors(await self._services.identities.end_of(viewer))
+            return transport.encode_next(cast("GraphQLHTTPResponse", refusal), self.encode_json) + transport.encode_complete()
+
+        bounded = self.event_streams.bounded(chunks, None if viewer is None else farewell)
+        return StreamingResponse(bounded, headers=transport.headers)
+
+    async def get_context(
+        self,
+        request: Request | WebSocket,
+        response: Response | WebSocket | None = None,  # noqa: ARG002 - Strawberry's signature
+    ) -> Context:
+        """Who asks, by the Authorization header; over a WebSocket the token comes later, with `connection_init`."""
+        request_id = request.scope.get("state", {}).get("request_id")
+        if isinstance(request, WebSocket):
+            return Context(self._services, None, request_id=request_id)
+        # Where requests are counted, it is known already who asks.
+        viewer, refusal = request.scope["state"].get("viewer"), None
+        if viewer is None:
+            viewer, refusal = await self._authenticate(request.headers.get("authorization"))
+        return Context(self._services, viewer, refusal=refusal, request_id=request_id, is_http=True)
+
+    async def on_ws_connect(self, context: Context) -> UnsetType | dict[str, object] | None:
+        """Verify the token of `connection_init`. None at all is accepted: fields then answer UNAUTHENTICATED."""
+        params = context.connection_params or {}
+        header = params.get("Authorization", params.get("authorization"))
+        # They may be large, and the context lives as long as the socket.
+        context.connection_params = None
+        if header is not None and not isinstance(header, str):
+            raise ConnectionRejectionError
+        viewer, refusal = await self._authenticate(header)
+        if isinstance(refusal, Unauthenticated):
+            raise ConnectionRejectionError
+        if refusal is not None:
+            raise NotNow
+        context.maybe_viewer = viewer
+        return cast("UnsetType", UNSET)
+
+    async def _authenticate(self, header: str | None) -> tuple[Viewer | None, RequestError | None]:
+        """The viewer, or why there is none: every field then answers with that."""
+        try:
+            token = bearer_token(header)
+            return (None, None) if token is None else (await self._services.identities.viewer(token), None)
+        except RequestError as error:
+            return None, error
+        except Exception as error:
+            if is_unavailable(error):
+                return None, Unavailable()
+            raise
+
+    async def _asked(self, request: Request, context: Context) -> GraphQLRequestData | list[Any]:
+        """The operation of a request, or those of a batch as they came.
+
+        Raises HTTPException for any other shape, and RequestError: for its size before it is parsed.
+        """
+        if request.method == "GET":
+            check_size(context, len(request.scope["query_string"]))
+            if len(request.query_params.multi_items()) != len(request.query_params):
+                raise BadUserInput("A parameter is given twice.")
+            params = self.parse_query_params(dict(request.query_params))
+            # In a URL an empty name equals none, says GraphQL over HTTP.
+            return self._operation({**params, "operationName": params.get("operationName") or None})
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise HTTPException(415, "A GraphQL request is a body of application/json.")
+        body = await request.body()
+        check_size(context, len(body))
+        data = self.parse_json(body)
+        if isinstance(data, list):
+            check_batch(data, self._services.settings.max_request_batch)
+            return data
+        return self._operation(data, len(body))
+
+    def _operation(self, data: Any, size: int | None = None) -> GraphQLRequestData:
+        """One operation, of a body of so many bytes. Raises HTTPException and RequestError."""
+        asked = operation_of(data, cast("PaycoreSchema", self.schema).documents.persisted)
+        most = self._services.settings.max_variables_bytes
+        # In most bodies there is no room for more.
+        if size is None or size > most:
+            check_variables(asked.variables, most)
+        if size is None or size > LONGEST_LIST:
+            check_lists(asked.variables)
+        return asked
+
+    def decode_json(self, data: str | bytes) -> object:
+        """Strictly: without lone surrogates or invalid UTF-8, and with every name once. Raises BadUserInput for the last."""
+        return strict_json.loads(data)
+
+    def encode_json(self, data: object) -> str:
+        """As text, since WebSocket frames of bytes would be binary."""
+        return orjson.dumps(data).decode()
+
+    async def process_result(
+        self,
+        request: Request,  # noqa: ARG002 - Strawberry's signature
+        result: ExecutionResult,
+    ) -> GraphQLHTTPResponse:
+        """One result of a stream."""
+        return cast("GraphQLHTTPResponse", _content(result))
+
+
+@lru_cache
+def _plain(takes: tuple[str, ...]) -> str:
+    """The media type of an answer that is no stream."""
+    return next((name for name in takes if name != media.EVENTS), media.JSON)
+
+
+def _content(result: ExecutionResult) -> dict[str, object]:
+    """A GraphQL response. `data` is there where the operation ran, were it null: its errors then say where."""
+    content: dict[str, object] = {}
+    if result.data is not None or not result.errors or any(error.path for error in result.errors):
+        content["data"] = result.data
+    if result.errors:
+        content["errors"] = [error.formatted for error in result.errors]
+    if result.extensions:
+        content["extensions"] = result.extensions
+    return content
+
+
+def _counting_closes(scope: Scope, receive: Receive) -> Receive:
+    async def counted() -> Message:
+        message = await receive()
+        if message["type"] == "websocket.disconnect" and COUNTED not in scope["state"]:
+            count_close(message.get("code") or 1005)
+        return message
+
+    return counted

@@ -1,0 +1,56 @@
+"""What became of transfers, as log lines: one for each, with the request that it came with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from app import ids
+from app.errors import RequestError
+from app.services.ledger import Outcome, TransferRequest, Unit
+from app.telemetry.privacy import fingerprint
+
+
+def outcome_lines(
+    unit: Unit,
+    outcomes: tuple[Outcome, ...],
+    context: Mapping[str, Any],
+    moments: tuple[datetime, datetime, datetime],
+    batch: int,
+) -> Iterator[dict[str, Any]]:
+    """A unit's lines. `moments` are when it was accepted, taken by a batch of that size, and committed."""
+    accepted_at, batched_at, committed_at = moments
+    shared = {
+        **context,
+        "batch": batch,
+        "waited_ms": _milliseconds(accepted_at, batched_at),
+        "settled_ms": _milliseconds(batched_at, committed_at),
+    }
+    for member, outcome in zip(unit.members, outcomes, strict=True):
+        transaction, refusal = outcome.transaction, outcome.refusal
+        line = {**shared, "outcome": outcome_name(outcome)}
+        if transaction is not None:
+            line |= {"transaction": ids.encode("txn", transaction.id), "type": transaction.type.value}
+        if refusal is not None:
+            line["code"] = refusal.code.value
+        if isinstance(member, TransferRequest):
+            line["key"] = fingerprint(member.idempotency_key)
+        yield line
+
+
+def unanswered_lines(unit: Unit, error: RequestError, context: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Of a unit whose callers got an error: UNAVAILABLE says that nothing moved, TIMEOUT that it is not known."""
+    for request in unit.requests:
+        yield {**context, "outcome": "unanswered", "code": error.code, "key": fingerprint(request.idempotency_key)}
+
+
+def outcome_name(outcome: Outcome) -> str:
+    """In a word, as logs, traces and metrics have it."""
+    if outcome.replayed:
+        return "replayed"
+    return "refused" if outcome.transaction is None else outcome.transaction.status.value.lower()
+
+
+def _milliseconds(start: datetime, end: datetime) -> float:
+    return round((end - start).total_seconds() * 1000, 2)

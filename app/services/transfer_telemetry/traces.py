@@ -1,0 +1,95 @@
+"""A transfer's part of a trace: how it waited, how it settled, and the batch that it settled in.
+
+A batch settles transfers of many traces. Its span stands below the first of them that is recorded and names all others
+by links; each of them names the batch. So a transfer that settles alone has its statements in its own trace.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from opentelemetry.trace import Span, SpanContext
+
+from app import ids
+from app.errors import RequestError
+from app.services.ledger import Outcome, Unit
+from app.services.transfer_telemetry.log_lines import outcome_name
+from app.telemetry import tracing
+from app.telemetry.privacy import fingerprint
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MOST_NAMED = 20
+"""Members of one unit whose ids and keys stand in its span."""
+
+
+class TransferTrace:
+    """The spans of one unit, from accepted to answered."""
+
+    def __init__(self, span: Span) -> None:
+        self._span = span
+        self.batches: list[SpanContext] = []
+        """The batches that tried to settle it."""
+
+    @property
+    def span(self) -> Span:
+        """The whole of it; its traceparent goes with the news into the outbox."""
+        return self._span
+
+    def settled(self, outcomes: Sequence[Outcome], accepted_at: datetime, batched_at: datetime, settled_at: datetime) -> None:
+        """It has its outcomes, and they are durable."""
+        for name, start, end, links in (
+            ("queue", accepted_at, batched_at, ()),
+            ("settle", batched_at, settled_at, self.batches),
+        ):
+            step = tracing.begin(name, self._span, at=_nanoseconds(start), links=links)
+            if step is not None:
+                step.end(_nanoseconds(end))
+        if not self._span.is_recording():
+            # Its caller was told TIMEOUT before.
+            return
+        counts = Counter(map(outcome_name, outcomes))
+        self._span.set_attribute("paycore.outcomes", [f"{name}={count}" for name, count in counts.items()])
+        transactions = [outcome.transaction for outcome in outcomes[:_MOST_NAMED] if outcome.transaction is not None]
+        self._span.set_attribute("paycore.transactions", [ids.encode("txn", transaction.id) for transaction in transactions])
+        refusals = {outcome.refusal.code.value for outcome in outcomes if outcome.refusal is not None}
+        if refusals:
+            self._span.set_attribute("paycore.codes", sorted(refusals))
+        self._span.end()
+
+    def gave_up(self, error: RequestError) -> None:
+        """Its caller got an error instead."""
+        tracing.fail(self._span, error)
+        self._span.end()
+
+
+def begin(unit: Unit) -> TransferTrace | None:
+    """Accepted. None where nobody wants its trace."""
+    span = tracing.begin("transfer")
+    if span is None:
+        return None
+    span.set_attribute("paycore.members", len(unit.members))
+    span.set_attribute("paycore.keys", [fingerprint(request.idempotency_key) for request in unit.requests[:_MOST_NAMED]])
+    return TransferTrace(span)
+
+
+@contextmanager
+def batch(members: Sequence[TransferTrace], size: int) -> Iterator[None]:
+    """One database transaction that tries to settle them, and others whose traces are not recorded."""
+    if not members:
+        yield
+        return
+    links = [member.span.get_span_context() for member in members]
+    span = tracing.begin("batch", members[0].span, links=links, attributes={"paycore.batch.size": size})
+    if span is not None:
+        for member in members:
+            member.batches.append(span.get_span_context())
+    with tracing.within(span):
+        yield
+
+
+def _nanoseconds(moment: datetime) -> int:
+    """Since 1970, exact: no float between."""
+    return (moment - _EPOCH) // timedelta(microseconds=1) * 1000
