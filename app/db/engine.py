@@ -20,7 +20,6 @@ from app.telemetry import metrics
 
 logger = logging.getLogger(__name__)
 
-_TRANSACTION_TIMEOUT_SINCE = 17
 _SERVER_PROCESS = "SELECT pg_backend_pid()"
 _LOOKS_AT_POOLER = 5
 _ANOTHER_SESSION = (asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError)
@@ -118,6 +117,7 @@ async def connect(settings: Settings, application_name: str = "paycore", **overr
         "statement_timeout": str(settings.statement_timeout_ms),
         "lock_timeout": str(settings.lock_timeout_ms),
         "idle_in_transaction_session_timeout": str(transaction_ms),
+        "transaction_timeout": str(transaction_ms),
         "tcp_keepalives_idle": "10",
         "tcp_keepalives_interval": "5",
         "tcp_keepalives_count": "3",
@@ -128,8 +128,6 @@ async def connect(settings: Settings, application_name: str = "paycore", **overr
     }
     connection = await open_connection(settings, application_name, parameters, statement_cache_size=200)
     try:
-        if connection.get_server_version().major >= _TRANSACTION_TIMEOUT_SINCE and "transaction_timeout" not in overrides:
-            await session.insist(connection, {"transaction_timeout": str(transaction_ms)})
         await _take_role(connection, settings)
     except BaseException:
         connection.terminate()

@@ -20,6 +20,9 @@ ALWAYS: Mapping[str, str] = {
     "default_transaction_isolation": "read committed",
 }
 
+SINCE: Mapping[str, int] = {"transaction_timeout": 17}
+"""Parameters that came with a major version of PostgreSQL. Older servers do without."""
+
 # What waits for a standby as well keeps doing so: `on` is the least, not the most.
 _SET = """
 SELECT name, set_config(name, CASE
@@ -58,10 +61,13 @@ async def server_state(connection: asyncpg.Connection) -> ServerState:
 async def insist(connection: asyncpg.Connection, parameters: Mapping[str, str]) -> None:
     """Set these parameters for the session. Raises ConfigurationError where they do not hold.
 
-    They are set after connecting: a pooler refuses or forgets what is sent while connecting.
+    They are set after connecting: a pooler refuses or forgets what is sent while connecting. Those that this version of
+    PostgreSQL does not have are left out.
     """
-    names = list(parameters)
-    wanted = {row["name"]: row["value"] for row in await connection.fetch(_SET, names, list(parameters.values()))}
+    version = connection.get_server_version().major
+    known = {name: value for name, value in parameters.items() if SINCE.get(name, 0) <= version}
+    names = list(known)
+    wanted = {row["name"]: row["value"] for row in await connection.fetch(_SET, names, list(known.values()))}
     held = {row["name"]: row["value"] for row in await connection.fetch(_READ, names)}
     lost = sorted(name for name in names if held[name] != wanted[name])
     if lost:

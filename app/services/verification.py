@@ -32,6 +32,7 @@ _UNLIMITED = {
     "statement_timeout": "0",
     "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
+    "transaction_timeout": "0",
     # The service itself does without; reading everything is what sequential scans are for.
     "enable_seqscan": "on",
     # An index that is damaged does not find what is stored, so that nothing here is read by one.
@@ -81,8 +82,6 @@ async def _unlimited(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
     """A connection that may take as long as a large ledger needs."""
     connection = await connect(settings, **_UNLIMITED)
     try:
-        # There since PostgreSQL 17.
-        await connection.execute("SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'")
         yield connection
     finally:
         await connection.close()

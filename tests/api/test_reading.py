@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import event
 
 from app import ids
+from app.db import session
 from tests.api.conftest import Api
 from tests.bank import new_key
 
@@ -138,7 +139,8 @@ async def test_two_transfers_in_one_document_of_which_the_second_times_out_keep_
         lock = "SELECT FROM wallets WHERE id = $1 FOR UPDATE"
         raw = (await connection.get_raw_connection()).driver_connection
         assert raw is not None
-        await raw.execute("SET idle_in_transaction_session_timeout = 0; SET transaction_timeout = 0; BEGIN")
+        await session.insist(raw, {"idle_in_transaction_session_timeout": "0", "transaction_timeout": "0"})
+        await raw.execute("BEGIN")
         await raw.execute(lock, ids.decode("wal", held))
         answer = await api.graphql("alice", document)
         await raw.execute("ROLLBACK")

@@ -9,7 +9,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from app.db import migrate
+from app.db import migrate, session
 from app.db.engine import connect
 from app.db.session import refuse_unsuitable
 from app.errors import ConfigurationError
@@ -68,6 +68,29 @@ async def test_the_isolation_level_is_the_one_that_the_ledger_needs(
 ) -> None:
     await alter("default_transaction_isolation = 'serializable'")
     assert await shown(settings, "transaction_isolation") == "read committed"
+
+
+async def test_a_parameter_that_came_with_a_newer_postgresql_is_left_out(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "SINCE", {**session.SINCE, "limit_of_the_future": 1000})
+    connection = await connect(settings, limit_of_the_future="5s", idle_session_timeout="7s")
+    try:
+        assert await connection.fetchval("SELECT current_setting('idle_session_timeout')") == "7s"
+        assert await connection.fetchval("SELECT current_setting('limit_of_the_future', true)") is None
+    finally:
+        await connection.close()
+
+
+async def test_a_transaction_has_a_limit_where_postgresql_knows_one_and_that_can_be_another(settings: Settings) -> None:
+    usual = str(settings.statement_timeout_ms + settings.lock_timeout_ms)
+    for overrides, limit in (({}, usual), ({"transaction_timeout": "0"}, "0")):
+        connection = await connect(settings, **overrides)
+        try:
+            held = await connection.fetchval("SELECT setting FROM pg_settings WHERE name = 'transaction_timeout'")
+            assert held == (limit if connection.get_server_version().major >= 17 else None)
+        finally:
+            await connection.close()
 
 
 async def test_migrate_refuses_a_database_that_is_not_utf8(servers: Servers, latin_database: str, tmp_path: Path) -> None:
