@@ -73,8 +73,9 @@ _TRANSFER = {
         {
             "name": "Idempotency-Key",
             "in": "header",
-            "description": "1 to 255 visible ASCII characters. Or in the body; if in both, they must agree.",
-            "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+            "description": "1 to 255 visible ASCII characters, as they are: a value that begins with a quotation mark is "
+            "refused. Or in the body; if in both, they must agree.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!#-~][!-~]*$"},
         }
     ],
     "requestBody": {"required": True, "content": {"application/json": {"schema": _ref("Transfer")}}},

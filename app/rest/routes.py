@@ -26,6 +26,7 @@ from app.errors import (
     NotFound,
     RateLimited,
     Refusal,
+    RefusalCode,
     RequestError,
     Unauthenticated,
     Unavailable,
@@ -52,6 +53,13 @@ _FIELD_OF_PATH = {
     "idempotencyKey": "idempotency_key",
 }
 _MAX_AMOUNT_LENGTH = 64
+_QUOTED_KEY = Refusal(
+    RefusalCode.IDEMPOTENCY_KEY_INVALID,
+    "Send the key in the Idempotency-Key header as it is, without quotation marks: with them it would be another key.",
+    ("input", "idempotencyKey"),
+)
+"""For a header that is a structured field's string, `"K"`. Some clients quote and some do not, and both mean K. Releases that
+did not know this took the quotation marks for part of the key, so what they recorded still replays."""
 _NO_STORE = {"Cache-Control": "no-store"}
 """Balances are nobody's to keep."""
 
@@ -174,13 +182,15 @@ def _transfer_input(request: Request, body: Mapping[str, Any]) -> TransferInput:
         raise BadUserInput("`description` must be a JSON string.")
     if len(body["amount"]) > _MAX_AMOUNT_LENGTH or not is_plain_decimal(body["amount"]):
         raise BadUserInput('`amount` is a string in plain decimal notation, such as "12.34".')
+    key = _idempotency_key(request, body)
     return TransferInput(
-        idempotency_key=_idempotency_key(request, body),
+        idempotency_key=key,
         sender_wallet_id=body["sender_wallet_id"],
         receiver_wallet_id=body["receiver_wallet_id"],
         amount=body["amount"],
         currency=body["currency"],
         description=description,
+        unless_replayed=_QUOTED_KEY if key.startswith('"') and "idempotency-key" in request.headers else None,
     )
 
 
@@ -193,7 +203,7 @@ def _idempotency_key(request: Request, body: Mapping[str, Any]) -> str:
     if not given:
         raise BadUserInput("An idempotency key is needed: the Idempotency-Key header, or `idempotency_key` in the body.")
     if len(given) > 1:
-        raise BadUserInput("The idempotency keys of header and body differ.")
+        raise BadUserInput("The idempotency keys of header and body differ. Quotation marks in the header are part of its key.")
     return given.pop()
 
 

@@ -56,7 +56,7 @@ class TransferRequest(NamedTuple):
     trace: str | None = None
     """The `traceparent` that its news carries, where its trace is recorded."""
     unless_replayed: Refusal | None = None
-    """What is wrong with its text by a rule that is newer than its key may be: only a replay of the key is answered."""
+    """What is wrong with it by a rule that is newer than its key may be: only a replay of the key is answered."""
 
     @property
     def key(self) -> Key:

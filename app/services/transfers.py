@@ -44,6 +44,8 @@ class TransferInput:
     amount: str
     currency: str
     description: str | None = None
+    unless_replayed: Refusal | None = None
+    """What is wrong with how it was sent: only a replay of the key is answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,8 @@ def _transfer_request(ledger: Ledger, viewer: Viewer, asked: TransferInput, path
     terms = _terms(ledger, asked, path)
     if isinstance(terms, Refusal):
         return terms
+    if asked.unless_replayed is not None:
+        terms = replace(terms, unless_replayed=terms.unless_replayed or asked.unless_replayed)
     sender_id = ids.decode("wal", asked.sender_wallet_id)
     receiver_id = ids.decode("wal", asked.receiver_wallet_id)
     if sender_id is not None and sender_id == receiver_id:
