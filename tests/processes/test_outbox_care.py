@@ -37,7 +37,7 @@ from tests.servers import free_port
 from tests.waiting import soon
 
 UNREADABLE = '{"v":1,"kind":"unheard-of"}'
-HASTY = "from app import outbox_relay as r; assert r._CONNECTION.pop('idle_session_timeout') == '30s'\n"
+HASTY = "from app.processes import outbox_relay as r; assert r._CONNECTION.pop('idle_session_timeout') == '30s'\n"
 HASTY += "r._CONNECTION['idle_session_timeout'] = '1s'\n"
 
 
