@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
 from app.db import database_url, session
+from app.db.connection import Connection, Dialect, Unanswered, watch_peer
 from app.db.database_url import DatabaseAddress, UntrustedServer
 from app.db.statement_traces import trace_connection, trace_engine
 from app.errors import ConfigurationError
@@ -20,6 +22,7 @@ from app.telemetry import metrics
 
 logger = logging.getLogger(__name__)
 
+_ANSWER_SECONDS = 0.7
 _SERVER_PROCESS = "SELECT pg_backend_pid()"
 _LOOKS_AT_POOLER = 5
 _ANOTHER_SESSION = (asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError)
@@ -63,16 +66,18 @@ async def refuse_shared_sessions(connection: asyncpg.Connection, settings: Setti
 
 async def open_connection(
     settings: Settings, application_name: str = "paycore", parameters: Mapping[str, str] | None = None, **options: Any
-) -> asyncpg.Connection:
+) -> Connection:
     """A bare connection, as the user of the URL, with the parameters that all have and these.
 
     Raises ConfigurationError where the URL makes no sense, or parameters do not hold.
     """
-    connection = await _first_that_serves(
-        database_url.parse(database_dsn(settings)), server_settings={"application_name": application_name}, **options
-    )
+    address = database_url.parse(database_dsn(settings))
+    connection = await _first_that_serves(address, server_settings={"application_name": application_name}, **options)
     try:
-        await session.insist(connection, {**session.ALWAYS, **(parameters or {})})
+        watch_peer(connection)
+        async with asyncio.timeout(address.connect_seconds):
+            await session.insist(connection, {**session.ALWAYS, **(parameters or {})})
+            connection.server_process = await connection.fetchval(_SERVER_PROCESS)
     except _ANOTHER_SESSION:
         connection.terminate()
         raise session.not_session_pooling("The database connection does not keep its prepared statements") from None
@@ -82,14 +87,20 @@ async def open_connection(
     return connection
 
 
-async def _first_that_serves(address: DatabaseAddress, **options: Any) -> asyncpg.Connection:
+async def _first_that_serves(address: DatabaseAddress, **options: Any) -> Connection:
     """A connection to the first host that can be used. One that is silent does not use up the time of the next."""
     failed: Exception | None = None
     for host in address.hosts:
         name, port = host or (None, None)
         try:
-            connection: asyncpg.Connection = await asyncpg.connect(
-                address.dsn, host=name, port=port, ssl=address.ssl, timeout=address.connect_seconds, **options
+            connection: Connection = await asyncpg.connect(
+                address.dsn,
+                host=name,
+                port=port,
+                ssl=address.ssl,
+                timeout=address.connect_seconds,
+                connection_class=Connection,
+                **options,
             )
         except ssl.SSLCertVerificationError as error:
             failed = UntrustedServer(f"the database's certificate is not accepted: {error.verify_message}")
@@ -104,7 +115,7 @@ async def _first_that_serves(address: DatabaseAddress, **options: Any) -> asyncp
     raise failed
 
 
-async def connect(settings: Settings, application_name: str = "paycore", **overrides: str) -> asyncpg.Connection:
+async def connect(settings: Settings, application_name: str = "paycore", **overrides: str) -> Connection:
     """A dedicated connection outside the pool, with the service's role and limits.
 
     `overrides` are further PostgreSQL settings of this connection. Raises asyncpg or OS errors where it cannot connect.
@@ -126,7 +137,9 @@ async def connect(settings: Settings, application_name: str = "paycore", **overr
         "jit": "off",
         **overrides,
     }
-    connection = await open_connection(settings, application_name, parameters, statement_cache_size=200)
+    # For a server that is silent; longer than its own limits. Where those are lifted, so is this.
+    longest = None if "statement_timeout" in overrides else transaction_ms / 1000 + _ANSWER_SECONDS
+    connection = await open_connection(settings, application_name, parameters, statement_cache_size=200, command_timeout=longest)
     try:
         await _take_role(connection, settings)
     except BaseException:
@@ -168,13 +181,22 @@ class _MeasuredPool(AsyncAdaptedQueuePool):
 
 def create_engine(settings: Settings, *, pool_size: int | None = None) -> AsyncEngine:
     """The pool that one process shares for all but the ledger's hot path, whose worker has a connection of its own."""
+    size = pool_size or settings.database_pool_size
+    unanswered = Unanswered(size)
 
     async def creator() -> asyncpg.Connection:
-        return await connect(settings)
+        connection = await connect(settings)
+        try:
+            if await unanswered.leave_room(connection):
+                return connection
+        except BaseException:
+            connection.terminate()
+            raise
+        connection.terminate()
+        raise ConnectionError(f"{size} commits wait for the database")
 
-    size = pool_size or settings.database_pool_size
     engine = create_async_engine(
-        "postgresql+asyncpg://",
+        "postgresql+paycore://",
         async_creator=creator,
         poolclass=_MeasuredPool,
         pool_size=size,
@@ -185,6 +207,9 @@ def create_engine(settings: Settings, *, pool_size: int | None = None) -> AsyncE
         # An error with its parameters would put what people wrote into the logs.
         hide_parameters=True,
     )
+    dialect = engine.dialect
+    assert isinstance(dialect, Dialect)
+    dialect.unanswered = unanswered
     trace_engine(engine)
     metrics.POOL_SIZE.set(size)
     return engine

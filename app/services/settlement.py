@@ -16,12 +16,16 @@ import orjson
 from app import ids
 from app.clock import Clock
 from app.db import ledger_sql, quota_sql
+from app.db.connection import Connection, Unanswered
 from app.limits.quota import Limits, Quota
 from app.messages import events
 from app.records import AuditRecord, Entry, Transaction, TransactionType, Wallet, WalletKind
 from app.services.ledger import Outcome, Settlement, TransferRequest, Unit, settle
 
 _ROLLBACK_SECONDS = 1.0
+_LOOK_SECONDS = 0.1
+_MOST_UNANSWERED = 3
+"""COMMITs of one settler that may be left without an answer before it waits for one of them."""
 _FACTS_LIMIT = 100_000
 """Wallets whose owner and kind are remembered: they never change."""
 
@@ -46,7 +50,7 @@ class KeysTaken(Exception):
 
 
 class CommitUnknown(Exception):
-    """The connection was lost during COMMIT: it may have happened."""
+    """The connection was lost during COMMIT: it may have happened. Or an earlier one of this settler is still on its way."""
 
 
 class Failure(Enum):
@@ -105,7 +109,7 @@ class Settler:
 
     def __init__(
         self,
-        connect: Callable[[], Awaitable[asyncpg.Connection]],
+        connect: Callable[[], Awaitable[Connection]],
         clock: Clock,
         exponents: Mapping[str, int],
         timeout_seconds: float,
@@ -116,7 +120,8 @@ class Settler:
         self._exponents = exponents
         self._timeout_seconds = timeout_seconds
         self._general_limits = general_limits
-        self._connection: asyncpg.Connection | None = None
+        self._connection: Connection | None = None
+        self._unanswered = Unanswered(_MOST_UNANSWERED)
         self._facts: dict[UUID, tuple[WalletKind, UUID | None]] = {}
 
     async def settle(self, units: Sequence[Unit], *, skip_locked: bool = False) -> list[Answer]:
@@ -136,9 +141,11 @@ class Settler:
                 return answers
         except BaseException as error:
             still_connected = await self._roll_back(connection)
-            # A server that can still be talked to has told what became of the COMMIT; one that cannot has not.
-            if committing and isinstance(error, Exception) and not (still_connected and isinstance(error, asyncpg.PostgresError)):
-                raise CommitUnknown from error
+            # An error from a server that still answers says that the COMMIT failed. Without an answer it may have happened.
+            if committing and not (still_connected and isinstance(error, asyncpg.PostgresError)):
+                self._unanswered.add(connection)
+                if isinstance(error, Exception):
+                    raise CommitUnknown from error
             raise
 
     async def close(self) -> None:
@@ -148,12 +155,24 @@ class Settler:
             with contextlib.suppress(Exception):
                 await connection.close(timeout=1)
 
-    async def _ready(self) -> asyncpg.Connection:
+    async def _ready(self) -> Connection:
+        """A connection, once few enough COMMITs of this settler are unanswered.
+
+        While a standby keeps COMMITs waiting, more of them would only wait too, each with a connection of the server.
+        Raises CommitUnknown if that lasts.
+        """
         if self._connection is None or self._connection.is_closed():
             self._connection = await self._connect()
-        return self._connection
+        connection = self._connection
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                while not await self._unanswered.leave_room(connection):  # noqa: ASYNC110 - it happens in the database
+                    await asyncio.sleep(_LOOK_SECONDS)
+        except TimeoutError as error:
+            raise CommitUnknown from error
+        return connection
 
-    async def _roll_back(self, connection: asyncpg.Connection) -> bool:
+    async def _roll_back(self, connection: Connection) -> bool:
         """Leave the connection clean, or leave it. Tells whether it can still be used."""
         try:
             async with asyncio.timeout(_ROLLBACK_SECONDS):

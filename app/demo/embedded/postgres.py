@@ -66,6 +66,11 @@ class EmbeddedPostgres:
         return f"postgresql://{SUPERUSER}@/{DATABASE}?host={self.sockets}"
 
     @property
+    def programs(self) -> Path:
+        """The directory of postgres and its tools."""
+        return self._programs.directory
+
+    @property
     def pid(self) -> int | None:
         """The postmaster's pid while it runs."""
         return self._process.pid if self.is_running and self._process is not None else None

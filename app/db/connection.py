@@ -1,0 +1,160 @@
+"""A connection to PostgreSQL on which every wait is bounded, and on which no COMMIT is cancelled.
+
+asyncpg ends a statement by a cancel request, and then waits for the server's answer. Both are wrong here. If a COMMIT that
+waits for a synchronous standby is cancelled, PostgreSQL stops waiting: everyone sees the transaction, and a failover may still
+lose it. And on a network that swallows packets no answer comes. So a statement that times out, or whose task is cancelled, ends
+its connection instead. If that is safe, the server is also asked to stop the statement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from typing import Any, cast
+
+import asyncpg
+from asyncpg import connect_utils
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import PoolProxiedConnection
+
+from app.errors import RequestTimeout
+
+_CANCEL_SECONDS = 2
+_PING_SECONDS = 1.5
+"""A pooled connection must answer within this time before it is used. It is shorter than the time limit of readiness."""
+_KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 20_000}
+"""In seconds, the last one in milliseconds. A silent peer is noticed after 25 s, or 20 s after something was sent to it."""
+
+# A transaction that wrote holds the lock of its id until others can see it, which is after the wait for a standby.
+_STILL_COMMITTING = (
+    "SELECT pid FROM pg_locks WHERE pid = ANY($1::int[]) AND locktype = 'transactionid' AND mode = 'ExclusiveLock'"
+)
+
+_cancelling: set[asyncio.Task[None]] = set()
+
+
+class Connection(asyncpg.Connection):
+    """asyncpg's connection, which is dropped when asyncpg would cancel a statement."""
+
+    __slots__ = ("_commits", "server_process")
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._commits = False
+        self.server_process: int = self.get_server_pid()
+        """The process id on the server. A pooler invents its own, so `open_connection` asks the server."""
+
+    async def execute(self, query: str, *arguments: Any, timeout: float | None = None) -> str:
+        """As in asyncpg. Its transactions and the ledger both commit by this method."""
+        self._commits = query.startswith("COMMIT")
+        return await super().execute(query, *arguments, timeout=timeout)
+
+    def _cancel_current_command(self, *_waiters: asyncio.Future[None]) -> None:
+        """Called by asyncpg in the middle of a change of its state, so the connection ends a moment later."""
+        inside: Any = self
+        protocol, loop = inside._protocol, inside._loop
+        # Outside a transaction a statement commits by itself.
+        if protocol.is_in_transaction() and not self._commits:
+            asking = loop.create_task(
+                _ask_to_cancel(
+                    loop=loop,
+                    addr=inside._addr,
+                    params=inside._params,
+                    backend_pid=protocol.backend_pid,
+                    backend_secret=protocol.backend_secret,
+                )
+            )
+            _cancelling.add(asking)
+            asking.add_done_callback(_cancelling.discard)
+        loop.call_soon(self.terminate)
+
+
+async def _ask_to_cancel(**target: Any) -> None:
+    """Nobody needs what the dropped connection asked for. If this does not arrive, statement_timeout ends it."""
+    with contextlib.suppress(OSError, ValueError):
+        async with asyncio.timeout(_CANCEL_SECONDS):
+            await cast("Any", connect_utils)._cancel(**target)
+
+
+class Unanswered:
+    """Server processes whose COMMIT was sent and not answered. They may wait for a standby for a long time.
+
+    Each holds a connection of the server, so there is a limit to their number.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._processes: set[int] = set()
+
+    def add(self, connection: Connection) -> None:
+        """Count a connection whose COMMIT was sent and whose answer nobody waits for."""
+        self._processes.add(connection.server_process)
+
+    async def leave_room(self, connection: asyncpg.Connection) -> bool:
+        """Whether fewer than the limit are still at work, as this connection sees it."""
+        if self._processes:
+            rows = await connection.fetch(_STILL_COMMITTING, list(self._processes))
+            self._processes.intersection_update(row["pid"] for row in rows)
+        return len(self._processes) < self._most
+
+
+def watch_peer(connection: asyncpg.Connection) -> None:
+    """Let the operating system end the connection to a server that went silent."""
+    link: socket.socket | None = cast("Any", connection)._transport.get_extra_info("socket")
+    if link is None or link.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE.items():
+        # Not every system has all of them.
+        if hasattr(socket, name):
+            link.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+class Dialect(PGDialect_asyncpg):
+    """SQLAlchemy's dialect for asyncpg, for connections that may be silent or lost during COMMIT."""
+
+    supports_statement_cache = True
+    unanswered: Unanswered
+
+    def do_ping(self, dbapi_connection: Any) -> bool:
+        """False makes the pool replace this connection and all that are as old."""
+        try:
+            dbapi_connection.run_async(lambda connection: connection.fetchrow(";", timeout=_PING_SECONDS))
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+            return False
+        return True
+
+    def do_terminate(self, dbapi_connection: Any) -> None:
+        """At once, without the two seconds that SQLAlchemy gives to an orderly end."""
+        dbapi_connection.driver_connection.terminate()
+
+    def do_rollback(self, dbapi_connection: PoolProxiedConnection) -> None:
+        """A lost connection has lost its transaction too. The pool replaces it at its next use."""
+        try:
+            dbapi_connection.rollback()
+        except Exception:
+            if not _is_lost(dbapi_connection):
+                raise
+
+    def do_commit(self, dbapi_connection: Any) -> None:
+        """Raises RequestTimeout if the connection was lost meanwhile: the commit may have happened."""
+        try:
+            dbapi_connection.commit()
+        except BaseException as error:
+            is_cancelled = not isinstance(error, Exception)
+            if is_cancelled or _is_lost(dbapi_connection):
+                self.unanswered.add(dbapi_connection.driver_connection)
+                if not is_cancelled:
+                    raise RequestTimeout from error
+            raise
+
+
+def _is_lost(dbapi_connection: DBAPIConnection) -> bool:
+    connection: asyncpg.Connection = dbapi_connection.driver_connection
+    return connection.is_closed()
+
+
+registry.register("postgresql.paycore", __name__, "Dialect")

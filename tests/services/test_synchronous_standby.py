@@ -1,0 +1,124 @@
+"""A synchronous standby that does not confirm: what waits for it is not shown to anyone, and is not lost either."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.clock import system_clock
+from app.db.engine import create_engine
+from app.errors import RequestTimeout, Unavailable
+from app.records import WalletStatus
+from app.services.currencies import load_currencies
+from app.services.wallets import OpenWalletInput, open_wallet, set_wallet_status
+from app.settings import Settings
+from tests.bank import Bank, make_ledger, new_key
+from tests.servers import Servers
+from tests.standby import Standby, synchronous_standby
+
+_HASTY = {"request_timeout_seconds": 1.5, "statement_timeout_ms": 1000, "lock_timeout_ms": 100}
+
+
+@pytest.fixture
+async def standby(servers: Servers, tmp_path: Path) -> AsyncIterator[Standby]:
+    directory = tmp_path / "wal"
+    directory.mkdir()
+    async with synchronous_standby(servers, directory) as standby:
+        yield standby
+
+
+@pytest.fixture
+async def hasty(engine: AsyncEngine, settings: Settings, standby: Standby) -> AsyncIterator[Bank]:
+    """A bank that gives up early. Its readers use a pool of their own."""
+    quick = settings.model_copy(update=_HASTY)
+    currencies = await load_currencies(engine)
+    ledger = make_ledger(engine, quick, currencies)
+    await ledger.start()
+    yield Bank(engine, ledger, currencies)
+    standby.thaw()
+    await ledger.stop()
+
+
+@pytest.fixture
+async def hasty_engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(settings.model_copy(update=_HASTY))
+    yield engine
+    await engine.dispose()
+
+
+async def pays_in_the_end(bank: Bank, *terms: object) -> bool:
+    """Send the same key until the outcome is known. Returns whether it was a replay."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                result = await bank.pay(*terms)  # type: ignore[arg-type]
+            except (RequestTimeout, Unavailable):
+                await asyncio.sleep(0.1)
+            else:
+                assert not result.refusals
+                return result.replayed
+
+
+async def test_a_transfer_whose_commit_waits_for_a_standby_is_shown_to_nobody_and_settles_once(
+    hasty: Bank, standby: Standby
+) -> None:
+    alice, bob = await hasty.viewer("alice"), await hasty.viewer("bob")
+    a, b, key = await hasty.wallet(alice, balance="9.00"), await hasty.wallet(bob), new_key()
+    standby.freeze()
+    with pytest.raises(RequestTimeout):
+        await hasty.pay(alice, a, b, "1.00", key)
+    # The settler goes on trying, with each of its means.
+    for _ in range(2):
+        with pytest.raises((RequestTimeout, Unavailable)):
+            await hasty.pay(alice, a, b, "1.00", key)
+    assert await hasty.balance(b) == 0
+    assert await hasty.count("transactions WHERE type = 'TRANSFER'") == 0
+    assert await standby.commits_waiting() >= 1
+    standby.thaw()
+    await pays_in_the_end(hasty, alice, a, b, "1.00", key)
+    assert (await hasty.balance(a), await hasty.balance(b)) == (800, 100)
+
+
+async def test_transfers_that_wait_for_a_standby_take_few_connections(hasty: Bank, standby: Standby) -> None:
+    alice = await hasty.viewer("alice")
+    pairs = [(await hasty.wallet(alice, balance="9.00"), await hasty.wallet(alice)) for _ in range(6)]
+    standby.freeze()
+    for payer, receiver in pairs:
+        with pytest.raises(RequestTimeout):
+            await hasty.pay(alice, payer, receiver, "1.00")
+    assert 1 <= await standby.commits_waiting() <= 3
+    standby.thaw()
+    await pays_in_the_end(hasty, alice, *pairs[0], "1.00", new_key())
+
+
+async def test_a_new_wallet_whose_commit_waits_is_unknown_and_there_once_in_the_end(
+    hasty: Bank, hasty_engine: AsyncEngine, standby: Standby
+) -> None:
+    alice = await hasty.viewer("alice")
+    asked = OpenWalletInput(new_key(), "USD", "Mine")
+    standby.freeze()
+    with pytest.raises(RequestTimeout):
+        await open_wallet(hasty_engine, alice, asked, hasty.currencies, system_clock, most=10)
+    assert await hasty.count("wallets WHERE kind = 'USER'") == 0
+    standby.thaw()
+    again = await open_wallet(hasty.engine, alice, asked, hasty.currencies, system_clock, most=10)
+    assert again.wallet is not None
+    assert await hasty.count("wallets WHERE kind = 'USER'") == 1
+
+
+async def test_a_caller_who_is_gone_does_not_end_the_wait_for_a_standby(
+    hasty: Bank, engine: AsyncEngine, standby: Standby
+) -> None:
+    alice, admin = await hasty.viewer("alice"), await hasty.viewer("admin", admin=True)
+    wallet = await hasty.wallet(alice)
+    standby.freeze()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await set_wallet_status(engine, admin, wallet, WalletStatus.FROZEN, "a test", clock=system_clock)
+    await asyncio.sleep(0.3)  # a cancel request would have arrived by now
+    assert await hasty.count("wallets WHERE status = 'FROZEN'") == 0
+    assert await standby.commits_waiting() == 1
