@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from app import tasks
 from app.backoff import Backoff
 from app.clock import monotonic
 from app.errors import Unavailable
@@ -82,10 +83,7 @@ class SigningKeys:
 
     async def stop(self) -> None:
         """Stop reading."""
-        tasks = [task for task in (self._refresher, self._watcher, self._reading) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await tasks.end(self._refresher, self._watcher, self._reading)
 
     async def find(self, kid: str) -> SigningKey | None:
         """The key with this id; None where the provider publishes none. Raises Unavailable where the keys are too old."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
+from app import tasks
 from app.messages import events
 from app.messages.pubsub import PubSub, Unsubscribed
 from app.messages.redis_backend import CATCH_UP
@@ -37,9 +38,7 @@ class Timelines:
 
     async def stop(self) -> None:
         """Unsubscribe."""
-        if self._listener is not None:
-            self._listener.cancel()
-            await asyncio.wait([self._listener])
+        await tasks.end(self._listener)
 
     def get(self, transaction_id: UUID) -> Timeline | None:
         """Returns None if this process did not settle the transaction, or settled it too long ago."""

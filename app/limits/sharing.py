@@ -15,6 +15,7 @@ from math import ceil
 
 import redis.asyncio
 
+from app import tasks
 from app.limits.rates import RateLimit
 from app.messages.redis_backend import OK, REDIS_ERRORS, UNAVAILABLE, trouble
 from app.messages.redis_names import RedisNames
@@ -58,9 +59,7 @@ class RateLimitSharing:
 
     async def stop(self) -> None:
         """Stop sharing."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await tasks.end(self._task)
         await self._redis.aclose()
 
     async def _share_regularly(self) -> None:

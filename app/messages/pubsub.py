@@ -14,6 +14,7 @@ from typing import Literal, cast
 from broadcaster import Broadcast
 from broadcaster import Event as Published
 
+from app import tasks
 from app.messages.redis_backend import CATCH_UP, OK, PING_SECONDS, CatchUp, RedisBackend
 from app.telemetry import metrics
 
@@ -101,8 +102,7 @@ class PubSub(Broadcast):
 
     async def disconnect(self) -> None:
         """Stop listening, end every subscription, close the connections."""
-        self._listener_task.cancel()
-        await asyncio.wait([self._listener_task])
+        await tasks.end(self._listener_task)
         for buffers in self._subscribers.values():
             for buffer in buffers:
                 buffer.put_nowait(None)

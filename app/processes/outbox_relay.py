@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 from opentelemetry.trace import Span, SpanKind
 
+from app import tasks
 from app.backoff import Backoff
 from app.clock import monotonic, system_clock
 from app.db import installation_sql, outbox_sql
@@ -94,15 +95,16 @@ class OutboxRelay:
 
         Raises asyncpg's error where it never had the database, and the server does not know its user, password or database.
         """
+        working, stopping = asyncio.create_task(self._run(stop)), asyncio.create_task(stop.wait())
         try:
-            async with asyncio.timeout(None) as patience:
-                limiting = asyncio.create_task(_limit(patience, stop))
-                try:
-                    await self._run(stop)
-                finally:
-                    limiting.cancel()
-        except TimeoutError:
-            logger.warning("the relay gives up what it had in hand: the next one publishes it")
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({working}, timeout=_IN_HAND_SECONDS)
+            if working.done():
+                await working
+            else:
+                logger.warning("the relay gives up what it had in hand: the next one publishes it")
+        finally:
+            await tasks.end(working, stopping)
 
     async def _run(self, stop: asyncio.Event) -> None:
         backoff = Backoff(0.1, 5.0)
@@ -274,12 +276,6 @@ async def run_relay(settings: Settings, stop: asyncio.Event) -> None:
     finally:
         await publisher.close()
         await tracing.stop()
-
-
-async def _limit(patience: asyncio.Timeout, stop: asyncio.Event) -> None:
-    """From `stop` on, patience has an end."""
-    await stop.wait()
-    patience.reschedule(asyncio.get_running_loop().time() + _IN_HAND_SECONDS)
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

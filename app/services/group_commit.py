@@ -21,7 +21,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app import ids
+from app import ids, tasks
 from app.clock import Clock
 from app.errors import Internal, RateLimited, RequestError, RequestTimeout, Unavailable
 from app.services.ledger import Outcome, TransferRequest, Unit
@@ -164,9 +164,7 @@ class GroupCommit:
                 await self._idle.wait()
         except TimeoutError:
             logger.warning("stopped with %d transfers unanswered; their keys can be sent again", self._size)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await tasks.end(*self._tasks)
         self._watch.look()
         await self._worker_settler.close()
         await self._lane_settler.close()

@@ -21,6 +21,7 @@ import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from app import tasks
 from app.access import policy
 from app.access.viewer import Viewer
 from app.backoff import Backoff
@@ -104,10 +105,8 @@ class LiveUpdates:
 
     async def stop(self) -> None:
         """Stop comparing. Watches end with their subscribers, or with the pub/sub connection."""
-        if self._checker is not None:
-            self._checker.cancel()
-            await asyncio.wait([self._checker])
-            self._checker = None
+        await tasks.end(self._checker)
+        self._checker = None
 
     async def watch_wallet(self, viewer: Viewer, wallet_id: UUID, after: str | None = None) -> AsyncGenerator[WalletUpdate, None]:
         """Without `after`: a SNAPSHOT, then live. With it: each entry since that cursor, a SNAPSHOT, then live.

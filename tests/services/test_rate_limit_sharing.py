@@ -1,0 +1,29 @@
+"""Processes share their rate limits by a task that must end when it is stopped, whatever it waits for."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+
+from app.limits import sharing
+from app.limits.rates import RateLimit
+from app.limits.sharing import RateLimitSharing
+from app.messages.redis_backend import redis_url
+from app.messages.redis_names import RedisNames
+from app.settings import Settings
+
+
+async def test_stopping_ends_while_a_command_is_on_its_way_to_redis(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharing, "EVERY_SECONDS", 0)
+    monkeypatch.setattr(sharing, "_CHECK_EVERY", 1)
+    for number in range(40):
+        shared = RateLimitSharing(redis_url(settings), RedisNames(uuid4()), [RateLimit(10, 60, name="test")])
+        await shared.start()
+        # Stop it at a different point each time.
+        for _ in range(number % 10):
+            await asyncio.sleep(0)
+        await asyncio.sleep(number / 5000)
+        async with asyncio.timeout(20):
+            await shared.stop()
