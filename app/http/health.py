@@ -45,7 +45,8 @@ async def readyz(request: Request) -> Response:
     """
     services: Services = request.app.state.services
     database, migrations, durability = await _database(services)
-    ready = database == "ok" and migrations in _SUITABLE
+    settling = "ok" if services.ledger.group_commit.is_running else "not running"
+    ready = database == "ok" and migrations in _SUITABLE and settling == "ok"
     ready = ready and (durability == "ok" or services.settings.environment != "production")
     backlog = await _backlog(services) if database == "ok" and migrations in _SUITABLE else None
     outbox = backlog and {"pending": backlog.pending, "lag_seconds": backlog.lag.total_seconds(), "parked": backlog.parked}
@@ -55,7 +56,8 @@ async def readyz(request: Request) -> Response:
         "rate_limits": services.sharing.state,
     }
     degraded = [name for name, state in details.items() if state != "ok"]
-    parts = {"database": database, "migrations": migrations, "durability": durability, **details, "degraded": degraded}
+    needed = {"database": database, "migrations": migrations, "durability": durability, "settling": settling}
+    parts = {**needed, **details, "degraded": degraded}
     # Asked last: it may have been told to stop meanwhile.
     draining = request.app.state.draining
     status = "draining" if draining else "ready" if ready else "not ready"

@@ -110,7 +110,7 @@ def stand_in(settings: Settings) -> Starlette:
 
 async def _readyz(_request: Request) -> Response:
     """503, in the form of the API's own readiness."""
-    unknown = dict.fromkeys(("migrations", "durability", "redis", "live_updates", "rate_limits"), "unknown")
+    unknown = dict.fromkeys(("migrations", "durability", "settling", "redis", "live_updates", "rate_limits"), "unknown")
     return JSONResponse({"status": "not ready", "database": "unavailable", **unknown, "degraded": [], "outbox": None}, 503)
 
 

@@ -15,7 +15,7 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -41,6 +41,8 @@ MAX_RETRIES = 3
 """Of a serialization failure, a deadlock or a lost connection."""
 MAX_KEY_RACES = 20
 """Starts over after another process took a key first. Each one means that a transfer elsewhere made progress."""
+RESTART_SECONDS = 1.0
+"""Before a task that ended by a bug starts again."""
 _TURNS_TO_GATHER = 3
 _BACKOFF_SECONDS = 0.01
 _LANE_PAUSE_SECONDS = 0.025
@@ -146,15 +148,32 @@ class GroupCommit:
         self._idle.set()
         self._tasks: list[asyncio.Task[None]] = []
         self._accepting = False
+        self._failed = 0
+        """Tasks that wait to be started again."""
 
     async def start(self) -> None:
         """Begin to settle."""
         self._accepting = True
         self._tasks = [
-            asyncio.create_task(self._work(), name="group-commit"),
-            asyncio.create_task(self._work_slow_lane(), name="group-commit-slow-lane"),
-            asyncio.create_task(self._watch.look_regularly(), name="group-commit-watch"),
+            asyncio.create_task(self._keep_running(work), name=f"group-commit {work.__name__}")
+            for work in (self._work, self._work_slow_lane, self._watch.look_regularly)
         ]
+
+    @property
+    def is_running(self) -> bool:
+        """Whether all tasks that settle transfers run. If one failed and is about to start again, it does not."""
+        return self._failed == 0 and bool(self._tasks) and not any(task.done() for task in self._tasks)
+
+    async def _keep_running(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Run one of the tasks that settle. Logs an exception that it ends with, and starts it again after a pause."""
+        while True:
+            try:
+                await work()
+            except Exception:
+                logger.exception("%s ended unexpectedly; it starts again", work.__name__)
+                self._failed += 1
+                await asyncio.sleep(RESTART_SECONDS)
+                self._failed -= 1
 
     async def stop(self) -> None:
         """Accept no more, finish what was accepted, then end."""
@@ -216,14 +235,14 @@ class GroupCommit:
         while True:
             await self._queued.wait()
             await self._gather()
-            batch = self._take(self._queue)
-            self._measure(batch, loop.time())
+            batch, started = self._take(self._queue), loop.time()
             if not self._queue:
                 self._queued.clear()
             for waiting in [waiting for waiting in batch if self._contended & waiting.wallet_ids]:
                 batch.remove(waiting)
                 self._defer(waiting)
             await self._settle_guarded(self._worker_settler, batch)
+            self._measure(batch, started)
 
     async def _gather(self) -> None:
         """Let the event loop do what it can do at once.

@@ -6,8 +6,11 @@ import asyncio
 from typing import Any
 
 import httpx
+import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.services import group_commit
+from app.services.group_commit import GroupCommit
 from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.bank import new_key
@@ -91,3 +94,24 @@ async def test_nobody_waits_for_the_database_once_the_subscriber_has_left(
         await asyncio.wait([first], timeout=20)
         assert live.state == "ok"
         clean_servers.start_postgres()
+
+
+async def test_a_process_whose_settling_failed_is_not_ready_until_it_settles_again(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "RESTART_SECONDS", 3.0)
+
+    async def fail(_self: object) -> None:
+        message = "a bug outside of the guarded part"
+        raise RuntimeError(message)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(GroupCommit, "_gather", fail)
+        payment = asyncio.ensure_future(pays(api))
+        async with asyncio.timeout(30):
+            while (shown := await api.http.get("/readyz")).status_code == 200:  # noqa: ASYNC110 - it happens in the service
+                await asyncio.sleep(0.02)
+        assert (shown.status_code, shown.json()["settling"]) == (503, "not running")
+    await payment
+    await until(api.http, settling="ok")
+    await pays(api)
