@@ -179,10 +179,11 @@ class Containers(Servers):
 
 @contextmanager
 def embedded_servers() -> Iterator[Servers]:
-    """Servers from Python wheels, with a temporary home."""
+    """Servers from Python wheels, with a temporary home; or the PostgreSQL in the directory PAYCORE_TEST_POSTGRES_PROGRAMS."""
     home = Path(tempfile.mkdtemp(prefix="paycore-test-"))
+    programs = os.environ.get("PAYCORE_TEST_POSTGRES_PROGRAMS")
     try:
-        with start_servers(home, durable=False) as servers:
+        with start_servers(home, durable=False, postgres_programs=Path(programs) if programs else None) as servers:
             yield Embedded(servers)
     finally:
         shutil.rmtree(home)

@@ -12,6 +12,16 @@ import asyncpg
 from app.demo.embedded.places import find_postgres
 
 HERE = Path(__file__).parent
+UUIDV7 = """
+CREATE OR REPLACE FUNCTION public.uuidv7() RETURNS uuid LANGUAGE sql AS $$
+SELECT encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
+    PLACING substring(int8send(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3)
+    FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid
+$$
+"""
+"""What PostgreSQL brings since 18, for a server that is older."""
+_UUIDV7_SINCE = 18
+
 _THREADS = 2
 _RATE = re.compile(r"tps = ([0-9.]+) \(without initial connection time\)")
 
@@ -20,6 +30,8 @@ async def prepare(url: str) -> None:
     """Create the function of baseline (a)."""
     connection = await asyncpg.connect(url)
     try:
+        if connection.get_server_version().major < _UUIDV7_SINCE:
+            await connection.execute(UUIDV7)
         await connection.execute((HERE / "function.sql").read_text(encoding="utf-8"))
     finally:
         await connection.close()

@@ -6,9 +6,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from uuid import RFC_4122, UUID
 
+import asyncpg
 import psutil
 import pytest
+
+from bench import baselines
 
 FIGURES = (
     "single", "batch", "rest", "hot_in", "hot_out", "replay", "refused", "latency", "live", "fan_out", "catch_up", "read",
@@ -48,3 +52,16 @@ def test_an_unknown_profile_is_said_in_words(tmp_path: Path) -> None:
     )  # fmt: skip
     assert finished.returncode == 2
     assert "huge" in finished.stderr
+
+
+async def test_the_baselines_ids_on_an_older_postgresql_are_as_those_of_a_new_one(database: str) -> None:
+    connection = await asyncpg.connect(database)
+    try:
+        await connection.execute(baselines.UUIDV7)
+        before = await connection.fetchval("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+        found = UUID(str(await connection.fetchval("SELECT public.uuidv7()")))
+        after = await connection.fetchval("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+    finally:
+        await connection.close()
+    assert (found.version, found.variant) == (7, RFC_4122)
+    assert before <= found.int >> 80 <= after

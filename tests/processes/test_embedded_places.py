@@ -72,6 +72,16 @@ def test_without_any_server_program_one_line_says_what_to_install(find, told, mo
     assert "\n" not in str(caught.value)
 
 
+def test_the_programs_of_another_postgresql_can_be_given(home, tmp_path):
+    given = tmp_path / "bin"
+    given.mkdir()
+    (given / "initdb").write_text("#!/bin/sh\necho the given initdb ran >&2\nexit 1\n")
+    (given / "initdb").chmod(0o755)
+    tmp_path.chmod(0o755)
+    with pytest.raises(ConfigurationError, match="the given initdb ran"):
+        start_servers(home, durable=False, postgres_programs=given)
+
+
 def test_a_home_that_cannot_be_made_is_told_in_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="set PAYCORE_HOME") as caught:

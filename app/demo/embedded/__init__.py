@@ -21,10 +21,18 @@ class EmbeddedServers:
     Start it from the main thread: then the servers also end when this process is killed (on Linux).
     """
 
-    def __init__(self, home: Path, *, durable: bool = True, postgres_parameters: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        durable: bool = True,
+        postgres_parameters: Mapping[str, str] | None = None,
+        postgres_programs: Path | None = None,
+    ) -> None:
         self.home = home.resolve()
         self._durable = durable
         self._parameters = postgres_parameters
+        self._programs = postgres_programs
         self._lock = HomeLock(self.home)
         self._postgres: EmbeddedPostgres | None = None
         self._redis: EmbeddedRedis | None = None
@@ -58,7 +66,9 @@ class EmbeddedServers:
         """
         self._lock.take()
         try:
-            self._postgres = EmbeddedPostgres(self.home, durable=self._durable, parameters=self._parameters)
+            self._postgres = EmbeddedPostgres(
+                self.home, durable=self._durable, parameters=self._parameters, programs=self._programs
+            )
             self._redis = EmbeddedRedis(self.home, self.postgres.sockets)
             if reset:
                 self.postgres.end_orphan()
@@ -109,7 +119,13 @@ class EmbeddedServers:
 
 
 def start_servers(
-    home: Path, *, durable: bool = True, reset: bool = False, postgres_parameters: Mapping[str, str] | None = None
+    home: Path,
+    *,
+    durable: bool = True,
+    reset: bool = False,
+    postgres_parameters: Mapping[str, str] | None = None,
+    postgres_programs: Path | None = None,
 ) -> EmbeddedServers:
     """Servers that are ready: use them in a `with` statement, or call their `stop`."""
-    return EmbeddedServers(home, durable=durable, postgres_parameters=postgres_parameters).start(reset=reset)
+    servers = EmbeddedServers(home, durable=durable, postgres_parameters=postgres_parameters, postgres_programs=postgres_programs)
+    return servers.start(reset=reset)

@@ -45,11 +45,16 @@ _NOT_DURABLE: Mapping[str, str] = {
 
 
 class EmbeddedPostgres:
-    """One PostgreSQL server. `parameters` are further settings of it (those of postgresql.conf)."""
+    """One PostgreSQL server. `parameters` are further settings of it (those of postgresql.conf).
+
+    `programs` is a directory with `postgres` and `initdb`, in place of those that are found.
+    """
 
     name = "PostgreSQL"
 
-    def __init__(self, home: Path, *, durable: bool, parameters: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, home: Path, *, durable: bool, parameters: Mapping[str, str] | None = None, programs: Path | None = None
+    ) -> None:
         self._account = places.postgres_account()
         self._durable = durable
         self._parameters = {**_PARAMETERS, **({} if durable else _NOT_DURABLE), **(parameters or {})}
@@ -57,7 +62,8 @@ class EmbeddedPostgres:
         self._data = places.data_directory(home, self._account)
         self.sockets = places.socket_directory(home, self._account)
         self._programs_copy = self._data.parent / "programs"
-        self._programs = places.readable_programs(places.find_postgres(), self._account, self._programs_copy)
+        chosen = places.find_postgres() if programs is None else places.PostgresPrograms(programs)
+        self._programs = places.readable_programs(chosen, self._account, self._programs_copy)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
