@@ -2,6 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+RUNNABLE := $(VENV)/.runnable
 READY := $(VENV)/.installed
 
 # Scripts in a virtual environment keep absolute paths: one that was moved, or whose Python is gone, is made anew.
@@ -16,7 +17,7 @@ help: ## Show this list
 	@echo "Options: PYTHON=/path/to/python3 (3.11 to 3.14) chooses the Python; PAYCORE_PORT=9000 make run moves the port."
 
 .PHONY: run
-run: $(READY) ## Start everything: PostgreSQL, Redis, demo data, API and relay on port 8000
+run: $(RUNNABLE) ## Start everything: PostgreSQL, Redis, demo data, API and relay on port 8000
 	@$(BIN)/paycore dev
 
 .PHONY: test
@@ -64,19 +65,23 @@ lock: $(READY) ## Lock the newest versions that pyproject.toml allows
 	$(LOCK) pyproject.toml -o requirements/runtime.txt
 	$(LOCK) --group build -o requirements/build.txt
 	$(LOCK) pyproject.toml --extra embedded --group dev -c requirements/runtime.txt -c requirements/build.txt -o requirements/dev.txt
+	$(LOCK) pyproject.toml --extra embedded --group run -c requirements/dev.txt -o requirements/run.txt
 
 LOCK = $(BIN)/python requirements/uv.py pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header
 
 .PHONY: venv
-venv: $(READY) ## Make the virtual environment in .venv
+venv: $(READY) ## Make the virtual environment in .venv, with all that tests and checks need
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches; the demo's data in .paycore stays
 	rm -rf $(VENV) frontend-demo/node_modules frontend-demo/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
 	find app migrations tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
+$(RUNNABLE): requirements/setup.sh requirements/uv.py requirements/uv.txt requirements/run.txt pyproject.toml $(STALE)
+	@PYTHON="$(PYTHON)" sh requirements/setup.sh $(VENV) run
+
 $(READY): requirements/setup.sh requirements/uv.py requirements/uv.txt requirements/dev.txt pyproject.toml $(STALE)
-	@PYTHON="$(PYTHON)" sh requirements/setup.sh $(VENV)
+	@PYTHON="$(PYTHON)" sh requirements/setup.sh $(VENV) dev
 
 .PHONY: stale
 stale:

@@ -23,13 +23,15 @@ def problems() -> Iterator[str]:
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     runtime = list(project["project"]["dependencies"])
     embedded = list(project["project"]["optional-dependencies"]["embedded"])
+    running = list(_group(project["dependency-groups"], "run"))
     development = list(_group(project["dependency-groups"], "dev"))
     yield from _compare("requirements/runtime.txt", runtime)
+    yield from _compare("requirements/run.txt", [*runtime, *embedded, *running])
     yield from _compare("requirements/dev.txt", [*runtime, *embedded, *development])
     yield from _compare("requirements/build.txt", list(_group(project["dependency-groups"], "build")))
     yield from _compare("requirements/uv.txt", (_ROOT / "requirements/uv.in").read_text(encoding="utf-8").split())
     everything = _pins("requirements/dev.txt")
-    for lock in ("requirements/runtime.txt", "requirements/build.txt"):
+    for lock in ("requirements/runtime.txt", "requirements/build.txt", "requirements/run.txt"):
         for name, version in _pins(lock).items():
             if everything.get(name) != version:
                 yield f"requirements/dev.txt has {name} {everything.get(name)}, {lock} has {version}"

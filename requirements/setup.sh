@@ -1,9 +1,11 @@
 #!/bin/sh
 # Makes the virtual environment that every make target uses: Python's own venv, uv in it, then exactly what the lock names.
-# Usage: [PYTHON=/path/to/python] requirements/setup.sh VENV
+# Usage: [PYTHON=/path/to/python] requirements/setup.sh VENV run|dev
+# `run` installs what running needs; `dev` adds what tests and checks need.
 set -eu
 
 venv=$1
+lock=$2
 cd "$(dirname "$0")/.."
 
 say() { printf '%s\n' "$*" >&2; }
@@ -52,6 +54,9 @@ PIP_USER=0 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check
 say "paycore: installing the locked requirements"
 uv() { "$venv/bin/python" requirements/uv.py "$@"; }
 # Bytecode is compiled now, so that the first start is not the slow one.
-uv pip install --python "$venv/bin/python" --compile-bytecode --require-hashes -r requirements/dev.txt
+uv pip install --python "$venv/bin/python" --compile-bytecode --require-hashes -r "requirements/$lock.txt"
 uv pip install --python "$venv/bin/python" --quiet --offline --no-build-isolation --no-deps --editable .
-touch "$venv/.installed"
+touch "$venv/.runnable"
+if [ "$lock" = dev ]; then
+    touch "$venv/.installed"
+fi
