@@ -14,8 +14,10 @@ LEADER_LOCK = 7_021_306_990_002
 """Advisory lock of the relay that leads. It belongs to the database session, and ends with it."""
 
 _STATEMENT_TIMEOUT_SECONDS = 60
-_ANSWER_TIMEOUT_SECONDS = 70
-"""Longer than the server's own: for a server that does not answer at all."""
+_FIRST_ANSWER_SECONDS = 70
+"""For the first look. Longer than the server's own limit: for a server that does not answer at all."""
+_ANSWER_SECONDS = 10
+"""For everything else, which touches a few rows. After this long a silence the relay makes another connection."""
 
 # The first look after a start may pass over many dead rows that an old snapshot (a backup) keeps from being cleaned up.
 # Not every version of PostgreSQL has both settings.
@@ -99,28 +101,29 @@ class LowWater:
 
 async def allow_long_statements(connection: asyncpg.Connection) -> None:
     """Lift the limits that are made for requests."""
-    await connection.execute(_ALLOW_LONG_STATEMENTS, f"{_STATEMENT_TIMEOUT_SECONDS}s", timeout=_ANSWER_TIMEOUT_SECONDS)
+    await connection.execute(_ALLOW_LONG_STATEMENTS, f"{_STATEMENT_TIMEOUT_SECONDS}s", timeout=_ANSWER_SECONDS)
 
 
 async def try_to_lead(connection: asyncpg.Connection) -> bool:
     """Whether this connection is now the leader's."""
-    leads = await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEADER_LOCK, timeout=_ANSWER_TIMEOUT_SECONDS)
+    leads = await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEADER_LOCK, timeout=_ANSWER_SECONDS)
     return bool(leads)
 
 
-async def claim(connection: asyncpg.Connection, after_id: int, limit: int) -> Claim:
-    """The committed rows above an id, lowest first, at most `limit`."""
-    records = await connection.fetch(_CLAIM, after_id, limit, timeout=_ANSWER_TIMEOUT_SECONDS)
+async def claim(connection: asyncpg.Connection, after_id: int, limit: int, *, first: bool = False) -> Claim:
+    """The committed rows above an id, lowest first, at most `limit`. The first look may take long."""
+    seconds = _FIRST_ANSWER_SECONDS if first else _ANSWER_SECONDS
+    records = await connection.fetch(_CLAIM, after_id, limit, timeout=seconds)
     rows = tuple(Waiting(record["id"], record["payload"]) for record in records if record["id"] is not None)
     return Claim(rows, complete=len(rows) < limit, xmin=records[0]["xmin"])
 
 
 async def delete(connection: asyncpg.Connection, ids: Sequence[int]) -> int:
     """Delete published rows; returns the id of the transaction that did it."""
-    transaction_id: int = await connection.fetchval(_DELETE, ids, timeout=_ANSWER_TIMEOUT_SECONDS)
+    transaction_id: int = await connection.fetchval(_DELETE, ids, timeout=_ANSWER_SECONDS)
     return transaction_id
 
 
 async def park(connection: asyncpg.Connection, reasons: Mapping[int, str]) -> None:
     """Set rows aside, each with the reason why it cannot be published."""
-    await connection.execute(_PARK, list(reasons), list(reasons.values()), timeout=_ANSWER_TIMEOUT_SECONDS)
+    await connection.execute(_PARK, list(reasons), list(reasons.values()), timeout=_ANSWER_SECONDS)

@@ -217,9 +217,10 @@ class RedisBackend(BroadcastBackend):
         self._pinged = False
         # All that will be sent later, the last with a channel that is always there: that Redis is reached says nothing of what
         # it lets us do, and the confirmation of that channel says that it lets us do all of it.
-        await self._send("PING")
-        await self._send("UNSUBSCRIBE", self._check_channel)
-        await self._send_subscribe([_Awaited(channel, None) for channel in (self._check_channel, *self._channels)])
+        async with asyncio.timeout(_CONFIRM_TIMEOUT_SECONDS):
+            await self._send("PING")
+            await self._send("UNSUBSCRIBE", self._check_channel)
+            await self._send_subscribe([_Awaited(channel, None) for channel in (self._check_channel, *self._channels)])
 
     async def _send_subscribe(self, subscriptions: list[_Awaited]) -> None:
         # Redis confirms in the order of sending; noting and writing happen without a pause in between.

@@ -66,6 +66,8 @@ class OutboxRelay:
         self._settings = settings
         self._publisher = publisher
         self._low_water = LowWater()
+        self._has_looked = False
+        """Whether this leader has seen the outbox."""
         self._names: RedisNames | None = None
         self._database_away = False
         self._had_database = False
@@ -162,7 +164,7 @@ class OutboxRelay:
             await _pause(stop, _STANDBY_SECONDS)
 
     async def _lead(self, connection: asyncpg.Connection, stop: asyncio.Event) -> None:
-        self._low_water = LowWater()
+        self._low_water, self._has_looked = LowWater(), False
         idle = Backoff(min(_BUSY_PAUSE_SECONDS, self._settings.relay_idle_seconds), self._settings.relay_idle_seconds)
         redis_away = Backoff(0.05, 5.0)
         while not stop.is_set():
@@ -183,7 +185,9 @@ class OutboxRelay:
 
     async def _relay_some(self, connection: asyncpg.Connection) -> int:
         """Publish and delete what waits, up to the limit; how much there was. Raises NotPublished; then all rows stay."""
-        claim = await outbox_sql.claim(connection, self._low_water.id, self._settings.relay_batch_limit)
+        limit = self._settings.relay_batch_limit
+        claim = await outbox_sql.claim(connection, self._low_water.id, limit, first=not self._has_looked)
+        self._has_looked = True
         self._database_answered_at = monotonic()
         messages: list[tuple[str, str]] = []
         published: list[int] = []

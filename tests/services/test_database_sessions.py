@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 from uuid import uuid4
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 
 from app.db import migrate, session
 from app.db.engine import connect
 from app.db.session import refuse_unsuitable
 from app.errors import ConfigurationError
 from app.settings import Settings, load_settings
+from tests.proxy import PostgresProxy
 from tests.servers import Servers, with_database
 
 
@@ -110,5 +114,20 @@ async def test_a_server_without_fsync_is_refused_in_production_and_warned_of_els
         assert "fsync = off" in caplog.text
         with pytest.raises(ConfigurationError, match="fsync = off"):
             await refuse_unsuitable(connection, settings.model_copy(update={"environment": "production"}))
+    finally:
+        await connection.close()
+
+
+async def test_the_operating_system_ends_a_connection_whose_server_is_silent(settings: Settings, proxy: PostgresProxy) -> None:
+    # Through the proxy, because a Unix socket has nothing of this.
+    connection = await connect(settings.model_copy(update={"database_url": SecretStr(proxy.url)}))
+    try:
+        link = cast("Any", connection)._transport.get_extra_info("socket")
+        assert link.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        for option in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT"):
+            if hasattr(socket, option):
+                assert link.getsockopt(socket.IPPROTO_TCP, getattr(socket, option)) <= 20_000
+        if hasattr(socket, "TCP_KEEPIDLE"):
+            assert link.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 10
     finally:
         await connection.close()

@@ -1,0 +1,106 @@
+"""A network to a server that can swallow what is sent, slow it down, or cut its connections."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import parse_qs, urlsplit
+
+
+class _Link:
+    """One connection through the network."""
+
+    def __init__(self, *writers: asyncio.StreamWriter) -> None:
+        self.writers = writers
+        self.swallows = False
+
+
+class Network:
+    """Leads to one server. `url` is the server's URL through it."""
+
+    def __init__(self, upstream_url: str) -> None:
+        self._upstream = urlsplit(upstream_url)
+        self._links: set[_Link] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.url = ""
+        self.delay = 0.0
+        """Seconds that each piece of data takes, in both directions."""
+        self.swallows_new = False
+        """Whether connections that are made from now on are silent from the start."""
+
+    def swallow(self) -> int:
+        """The connections that exist stay open, and nothing passes on them any more. Returns how many they are."""
+        for link in self._links:
+            link.swallows = True
+        return len(self._links)
+
+    def cut(self) -> None:
+        """Abort the connections that exist."""
+        for link in list(self._links):
+            for writer in link.writers:
+                writer.transport.abort()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        up_reader, up_writer = await self._connect()
+        link = _Link(writer, up_writer)
+        link.swallows = self.swallows_new
+        self._links.add(link)
+        pumps = [asyncio.create_task(self._pump(link, *ends)) for ends in ((reader, up_writer), (up_reader, writer))]
+        for task in pumps:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        query = parse_qs(self._upstream.query)
+        directory = query.get("host", [""])[0]
+        if self._upstream.scheme == "unix":
+            return await asyncio.open_unix_connection(self._upstream.path)
+        if directory.startswith("/"):
+            return await asyncio.open_unix_connection(f"{directory}/.s.PGSQL.{query.get('port', ['5432'])[0]}")
+        port = 6379 if self._upstream.scheme.startswith("redis") else 5432
+        return await asyncio.open_connection(self._upstream.hostname, self._upstream.port or port)
+
+    async def _pump(self, link: _Link, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(65536):
+                if self.delay:
+                    await asyncio.sleep(self.delay)
+                if not link.swallows:
+                    target.write(data)
+                    await target.drain()
+        if link.swallows:
+            # The end of one side does not reach the other either.
+            return
+        self._links.discard(link)
+        for writer in link.writers:
+            writer.transport.abort()
+
+    async def close(self) -> None:
+        self.cut()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def network(upstream_url: str) -> AsyncIterator[Network]:
+    """A network on a loopback port in front of PostgreSQL or Redis."""
+    through = Network(upstream_url)
+    server = await asyncio.start_server(through.serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    upstream = urlsplit(upstream_url)
+    if upstream.scheme.startswith("postgres"):
+        password = f":{upstream.password}" if upstream.password else ""
+        user = f"{upstream.username or 'postgres'}{password}"
+        through.url = f"postgresql://{user}@127.0.0.1:{port}{upstream.path}?sslmode=disable"
+    else:
+        database = upstream.path if upstream.scheme == "redis" else ""
+        through.url = f"redis://127.0.0.1:{port}{database}"
+    try:
+        yield through
+    finally:
+        server.close()
+        await through.close()
+        await server.wait_closed()
