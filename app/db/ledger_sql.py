@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from app.errors import RefusalCode
-from app.records import AuditRecord, Entry, Transaction, TransactionStatus, TransactionType, Wallet, WalletKind, WalletStatus
+from app.db.rows import transaction_of, wallet_of
+from app.records import AuditRecord, Entry, Transaction, Wallet, WalletKind
 
 if TYPE_CHECKING:
     import asyncpg
@@ -76,16 +76,11 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[]:
     $8::text[])
 """
 
-_KINDS = {kind.value: kind for kind in WalletKind}
-_STATUSES = {status.value: status for status in WalletStatus}
-_TYPES = {type_.value: type_ for type_ in TransactionType}
-_TRANSACTION_STATUSES = {status.value: status for status in TransactionStatus}
-
 
 async def wallet_facts(connection: asyncpg.Connection, wallet_ids: Iterable[UUID]) -> dict[UUID, tuple[WalletKind, UUID | None]]:
     """Kind and owner of each wallet that exists."""
     rows = await connection.fetch(WALLET_FACTS, list(wallet_ids))
-    return {row[0]: (_KINDS[row[1]], row[2]) for row in rows}
+    return {row[0]: (WalletKind(row[1]), row[2]) for row in rows}
 
 
 async def lock_wallets(
@@ -96,7 +91,7 @@ async def lock_wallets(
     Raises asyncpg.LockNotAvailableError after the lock timeout, unless `skip_locked` leaves out those that are held.
     """
     rows = await connection.fetch(LOCK_FREE_WALLETS if skip_locked else LOCK_WALLETS, list(wallet_ids))
-    return {row["id"]: _wallet(row) for row in rows}, {row["owner_id"] for row in rows if row["has_quota"]}
+    return {row["id"]: wallet_of(row) for row in rows}, {row["owner_id"] for row in rows if row["has_quota"]}
 
 
 async def recorded_transactions(
@@ -104,7 +99,7 @@ async def recorded_transactions(
 ) -> dict[tuple[UUID, str], Transaction]:
     """The transactions that own these keys by now."""
     rows = await connection.fetch(RECORDED_TRANSACTIONS, [key[0] for key in keys], [key[1] for key in keys])
-    return {(row["initiator_id"], row["idempotency_key"]): _transaction(row) for row in rows}
+    return {(row["initiator_id"], row["idempotency_key"]): transaction_of(row) for row in rows}
 
 
 async def record(
@@ -115,7 +110,7 @@ async def record(
     False where a key was taken meanwhile: then the caller rolls back.
     """
     ordered = sorted(transactions, key=lambda t: (t.initiator_id.int, t.idempotency_key))
-    columns = [*_columns(map(_transaction_columns, ordered), 15), *_columns(map(_entry_columns, entries), 7)]
+    columns = [*_columns(ordered, 15), *_columns(entries, 7)]
     is_complete: bool = await connection.fetchval(RECORD, *columns, list(news))
     return is_complete
 
@@ -128,65 +123,3 @@ async def audit(connection: asyncpg.Connection, records: Sequence[AuditRecord]) 
 def _columns(rows: Iterable[tuple[object, ...]], count: int) -> list[list[object]]:
     """The rows' columns, as unnest takes them."""
     return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(count)]
-
-
-def _entry_columns(e: Entry) -> tuple[object, ...]:
-    return e.transaction_id, e.leg, e.wallet_id, e.sequence, e.amount, e.balance_after, e.created_at
-
-
-def _transaction_columns(t: Transaction) -> tuple[object, ...]:
-    return (
-        t.id,
-        t.initiator_id,
-        t.idempotency_key,
-        t.type.value,
-        t.status.value,
-        t.sender_wallet_id,
-        t.receiver_wallet_id,
-        t.amount,
-        t.currency,
-        t.description,
-        None if t.failure_code is None else t.failure_code.value,
-        t.failure_field,
-        t.failure_available,
-        t.created_at,
-        t.completed_at,
-    )
-
-
-def _wallet(row: asyncpg.Record) -> Wallet:
-    return Wallet(
-        id=row["id"],
-        kind=_KINDS[row["kind"]],
-        owner_id=row["owner_id"],
-        name=row["name"],
-        currency=row["currency"],
-        balance=row["balance"],
-        held=row["held"],
-        sequence=row["sequence"],
-        status=_STATUSES[row["status"]],
-        version=row["version"],
-        posted_at=row["posted_at"],
-        created_at=row["created_at"],
-    )
-
-
-def _transaction(row: asyncpg.Record) -> Transaction:
-    failure_code = row["failure_code"]
-    return Transaction(
-        id=row["id"],
-        initiator_id=row["initiator_id"],
-        idempotency_key=row["idempotency_key"],
-        type=_TYPES[row["type"]],
-        status=_TRANSACTION_STATUSES[row["status"]],
-        sender_wallet_id=row["sender_wallet_id"],
-        receiver_wallet_id=row["receiver_wallet_id"],
-        amount=row["amount"],
-        currency=row["currency"],
-        description=row["description"],
-        failure_code=None if failure_code is None else RefusalCode(failure_code),
-        failure_field=row["failure_field"],
-        failure_available=row["failure_available"],
-        created_at=row["created_at"],
-        completed_at=row["completed_at"],
-    )

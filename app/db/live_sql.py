@@ -11,18 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Uuid
 
 from app.db import models
-from app.db.rows import WALLET_COLUMNS, wallet_of
+from app.db.rows import ENTRY_COLUMNS, WALLET_COLUMNS, entry_of, wallet_of
 from app.records import Entry, Wallet
-
-_ENTRY_COLUMNS = (
-    models.LedgerEntry.transaction_id,
-    models.LedgerEntry.leg,
-    models.LedgerEntry.wallet_id,
-    models.LedgerEntry.sequence,
-    models.LedgerEntry.amount,
-    models.LedgerEntry.balance_after,
-    models.LedgerEntry.created_at,
-)
 
 # One array rather than a list of parameters: the same prepared statement for any number of wallets.
 _POSITIONS = select(models.Wallet.id, models.Wallet.sequence, models.Wallet.version).where(
@@ -42,12 +32,12 @@ async def entries_between(
     """At most `limit` entries in sequence: the first after `after_sequence`, none past `last_sequence`."""
     entry = models.LedgerEntry
     rows = await connection.execute(
-        select(*_ENTRY_COLUMNS)
+        select(*ENTRY_COLUMNS)
         .where(entry.wallet_id == wallet_id, entry.sequence > after_sequence, entry.sequence <= last_sequence)
         .order_by(entry.sequence)
         .limit(limit)
     )
-    return [Entry(*row) for row in rows]
+    return [entry_of(row) for row in rows]
 
 
 async def positions(connection: AsyncConnection, wallet_ids: Collection[UUID]) -> dict[UUID, tuple[int, int]]:

@@ -2,78 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 from app.db import models
 from app.errors import RefusalCode
-from app.records import Entry, Transaction, User, Wallet
+from app.records import Entry, Transaction, TransactionStatus, TransactionType, User, Wallet, WalletKind, WalletStatus
 
-USER_COLUMNS = (models.User.id, models.User.subject, models.User.display_name, models.User.created_at)
+USER_COLUMNS = tuple(getattr(models.User, field.name) for field in fields(User))
+WALLET_COLUMNS = tuple(getattr(models.Wallet, name) for name in Wallet._fields)
+TRANSACTION_COLUMNS = tuple(getattr(models.Transaction, name) for name in Transaction._fields)
+ENTRY_COLUMNS = tuple(getattr(models.LedgerEntry, name) for name in Entry._fields)
 
-WALLET_COLUMNS = (
-    models.Wallet.id,
-    models.Wallet.kind,
-    models.Wallet.owner_id,
-    models.Wallet.name,
-    models.Wallet.currency,
-    models.Wallet.balance,
-    models.Wallet.held,
-    models.Wallet.sequence,
-    models.Wallet.status,
-    models.Wallet.version,
-    models.Wallet.posted_at,
-    models.Wallet.created_at,
-)
-
-TRANSACTION_COLUMNS = (
-    models.Transaction.id,
-    models.Transaction.initiator_id,
-    models.Transaction.idempotency_key,
-    models.Transaction.type,
-    models.Transaction.status,
-    models.Transaction.sender_wallet_id,
-    models.Transaction.receiver_wallet_id,
-    models.Transaction.amount,
-    models.Transaction.currency,
-    models.Transaction.description,
-    models.Transaction.failure_code,
-    models.Transaction.failure_field,
-    models.Transaction.failure_available,
-    models.Transaction.created_at,
-    models.Transaction.completed_at,
-)
-_FAILURE_CODE = TRANSACTION_COLUMNS.index(models.Transaction.failure_code)
-
-ENTRY_COLUMNS = (
-    models.LedgerEntry.transaction_id,
-    models.LedgerEntry.leg,
-    models.LedgerEntry.wallet_id,
-    models.LedgerEntry.sequence,
-    models.LedgerEntry.amount,
-    models.LedgerEntry.balance_after,
-    models.LedgerEntry.created_at,
-)
+# These enums are strings: a text from asyncpg finds its member, and so does the member that SQLAlchemy has made of it.
+_KINDS = {kind: kind for kind in WalletKind}
+_STATUSES = {status: status for status in WalletStatus}
+_TYPES = {type_: type_ for type_ in TransactionType}
+_TRANSACTION_STATUSES = {status: status for status in TransactionStatus}
+_REFUSAL_CODES: dict[str | None, RefusalCode | None] = {None: None, **{code: code for code in RefusalCode}}
 
 
-def user_of(row: Sequence[Any]) -> User:
-    """The user of a row of USER_COLUMNS."""
-    return User(*row)
+def user_of(row: Any) -> User:
+    """Of a row that begins with the fields of User in their order."""
+    return User(*row[: len(USER_COLUMNS)])
 
 
-def wallet_of(row: Sequence[Any]) -> Wallet:
-    """The wallet of a row of WALLET_COLUMNS."""
-    return Wallet(*row)
+def wallet_of(row: Any) -> Wallet:
+    """Of a row that begins with the fields of Wallet in their order."""
+    wallet = Wallet._make(row[: len(Wallet._fields)])
+    return wallet._replace(kind=_KINDS[wallet.kind], status=_STATUSES[wallet.status])
 
 
-def transaction_of(row: Sequence[Any]) -> Transaction:
-    """The transaction of a row of TRANSACTION_COLUMNS."""
-    values = list(row)
-    code = values[_FAILURE_CODE]
-    values[_FAILURE_CODE] = None if code is None else RefusalCode(code)
-    return Transaction(*values)
+def transaction_of(row: Any) -> Transaction:
+    """Of a row that begins with the fields of Transaction in their order."""
+    transaction = Transaction._make(row[: len(Transaction._fields)])
+    return transaction._replace(
+        type=_TYPES[transaction.type],
+        status=_TRANSACTION_STATUSES[transaction.status],
+        failure_code=_REFUSAL_CODES[transaction.failure_code],
+    )
 
 
-def entry_of(row: Sequence[Any]) -> Entry:
-    """The entry of a row of ENTRY_COLUMNS."""
-    return Entry(*row)
+def entry_of(row: Any) -> Entry:
+    """Of a row that begins with the fields of Entry in their order."""
+    return Entry._make(row[: len(Entry._fields)])
