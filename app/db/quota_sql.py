@@ -70,7 +70,7 @@ async def lock_quotas(
     return {
         row["user_id"]: Quota(
             user_id=row["user_id"],
-            limits=Limits(row["transfers_per_minute"], row["transfers_per_day"], limits[row["user_id"]]).over(general),
+            limits=Limits(row["transfers_per_minute"], row["transfers_per_day"], limits[row["user_id"]]).with_defaults(general),
             minute=row["minute"],
             minute_transfers=row["minute_transfers"],
             day=row["day"],

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access.tokens import bearer_token
 from app.errors import RateLimited
-from app.limits.rates import RateLimit, RequestRates, Standing
+from app.limits.rates import RateLimit, RateStatus, RequestRates
 from app.services.container import Services
 from app.telemetry import metrics
 
@@ -37,12 +37,12 @@ class RequestRateLimit:
             await _refuse(scope, send, refusal, headers)
             return
 
-        async def send_with_standing(message: Message) -> None:
+        async def send_with_status(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message.setdefault("headers", []).extend(headers)
             await send(message)
 
-        await self._app(scope, receive, send_with_standing)
+        await self._app(scope, receive, send_with_status)
 
 
 async def _count(rates: RequestRates, scope: Scope) -> tuple[list[tuple[bytes, bytes]], RateLimited | None]:
@@ -61,7 +61,7 @@ async def _count(rates: RequestRates, scope: Scope) -> tuple[list[tuple[bytes, b
             headers += _headers(name, limit, rates.check_user(user_id))
     except RateLimited as error:
         assert limit is not None
-        return headers + _headers(name, limit, Standing(0, error.retry_after_seconds)), error
+        return headers + _headers(name, limit, RateStatus(0, error.retry_after_seconds)), error
     return headers, None
 
 
@@ -79,12 +79,12 @@ async def _user_id(scope: Scope) -> UUID | None:
     return viewer.user_id
 
 
-def _headers(name: str, limit: RateLimit, standing: Standing | None) -> list[tuple[bytes, bytes]]:
+def _headers(name: str, limit: RateLimit, status: RateStatus | None) -> list[tuple[bytes, bytes]]:
     """As draft-ietf-httpapi-ratelimit-headers has them."""
-    assert standing is not None, "there is a limit, so there is a standing"
+    assert status is not None, "there is a limit, so there is a status"
     return [
         (b"ratelimit-policy", _policy(name, limit.limit, limit.window_seconds)),
-        (b"ratelimit", f'"{name}";r={standing.remaining};t={standing.reset_seconds}'.encode()),
+        (b"ratelimit", f'"{name}";r={status.remaining};t={status.reset_seconds}'.encode()),
     ]
 
 
@@ -93,7 +93,7 @@ def _policy(name: str, limit: int, window_seconds: float) -> bytes:
     return f'"{name}";q={limit};w={window_seconds:.0f}'.encode()
 
 
-async def _refuse(scope: Scope, send: Send, error: RateLimited, standing: list[tuple[bytes, bytes]]) -> None:
+async def _refuse(scope: Scope, send: Send, error: RateLimited, status: list[tuple[bytes, bytes]]) -> None:
     """429, in the form of the endpoint. To a WebSocket's opening too, where the server can; else it is closed."""
     metrics.count_errors([error.code])
     kind = "http.response"
@@ -107,7 +107,7 @@ async def _refuse(scope: Scope, send: Send, error: RateLimited, standing: list[t
         (b"content-type", media),
         (b"content-length", str(len(body)).encode()),
         (b"retry-after", str(error.retry_after_seconds).encode()),
-        *standing,
+        *status,
     ]
     await send({"type": f"{kind}.start", "status": error.http_status, "headers": headers})
     await send({"type": f"{kind}.body", "body": body})

@@ -1,4 +1,4 @@
-"""How much one caller may do: rates, how processes share them, and the quotas' arithmetic.
+"""Limits per caller: request rates, their sharing between processes, and the arithmetic of quotas.
 
-Limits of a request's size and time are in `http/`; the cost of a query is in `schema/engine/`.
+Limits on a request's size and time are in `http/`; query cost is in `schema/engine/`.
 """

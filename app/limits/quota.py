@@ -1,6 +1,6 @@
-"""How much one user may move in a minute and a day, and how much of it is used. Plain values: no I/O, no clock.
+"""A user's quotas: the limits per minute and per day, and what has been used. Plain values: no I/O, no clock.
 
-Periods are those of the calendar in UTC: what a minute or a day allows, the next one allows again.
+Periods are calendar minutes and days in UTC. Usage restarts at zero with each period.
 """
 
 from __future__ import annotations
@@ -17,19 +17,18 @@ _NONE: Mapping[str, int] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """None, or a currency that is not there: no limit. Amounts are in minor units."""
+    """Amounts are in minor units. None, or a currency missing from `amounts_per_day`, means no limit."""
 
     transfers_per_minute: int | None = None
     transfers_per_day: int | None = None
     amounts_per_day: Mapping[str, int] = field(default_factory=lambda: _NONE)
 
     @property
-    def is_none(self) -> bool:
-        """Whether nothing is limited."""
+    def is_unlimited(self) -> bool:
         return self.transfers_per_minute is None and self.transfers_per_day is None and not self.amounts_per_day
 
-    def over(self, general: Limits) -> Limits:
-        """These, and the general ones where these say nothing."""
+    def with_defaults(self, general: Limits) -> Limits:
+        """Returns these limits, with `general` filling in those that are not set."""
         minute, day = self.transfers_per_minute, self.transfers_per_day
         return Limits(
             general.transfers_per_minute if minute is None else minute,
@@ -39,7 +38,7 @@ class Limits:
 
 
 class Quota(NamedTuple):
-    """One user's limits, and what of them is used by transfers that completed."""
+    """One user's limits and usage. Only COMPLETED transfers count as usage."""
 
     user_id: UUID
     limits: Limits
@@ -50,7 +49,10 @@ class Quota(NamedTuple):
     day_amounts: Mapping[str, int]
 
     def at(self, now: datetime) -> Quota:
-        """As it stands then. Clocks of processes differ: a period that another one has begun is not begun again."""
+        """Returns the quota with the usage of past periods reset.
+
+        A process whose clock is behind must not reset a period that another process has started: a period never moves back.
+        """
         moment = now.astimezone(UTC)
         minute, day = moment.replace(second=0, microsecond=0), moment.date()
         current = self
@@ -61,7 +63,7 @@ class Quota(NamedTuple):
         return current
 
     def allows(self, amount: int, currency: str) -> bool:
-        """Whether one more transfer of this amount stays within all limits."""
+        """Whether one more transfer of `amount` (minor units) stays within all limits."""
         limits, used = self.limits, self.day_amounts.get(currency, 0)
         return (
             (limits.transfers_per_minute is None or self.minute_transfers < limits.transfers_per_minute)
@@ -70,7 +72,7 @@ class Quota(NamedTuple):
         )
 
     def after(self, amount: int, currency: str) -> Quota:
-        """With one more transfer of this amount."""
+        """Returns the quota with one more transfer counted."""
         return self._replace(
             minute_transfers=self.minute_transfers + 1,
             day_transfers=self.day_transfers + 1,

@@ -1,8 +1,8 @@
-"""Rate limits over several processes: what each has counted is added up in Redis, a few times a second.
+"""Rate limits over several processes: each process adds its counts to totals in Redis a few times a second.
 
-Not for every request: a counter that is asked each time would cost more than most answers. So a caller may exceed a limit by
-what arrives between two of these looks, and by an eighth of the limit in each process. Without Redis each process holds to the
-limit on its own. Quotas of money are not here: those are exact, and in PostgreSQL.
+Redis is not called for each request: the round trip would cost more than most answers. So a caller may exceed a limit by the
+requests between two rounds, and by 1/8 of the limit in each process. Without Redis each process applies the limits to its own
+counts. Quotas on money are not here: they are exact and in PostgreSQL.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ logger = logging.getLogger(__name__)
 EVERY_SECONDS = 0.25
 _TIMEOUT_SECONDS = 1.0
 _CHECK_EVERY = 8
-"""Rounds. In those between, Redis is asked only where there is something to share."""
-_MOST = 1000
-"""Callers told in one go: Redis answers nobody else meanwhile."""
+"""Rounds. The others call Redis only if there is something to share."""
+_MAX_CALLERS_PER_CALL = 1000
+"""Redis serves no other client while the script runs."""
 
 _ADD = """
 local totals = {}
@@ -41,7 +41,7 @@ return totals
 
 
 class RateLimitSharing:
-    """Tells and learns for the limits of one process."""
+    """Shares the counts of one process's limits, in a background task."""
 
     def __init__(self, redis_url: str, names: RedisNames, limits: Sequence[RateLimit]) -> None:
         self._redis = redis.asyncio.from_url(redis_url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS)
@@ -50,15 +50,13 @@ class RateLimitSharing:
         self._limits = limits
         self._task: asyncio.Task[None] | None = None
         self.state = "not shared yet"
-        """`ok`, or why each process holds to the limits on its own."""
+        """`ok`, or the reason why each process applies the limits to its own counts."""
         self._logged: str | None = None
 
     async def start(self) -> None:
-        """Begin to share."""
         self._task = asyncio.create_task(self._share_regularly(), name="rate-limits")
 
     async def stop(self) -> None:
-        """Stop sharing."""
         await tasks.end(self._task)
         await self._redis.aclose()
 
@@ -73,22 +71,22 @@ class RateLimitSharing:
             except REDIS_ERRORS as error:
                 self.state = trouble(error, SHARING_RIGHTS)
                 if self.state != self._logged:
-                    what = f"away ({type(error).__name__})" if self.state == UNAVAILABLE else self.state
-                    logger.warning("rate limits hold in each process on its own until Redis is back; it is %s", what)
+                    reason = f"unreachable ({type(error).__name__})" if self.state == UNAVAILABLE else self.state
+                    logger.warning("rate limits are not shared between processes until Redis is back: %s", reason)
                     self._logged = self.state
-            except Exception:  # whatever it is, the next round is needed all the same
+            except Exception:  # a bug in one round must not end the sharing
                 logger.exception("sharing rate limits failed")
             else:
                 self.state, self._logged = OK, None
 
     async def _check(self) -> None:
-        """Do what sharing does, so that a right that is missing shows before there is something to share."""
+        """Run the same commands as sharing does, so that a missing right shows before there is something to share."""
         await self._add(keys=[self._names.rate_key("check", 0, "nobody")], args=[1, 0])
 
     async def _share(self, limit: RateLimit) -> None:
-        window, news = limit.untold()
-        callers = iter(news)
-        while lot := {caller: news[caller] for caller in islice(callers, _MOST)}:
-            keys = [self._names.rate_key(limit.name, window, caller) for caller in lot]
-            totals = await self._add(keys=keys, args=[ceil(limit.window_seconds * 2), *lot.values()])
-            limit.learn(window, lot, totals)
+        window, unshared = limit.unshared()
+        callers = iter(unshared)
+        while counts := {caller: unshared[caller] for caller in islice(callers, _MAX_CALLERS_PER_CALL)}:
+            keys = [self._names.rate_key(limit.name, window, caller) for caller in counts]
+            totals = await self._add(keys=keys, args=[ceil(limit.window_seconds * 2), *counts.values()])
+            limit.record_totals(window, counts, totals)

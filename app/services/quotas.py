@@ -112,7 +112,7 @@ async def set_quota(settings: Settings, subject: str, change: QuotaChange, reaso
             user_id = await _user_id(connection, subject)
             before = await _limits(connection, user_id)
             asked = Limits(change.transfers_per_minute, change.transfers_per_day, new_amounts)
-            limits = asked if change.clear else asked.over(before)
+            limits = asked if change.clear else asked.with_defaults(before)
             await connection.execute(_SET, user_id, limits.transfers_per_minute, limits.transfers_per_day)
             for currency in {*before.amounts_per_day, *limits.amounts_per_day}:
                 await connection.execute(_SET_AMOUNT, user_id, currency, limits.amounts_per_day.get(currency))

@@ -192,7 +192,7 @@ class Settler:
         wallets, limited = await ledger_sql.lock_wallets(connection, set().union(*needed), skip_locked=skip_locked)
         missing = [frozenset(wallet_ids.difference(wallets)) for wallet_ids in needed]
         quotas: dict[UUID, Quota] = {}
-        if limited or not self._general_limits.is_none:
+        if limited or not self._general_limits.is_unlimited:
             quotas = await self._lock_quotas(connection, units, missing, limited, skip_locked=skip_locked)
             missing = [
                 locked or _without_quota(unit, limited, quotas) if skip_locked else locked
@@ -223,7 +223,7 @@ class Settler:
             for request in ([] if locked else unit.requests)
             if request.type is TransactionType.TRANSFER
         }
-        if self._general_limits.is_none:
+        if self._general_limits.is_unlimited:
             payers &= limited
         else:
             limited |= payers

@@ -1,4 +1,4 @@
-"""Rate limits: so many in a window, each caller for themselves, a truthful time to wait, and shared between processes."""
+"""Rate limits: a window per caller, the time to wait, and counts shared between processes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.settings import load_settings
 
 
 def used_up(limit: RateLimit, caller: str, most: int = 1000) -> int:
-    """How many calls are allowed until one is refused."""
+    """Returns the number of calls allowed until one is refused."""
     for count in range(most):
         try:
             limit.check(caller)
@@ -20,7 +20,7 @@ def used_up(limit: RateLimit, caller: str, most: int = 1000) -> int:
     return most
 
 
-def test_a_caller_past_the_limit_is_told_how_long_to_wait_and_others_are_not_affected() -> None:
+def test_a_caller_past_the_limit_gets_the_seconds_to_wait_and_others_are_not_affected() -> None:
     moment = [90.0]
     limit = RateLimit(2, 60, now=lambda: moment[0])
     assert [limit.check("alice").remaining for _ in range(2)] == [1, 0]
@@ -33,14 +33,14 @@ def test_a_caller_past_the_limit_is_told_how_long_to_wait_and_others_are_not_aff
 
 
 def share(totals: dict[str, int], limit: RateLimit) -> None:
-    """What Redis does."""
-    window, news = limit.untold()
-    for caller, count in news.items():
+    """Adds the counts up as Redis does."""
+    window, unshared = limit.unshared()
+    for caller, count in unshared.items():
         totals[f"{window}{caller}"] = totals.get(f"{window}{caller}", 0) + count
-    limit.learn(window, news, [totals[f"{window}{caller}"] for caller in news])
+    limit.record_totals(window, unshared, [totals[f"{window}{caller}"] for caller in unshared])
 
 
-def test_processes_that_tell_each_other_hold_to_one_limit_together() -> None:
+def test_processes_that_share_their_counts_apply_one_limit_together() -> None:
     moment, totals = [0.0], dict[str, int]()
     one, two = (RateLimit(100, 10, now=lambda: moment[0]) for _ in range(2))
     for _ in range(40):
@@ -48,10 +48,10 @@ def test_processes_that_tell_each_other_hold_to_one_limit_together() -> None:
         two.check("alice")
         share(totals, one)
         share(totals, two)
-    # It has yet to hear of the other's last one.
+    # The last call of the other process has not been read yet.
     assert used_up(one, "alice") == 21
     share(totals, one)
-    # The other has heard of all but those, and does once it has news of its own.
+    # A process reads the totals only when it has counts of its own to share.
     two.check("alice")
     share(totals, two)
     assert used_up(two, "alice") == 0
@@ -60,33 +60,33 @@ def test_processes_that_tell_each_other_hold_to_one_limit_together() -> None:
     assert used_up(two, "alice") == 100
 
 
-def test_a_caller_far_below_the_limit_is_nobodys_news_and_a_late_answer_is_about_its_own_window() -> None:
+def test_low_counts_are_not_shared_and_totals_of_an_ended_window_are_ignored() -> None:
     moment = [0.0]
     limit = RateLimit(80, 10, now=lambda: moment[0])
     for _ in range(9):
         limit.check("alice")
-    assert limit.untold() == (0, {})
+    assert limit.unshared() == (0, {})
     limit.check("alice")
-    window, news = limit.untold()
-    assert (window, news) == (0, {"alice": 10})
+    window, unshared = limit.unshared()
+    assert (window, unshared) == (0, {"alice": 10})
     moment[0] = 10.0
     limit.check("alice")
-    limit.learn(window, news, [80])
+    limit.record_totals(window, unshared, [80])
     assert used_up(limit, "alice") == 79
 
 
-def test_a_crowd_of_callers_gives_nobody_who_is_past_half_of_the_limit_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limit, "_REMEMBERED", 50)
+def test_a_flood_of_callers_does_not_reset_the_count_of_one_past_half_of_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limit, "_MAX_CALLERS", 50)
     limit = RateLimit(10, 10, now=lambda: 0.0)
     assert used_up(limit, "attacker") == 10
     for number in range(500):
         limit.check(f"stranger {number}")
     assert used_up(limit, "attacker") == 0
-    assert len(limit._counted) <= 50
-    # Even where all of them are past it, memory has its bound.
+    assert len(limit._counts) <= 50
+    # Memory is bounded even if all callers are past half of the limit.
     for number in range(100):
         used_up(limit, f"busy {number}")
-    assert len(limit._counted) <= 51
+    assert len(limit._counts) <= 51
 
 
 def test_requests_are_limited_in_production_and_elsewhere_where_it_is_asked_for() -> None:
