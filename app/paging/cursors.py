@@ -1,7 +1,7 @@
-"""Page cursors: a position in one list, bound to that list and its filter.
+"""Page cursors: a position in a list, bound to that list and its filter.
 
-Opaque to clients: version, a short digest of the list's scope, and the position (an id or a sequence) in 16 bytes.
-A cursor of another list, of another filter, or of no list at all is refused.
+A cursor holds a version, a short digest of the list's scope, and the position (an id or a sequence) in 16 bytes. It is opaque
+to clients. A cursor of another list or filter, or a made-up one, is refused.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ _TEXT_LENGTH: Final = -(-_LENGTH * 4 // 3)
 
 
 def encode_cursor(scope: str, position: int) -> str:
-    """The cursor of a position (a sequence, or an id as an integer) in the list that `scope` names."""
+    """Returns the cursor of `position` (a sequence, or an id as an integer) in the list that `scope` names."""
     raw = _VERSION + _digest(scope) + position.to_bytes(_POSITION_BYTES, "big")
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
 
 
 def decode_cursor(text: str, scope: str, *, highest: int) -> int:
-    """The position, at most `highest`, that a cursor stands for. Raises BadUserInput unless it is one of this very list.
+    """Returns the cursor's position, at most `highest`. Raises BadUserInput if it is not a cursor of this list.
 
-    The digest keeps lists apart; it is no signature, so a position is never trusted to be one that was handed out.
+    The digest tells lists apart. It is not a signature: clients can forge a position, so the caller must not trust it.
     """
     position = _position(text)
-    # One text for each cursor: what does not encode back to itself was not made here. That checks version and scope, too.
+    # Each cursor has one valid text. Comparing with a fresh encoding also checks the version and the scope.
     if position is None or position > highest or encode_cursor(scope, position) != text:
         raise BadUserInput("This cursor does not belong to this list.")
     return position

@@ -1,4 +1,4 @@
-"""Pages of a list and what it is narrowed to: what is asked for, and what comes back."""
+"""Pages of a list: the request, its filter, and the page returned."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """`first` items after the cursor `after`, or the `last` ones before `before`; lists go newest first."""
+    """The `first` items after the cursor `after`, or the `last` items before `before`. Lists are sorted newest first."""
 
     first: int | None = None
     after: str | None = None
@@ -25,27 +25,26 @@ class PageRequest:
     before: str | None = None
 
     def validate(self) -> None:
-        """Raises BadUserInput where the size is out of bounds or the two directions are mixed."""
+        """Raises BadUserInput if the size is out of bounds or both directions are requested."""
         if self.first is not None and self.last is not None:
-            raise BadUserInput("Ask for `first` or for `last`, not for both.")
+            raise BadUserInput("Use either `first` or `last`, not both.")
         for name, size in (("first", self.first), ("last", self.last)):
             if size is not None and not 1 <= size <= MAX_PAGE:
                 raise BadUserInput(f"`{name}` must be 1 to {MAX_PAGE}.")
 
     @property
     def size(self) -> int:
-        """How many items at the most."""
+        """The largest number of items in the page."""
         return self.first or self.last or DEFAULT_PAGE
 
     @property
     def is_backward(self) -> bool:
-        """Whether the page is counted from its end."""
         return self.last is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """One page, in the list's own order, whichever way it was asked for."""
+    """One page. Items are in the list's order in both directions."""
 
     items: tuple[T, ...]
     cursors: tuple[str, ...]
@@ -55,7 +54,7 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class TransactionFilter:
-    """What a list of transactions is narrowed to; all that is given must hold."""
+    """The filter of a list of transactions. A transaction must match every field that is set."""
 
     type: TransactionType | None = None
     status: TransactionStatus | None = None

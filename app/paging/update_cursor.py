@@ -1,7 +1,7 @@
-"""The cursor of walletUpdated: where a subscriber stands in one wallet's entries. Opaque to clients.
+"""The cursor of walletUpdated: a subscriber's position in a wallet's entries. Opaque to clients.
 
-base64url, without padding, of 27 bytes: version, sequence (8, big-endian), the wallet's id (16), CRC-16 of it all. The
-checksum is for typos, not for secrets: a cursor opens nothing that its bearer may not read anyway.
+Format: base64url without padding of 27 bytes: version, sequence (8, big-endian), the wallet's id (16), CRC-16 of all of it. The
+checksum catches typos. It is not a signature: a cursor gives no access, and the wallet's visibility is checked as usual.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from app.errors import BadUserInput
 _FORMAT = struct.Struct(">Bq16sH")
 _VERSION = 1
 _TEXT_LENGTH = 36
-assert _FORMAT.size * 4 == _TEXT_LENGTH * 3, "a whole number of base64 groups: no padding, one text per cursor"
+assert _FORMAT.size * 4 == _TEXT_LENGTH * 3, "whole base64 groups: no padding, so each cursor has one text"
 
 
 def encode_update_cursor(wallet_id: UUID, sequence: int) -> str:
-    """The cursor of one who has seen the wallet's entries up to and with `sequence` (0: none)."""
+    """Returns the cursor after the wallet's entry `sequence`; 0 is before the first entry."""
     assert sequence >= 0
     body = _FORMAT.pack(_VERSION, sequence, wallet_id.bytes, 0)[:-2]
     packed = _FORMAT.pack(_VERSION, sequence, wallet_id.bytes, binascii.crc_hqx(body, 0))
@@ -28,10 +28,10 @@ def encode_update_cursor(wallet_id: UUID, sequence: int) -> str:
 
 
 def decode_update_cursor(text: str, wallet_id: UUID) -> int:
-    """The sequence after which to go on. Raises BadUserInput where this is no update cursor of that wallet."""
+    """Returns the sequence after which to resume. Raises BadUserInput if `text` is not an update cursor of this wallet."""
     sequence = _sequence(text, wallet_id)
     if sequence is None:
-        raise BadUserInput("This is no cursor of this wallet's updates.")
+        raise BadUserInput("This is not a cursor of this wallet's updates.")
     return sequence
 
 
@@ -45,5 +45,5 @@ def _sequence(text: str, wallet_id: UUID) -> int | None:
     if len(packed) != _FORMAT.size:
         return None
     _, sequence, _, _ = _FORMAT.unpack(packed)
-    # What it decodes to must make the same text again: that checks version, wallet and checksum at once.
+    # Comparing with a fresh encoding checks the version, the wallet and the checksum at once.
     return sequence if sequence >= 0 and encode_update_cursor(wallet_id, sequence) == text else None
