@@ -1,8 +1,8 @@
-"""The keys that an identity provider publishes (JWKS, RFC 7517): read in the background, believed while they are fresh.
+"""An identity provider's signing keys (JWKS, RFC 7517): read in the background and trusted up to a maximum age.
 
-They are read when the process starts, again every few minutes, and at once when a token names a key that is not known,
-which nobody can make happen more often than the settings allow. While the provider cannot be reached, the keys last read
-stay good up to a maximum age; past that no token is believed, those seen before included.
+The keys are read when the process starts, then every few minutes. A token that names an unknown key triggers another read; the
+settings limit how often. While the provider is unreachable, the last keys stay valid up to the maximum age. After that every
+token is refused, including tokens that were accepted before.
 """
 
 from __future__ import annotations
@@ -34,29 +34,29 @@ _MAX_KEYS = 100
 _MAX_KID_LENGTH = 255
 _MIN_RSA_BITS = 2048
 _FETCH_SECONDS = 3.0
-"""All of a fetch: below the request timeout, since a token with a new key waits for it."""
+"""For the whole fetch. Below the request timeout, because a request whose token has a new key waits for the fetch."""
 
 _WATCH_SECONDS = 2.0
-"""How often what is open is asked whether its keys still are believed: all of it in one go."""
+"""How often the keys of open connections are checked, all in one pass."""
 
 
 class JwksError(Exception):
-    """What was read holds no usable keys. Its text quotes nothing of it."""
+    """The document holds no usable keys. The message never quotes the document."""
 
 
 @dataclass(frozen=True)
 class SigningKey:
-    """One public key, and the one algorithm that it verifies."""
+    """A public key and the one algorithm that it may verify."""
 
     kid: str
     algorithm: str
     public_key: Any
     thumbprint: str
-    """What makes it this key: another key under the same kid is another."""
+    """The key's parameters. They tell a new key with the same kid from the old one."""
 
 
 class SigningKeys:
-    """The published keys, as this process knows them."""
+    """The published keys, as this process last read them."""
 
     def __init__(self, settings: Settings, *, now: Callable[[], float] = monotonic) -> None:
         self._url = settings.jwks_url
@@ -72,23 +72,22 @@ class SigningKeys:
         self._refresher: asyncio.Task[None] | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._watched: dict[asyncio.Future[None], SigningKey] = {}
-        """By what waits for its end: a key that is in use."""
+        """The keys of open connections, each by the future that ends the connection."""
         self._failing = False
 
     async def start(self) -> None:
-        """Read the keys, and go on reading them. Where they cannot be read, no token is believed until they can."""
+        """Read the keys and start the background reads. Does not raise; until a read succeeds every token is refused."""
         await self._read_once()
         self._refresher = asyncio.create_task(self._refresh(), name="jwks")
         self._watcher = asyncio.create_task(self._watch(), name="jwks-watch")
 
     async def stop(self) -> None:
-        """Stop reading."""
         await tasks.end(self._refresher, self._watcher, self._reading)
 
     async def find(self, kid: str) -> SigningKey | None:
-        """The key with this id; None where the provider publishes none. Raises Unavailable where the keys are too old."""
+        """Returns the key, or None if the provider does not publish it. Raises Unavailable if the keys are too old."""
         key = self._keys.get(kid)
-        if (key is None or not self.are_fresh) and self._may_look_again():
+        if (key is None or not self.are_fresh) and self._may_read_again():
             await self._read_once()
             key = self._keys.get(kid)
         if not self.are_fresh:
@@ -96,12 +95,12 @@ class SigningKeys:
         return key
 
     def trusts(self, key: SigningKey) -> bool:
-        """Whether a key that verified a token before is still published, as far as is known freshly enough."""
+        """Whether a key that verified a token is still published. False if the last read is too old to know."""
         known = self._keys.get(key.kid)
         return known is not None and known.thumbprint == key.thumbprint and self.are_fresh
 
-    async def distrusted(self, key: SigningKey) -> None:
-        """Wait until this key is not trusted any more."""
+    async def wait_until_untrusted(self, key: SigningKey) -> None:
+        """Returns within seconds after `trusts(key)` becomes false."""
         end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._watched[end] = key
         try:
@@ -111,11 +110,11 @@ class SigningKeys:
 
     @property
     def are_fresh(self) -> bool:
-        """Whether the keys were read recently enough to be believed."""
+        """Whether the keys were read within the maximum age."""
         return self._read_at is not None and self._now() - self._read_at <= self._max_age_seconds
 
-    def _may_look_again(self) -> bool:
-        """Strangers can make up key ids as fast as they like; the provider is asked no faster than this."""
+    def _may_read_again(self) -> bool:
+        """Limits the calls to the provider: anyone can send tokens with made-up key ids, at any rate."""
         return self._reading is not None or self._tried_at is None or self._now() - self._tried_at >= self._pause_seconds
 
     async def _refresh(self) -> None:
@@ -136,11 +135,11 @@ class SigningKeys:
                     end.set_result(None)
 
     async def _read_once(self) -> None:
-        """Read the keys; whoever asks meanwhile waits for the same reading. Never raises: what was known stays known."""
+        """Read the keys. Concurrent callers share one read. Never raises: if the read fails, the known keys stay."""
         if self._reading is None:
             self._reading = asyncio.create_task(self._read(), name="jwks-read")
             self._reading.add_done_callback(self._done_reading)
-        # Shielded: a client that goes away takes nobody else's keys with it.
+        # Shielded: a caller that is cancelled must not cancel the read that others wait for.
         await asyncio.shield(self._reading)
 
     def _done_reading(self, _task: asyncio.Task[None]) -> None:
@@ -153,11 +152,13 @@ class SigningKeys:
                 keys = parse_jwks(await self._fetch())
         except (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError, JwksError) as error:
             if not self._failing:
-                logger.warning("the signing keys cannot be read, those known stay in use while they are fresh: %s", _why(error))
+                logger.warning(
+                    "cannot read the signing keys; the known keys stay valid up to their maximum age: %s", _reason(error)
+                )
             self._failing = True
             return
         if {kid: key.thumbprint for kid, key in keys.items()} != {kid: key.thumbprint for kid, key in self._keys.items()}:
-            logger.info("the signing keys are now: %s", ", ".join(sorted(keys)))
+            logger.info("signing keys changed: %s", ", ".join(sorted(keys)))
         self._keys, self._read_at, self._failing = keys, self._now(), False
 
     async def _fetch(self) -> bytes:
@@ -165,17 +166,17 @@ class SigningKeys:
             return await asyncio.to_thread(_read_file, self._file)
         assert self._url is not None
         received = bytearray()
-        # No redirects: the address that was configured is the one that is believed. No compression: nothing that grows.
+        # No redirects: only the configured address is trusted. No compression: a small answer could unpack to a huge one.
         async with (
             httpx.AsyncClient(timeout=_FETCH_SECONDS, follow_redirects=False) as client,
             client.stream("GET", self._url, headers={"accept": "application/json", "accept-encoding": "identity"}) as response,
         ):
             if response.status_code != httpx.codes.OK:
-                raise JwksError(f"the answer was {response.status_code}")
+                raise JwksError(f"the response status was {response.status_code}")
             async for chunk in response.aiter_raw():
                 received += chunk
                 if len(received) > _MAX_BYTES:
-                    raise JwksError(f"the answer is longer than {_MAX_BYTES} bytes")
+                    raise JwksError(f"the response is longer than {_MAX_BYTES} bytes")
         return bytes(received)
 
 
@@ -187,35 +188,35 @@ def _read_file(path: Path) -> bytes:
     return text
 
 
-def _why(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, JwksError) else type(error).__name__
 
 
 def parse_jwks(text: bytes) -> dict[str, SigningKey]:
-    """The usable keys by their ids. Others, such as keys for encryption, are left out.
+    """Returns the usable keys by id. Other keys, such as encryption keys, are skipped.
 
-    Raises JwksError where it is no JWKS or holds none that is usable, or two with one id.
+    Raises JwksError if `text` is not a JWKS, has no usable key, or has two keys with the same id.
     """
     try:
         listed = orjson.loads(text)["keys"]
     except (ValueError, TypeError, KeyError):
-        raise JwksError("it is not a JSON Web Key Set") from None
+        raise JwksError("not a JSON Web Key Set") from None
     if not isinstance(listed, list) or len(listed) > _MAX_KEYS:
-        raise JwksError(f"it is not a JSON Web Key Set of at most {_MAX_KEYS} keys")
+        raise JwksError(f"not a JSON Web Key Set of at most {_MAX_KEYS} keys")
     keys: dict[str, SigningKey] = {}
     for entry in listed:
         key = _signing_key(entry) if isinstance(entry, dict) else None
         if key is not None and key.kid in keys:
-            raise JwksError("two keys have one id")
+            raise JwksError("two keys have the same id")
         if key is not None:
             keys[key.kid] = key
     if not keys:
-        raise JwksError("it holds no key that tokens could be signed with")
+        raise JwksError("the set has no usable signing key")
     return keys
 
 
 def _signing_key(entry: Mapping[str, Any]) -> SigningKey | None:
-    """The key, where it is a public one for signatures, strong enough, with an id; a symmetric one never is."""
+    """Returns the key if it is a strong enough public signing key with an id, else None. Symmetric keys are never usable."""
     kid, operations = entry.get("kid"), entry.get("key_ops")
     if not isinstance(kid, str) or not 1 <= len(kid) <= _MAX_KID_LENGTH or entry.get("use", "sig") != "sig":
         return None
@@ -233,7 +234,7 @@ def _signing_key(entry: Mapping[str, Any]) -> SigningKey | None:
 
 
 def _is_strong(public_key: object) -> bool:
-    """RSA of 2048 bits, P-256, Ed25519: one curve or kind for each algorithm."""
+    """RSA with at least 2048 bits, P-256 or Ed25519: one kind of key per algorithm."""
     if isinstance(public_key, RSAPublicKey):
         return public_key.key_size >= _MIN_RSA_BITS
     if isinstance(public_key, EllipticCurvePublicKey):

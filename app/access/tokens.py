@@ -1,7 +1,7 @@
-"""Who is asking: bearer tokens (JWT) and the viewer that they stand for.
+"""Bearer tokens (JWT): minting, verifying, and the claims they carry.
 
-A token is signed with this installation's secret (HS256), or with a key that an identity provider publishes (see
-`app/access/jwks.py`): never either. Which algorithm verifies it is the key's to say; a token's own header never chooses.
+An installation verifies tokens either with its own secret (HS256) or with the keys that an identity provider publishes
+(`app/access/jwks.py`), never with both. The key determines the algorithm; the token's header never chooses it.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from app.errors import ConfigurationError, TokenExpired, Unauthenticated
 from app.settings import Settings
 
 ALGORITHM = "HS256"
-"""Of tokens that are signed with the installation's own secret."""
+"""For tokens signed with the installation's own secret."""
 
 MAX_TOKEN_LENGTH = 8192
 MAX_SUBJECT_LENGTH = 255
 _INVALID = "The bearer token is invalid."
 _SCOPE_CLAIMS = ("scope", "scp")
-"""What identity providers call it: RFC 8693, and Entra and Okta."""
+"""Names that identity providers use: `scope` in RFC 8693, `scp` in Entra and Okta."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a verified token says."""
+    """The claims of a verified token."""
 
     subject: str
     rights: frozenset[Right]
     expires_at: datetime
-    """With the leeway for clocks that differ."""
+    """Includes the leeway for clock skew."""
     key: SigningKey | None = None
-    """The published key that it was verified with; None where it was the installation's secret."""
+    """The published key that verified the token; None if it was the installation's secret."""
 
 
 def mint_token(
@@ -48,7 +48,7 @@ def mint_token(
     scope: str | None = None,
     lifetime: timedelta = timedelta(days=30),
 ) -> str:
-    """A token that this installation accepts. Raises ConfigurationError where an identity provider issues them."""
+    """Returns a token that this installation accepts. Raises ConfigurationError if an identity provider issues the tokens."""
     if settings.uses_jwks:
         raise ConfigurationError("Tokens come from your identity provider: PAYCORE_JWKS_URL or PAYCORE_JWKS_FILE is set.")
     now = datetime.now(UTC)
@@ -65,18 +65,18 @@ def mint_token(
 
 
 def verify_token(token: str, settings: Settings) -> Claims:
-    """The claims of a valid token that is signed with the installation's secret.
+    """Returns the claims of a valid token signed with the installation's secret.
 
-    Raises Unauthenticated, which tells expired from invalid and nothing else.
+    Raises TokenExpired if it has expired, and Unauthenticated for any other fault, without details.
     """
-    assert not settings.uses_jwks, "exactly one way to verify tokens is in force"
+    assert not settings.uses_jwks, "tokens are verified with the secret or with published keys, never both"
     return _claims(token, settings.jwt_secret.get_secret_value(), ALGORITHM, settings)
 
 
 async def verify_published(token: str, keys: SigningKeys, settings: Settings) -> Claims:
-    """The claims of a valid token that is signed with a published key.
+    """Returns the claims of a valid token signed with a published key.
 
-    Raises Unauthenticated as `verify_token` does, and Unavailable where no keys are known that are fresh enough.
+    Raises the errors of `verify_token`, and Unavailable if the known keys are too old.
     """
     if len(token) > MAX_TOKEN_LENGTH:
         raise Unauthenticated(_INVALID)
@@ -88,7 +88,7 @@ async def verify_published(token: str, keys: SigningKeys, settings: Settings) ->
     if not isinstance(kid, str) or not isinstance(algorithm, str):
         raise Unauthenticated(_INVALID)
     key = await keys.find(kid)
-    # Said by the key, and only compared with the token: what is asked for by name is never what verifies.
+    # The key determines the algorithm. The token's header is only compared: a forged header must not choose a weaker one.
     if key is None or key.algorithm != algorithm:
         raise Unauthenticated(_INVALID)
     return _claims(token, key.public_key, key.algorithm, settings, key)
@@ -110,8 +110,7 @@ def _claims(token: str, secret_or_key: Any, algorithm: str, settings: Settings, 
             issuer=settings.jwt_issuer,
             audience=settings.jwt_audience,
             leeway=settings.jwt_clock_skew_seconds,
-            # Without an audience of our own there is nothing to compare a token's with: a symmetric secret is shared by
-            # one installation alone.
+            # Without a configured audience there is nothing to compare. That is safe: only one installation has the secret.
             options={"require": required, "verify_aud": settings.jwt_audience is not None},
         )
         expires_at = datetime.fromtimestamp(claims["exp"] + settings.jwt_clock_skew_seconds, UTC)
@@ -127,7 +126,7 @@ def _claims(token: str, secret_or_key: Any, algorithm: str, settings: Settings, 
 
 
 def _role(claim: object) -> Role | None:
-    """The most that a claim of one name, or of several, makes of its bearer. Raises TypeError for any other shape."""
+    """Returns the most powerful role in a claim that is a name or a list of names. Raises TypeError for any other shape."""
     names = [claim] if isinstance(claim, str) else [] if claim is None else claim
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise TypeError(claim)
@@ -137,10 +136,10 @@ def _role(claim: object) -> Role | None:
 
 
 def _scopes(claims: dict[str, Any], configured: str) -> frozenset[str] | None:
-    """The scopes that a token is limited to: names separated by spaces (RFC 8693, section 4.2), or a list of names.
+    """Returns the token's scopes: names separated by spaces (RFC 8693, section 4.2) or a list of names. None if it has none.
 
-    None for a token without any. One that carries them under a name that was not expected is limited all the same: what was
-    issued for little must never pass for what was issued for everything. Raises TypeError for any other shape.
+    The usual claim names are read besides the configured one. Else a token issued for a narrow scope, under another name,
+    would count as one without limits. Raises TypeError for any other shape.
     """
     claim = next((claims[name] for name in (configured, *_SCOPE_CLAIMS) if claims.get(name) is not None), None)
     if claim is None:
@@ -152,9 +151,9 @@ def _scopes(claims: dict[str, Any], configured: str) -> frozenset[str] | None:
 
 
 def bearer_token(header: str | None) -> str | None:
-    """The token of an `Authorization: Bearer …` value; None where there is no such value.
+    """Returns the token of an `Authorization: Bearer …` value, or None if the header is missing or empty.
 
-    Raises Unauthenticated for a value of another scheme.
+    Raises Unauthenticated if the value has another scheme.
     """
     if header is None or not header.strip():
         return None
@@ -165,5 +164,5 @@ def bearer_token(header: str | None) -> str | None:
 
 
 def _is_storable(text: str) -> bool:
-    """PostgreSQL's text takes neither NUL nor lone surrogates."""
+    """PostgreSQL's text accepts neither NUL nor lone surrogates."""
     return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)

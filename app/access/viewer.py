@@ -1,4 +1,4 @@
-"""Who asks, and with which rights. `app/access/policy.py` decides what the rights allow."""
+"""The viewer: the caller and their rights. `app/access/policy.py` decides what the rights allow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.access.jwks import SigningKey
 
 
 class Role(StrEnum):
-    """Who somebody is. SUPPORT sees what administrators see and changes nothing."""
+    """The kind of user. SUPPORT sees what administrators see, and is read-only."""
 
     USER = "user"
     SUPPORT = "support"
@@ -19,15 +19,15 @@ class Role(StrEnum):
 
 
 class Right(StrEnum):
-    """What one may be allowed to do."""
+    """An action, or a part of the data to see, that a viewer may be allowed."""
 
-    SEE_OWN = "see one's own wallets and transactions"
-    SEE_ALL = "see everybody's wallets and transactions, and how the ledger is"
-    TRANSFER = "move money out of one's own wallets"
-    OPEN_WALLET = "open wallets of one's own"
-    DEPOSIT = "bring money in"
+    SEE_OWN = "see own wallets and transactions"
+    SEE_ALL = "see all wallets and transactions, and the state of the ledger"
+    TRANSFER = "transfer money from own wallets"
+    OPEN_WALLET = "open own wallets"
+    DEPOSIT = "deposit money"
     SET_WALLET_STATUS = "freeze, close and reactivate wallets"
-    MAKE_TRAFFIC = "have the demo's users pay each other"
+    MAKE_TRAFFIC = "make demo users pay each other"
 
 
 NO_RIGHTS: frozenset[Right] = frozenset()
@@ -35,12 +35,12 @@ NO_RIGHTS: frozenset[Right] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """The user behind a request, and what their token lets them do: `app/access/policy.py` says what that means."""
+    """The user of a request and the rights of their token."""
 
     user_id: UUID
     subject: str
     rights: frozenset[Right]
     expires_at: datetime
-    """When the token ends; a long-lived connection ends with it."""
+    """When the token expires. Long-lived connections end then."""
     key: SigningKey | None = None
-    """The published key that vouches for the token, as long as it is published."""
+    """The published key that verified the token. Long-lived connections end when it is no longer published."""

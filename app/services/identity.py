@@ -84,7 +84,7 @@ class Identities:
             return TokenExpired()
         try:
             async with asyncio.timeout(seconds):
-                await self._keys.distrusted(viewer.key)
+                await self._keys.wait_until_untrusted(viewer.key)
         except TimeoutError:
             return TokenExpired()
         return Unauthenticated(_KEY_GONE)
