@@ -22,11 +22,10 @@ can be given as a file instead: `PAYCORE_JWT_SECRET_FILE=/run/secrets/jwt` and s
 """
 METRICS_HEAD = """# Metrics
 
-Generated from `app/telemetry/metrics.py` by `make generate`. Read at `/metrics` of the API, whichever worker answers, and of the
-relay on its own port. Counters
-end in `_total`, histograms in `_bucket`, `_count` and `_sum`.
+Generated from `app/telemetry/metrics.py` by `make generate`. Read them at `/metrics` of the API, where any worker answers for
+all, and at `/metrics` of the relay on its own port. Counters end in `_total`, histograms in `_bucket`, `_count` and `_sum`.
 
-| metric | kind | labels | what it tells |
+| metric | kind | labels | meaning |
 |---|---|---|---|
 """
 ERRORS_HEAD = """# Errors

@@ -28,8 +28,8 @@ class TracedRequests:
         parent = next((value.decode("latin-1") for name, value in scope["headers"] if name == _TRACEPARENT), None)
         method = scope["method"]
         # Not the current context: that of a pipelined request is still the one before it.
-        above = tracing.continued(parent if self._continues else None)
-        with tracing.entered(method, above, attributes={"http.request.method": method}) as span:
+        above = tracing.context_of(parent if self._continues else None)
+        with tracing.request_span(method, above, attributes={"http.request.method": method}) as span:
             assert span is not None
 
             async def watched(message: Message) -> None:

@@ -253,7 +253,7 @@ class _PublishSpans:
 
     def begin(self, trace: str | None) -> str | None:
         """Go on with a transfer's trace; the messages carry what this returns."""
-        span = None if trace is None else tracing.begin("publish", trace, kind=SpanKind.PRODUCER)
+        span = None if trace is None else tracing.start_span("publish", trace, kind=SpanKind.PRODUCER)
         if span is None:
             return trace
         self._spans.append(span)

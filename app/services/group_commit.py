@@ -99,8 +99,8 @@ class _Waiting:
 
     def _report_unanswered(self, error: RequestError) -> None:
         count_unanswered(error.code, self.size)
-        if logs.tells_transfers():
-            logs.tell_transfers(list(unanswered_lines(self.unit, error, self.context)))
+        if logs.logs_transfers():
+            logs.log_transfers(list(unanswered_lines(self.unit, error, self.context)))
         if self.trace is not None:
             self.trace.gave_up(error)
 
@@ -355,7 +355,7 @@ class GroupCommit:
                 logger.exception("reporting a settled transfer failed")
         try:
             count_outcomes([outcome for _, outcomes in settled for outcome in outcomes])
-            logs.tell_transfers(lines)
+            logs.log_transfers(lines)
         except Exception:
             logger.exception("reporting a settled batch failed")
 
@@ -369,7 +369,7 @@ class GroupCommit:
             self._observe(outcomes, Timeline(accepted_at, batched_at, size, committed_at))
         if waiting.trace is not None:
             waiting.trace.settled(outcomes, accepted_at, batched_at, committed_at)
-        if not logs.tells_transfers():
+        if not logs.logs_transfers():
             return []
         return list(outcome_lines(waiting.unit, outcomes, waiting.context, (accepted_at, batched_at, committed_at), size))
 

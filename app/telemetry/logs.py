@@ -1,6 +1,6 @@
-"""One pipe for all logs: ours, uvicorn's, SQLAlchemy's and Alembic's, each line with the request that it belongs to.
+"""Logging: Paycore's, uvicorn's, SQLAlchemy's and Alembic's lines in one format, each with the request that it belongs to.
 
-JSON in production, for machines; elsewhere text, for people. What a line may hold is said in `app/telemetry/privacy.py`.
+JSON in production, text elsewhere. `app/telemetry/privacy.py` says what a line may hold.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ from app.settings import Settings
 
 _ESCAPED = {code: f"\\x{code:02x}" for code in (*range(32), 127, *range(128, 160))} | {10: "\\n", 13: "\\r", 9: "\\t"}
 _TRANSFERS = logging.getLogger("app.transfers")
-_WHOLE_BYTES = 4096
-"""What a pipe takes without mixing it with what others write into it (POSIX's PIPE_BUF, as Linux has it)."""
+_ATOMIC_WRITE_BYTES = 4096
+"""The longest write to a pipe that is never interleaved with other writers' (PIPE_BUF on Linux)."""
 
 
 def configure_logging(settings: Settings) -> None:
-    """Send every logger of this process through the pipe. Once for each process; again, it replaces what there was."""
+    """Configure all loggers of this process. Another call replaces the configuration."""
     is_json = settings.log_format == "json" or (settings.log_format == "auto" and settings.environment == "production")
-    told: list[Processor] = [
+    pre_chain: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
-        _drop_twins,
+        _drop_color_message,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    shown: list[Processor] = [ProcessorFormatter.remove_processors_meta, structlog.processors.format_exc_info]
-    shown += [structlog.processors.JSONRenderer(serializer=_json)] if is_json else [_escape, _console()]
+    processors: list[Processor] = [ProcessorFormatter.remove_processors_meta, structlog.processors.format_exc_info]
+    processors += [structlog.processors.JSONRenderer(serializer=_json)] if is_json else [_escape, _console()]
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(ProcessorFormatter(foreign_pre_chain=told, processors=shown))
+    handler.setFormatter(ProcessorFormatter(foreign_pre_chain=pre_chain, processors=processors))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
     for name in ("alembic", "sqlalchemy", "asyncio", "httpx", "httpcore"):
-        # What they say in passing is either noise or quotes what people wrote.
+        # Below WARNING their lines are noise or quote text that users wrote.
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
-        # No line for each request: it would cost a tenth of a transfer, and hold whatever stands in a URL's query.
+        # No access log: a line per request would cost a tenth of a transfer, and would log the query strings of URLs.
         logging.getLogger(name).propagate = name != "uvicorn.access"
-    # The one that is busy: its lines are rendered here and written as they are, many at a time.
+    # The busiest logger: its JSON lines are rendered by `log_transfers` and written unformatted, many per write.
     lines = logging.StreamHandler(sys.stderr)
     lines.setFormatter(logging.Formatter("%(message)s"))
     _TRANSFERS.handlers[:] = [lines] if is_json else []
@@ -58,28 +58,28 @@ def configure_logging(settings: Settings) -> None:
 
 
 def bind(**known: str) -> None:
-    """Have every line of this request carry these too."""
+    """Add these keys to every further line of this request."""
     bind_contextvars(**known)
 
 
 def unbind(name: str) -> None:
-    """Have them carry this no longer."""
+    """Remove a key that `bind` added."""
     unbind_contextvars(name)
 
 
 def bound() -> dict[str, Any]:
-    """What this request's lines carry."""
+    """Returns the keys and values that this request's lines carry."""
     return get_contextvars()
 
 
-def tells_transfers() -> bool:
-    """Whether lines about transfers are wanted at all."""
+def logs_transfers() -> bool:
+    """Whether the log level includes the lines about transfers. Check it before building them."""
     return _TRANSFERS.isEnabledFor(logging.INFO)
 
 
 @contextmanager
 def without_transfers() -> Iterator[None]:
-    """No lines about transfers in this block: those that only make a demo's history are nobody's news."""
+    """Switch off the lines about transfers in this block, while the demo's history is made."""
     level = _TRANSFERS.level
     _TRANSFERS.setLevel(logging.WARNING)
     try:
@@ -88,8 +88,8 @@ def without_transfers() -> Iterator[None]:
         _TRANSFERS.setLevel(level)
 
 
-def tell_transfers(lines: Sequence[Mapping[str, Any]]) -> None:
-    """One line for each transfer of a batch, many in one write: a line by the general way costs ten times as much."""
+def log_transfers(lines: Sequence[Mapping[str, Any]]) -> None:
+    """Log a line for each transfer of a batch, many per write: a line through structlog costs ten times as much."""
     if not lines:
         return
     if _TRANSFERS.propagate:
@@ -103,12 +103,12 @@ def tell_transfers(lines: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _writes(lines: Sequence[str]) -> Iterator[str]:
-    """The lines in as few writes as keep them whole: workers share one pipe, and it mixes longer writes with each other."""
+    """Yields the lines joined into few writes. Workers share a pipe, which may interleave longer writes."""
     gathered: list[str] = []
     size = 0
     for line in lines:
         length = len(line.encode()) + 1
-        if gathered and size + length > _WHOLE_BYTES:
+        if gathered and size + length > _ATOMIC_WRITE_BYTES:
             yield "\n".join(gathered)
             gathered, size = [], 0
         gathered.append(line)
@@ -121,8 +121,8 @@ def _json(line: Any, **_options: Any) -> str:
     return orjson.dumps(line, default=str).decode()
 
 
-def _drop_twins(_logger: WrappedLogger, _name: str, line: EventDict) -> EventDict:
-    """Uvicorn says some things twice: the second time in colours."""
+def _drop_color_message(_logger: WrappedLogger, _name: str, line: EventDict) -> EventDict:
+    """Uvicorn attaches some messages a second time, with colour codes."""
     line.pop("color_message", None)
     return line
 
@@ -134,7 +134,7 @@ def _console() -> Processor:
 
 
 def _escape(_logger: WrappedLogger, _name: str, line: EventDict) -> EventDict:
-    """Whatever somebody has sent, it begins no line of its own and moves no cursor. JSON does that by itself."""
+    """Escape control characters, so that text from a client cannot start a line or move the cursor. JSON escapes them anyway."""
     for name, value in line.items():
         if isinstance(value, str) and name != "exception":
             line[name] = value.translate(_ESCAPED)

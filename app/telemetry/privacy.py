@@ -1,4 +1,4 @@
-"""What logs may hold. Never a token, a secret, or what people wrote; of an idempotency key its fingerprint."""
+"""What logs may hold: never a token, a secret or text that users wrote; of an idempotency key only its fingerprint."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import hashlib
 import re
 from collections.abc import Iterator
 
-_SHOWN = 12
+_FINGERPRINT_LENGTH = 12
 
-# What PostgreSQL, its driver and SQLAlchemy quote of rows and parameters.
-_QUOTED = (
+# Where PostgreSQL, asyncpg and SQLAlchemy quote the values of rows and parameters.
+_QUOTED_VALUES = (
     re.compile(r"\nDETAIL:.*", re.DOTALL),
     re.compile(r"(?<=invalid input for query argument )(\$\d+).*", re.DOTALL),
     re.compile(r'(?<=invalid input syntax for type )(\w+)(?: \w+)*: ".*', re.DOTALL),
@@ -18,20 +18,20 @@ _QUOTED = (
 
 def fingerprint(key: str) -> str:
     """Enough of the SHA-256 of an idempotency key to find it in the logs: `printf %s KEY | sha256sum | cut -c1-12`."""
-    return hashlib.sha256(key.encode()).hexdigest()[:_SHOWN]
+    return hashlib.sha256(key.encode()).hexdigest()[:_FINGERPRINT_LENGTH]
 
 
 def withhold_values(error: BaseException) -> None:
-    """Take the values of rows and parameters out of an exception and all that caused it, before it is logged."""
+    """Remove the values of rows and parameters from an exception and its causes. Call it before logging the exception."""
     for current in with_causes(error):
         current.args = tuple(_without_values(part) if isinstance(part, str) else part for part in current.args)
-        # asyncpg's exceptions keep what the server said beside their text.
+        # asyncpg's exceptions also keep the server's detail in an attribute.
         if getattr(current, "detail", None) is not None and hasattr(current, "sqlstate"):
             current.detail = None  # type: ignore[attr-defined]
 
 
 def with_causes(*errors: BaseException) -> Iterator[BaseException]:
-    """These exceptions and all that led to them, each once; SQLAlchemy and graphql-core have attributes of their own for it."""
+    """Yields these exceptions and all their causes, each once. SQLAlchemy and graphql-core keep a cause in own attributes."""
     pending: list[BaseException | None] = [*errors]
     seen: set[int] = set()
     while pending:
@@ -45,6 +45,6 @@ def with_causes(*errors: BaseException) -> Iterator[BaseException]:
 
 
 def _without_values(text: str) -> str:
-    for quoted in _QUOTED:
+    for quoted in _QUOTED_VALUES:
         text = quoted.sub(lambda found: found.group(1) if found.groups() else "", text)
     return text

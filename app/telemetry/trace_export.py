@@ -1,4 +1,4 @@
-"""Where spans go: an OTLP collector over HTTP, in the background. Imported by those who trace alone."""
+"""Export of spans to an OTLP collector over HTTP, in the background. Imported only if tracing is on."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from app.settings import Settings
 
 _EXPORT_SECONDS = 3
 _DELAY_MILLISECONDS = 1000
-_MOST_WAITING = 4096
-"""Spans that wait for the collector; past it the newest are dropped, and it is told in the log."""
+_MAX_WAITING_SPANS = 4096
+"""Spans that wait for the collector. Past it new spans are dropped, and the exporter logs it."""
 
 
 def provider(settings: Settings, service: str) -> TracerProvider:
-    """The SDK, set up for this process. It sends in a thread of its own, and never holds up what it tells of."""
+    """Returns the SDK's provider for this process. It sends spans in its own thread and never delays the traced code."""
     assert settings.otlp_endpoint is not None
     headers = None if settings.otlp_headers is None else settings.otlp_headers.get_secret_value()
     exporter = OTLPSpanExporter(
@@ -28,7 +28,7 @@ def provider(settings: Settings, service: str) -> TracerProvider:
         timeout=_EXPORT_SECONDS,
         compression=Compression.Gzip,
     )
-    made = TracerProvider(
+    tracer_provider = TracerProvider(
         sampler=ParentBased(TraceIdRatioBased(settings.trace_sample)),
         resource=Resource.create(
             {
@@ -37,10 +37,10 @@ def provider(settings: Settings, service: str) -> TracerProvider:
                 "deployment.environment.name": settings.environment,
             }
         ),
-        # As many links as a batch has members.
+        # A batch's span has a link to each of its members.
         span_limits=SpanLimits(max_span_attribute_length=4000, max_links=settings.transfer_commit_limit),
         shutdown_on_exit=False,
     )
-    processor = BatchSpanProcessor(exporter, schedule_delay_millis=_DELAY_MILLISECONDS, max_queue_size=_MOST_WAITING)
-    made.add_span_processor(processor)
-    return made
+    processor = BatchSpanProcessor(exporter, schedule_delay_millis=_DELAY_MILLISECONDS, max_queue_size=_MAX_WAITING_SPANS)
+    tracer_provider.add_span_processor(processor)
+    return tracer_provider

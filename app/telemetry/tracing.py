@@ -1,8 +1,8 @@
-"""Traces: one shows a transfer's whole life, from its request to its subscribers' sockets.
+"""Tracing: a trace follows a transfer from its request to the sockets of its subscribers.
 
-Off unless PAYCORE_OTLP_ENDPOINT names a collector: then everything here returns at once, and the exporter is not even
-imported. A span may hold what a log line may (`app/telemetry/privacy.py`); that is why the spans are made here and not by
-instrumentation that would send URLs, headers and the words of errors. docs/decisions/0008-tracing.md has the rest.
+Off unless PAYCORE_OTLP_ENDPOINT names a collector. While it is off, these functions return at once and the exporter is not
+imported. A span may hold only what a log line may (`app/telemetry/privacy.py`). Automatic instrumentation is not used because
+it sends URLs, headers and error messages. The reasons are in docs/decisions/0008-tracing.md.
 """
 
 from __future__ import annotations
@@ -31,15 +31,16 @@ if TYPE_CHECKING:
 Attribute = str | int | float | bool | Sequence[str]
 
 _FLUSH_SECONDS = 2.0
-"""What a process that stops gives the collector to take the last spans."""
-_MOST_DELIVERIES = 8
-"""Subscribers of one process whose delivery of one message has a span: a wallet may have thousands."""
-_REMEMBERED = 1000
+"""How long a stopping process waits for the collector to take the last spans."""
+_MAX_DELIVERY_SPANS = 8
+"""Spans per message and process for deliveries to subscribers: a wallet may have thousands of subscribers."""
+_MAX_MESSAGES = 1000
+"""Messages whose delivery spans are counted at once."""
 _W3C = TraceContextTextMapPropagator()
 
 
 class _Process:
-    """What tracing is in this process; no tracer: off."""
+    """The tracing state of the process. Tracing is off if `tracer` is None."""
 
     provider: TracerProvider | None = None
     tracer: Tracer | None = None
@@ -47,15 +48,15 @@ class _Process:
 
 
 def start(settings: Settings, service: str) -> None:
-    """Begin to trace where the settings name a collector. `service` is what this process is called there."""
+    """Turn tracing on if the settings name a collector. `service` is the process's `service.name` there."""
     if settings.otlp_endpoint is not None:
-        # Imported for those who trace alone.
+        # Imported here because the SDK and the exporter are only needed if tracing is on.
         _Process.provider = import_module("app.telemetry.trace_export").provider(settings, service)
         _Process.tracer = _Process.provider.get_tracer("paycore")
 
 
 async def stop() -> None:
-    """Send what has not been sent yet, for as long as a stopping process may take. A collector that is away costs no more."""
+    """Send the remaining spans. Returns after `_FLUSH_SECONDS` at the latest, also if the collector is unreachable."""
     provider, _Process.provider, _Process.tracer = _Process.provider, None, None
     if provider is None:
         return
@@ -66,7 +67,7 @@ async def stop() -> None:
         if not loop.is_closed():
             loop.call_soon_threadsafe(done.set)
 
-    # A thread that the process does not wait for: the loop's own ones it would.
+    # A daemon thread: the process would wait for a thread of the loop's executor.
     threading.Thread(target=shut_down, name="last-spans", daemon=True).start()
     try:
         async with asyncio.timeout(_FLUSH_SECONDS):
@@ -76,26 +77,26 @@ async def stop() -> None:
 
 
 def is_on() -> bool:
-    """Whether this process traces at all."""
     return _Process.tracer is not None
 
 
 @contextmanager
-def entered(name: str, above: Context | None = None, *, attributes: Mapping[str, Attribute]) -> Iterator[Span | None]:
-    """What a client asked for, from its coming in to its answer: a step of the trace in `above` (unset: of the current one).
+def request_span(name: str, parent: Context | None = None, *, attributes: Mapping[str, Attribute]) -> Iterator[Span | None]:
+    """The span of a client's request or operation, from its arrival to its answer.
 
-    Where there is none it is the root of a new one. Log lines within carry the trace's id where it is recorded.
+    It belongs to the trace in `parent` (default: the current context), and starts a new trace if there is none. If the trace is
+    recorded, log lines in the block carry its id.
     """
     if _Process.tracer is None:
         yield None
         return
-    current = get_current_span(above).get_span_context()
+    current = get_current_span(parent).get_span_context()
     is_root = not current.is_valid
-    if not is_root and above is None and not current.trace_flags.sampled:
+    if not is_root and parent is None and not current.trace_flags.sampled:
         yield None
         return
-    span = _Process.tracer.start_span(name, above, SpanKind.SERVER if is_root else SpanKind.INTERNAL, attributes)
-    # One that is not recorded is entered too: what happens within is then not recorded either.
+    span = _Process.tracer.start_span(name, parent, SpanKind.SERVER if is_root else SpanKind.INTERNAL, attributes)
+    # Attached even if it is not sampled, so that the spans below it are not recorded either.
     token = propagation.attach(set_span_in_context(span))
     if span.is_recording():
         logs.bind(trace_id=f"{span.get_span_context().trace_id:032x}")
@@ -115,7 +116,7 @@ def entered(name: str, above: Context | None = None, *, attributes: Mapping[str,
 
 @contextmanager
 def within(span: Span | None) -> Iterator[None]:
-    """Steps of this block belong to the span. It ends with the block, as failed where that raises."""
+    """Make `span` the current one in the block and end it afterwards. If the block raises, the span is marked as failed."""
     if span is None:
         yield
         return
@@ -130,7 +131,7 @@ def within(span: Span | None) -> Iterator[None]:
         span.end()
 
 
-def begin(
+def start_span(
     name: str,
     parent: Span | str | None = None,
     *,
@@ -139,36 +140,36 @@ def begin(
     at: int | None = None,
     attributes: Mapping[str, Attribute] | None = None,
 ) -> Span | None:
-    """A step of a trace that is recorded: below `parent` (a span, or another process's `traceparent`) or the current span.
+    """Start a span below `parent` (a span, or another process's `traceparent`; default: the current span).
 
-    None where tracing is off, or that trace is not recorded. `at` is in nanoseconds since 1970; unset: now.
+    Returns None if tracing is off or the trace is not recorded. `at` is in nanoseconds since 1970; default: now.
     """
     if _Process.tracer is None:
         return None
-    context = continued(parent) if isinstance(parent, str) else None if parent is None else set_span_in_context(parent)
+    context = context_of(parent) if isinstance(parent, str) else None if parent is None else set_span_in_context(parent)
     if not get_current_span(context).get_span_context().trace_flags.sampled:
         return None
     return _Process.tracer.start_span(name, context, kind, attributes, [Link(linked) for linked in links], at)
 
 
 def traceparent(span: Span) -> str:
-    """What names the span to another process (W3C Trace Context)."""
+    """Returns the span's `traceparent` for another process (W3C Trace Context)."""
     context = span.get_span_context()
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
 
 def fail(span: Span, error: BaseException) -> None:
-    """Mark the span as failed, by the kind of error alone: its words may quote what people wrote."""
+    """Mark the span as failed. Only the error's code or class is recorded: its message may quote text that users wrote."""
     code = getattr(error, "code", None) or getattr(error, "sqlstate", None)
     span.set_attribute("error.type", str(code or type(error).__name__))
     span.set_status(Status(StatusCode.ERROR))
 
 
 def statement(summary: str, text: str, seconds: float, error: BaseException | None) -> None:
-    """A database statement that has just ended, of the current span. Its text names parameters and never holds them."""
+    """Record the span of a database statement that has just ended. `text` has placeholders, never parameter values."""
     end = time.time_ns()
     attributes = {"db.system.name": "postgresql", "db.query.summary": summary, "db.query.text": text}
-    span = begin(summary, kind=SpanKind.CLIENT, at=end - int(seconds * 1e9), attributes=attributes)
+    span = start_span(summary, kind=SpanKind.CLIENT, at=end - int(seconds * 1e9), attributes=attributes)
     if span is not None:
         if error is not None:
             fail(span, error)
@@ -177,9 +178,9 @@ def statement(summary: str, text: str, seconds: float, error: BaseException | No
 
 @contextmanager
 def delivery(trace: str | None, name: str, channel: str) -> Iterator[None]:
-    """The last step: from a message's arrival at one subscriber of the channel until its socket has taken what it is told.
+    """The span from a message's arrival at a subscriber of the channel until the subscriber's socket has taken the update.
 
-    Only the first few subscribers of a message have a span.
+    Only the first `_MAX_DELIVERY_SPANS` subscribers of a message have one.
     """
     if trace is None or _Process.tracer is None:
         yield
@@ -187,9 +188,9 @@ def delivery(trace: str | None, name: str, channel: str) -> Iterator[None]:
     delivered = _Process.delivered
     message = f"{trace} {channel}"
     place = delivered[message] = delivered.pop(message, 0) + 1
-    if len(delivered) > _REMEMBERED:
+    if len(delivered) > _MAX_MESSAGES:
         delivered.popitem(last=False)
-    span = begin(name, trace, kind=SpanKind.CONSUMER) if place <= _MOST_DELIVERIES else None
+    span = start_span(name, trace, kind=SpanKind.CONSUMER) if place <= _MAX_DELIVERY_SPANS else None
     try:
         yield
     finally:
@@ -197,6 +198,6 @@ def delivery(trace: str | None, name: str, channel: str) -> Iterator[None]:
             span.end()
 
 
-def continued(trace: str | None) -> Context:
-    """The context in which the trace goes on that a `traceparent` names; an empty one where it names none."""
+def context_of(trace: str | None) -> Context:
+    """Returns the context of a `traceparent`, or an empty one if it is None or invalid."""
     return Context() if trace is None else _W3C.extract({"traceparent": trace})

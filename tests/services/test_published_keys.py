@@ -393,8 +393,8 @@ def test_a_key_that_is_not_public_for_signatures_strong_and_named_is_left_out(en
         parse_jwks(jwks(entry))
 
 
-def test_two_keys_under_one_id_are_none() -> None:
-    with pytest.raises(JwksError, match="one id"):
+def test_two_keys_with_the_same_id_are_refused() -> None:
+    with pytest.raises(JwksError, match="same id"):
         parse_jwks(jwks(RSA, STRANGER))
 
 

@@ -308,7 +308,7 @@ async def test_a_reporter_that_raises_after_the_commit_does_not_stop_the_settlin
 ) -> None:
     alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
     a, b = await bank.wallet(alice, balance="9.00"), await bank.wallet(bob)
-    monkeypatch.setattr(logs, "tells_transfers", lambda: True)
+    monkeypatch.setattr(logs, "logs_transfers", lambda: True)
     monkeypatch.setattr(group_commit, reporter, _raise)
     for _ in range(3):
         assert not (await bank.pay(alice, a, b, "0.10")).refusals

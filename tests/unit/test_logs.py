@@ -50,11 +50,11 @@ def test_writers_who_share_a_pipe_break_none_of_each_others_lines() -> None:
     """As workers do: several processes, batches as large as a commit may be, one pipe."""
     code = """
 import logging, sys
-from app.telemetry.logs import configure_logging, tell_transfers
+from app.telemetry.logs import configure_logging, log_transfers
 from app.settings import Settings
 configure_logging(Settings(log_format="json"))
 for _ in range(40):
-    tell_transfers([{"key": sys.argv[1] * 12, "number": number, "words": "w" * 200} for number in range(500)])
+    log_transfers([{"key": sys.argv[1] * 12, "number": number, "words": "w" * 200} for number in range(500)])
 """
     read, write = os.pipe()
     writers = [subprocess.Popen([sys.executable, "-c", code, name], stderr=write, env={"PATH": "/usr/bin"}) for name in "abc"]

@@ -8,7 +8,7 @@ from threading import Barrier
 
 from prometheus_client import REGISTRY
 
-from app.telemetry.metrics import count_errors, forget_the_dead
+from app.telemetry.metrics import count_errors, remove_gauges_of_dead_workers
 
 READERS = 8
 NO_SUCH_PIDS = range(2**30, 2**30 + 400)
@@ -24,7 +24,7 @@ def test_the_dead_are_forgotten_by_several_readers_at_once(tmp_path: Path) -> No
 
     def forget() -> None:
         together.wait()
-        forget_the_dead(str(tmp_path))
+        remove_gauges_of_dead_workers(str(tmp_path))
 
     with ThreadPoolExecutor(READERS) as readers:
         for reading in [readers.submit(forget) for _ in range(READERS)]:

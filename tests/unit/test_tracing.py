@@ -52,32 +52,32 @@ def test_a_statement_is_named_by_what_it_does(text: str, shown: str) -> None:
 
 def test_off_it_makes_nothing() -> None:
     assert not tracing.is_on()
-    with tracing.entered("request", attributes={}) as span:
+    with tracing.request_span("request", attributes={}) as span:
         assert span is None
-        assert tracing.begin("step") is None
-    assert tracing.begin("publish", TRACE) is None
+        assert tracing.start_span("step") is None
+    assert tracing.start_span("publish", TRACE) is None
 
 
 def test_nothing_is_begun_below_what_is_not_recorded(told: InMemorySpanExporter) -> None:
-    assert tracing.begin("alone") is None
-    assert tracing.begin("publish", TRACE.removesuffix("1") + "0") is None
-    assert tracing.begin("publish", "not a traceparent") is None
+    assert tracing.start_span("alone") is None
+    assert tracing.start_span("publish", TRACE.removesuffix("1") + "0") is None
+    assert tracing.start_span("publish", "not a traceparent") is None
     with (
-        tracing.entered("request", tracing.continued(TRACE.removesuffix("1") + "0"), attributes={}),
+        tracing.request_span("request", tracing.context_of(TRACE.removesuffix("1") + "0"), attributes={}),
         tracing.delivery(None, "x", "y"),
     ):
-        assert tracing.begin("step") is None
+        assert tracing.start_span("step") is None
     assert told.get_finished_spans() == ()
 
 
 def test_a_step_that_raises_says_the_kind_of_error_and_not_its_words(told: InMemorySpanExporter) -> None:
     def fail() -> None:
-        with tracing.entered("request", attributes={}), tracing.within(tracing.begin("step")):
+        with tracing.request_span("request", attributes={}), tracing.within(tracing.start_span("step")):
             raise ValueError("a password")
 
     with pytest.raises(ValueError, match="a password"):
         fail()
-    with pytest.raises(RequestTimeout), tracing.entered("request", attributes={}):
+    with pytest.raises(RequestTimeout), tracing.request_span("request", attributes={}):
         raise RequestTimeout
     spans = told.get_finished_spans()
     assert [(span.name, (span.attributes or {})["error.type"]) for span in spans] == [

@@ -138,7 +138,7 @@ class PaycoreSchema(Schema):
         type_name = type_.value.lower()
         counted = self.names.name(query, name, is_known=context.maybe_viewer is not None)
         attributes = {"graphql.operation.type": type_name, "graphql.operation.name": counted}
-        with tracing.entered(f"{type_name} {counted}", attributes=attributes):
+        with tracing.request_span(f"{type_name} {counted}", attributes=attributes):
             yield
 
     def _admit(self, operation: Operation, variables: dict[str, Any] | None, context: Context) -> None:

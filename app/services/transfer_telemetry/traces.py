@@ -44,7 +44,7 @@ class TransferTrace:
             ("queue", accepted_at, batched_at, ()),
             ("settle", batched_at, settled_at, self.batches),
         ):
-            step = tracing.begin(name, self._span, at=_nanoseconds(start), links=links)
+            step = tracing.start_span(name, self._span, at=_nanoseconds(start), links=links)
             if step is not None:
                 step.end(_nanoseconds(end))
         if not self._span.is_recording():
@@ -67,7 +67,7 @@ class TransferTrace:
 
 def begin(unit: Unit) -> TransferTrace | None:
     """Accepted. None where nobody wants its trace."""
-    span = tracing.begin("transfer")
+    span = tracing.start_span("transfer")
     if span is None:
         return None
     span.set_attribute("paycore.members", len(unit.members))
@@ -82,7 +82,7 @@ def batch(members: Sequence[TransferTrace], size: int) -> Iterator[None]:
         yield
         return
     links = [member.span.get_span_context() for member in members]
-    span = tracing.begin("batch", members[0].span, links=links, attributes={"paycore.batch.size": size})
+    span = tracing.start_span("batch", members[0].span, links=links, attributes={"paycore.batch.size": size})
     if span is not None:
         for member in members:
             member.batches.append(span.get_span_context())
