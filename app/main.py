@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.access.jwks import SigningKeys
 from app.clock import Clock, system_clock
+from app.db.currency_sql import load_currencies
 from app.db.engine import create_engine
 from app.db.installation_sql import load_redis_names
 from app.demo import routes as demo_routes
@@ -36,7 +37,6 @@ from app.messages.redis_backend import redis_url
 from app.rest import routes as rest
 from app.schema.transport.view import PaycoreView
 from app.services.container import Services
-from app.services.currencies import load_currencies
 from app.services.identity import Identities
 from app.services.live import LiveUpdates
 from app.services.transfers import Ledger

@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from websockets.asyncio.client import ClientConnection, connect
 
 from app.access.tokens import mint_token
-from app.services.currencies import load_currencies
+from app.db.currency_sql import load_currencies
 from app.settings import Settings
 from tests.bank import Bank, make_ledger, new_key, uuid_of
 from tests.live_world import NEVER

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app import ids
 from app.access.viewer import Viewer
 from app.clock import system_clock
+from app.db.currency_sql import load_currencies
 from app.db.installation_sql import load_redis_names
 from app.db.models import OutboxEvent
 from app.messages.pubsub import PubSub
@@ -21,7 +22,6 @@ from app.messages.redis_backend import redis_url
 from app.messages.redis_names import RedisNames
 from app.processes.outbox_relay import run_relay
 from app.records import Wallet, WalletStatus
-from app.services.currencies import load_currencies
 from app.services.live import LiveUpdates, WalletUpdate
 from app.services.transfers import TransferInput, transfer_batch
 from app.services.wallets import set_wallet_status

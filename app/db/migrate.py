@@ -21,6 +21,8 @@ from app.db.session import refuse_unsuitable
 from app.errors import ConfigurationError
 from app.settings import Settings
 
+REVISION = "SELECT version_num FROM alembic_version"
+"""The revision that the database is at."""
 SCRIPTS = Path(__file__).resolve().parents[2] / "migrations"
 _ADVISORY_LOCK = 7_021_306_990_001
 """Two migrate jobs started at once take turns."""

@@ -94,3 +94,45 @@ async def save_quotas(connection: asyncpg.Connection, quotas: Sequence[Quota]) -
         [q.day_transfers for q in quotas],
         *columns,
     )
+
+
+# What follows serves operators, one user at a time.
+_QUOTA = "SELECT * FROM quotas WHERE user_id = $1 FOR UPDATE"
+_AMOUNTS_OF_USER = "SELECT * FROM quota_amounts WHERE user_id = $1 ORDER BY currency"
+_SET_LIMITS = """
+INSERT INTO quotas (user_id, transfers_per_minute, transfers_per_day) VALUES ($1, $2, $3)
+ON CONFLICT (user_id) DO UPDATE SET transfers_per_minute = excluded.transfers_per_minute,
+    transfers_per_day = excluded.transfers_per_day
+"""
+_SET_AMOUNT = """
+INSERT INTO quota_amounts (user_id, currency, amount_per_day) VALUES ($1, $2, $3)
+ON CONFLICT (user_id, currency) DO UPDATE SET amount_per_day = excluded.amount_per_day
+"""
+_AUDIT_LIMITS = """
+INSERT INTO audit_log (id, operator, action, subject_id, before, after, reason)
+VALUES ($1, session_user, 'SET_QUOTA', $2, $3, $4, $5)
+"""
+
+
+async def lock_quota(connection: asyncpg.Connection, user_id: UUID) -> asyncpg.Record | None:
+    """The user's row of quotas, locked until the transaction ends. None if the user has none."""
+    return await connection.fetchrow(_QUOTA, user_id)
+
+
+async def amounts_of(connection: asyncpg.Connection, user_id: UUID) -> list[asyncpg.Record]:
+    """The user's rows of quota_amounts, by currency."""
+    return await connection.fetch(_AMOUNTS_OF_USER, user_id)
+
+
+async def set_limits(connection: asyncpg.Connection, user_id: UUID, limits: Limits, currencies: Iterable[str]) -> None:
+    """Write a user's limits. A currency without an amount in `limits` has none of its own from then on."""
+    await connection.execute(_SET_LIMITS, user_id, limits.transfers_per_minute, limits.transfers_per_day)
+    for currency in currencies:
+        await connection.execute(_SET_AMOUNT, user_id, currency, limits.amounts_per_day.get(currency))
+
+
+async def audit_limits(
+    connection: asyncpg.Connection, record_id: UUID, user_id: UUID, *, before: str, after: str, reason: str
+) -> None:
+    """Record a change of limits for the audit log, under the name of the database's user. `before` and `after` are JSON."""
+    await connection.execute(_AUDIT_LIMITS, record_id, user_id, before, after, reason)

@@ -17,11 +17,11 @@ from app.access.policy import rights_of
 from app.access.viewer import Role, Viewer
 from app.clock import system_clock, unix_milliseconds
 from app.db import models
+from app.db.currency_sql import load_currencies
 from app.db.engine import create_engine
 from app.errors import ConfigurationError
 from app.money import Currency, format_minor
 from app.records import WalletKind
-from app.services.currencies import load_currencies
 from app.services.transfers import DepositInput, Ledger, TransferInput, TransferResult, deposit, transfer
 from app.settings import Settings
 from app.telemetry import logs

@@ -81,7 +81,7 @@ async def _require_suitable(settings: Settings) -> None:
     connection = await connect(settings)
     try:
         await refuse_shared_sessions(connection, settings)
-        revision = await connection.fetchval("SELECT version_num FROM alembic_version")
+        revision = await connection.fetchval(migrations.REVISION)
         await refuse_unsuitable(connection, settings)
         warn_of_url(settings)
     finally:

@@ -7,8 +7,6 @@ from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids
@@ -16,7 +14,7 @@ from app.access.jwks import SigningKeys
 from app.access.tokens import Claims, verify_published, verify_token
 from app.access.viewer import Viewer
 from app.clock import Clock
-from app.db import models
+from app.db.user_sql import insert_user, user_of_subject
 from app.errors import TokenExpired, Unauthenticated
 from app.settings import Settings
 from app.telemetry import logs
@@ -112,22 +110,14 @@ def _remember(cache: dict[str, T], key: str, value: T) -> None:
 
 async def find_or_create_user(engine: AsyncEngine, subject: str, clock: Clock) -> UUID:
     """The id of the subject's user. Simultaneous first calls agree on one user."""
-    known = select(models.User.id).where(models.User.subject == subject)
-    async with engine.connect() as connection:
-        found: UUID | None = await connection.scalar(known)
+    found = await user_of_subject(engine, subject)
     if found is not None:
         return found
     now = clock()
     user_id = ids.new_id(now)
-    async with engine.begin() as connection:
-        await connection.execute(
-            insert(models.User)
-            .values(id=user_id, subject=subject, display_name=_first_display_name(user_id), created_at=now)
-            .on_conflict_do_nothing(constraint="users_subject_key")
-        )
-    # In a new transaction: where another call was first, its row is visible now.
-    async with engine.connect() as connection:
-        winner: UUID | None = await connection.scalar(known)
+    await insert_user(engine, user_id, subject, _first_display_name(user_id), now)
+    # Another call may have been first: then its row is visible now.
+    winner = await user_of_subject(engine, subject)
     assert winner is not None
     return winner
 

@@ -11,7 +11,10 @@ import orjson
 
 from app import ids
 from app.clock import system_clock
+from app.db import quota_sql
+from app.db.currency_sql import currencies_of
 from app.db.engine import open_connection
+from app.db.user_sql import find_user
 from app.errors import ConfigurationError, Refusal
 from app.limits.quota import Limits
 from app.money import AmountError, Currency, format_minor, is_plain_decimal, parse_amount
@@ -19,24 +22,6 @@ from app.services.input_rules import people_text
 from app.settings import Settings
 
 _MAX_REASON = 280
-
-_USER = "SELECT id FROM users WHERE subject = $1"
-_CURRENCIES = "SELECT code, exponent, name FROM currencies"
-_QUOTA = "SELECT * FROM quotas WHERE user_id = $1 FOR UPDATE"
-_AMOUNTS = "SELECT * FROM quota_amounts WHERE user_id = $1 ORDER BY currency"
-_SET = """
-INSERT INTO quotas (user_id, transfers_per_minute, transfers_per_day) VALUES ($1, $2, $3)
-ON CONFLICT (user_id) DO UPDATE SET transfers_per_minute = excluded.transfers_per_minute,
-    transfers_per_day = excluded.transfers_per_day
-"""
-_SET_AMOUNT = """
-INSERT INTO quota_amounts (user_id, currency, amount_per_day) VALUES ($1, $2, $3)
-ON CONFLICT (user_id, currency) DO UPDATE SET amount_per_day = excluded.amount_per_day
-"""
-_AUDIT = """
-INSERT INTO audit_log (id, operator, action, subject_id, before, after, reason)
-VALUES ($1, session_user, 'SET_QUOTA', $2, $3, $4, $5)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +62,10 @@ async def describe_quota(settings: Settings, subject: str) -> list[str]:
     """Lines to print: a user's own limits, and what is used of them. Raises ConfigurationError where there is no such user."""
     connection = await open_connection(settings)
     try:
-        currencies = await _currencies(connection)
+        currencies = await currencies_of(connection)
         async with connection.transaction():
             user_id = await _user_id(connection, subject)
-            row, amounts = await connection.fetchrow(_QUOTA, user_id), await connection.fetch(_AMOUNTS, user_id)
+            row, amounts = await quota_sql.lock_quota(connection, user_id), await quota_sql.amounts_of(connection, user_id)
     finally:
         await connection.close()
     if row is None:
@@ -107,26 +92,25 @@ async def set_quota(settings: Settings, subject: str, change: QuotaChange, reaso
         raise ConfigurationError(f"The reason: {kept.message}")
     connection = await open_connection(settings)
     try:
-        new_amounts = parse_amounts(change.amounts, await _currencies(connection))
+        new_amounts = parse_amounts(change.amounts, await currencies_of(connection))
         async with connection.transaction():
             user_id = await _user_id(connection, subject)
             before = await _limits(connection, user_id)
             asked = Limits(change.transfers_per_minute, change.transfers_per_day, new_amounts)
             limits = asked if change.clear else asked.with_defaults(before)
-            await connection.execute(_SET, user_id, limits.transfers_per_minute, limits.transfers_per_day)
-            for currency in {*before.amounts_per_day, *limits.amounts_per_day}:
-                await connection.execute(_SET_AMOUNT, user_id, currency, limits.amounts_per_day.get(currency))
-            await connection.execute(_AUDIT, ids.new_id(system_clock()), user_id, _json(before), _json(limits), kept)
+            await quota_sql.set_limits(connection, user_id, limits, {*before.amounts_per_day, *limits.amounts_per_day})
+            record_id = ids.new_id(system_clock())
+            await quota_sql.audit_limits(connection, record_id, user_id, before=_json(before), after=_json(limits), reason=kept)
     finally:
         await connection.close()
 
 
 async def _limits(connection: asyncpg.Connection, user_id: UUID) -> Limits:
     """The user's own, under lock."""
-    row = await connection.fetchrow(_QUOTA, user_id)
+    row = await quota_sql.lock_quota(connection, user_id)
     if row is None:
         return Limits()
-    amounts = await connection.fetch(_AMOUNTS, user_id)
+    amounts = await quota_sql.amounts_of(connection, user_id)
     own = {amount["currency"]: amount["amount_per_day"] for amount in amounts if amount["amount_per_day"] is not None}
     return Limits(row["transfers_per_minute"], row["transfers_per_day"], own)
 
@@ -141,12 +125,8 @@ def _json(limits: Limits) -> str:
     ).decode()
 
 
-async def _currencies(connection: asyncpg.Connection) -> dict[str, Currency]:
-    return {row["code"]: Currency(*row) for row in await connection.fetch(_CURRENCIES)}
-
-
 async def _user_id(connection: asyncpg.Connection, subject: str) -> UUID:
-    user_id: UUID | None = await connection.fetchval(_USER, subject)
+    user_id: UUID | None = await find_user(connection, subject)
     if user_id is None:
         raise ConfigurationError(f"There is no user {subject}: users are made by their first request.")
     return user_id

@@ -14,7 +14,7 @@ from app import ids
 from app.clock import monotonic, system_clock
 from app.db.engine import connect
 from app.db.index_checks import damaged_indexes
-from app.db.verification_sql import CHECKS, Check, limited
+from app.db.verification_sql import CHECKS, RECORD, Check, limited
 from app.settings import Settings
 
 MAX_FINDINGS = 20
@@ -42,7 +42,6 @@ _UNLIMITED = {
 }
 
 
-_RECORD = "INSERT INTO ledger_verifications (finished_at, duration_ms, findings) VALUES ($1, $2, $3)"
 _RECORD_SECONDS = 10
 
 
@@ -71,7 +70,7 @@ async def verify_and_record(settings: Settings) -> Recorded:
         sentences, count = await _look(connection)
         duration_ms = round((monotonic() - begun) * 1000)
         try:
-            await connection.execute(_RECORD, system_clock(), duration_ms, count, timeout=_RECORD_SECONDS)
+            await connection.execute(RECORD, system_clock(), duration_ms, count, timeout=_RECORD_SECONDS)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             return Recorded(sentences, str(error) or type(error).__name__)
     return Recorded(sentences, None)

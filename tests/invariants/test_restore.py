@@ -10,9 +10,9 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
+from app.db.currency_sql import load_currencies
 from app.db.engine import create_engine
 from app.demo.embedded.places import find_postgres
-from app.services.currencies import load_currencies
 from app.services.verification import verify
 from app.settings import Settings
 from tests.bank import Bank, make_ledger, new_key

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.services.currencies import load_currencies
+from app.db.currency_sql import load_currencies
 from app.settings import Settings
 from tests.bank import Bank, make_ledger
 

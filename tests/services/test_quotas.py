@@ -14,10 +14,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.clock import system_clock
+from app.db.currency_sql import load_currencies
 from app.db.engine import open_connection
 from app.errors import ConfigurationError, RefusalCode
 from app.records import TransactionStatus
-from app.services.currencies import load_currencies
 from app.services.quotas import QuotaChange, describe_quota, set_quota
 from app.services.transfers import Ledger, TransferInput, transfer_batch
 from app.settings import Settings

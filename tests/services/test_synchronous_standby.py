@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.clock import system_clock
+from app.db.currency_sql import load_currencies
 from app.db.engine import create_engine
 from app.errors import RequestTimeout, Unavailable
 from app.records import WalletStatus
-from app.services.currencies import load_currencies
 from app.services.wallets import OpenWalletInput, open_wallet, set_wallet_status
 from app.settings import Settings
 from tests.bank import Bank, make_ledger, new_key

@@ -18,11 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.clock import system_clock
 from app.db import models
+from app.db.currency_sql import load_currencies
 from app.db.engine import connect
 from app.db.failures import is_unavailable
 from app.errors import Internal, RateLimited, RequestTimeout, Unavailable
 from app.services import group_commit, settlement
-from app.services.currencies import load_currencies
 from app.services.group_commit import GroupCommit
 from app.services.ledger import Settlement, Unit, settle
 from app.services.settlement import Answer, Settler

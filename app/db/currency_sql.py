@@ -1,0 +1,28 @@
+"""The currencies. Only a migration changes them, so a process reads them once, when it starts."""
+
+from __future__ import annotations
+
+import asyncpg
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app.db import models
+from app.money import Currency
+
+_CURRENCIES = "SELECT code, exponent, name FROM currencies"
+
+
+async def load_currencies(engine: AsyncEngine) -> dict[str, Currency]:
+    """All currencies by code."""
+    async with engine.connect() as connection:
+        return await _by_code(connection)
+
+
+async def currencies_of(connection: asyncpg.Connection) -> dict[str, Currency]:
+    """All currencies by code, over a bare connection."""
+    return {row["code"]: Currency(*row) for row in await connection.fetch(_CURRENCIES)}
+
+
+async def _by_code(connection: AsyncConnection) -> dict[str, Currency]:
+    query = select(models.Currency.code, models.Currency.exponent, models.Currency.name)
+    return {code: Currency(code, exponent, name) for code, exponent, name in await connection.execute(query)}
