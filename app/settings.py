@@ -234,13 +234,14 @@ class Settings(BaseSettings):
     max_subscription_cost: int = Field(
         500,
         ge=1,
-        description="Points that each event of a subscription may cost. Those of more than 10 points draw on the user's budget.",
+        description="Points that each event of a subscription may cost. Those that are read from the database, and those of more "
+        "than 10 points, draw on the user's budget.",
     )
     query_budget_per_minute: int = Field(
         600_000,
         ge=10,
-        description="Points that one user's queries, new subscriptions, expensive events, new documents and inputs of more than "
-        "4 KiB may cost in a minute. Mutations draw on quotas of their own instead.",
+        description="Points that one user's queries, new subscriptions, events that are read or expensive, new documents and "
+        "inputs of more than 4 KiB may cost in a minute. Mutations draw on quotas of their own instead.",
     )
     query_cost_in_answers: bool = Field(
         default=True,

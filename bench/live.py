@@ -56,7 +56,7 @@ async def live(stack: Stack, traffic: Traffic, tokens: Sequence[str], profile: P
 
 @asynccontextmanager
 async def subscribers(
-    port: int, tokens: Sequence[str], wallets: Sequence[int], on_entry: Callable[[str], None]
+    port: int, tokens: Sequence[str], wallets: Sequence[int], on_entry: Callable[[str], None], query: str = _WATCH
 ) -> AsyncIterator[None]:
     """A socket with one subscription for each wallet, every one of them live. `on_entry` gets each entry's time."""
     async with AsyncExitStack() as stack:
@@ -64,7 +64,7 @@ async def subscribers(
         tasks: list[asyncio.Task[None]] = []
         for start in range(0, len(wallets), _AT_ONCE):
             lot = wallets[start : start + _AT_ONCE]
-            sockets = await asyncio.gather(*(_subscribe(port, tokens[owner_of(number)], number) for number in lot))
+            sockets = await asyncio.gather(*(_subscribe(port, tokens[owner_of(number)], number, query) for number in lot))
             for socket in sockets:
                 stack.push_async_callback(socket.close)
                 tasks.append(asyncio.create_task(_listen(socket, on_entry)))
@@ -75,13 +75,13 @@ async def subscribers(
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _subscribe(port: int, token: str, number: int) -> ClientConnection:
+async def _subscribe(port: int, token: str, number: int, query: str) -> ClientConnection:
     socket = await connect(
         f"ws://127.0.0.1:{port}/graphql", subprotocols=[Subprotocol("graphql-transport-ws")], compression=None, ping_interval=None
     )
     await socket.send(orjson.dumps({"type": "connection_init", "payload": {"Authorization": f"Bearer {token}"}}).decode())
     await socket.recv()
-    subscribe = {"id": "1", "type": "subscribe", "payload": {"query": _WATCH, "variables": {"id": wallet_id(number)}}}
+    subscribe = {"id": "1", "type": "subscribe", "payload": {"query": query, "variables": {"id": wallet_id(number)}}}
     await socket.send(orjson.dumps(subscribe).decode())
     snapshot = orjson.loads(await socket.recv())
     if snapshot.get("type") != "next" or "errors" in snapshot["payload"]:

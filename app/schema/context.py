@@ -18,7 +18,8 @@ from app.errors import RequestError, Unauthenticated
 from app.records import Entry, Payment, Transaction, User, Wallet
 from app.services import reading
 from app.services.container import Services
-from app.services.reading import Party
+from app.services.live_reads import EventReads
+from app.services.reading import Database, Party
 from app.services.transfers import BatchResult, TransferResult
 from app.services.wallets import WalletResult
 
@@ -27,41 +28,53 @@ T = TypeVar("T")
 
 
 class Loaders:
-    """Reads by id, gathered into one statement each. Whatever the viewer may not see comes back as None."""
+    """Reads by id, gathered into one statement each. Whatever the viewer may not see comes back as None.
 
-    def __init__(self, services: Services, viewer: Viewer) -> None:
+    With `event`, they are shared with the other subscribers of it, each with those who see the same.
+    """
+
+    def __init__(self, services: Services, viewer: Viewer, event: EventReads | None) -> None:
         self._services = services
         self._viewer = viewer
+        self._event = event
 
     @cached_property
     def wallets(self) -> DataLoader[UUID, Wallet | None]:
         """Wallets that the viewer may load."""
-        return self._by_id(lambda ids: reading.load_wallets(self._services.engine, self._viewer, ids))
+        viewer = self._viewer
+        return self._by_id(("wallets", sight(viewer)), lambda database, ids: reading.load_wallets(database, viewer, ids))
 
     @cached_property
     def users(self) -> DataLoader[UUID, User | None]:
         """Users, for whoever may already load something of theirs."""
-        return self._by_id(lambda ids: reading.load_users(self._services.engine, ids))
+        return self._by_id("users", reading.load_users)
 
     @cached_property
     def transactions(self) -> DataLoader[UUID, Transaction | None]:
         """Transactions that the viewer may see."""
-        return self._by_id(lambda ids: reading.load_transactions(self._services.engine, self._viewer, ids))
+        viewer = self._viewer
+        return self._by_id(
+            ("transactions", sight(viewer)), lambda database, ids: reading.load_transactions(database, viewer, ids)
+        )
 
     @cached_property
     def entries(self) -> DataLoader[UUID, tuple[Entry, ...] | None]:
         """By transaction: its entries in wallets that the viewer may load."""
-        return self._by_id(lambda ids: reading.load_entries(self._services.engine, self._viewer, ids))
+        viewer = self._viewer
+        return self._by_id(("entries", sight(viewer)), lambda database, ids: reading.load_entries(database, viewer, ids))
 
     @cached_property
     def parties(self) -> DataLoader[UUID, Party | None]:
         """By wallet: what either side may know of the other."""
-        return self._by_id(lambda ids: reading.load_parties(self._services.engine, ids))
+        return self._by_id("parties", reading.load_parties)
 
     @cached_property
     def known_receivers(self) -> DataLoader[Payment, bool | None]:
         """By sender and receiver: whether the viewer knew the receiver already."""
-        return self._by_id(lambda payments: reading.known_receivers(self._services.engine, self._viewer, payments))
+        viewer = self._viewer
+        return self._by_id(
+            ("known", viewer.user_id), lambda database, payments: reading.known_receivers(database, viewer, payments)
+        )
 
     def remember(self, result: TransferResult) -> None:
         """Know what was committed with a transfer, so that nothing of it is read again."""
@@ -76,16 +89,40 @@ class Loaders:
         self.entries.prime(result.transaction.id, tuple(shown))
         self.transactions.prime(result.transaction.id, result.transaction)
 
-    def _by_id(self, load: Callable[[list[K]], Awaitable[Mapping[K, T]]]) -> DataLoader[K, T | None]:
+    def _by_id(self, what: Hashable, load: Callable[[Database, list[K]], Awaitable[Mapping[K, T]]]) -> DataLoader[K, T | None]:
+        engine, event = self._services.engine, self._event
         seconds = self._services.settings.request_timeout_seconds
 
         async def load_many(keys: list[K]) -> list[T | None]:
             # A task of its own, which does not end with the operation that waits for it.
-            async with asyncio.timeout(seconds):
-                found = await load(keys)
+            if event is None:
+                async with asyncio.timeout(seconds):
+                    found = await load(engine, keys)
+            else:
+                found = await event.rows(what, keys, load)
             return [found.get(key) for key in keys]
 
-        return DataLoader(load_fn=load_many)
+        return DataLoader(load_fn=load_many) if event is None else _EventLoader(event, what, load_many)
+
+
+class _EventLoader(DataLoader[K, T]):
+    """Answers at once what another subscriber of the event has asked already."""
+
+    def __init__(self, event: EventReads, what: Hashable, load: Callable[[list[K]], Awaitable[list[T]]]) -> None:
+        super().__init__(load_fn=load)
+        self._event = event
+        self._what = what
+
+    def load(self, key: K) -> Awaitable[T]:
+        known = self._event.known(self._what, key)
+        if known is not None and self.cache_map.get(key) is None:
+            self.prime(key, known[0])
+        return super().load(key)
+
+
+def sight(viewer: Viewer) -> Hashable:
+    """Equal for viewers who see the same rows."""
+    return viewer.rights, None if policy.sees_all(viewer) else viewer.user_id
 
 
 def _after(wallet: Wallet, entry: Entry) -> Wallet:
@@ -125,6 +162,8 @@ class Context:
         self.outcomes: dict[str | int, TransferResult | BatchResult | WalletResult] = {}
         """What each mutation of the operation came to, by its name in the answer."""
         self._loaders: Loaders | None = None
+        self._event: EventReads | None = None
+        """What the present event of a subscription reads."""
 
     @cached_property
     def viewer(self) -> Viewer:
@@ -142,7 +181,7 @@ class Context:
     def loaders(self) -> Loaders:
         """The loaders of this operation."""
         if self._loaders is None:
-            self._loaders = Loaders(self.services, self.viewer)
+            self._loaders = Loaders(self.services, self.viewer, self._event)
         for result in self.settled:
             self._loaders.remember(result)
         self.settled.clear()
@@ -152,9 +191,16 @@ class Context:
         """A context of its own for one operation."""
         return Context(self.services, self.maybe_viewer, refusal=self.refusal, request_id=self.request_id, is_http=self.is_http)
 
-    def begin_event(self) -> None:
+    async def read(self, what: Hashable, load: Callable[[Database], Awaitable[T]]) -> T:
+        """What `load` returns for the viewer. `what` names it: the other subscribers of an event who see the same share it."""
+        if self._event is None:
+            return await load(self.services.engine)
+        return await self._event.once((what, sight(self.viewer)), load)
+
+    def begin_event(self, reads: EventReads) -> None:
         """A subscription's next event. Raises RateLimited where its viewer's budget is used up: the subscription ends."""
         self.forget()
+        self._event = reads
         if self.event_cost:
             self.services.query_budget.check(self.viewer.user_id.hex, self.event_cost)
 

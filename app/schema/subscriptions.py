@@ -62,7 +62,7 @@ class Subscription:
         watch = context.services.live.watch_wallet(viewer, decoded, None if after is UNSET else after)
         async with aclosing(watch):
             async for update in watch:
-                context.begin_event()
+                context.begin_event(update.reads)
                 # Asks for the viewer again, whose token may have ended meanwhile, and whether they may still see this.
                 if not policy.may_load_wallet(context.viewer, update.wallet):
                     raise NotFound
@@ -84,7 +84,7 @@ class Subscription:
         missed = 0
         async with aclosing(watch):
             async for settled in watch:
-                context.begin_event()
+                context.begin_event(settled.reads)
                 missed += settled.missed
                 transaction = await context.loaders.transactions.load(settled.transaction_id)
                 if transaction is not None:

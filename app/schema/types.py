@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 import strawberry
@@ -18,6 +19,7 @@ from app.schema.connections import Connection, connection, page_request
 from app.schema.context import Info
 from app.schema.enums import describe_values
 from app.schema.scalars import BigInt, CurrencyCode, DecimalText
+from app.schema.selections import asks_only_for_id
 from app.services import reading
 from app.services.reading import Party
 
@@ -36,6 +38,16 @@ class Node:
         description="Globally unique, typed and readable: usr_…, wal_…, txn_…, ent_… (TypeID over UUIDv7). REST, logs and "
         "metrics show the same id."
     )
+
+
+N = TypeVar("N", bound=Node)
+
+
+def named(type_: type[N], prefix: str, id_: UUID) -> N:
+    """An object with nothing but its id, for who asks no more of it: then it need not be read."""
+    node = object.__new__(type_)
+    node.id = strawberry.ID(ids.encode(prefix, id_))
+    return node
 
 
 @strawberry.type
@@ -113,7 +125,10 @@ class User(Node):
     ) -> Connection[Wallet]:
         context = info.context
         page = page_request(first, after, last, before)
-        found = await reading.wallets_of(context.services.engine, context.viewer, self.record.id, page)
+        viewer, owner_id = context.viewer, self.record.id
+        found = await context.read(
+            ("wallets of", owner_id, page), lambda database: reading.wallets_of(database, viewer, owner_id, page)
+        )
         return connection(found, lambda wallet: Wallet.of(info, wallet))
 
 
@@ -153,6 +168,8 @@ class Wallet(Node):
     async def owner(self, info: Info) -> User | None:
         if self.record.owner_id is None:
             return None
+        if asks_only_for_id(info):
+            return named(User, "usr", self.record.owner_id)
         user = await info.context.loaders.users.load(self.record.owner_id)
         return None if user is None else User.of(user)
 
@@ -172,7 +189,11 @@ class Wallet(Node):
     ) -> Connection[Transaction]:
         context = info.context
         page = page_request(first, after, last, before)
-        found = await reading.transactions_of(context.services.engine, context.viewer, self.record, page, reading_filter(filter))
+        viewer, record, narrowed = context.viewer, self.record, reading_filter(filter)
+        found = await context.read(
+            ("transactions of", record.id, page, narrowed),
+            lambda database: reading.transactions_of(database, viewer, record, page, narrowed),
+        )
         return connection(found, lambda transaction: Transaction.of(info, transaction))
 
     @strawberry.field(description="Newest first by sequence; exact both ways: never skips, never repeats.")
@@ -186,7 +207,10 @@ class Wallet(Node):
     ) -> Connection[LedgerEntry]:
         context = info.context
         page = page_request(first, after, last, before)
-        found = await reading.entries_of(context.services.engine, context.viewer, self.record, page)
+        viewer, record = context.viewer, self.record
+        found = await context.read(
+            ("entries of", record.id, page), lambda database: reading.entries_of(database, viewer, record, page)
+        )
         return connection(found, lambda entry: LedgerEntry.of(info, entry, self.record.currency))
 
 
@@ -317,6 +341,8 @@ class LedgerEntry(Node):
 
     @strawberry.field
     async def transaction(self, info: Info) -> Transaction:
+        if asks_only_for_id(info):
+            return named(Transaction, "txn", self.record.transaction_id)
         transaction = await info.context.loaders.transactions.load(self.record.transaction_id)
         assert transaction is not None, "whoever sees an entry may see its transaction"
         return Transaction.of(info, transaction)

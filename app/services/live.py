@@ -12,21 +12,17 @@ import logging
 from collections import Counter, OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 from uuid import UUID
 
-import asyncpg
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app import tasks
 from app.access import policy
 from app.access.viewer import Viewer
-from app.backoff import Backoff
 from app.db import live_sql
-from app.db.failures import is_unavailable
 from app.errors import BadUserInput, NotFound, RateLimited
 from app.messages import events
 from app.messages.pubsub import PubSub, Subscription, Unsubscribed
@@ -34,6 +30,7 @@ from app.messages.redis_backend import CATCH_UP
 from app.messages.redis_names import RedisNames
 from app.paging.update_cursor import decode_update_cursor, encode_update_cursor
 from app.records import Entry, Wallet
+from app.services.live_reads import EventReads, LiveDatabase, LiveReads
 from app.settings import Settings
 from app.telemetry import metrics, tracing
 
@@ -41,7 +38,6 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_DATABASE_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 _PAGE = 500
 """Entries read at a time: what one watch that catches up holds in memory."""
 _RETRY_AFTER_SECONDS = 5
@@ -65,6 +61,8 @@ class WalletUpdate:
     cursor: str
     wallet: Wallet
     entry: Entry | None = None
+    reads: EventReads = field(kw_only=True, repr=False, compare=False)
+    """What is read for this update."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +71,8 @@ class Settled:
 
     transaction_id: UUID
     missed: int
+    reads: EventReads = field(repr=False, compare=False)
+    """What is read for it."""
 
 
 _UPDATES = {kind: metrics.LIVE_UPDATES.labels(kind.value) for kind in UpdateKind}
@@ -84,7 +84,8 @@ class LiveUpdates:
     def __init__(self, engine: AsyncEngine, pubsub: PubSub, names: RedisNames, settings: Settings) -> None:
         self._names = names
         self._pubsub = pubsub
-        self._reader = _Reader(engine, settings.database_pool_size)
+        self._shared = LiveReads(engine, settings)
+        self._reader = _Reader(self._shared.database)
         self._check_seconds = settings.live_check_seconds
         self._remembered = settings.subscriber_buffer
         self._watches: set[_WalletWatch] = set()
@@ -95,7 +96,7 @@ class LiveUpdates:
     @property
     def state(self) -> str:
         """`ok`, or from where updates come instead, or what they wait for."""
-        if self._reader.waiting:
+        if self._shared.database.waiting:
             return "waiting for the database"
         return "ok" if self._pubsub.healthy else f"from the database, every {self._check_seconds:g} s"
 
@@ -133,9 +134,8 @@ class LiveUpdates:
                     raise BadUserInput(
                         "This cursor is ahead of the wallet. Subscribe without `after` and start from the snapshot."
                     )
-                watch = _WalletWatch(
-                    wallet, wallet.sequence if after_sequence is None else after_sequence, subscription, self._reader
-                )
+                sequence = wallet.sequence if after_sequence is None else after_sequence
+                watch = _WalletWatch(wallet, sequence, subscription, self._reader, self._shared)
                 self._watches.add(watch)
                 try:
                     async with aclosing(watch.updates()) as updates:
@@ -164,6 +164,7 @@ class LiveUpdates:
             async with self._pubsub.subscribe(channel) as subscription:
                 while True:
                     message = await subscription.get()
+                    await self._shared.turns.take()
                     event = None if message is CATCH_UP else _parse(message)
                     # The relay may publish twice; it does so soon after the first time.
                     if not isinstance(event, events.SettledEvent) or event.transaction_id in seen:
@@ -172,7 +173,8 @@ class LiveUpdates:
                     if len(seen) > self._remembered:
                         seen.popitem(last=False)
                     with tracing.delivery(event.trace, "deliver transactionSettled", channel):
-                        yield Settled(event.transaction_id, subscription.take_dropped())
+                        reads = self._shared.of_event(event.transaction_id)
+                        yield Settled(event.transaction_id, subscription.take_dropped(), reads)
         except Unsubscribed:
             return
 
@@ -211,11 +213,12 @@ class LiveUpdates:
 class _WalletWatch:
     """Where one subscriber stands. `sequence` is of the last entry it got, `wallet` the newest state that is known here."""
 
-    def __init__(self, wallet: Wallet, sequence: int, subscription: Subscription, reader: _Reader) -> None:
+    def __init__(self, wallet: Wallet, sequence: int, subscription: Subscription, reader: _Reader, shared: LiveReads) -> None:
         self.wallet = wallet
         self.sequence = sequence
         self._subscription = subscription
         self._reader = reader
+        self._shared = shared
 
     def compare(self, sequence: int, version: int) -> None:
         """Catch up where the database was further than this some time ago."""
@@ -230,6 +233,7 @@ class _WalletWatch:
         yield self._update(UpdateKind.SNAPSHOT)
         while True:
             message = await self._subscription.get()
+            await self._shared.turns.take()
             event = None if message is CATCH_UP else self._own(_parse(message))
             match event:
                 case events.EntryEvent(entry) if entry.sequence <= self.sequence:
@@ -239,7 +243,7 @@ class _WalletWatch:
                         yield self._entry(entry)
                 case events.WalletStateEvent(_, version):
                     if version > self.wallet.version:
-                        self.wallet = await self._read_wallet()
+                        self.wallet = await self._wallet_since(version)
                         yield self._update(UpdateKind.STATE)
                 case _:
                     async with aclosing(self._catch_up()) as missed:
@@ -272,7 +276,18 @@ class _WalletWatch:
         while self.sequence < wallet.sequence:
             for entry in await self._reader.entries(wallet.id, self.sequence, wallet.sequence):
                 assert entry.sequence == self.sequence + 1, "a wallet's entries have no gap"
+                await self._shared.turns.take()
                 yield self._entry(entry)
+
+    async def _wallet_since(self, version: int) -> Wallet:
+        """The wallet with this change. All who watch it hear of the change at once, and share one read of it."""
+        wallet_id = self.wallet.id
+        reads = self._shared.of_event((wallet_id, version))
+        wallet = await reads.once("watched", lambda _: self._reader.wallet(wallet_id))
+        # A slow subscriber may have had entries since it was read.
+        if wallet is None or wallet.sequence < self.wallet.sequence or wallet.version < version:
+            return await self._read_wallet()
+        return wallet
 
     async def _read_wallet(self) -> Wallet:
         wallet = await self._reader.wallet(self.wallet.id)
@@ -287,17 +302,21 @@ class _WalletWatch:
 
     def _update(self, kind: UpdateKind, entry: Entry | None = None) -> WalletUpdate:
         _UPDATES[kind].inc()
-        return WalletUpdate(kind, encode_update_cursor(self.wallet.id, self.sequence), self.wallet, entry)
+        wallet = self.wallet
+        # A snapshot is the present for one subscriber. Other updates are the same for all who know as much of the wallet.
+        reads = (
+            self._shared.of_one()
+            if kind is UpdateKind.SNAPSHOT
+            else self._shared.of_event((wallet.id, kind, self.sequence, wallet.sequence, wallet.version))
+        )
+        return WalletUpdate(kind, encode_update_cursor(wallet.id, self.sequence), wallet, entry, reads=reads)
 
 
 class _Reader:
-    """Reads for watches: with patience while the database is away, and never with most of the pool's connections."""
+    """What a watch reads for itself."""
 
-    def __init__(self, engine: AsyncEngine, pool_size: int) -> None:
-        self._engine = engine
-        self._slots = asyncio.Semaphore(max(1, pool_size // 3))
-        self.waiting = 0
-        """Reads that failed and are tried again."""
+    def __init__(self, database: LiveDatabase) -> None:
+        self._database = database
 
     async def wallet(self, wallet_id: UUID) -> Wallet | None:
         return await self._read(lambda connection: live_sql.wallet_by_id(connection, wallet_id))
@@ -311,23 +330,11 @@ class _Reader:
         return await self._read(lambda connection: live_sql.positions(connection, wallet_ids))
 
     async def _read(self, query: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        backoff, waits = Backoff(0.1, 5.0), False
-        try:
-            while True:
-                try:
-                    async with self._slots, self._engine.connect() as connection:
-                        return await query(connection)
-                except _DATABASE_ERRORS as error:
-                    if not is_unavailable(error):
-                        raise
-                    if not self.waiting:
-                        logger.warning("live updates wait for the database: %s", error)
-                    if not waits:
-                        self.waiting, waits = self.waiting + 1, True
-                await asyncio.sleep(backoff.next())
-        finally:
-            # However it ends: a subscriber that leaves waits no more.
-            self.waiting -= waits
+        async def read() -> T:
+            async with self._database.connect() as connection:
+                return await query(connection)
+
+        return await self._database.patiently(read)
 
 
 def _parse(message: str) -> events.Event | None:

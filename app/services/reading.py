@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import ids
 from app.access import policy
@@ -32,6 +33,14 @@ _MAX_ID = 2**128 - 1
 _MAX_SEQUENCE = 2**63 - 1
 
 T = TypeVar("T")
+
+
+class Database(Protocol):
+    """Where connections come from: the engine, or the share of it that live updates have."""
+
+    def connect(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A connection for the block."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,34 +72,34 @@ class LedgerStatus:
     hot_wallets: tuple[Wallet, ...]
 
 
-async def load_users(engine: AsyncEngine, user_ids: Collection[UUID]) -> dict[UUID, User]:
+async def load_users(database: Database, user_ids: Collection[UUID]) -> dict[UUID, User]:
     """Users by id, for callers who already hold something of theirs."""
-    async with engine.connect() as connection:
+    async with database.connect() as connection:
         return {user.id: user for user in await reads.users_by_id(connection, user_ids)}
 
 
-async def load_wallets(engine: AsyncEngine, viewer: Viewer, wallet_ids: Collection[UUID]) -> dict[UUID, Wallet]:
+async def load_wallets(database: Database, viewer: Viewer, wallet_ids: Collection[UUID]) -> dict[UUID, Wallet]:
     """Those of the wallets that the viewer may load."""
     if not policy.may_view(viewer):
         return {}
-    async with engine.connect() as connection:
+    async with database.connect() as connection:
         return {wallet.id: wallet for wallet in await reads.wallets_by_id(connection, wallet_ids, policy.only_own(viewer))}
 
 
-async def load_transactions(engine: AsyncEngine, viewer: Viewer, transaction_ids: Collection[UUID]) -> dict[UUID, Transaction]:
+async def load_transactions(database: Database, viewer: Viewer, transaction_ids: Collection[UUID]) -> dict[UUID, Transaction]:
     """Those of the transactions that the viewer may see."""
     if not policy.may_view(viewer):
         return {}
-    async with engine.connect() as connection:
+    async with database.connect() as connection:
         found = await reads.transactions_by_id(connection, transaction_ids, policy.only_own(viewer))
     return {transaction.id: transaction for transaction in found}
 
 
-async def load_entries(engine: AsyncEngine, viewer: Viewer, transaction_ids: Collection[UUID]) -> dict[UUID, tuple[Entry, ...]]:
+async def load_entries(database: Database, viewer: Viewer, transaction_ids: Collection[UUID]) -> dict[UUID, tuple[Entry, ...]]:
     """By transaction: its entries, by leg, in wallets that the viewer may load."""
     if not policy.may_view(viewer):
         return {}
-    async with engine.connect() as connection:
+    async with database.connect() as connection:
         found = await reads.entries_by_transaction(connection, transaction_ids, policy.only_own(viewer))
     grouped: dict[UUID, list[Entry]] = defaultdict(list)
     for entry in found:
@@ -98,20 +107,20 @@ async def load_entries(engine: AsyncEngine, viewer: Viewer, transaction_ids: Col
     return {transaction_id: tuple(entries) for transaction_id, entries in grouped.items()}
 
 
-async def load_parties(engine: AsyncEngine, wallet_ids: Collection[UUID]) -> dict[UUID, Party]:
+async def load_parties(database: Database, wallet_ids: Collection[UUID]) -> dict[UUID, Party]:
     """By wallet: what the other side of a transaction with it may know."""
-    async with engine.connect() as connection:
+    async with database.connect() as connection:
         found = await reads.parties_by_wallet(connection, wallet_ids)
     return {wallet_id: Party(wallet_id, name or SYSTEM_NAME, currency) for wallet_id, name, currency in found}
 
 
-async def known_receivers(engine: AsyncEngine, viewer: Viewer, payments: Collection[Payment]) -> dict[Payment, bool]:
+async def known_receivers(database: Database, viewer: Viewer, payments: Collection[Payment]) -> dict[Payment, bool]:
     """Those of the viewer's payments whose receiver is no news to them: a wallet of their own, or one that they paid lately."""
-    async with engine.connect() as connection:
+    async with database.connect() as connection:
         return dict.fromkeys(await reads.known_receivers(connection, viewer.user_id, payments), True)
 
 
-async def find_party(engine: AsyncEngine, viewer: Viewer, wallet_id: str) -> Party | None:
+async def find_party(database: Database, viewer: Viewer, wallet_id: str) -> Party | None:
     """Whom a transfer to this wallet would reach; None where there is no user's wallet with this id.
 
     Raises Forbidden where the viewer may neither see nor send.
@@ -120,56 +129,56 @@ async def find_party(engine: AsyncEngine, viewer: Viewer, wallet_id: str) -> Par
     decoded = ids.decode("wal", wallet_id)
     if decoded is None:
         return None
-    async with engine.connect() as connection:
+    async with database.connect() as connection:
         found = await reads.parties_by_wallet(connection, [decoded])
     return next((Party(id_, name, currency) for id_, name, currency in found if name is not None), None)
 
 
-async def transaction_by_key(engine: AsyncEngine, viewer: Viewer, key: str) -> Transaction | None:
+async def transaction_by_key(database: Database, viewer: Viewer, key: str) -> Transaction | None:
     """The viewer's own transaction with this key. Raises Forbidden where they may neither see nor send."""
     policy.require_view_or_transfer(viewer)
     if idempotency_key_refusal(key, ()) is not None:
         return None
-    async with engine.connect() as connection:
+    async with database.connect() as connection:
         return await reads.transaction_by_key(connection, viewer.user_id, key)
 
 
-async def wallets_of(engine: AsyncEngine, viewer: Viewer, owner_id: UUID, page: PageRequest) -> Page[Wallet]:
+async def wallets_of(database: Database, viewer: Viewer, owner_id: UUID, page: PageRequest) -> Page[Wallet]:
     """A user's wallets, newest first; empty for whoever may not load them."""
     if not policy.may_load_wallets_of(viewer, owner_id):
         return _nothing()
     scope = f"wallets of {owner_id}"
     window = _window(page, scope)
-    async with engine.connect() as connection:
+    async with database.connect() as connection:
         found = await reads.list_wallets(connection, owner_id, window)
     return _page(found, page, scope, _id_position)
 
 
-async def all_wallets(engine: AsyncEngine, viewer: Viewer, page: PageRequest) -> Page[Wallet]:
+async def all_wallets(database: Database, viewer: Viewer, page: PageRequest) -> Page[Wallet]:
     """Every wallet, newest first. Raises Forbidden for those who do not see all."""
     policy.require(viewer, Right.SEE_ALL)
     scope = "wallets"
     window = _window(page, scope)
-    async with engine.connect() as connection:
+    async with database.connect() as connection:
         found = await reads.list_wallets(connection, None, window)
     return _page(found, page, scope, _id_position)
 
 
 async def transactions_of(
-    engine: AsyncEngine, viewer: Viewer, wallet: Wallet, page: PageRequest, narrowed: TransactionFilter
+    database: Database, viewer: Viewer, wallet: Wallet, page: PageRequest, narrowed: TransactionFilter
 ) -> Page[Transaction]:
     """What a wallet sent and received, newest first; empty for whoever may not load it."""
     if not policy.may_load_wallet(viewer, wallet):
         return _nothing()
     scope = f"transactions of {wallet.id}{_narrowing(narrowed)}"
     window = _window(page, scope)
-    async with engine.connect() as connection:
+    async with database.connect() as connection:
         found = await reads.list_wallet_transactions(connection, wallet.id, policy.only_own(viewer), narrowed, window)
     return _page(found, page, scope, _id_position)
 
 
 async def all_transactions(
-    engine: AsyncEngine, viewer: Viewer, page: PageRequest, narrowed: TransactionFilter
+    database: Database, viewer: Viewer, page: PageRequest, narrowed: TransactionFilter
 ) -> Page[Transaction]:
     """Every transaction, newest first. Raises Forbidden for those who do not see all, BadUserInput for a direction."""
     policy.require(viewer, Right.SEE_ALL)
@@ -177,27 +186,27 @@ async def all_transactions(
         raise BadUserInput("A direction is as seen from one wallet: filter that wallet's transactions.")
     scope = f"transactions{_narrowing(narrowed)}"
     window = _window(page, scope)
-    async with engine.connect() as connection:
+    async with database.connect() as connection:
         found = await reads.list_transactions(connection, narrowed, window)
     return _page(found, page, scope, _id_position)
 
 
-async def entries_of(engine: AsyncEngine, viewer: Viewer, wallet: Wallet, page: PageRequest) -> Page[Entry]:
+async def entries_of(database: Database, viewer: Viewer, wallet: Wallet, page: PageRequest) -> Page[Entry]:
     """The entries of a wallet, newest first by sequence; empty for whoever may not load it."""
     if not policy.may_load_wallet(viewer, wallet):
         return _nothing()
     scope = f"entries of {wallet.id}"
     window = _window(page, scope, highest=_MAX_SEQUENCE)
-    async with engine.connect() as connection:
+    async with database.connect() as connection:
         found = await reads.list_entries(connection, wallet.id, window)
     return _page(found, page, scope, lambda entry: entry.sequence)
 
 
-async def ledger_status(engine: AsyncEngine, viewer: Viewer, clock: Clock) -> LedgerStatus:
+async def ledger_status(database: Database, viewer: Viewer, clock: Clock) -> LedgerStatus:
     """Totals, throughput, backlog and hot wallets. Raises Forbidden for those who do not see all."""
     policy.require(viewer, Right.SEE_ALL)
     now = clock()
-    async with engine.connect() as connection:
+    async with database.connect() as connection:
         totals = await status_sql.totals(connection)
         completed = await status_sql.completed_since(connection, now - _RATE_WINDOW)
         backlog = await status_sql.outbox_backlog(connection, now)

@@ -181,7 +181,7 @@ async def test_watches_that_end_at_any_moment_leave_nothing_behind(world, settin
         assert live._pubsub.healthy
         # The regular comparison may just be reading.
         await soon(lambda: engine.pool.checkedout() == 0)
-        await soon(lambda: live._reader._slots._value == settings.database_pool_size // 3)
+        await soon(lambda: live._shared.database._slots._value == settings.database_pool_size // 3)
         await soon(lambda: asyncio.all_tasks() == before)
         assert await idle_in_transaction(settings) == 0
 

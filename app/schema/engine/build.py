@@ -154,7 +154,7 @@ class PaycoreSchema(Schema):
         limit = self._settings.max_query_cost
         if operation.type is OperationType.SUBSCRIPTION:
             limit = min(limit, self._settings.max_subscription_cost)
-            context.event_cost = requested if requested > FREE_EVENT else 0
+            context.event_cost = requested if operation.reads_events or requested > FREE_EVENT else 0
         cost = {"requested": requested, "limit": limit}
         if self._settings.query_cost_in_answers:
             context.answer_extensions = {"cost": cost}

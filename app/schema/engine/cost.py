@@ -71,7 +71,7 @@ _BY_ARGUMENT_ABOVE = frozenset({"edges", "results"})
 
 
 FREE_EVENT = 10
-"""An event of a subscription that costs no more draws on no budget: an entry with its transaction and both parties does not."""
+"""An event of a subscription that costs no more draws on no budget, if the database need not be asked for it."""
 _SCALARS_FOR_A_POINT = 10
 
 

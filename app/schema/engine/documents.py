@@ -39,6 +39,7 @@ from app.errors import BadUserInput, RequestError, Unauthenticated
 from app.schema.context import Context
 from app.schema.engine.cost import Cost, operation_cost
 from app.schema.engine.error_handling import TOO_COMPLEX, present
+from app.schema.engine.event_reads import events_are_read
 from app.schema.engine.limits import excess
 from app.schema.engine.persisted import PersistedOperations, counted_name, operations_of
 from app.settings import Settings
@@ -84,6 +85,8 @@ class Operation:
     """The names of those that it declares."""
     needs_viewer: bool
     """Whether it declares lists or input objects: introspection takes none, and all other fields need a viewer."""
+    reads_events: bool
+    """Whether it is a subscription whose events the database is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +252,9 @@ class DocumentCache:
             variables = frozenset(one.variable.name.value for one in node.variable_definitions or ())
             cost = operation_cost(self._schema, fragments, node)
             needs_viewer = any(self._is_structured(one) for one in node.variable_definitions or ())
-            operation = Operation(OperationType(node.operation.value), cost, counted_name(node), variables, needs_viewer)
+            type_ = OperationType(node.operation.value)
+            reads = type_ is OperationType.SUBSCRIPTION and events_are_read(self._schema, fragments, node)
+            operation = Operation(type_, cost, counted_name(node), variables, needs_viewer, reads)
             found[node.name.value if node.name else None] = operation
             if len(nodes) == 1:
                 found[None] = operation

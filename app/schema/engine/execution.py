@@ -5,9 +5,8 @@ The general way builds a path and a resolver's info for each of them: three quar
 
 from __future__ import annotations
 
-import asyncio
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -19,7 +18,6 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
-from app.errors import RequestTimeout
 from app.schema.outcomes import OUTCOME_FIELDS
 
 _PLAIN_FIELDS = "paycore-plain-fields"
@@ -35,9 +33,6 @@ class _PlainField:
 class Execution(StrawberryGraphQLCoreExecutionContext):
     """Executes one operation."""
 
-    event_seconds: float | None = None
-    """For one event of a subscription. Other operations have their time from whoever runs them."""
-
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         # With bound methods, as graphql-core has them, it would point at itself: nothing of an operation would be freed with its
@@ -51,13 +46,7 @@ class Execution(StrawberryGraphQLCoreExecutionContext):
         """One event of a subscription. Without what earlier ones looked up: nothing of it is ever found again, nor freed."""
         executor = cast("Execution", super().build_per_event_executor(payload))
         executor._relevant_sub_fields = {}  # noqa: SLF001 - graphql-core 3.3.2 hands all events the same, which grows for ever
-        executor.event_seconds = self.context_value.services.settings.request_timeout_seconds
         return executor
-
-    def execute_operation(self, serially: bool | None = None) -> Any:  # noqa: FBT001 - graphql-core's signature
-        """One operation or event."""
-        result = super().execute_operation(serially)
-        return result if self.event_seconds is None or not self.is_awaitable(result) else _in_time(result, self.event_seconds)
 
     def execute_field(self, parent_type: GraphQLObjectType, source: Any, field_details_list: Any, *rest: Any) -> Any:
         """One field of an object. Whatever is unusual about a plain one, an error above all, goes the general way."""
@@ -87,14 +76,6 @@ class DiscreetExecution(Execution):
     def build(cls, *arguments: Any, **options: Any) -> list[GraphQLError] | Executor[Any]:
         """As graphql-core has it."""
         return super().build(*arguments, **{**options, "hide_suggestions": True})
-
-
-async def _in_time(result: Awaitable[Any], seconds: float) -> Any:
-    try:
-        async with asyncio.timeout(seconds):
-            return await result
-    except TimeoutError:
-        raise RequestTimeout("An event took too long. Ask for less of each, or subscribe again.") from None
 
 
 def note_plain_fields(schema: GraphQLSchema) -> None:

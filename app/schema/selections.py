@@ -1,0 +1,38 @@
+"""What a selection asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from graphql import FieldNode, FragmentDefinitionNode, FragmentSpreadNode, InlineFragmentNode, SelectionSetNode
+
+from app.schema.context import Info
+
+_OF_ANY = frozenset({"id", "__typename"})
+
+Fragments = Mapping[str, FragmentDefinitionNode]
+
+
+def asks_only_for_id(info: Info) -> bool:
+    """Whether the field's selection needs nothing but the object's id."""
+    raw = info._raw_info  # noqa: SLF001 - its `selected_fields` would convert the whole selection
+    return all(selects_only_id(node.selection_set, raw.fragments) for node in raw.field_nodes)
+
+
+def selects_only_id(selections: SelectionSetNode | None, fragments: Fragments) -> bool:
+    """Whether nothing is selected but the id, fragments included. The document must be valid: its fragments form no cycle."""
+    for node in selections.selections if selections else ():
+        if isinstance(node, FieldNode):
+            if node.name.value not in _OF_ANY:
+                return False
+        elif not selects_only_id(fragment_of(node, fragments).selection_set, fragments):
+            return False
+    return True
+
+
+def fragment_of(node: object, fragments: Fragments) -> FragmentDefinitionNode | InlineFragmentNode:
+    """What a fragment, inline or by its name, selects."""
+    if isinstance(node, FragmentSpreadNode):
+        return fragments[node.name.value]
+    assert isinstance(node, InlineFragmentNode)
+    return node
