@@ -217,6 +217,7 @@ class Mutation:
             input.reason,
             clock=context.services.clock,
             request_id=context.request_id,
+            holding_back=context.services.ledger.group_commit.holding_back,
         )
         _note(info, result)
         return SetWalletStatusPayload(

@@ -14,8 +14,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -141,6 +143,8 @@ class GroupCommit:
         self._deferred = asyncio.Event()
         self._contended: set[UUID] = set()
         """Wallets that others hold: what names one of them goes straight to the slow lane."""
+        self._held_back: Counter[UUID] = Counter()
+        """Wallets whose transfers wait for a change of the wallet itself."""
         self._size = 0
         self._size_of_user: dict[UUID, int] = {}
         """Of those who have something here."""
@@ -238,9 +242,7 @@ class GroupCommit:
             batch, started = self._take(self._queue), loop.time()
             if not self._queue:
                 self._queued.clear()
-            for waiting in [waiting for waiting in batch if self._contended & waiting.wallet_ids]:
-                batch.remove(waiting)
-                self._defer(waiting)
+            self._set_aside(batch, self._contended | self._held_back.keys())
             await self._settle_guarded(self._worker_settler, batch)
             self._measure(batch, started)
 
@@ -264,9 +266,28 @@ class GroupCommit:
             await self._deferred.wait()
             self._deferred.clear()
             await asyncio.sleep(_LANE_PAUSE_SECONDS * _jitter())
+            batch = self._take(self._lane)
+            self._set_aside(batch, self._held_back.keys())
             # While this looks, newcomers keep away from the wallets that were held at the last look.
-            await self._settle_guarded(self._lane_settler, self._take(self._lane), skip_locked=True)
+            await self._settle_guarded(self._lane_settler, batch, skip_locked=True)
             self._contended = set().union(*(waiting.locked for waiting in self._lane))
+
+    @contextmanager
+    def holding_back(self, wallet_id: UUID) -> Iterator[None]:
+        """While the block runs, transfers of the wallet that are not yet in a batch wait. For a change that must come first."""
+        self._held_back[wallet_id] += 1
+        try:
+            yield
+        finally:
+            self._held_back[wallet_id] -= 1
+            if not self._held_back[wallet_id]:
+                del self._held_back[wallet_id]
+
+    def _set_aside(self, batch: list[_Waiting], wallet_ids: AbstractSet[UUID]) -> None:
+        """Move the units that name one of the wallets into the slow lane."""
+        for waiting in [waiting for waiting in batch if waiting.wallet_ids & wallet_ids]:
+            batch.remove(waiting)
+            self._defer(waiting)
 
     def _take(self, queue: deque[_Waiting]) -> list[_Waiting]:
         """The next batch: as many transfers as one commit may carry, and at least one unit."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app import ids
@@ -19,6 +21,7 @@ from app.access import policy
 from app.access.viewer import Right, Viewer
 from app.clock import Clock
 from app.db import models
+from app.db.failures import is_unavailable
 from app.db.rows import WALLET_COLUMNS, wallet_of
 from app.errors import Refusal, RefusalCode
 from app.messages import events
@@ -29,6 +32,8 @@ from app.services.refusals import key_reused, wallet_not_found
 
 MAX_NAME = 100
 MAX_REASON = 280
+_STATUS_TRIES = 2
+"""Of a change of status. Each waits as long as a statement may; a request is over before both have."""
 _OPENING_LOCK = 0x50434F57
 """The first half of the advisory locks under which a user's wallets are counted."""
 
@@ -198,9 +203,11 @@ async def set_wallet_status(
     *,
     clock: Clock,
     request_id: str | None = None,
+    holding_back: Callable[[UUID], AbstractContextManager[object]] = nullcontext,
 ) -> WalletResult:
     """Freeze, close or reactivate a wallet, with a reason for the audit log. Raises Forbidden for all but administrators.
 
+    It waits for whoever holds the wallet, as transfers do; `holding_back` keeps later transfers of this process behind it.
     A wallet that already has the status stays untouched and leaves no record. A system wallet is no wallet here, as it is none
     to whoever pays: frozen, it would stop every deposit of its currency.
     """
@@ -211,19 +218,43 @@ async def set_wallet_status(
     decoded = ids.decode("wal", wallet_id)
     if decoded is None:
         return WalletResult(None, (wallet_not_found(("input", "walletId")),))
-    async with engine.begin() as connection:
-        query = select(*WALLET_COLUMNS).where(models.Wallet.id == decoded, models.Wallet.kind == WalletKind.USER)
-        row = (await connection.execute(query.with_for_update(key_share=True))).one_or_none()
-        if row is None:
-            return WalletResult(None, (wallet_not_found(("input", "walletId")),))
-        before = wallet_of(row)
-        if before.status is status:
-            return WalletResult(before)
-        if status is WalletStatus.CLOSED and (before.balance or before.held):
-            return WalletResult(None, (_not_empty(),))
-        after = await _change_status(connection, before, status)
-        await _audit(connection, viewer, before, after, reason=kept, now=clock(), request_id=request_id)
-        await _announce(connection, after, clock())
+    change = _StatusChange(viewer, decoded, status, kept, clock, request_id)
+    with holding_back(decoded):
+        for tries_left in reversed(range(_STATUS_TRIES)):
+            try:
+                async with engine.begin() as connection:
+                    return await _set_status(connection, change)
+            except DBAPIError as error:
+                if not tries_left or not is_unavailable(error):
+                    raise
+    raise AssertionError("the last try returns or raises")
+
+
+@dataclass(frozen=True, slots=True)
+class _StatusChange:
+    viewer: Viewer
+    wallet_id: UUID
+    status: WalletStatus
+    reason: str
+    clock: Clock
+    request_id: str | None
+
+
+async def _set_status(connection: AsyncConnection, change: _StatusChange) -> WalletResult:
+    # The statement's own limit ends the wait. Transfers look again and again meanwhile, so this may not give up its place.
+    await connection.execute(text("SET LOCAL lock_timeout = 0"))
+    query = select(*WALLET_COLUMNS).where(models.Wallet.id == change.wallet_id, models.Wallet.kind == WalletKind.USER)
+    row = (await connection.execute(query.with_for_update(key_share=True))).one_or_none()
+    if row is None:
+        return WalletResult(None, (wallet_not_found(("input", "walletId")),))
+    before = wallet_of(row)
+    if before.status is change.status:
+        return WalletResult(before)
+    if change.status is WalletStatus.CLOSED and (before.balance or before.held):
+        return WalletResult(None, (_not_empty(),))
+    after = await _change_status(connection, before, change.status)
+    await _audit(connection, change, before, after)
+    await _announce(connection, after, change.clock())
     return WalletResult(after)
 
 
@@ -240,26 +271,17 @@ async def _change_status(connection: AsyncConnection, wallet: Wallet, status: Wa
     return wallet_of(row)
 
 
-async def _audit(
-    connection: AsyncConnection,
-    viewer: Viewer,
-    before: Wallet,
-    after: Wallet,
-    *,
-    reason: str,
-    now: datetime,
-    request_id: str | None,
-) -> None:
+async def _audit(connection: AsyncConnection, change: _StatusChange, before: Wallet, after: Wallet) -> None:
     await connection.execute(
         insert(models.AuditRecord).values(
-            id=ids.new_id(now),
-            actor_id=viewer.user_id,
+            id=ids.new_id(change.clock()),
+            actor_id=change.viewer.user_id,
             action="SET_WALLET_STATUS",
             subject_id=after.id,
             before={"status": before.status.value},
             after={"status": after.status.value},
-            reason=reason,
-            request_id=request_id,
+            reason=change.reason,
+            request_id=change.request_id,
         )
     )
 
