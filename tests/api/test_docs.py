@@ -112,6 +112,8 @@ def test_no_example_is_left_untested() -> None:
     }
     # The runbook's asks a cluster.
     assert elsewhere == {"live-updates.md": 2, "runbook.md": 1}
+    pages = {path.name for path in DOCUMENTS if blocks("(?:html|js)", path.read_text(encoding="utf-8"))}
+    assert pages == {"tutorial.md"}, "tests/browser/test_tutorial.py runs the tutorial's"
 
 
 def test_links_between_documents_lead_somewhere() -> None:
