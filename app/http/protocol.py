@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application, ASGISendEvent
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
@@ -17,6 +19,8 @@ ON_STOP = "on_stop"
 """In a WebSocket's state: what to call when the process stops. Whoever puts it there closes the socket, soon."""
 _LAST_WORDS_SECONDS = 3.0
 """For a client to take what was said last, once it is given up."""
+_NO_TEXT = 1007
+"""The code for a message whose bytes do not fit its type (RFC 6455, section 7.4.1)."""
 _FRAGMENTS = 1000
 """Parts of a WebSocket message that are kept apart. Each costs as much as some dozens of bytes, were it empty."""
 
@@ -73,6 +77,8 @@ class GuardedProtocol(_Impatient, HttpToolsProtocol):
     """The parser reads a head that has been handled."""
     _is_done = False
     """Nothing that still comes is a request."""
+    _answering: RequestResponseCycle | None = None
+    """The request that is being answered, or was last."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A connection: it must ask something."""
@@ -83,6 +89,14 @@ class GuardedProtocol(_Impatient, HttpToolsProtocol):
         """The client has gone."""
         self._end_head()
         super().connection_lost(exc)
+        # Uvicorn only lets the latest request know, which may be one that waits behind the one that is being answered.
+        if self._answering is not None and not self._answering.response_complete:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def data_received(self, data: bytes) -> None:
         """Some of a request."""
@@ -250,6 +264,24 @@ class GuardedWebSocket(_Impatient, WebSocketsSansIOProtocol):
     _pong = b""
     """Owed to the client as soon as it takes anything."""
 
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send. Raises ClientDisconnected where the client has gone or is being let go of."""
+        await self.writable.wait()
+        if self.close_sent:
+            # Uvicorn raises a RuntimeError then, which might as well be a fault of ours.
+            raise ClientDisconnected
+        await super().send(message)
+
+    def send_receive_event_to_app(self) -> None:
+        """One whole message. One that is sent as text and is none ends the socket: uvicorn would log a traceback."""
+        self.frames = [b"".join(self.frames)]
+        if self.curr_msg_data_type == "text" and not self.close_sent and not _is_text(self.frames[0]):
+            self.frames = []
+            self.conn.send_close(_NO_TEXT)
+            self.handle_parser_exception()
+            return
+        super().send_receive_event_to_app()
+
     def handle_ping(self) -> None:
         """Answer, once there is room: of several pings only the last needs an answer (RFC 6455, section 5.5.3)."""
         pongs = self.conn.data_to_send()
@@ -290,6 +322,14 @@ class GuardedWebSocket(_Impatient, WebSocketsSansIOProtocol):
         super().on_task_complete(task)
         if not self.disconnected:
             self._end_within(self.close_timeout + _LAST_WORDS_SECONDS)
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _call_off(timer: asyncio.TimerHandle | None) -> None:

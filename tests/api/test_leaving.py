@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import Operation
+from websockets.asyncio.client import connect
 
+from app.http.protocol import ConnectionLimits, GuardedWebSocket
+from app.settings import Settings
 from tests.api.conftest import Api
 from tests.api.test_faults import errors_of
 from tests.api.test_subscriptions import WATCH
+from tests.servers import free_port
 from tests.waiting import soon
 
 
@@ -39,3 +47,46 @@ async def test_an_operation_whose_client_has_gone_before_its_answer_logs_no_faul
         with suppress(WebSocketDisconnected, RuntimeError):
             await handler.run_operation(late)
     assert errors_of(caplog) == []
+
+
+async def test_a_fault_while_sending_is_logged_as_one(
+    api: Api, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_socket: WebSocket, _text: str) -> None:
+        raise RuntimeError("a fault of ours")
+
+    async with api.socket("bob") as socket:
+        monkeypatch.setattr(WebSocket, "send_text", broken)
+        await socket.subscribe("1", "{ viewer { id } }")
+        await soon(lambda: errors_of(caplog), 20)
+    (logged,) = errors_of(caplog)
+    assert "a fault of ours" in str(logged.exc_info)
+
+
+async def test_a_client_that_is_being_let_go_of_is_one_that_has_gone(settings: Settings) -> None:
+    sent: list[str] = []
+
+    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+        socket = WebSocket(scope, receive, send)
+        await socket.accept()
+        await socket.receive_text()
+        (protocol,) = server.server_state.connections
+        # As after a ping without an answer, while there is something left that the client has not taken.
+        protocol.close_sent = True  # type: ignore[union-attr]
+        with pytest.raises(WebSocketDisconnect):
+            await socket.send_text("too late")
+        sent.append("nothing")
+
+    port = free_port()
+    limits = ConnectionLimits(settings.head_timeout_seconds, settings.max_head_bytes, settings.send_timeout_seconds)
+    protocol = cast("type[asyncio.Protocol]", partial(GuardedWebSocket, limits=limits))
+    server = uvicorn.Server(uvicorn.Config(endpoint, port=port, log_config=None, lifespan="off", ws=protocol))
+    serving = asyncio.create_task(server.serve())
+    try:
+        await soon(lambda: server.started, 20)
+        async with connect(f"ws://127.0.0.1:{port}/") as client:
+            await client.send("hello")
+            await soon(lambda: sent, 20)
+    finally:
+        server.should_exit = True
+        await asyncio.wait_for(serving, 20)

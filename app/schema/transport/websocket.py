@@ -12,6 +12,7 @@ from typing import Any
 
 from graphql import GraphQLError
 from starlette.websockets import WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocketDisconnected as SocketEnded
 from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import NonJsonMessageReceived, NonTextMessageReceived, WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
@@ -50,8 +51,8 @@ _BEFORE_EXPIRY = timedelta(milliseconds=100)
 """Subscriptions are ended by then, so that none of them is told that its token has expired: it would take that for its end."""
 
 
-_GONE = (WebSocketDisconnect, RuntimeError)
-"""What sending to a socket that has ended raises. RuntimeError is Starlette's and uvicorn's word for one that closes already."""
+_GONE = (WebSocketDisconnect, SocketEnded)
+"""What sending to a socket raises where its client has gone, and where it has been closed from here. Anything else is a fault."""
 
 
 class NotNow(Exception):
