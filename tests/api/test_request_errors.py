@@ -59,7 +59,7 @@ ASKED: dict[str, tuple[Ask, str]] = {
         "UNAUTHENTICATED",
     ),
     "a method that is none": (lambda api: api.http.put("/graphql"), "METHOD_NOT_ALLOWED"),
-    "a body past the limit": (lambda api: graphql(api, {"query": "#" * 3_000_000}), "BODY_TOO_LARGE"),
+    "a body past the limit": (lambda api: graphql(api, {"query": "#" * 4_000_000}), "BODY_TOO_LARGE"),
     "too much at once": (lambda api: graphql(api, {"query": "{" + "a{" * 40 + "b" + "}" * 41}), "QUERY_TOO_COMPLEX"),
     "a hash without a list": (lambda api: graphql(api, {"documentId": "0" * 64}), "PERSISTED_QUERY_NOT_SUPPORTED"),
     "a right of others": (lambda api: graphql(api, {"query": "{ ledgerStatus { outboxPending } }"}), "FORBIDDEN"),
