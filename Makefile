@@ -21,8 +21,12 @@ run: $(RUNNABLE) ## Start everything: PostgreSQL, Redis, demo data, API and rela
 	@$(BIN)/paycore dev
 
 .PHONY: test
-test: $(READY) ## Run all tests, on real servers, two at a time
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+test: $(READY) ## Run the tests on real servers, two at a time: all but the heavy ones
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not heavy'
+
+.PHONY: test-heavy
+test-heavy: $(READY) ## Run the heavy tests, one at a time: the image's steps, the benchmark, chaos
+	@$(BIN)/python -m pytest -m heavy
 
 .PHONY: bench
 bench: $(READY) ## Measure Paycore against SQL on the same server; QUICK=1 takes 3 minutes

@@ -31,14 +31,16 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `-n 2`: what starts processes of its own, and drives a browser, runs one after the other, beside all the rest.
+    """With `-n 2`: a file that starts processes of its own, or drives a browser, runs in one worker, test after test.
 
-    Where the servers are given there is one pair for all, so that nothing runs at the same time.
+    If the servers are given there is one pair for all, so that nothing runs at the same time.
     """
     are_given = backends.are_given()
     for item in items:
-        if are_given or item.path.is_relative_to(_PROCESSES) or item.path.is_relative_to(_BROWSER):
+        if are_given:
             item.add_marker(pytest.mark.xdist_group("one-by-one"))
+        elif item.path.is_relative_to(_PROCESSES) or item.path.is_relative_to(_BROWSER):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ FIGURES = (
 )  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 @pytest.mark.timeout(400)
 def test_every_figure_is_measured_beside_its_baselines(tmp_path: Path) -> None:
     output = tmp_path / "out" / "bench.json"

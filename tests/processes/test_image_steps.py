@@ -102,7 +102,7 @@ def test_what_is_sent_to_be_built_from_is_what_the_ignore_file_says(tmp_path: Pa
     assert not (context / "requirements/check.py").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 @pytest.mark.timeout(400)
 def test_the_pages_stage_builds_whole_pages_from_the_lock(tmp_path: Path) -> None:
     node, tools = find_node(), tmp_path / "tools"
@@ -121,7 +121,7 @@ def test_the_pages_stage_builds_whole_pages_from_the_lock(tmp_path: Path) -> Non
         assert [name for name in named if not (pages / name).exists()] == []
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 @pytest.mark.timeout(400)
 def test_the_build_stage_makes_an_environment_that_serves_the_api_and_holds_no_pip(
     home: Path, free_port: int, tmp_path: Path

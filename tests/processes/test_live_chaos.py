@@ -28,7 +28,7 @@ from tests.waiting import soon
 
 TRANSFERS, MEMBERS, WATCHERS_EACH = 5000, 25, 2
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(240)]
 
 
 @pytest.fixture
