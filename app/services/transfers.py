@@ -7,19 +7,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids
 from app.access import policy
 from app.access.viewer import Right, Viewer
 from app.clock import Clock
-from app.db import models
+from app.db import wallet_sql
 from app.db.engine import connect
 from app.errors import Refusal, RefusalCode
 from app.money import AmountError, Currency, parse_amount
-from app.records import Entry, Transaction, TransactionType, Wallet, WalletKind
+from app.records import Entry, Transaction, TransactionType, Wallet
 from app.services.group_commit import GroupCommit
 from app.services.input_rules import idempotency_key_refusal, people_text, was_taken
 from app.services.ledger import NO_ID_YET, NO_TIME_YET, Member, Outcome, TransferRequest, Unit, settle
@@ -30,7 +28,6 @@ from app.services.transfer_telemetry.timeline import Timeline
 from app.settings import MAX_BATCH, Settings
 
 MAX_DESCRIPTION = 280
-DEPOSITS = "DEPOSITS"
 """The purpose of the system wallets that deposits come from."""
 
 
@@ -273,26 +270,11 @@ def _request(
 
 async def find_or_create_system_wallet(engine: AsyncEngine, currency: str, now: datetime) -> UUID:
     """The id of the currency's system wallet for deposits. Simultaneous first deposits agree on one."""
-    known = select(models.Wallet.id).where(models.Wallet.currency == currency, models.Wallet.system_purpose == DEPOSITS)
-    async with engine.connect() as connection:
-        found: UUID | None = await connection.scalar(known)
+    found = await wallet_sql.deposits_wallet(engine, currency)
     if found is not None:
         return found
-    async with engine.begin() as connection:
-        await connection.execute(
-            insert(models.Wallet)
-            .values(
-                id=ids.new_id(now),
-                kind=WalletKind.SYSTEM,
-                name=f"Deposits {currency}",
-                currency=currency,
-                system_purpose=DEPOSITS,
-                posted_at=now,
-                created_at=now,
-            )
-            .on_conflict_do_nothing()
-        )
-    async with engine.connect() as connection:
-        winner: UUID | None = await connection.scalar(known)
+    await wallet_sql.insert_deposits_wallet(engine, ids.new_id(now), currency, now)
+    # Another deposit may have been first: then its row is visible now.
+    winner = await wallet_sql.deposits_wallet(engine, currency)
     assert winner is not None
     return winner

@@ -1,0 +1,139 @@
+"""Opening wallets and changing their status, statement by statement. The caller owns the transaction, if not said otherwise."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as insert_or_skip
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app.db import models
+from app.db.rows import WALLET_COLUMNS, wallet_of
+from app.records import Wallet, WalletKind, WalletStatus
+
+DEPOSITS = "DEPOSITS"
+"""The purpose of the system wallet that deposits come from."""
+_OPENING_LOCK = 0x50434F57
+"""The first half of the advisory locks under which a user's wallets are counted."""
+
+
+async def lock_openings(connection: AsyncConnection, owner_id: UUID) -> None:
+    """Let no other opening of this owner go on until the transaction ends.
+
+    An advisory lock, because the service may not lock users' rows. Two users who share one only wait for each other.
+    """
+    half = int.from_bytes(owner_id.bytes[-4:], signed=True)
+    await connection.execute(select(func.pg_advisory_xact_lock(_OPENING_LOCK, half)))
+
+
+async def count_wallets(connection: AsyncConnection, owner_id: UUID, most: int) -> int:
+    """How many wallets the owner has, counted up to `most`."""
+    owned = select(models.Wallet.id).where(models.Wallet.owner_id == owner_id).limit(most).subquery()
+    count: int = (await connection.execute(select(func.count()).select_from(owned))).scalar_one()
+    return count
+
+
+async def opened_by(connection: AsyncConnection, owner_id: UUID, key: str) -> tuple[bytes, Wallet] | None:
+    """The hash of the input that an idempotency key was first used with, and the wallet that it opened."""
+    opening = models.WalletOpening
+    query = (
+        select(*WALLET_COLUMNS, opening.request_hash)
+        .join(models.Wallet, models.Wallet.id == opening.wallet_id)
+        .where(opening.owner_id == owner_id, opening.idempotency_key == key)
+    )
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else (row.request_hash, wallet_of(row))
+
+
+async def insert_wallet(
+    connection: AsyncConnection, wallet_id: UUID, owner_id: UUID, *, name: str, currency: str, now: datetime
+) -> Wallet:
+    """A new, empty wallet of a user."""
+    statement = insert(models.Wallet).values(
+        id=wallet_id, kind=WalletKind.USER, owner_id=owner_id, name=name, currency=currency, posted_at=now, created_at=now
+    )
+    return wallet_of((await connection.execute(statement.returning(*WALLET_COLUMNS))).one())
+
+
+async def claim_opening(connection: AsyncConnection, owner_id: UUID, key: str, request_hash: bytes, wallet_id: UUID) -> bool:
+    """Record which wallet a key opened. Returns False if the key was used meanwhile."""
+    statement = (
+        insert_or_skip(models.WalletOpening)
+        .values(owner_id=owner_id, idempotency_key=key, request_hash=request_hash, wallet_id=wallet_id)
+        .on_conflict_do_nothing(constraint="wallet_openings_pkey")
+        .returning(models.WalletOpening.wallet_id)
+    )
+    return await connection.scalar(statement) is not None
+
+
+async def lock_wallet(connection: AsyncConnection, wallet_id: UUID) -> Wallet | None:
+    """A user's wallet, locked as transfers lock it. It waits for the lock as long as the statement timeout allows."""
+    # Transfers give up their place in the queue for a lock and look again; this must not.
+    await connection.execute(text("SET LOCAL lock_timeout = 0"))
+    query = select(*WALLET_COLUMNS).where(models.Wallet.id == wallet_id, models.Wallet.kind == WalletKind.USER)
+    row = (await connection.execute(query.with_for_update(key_share=True))).one_or_none()
+    return None if row is None else wallet_of(row)
+
+
+async def update_status(connection: AsyncConnection, wallet_id: UUID, status: WalletStatus) -> Wallet:
+    """The wallet with its new status and version."""
+    statement = update(models.Wallet).where(models.Wallet.id == wallet_id).values(status=status)
+    return wallet_of((await connection.execute(statement.returning(*WALLET_COLUMNS))).one())
+
+
+async def audit_status(
+    connection: AsyncConnection,
+    record_id: UUID,
+    before: Wallet,
+    after: Wallet,
+    *,
+    actor_id: UUID,
+    reason: str,
+    request_id: str | None,
+) -> None:
+    """Record a change of status for the audit log."""
+    await connection.execute(
+        insert(models.AuditRecord).values(
+            id=record_id,
+            actor_id=actor_id,
+            action="SET_WALLET_STATUS",
+            subject_id=after.id,
+            before={"status": before.status.value},
+            after={"status": after.status.value},
+            reason=reason,
+            request_id=request_id,
+        )
+    )
+
+
+async def insert_event(connection: AsyncConnection, payload: str, now: datetime) -> None:
+    """Put an event into the outbox."""
+    content: dict[str, Any] = orjson.loads(payload)
+    await connection.execute(insert(models.OutboxEvent).values(created_at=now, payload=content))
+
+
+async def deposits_wallet(engine: AsyncEngine, currency: str) -> UUID | None:
+    """The id of the currency's system wallet for deposits, read in a transaction of its own: it sees all that is committed."""
+    query = select(models.Wallet.id).where(models.Wallet.currency == currency, models.Wallet.system_purpose == DEPOSITS)
+    async with engine.connect() as connection:
+        wallet_id: UUID | None = await connection.scalar(query)
+    return wallet_id
+
+
+async def insert_deposits_wallet(engine: AsyncEngine, wallet_id: UUID, currency: str, now: datetime) -> None:
+    """Make the currency's system wallet for deposits, in a transaction of its own, unless there is one."""
+    statement = insert_or_skip(models.Wallet).values(
+        id=wallet_id,
+        kind=WalletKind.SYSTEM,
+        name=f"Deposits {currency}",
+        currency=currency,
+        system_purpose=DEPOSITS,
+        posted_at=now,
+        created_at=now,
+    )
+    async with engine.begin() as connection:
+        await connection.execute(statement.on_conflict_do_nothing())
