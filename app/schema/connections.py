@@ -35,14 +35,14 @@ class Connection(Generic[Node_]):
 
 
 def page_request(first: int | None, after: str | None, last: int | None, before: str | None) -> PageRequest:
-    """The page that the arguments ask for. Raises BadUserInput where they contradict each other."""
+    """The requested page. Raises BadUserInput if the arguments contradict each other."""
     request = PageRequest(first=_none(first), after=_none(after), last=_none(last), before=_none(before))
     request.validate()
     return request
 
 
 def _none(value: Any) -> Any:
-    """An argument that was left out is UNSET, so that no `= null` stands in the schema."""
+    """None for an omitted argument. The default is UNSET because a default of None would appear in the SDL as `= null`."""
     return None if value is UNSET else value
 
 

@@ -1,4 +1,4 @@
-"""What resolvers share within one operation: who asks, the services, and loaders that live no longer than it."""
+"""What resolvers share within one operation: the viewer, the services, and loaders that end with the operation."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ T = TypeVar("T")
 
 
 class Loaders:
-    """Reads by id, gathered into one statement each. Whatever the viewer may not see comes back as None.
+    """Loads records by id, with one statement for each kind. Returns None for a record that the viewer may not see.
 
-    With `event`, they are shared with the other subscribers of it, each with those who see the same.
+    With `event`, the reads are shared between those subscribers of the event who see the same rows.
     """
 
     def __init__(self, services: Services, viewer: Viewer, event: EventReads | None) -> None:
@@ -42,11 +42,11 @@ class Loaders:
     def wallets(self) -> DataLoader[UUID, Wallet | None]:
         """Wallets that the viewer may load."""
         viewer = self._viewer
-        return self._by_id(("wallets", sight(viewer)), lambda database, ids: reading.load_wallets(database, viewer, ids))
+        return self._by_id(("wallets", visibility_key(viewer)), lambda database, ids: reading.load_wallets(database, viewer, ids))
 
     @cached_property
     def users(self) -> DataLoader[UUID, User | None]:
-        """Users, for whoever may already load something of theirs."""
+        """Users. Does not check the viewer: load only ids from records that the viewer may already see."""
         return self._by_id("users", reading.load_users)
 
     @cached_property
@@ -54,30 +54,30 @@ class Loaders:
         """Transactions that the viewer may see."""
         viewer = self._viewer
         return self._by_id(
-            ("transactions", sight(viewer)), lambda database, ids: reading.load_transactions(database, viewer, ids)
+            ("transactions", visibility_key(viewer)), lambda database, ids: reading.load_transactions(database, viewer, ids)
         )
 
     @cached_property
     def entries(self) -> DataLoader[UUID, tuple[Entry, ...] | None]:
-        """By transaction: its entries in wallets that the viewer may load."""
+        """Entries by transaction id, only those in wallets that the viewer may load."""
         viewer = self._viewer
-        return self._by_id(("entries", sight(viewer)), lambda database, ids: reading.load_entries(database, viewer, ids))
+        return self._by_id(("entries", visibility_key(viewer)), lambda database, ids: reading.load_entries(database, viewer, ids))
 
     @cached_property
     def parties(self) -> DataLoader[UUID, Party | None]:
-        """By wallet: what either side may know of the other."""
+        """The public view of a wallet's owner, by wallet id: what the other side of a transaction may see."""
         return self._by_id("parties", reading.load_parties)
 
     @cached_property
     def known_receivers(self) -> DataLoader[Payment, bool | None]:
-        """By sender and receiver: whether the viewer knew the receiver already."""
+        """Whether the viewer already knew the receiver, by sender and receiver id."""
         viewer = self._viewer
         return self._by_id(
             ("known", viewer.user_id), lambda database, payments: reading.known_receivers(database, viewer, payments)
         )
 
-    def remember(self, result: TransferResult) -> None:
-        """Know what was committed with a transfer, so that nothing of it is read again."""
+    def prime(self, result: TransferResult) -> None:
+        """Put the records that a transfer committed into the loaders, so that the answer needs no further read."""
         assert result.transaction is not None
         shown = []
         for entry in result.entries:
@@ -94,7 +94,7 @@ class Loaders:
         seconds = self._services.settings.request_timeout_seconds
 
         async def load_many(keys: list[K]) -> list[T | None]:
-            # A task of its own, which does not end with the operation that waits for it.
+            # The data loader runs this in a separate task, which the operation's own timeout does not cancel.
             if event is None:
                 async with asyncio.timeout(seconds):
                     found = await load(engine, keys)
@@ -106,7 +106,7 @@ class Loaders:
 
 
 class _EventLoader(DataLoader[K, T]):
-    """Answers at once what another subscriber of the event has asked already."""
+    """Returns a value at once if another subscriber of the event has loaded it already."""
 
     def __init__(self, event: EventReads, what: Hashable, load: Callable[[list[K]], Awaitable[list[T]]]) -> None:
         super().__init__(load_fn=load)
@@ -120,18 +120,18 @@ class _EventLoader(DataLoader[K, T]):
         return super().load(key)
 
 
-def sight(viewer: Viewer) -> Hashable:
-    """Equal for viewers who see the same rows."""
+def visibility_key(viewer: Viewer) -> Hashable:
+    """A key that is equal for viewers who see the same rows."""
     return viewer.rights, None if policy.sees_all(viewer) else viewer.user_id
 
 
 def _after(wallet: Wallet, entry: Entry) -> Wallet:
-    """The wallet as it stands right after its entry."""
+    """The wallet as it was right after this entry."""
     return wallet._replace(balance=entry.balance_after, sequence=entry.sequence, posted_at=entry.created_at)
 
 
 class Context:
-    """One operation's context; over a WebSocket the socket's own, from which each operation gets one."""
+    """The context of one operation. A WebSocket has one for the connection, from which each operation gets its own."""
 
     def __init__(
         self,
@@ -145,32 +145,32 @@ class Context:
         self.services = services
         self.maybe_viewer = viewer
         self.refusal = refusal
-        """Why there is no viewer, where a token came but could not be used."""
+        """Why there is no viewer, if a token was sent but could not be used."""
         self.request_id = request_id
         self.is_http = is_http
-        """Over plain HTTP there is one answer, so no subscription."""
+        """Plain HTTP has one answer, so it cannot serve a subscription."""
         self.connection_params: dict[str, Any] | None = None
         self.document_is_valid = False
-        """Whether the operation's document passed validation: errors without a cause are then about its variables."""
-        self.began = monotonic()
+        """Whether the document passed validation. If so, an error without a cause is about the variables."""
+        self.started = monotonic()
         self.answer_extensions: dict[str, Any] | None = None
-        """`extensions` of the answer."""
+        """The `extensions` member of the answer."""
         self.event_cost = 0
-        """Points that each event of a subscription draws from its viewer's budget."""
+        """Points that each event of a subscription takes from the viewer's query budget."""
         self.settled: list[TransferResult] = []
-        """Transfers that this operation settled and the loaders have yet to hear of: most answers ask them nothing."""
+        """Settled transfers that are not in the loaders yet. Most answers need no loader, so they are added on first use."""
         self.outcomes: dict[str | int, TransferResult | BatchResult | WalletResult] = {}
-        """What each mutation of the operation came to, by its name in the answer."""
+        """The outcome of each mutation, by its response key."""
         self._loaders: Loaders | None = None
         self._event: EventReads | None = None
-        """What the present event of a subscription reads."""
+        """The shared reads of the subscription's current event."""
 
     @cached_property
     def viewer(self) -> Viewer:
-        """Who asks. Raises Unauthenticated, or whatever kept the token from being verified.
+        """The caller. Raises Unauthenticated, or the error that kept the token from being verified.
 
-        A token that ends while its connection goes on ends the right to ask. It does not end the right to the answer:
-        what began with a valid token keeps its viewer, so that no committed transfer goes without its payload.
+        If the token expires while the connection is open, new operations and events are refused. An operation that started
+        with a valid token keeps its viewer, so a committed transfer always gets its payload.
         """
         if self.maybe_viewer is None:
             raise self.refusal or Unauthenticated()
@@ -179,33 +179,32 @@ class Context:
 
     @property
     def loaders(self) -> Loaders:
-        """The loaders of this operation."""
         if self._loaders is None:
             self._loaders = Loaders(self.services, self.viewer, self._event)
         for result in self.settled:
-            self._loaders.remember(result)
+            self._loaders.prime(result)
         self.settled.clear()
         return self._loaders
 
     def for_operation(self) -> Context:
-        """A context of its own for one operation."""
+        """Return a new context for one operation of this connection."""
         return Context(self.services, self.maybe_viewer, refusal=self.refusal, request_id=self.request_id, is_http=self.is_http)
 
     async def read(self, what: Hashable, load: Callable[[Database], Awaitable[T]]) -> T:
-        """What `load` returns for the viewer. `what` names it: the other subscribers of an event who see the same share it."""
+        """Return what `load` returns for the viewer. Subscribers of an event who see the same rows share it under `what`."""
         if self._event is None:
             return await load(self.services.engine)
-        return await self._event.once((what, sight(self.viewer)), load)
+        return await self._event.once((what, visibility_key(self.viewer)), load)
 
-    def begin_event(self, reads: EventReads) -> None:
-        """A subscription's next event. Raises RateLimited where its viewer's budget is used up: the subscription ends."""
-        self.forget()
+    def start_event(self, reads: EventReads) -> None:
+        """Prepare for a subscription's next event. Raises RateLimited, which ends it, if the viewer's budget is used up."""
+        self.reset()
         self._event = reads
         if self.event_cost:
             self.services.query_budget.check(self.viewer.user_id.hex, self.event_cost)
 
-    def forget(self) -> None:
-        """Look at the world anew: a subscription's next event, or the next mutation of a document."""
+    def reset(self) -> None:
+        """Drop the viewer's check and all loaded records, before the next event or the next mutation of a document."""
         self.__dict__.pop("viewer", None)
         self.settled.clear()
         self._loaders = None

@@ -1,4 +1,4 @@
-"""The services' enums as GraphQL's: their values can be described without the services knowing of it."""
+"""GraphQL descriptions for the values of enums that the services define."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, cast
 
 
 def describe_values(enum: type[Enum], descriptions: Mapping[str, str]) -> None:
-    """Add descriptions to the values of an enum that Strawberry knows."""
+    """Add descriptions to the values of an enum that is registered with Strawberry already."""
     definition = cast("Any", enum).__strawberry_definition__
     for value in definition.values:
         if value.name in descriptions:

@@ -1,4 +1,4 @@
-"""Mutation: what can be done. Payloads are built from what was committed, so that no later read can erase an answer."""
+"""The Mutation type. Payloads are built from the committed records, so a failed read afterwards cannot lose an outcome."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from app.services import transfers, wallets
 from app.services.transfers import TransferResult
 from app.settings import MAX_BATCH
 
-_NOT_BEGUN = "Those before this one took all the time there was, so it was not begun. Send it again, with the same key."
+_NOT_STARTED = "Earlier mutations used up the request's time, so this one did not start. Send it again with the same key."
 _TEXT = (
-    "One line with something to see, kept in Unicode's form NFC; characters that format, reorder or cannot be seen are refused."
+    "One line with at least one visible character, stored in Unicode form NFC; formatting, reordering and invisible characters "
+    "are refused."
 )
 
 
@@ -33,7 +34,7 @@ class MoneyInput:
     currency: CurrencyCode
 
 
-@strawberry.input(description=f"Its description is a text as others are. {_TEXT}")
+@strawberry.input(description=f"The rule for `description`: {_TEXT}")
 class TransferInput:
     idempotency_key: str = strawberry.field(
         description="1 to 255 visible ASCII characters, chosen by the client, unique per user, never forgotten.\n"
@@ -47,7 +48,6 @@ class TransferInput:
     description: str | None = strawberry.field(default=UNSET, description="At most 280 characters.")
 
     def to_service(self) -> transfers.TransferInput:
-        """As the services take it."""
         return transfers.TransferInput(
             idempotency_key=self.idempotency_key,
             sender_wallet_id=self.sender_wallet_id,
@@ -59,7 +59,7 @@ class TransferInput:
 
 
 def _build_transfer_input(cls: type[TransferInput], value: Mapping[str, Any], _context: InputContext) -> TransferInput:
-    """The input from its coerced values: all are strings, so Strawberry's general way would only cost time."""
+    """Build the input from its coerced values. All are strings, so Strawberry's general conversion would only cost time."""
     money = value["amount"]
     return cls(
         idempotency_key=value["idempotencyKey"],
@@ -107,8 +107,8 @@ class SetWalletStatusInput:
 
 
 @strawberry.type(
-    description="Has an outcome or a refusal. An error below it is ANSWER_INCOMPLETE: the outcome stands, and `extensions` "
-    "hold its id. Where the outcome itself cannot be shown, the payload is null. So it is for every mutation."
+    description="Has an outcome or a refusal. An error below it is ANSWER_INCOMPLETE: the outcome is final, and `extensions` "
+    "hold its id. If the outcome itself cannot be shown, the payload is null. The same holds for every mutation."
 )
 class TransferPayload:
     transaction: Transaction | None = strawberry.field(
@@ -153,37 +153,36 @@ class SetWalletStatusPayload:
 class Mutation:
     @strawberry.mutation
     async def transfer(self, info: Info, input: TransferInput) -> TransferPayload | None:
-        context = _counted(info)
+        context = _start_transfers(info)
         result = await transfers.transfer(context.services.ledger, context.viewer, input.to_service())
-        _note(info, result)
+        _save_outcome(info, result)
         return _transfer_payload(info, result)
 
     @strawberry.mutation
     async def transfer_batch(self, info: Info, input: TransferBatchInput) -> TransferBatchPayload | None:
-        context = _counted(info, min(len(input.transfers), MAX_BATCH))
-        asked = [one.to_service() for one in input.transfers]
-        result = await transfers.transfer_batch(context.services.ledger, context.viewer, asked, atomic=input.atomic)
-        _note(info, result)
+        context = _start_transfers(info, min(len(input.transfers), MAX_BATCH))
+        inputs = [one.to_service() for one in input.transfers]
+        result = await transfers.transfer_batch(context.services.ledger, context.viewer, inputs, atomic=input.atomic)
+        _save_outcome(info, result)
         return TransferBatchPayload(
             results=[_transfer_payload(info, one) for one in result.results], user_errors=user_errors(result.refusals)
         )
 
     @strawberry.mutation(
-        description="QUOTA_EXCEEDED for a user who has as many wallets as one may have: not recorded, and the key is not used."
+        description="QUOTA_EXCEEDED if the user has the most wallets that one user may have: not recorded, the key stays unused."
     )
     async def open_wallet(self, info: Info, input: OpenWalletInput) -> OpenWalletPayload | None:
-        context = _counted(info)
+        context = _start_transfers(info)
         services = context.services
-        asked = wallets.OpenWalletInput(input.idempotency_key, input.currency, input.name)
         result = await wallets.open_wallet(
             services.engine,
             context.viewer,
-            asked,
+            wallets.OpenWalletInput(input.idempotency_key, input.currency, input.name),
             services.currencies,
             services.clock,
             most=services.settings.max_wallets_per_user,
         )
-        _note(info, result)
+        _save_outcome(info, result)
         return OpenWalletPayload(
             wallet=None if result.wallet is None else Wallet.of(info, result.wallet),
             replayed=result.replayed,
@@ -192,23 +191,23 @@ class Mutation:
 
     @strawberry.mutation
     async def deposit(self, info: Info, input: DepositInput) -> DepositPayload | None:
-        context = _counted(info)
-        asked = transfers.DepositInput(
+        context = _start_transfers(info)
+        deposit = transfers.DepositInput(
             idempotency_key=input.idempotency_key,
             wallet_id=input.wallet_id,
             amount=input.amount.amount,
             currency=input.amount.currency,
             description=_given(input.description),
         )
-        result = await transfers.deposit(context.services.ledger, context.viewer, asked, request_id=context.request_id)
-        _note(info, result)
+        result = await transfers.deposit(context.services.ledger, context.viewer, deposit, request_id=context.request_id)
+        _save_outcome(info, result)
         return DepositPayload(
             transaction=_transaction(info, result), replayed=result.replayed, user_errors=user_errors(result.refusals)
         )
 
     @strawberry.mutation(description="Administrators only; recorded in the audit log.")
     async def set_wallet_status(self, info: Info, input: SetWalletStatusInput) -> SetWalletStatusPayload | None:
-        context = _fresh(info)
+        context = _start(info)
         result = await wallets.set_wallet_status(
             context.services.engine,
             context.viewer,
@@ -219,34 +218,34 @@ class Mutation:
             request_id=context.request_id,
             holding_back=context.services.ledger.group_commit.holding_back,
         )
-        _note(info, result)
+        _save_outcome(info, result)
         return SetWalletStatusPayload(
             wallet=None if result.wallet is None else Wallet.of(info, result.wallet), user_errors=user_errors(result.refusals)
         )
 
 
-def _fresh(info: Info) -> Context:
-    """Mutations of one document run one after the other: what an earlier one read is no longer true.
+def _start(info: Info) -> Context:
+    """Reset the context for a mutation: those of one document run in order, so what an earlier one read may be stale.
 
-    Raises RequestTimeout where the request's time is over: those that have begun answer for themselves, no other begins.
+    Raises RequestTimeout if the request's time is over. Mutations that have started still answer; no further one starts.
     """
     context = info.context
     seconds = context.services.settings.request_timeout_seconds
-    if monotonic() - context.began > seconds:
-        raise RequestTimeout(_NOT_BEGUN)
-    context.forget()
+    if monotonic() - context.started > seconds:
+        raise RequestTimeout(_NOT_STARTED)
+    context.reset()
     return context
 
 
-def _counted(info: Info, count: int = 1) -> Context:
-    """As `_fresh`, and so much asked of the ledger counts against the viewer's rate. Raises RateLimited too."""
-    context = _fresh(info)
+def _start_transfers(info: Info, count: int = 1) -> Context:
+    """As `_start`, and count this many ledger requests against the viewer's transfer rate. Raises RateLimited as well."""
+    context = _start(info)
     context.services.rates.check_transfers(context.viewer.user_id, count)
     return context
 
 
-def _note(info: Info, outcome: Outcome) -> None:
-    """From here on no error of this mutation may say that nothing moved."""
+def _save_outcome(info: Info, outcome: Outcome) -> None:
+    """Save the outcome, so that a later error of this mutation reports it instead of saying that nothing moved."""
     info.context.outcomes[info.path.key] = outcome
 
 
@@ -261,7 +260,6 @@ def _transfer_payload(info: Info, result: TransferResult) -> TransferPayload:
 
 
 def _transaction(info: Info, result: TransferResult) -> Transaction | None:
-    """The transaction of a result."""
     if result.transaction is None:
         return None
     if result.entries:

@@ -1,4 +1,4 @@
-"""What a mutation came to stands, whatever part of its answer is missing: errors below it must not say that nothing moved."""
+"""The errors of a mutation that has an outcome. The outcome is final: such an error must not say that nothing moved."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ OUTCOME_FIELDS = frozenset({
     ("OpenWalletPayload", "wallet"),
     ("SetWalletStatusPayload", "wallet"),
 })  # fmt: skip
-"""Null in such a field means a refusal. If it cannot be read, its payload is null instead."""
-_OF_THE_OUTCOME = (Unavailable.code, RequestTimeout.code)
-"""Their messages are about the outcome of the whole, not about one part."""
+"""Null in one of these fields means a refusal. If the field cannot be read, the whole payload is null instead."""
+_ABOUT_THE_OUTCOME = (Unavailable.code, RequestTimeout.code)
+"""The messages of these codes are about the outcome of the operation, so they would be wrong about one part of its answer."""
 
 
 def incomplete(message: str, extensions: Mapping[str, object], outcome: Outcome, path: Sequence[str | int]) -> AnswerIncomplete:
-    """The error of a part of a mutation's answer, at this path: it says what stands, and what became of the part."""
+    """Return the error for the missing part of a mutation's answer at this path. It names the outcome and the part's error."""
     found = _member(outcome, path)
     facts: dict[str, object] = {}
-    stands = "What this mutation did stands."
+    state = "The outcome of this mutation is final."
     if isinstance(found, TransferResult) and found.transaction is not None:
         status = found.transaction.status.value
         facts = {"transactionId": ids.encode("txn", found.transaction.id), "transactionStatus": status}
-        stands = f"The transaction is recorded and stands as {status}."
+        state = f"The transaction is recorded as {status}."
     elif isinstance(found, WalletResult) and found.wallet is not None:
         facts = {"walletId": ids.encode("wal", found.wallet.id)}
-        stands = "The wallet stands as this mutation left it."
+        state = "The change to the wallet is recorded."
     elif found.refusals:
-        stands = "The mutation was refused, and the refusal stands."
-    why = "" if extensions.get("code") in _OF_THE_OUTCOME else f" {message}"
+        state = "The mutation was refused, and the refusal is final."
+    why = "" if extensions.get("code") in _ABOUT_THE_OUTCOME else f" {message}"
     facts = {**extensions, "reason": extensions.get("code"), **facts}
-    return AnswerIncomplete(f"{stands} Only this part of the answer is missing.{why}", facts)
+    return AnswerIncomplete(f"{state} Only this part of the answer is missing.{why}", facts)
 
 
 def _member(outcome: Outcome, path: Sequence[str | int]) -> Outcome:
-    """Of a batch the member that the path leads to, if to one."""
+    """The batch member that the path leads to; otherwise the outcome itself."""
     if isinstance(outcome, BatchResult) and len(path) > 2:
         position = path[2]
         if isinstance(position, int) and position < len(outcome.results):

@@ -1,4 +1,4 @@
-"""Query: what can be asked."""
+"""The Query type."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class Query:
     async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
         policy.require_view(info.context.viewer)
         if len(ids) > MAX_NODES:
-            raise BadUserInput(f"At most {MAX_NODES} nodes can be asked for at once.")
-        # Awaited together, so that the loaders gather what they read.
+            raise BadUserInput(f"At most {MAX_NODES} nodes can be requested at once.")
+        # Awaited together, so that each loader reads all of its ids with one statement.
         return await asyncio.gather(*(_node(info, id_) for id_ in ids))
 
     @strawberry.field
@@ -134,7 +134,7 @@ class Query:
 
 
 async def _node(info: Info, id_: str) -> Node | None:
-    """Whatever the id stands for, where the viewer may load it."""
+    """The object with this id, or None if there is none that the viewer may load."""
     policy.require_view(info.context.viewer)
     decoded = ids.decode_any(id_)
     if decoded is None:

@@ -1,4 +1,4 @@
-"""UserError and its types: a refusal of the services as data of the API."""
+"""UserError and its types: the services' refusals, returned as data."""
 
 from __future__ import annotations
 
@@ -50,7 +50,6 @@ class TransferRefused(UserError):
 
 
 def user_errors(refusals: Iterable[Refusal]) -> list[UserError]:
-    """The refusals as the API shows them."""
     return [_user_error(refusal) for refusal in refusals]
 
 
@@ -66,4 +65,4 @@ def _user_error(refusal: Refusal) -> UserError:
 
 
 ERROR_TYPES = (InvalidInput, IdempotencyKeyReused, InsufficientFunds, TransferRefused)
-"""Reached only through the interface, so the schema is told of them."""
+"""No field returns these types by name, only the interface, so the schema needs the list."""

@@ -1,4 +1,4 @@
-"""Scalars: strict on the way in, exact on the way out. What they refuse is BAD_USER_INPUT, inline and by variable alike."""
+"""Scalars with strict input and exact output. A refused value is BAD_USER_INPUT, both inline and in a variable."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _UNQUOTED = (EnumValueNode, IntValueNode, FloatValueNode)
 
 def _refusal(message: str, given: str) -> GraphQLError:
     shown = given if len(given) <= _MAX_SHOWN else given[:_MAX_SHOWN] + "…"
-    # A lone surrogate is a valid JSON escape but no character: it must not reach the answer.
+    # A lone surrogate is a valid JSON escape but cannot be encoded, so it must not reach the answer.
     printable = shown.encode("utf-8", "replace").decode("utf-8")
     return GraphQLError(f"{message} Given: {printable}", extensions=BadUserInput().extensions)
 
@@ -35,7 +35,7 @@ def _refusal(message: str, given: str) -> GraphQLError:
 def _string_scalar(
     name: str, description: str, *, parse: Callable[[str], Any], wanted: str, serialize: Callable[[Any], str] = str
 ) -> ScalarDefinition:
-    """A scalar whose values are strings on the wire, in variables and inline."""
+    """A scalar whose values are strings, both in variables and inline."""
 
     def parse_value(value: Any) -> Any:
         if not isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Subscription: what can be watched. The news come from `app/services/live.py`; here they get their shape."""
+"""The Subscription type. Events come from `app/services/live.py`; this module turns them into GraphQL objects."""
 
 from __future__ import annotations
 
@@ -62,11 +62,11 @@ class Subscription:
         watch = context.services.live.watch_wallet(viewer, decoded, None if after is UNSET else after)
         async with aclosing(watch):
             async for update in watch:
-                context.begin_event(update.reads)
-                # Asks for the viewer again, whose token may have ended meanwhile, and whether they may still see this.
+                context.start_event(update.reads)
+                # Check again for each event: the token may have expired, and the viewer may have lost access.
                 if not policy.may_load_wallet(context.viewer, update.wallet):
                     raise NotFound
-                # The wallet need not be read once more.
+                # The update carries the wallet, so no resolver needs to read it again.
                 context.loaders.wallets.prime(decoded, update.wallet)
                 yield WalletUpdate(
                     kind=update.kind,
@@ -84,7 +84,7 @@ class Subscription:
         missed = 0
         async with aclosing(watch):
             async for settled in watch:
-                context.begin_event(settled.reads)
+                context.start_event(settled.reads)
                 missed += settled.missed
                 transaction = await context.loaders.transactions.load(settled.transaction_id)
                 if transaction is not None:

@@ -1,4 +1,4 @@
-"""The nouns of the API. They refer to each other, so they live together; each knows how it is made from a record."""
+"""The object types of the API. They refer to each other, so they share a module. Each has an `of` that takes a record."""
 
 from __future__ import annotations
 
@@ -57,7 +57,6 @@ class Money:
 
     @staticmethod
     def of(value: money.Money) -> Money:
-        """From minor units."""
         return Money(amount=DecimalText(value.amount), currency=CurrencyCode(value.currency))
 
 
@@ -69,16 +68,14 @@ class Currency:
 
     @staticmethod
     def of(currency: money.Currency) -> Currency:
-        """From the table."""
         return Currency(code=CurrencyCode(currency.code), exponent=currency.exponent, name=currency.name)
 
 
 def money_of(info: Info, minor: int, currency: str) -> Money:
-    """Minor units of a currency, as the API shows them."""
     return Money.of(money.Money(minor, currency, info.context.services.currencies[currency].exponent))
 
 
-@strawberry.input(description="What a list of transactions is narrowed to.")
+@strawberry.input(description="Limits a list of transactions. A transaction must match every field that is given.")
 class TransactionFilter:
     type: TransactionType | None = UNSET
     status: TransactionStatus | None = UNSET
@@ -89,7 +86,6 @@ class TransactionFilter:
     created_to: datetime | None = strawberry.field(default=UNSET, description="Exclusive.")
 
     def to_reading(self) -> pages.TransactionFilter:
-        """The filter that the reads understand."""
         return pages.TransactionFilter(
             type=self.type or None,
             status=self.status or None,
@@ -99,9 +95,9 @@ class TransactionFilter:
         )
 
 
-def reading_filter(asked: TransactionFilter | None) -> pages.TransactionFilter:
-    """The filter asked for, or none."""
-    return asked.to_reading() if asked else pages.TransactionFilter()
+def reading_filter(given: TransactionFilter | None) -> pages.TransactionFilter:
+    """The given filter, or one that matches every transaction."""
+    return given.to_reading() if given else pages.TransactionFilter()
 
 
 @strawberry.type
@@ -111,7 +107,6 @@ class User(Node):
 
     @staticmethod
     def of(user: records.User) -> User:
-        """From its row."""
         return User(id=strawberry.ID(ids.encode("usr", user.id)), display_name=user.display_name, record=user)
 
     @strawberry.field
@@ -149,7 +144,7 @@ class Wallet(Node):
 
     @staticmethod
     def of(info: Info, wallet: records.Wallet) -> Wallet:
-        """From its row, for a viewer who may load it."""
+        """The caller checks that the viewer may load the wallet."""
         return Wallet(
             id=strawberry.ID(ids.encode("wal", wallet.id)),
             kind=wallet.kind,
@@ -225,7 +220,6 @@ class WalletParty:
 
     @staticmethod
     def of(party: Party) -> WalletParty:
-        """From what may be known."""
         return WalletParty(
             wallet_id=strawberry.ID(ids.encode("wal", party.wallet_id)),
             display_name=party.display_name,
@@ -256,7 +250,7 @@ class Transaction(Node):
 
     @staticmethod
     def of(info: Info, transaction: records.Transaction) -> Transaction:
-        """From its row, for a viewer who may see it."""
+        """The caller checks that the viewer may see the transaction."""
         shows_key = policy.may_know_key(info.context.viewer, transaction)
         return Transaction(
             id=strawberry.ID(ids.encode("txn", transaction.id)),
@@ -289,10 +283,10 @@ class Transaction(Node):
 
 
 async def _count_as_lookup(info: Info, transaction: records.Transaction) -> None:
-    """Naming a receiver whom nothing has reached tells what walletParty would, so it counts as asking that.
+    """Count the receiver of a transfer that never reached them as a look-up: its name says as much as walletParty does.
 
-    Raises RateLimited, which takes away this field and no other. Not counted are receivers whom the viewer knew before, and
-    those told already in this minute.
+    Raises RateLimited, which fails this field only. A receiver that the viewer knew before is not counted, nor one that was
+    counted in the same minute.
     """
     context = info.context
     sender_id, receiver_id = transaction.sender_wallet_id, transaction.receiver_wallet_id
@@ -321,7 +315,7 @@ class LedgerEntry(Node):
 
     @staticmethod
     def of(info: Info, entry: records.Entry, currency: str) -> LedgerEntry:
-        """From its row, for a viewer who may load its wallet; `currency` is the wallet's."""
+        """`currency` is the wallet's. The caller checks that the viewer may load that wallet."""
         return LedgerEntry(
             id=strawberry.ID(ids.encode("ent", entry.id)),
             sequence=BigInt(entry.sequence),
@@ -336,7 +330,7 @@ class LedgerEntry(Node):
     @strawberry.field
     async def wallet(self, info: Info) -> Wallet:
         wallet = await info.context.loaders.wallets.load(self.record.wallet_id)
-        assert wallet is not None, "whoever sees an entry may load its wallet"
+        assert wallet is not None, "anyone who sees an entry may load its wallet"
         return Wallet.of(info, wallet)
 
     @strawberry.field
@@ -344,7 +338,7 @@ class LedgerEntry(Node):
         if asks_only_for_id(info):
             return named(Transaction, "txn", self.record.transaction_id)
         transaction = await info.context.loaders.transactions.load(self.record.transaction_id)
-        assert transaction is not None, "whoever sees an entry may see its transaction"
+        assert transaction is not None, "anyone who sees an entry may see its transaction"
         return Transaction.of(info, transaction)
 
 

@@ -69,12 +69,12 @@ async def test_a_mutation_says_of_each_field_whether_it_is_known(hasty: Api, eng
     async with locked(hasty.settings, f"SELECT FROM wallets WHERE id = '{wallet_id}' FOR UPDATE"):
         asked = {"first": first, "second": second, "from": sender, "to": receiver}
         answer = await hasty.graphql("alice", TWO, **asked)
-    # The first has begun and is not known; the second was not begun, as its message says.
+    # The first started and its outcome is not known; the second did not start, as its message says.
     assert [(error["path"], error["extensions"]["code"]) for error in answer["errors"]] == [
         (["one"], "TIMEOUT"),
         (["two"], "TIMEOUT"),
     ]
-    assert "not begun" in answer["errors"][1]["message"]
+    assert "did not start" in answer["errors"][1]["message"]
     assert await hasty.bank.count("wallet_openings") == opened
     async with engine.connect() as connection:
         recorded = await connection.scalar(text("SELECT count(*) FROM transactions WHERE idempotency_key = :key"), {"key": first})

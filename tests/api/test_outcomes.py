@@ -149,7 +149,7 @@ async def test_an_error_beside_a_refusal_says_that_the_refusal_stands(api: Api) 
     async with without_names(api.settings):
         answer = await api.graphql("alice", reused, i={**first, "description": "another"})
     assert [refusal["code"] for refusal in answer["data"]["transfer"]["userErrors"]] == ["IDEMPOTENCY_KEY_REUSED"]
-    assert "the refusal stands" in incomplete(answer)["message"]
+    assert "the refusal is final" in incomplete(answer)["message"]
 
 
 async def test_over_rest_a_replay_has_its_outcome_although_nothing_else_can_be_read(api: Api) -> None:
