@@ -117,8 +117,8 @@ def refusal(schema: PaycoreSchema, text: str) -> str:
 
 
 def test_what_is_kept_is_bounded_by_what_it_holds(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(documents_module, "_ROOM", 2000)
-    monkeypatch.setattr(documents_module, "_ROOM_FOR_REFUSED", 5000)
+    monkeypatch.setattr(documents_module, "_MAX_CACHED_TOKENS", 2000)
+    monkeypatch.setattr(documents_module, "_MAX_REFUSED_CHARACTERS", 5000)
     documents = build_schema(settings).documents
     for number in range(50):
         many = " ".join(f"query q{number}x{one} {{ viewer {{ id }} }}" for one in range(40))
@@ -129,9 +129,9 @@ def test_what_is_kept_is_bounded_by_what_it_holds(settings: Settings, monkeypatc
         assert isinstance(documents.prepare("{ viewer { id } }"), KnownDocument)
     kept, refused = documents._documents, documents._refused
     assert 2 <= len(kept) < 10
-    assert sum(known.size for known in kept.values()) == kept._held <= 2000
+    assert sum(known.size for known in kept.values()) == kept._size <= 2000
     assert 2 <= len(refused) < 15
-    assert sum(one.size for one in refused.values()) == refused._held <= 5000
+    assert sum(one.size for one in refused.values()) == refused._size <= 5000
     assert documents.get("{ viewer { id } }") is not None, "what is used is kept"
 
 

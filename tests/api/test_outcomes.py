@@ -1,4 +1,4 @@
-"""What a mutation did stands, whatever part of its answer cannot be read: no error below it says that nothing moved."""
+"""The outcome of a mutation is final, even if part of its answer cannot be read: no error below it says that nothing moved."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ async def unreadable(settings: Settings, table: str = "ledger_entries") -> Async
 
 
 def incomplete(answer: dict[str, Any]) -> dict[str, Any]:
-    """The one error of an answer, which says that the outcome stands."""
+    """The one error of an answer, which says that the outcome is final."""
     (error,) = answer["errors"]
     assert error["extensions"]["code"] == "ANSWER_INCOMPLETE", error
-    assert "stands" in error["message"]
+    assert "Only this part of the answer is missing." in error["message"]
     assert "nothing moved" not in error["message"]
     return dict(error)
 
@@ -52,7 +52,7 @@ def money(wallet: str) -> dict[str, Any]:
     return {"idempotencyKey": new_key(), "walletId": wallet, "amount": {"amount": "1.00", "currency": "USD"}}
 
 
-async def test_an_error_below_a_completed_transfer_says_that_it_stands(api: Api) -> None:
+async def test_an_error_below_a_completed_transfer_says_that_the_outcome_is_final(api: Api) -> None:
     a, b = await api.wallet("alice", balance="5.00"), await api.wallet("bob")
     await api.data("alice", "{ viewer { id } }")
     async with without_names(api.settings):
@@ -140,7 +140,7 @@ async def test_no_payload_of_any_mutation_is_empty_of_both_outcome_and_refusal(a
     assert (await api.data("alice", OPEN, k=key))["openWallet"]["replayed"]
 
 
-async def test_an_error_beside_a_refusal_says_that_the_refusal_stands(api: Api) -> None:
+async def test_an_error_beside_a_refusal_says_that_the_refusal_is_final(api: Api) -> None:
     a, b = await api.wallet("alice", balance="5.00"), await api.wallet("bob")
     first = asked(a, b)
     await api.data("alice", PAY, i=first)

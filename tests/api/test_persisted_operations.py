@@ -128,7 +128,7 @@ def test_front_ends_whose_operations_cannot_be_listed_are_told_why(tmp_path: Pat
         ("graphql(`{ viewer { id } }`)", "needs a name"),
         ("graphql(`query A { viewer { ...f } }`)", "no fragment f"),
         ("graphql(`query A { viewer { id } }`); gql`query A { viewer { displayName } }`", "have the name A"),
-        ("gql`query A { viewer { ${fields} } }`", "must not be put together"),
+        ("gql`query A { viewer { ${fields} } }`", "must not be built at run time"),
     ):
         script.write_text(text)
         with pytest.raises(ConfigurationError, match=words):

@@ -1,4 +1,4 @@
-"""The schema, put together."""
+"""The executable schema: how an operation is prepared, admitted, run and answered."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from app.schema.context import Context
 from app.schema.engine.cost import FREE_EVENT
 from app.schema.engine.documents import DocumentCache, KnownDocument, Operation
 from app.schema.engine.error_handling import present_all
-from app.schema.engine.execution import DiscreetExecution, Execution, note_plain_fields
+from app.schema.engine.execution import Execution, ExecutionWithoutSuggestions, mark_plain_fields
 from app.schema.engine.operation_names import OperationNames
 from app.schema.engine.requests import check_variables
 from app.schema.mutations import Mutation
@@ -43,9 +43,9 @@ _HTTP_OPERATIONS = {OperationType.QUERY, OperationType.MUTATION}
 
 
 class PaycoreSchema(Schema):
-    """Prepares each document once, and shows clients no error that it has not looked at.
+    """Prepares each document once, and passes every error through `present_all` before a client sees it.
 
-    Both in the schema itself: an extension would cost each request more than the document.
+    This is done in the schema and not in Strawberry extensions, because an extension costs more per request than the document.
     """
 
     def __init__(self, settings: Settings, config: StrawberryConfig) -> None:
@@ -54,16 +54,19 @@ class PaycoreSchema(Schema):
             mutation=Mutation,
             subscription=Subscription,
             types=[*ERROR_TYPES, LedgerEntry],
-            execution_context_class=Execution if settings.introspection_enabled else DiscreetExecution,
+            execution_context_class=Execution if settings.introspection_enabled else ExecutionWithoutSuggestions,
             config=config,
         )
-        note_plain_fields(self._schema)
+        mark_plain_fields(self._schema)
         self.documents = DocumentCache(settings, self._schema)
         self._settings = settings
         self.names = OperationNames(self.documents)
 
     def operation_type(self, query: str, operation_name: str | None, sender: Context | None = None) -> OperationType | None:
-        """What kind of operation runs; None where that is not clear. A new text is read at its sender's expense, or if short."""
+        """The type of the operation to run, or None if it cannot be determined.
+
+        Parsing an uncached document is charged to `sender`. Without a sender only short documents are parsed.
+        """
         try:
             known = self.documents.get(query) if sender is None else self.documents.prepare(query, sender)
         except CannotGetOperationTypeError:
@@ -85,8 +88,8 @@ class PaycoreSchema(Schema):
     ) -> ExecutionResult:
         """Run a query or mutation.
 
-        Straight by graphql-core: what Strawberry puts around it serves extensions, of which there are none, and costs a tenth
-        of a transfer.
+        Calls graphql-core directly. Strawberry's own path exists for extensions, which Paycore does not use, and takes a tenth
+        of the time of a transfer.
         """
         if not query:
             raise MissingQueryError
@@ -104,7 +107,7 @@ class PaycoreSchema(Schema):
                 data, errors = await self._run(known, operation, variable_values, context, operation_name)
         except (CannotGetOperationTypeError, InvalidOperationTypeError):
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, `present` looks at it
+        except Exception as error:  # noqa: BLE001 - `present` logs it or maps it to a code
             data, errors = None, [GraphQLError(str(error), original_error=error)]
         return ExecutionResult(data, self._shown(errors, context) if errors else None, context.answer_extensions)
 
@@ -123,29 +126,29 @@ class PaycoreSchema(Schema):
         if not isawaitable(result):
             return result.data, result.errors
         try:
-            async with asyncio.timeout(self._patience(operation.type)):
+            async with asyncio.timeout(self._time_limit(operation.type)):
                 data, errors = await result
         except TimeoutError:
-            raise _too_late(operation.type) from None
+            raise _timed_out(operation.type) from None
         return data, errors
 
     @contextmanager
     def _traced(self, type_: OperationType, query: str, name: str | None, context: Context) -> Iterator[None]:
-        """A span for the operation; on a WebSocket it is the root of a trace."""
+        """Open a span for the operation. On a WebSocket it is the root of a trace."""
         if not tracing.is_on():
             yield
             return
         type_name = type_.value.lower()
-        counted = self.names.name(query, name, is_known=context.maybe_viewer is not None)
-        attributes = {"graphql.operation.type": type_name, "graphql.operation.name": counted}
-        with tracing.request_span(f"{type_name} {counted}", attributes=attributes):
+        label = self.names.name(query, name, is_known=context.maybe_viewer is not None)
+        attributes = {"graphql.operation.type": type_name, "graphql.operation.name": label}
+        with tracing.request_span(f"{type_name} {label}", attributes=attributes):
             yield
 
     def _admit(self, operation: Operation, variables: dict[str, Any] | None, context: Context) -> None:
-        """Count an operation's cost, and note it for the answer. Raises Unauthenticated, QueryTooComplex or RateLimited.
+        """Charge an operation's cost and report it in the answer. Raises Unauthenticated, QueryTooComplex or RateLimited.
 
-        Runs before any variable is coerced. A mutation draws nothing here: what it may move is limited by quotas, and the
-        size of a large input has been drawn already. The events of a subscription draw each.
+        Runs before any variable is coerced. A mutation takes nothing from the query budget here: quotas limit what it may
+        move, and the size of a large input is charged already. A subscription is charged again for each event.
         """
         viewer = context.maybe_viewer
         if viewer is None and operation.needs_viewer:
@@ -163,11 +166,11 @@ class PaycoreSchema(Schema):
         if operation.type is not OperationType.MUTATION and viewer is not None:
             cost["remaining"] = context.services.query_budget.check(viewer.user_id.hex, requested).remaining
 
-    def _patience(self, type_: OperationType | None) -> float:
-        """How long an operation may take.
+    def _time_limit(self, type_: OperationType | None) -> float:
+        """Seconds that an operation may take.
 
-        A query is cut off. A mutation is not, as long as its transfers can answer for themselves: the last of them begins
-        before the request's time is over, and answers within as much again.
+        A query ends at the request timeout. A mutation gets twice that: its last field starts before the timeout, and its
+        transfer then answers within another one.
         """
         seconds = self._settings.request_timeout_seconds
         return seconds if type_ is OperationType.QUERY else 2 * seconds + 1
@@ -175,7 +178,7 @@ class PaycoreSchema(Schema):
     async def _prepare_operation_async(
         self, context: ExecutionContext, extensions_runner: SchemaExtensionsRunner
     ) -> PreExecutionError | None:
-        """For a stream of answers: give the operation a context and loaders of its own, and a document that is valid."""
+        """Prepare an operation whose answers are streamed: give it its own context and loaders, and a validated document."""
         operation_context = context.context = context.context.for_operation()
         known = self.documents.prepare(context.query, operation_context) if context.query else None
         if isinstance(known, list):
@@ -187,18 +190,18 @@ class PaycoreSchema(Schema):
             return problem
         operation_context.document_is_valid = True
         try:
-            # The public operation_name falls back to the first operation's.
+            # The public `operation_name` falls back to the first operation.
             operation = known.operation(context._provided_operation_name)  # noqa: SLF001
-            self._keep_little(operation, context.variables)
+            self._trim_variables(operation, context.variables)
             self._admit(operation, context.variables, operation_context)
         except RequestError as error:
             return _refused(context, [GraphQLError(str(error), original_error=error)])
         return None
 
-    def _keep_little(self, operation: Operation, variables: dict[str, Any] | None) -> None:
-        """Drop what the operation does not know, from the very object that its socket keeps as long as it runs.
+    def _trim_variables(self, operation: Operation, variables: dict[str, Any] | None) -> None:
+        """Delete the variables that the operation does not declare, in place: the socket keeps this dict while it runs.
 
-        Raises QueryTooComplex for a subscription that has so much left that thousands of them would hurt.
+        Raises QueryTooComplex for a subscription whose remaining variables are too large: a process holds thousands of them.
         """
         if variables:
             for name in variables.keys() - operation.variables:
@@ -207,27 +210,27 @@ class PaycoreSchema(Schema):
             check_variables(variables, self._settings.max_subscription_variables_bytes)
 
     async def _execute_operation(self, execution_context: ExecutionContext, *rest: Any) -> Any:
-        """A query or mutation in a stream of answers. Raises QueryTooComplex where a query finds too much."""
+        """Run a query or mutation in a stream of answers. Raises QueryTooComplex if the answer to a query is too large."""
         type_ = execution_context.operation_type
         try:
-            async with asyncio.timeout(self._patience(type_)):
-                asked = execution_context.query or "", execution_context.operation_name
-                with self._traced(type_, *asked, execution_context.context):
+            async with asyncio.timeout(self._time_limit(type_)):
+                query, name = execution_context.query or "", execution_context.operation_name
+                with self._traced(type_, query, name, execution_context.context):
                     result: Any = await super()._execute_operation(execution_context, *rest)
         except TimeoutError:
-            raise _too_late(type_) from None
+            raise _timed_out(type_) from None
         if type_ is OperationType.QUERY and len(orjson.dumps(result.data)) > self._settings.max_answer_bytes:
             raise QueryTooComplex(TOO_LARGE)
         return result
 
     async def _handle_execution_result(self, context: ExecutionContext, *rest: Any, **options: Any) -> ExecutionResult:
         result = await super()._handle_execution_result(context, *rest, **options)
-        # With the first answer of a stream alone: it says nothing new with the others.
+        # Only the first answer of a stream carries them; they would be the same in the others.
         result.extensions, context.context.answer_extensions = context.context.answer_extensions, None
         return result
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
-        """Replace the errors, in the very list that will be answered, by what a client may see of them."""
+        """Replace the errors in place: Strawberry sends this list to the client."""
         errors[:] = self._shown(errors, None if execution_context is None else execution_context.context)
 
     def _shown(self, errors: list[GraphQLError], context: Context | None = None) -> list[GraphQLError]:
@@ -247,14 +250,14 @@ def _refused(context: ExecutionContext, errors: list[GraphQLError]) -> PreExecut
     return PreExecutionError(data=None, errors=errors)
 
 
-def _too_late(type_: OperationType) -> RequestTimeout:
+def _timed_out(type_: OperationType) -> RequestTimeout:
     if type_ is OperationType.MUTATION:
         return RequestTimeout()
     return RequestTimeout("The answer took too long. Ask for less at a time, or try again.")
 
 
 def build_schema(settings: Settings) -> PaycoreSchema:
-    """The executable schema with the limits of these settings. Raises ConfigurationError for a bad list of operations."""
+    """Build the schema with the limits of these settings. Raises ConfigurationError for a bad list of persisted operations."""
     return PaycoreSchema(settings, StrawberryConfig(scalar_map=SCALARS))
 
 

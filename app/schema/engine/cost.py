@@ -1,9 +1,9 @@
-"""What a query may cost: a bound, known before it runs, on the rows it reads and the resolvers it calls.
+"""The cost of a query: an upper bound, computed before it runs, on the rows it reads and the resolvers it calls.
 
-One point for each field that is resolved by a call, one for each row of a list, and one more for every ten scalars that
-are asked of a row; the operation itself counts as a row, without its point. A list counts as long as it can be: a
-connection's `first` or `last`, the ids given to `nodes`, the transfers of a batch. Neither @skip nor types that exclude each
-other lower it, nor do fields that are asked for twice.
+One point for each field with a resolver, one for each row of a list, and one more for every ten scalars selected from a row.
+The operation itself counts as a row without its point. A list counts with its largest possible length: a connection's `first`
+or `last`, the ids given to `nodes`, the transfers of a batch. The cost ignores @skip, counts mutually exclusive types
+together, and counts a field that is selected twice two times.
 """
 
 from __future__ import annotations
@@ -64,26 +64,26 @@ LIST_LENGTHS: Mapping[str, int] = {
     "__Field.args": 2,
     "__Directive.args": 2,
 }
-"""How long the lists are that no argument bounds: about so long, since they are short or held in memory."""
+"""Approximate lengths of the lists that no argument bounds. An estimate is enough: they are short or held in memory."""
 
 _BY_ARGUMENT_ABOVE = frozenset({"edges", "results"})
-"""Lists as long as an argument of the field above them says: a connection's page, a batch's results."""
+"""Lists whose length is an argument of the field above them: a connection's page, a batch's results."""
 
 
 FREE_EVENT = 10
-"""An event of a subscription that costs no more draws on no budget, if the database need not be asked for it."""
+"""A subscription event that costs no more points is free, if it needs no read from the database."""
 _SCALARS_FOR_A_POINT = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Points: some for certain, and some for each item of lists whose length the variables tell."""
+    """Points: a fixed part, and a part for each item of the lists whose length depends on the variables."""
 
     fixed: int = 0
     varying: tuple[tuple[Length, Cost], ...] = ()
 
     def of(self, variables: Variables) -> int:
-        """The points of one request."""
+        """Return the points of a request with these variables."""
         if not self.varying:
             return self.fixed
         return self.fixed + sum(
@@ -91,14 +91,13 @@ class Cost:
         )
 
     def times(self, length: Length) -> Cost:
-        """So often as a list is long."""
+        """Return this cost multiplied by the length of a list."""
         if isinstance(length, int) and not self.varying:
             return Cost(self.fixed * length)
         return Cost(0, ((length, self),))
 
 
 def total(costs: Iterable[Cost]) -> Cost:
-    """All together."""
     fixed = 0
     varying: list[tuple[Length, Cost]] = []
     for cost in costs:
@@ -110,20 +109,20 @@ def total(costs: Iterable[Cost]) -> Cost:
 def operation_cost(
     schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode], operation: OperationDefinitionNode
 ) -> Cost:
-    """The cost of an operation of a valid document whose size is within the limits."""
+    """Return the cost of an operation. Its document must be valid and within the size limits."""
     root = schema.get_root_type(operation.operation)
-    assert root is not None, "valid documents ask for what the schema has"
+    assert root is not None, "a valid document selects only what the schema has"
     return _Estimate(schema, fragments, operation).of_set(root, operation.selection_set, 1).as_row(0)
 
 
 class _Selected(NamedTuple):
-    """What a selection set costs, and how many scalars it asks of the row that it is part of."""
+    """The cost of a selection set, and the number of scalars that it selects from its row."""
 
     cost: Cost
     scalars: int
 
     def as_row(self, points: int) -> Cost:
-        """The cost of one row of just this: so many points, and those for its width."""
+        """Return the cost of one row with this selection: `points`, and those for its number of scalars."""
         return total((Cost(points + self.scalars // _SCALARS_FOR_A_POINT), self.cost))
 
 
@@ -150,7 +149,7 @@ class _Estimate:
             return self._of_fragment(type_, node, rows)
         assert isinstance(node, FieldNode)
         field = self._schema.get_field(type_, node.name.value)
-        assert field is not None, "valid documents ask for what the schema has"
+        assert field is not None, "a valid document selects only what the schema has"
         call = Cost(int(is_resolved(field)))
         inner_type = get_named_type(field.type)
         if is_leaf_type(inner_type):
@@ -177,7 +176,7 @@ class _Estimate:
         return LIST_LENGTHS[coordinate]
 
     def _rows_below(self, node: FieldNode) -> Length:
-        """How long a list is that takes its length from this field's arguments."""
+        """The length of the list below this field, by the field's arguments."""
         if node.name.value == "transferBatch":
             return self._bounded(node, "input", ("transfers",), MAX_BATCH)
         first, last = self._argument(node, "first"), self._argument(node, "last")
@@ -201,7 +200,7 @@ class _Estimate:
             name, default = value.name.value, self._defaults.get(value.name.value)
             return lambda variables: variables.get(name, default)
         if isinstance(value, IntValueNode):
-            # Python reads no numbers of thousands of digits; any past a page's size count alike.
+            # int() refuses thousands of digits. Nine are enough: every number above a page's size costs the same.
             return int(value.value[:9])
         if isinstance(value, ListValueNode):
             return value.values
@@ -214,7 +213,7 @@ class _Estimate:
 
 
 def is_resolved(field: GraphQLField) -> bool:
-    """Whether a field calls a resolver of ours; others are read off what is loaded."""
+    """Whether a field has a resolver in this project. Other fields are attributes of a loaded object."""
     definition = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
     return definition is not None and not definition.is_basic_field
 
@@ -224,7 +223,7 @@ def _value(given: Any, variables: Variables) -> Any:
 
 
 def _page(first: Any, last: Any) -> int:
-    """What comes of a page's size. One that will be refused counts as the largest."""
+    """The number of rows for these arguments. A size that will be refused counts as the largest page."""
     size = last if first is None else first
     if size is None:
         return DEFAULT_PAGE
@@ -232,8 +231,8 @@ def _page(first: Any, last: Any) -> int:
 
 
 def _list_length(value: Any, path: tuple[str, ...], limit: int) -> int:
-    """The length of the list at the path, up to the limit past which it is refused anyway."""
+    """The length of the list at the path, at most `limit`: longer lists are refused later."""
     for name in path:
         value = value.get(name) if isinstance(value, Mapping) else None
-    # A single value stands for a list of one.
+    # GraphQL coerces a single value to a list of one.
     return min(len(value), limit) if isinstance(value, list | tuple) else 1

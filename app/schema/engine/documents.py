@@ -1,7 +1,7 @@
-"""One cache from a query's text to its parsed and validated document, and the rules that it is validated by.
+"""A cache from a query's text to its parsed and validated document, and the validation rules.
 
-A text that nobody has sent lately is read at its sender's expense: for a viewer by points of the query budget, and for
-strangers only where it is short. Known texts cost nothing.
+Parsing an uncached text is charged to its sender: a viewer pays with the query budget, and anonymous callers get only short
+texts parsed. Cached texts cost nothing.
 """
 
 from __future__ import annotations
@@ -41,33 +41,33 @@ from app.schema.engine.cost import Cost, operation_cost
 from app.schema.engine.error_handling import TOO_COMPLEX, present
 from app.schema.engine.event_reads import events_are_read
 from app.schema.engine.limits import excess
-from app.schema.engine.persisted import PersistedOperations, counted_name, operations_of
+from app.schema.engine.persisted import PersistedOperations, metric_name, operations_of
 from app.settings import Settings
 
-_ROOM = 100_000
-"""What the documents that are kept may measure together: in tokens, each of which holds half a kilobyte at the most."""
-_TOKENS_OF_ANY = 10
-"""The smallest document is as large in memory as so many tokens."""
-_CHARACTERS_IN_A_TOKEN = 50
-"""So many characters of a document's text are as large in memory as a token is."""
-_ROOM_FOR_REFUSED = 1_000_000
-"""What the refused texts that are kept may measure together, with their errors: in characters."""
-_CHARACTERS_OF_ANY = 500
-"""An error is as large in memory as so many characters, besides its words."""
-_CHARACTERS_FOR_A_POINT = 10
-"""Reading that much of a new text takes about as long as a point's worth of an answer."""
+_MAX_CACHED_TOKENS = 100_000
+"""Size of the document cache, in tokens. A token takes at most half a kilobyte of memory."""
+_TOKENS_PER_DOCUMENT = 10
+"""Memory of the smallest document, in tokens."""
+_CHARACTERS_PER_TOKEN = 50
+"""Characters of a document's text that take as much memory as one token."""
+_MAX_REFUSED_CHARACTERS = 1_000_000
+"""Size of the cache of refused texts and their errors, in characters."""
+_CHARACTERS_PER_ERROR = 500
+"""Memory of an error besides its message, in characters."""
+_CHARACTERS_PER_POINT = 10
+"""Characters of a new text that take about as long to parse and validate as one point of an answer takes to compute."""
 _SHORT_TOKENS, _SHORT_LENGTH = 500, 10_000
-"""What is read without a look at who sent it. Tools ask for the schema before they have a token: that takes 200 tokens."""
-_STRANGERS_TOKENS = 200
-"""What is read for strangers where the schema may not be asked for: little is left that they could ask."""
+"""Longest text that is parsed for anonymous callers. Tools send the introspection query, 200 tokens, before they have a token."""
+_ANONYMOUS_TOKENS = 200
+"""The same without introspection: an anonymous caller can then send little that is valid."""
 
-# Comparing fields of one name may take seconds by the library's own bound; so much of it takes some 20 ms, and thirty fragments
-# on one type stay below it. The module's documentation offers this as the way to lower it.
+# By the library's default bound, comparing fields of the same name may take seconds. This one takes about 20 ms, and allows
+# thirty fragments on one type. The module's documentation names this constant as the way to lower the bound.
 overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = 8_000
 
 
 class _IntrospectionListsRule(MaxIntrospectionDepthRule):
-    """Lists of types within lists of types multiply: refused as too complex, like all that is too large."""
+    """Refuses nested lists of types as too complex: their lengths multiply."""
 
     def report_error(self, error: GraphQLError) -> None:
         super().report_error(GraphQLError(error.message, error.nodes, extensions={"code": TOO_COMPLEX}))
@@ -80,13 +80,13 @@ class Operation:
     type: OperationType
     cost: Cost
     name: str
-    """What it is counted as."""
+    """The name in metrics and traces."""
     variables: frozenset[str]
-    """The names of those that it declares."""
+    """The names of the declared variables."""
     needs_viewer: bool
-    """Whether it declares lists or input objects: introspection takes none, and all other fields need a viewer."""
+    """Whether it declares lists or input objects. Introspection takes neither, and all other fields need a viewer."""
     reads_events: bool
-    """Whether it is a subscription whose events the database is asked for."""
+    """Whether it is a subscription whose events need reads from the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,28 +95,31 @@ class KnownDocument:
 
     document: DocumentNode
     operations: dict[str | None, Operation]
-    """By name; under None the only one there is."""
+    """By name. A single operation is also under None."""
     size: int
-    """In tokens, and what is as large as they are."""
+    """Memory, in tokens."""
 
     def operation(self, name: str | None) -> Operation:
-        """The one to run. Raises CannotGetOperationTypeError for an unknown name, BadUserInput where none is given."""
+        """The operation to run.
+
+        Raises CannotGetOperationTypeError for an unknown name, BadUserInput if there are several and no name is given.
+        """
         found = self.operations.get(name)
         if found is not None:
             return found
         if name is None:
-            # Strawberry would run the first.
-            raise BadUserInput("The document has several operations: say which by `operationName`.")
+            # Strawberry would run the first one.
+            raise BadUserInput("The document has several operations: choose one with `operationName`.")
         raise CannotGetOperationTypeError(name)
 
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
-    """What is wrong with a text."""
+    """The errors of a refused text."""
 
     errors: list[GraphQLError]
     size: int
-    """In characters, and what is as large as they are."""
+    """Memory, in characters."""
 
 
 class _Sized(Protocol):
@@ -127,13 +130,13 @@ class _Sized(Protocol):
 S = TypeVar("S", bound=_Sized)
 
 
-class _Recent(OrderedDict[str, S]):
-    """Things by text, as many as have room together, the least used dropped first."""
+class _Cache(OrderedDict[str, S]):
+    """Values by text, up to a total size. Drops the least recently used first."""
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, max_size: int) -> None:
         super().__init__()
-        self._room = room
-        self._held = 0
+        self._max_size = max_size
+        self._size = 0
 
     def find(self, text: str) -> S | None:
         found = self.get(text)
@@ -141,15 +144,15 @@ class _Recent(OrderedDict[str, S]):
             self.move_to_end(text)
         return found
 
-    def keep(self, text: str, thing: S) -> None:
-        self[text] = thing
-        self._held += thing.size
-        while self._held > self._room:
-            self._held -= self.popitem(last=False)[1].size
+    def add(self, text: str, value: S) -> None:
+        self[text] = value
+        self._size += value.size
+        while self._size > self._max_size:
+            self._size -= self.popitem(last=False)[1].size
 
 
 class DocumentCache:
-    """Documents by their text, those that passed validation and those that did not. Built once per schema."""
+    """Documents by their text, valid and refused ones. Built once per schema."""
 
     def __init__(self, settings: Settings, schema: GraphQLSchema) -> None:
         self.persisted = PersistedOperations(settings)
@@ -160,18 +163,18 @@ class DocumentCache:
             *rules,
             _IntrospectionListsRule if settings.introspection_enabled else NoSchemaIntrospectionCustomRule,
         )
-        self._documents: _Recent[KnownDocument] = _Recent(_ROOM)
-        self._refused: _Recent[_Refused] = _Recent(_ROOM_FOR_REFUSED)
-        self._strangers_tokens = _SHORT_TOKENS if settings.introspection_enabled else _STRANGERS_TOKENS
+        self._documents: _Cache[KnownDocument] = _Cache(_MAX_CACHED_TOKENS)
+        self._refused: _Cache[_Refused] = _Cache(_MAX_REFUSED_CHARACTERS)
+        self._anonymous_tokens = _SHORT_TOKENS if settings.introspection_enabled else _ANONYMOUS_TOKENS
 
     def get(self, query: str) -> KnownDocument | None:
-        """The validated document of a text seen before."""
+        """The validated document of a cached text."""
         return self._documents.find(query)
 
     def prepare(self, query: str, sender: Context | None = None) -> KnownDocument | list[GraphQLError]:
-        """The validated document of a text, or what is wrong with it; of a new text at its sender's expense, if there is one.
+        """Return the validated document of a text, or its errors. A new text is charged to the sender, if there is one.
 
-        Raises CannotGetOperationTypeError where there is no operation in it.
+        Raises CannotGetOperationTypeError if the document contains no operation.
         """
         known = self._documents.find(query)
         if known is not None:
@@ -187,19 +190,19 @@ class DocumentCache:
                 self._charge(query, sender)
             except RequestError as error:
                 return [GraphQLError(str(error), original_error=error)]
-        return self._look_at(query)
+        return self._read(query)
 
     def _charge(self, query: str, sender: Context) -> None:
-        """Raises Unauthenticated for a long text of a stranger, RateLimited where a viewer's budget is used up."""
+        """Raises Unauthenticated for a long text of an anonymous caller, RateLimited if a viewer's budget is used up."""
         if sender.maybe_viewer is None:
-            if len(query) > _SHORT_LENGTH or _has_more_tokens(query, self._strangers_tokens):
+            if len(query) > _SHORT_LENGTH or _has_more_tokens(query, self._anonymous_tokens):
                 raise sender.refusal or Unauthenticated()
             return
-        points = min(1 + len(query) // _CHARACTERS_FOR_A_POINT, self._settings.max_query_cost)
+        points = min(1 + len(query) // _CHARACTERS_PER_POINT, self._settings.max_query_cost)
         sender.services.query_budget.check(sender.maybe_viewer.user_id.hex, points)
 
-    def _look_at(self, query: str) -> KnownDocument | list[GraphQLError]:
-        """Read a new text, and keep what comes of it."""
+    def _read(self, query: str) -> KnownDocument | list[GraphQLError]:
+        """Parse and validate a new text, and cache the result."""
         try:
             document = self.parse(query)
             self.persisted.check(document)
@@ -208,9 +211,9 @@ class DocumentCache:
             too_much = excess(document, self._settings)
             problems = [too_much] if too_much else self._validate(document)
             if not problems:
-                size = _TOKENS_OF_ANY + document.token_count + len(query) // _CHARACTERS_IN_A_TOKEN
+                size = _TOKENS_PER_DOCUMENT + document.token_count + len(query) // _CHARACTERS_PER_TOKEN
                 known = KnownDocument(document, self._operations(document), size)
-                self._documents.keep(query, known)
+                self._documents.add(query, known)
                 return known
         except GraphQLError as error:
             problems = [error]
@@ -219,16 +222,16 @@ class DocumentCache:
         except RecursionError:
             problems = [GraphQLError("The document is nested too deeply.", extensions={"code": TOO_COMPLEX})]
         errors = [_without_nodes(error) for error in problems]
-        size = len(query) + sum(_CHARACTERS_OF_ANY + len(error.message) for error in errors)
-        self._refused.keep(query, _Refused(errors, size))
+        size = len(query) + sum(_CHARACTERS_PER_ERROR + len(error.message) for error in errors)
+        self._refused.add(query, _Refused(errors, size))
         return list(errors)
 
     def parse(self, query: str) -> DocumentNode:
-        """The document of a text. Raises GraphQLError where it is none, or too long."""
+        """Parse a text. Raises GraphQLError if it is not a document or has too many tokens."""
         return parse(query, max_tokens=self._settings.max_query_tokens)
 
     def types(self, query: str) -> dict[str | None, OperationType]:
-        """The kind of each operation of a text that is not known, by its name; none where it is no document, or a long one."""
+        """The type of each operation of an uncached text, by name. Empty if the text is long or not a document."""
         if len(query) > _SHORT_LENGTH:
             return {}
         try:
@@ -237,12 +240,12 @@ class DocumentCache:
             return {}
 
     def _validate(self, document: DocumentNode) -> list[GraphQLError]:
-        most = self._settings.max_errors
-        errors = validate(self._schema, document, self._rules, most, hide_suggestions=not self._settings.introspection_enabled)
-        # It counts its errors, or gives up on a document that it could compare for ever.
-        if errors and isinstance(errors[-1], ValidationAbortedError) and len(errors) <= most:
+        limit = self._settings.max_errors
+        errors = validate(self._schema, document, self._rules, limit, hide_suggestions=not self._settings.introspection_enabled)
+        # Validation aborts after `limit` errors, or earlier if comparing the fields of the document would take too long.
+        if errors and isinstance(errors[-1], ValidationAbortedError) and len(errors) <= limit:
             errors[-1] = GraphQLError("The document is too complex to be validated.", extensions={"code": TOO_COMPLEX})
-        return [_readable(error) for error in errors]
+        return [_without_python_error(error) for error in errors]
 
     def _operations(self, document: DocumentNode) -> dict[str | None, Operation]:
         fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
@@ -254,7 +257,7 @@ class DocumentCache:
             needs_viewer = any(self._is_structured(one) for one in node.variable_definitions or ())
             type_ = OperationType(node.operation.value)
             reads = type_ is OperationType.SUBSCRIPTION and events_are_read(self._schema, fragments, node)
-            operation = Operation(type_, cost, counted_name(node), variables, needs_viewer, reads)
+            operation = Operation(type_, cost, metric_name(node), variables, needs_viewer, reads)
             found[node.name.value if node.name else None] = operation
             if len(nodes) == 1:
                 found[None] = operation
@@ -265,21 +268,21 @@ class DocumentCache:
         return not isinstance(node, NamedTypeNode) or is_input_object_type(self._schema.get_type(node.name.value))
 
 
-def _readable(error: GraphQLError) -> GraphQLError:
-    """Python's own words about a literal that it cannot read, such as a number of thousands of digits, say nothing to clients."""
+def _without_python_error(error: GraphQLError) -> GraphQLError:
+    """Replace Python's message about a literal that it cannot convert, such as a number of thousands of digits."""
     if isinstance(error.original_error, ValueError) and not isinstance(error.original_error, RequestError):
         return GraphQLError("A value in the document cannot be read.", error.nodes)
     return error
 
 
 def _without_nodes(error: GraphQLError) -> GraphQLError:
-    """The error as clients see it, which holds neither the document nor where in our code it was raised."""
+    """The error as clients see it. A cached error must not keep the document or a traceback alive."""
     shown = present(error, is_validated=False)
     return GraphQLError(shown.message, source=shown.source, positions=shown.positions, extensions=shown.extensions)
 
 
 def _has_more_tokens(text: str, limit: int) -> bool:
-    """Whether a text has more tokens than that. One that cannot be read to its end has as many as can be read."""
+    """Whether a text has more than `limit` tokens. Counts up to the first syntax error."""
     lexer = Lexer(Source(text))
     try:
         return all(lexer.advance().kind is not TokenKind.EOF for _ in range(limit + 1))
@@ -288,7 +291,7 @@ def _has_more_tokens(text: str, limit: int) -> bool:
 
 
 def _operation_types(document: DocumentNode) -> dict[str | None, OperationType]:
-    """The kind of each operation, by its name; of the only one also under None."""
+    """The type of each operation, by name. A single operation is also under None."""
     operations = operations_of(document)
     types: dict[str | None, OperationType] = {
         one.name.value: OperationType(one.operation.value) for one in operations if one.name is not None

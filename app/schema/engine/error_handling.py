@@ -1,4 +1,4 @@
-"""Errors on their way out: each with a code, none with anything internal in it."""
+"""Turns errors into what a client may see: each gets a code, and internal details are removed."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _LONGEST_MESSAGE = 500
 _MOST_PLACES = 10
 
 _NO_OPERATION = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
-"""What Strawberry raises where a request names no operation that could run."""
+"""What Strawberry raises if a request names no operation that can run."""
 
 
 def present_all(
     errors: list[GraphQLError], limit: int, *, is_validated: bool, outcomes: Mapping[str | int, Outcome]
 ) -> list[GraphQLError]:
-    """The errors as a client may see them: so many at the most, and then how many more there are.
+    """Return the errors as a client may see them: at most `limit`, then one with the number of those left out.
 
-    `outcomes` is what each mutation came to, by its name in the answer: an error below one says that this stands.
-    The errors themselves are used up: nothing can be traced any more.
+    `outcomes` has the outcome of each mutation by its response key. An error below one says that the outcome is final.
+    Removes the tracebacks of the given errors, after unexpected ones are logged.
     """
-    shown = [_beside(outcomes, present(error, is_validated=is_validated)) for error in errors[:limit]]
-    _untie(errors)
+    shown = [_with_outcome(outcomes, present(error, is_validated=is_validated)) for error in errors[:limit]]
+    _drop_tracebacks(errors)
     omitted = len(errors) - limit
     if omitted > 0:
         logger.warning("%d errors of one operation were neither shown nor logged", omitted)
@@ -43,10 +43,10 @@ def present_all(
 
 
 def present(error: GraphQLError, *, is_validated: bool) -> GraphQLError:
-    """The error as a client may see it.
+    """Return the error as a client may see it.
 
-    `is_validated` tells whether the document itself was fine: then an error without a cause is about its variables.
-    What nobody foresaw is logged here, once, and shown as INTERNAL or, where the database is away, UNAVAILABLE.
+    `is_validated` says that the document is valid, so that an error without a cause is about the variables.
+    An unexpected error is logged here, once, and shown as INTERNAL, or as UNAVAILABLE if the database cannot be reached.
     """
     cause = _cause(error)
     if cause is None:
@@ -70,26 +70,26 @@ def present(error: GraphQLError, *, is_validated: bool) -> GraphQLError:
     return _copy(error, str(shown), shown.extensions)
 
 
-def _beside(outcomes: Mapping[str | int, Outcome], shown: GraphQLError) -> GraphQLError:
-    """The error as it is shown, where its mutation has an outcome together with that."""
+def _with_outcome(outcomes: Mapping[str | int, Outcome], shown: GraphQLError) -> GraphQLError:
+    """Add the mutation's outcome to its error, if there is one."""
     if not shown.path or shown.path[0] not in outcomes:
         return shown
     error = incomplete(shown.message, shown.extensions or {}, outcomes[shown.path[0]], shown.path)
     return _copy(shown, str(error), error.extensions)
 
 
-def _untie(errors: Iterable[BaseException]) -> None:
-    """Break the rings of errors, their tracebacks, and the frames there that hold an error or a list with it.
+def _drop_tracebacks(errors: Iterable[BaseException]) -> None:
+    """Break the reference cycles between errors, their tracebacks, and the frames that hold the error or a list with it.
 
-    Only the garbage collector would find those, late, and till then each holds all that its frames had in hand: a megabyte of
-    variables, in hundreds of requests.
+    Only the garbage collector would free them, late. Until then each keeps what its frames held, up to a megabyte of
+    variables, for hundreds of requests.
     """
     for error in with_causes(*errors):
         error.__traceback__ = None
 
 
 def _cause(error: GraphQLError) -> Exception | None:
-    """The exception at the bottom; None where GraphQLErrors are all there is."""
+    """The first exception in the chain that is not a GraphQLError, or None."""
     original = error.original_error
     while isinstance(original, GraphQLError):
         original = original.original_error
@@ -97,7 +97,7 @@ def _cause(error: GraphQLError) -> Exception | None:
 
 
 def _copy(error: GraphQLError, message: str, extensions: dict[str, object]) -> GraphQLError:
-    """The error with these words. It quotes what came in, in words and places, so both are cut short."""
+    """Return the error with this message. The message and positions come from the client's input, so both are cut short."""
     return GraphQLError(
         message if len(message) <= _LONGEST_MESSAGE else message[:_LONGEST_MESSAGE] + "…",
         nodes=error.nodes and error.nodes[:_MOST_PLACES],

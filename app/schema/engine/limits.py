@@ -1,4 +1,4 @@
-"""How large a document may be: measured in one walk, before the standard rules, some of which grow with its square."""
+"""Size limits of a document, checked in one walk before the standard rules, some of which take quadratic time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _INTROSPECTION = ("__schema", "__type")
 
 
 class _Size(NamedTuple):
-    """The size of a selection set, fragments counted wherever they are spread."""
+    """The size of a selection set. A fragment counts each time it is spread."""
 
     depth: int = 0
     introspection_depth: int = 0
@@ -35,13 +35,13 @@ _EMPTY = _Size()
 
 
 def excess(document: DocumentNode, settings: Settings) -> GraphQLError | None:
-    """Which limit a document is past, if any. Linear in its text, however its fragments multiply.
+    """Return the error for the first limit that a document exceeds, or None. Takes linear time in the text's length.
 
-    Raises RecursionError for fragments that are spread in one another by the hundreds.
+    Raises RecursionError for hundreds of fragments that are nested in each other.
     """
     measure = _Measure(document)
     sizes = [measure.of_set(operation.selection_set) for operation in _operations(document)]
-    # Also of fragments that no operation spreads: their directives and aliases are there to be looked at.
+    # Unused fragments count too: the standard rules visit their directives and aliases.
     for name in measure.fragments:
         measure.of_fragment(name)
     return next(_problems(measure, sizes, settings), None)
@@ -70,7 +70,7 @@ def _operations(document: DocumentNode) -> Iterator[OperationDefinitionNode]:
 
 
 class _Measure:
-    """Walks each selection set once and remembers each fragment's size."""
+    """Walks each selection set once and caches each fragment's size."""
 
     def __init__(self, document: DocumentNode) -> None:
         self.fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
@@ -92,7 +92,7 @@ class _Measure:
 
     def of_fragment(self, name: str) -> _Size:
         if name not in self._sizes:
-            # A cycle and an unknown fragment are for the standard rules to report.
+            # The standard rules report cycles and unknown fragments.
             self._sizes[name] = _EMPTY
             fragment = self.fragments.get(name)
             self._sizes[name] = self.of_set(fragment.selection_set if fragment else None)
@@ -101,7 +101,7 @@ class _Measure:
     def _of_selection(self, node: SelectionNode) -> _Size:
         self.directives += len(node.directives or ())
         if isinstance(node, FragmentSpreadNode):
-            # A spread is work, too, for each operation that comes by it.
+            # Expanding a spread takes time as well.
             inner = self.of_fragment(node.name.value)
             return inner._replace(fields=1 + inner.fields)
         assert hasattr(node, "selection_set")
@@ -111,6 +111,6 @@ class _Measure:
         self.aliases += node.alias is not None
         name = node.name.value
         if name in _INTROSPECTION:
-            # Its shape is the tools', not the user's: it has a limit of its own.
+            # Tools write the introspection query, and it is deep. It has its own limit.
             return _Size(0, 1 + inner.depth, 1 + inner.fields, 1)
         return _Size(0 if name.startswith("__") else 1 + inner.depth, inner.introspection_depth, 1 + inner.fields, 1)

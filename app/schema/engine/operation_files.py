@@ -1,4 +1,4 @@
-"""Finds the operations of a front end: in .graphql files, and in TypeScript and JavaScript between backticks."""
+"""Finds the operations of a front end, in .graphql files and in template strings of TypeScript and JavaScript."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _TAGGED = re.compile(r"(?:\b(?:graphql|gql)\s*\(?|/\*\s*GraphQL\s*\*/)\s*`([^`]*
 
 
 def operations_in(folder: Path) -> list[str]:
-    """Each operation below a folder as a document of its own, with the fragments that it needs, ordered by name.
+    """Return each operation below a folder as its own document, with the fragments that it needs, ordered by name.
 
-    Fragments are found by name, whatever file they stand in. Raises ConfigurationError for what is no GraphQL, an operation
-    without a name, a name that is used twice, and a fragment that is missing.
+    Fragments are found by name in any file. Raises ConfigurationError for invalid GraphQL, an operation without a name, a
+    duplicate name, and a missing fragment.
     """
     operations: dict[str, OperationDefinitionNode] = {}
     fragments: dict[str, FragmentDefinitionNode] = {}
@@ -56,7 +56,7 @@ def _documents(folder: Path) -> Iterator[tuple[Path, str]]:
 
 def _parse(path: Path, text: str) -> DocumentNode:
     if "${" in text:
-        raise ConfigurationError(f"{path}: an operation must not be put together while it runs: spread fragments by name.")
+        raise ConfigurationError(f"{path}: an operation must not be built at run time: spread fragments by name.")
     try:
         return parse(text, no_location=True)
     except GraphQLError as error:

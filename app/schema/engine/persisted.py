@@ -1,4 +1,4 @@
-"""Persisted operations: a list of documents, known by the SHA-256 of their text, and whether others may run."""
+"""Persisted operations: a list of documents by the SHA-256 of their text, and whether other documents may run."""
 
 from __future__ import annotations
 
@@ -30,32 +30,32 @@ _HASH = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.ASCII)
 
 
 class PersistedOperations:
-    """The list of one process, and the mode: `off`, `allow` (the list and anything else) or `only` (nothing else)."""
+    """The persisted operations, and the mode: `off`, `allow` (other documents may run too) or `only` (none may)."""
 
     def __init__(self, settings: Settings) -> None:
         self._is_off = settings.persisted_operations == "off"
         self.is_locked = settings.persisted_operations == "only"
         self.texts: Mapping[str, str] = {} if self._is_off else _load(settings)
         documents = [parse(text) for text in self.texts.values()]
-        self.names = frozenset(counted_name(node) for document in documents for node in operations_of(document))
-        """What the listed operations are counted as."""
+        self.names = frozenset(metric_name(node) for document in documents for node in operations_of(document))
+        """The listed operations' names in metrics."""
         self._canonical = set(map(canonical, documents)) if self.is_locked else set()
 
-    def text_of(self, asked: Mapping[str, Any]) -> str | None:
-        """The document asked for: by its text, or by its hash, as `documentId` or `extensions.persistedQuery.sha256Hash`.
+    def text_of(self, request: Mapping[str, Any]) -> str | None:
+        """The text of a request's document, given itself or by hash: `documentId` or `extensions.persistedQuery.sha256Hash`.
 
-        Raises PersistedQueryNotFound, PersistedQueryNotSupported, or BadUserInput for what is no hash, or not the text's.
+        Raises PersistedQueryNotFound, PersistedQueryNotSupported, or BadUserInput for a malformed or wrong hash.
         """
-        text: str | None = asked.get("query")
-        given = _hash_of(asked)
+        text: str | None = request.get("query")
+        given = _hash_of(request)
         if given is None:
             return text
         match = _HASH.fullmatch(given) if isinstance(given, str) else None
         if match is None:
-            raise BadUserInput("A persisted operation is named by the SHA-256 of its text: 64 hexadecimal digits.")
+            raise BadUserInput("The id of a persisted operation is the SHA-256 of its text: 64 hexadecimal digits.")
         if text:
             if sha256(text) != match[1]:
-                raise BadUserInput("The given hash is not that of the given query.")
+                raise BadUserInput("The hash does not match the query.")
             return text
         if self._is_off:
             raise PersistedQueryNotSupported
@@ -64,9 +64,9 @@ class PersistedOperations:
         return self.texts[match[1]]
 
     def check(self, document: DocumentNode) -> None:
-        """Raises OperationNotAllowed where only listed operations may run, and this is none of them.
+        """Raises OperationNotAllowed if only listed operations may run and this document is not listed.
 
-        A listed one may be laid out as its client likes, and ask for `__typename` anywhere: client libraries do.
+        The layout may differ from the listed text, and `__typename` may be selected anywhere: client libraries add it.
         """
         if self.is_locked and canonical(document) not in self._canonical:
             raise OperationNotAllowed
@@ -77,18 +77,18 @@ def operations_of(document: DocumentNode) -> list[OperationDefinitionNode]:
     return [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
 
 
-def counted_name(operation: OperationDefinitionNode) -> str:
-    """The name that an operation is counted under."""
+def metric_name(operation: OperationDefinitionNode) -> str:
+    """The name of an operation in metrics and traces."""
     return operation.name.value[:_LONGEST_NAME] if operation.name else "anonymous"
 
 
 def sha256(text: str) -> str:
-    """The name of a document."""
+    """The id of a document in the list."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def canonical(document: DocumentNode) -> str:
-    """One text for all documents that ask for the same, but for `__typename`. Definitions are ordered by kind and name."""
+    """Normalise a document: without layout and `__typename`, definitions ordered by kind and name."""
     stripped: DocumentNode = visit(document, _WithoutTypenames())
     return "\n".join(print_ast(definition) for definition in sorted(stripped.definitions, key=_order))
 
@@ -104,19 +104,19 @@ class _WithoutTypenames(Visitor):
         return REMOVE if is_plain else None
 
 
-def _hash_of(asked: Mapping[str, Any]) -> Any:
-    if asked.get("documentId") is not None:
-        return asked["documentId"]
-    extension = (asked.get("extensions") or {}).get("persistedQuery")
+def _hash_of(request: Mapping[str, Any]) -> Any:
+    if request.get("documentId") is not None:
+        return request["documentId"]
+    extension = (request.get("extensions") or {}).get("persistedQuery")
     if extension is None:
         return None
     return extension.get("sha256Hash", "") if isinstance(extension, dict) else ""
 
 
 def _load(settings: Settings) -> dict[str, str]:
-    """The file's documents by hash. Raises ConfigurationError, which never quotes it."""
+    """The file's documents by hash. Raises ConfigurationError, whose message never quotes the file."""
     path = settings.persisted_operations_file
-    assert path is not None, "the settings see to it"
+    assert path is not None, "the settings require it"
     try:
         listed = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -140,5 +140,5 @@ def _check(digest: str, text: str) -> None:
 
 
 def manifest(documents: Iterable[str]) -> str:
-    """The file for a list of documents, ordered by hash."""
+    """The file's content for a list of documents, ordered by hash."""
     return json.dumps(dict(sorted((sha256(text), text) for text in documents)), indent=2, ensure_ascii=False) + "\n"

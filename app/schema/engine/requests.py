@@ -1,4 +1,4 @@
-"""What a request asks, checked for its shape: one operation, or several where batches are switched on."""
+"""Checks the shape and size of a request: one operation, or several if request batches are enabled."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from app.schema.engine.persisted import PersistedOperations
 from app.settings import MAX_BATCH
 
 LONGEST_LIST = 2 * MAX_BATCH
-"""Items of a list in the variables. Somewhat more than a field takes, so that the field's own refusal says what it takes."""
+"""Longest list in the variables. Longer than any field takes, so that the field's own error can name its limit."""
 FREE_BYTES = 4096
-"""An input that is no larger draws nothing, so that an ordinary mutation never depends on the query budget."""
-_BYTES_FOR_A_POINT = 256
-"""Parsing and coercing so much takes about as long as a point's worth of an answer."""
+"""Inputs up to this size are free, so that an ordinary mutation never depends on the query budget."""
+_BYTES_PER_POINT = 256
+"""Bytes of input that take about as long to parse and coerce as one point of an answer takes to compute."""
 
 _MEMBERS: Mapping[str, tuple[type, str]] = {
     "query": (str, "a string"),
@@ -30,7 +30,7 @@ _MEMBERS: Mapping[str, tuple[type, str]] = {
 
 
 def operation_of(data: Any, persisted: PersistedOperations) -> GraphQLRequestData:
-    """The operation of a JSON object. Raises HTTPException for whatever has not the shape of one, and RequestError."""
+    """Read an operation from a JSON value. Raises HTTPException for the wrong shape, and RequestError for a bad hash."""
     if not isinstance(data, dict):
         raise HTTPException(400, "A GraphQL request is a JSON object.")
     for name, (type_, wanted) in _MEMBERS.items():
@@ -45,36 +45,36 @@ def operation_of(data: Any, persisted: PersistedOperations) -> GraphQLRequestDat
 
 
 def check_size(context: Context, size: int) -> None:
-    """Check an HTTP request's input of so many bytes before it is parsed.
+    """Check the size of an HTTP request's input, in bytes, before it is parsed.
 
-    Raises Unauthenticated for a large one without a valid token, and RateLimited where the viewer's budget is used up.
+    Raises Unauthenticated for a large input without a valid token, and RateLimited if the viewer's budget is used up.
     """
     if context.maybe_viewer is None and size > context.services.settings.max_anonymous_message_bytes:
         raise context.refusal or Unauthenticated
-    draw_for_size(context, size)
+    charge_for_size(context, size)
 
 
-def draw_for_size(context: Context, size: int) -> None:
-    """Draw on the viewer's query budget for an input of so many bytes, whatever is in it. Raises RateLimited."""
+def charge_for_size(context: Context, size: int) -> None:
+    """Charge the viewer's query budget for the size of an input, in bytes. Raises RateLimited."""
     viewer = context.maybe_viewer
-    points = (size - FREE_BYTES) // _BYTES_FOR_A_POINT
+    points = (size - FREE_BYTES) // _BYTES_PER_POINT
     if viewer is not None and points > 0:
         points = min(points, context.services.settings.max_query_cost)
         context.services.query_budget.check(viewer.user_id.hex, points)
 
 
-def check_batch(operations: list[Any], most: int) -> None:
-    """Raises HTTPException where so many operations may not come in one request."""
-    if not most:
+def check_batch(operations: list[Any], limit: int) -> None:
+    """Raises HTTPException if the batch is empty or has more operations than `limit`; 0 means that batches are disabled."""
+    if not limit:
         raise HTTPException(400, "Request batching is not enabled: send one operation at a time.")
-    if not 1 <= len(operations) <= most:
-        raise HTTPException(400, f"A batch holds 1 to {most} operations; this one has {len(operations)}.")
+    if not 1 <= len(operations) <= limit:
+        raise HTTPException(400, f"A batch holds 1 to {limit} operations; this one has {len(operations)}.")
 
 
 def check_lists(variables: Mapping[str, Any] | None) -> None:
     """Raises QueryTooComplex for a list in the variables that is longer than any field takes.
 
-    Coercing a list builds an object for each of its items before a resolver can count them.
+    GraphQL coerces every item of a list before a resolver can check its length.
     """
     waiting: list[Any] = [variables]
     while waiting:
@@ -87,13 +87,13 @@ def check_lists(variables: Mapping[str, Any] | None) -> None:
             waiting += value
 
 
-def check_variables(variables: Mapping[str, Any] | None, most: int) -> None:
-    """Raises QueryTooComplex for variables that measure more bytes than that, as JSON, and BadUserInput where JSON ends."""
+def check_variables(variables: Mapping[str, Any] | None, max_bytes: int) -> None:
+    """Raises QueryTooComplex for variables larger than `max_bytes` as JSON, BadUserInput if they are nested too deeply."""
     if not variables:
         return
     try:
         measured = len(orjson.dumps(variables))
     except orjson.JSONEncodeError:
         raise BadUserInput("The variables are nested too deeply.") from None
-    if measured > most:
-        raise QueryTooComplex(f"The variables are larger than {most} bytes.")
+    if measured > max_bytes:
+        raise QueryTooComplex(f"The variables are larger than {max_bytes} bytes.")

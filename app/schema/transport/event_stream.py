@@ -1,6 +1,6 @@
 """Server-Sent Events: an operation's results over HTTP, for clients that cannot open a WebSocket.
 
-Here is how they are framed, and what ends a stream besides its operation and its client: the token, and the process.
+This module frames the events. It also ends a stream when the token expires or the process stops.
 """
 
 from __future__ import annotations
@@ -14,38 +14,39 @@ from strawberry.http.streaming import SSETransport
 
 
 class EventTransport(SSETransport):
-    """Frames events with LF. Strawberry's CRLF is as valid, but some clients (urql) only look for two LF in a row."""
+    """Frames events with LF. Strawberry's CRLF is valid as well, but some clients (urql) only look for two LF in a row."""
 
     def encode_event(self, event: str, data: str | None = None) -> str:
-        """One event."""
         return _with_lf(super().encode_event(event, data))
 
     def encode_comment(self, comment: str) -> str:
-        """One comment, as a heartbeat is."""
         return _with_lf(super().encode_comment(comment))
 
 
 def _with_lf(frame: str) -> str:
-    # Nothing else can be a CR: what an event holds has none.
+    # Only line ends can contain a CR: in the JSON of an event it is escaped.
     return frame.replace("\r\n", "\n")
 
 
 class EventStreams:
-    """The streams of one process."""
+    """All event streams of one process."""
 
     def __init__(self) -> None:
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """End all streams without a `complete`: their clients connect again, and go on from their cursors."""
+        """End all streams without a `complete`, so that clients reconnect and resume from their cursors."""
         self._stopping.set()
 
-    async def bounded(
-        self, chunks: AsyncGenerator[str, None], farewell: Callable[[], Awaitable[str]] | None
+    async def until_end(
+        self, chunks: AsyncGenerator[str, None], last_chunk: Callable[[], Awaitable[str]] | None
     ) -> AsyncGenerator[str, None]:
-        """What `chunks` brings, until `farewell` returns, which is then the last of it; None: for as long as it lasts."""
+        """Yield `chunks` until they end or the process stops.
+
+        If `last_chunk` is given and returns earlier, its result is sent and the stream ends.
+        """
         stopping = asyncio.ensure_future(self._stopping.wait())
-        ending = None if farewell is None else asyncio.ensure_future(farewell())
+        ending = None if last_chunk is None else asyncio.ensure_future(last_chunk())
         ends: set[asyncio.Future[Any]] = {stopping} if ending is None else {stopping, ending}
         following: asyncio.Future[str | None] | None = None
         try:
@@ -69,10 +70,10 @@ class EventStreams:
             await chunks.aclose()
 
 
-def impatient(send: Send, seconds: float) -> Send:
-    """Send as before, but not for ever: there are no pings that would tell of a client that does not read.
+def with_timeout(send: Send, seconds: float) -> Send:
+    """Add a time limit to `send`: a stream has no pings, so nothing else detects a client that stopped reading.
 
-    Raises TimeoutError where it takes nothing for so long.
+    Raises TimeoutError if the client takes nothing for that long.
     """
 
     async def send_in_time(message: Message) -> None:

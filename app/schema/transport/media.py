@@ -1,7 +1,7 @@
-"""GraphQL over HTTP: which media type answers a request, and with which status.
+"""GraphQL over HTTP: the media type and the status of an answer.
 
-https://graphql.github.io/graphql-over-http/draft/: under `application/graphql-response+json` the status tells whether the
-operation ran; under the older `application/json` a request that was understood is always 200.
+https://graphql.github.io/graphql-over-http/draft/: with `application/graphql-response+json` the status says whether the
+operation ran. With the older `application/json` every well-formed request is answered with 200.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ _LONGEST_ACCEPT = 1000
 
 @lru_cache(maxsize=256)
 def accepted(accept: str) -> tuple[str, ...]:
-    """Those of our media types that an Accept header takes, its favourites first, older before newer where it does not mind.
+    """Return the media types that an Accept header accepts, preferred ones first, the older one first if they rank equally.
 
-    Empty where it takes none of them. No header, or an empty one, takes JSON.
+    Empty if it accepts none of them. A missing or empty header accepts JSON.
     """
     if len(accept) > _LONGEST_ACCEPT:
         return ()
     if not accept.strip():
         return (JSON,)
     qualities = {name: _quality(accept, name) for name in (JSON, GRAPHQL, EVENTS)}
-    # A stream is for those who name it: `*/*` asks for an answer.
+    # Only a client that names the event stream can read one: `*/*` means a single answer.
     if EVENTS not in accept.lower():
         qualities[EVENTS] = 0.0
     wanted = [name for name, quality in qualities.items() if quality > 0]
@@ -42,7 +42,7 @@ def accepted(accept: str) -> tuple[str, ...]:
 
 
 def _quality(accept: str, name: str) -> float:
-    """How much a media type is wanted: the most specific range that covers it decides (RFC 9110, section 12.5.1)."""
+    """The quality of a media type: that of the most specific range that matches it (RFC 9110, section 12.5.1)."""
     best = (0, 0.0)
     for part in accept.lower().split(","):
         media_range, *parameters = (piece.strip() for piece in part.split(";"))
@@ -63,13 +63,13 @@ def _q(parameters: list[str]) -> float:
 
 
 def _place(accept: str, name: str) -> int:
-    """Where it is named, among those that are wanted as much; those that only a wildcard covers keep our own order."""
+    """The position among media types of equal quality. Those that only a wildcard matches come last, in the server's order."""
     found = accept.lower().find(name)
     return found if found >= 0 else len(accept)
 
 
 def answer(content: Mapping[str, Any], media_type: str) -> Response:
-    """A GraphQL response. Where the operation did not run there is no `data`, and the newer media type has it as a 4xx or 5xx."""
+    """A GraphQL response. If the operation did not run there is no `data`, and the newer media type gets a 4xx or 5xx status."""
     status = 200
     if media_type == GRAPHQL and "data" not in content:
         codes = {error.get("extensions", {}).get("code") for error in content.get("errors", ())}
@@ -78,7 +78,7 @@ def answer(content: Mapping[str, Any], media_type: str) -> Response:
 
 
 def refusal(status: int, error: RequestError, media_type: str) -> Response:
-    """The request itself is at fault, so that there is no operation to answer."""
+    """The response to a request that contains no valid operation."""
     response = Response(orjson.dumps(errors(error)), status, HEADERS, media_type)
     if status == 405:
         response.headers["Allow"] = "POST"
@@ -86,6 +86,6 @@ def refusal(status: int, error: RequestError, media_type: str) -> Response:
 
 
 def errors(error: RequestError | None = None) -> dict[str, object]:
-    """A response that is nothing but one error."""
+    """The body of a response with one error and no data."""
     error = error or BadUserInput()
     return {"errors": [{"message": str(error), "extensions": error.extensions}]}

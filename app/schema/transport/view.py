@@ -1,4 +1,4 @@
-"""GraphQL over HTTP and WebSocket: Strawberry's view, made strict about what comes in and plain about what goes out."""
+"""The /graphql endpoint over HTTP and WebSocket: Strawberry's view, with strict requests and coded errors."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ from app.schema.context import Context
 from app.schema.engine.build import TOO_LARGE, PaycoreSchema, build_schema
 from app.schema.engine.requests import LONGEST_LIST, check_batch, check_lists, check_size, check_variables, operation_of
 from app.schema.transport import media
-from app.schema.transport.event_stream import EventStreams, EventTransport, impatient
-from app.schema.transport.websocket import COUNTED, Adapter, NotNow, TransportHandler, count_close
+from app.schema.transport.event_stream import EventStreams, EventTransport, with_timeout
+from app.schema.transport.websocket import COUNTED, Adapter, AuthenticationUnavailable, TransportHandler, count_close
 from app.services.container import Services
 from app.telemetry import metrics
 
@@ -64,12 +64,11 @@ class PaycoreView(GraphQL[Context, None]):
         self.event_streams = EventStreams()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request or one socket. What is wrong with the request itself is answered as a coded JSON error."""
+        """Serve one request or socket. An invalid request is answered with a coded JSON error."""
         if scope["type"] != "http":
-            await super().__call__(scope, _counting_closes(scope, receive), send)
+            await super().__call__(scope, _with_close_count(scope, receive), send)
             return
         request = Request(scope, receive)
-        # Which media types the client takes, its favourite first.
         takes = media.accepted(request.headers.get("accept", ""))
         try:
             response = await self._respond(request, takes)
@@ -90,46 +89,46 @@ class PaycoreView(GraphQL[Context, None]):
     async def _send_stream(self, response: StreamingResponse, scope: Scope, receive: Receive, send: Send) -> None:
         assert isinstance(response.body_iterator, AsyncGenerator)
         seconds = self._services.settings.send_timeout_seconds
-        # Whatever ends the sending must end what is sent, too: a watch would go on for nobody.
+        # Close the generator however sending ends: its watch would keep running otherwise.
         async with aclosing(response.body_iterator):
             try:
-                await response(scope, receive, impatient(send, seconds))
+                await response(scope, receive, with_timeout(send, seconds))
             except TimeoutError:
-                logger.warning("an event stream ended: its client took nothing for %.0f s", seconds)
+                logger.warning("closed an event stream: the client read nothing for %.0f s", seconds)
 
     async def _respond(self, request: Request, takes: tuple[str, ...]) -> Response:
-        """One operation and its answer, or the stream of its answers. Raises HTTPException for a request that is none."""
+        """Answer one operation, with one response or a stream. Raises HTTPException for an invalid request."""
         if request.method not in ("GET", "POST"):
-            raise HTTPException(405, "GraphQL takes GET and POST.")
+            raise HTTPException(405, "GraphQL accepts GET and POST.")
         if not takes or (request.method == "GET" and takes == (media.EVENTS,)):
             raise HTTPException(406, f"The answer can be {media.GRAPHQL}, {media.JSON} or, for a POST, {media.EVENTS}.")
         context = await self.get_context(request)
-        asked = await self._asked(request, context)
+        operation = await self._read(request, context)
         room = self._services.settings.max_answer_bytes
-        if isinstance(asked, list):
-            return await self._respond_to_all(request, context, asked, takes)
-        if request.method == "GET" and self._operation_type(asked, context) in _BY_POST_ALONE:
+        if isinstance(operation, list):
+            return await self._respond_to_all(request, context, operation, takes)
+        if request.method == "GET" and self._operation_type(operation, context) in _BY_POST_ALONE:
             raise HTTPException(405, "Mutations and subscriptions are sent by POST.")
-        if media.EVENTS in takes and request.method == "POST" and self._wants_events(takes, asked, context):
+        if media.EVENTS in takes and request.method == "POST" and self._wants_events(takes, operation, context):
             context.is_http = False
-            return await self._stream(request, context, asked)
-        response = await self._answer(request, context, asked, _plain(takes), room)
-        request.scope["state"][metrics.TIMER] = self._timer(asked, context)
+            return await self._stream(request, context, operation)
+        response = await self._answer(request, context, operation, _plain(takes), room)
+        request.scope["state"][metrics.TIMER] = self._timer(operation, context)
         return response
 
     async def _answer(
-        self, request: Request, context: Context, asked: GraphQLRequestData, media_type: str, room: int
+        self, request: Request, context: Context, operation: GraphQLRequestData, media_type: str, room: int
     ) -> Response:
-        """The answer to one operation. What a query finds is withheld where it has no room; what a mutation did never is."""
-        result = await self.execute_single(request, self.request_adapter_class(request), Response(), context, None, asked)
+        """Answer one operation. A query's answer that exceeds `room` bytes becomes an error; a mutation's is always sent."""
+        result = await self.execute_single(request, self.request_adapter_class(request), Response(), context, None, operation)
         response = media.answer(_content(result), media_type)
-        if len(response.body) > room and self._operation_type(asked) is OperationType.QUERY:
+        if len(response.body) > room and self._operation_type(operation) is OperationType.QUERY:
             metrics.count_errors([QueryTooComplex.code])
             return media.answer(media.errors(QueryTooComplex(TOO_LARGE)), media_type)
         return response
 
     async def _respond_to_all(self, request: Request, context: Context, batch: list[Any], takes: tuple[str, ...]) -> Response:
-        """An array of answers. One operation does not begin before the one before it has ended, and each counts as a request."""
+        """Answer a batch with an array. Operations run one after the other, and each counts as a request."""
         if takes == (media.EVENTS,):
             raise HTTPException(406, f"A batch is answered as {media.JSON}.")
         room = self._services.settings.max_answer_bytes
@@ -138,9 +137,9 @@ class PaycoreView(GraphQL[Context, None]):
             try:
                 if number:
                     self._count(request, context)
-                asked, began = self._operation(data, len(await request.body())), monotonic()
-                part = (await self._answer(request, context, asked, media.JSON, room)).body
-                self._timer(asked, context).observe(monotonic() - began)
+                operation, began = self._operation(data, len(await request.body())), monotonic()
+                part = (await self._answer(request, context, operation, media.JSON, room)).body
+                self._timer(operation, context).observe(monotonic() - began)
             except HTTPException as error:
                 part = self._refusal(200, BadUserInput(error.reason), takes).body
             except RequestError as error:
@@ -150,68 +149,68 @@ class PaycoreView(GraphQL[Context, None]):
         return Response(b"[" + b",".join(parts) + b"]", 200, media.HEADERS, _plain(takes))
 
     def _count(self, request: Request, context: Context) -> None:
-        """Count an operation that came behind another in one request. Raises RateLimited."""
+        """Count a further operation of a batch against the rate limits. Raises RateLimited."""
         if request.client is not None:
             self._services.rates.check_address(request.client.host)
         if context.maybe_viewer is not None:
             self._services.rates.check_user(context.maybe_viewer.user_id)
 
-    def _wants_events(self, takes: tuple[str, ...], asked: GraphQLRequestData, context: Context) -> bool:
-        """Whoever takes either gets what the operation needs."""
-        return takes == (media.EVENTS,) or self._operation_type(asked, context) is OperationType.SUBSCRIPTION
+    def _wants_events(self, takes: tuple[str, ...], operation: GraphQLRequestData, context: Context) -> bool:
+        """Whether to answer with a stream. If the client accepts both, the type of the operation decides."""
+        return takes == (media.EVENTS,) or self._operation_type(operation, context) is OperationType.SUBSCRIPTION
 
-    def _timer(self, asked: GraphQLRequestData, context: Context) -> Histogram:
+    def _timer(self, operation: GraphQLRequestData, context: Context) -> Histogram:
         assert isinstance(self.schema, PaycoreSchema)
         is_known = context.maybe_viewer is not None
-        return self.schema.names.timer(asked.query or "", asked.operation_name, "http", is_known=is_known)
+        return self.schema.names.timer(operation.query or "", operation.operation_name, "http", is_known=is_known)
 
-    def _operation_type(self, asked: GraphQLRequestData, sender: Context | None = None) -> OperationType | None:
+    def _operation_type(self, operation: GraphQLRequestData, sender: Context | None = None) -> OperationType | None:
         assert isinstance(self.schema, PaycoreSchema)
-        return self.schema.operation_type(asked.query or "", asked.operation_name, sender)
+        return self.schema.operation_type(operation.query or "", operation.operation_name, sender)
 
-    async def _stream(self, request: Request, context: Context, asked: GraphQLRequestData) -> Response:
-        """A POST that takes Server-Sent Events: one operation, its results one by one."""
-        if not asked.query:
+    async def _stream(self, request: Request, context: Context, operation: GraphQLRequestData) -> Response:
+        """Answer a POST with Server-Sent Events: one operation, one event for each result."""
+        if not operation.query:
             raise HTTPException(400, "No GraphQL query found in the request")
         results = await self.schema.stream(
-            asked.query,
-            variable_values=asked.variables,
+            operation.query,
+            variable_values=operation.variables,
             context_value=context,
-            operation_name=asked.operation_name,
-            operation_extensions=asked.extensions,
+            operation_name=operation.operation_name,
+            operation_extensions=operation.extensions,
         )
         transport = EventTransport()
         chunks = self._stream_result(request, cast("SubscriptionExecutionResult", results), transport)()
         viewer = context.maybe_viewer
 
-        async def farewell() -> str:
+        async def token_end() -> str:
             assert viewer is not None
             refusal = media.errors(await self._services.identities.end_of(viewer))
             return transport.encode_next(cast("GraphQLHTTPResponse", refusal), self.encode_json) + transport.encode_complete()
 
-        bounded = self.event_streams.bounded(chunks, None if viewer is None else farewell)
-        return StreamingResponse(bounded, headers=transport.headers)
+        stream = self.event_streams.until_end(chunks, None if viewer is None else token_end)
+        return StreamingResponse(stream, headers=transport.headers)
 
     async def get_context(
         self,
         request: Request | WebSocket,
         response: Response | WebSocket | None = None,  # noqa: ARG002 - Strawberry's signature
     ) -> Context:
-        """Who asks, by the Authorization header; over a WebSocket the token comes later, with `connection_init`."""
+        """Identify the caller by the Authorization header. Over a WebSocket the token comes later, with `connection_init`."""
         request_id = request.scope.get("state", {}).get("request_id")
         if isinstance(request, WebSocket):
             return Context(self._services, None, request_id=request_id)
-        # Where requests are counted, it is known already who asks.
+        # The rate limit for requests has identified the caller already, if it is enabled.
         viewer, refusal = request.scope["state"].get("viewer"), None
         if viewer is None:
             viewer, refusal = await self._authenticate(request.headers.get("authorization"))
         return Context(self._services, viewer, refusal=refusal, request_id=request_id, is_http=True)
 
     async def on_ws_connect(self, context: Context) -> UnsetType | dict[str, object] | None:
-        """Verify the token of `connection_init`. None at all is accepted: fields then answer UNAUTHENTICATED."""
+        """Verify the token of `connection_init`. A missing token is accepted; fields then answer UNAUTHENTICATED."""
         params = context.connection_params or {}
         header = params.get("Authorization", params.get("authorization"))
-        # They may be large, and the context lives as long as the socket.
+        # The parameters may be large, and the context lives as long as the socket.
         context.connection_params = None
         if header is not None and not isinstance(header, str):
             raise ConnectionRejectionError
@@ -219,12 +218,12 @@ class PaycoreView(GraphQL[Context, None]):
         if isinstance(refusal, Unauthenticated):
             raise ConnectionRejectionError
         if refusal is not None:
-            raise NotNow
+            raise AuthenticationUnavailable
         context.maybe_viewer = viewer
         return cast("UnsetType", UNSET)
 
     async def _authenticate(self, header: str | None) -> tuple[Viewer | None, RequestError | None]:
-        """The viewer, or why there is none: every field then answers with that."""
+        """Return the viewer, or the error that every field then answers with."""
         try:
             token = bearer_token(header)
             return (None, None) if token is None else (await self._services.identities.viewer(token), None)
@@ -235,17 +234,17 @@ class PaycoreView(GraphQL[Context, None]):
                 return None, Unavailable()
             raise
 
-    async def _asked(self, request: Request, context: Context) -> GraphQLRequestData | list[Any]:
-        """The operation of a request, or those of a batch as they came.
+    async def _read(self, request: Request, context: Context) -> GraphQLRequestData | list[Any]:
+        """Read the operation of a request, or the unchecked members of a batch.
 
-        Raises HTTPException for any other shape, and RequestError: for its size before it is parsed.
+        Raises HTTPException for any other shape, and RequestError. The size is checked before the body is parsed.
         """
         if request.method == "GET":
             check_size(context, len(request.scope["query_string"]))
             if len(request.query_params.multi_items()) != len(request.query_params):
                 raise BadUserInput("A parameter is given twice.")
             params = self.parse_query_params(dict(request.query_params))
-            # In a URL an empty name equals none, says GraphQL over HTTP.
+            # GraphQL over HTTP: in a URL an empty name equals a missing one.
             return self._operation({**params, "operationName": params.get("operationName") or None})
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise HTTPException(415, "A GraphQL request is a body of application/json.")
@@ -258,22 +257,22 @@ class PaycoreView(GraphQL[Context, None]):
         return self._operation(data, len(body))
 
     def _operation(self, data: Any, size: int | None = None) -> GraphQLRequestData:
-        """One operation, of a body of so many bytes. Raises HTTPException and RequestError."""
-        asked = operation_of(data, cast("PaycoreSchema", self.schema).documents.persisted)
-        most = self._services.settings.max_variables_bytes
-        # In most bodies there is no room for more.
-        if size is None or size > most:
-            check_variables(asked.variables, most)
+        """Read one operation from a body of `size` bytes. Raises HTTPException and RequestError."""
+        operation = operation_of(data, cast("PaycoreSchema", self.schema).documents.persisted)
+        max_bytes = self._services.settings.max_variables_bytes
+        # The variables are part of the body, so those of a small body need no check.
+        if size is None or size > max_bytes:
+            check_variables(operation.variables, max_bytes)
         if size is None or size > LONGEST_LIST:
-            check_lists(asked.variables)
-        return asked
+            check_lists(operation.variables)
+        return operation
 
     def decode_json(self, data: str | bytes) -> object:
-        """Strictly: without lone surrogates or invalid UTF-8, and with every name once. Raises BadUserInput for the last."""
+        """Parse JSON strictly: no lone surrogates, no invalid UTF-8, no duplicate names. Raises BadUserInput for the last."""
         return strict_json.loads(data)
 
     def encode_json(self, data: object) -> str:
-        """As text, since WebSocket frames of bytes would be binary."""
+        """Encode as text: bytes would be sent as a binary WebSocket frame."""
         return orjson.dumps(data).decode()
 
     async def process_result(
@@ -281,18 +280,17 @@ class PaycoreView(GraphQL[Context, None]):
         request: Request,  # noqa: ARG002 - Strawberry's signature
         result: ExecutionResult,
     ) -> GraphQLHTTPResponse:
-        """One result of a stream."""
         return cast("GraphQLHTTPResponse", _content(result))
 
 
 @lru_cache
 def _plain(takes: tuple[str, ...]) -> str:
-    """The media type of an answer that is no stream."""
+    """The media type of an answer that is not a stream."""
     return next((name for name in takes if name != media.EVENTS), media.JSON)
 
 
 def _content(result: ExecutionResult) -> dict[str, object]:
-    """A GraphQL response. `data` is there where the operation ran, were it null: its errors then say where."""
+    """A GraphQL response. Contains `data`, possibly null, if the operation ran: its errors then have a path."""
     content: dict[str, object] = {}
     if result.data is not None or not result.errors or any(error.path for error in result.errors):
         content["data"] = result.data
@@ -303,11 +301,11 @@ def _content(result: ExecutionResult) -> dict[str, object]:
     return content
 
 
-def _counting_closes(scope: Scope, receive: Receive) -> Receive:
-    async def counted() -> Message:
+def _with_close_count(scope: Scope, receive: Receive) -> Receive:
+    async def receive_and_count() -> Message:
         message = await receive()
         if message["type"] == "websocket.disconnect" and COUNTED not in scope["state"]:
             count_close(message.get("code") or 1005)
         return message
 
-    return counted
+    return receive_and_count

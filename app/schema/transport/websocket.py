@@ -1,4 +1,4 @@
-"""graphql-transport-ws: each breach of the protocol has its close code, and a socket ends with the token that opened it."""
+"""graphql-transport-ws: each protocol error has its close code, and a socket ends when its token expires."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from app.errors import BadUserInput, RateLimited, RequestError
 from app.http.protocol import ON_STOP
 from app.schema.context import Context
 from app.schema.engine.build import PaycoreSchema
-from app.schema.engine.requests import check_lists, check_variables, draw_for_size
+from app.schema.engine.requests import charge_for_size, check_lists, check_variables
 from app.telemetry import metrics
 from app.telemetry.privacy import withhold_values
 
 logger = logging.getLogger(__name__)
 
 TOKEN_ENDED = 4403
-"""Forbidden. After it graphql-ws connects again, with a token that it asks for anew; after 4401 it would give up."""
+"""Forbidden. After it graphql-ws reconnects with a fresh token; after 4401 it would give up."""
 NO_TOKEN = 4401
-"""Unauthorized. To connect again without a token would lead nowhere else."""
+"""Unauthorized. Clients do not reconnect after it: without a token they would be closed again."""
 COUNTED = "close_counted"
-"""In a socket's state: it was closed from here, and counted then."""
+"""Key in a socket's state: the server closed it and has counted the close."""
 SERVICE_RESTART = 1012
-"""The client connects again, to another process, and goes on from its cursors."""
+"""The client reconnects, to another process, and resumes from its cursors."""
 TRY_AGAIN_LATER = 1013
 TOO_BIG = 1009
 _BAD_REQUEST = 4400
@@ -46,40 +46,40 @@ _BAD_REQUEST = 4400
 _CODES = frozenset((1000, 1001, 1005, 1006, 1009, 1011, 1012, 1013, 4400, 4401, 4403, 4406, 4408, 4409, 4429))
 _MAX_ID_LENGTH = 255
 _MAX_REASON_BYTES = 123
-"""What a close frame holds (RFC 6455, section 5.5)."""
+"""Longest reason in a close frame (RFC 6455, section 5.5)."""
 _BEFORE_EXPIRY = timedelta(milliseconds=100)
-"""Subscriptions are ended by then, so that none of them is told that its token has expired: it would take that for its end."""
+"""Subscriptions end this long before the token expires. An error about the token would end them for the client as well."""
 
 
 _GONE = (WebSocketDisconnect, SocketEnded)
-"""What sending to a socket raises where its client has gone, and where it has been closed from here. Anything else is a fault."""
+"""What sending raises if the client disconnected, or if the server has closed the socket. Any other error is a bug."""
 
 
-class NotNow(Exception):
-    """The token cannot be verified at present; the client may try again."""
+class AuthenticationUnavailable(Exception):
+    """The token cannot be verified at present. The client may try again."""
 
 
 def count_close(code: int) -> None:
-    """Count the end of a socket. A client may send any code, so those that nobody knows are counted as one."""
+    """Count the end of a socket. A client may send any code, so unknown ones share a label."""
     metrics.WEBSOCKET_CLOSES.labels(code if code in _CODES else "other").inc()
 
 
 class Adapter(ASGIWebSocketAdapter):
-    """The socket's end on this side."""
+    """The server side of the socket."""
 
-    longest: int | None = None
-    """Bytes that a message may have, as long as less is allowed than by the server."""
+    max_bytes: int | None = None
+    """Longest message, if less is allowed than by the server's own limit."""
     received = 0
-    """Bytes of the message that is handled now."""
+    """Bytes of the current message."""
 
     async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:  # noqa: ARG002 - Strawberry's
-        """The messages, one by one. One that is too long is not parsed: what is made of it takes thirty times its bytes."""
+        """Yield the messages. One that is too long is not parsed: the parsed value takes thirty times its bytes."""
         with contextlib.suppress(WebSocketDisconnect):
             while self.ws.application_state is not WebSocketState.DISCONNECTED:
                 text = await self._text()
                 self.received = len(text.encode())
-                if self.longest is not None and self.received > self.longest:
-                    await self.close(TOO_BIG, f"Without a token a message has {self.longest} bytes at most")
+                if self.max_bytes is not None and self.received > self.max_bytes:
+                    await self.close(TOO_BIG, f"Without a token a message has at most {self.max_bytes} bytes")
                     return
                 try:
                     message = self.view.decode_json(text)
@@ -88,7 +88,7 @@ class Adapter(ASGIWebSocketAdapter):
                 except BadUserInput as error:
                     await self.close(_BAD_REQUEST, str(error))
                     return
-                # Nothing of one is kept here while the next is awaited.
+                # Free the message before waiting for the next one.
                 del text
                 yield message
                 del message
@@ -100,15 +100,15 @@ class Adapter(ASGIWebSocketAdapter):
             raise NonTextMessageReceived from None
 
     async def close(self, code: int, reason: str) -> None:
-        """Close with a reason that fits: Strawberry quotes what the client sent, which may be long."""
+        """Close the socket. Cuts the reason to what a close frame holds: Strawberry quotes input of any length."""
         count_close(code)
         self.ws.scope["state"][COUNTED] = True
-        # The client may have gone first.
+        # The client may have disconnected already.
         with contextlib.suppress(*_GONE):
             await super().close(code, reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore"))
 
     async def send_json(self, message: Mapping[str, object]) -> None:
-        """Send a message. Raises WebSocketDisconnected where the client has gone, or the socket is closed from here."""
+        """Send a message. Raises WebSocketDisconnected if either side has closed the socket."""
         text = self.view.encode_json(message)
         assert isinstance(text, str)
         try:
@@ -125,7 +125,7 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
 
     async def handle(self) -> None:
         """Serve the socket until either side ends it."""
-        self._adapter.longest = self.context.services.settings.max_anonymous_message_bytes
+        self._adapter.max_bytes = self.context.services.settings.max_anonymous_message_bytes
         self._adapter.ws.scope["state"][ON_STOP] = self._end_with_the_process
         with metrics.WEBSOCKETS.track_inprogress():
             try:
@@ -135,36 +135,36 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
                     self._ending.cancel()
 
     async def handle_message(self, message: Message) -> None:
-        """Dispatch one message that has the protocol's shape."""
+        """Dispatch one message, or close the socket if it does not follow the protocol."""
         problem = _problem(message)
         if problem is not None:
             await self.handle_invalid_message(problem)
         elif message["type"] != "subscribe" and not self._has_budget():
             await self.websocket.close(TRY_AGAIN_LATER, "Try again later")
         elif message["type"] == "connection_init" and message.get("payload") is None:
-            # Null is as good as nothing.
+            # Strawberry accepts a missing payload but not null.
             await super().handle_message({"type": "connection_init"})
         else:
             await super().handle_message(message)
 
     async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
-        """Acknowledge, and from then on mind the token's end; without a token it is near."""
+        """Acknowledge the connection and schedule its end: when the token expires, or soon if there is no token."""
         try:
             await super().handle_connection_init(message)
-        except NotNow:
+        except AuthenticationUnavailable:
             await self.websocket.close(TRY_AGAIN_LATER, "Try again later")
-        # The socket's loop keeps the message until the next one comes, which may be never.
+        # The socket's loop keeps the message until the next one arrives, which may never happen.
         message.pop("payload", None)
         if not self.connection_acknowledged or self._ending is not None:
             return
         if self.context.maybe_viewer is None:
             self._ending = asyncio.create_task(self._end_without_a_token())
         else:
-            self._adapter.longest = None
+            self._adapter.max_bytes = None
             self._ending = asyncio.create_task(self._end_with_the_token())
 
     async def handle_task_exception(self, error: Exception) -> None:
-        """Log what ended an operation, unless its client went away: that is no fault, and one has many operations."""
+        """Log why an operation failed, except for a client that disconnected: that is no fault and ends all its operations."""
         if isinstance(error, WebSocketDisconnected):
             return
         if is_unavailable(error):
@@ -174,7 +174,7 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
         logger.error("an operation failed", exc_info=error)
 
     async def run_operation(self, operation: Operation[Context, None]) -> None:
-        """Run one, and time it where it is one that ends."""
+        """Run one operation. Records its duration, except for subscriptions, which last as long as the client wants."""
         started = monotonic()
         await super().run_operation(operation)
         assert isinstance(self.schema, PaycoreSchema)
@@ -184,9 +184,10 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
             timer.observe(monotonic() - started)
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
-        """Start an operation, unless it is refused: by a coded error, then, of that operation alone."""
+        """Start an operation, or refuse it with a coded error that leaves the other operations running."""
         if self._stopping:
-            # As if the socket had closed before this came. An error would end a subscription that the next process can serve.
+            # Ignore the message, as if the socket had closed before it. An error would end a subscription for the client, and
+            # the next process can serve it.
             return
         is_new = self.connection_acknowledged and message["id"] not in self.operations
         if is_new:
@@ -205,7 +206,7 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
         return self.websocket
 
     def _count(self) -> None:
-        """Count one operation against its user's rate, or its address's where there is none. Raises RateLimited."""
+        """Count one operation against the user's rate, or the address's if there is no viewer. Raises RateLimited."""
         rates, viewer, client = self.context.services.rates, self.context.maybe_viewer, self._adapter.ws.client
         if viewer is not None:
             rates.check_user(viewer.user_id)
@@ -213,18 +214,18 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
             rates.check_address(client.host)
 
     def _has_budget(self) -> bool:
-        """Draw for the size of a message that has no error to answer with. False where the budget is used up."""
+        """Charge for the size of a message that cannot be answered with an error. False if the budget is used up."""
         try:
-            draw_for_size(self.context, self._adapter.received)
+            charge_for_size(self.context, self._adapter.received)
         except RateLimited:
             return False
         return True
 
     def _admit(self, message: SubscribeMessage) -> None:
-        """Put the text where the message may have its hash. Raises RequestError for an operation that may not start."""
+        """Check that an operation may start, and replace a hash by its text. Raises RequestError."""
         assert isinstance(self.schema, PaycoreSchema)
         self._count()
-        draw_for_size(self.context, self._adapter.received)
+        charge_for_size(self.context, self._adapter.received)
         limit = self.max_subscriptions_per_connection
         if limit is not None and len(self.operations) >= limit:
             raise RateLimited(1, f"This socket runs {limit} operations already: complete one first.")
@@ -235,11 +236,11 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
 
     @staticmethod
     def _get_pre_execution_close_reason(error: GraphQLError) -> str | None:  # noqa: ARG004 - Strawberry's signature
-        """Never: what is wrong with one operation is answered by its own `error` and leaves its siblings alone."""
+        """Return None, so that the socket stays open: an operation's problem is answered by its own `error`."""
         return None
 
     async def _end_without_a_token(self) -> None:
-        """Close after a while: whoever has a token brings it with `connection_init`."""
+        """Close after a delay. A client that has a token sends it with `connection_init`, so none can follow."""
         seconds = self.context.services.settings.anonymous_socket_seconds
         await asyncio.sleep(seconds)
         await self.websocket.close(NO_TOKEN, f"Unauthorized: without a token a socket ends after {seconds:g} s")
@@ -257,7 +258,7 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
         self._ending = asyncio.create_task(self._end(SERVICE_RESTART, "Service restart"))
 
     async def _end(self, code: int, reason: str) -> None:
-        """Close: subscriptions end at once, so that they can resume; the rest has its answer first."""
+        """Close the socket. Subscriptions end at once, since they can resume; other operations may answer first."""
         assert isinstance(self.schema, PaycoreSchema)
         for operation in list(self.operations.values()):
             if self.schema.operation_type(operation.query, operation.operation_name) is OperationType.SUBSCRIPTION:
@@ -269,7 +270,7 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
 
 
 def _problem(message: Any) -> str | None:
-    """What keeps a message from being one of the protocol's; None where it is fine."""
+    """Why a message does not follow the protocol, or None if it does."""
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         return "A message must be an object with a type"
     if message["type"] not in ("subscribe", "complete"):
