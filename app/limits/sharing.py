@@ -17,7 +17,7 @@ import redis.asyncio
 
 from app import tasks
 from app.limits.rates import RateLimit
-from app.messages.redis_backend import OK, REDIS_ERRORS, UNAVAILABLE, trouble
+from app.messages.redis_backend import OK, REDIS_ERRORS, UNAVAILABLE, describe_failure
 from app.messages.redis_names import RedisNames
 from app.settings import SHARING_RIGHTS
 
@@ -69,7 +69,7 @@ class RateLimitSharing:
                 for limit in self._limits:
                     await self._share(limit)
             except REDIS_ERRORS as error:
-                self.state = trouble(error, SHARING_RIGHTS)
+                self.state = describe_failure(error, SHARING_RIGHTS)
                 if self.state != self._logged:
                     reason = f"unreachable ({type(error).__name__})" if self.state == UNAVAILABLE else self.state
                     logger.warning("rate limits are not shared between processes until Redis is back: %s", reason)

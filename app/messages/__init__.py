@@ -1,4 +1,4 @@
-"""What the relay publishes and subscribers receive: events, their names in Redis, publishing and subscribing.
+"""Events from the relay to subscribers: payloads and messages, names in Redis, publishing and subscribing.
 
-The relay's process is in `processes/`; who receives what is decided in `services/live.py`.
+The relay's process is in `processes/`; `services/live.py` decides who receives what.
 """

@@ -1,8 +1,8 @@
-"""What the outbox carries, what the relay makes of it, and what subscribers read.
+"""Outbox payloads, the messages that the relay makes of them, and the events that subscribers read from those.
 
-A writer puts one payload into the outbox for each settled transaction, and one for each change of a wallet that is no
-entry. The relay turns a payload into messages: each entry goes to its wallet's channel, the news that a transaction
-settled to whom it concerns. Payloads and messages are JSON with `v`, their version; only Paycore reads them.
+A writer puts one payload into the outbox for each settled transaction, and one for each other change of a wallet. The relay
+turns a payload into messages: each entry goes to its wallet's channel, and a settled event to the channels of the users
+concerned. Payloads and messages are JSON with a version `v`. Only Paycore reads them.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from app.messages.redis_names import RedisNames
 from app.records import Entry
 
 _VERSION = 1
-_MOST_REASON = 500
-"""Characters of the reason why something cannot be read."""
+_MAX_REASON = 500
+"""Longest reason in a MalformedEvent, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class EntryEvent:
-    """A wallet got an entry."""
+    """A new entry of a wallet."""
 
     entry: Entry
     trace: str | None = None
-    """The `traceparent` of its publishing, where its transfer's trace is recorded."""
+    """The `traceparent` of the publishing span, if the transfer is traced."""
 
 
 @dataclass(frozen=True, slots=True)
 class WalletStateEvent:
-    """Something of a wallet other than its entries changed; `version` is the wallet's, after the change."""
+    """A wallet changed without a new entry. `version` is the wallet's version after the change."""
 
     wallet_id: UUID
     version: int
@@ -50,7 +50,7 @@ class SettledEvent:
     published_at: datetime | None = None
     """When the relay read it from the outbox."""
     trace: str | None = None
-    """As of an EntryEvent."""
+    """As in EntryEvent."""
 
 
 Event = EntryEvent | WalletStateEvent | SettledEvent
@@ -61,10 +61,10 @@ class MalformedEvent(ValueError):
 
 
 def settled_payload(transaction_id: UUID, owner_ids: Sequence[UUID], entries: Sequence[Entry], trace: str | None = None) -> str:
-    """The outbox payload of a transaction that settled, with all of its entries.
+    """The outbox payload of a settled transaction, with all of its entries.
 
-    `owner_ids` are the users who are told: the owners of the wallets concerned, and the initiator. `trace` is the
-    transfer's `traceparent`, where its trace is recorded.
+    `owner_ids` are the users who get the event: the owners of the wallets concerned, and the initiator. `trace` is the
+    transfer's `traceparent`, if the transfer is traced.
     """
     return _dumps(
         {
@@ -73,7 +73,7 @@ def settled_payload(transaction_id: UUID, owner_ids: Sequence[UUID], entries: Se
             "kind": "settled",
             "transaction_id": transaction_id,
             "owner_ids": list(owner_ids),
-            # Rows rather than objects: this is written on the hot path, and field names would be half of its bytes.
+            # Arrays instead of objects: every transfer writes this, and field names would be half of the bytes.
             "entries": [
                 (e.wallet_id, e.leg, e.sequence, e.amount, e.balance_before, e.balance_after, e.created_at) for e in entries
             ],
@@ -82,17 +82,17 @@ def settled_payload(transaction_id: UUID, owner_ids: Sequence[UUID], entries: Se
 
 
 def wallet_state_payload(wallet_id: UUID, version: int) -> str:
-    """The outbox payload of a change of a wallet that is no entry: its status, its name."""
+    """The outbox payload for a change of a wallet without an entry, such as its status or name."""
     return _dumps({"v": _VERSION, "kind": "wallet_state", "wallet_id": wallet_id, "version": version})
 
 
 def messages(
     names: RedisNames, payload: str, now: datetime, publish: Callable[[str | None], str | None] = lambda trace: trace
 ) -> list[tuple[str, str]]:
-    """The (channel, message) pairs that an outbox payload is published as now, in order.
+    """Return the (channel, message) pairs for an outbox payload, in publishing order.
 
-    `publish` is given the payload's trace, and returns the one that the messages carry on. Raises MalformedEvent, and
-    nothing else, where the payload cannot be read or a subscriber could not read what would come of it.
+    `publish` takes the payload's trace and returns the trace for the messages. Raises MalformedEvent, and no other
+    exception, if the payload cannot be read or its messages could not be read by a subscriber.
     """
     with _reading("an outbox payload"):
         content = _loads(payload)
@@ -112,7 +112,7 @@ def _settled_messages(
     rows = content["entries"]
     wallet_ids = [_entry(transaction_id, row).wallet_id for row in rows]
     owner_ids = dict.fromkeys(UUID(owner_id) for owner_id in content["owner_ids"])
-    # Last, when all is read: a span that begins here ends only if something is published.
+    # Only after everything is read: a span that starts here ends only if something is published.
     shared = {"v": _VERSION, "transaction_id": transaction_id, **_traced(publish(_trace(content)))}
     settled = _dumps({**shared, "kind": "settled", "published_at": now})
     return [
@@ -125,10 +125,10 @@ def _settled_messages(
     ]
 
 
-# One message reaches every subscriber of the process: it is read once for all of them.
+# Every subscriber of the process gets the same message, so it is parsed once for all of them.
 @lru_cache(maxsize=1024)
 def parse(message: str) -> Event:
-    """What a published message says. Raises MalformedEvent, and nothing else, where it cannot be read."""
+    """Parse a published message. Raises MalformedEvent, and no other exception, if it cannot be read."""
     with _reading("an event"):
         content = _loads(message)
         match content["kind"]:
@@ -146,13 +146,13 @@ def parse(message: str) -> Event:
 
 @contextmanager
 def _reading(what: str) -> Iterator[None]:
-    """Any exception says that the text cannot be read. One that got through would end the relay, or a subscription."""
+    """Turn any exception into MalformedEvent: another one would end the relay, or a subscription."""
     try:
         yield
     except Exception as error:
-        # In ASCII and short: the reason goes into the log and into a column, which takes no NUL.
+        # ASCII and short: the reason goes into the log and into a column that cannot store NUL.
         reason = ascii(f"{type(error).__name__}: {error}")[1:-1]
-        raise MalformedEvent(f"not {what}: {reason:.{_MOST_REASON}}") from error
+        raise MalformedEvent(f"not {what}: {reason:.{_MAX_REASON}}") from error
 
 
 def _entry(transaction_id: UUID, row: list[Any]) -> Entry:
@@ -173,7 +173,7 @@ def _wallet_state(content: dict[str, Any]) -> WalletStateEvent:
 
 
 def _bigint(value: object) -> int:
-    # Not isinstance: true is no number here.
+    # Not isinstance: True is an int for Python, but not a valid number here.
     if type(value) is not int or not -(2**63) <= value < 2**63:
         raise TypeError(f"not a bigint: {value!r}")
     return value
@@ -194,12 +194,12 @@ def _trace(content: dict[str, Any]) -> str | None:
 
 
 def _traced(trace: str | None) -> dict[str, str]:
-    """Of most transfers nobody records the trace: then not a byte of it."""
+    """The payload's `trace` field, or nothing: most transfers are not traced, and every payload counts in bytes."""
     return {} if trace is None else {"trace": trace}
 
 
 def _dumps(content: dict[str, Any]) -> str:
-    # default=str is for the database driver's own subclass of UUID.
+    # default=str serialises asyncpg's subclass of UUID.
     return orjson.dumps(content, default=str).decode()
 
 

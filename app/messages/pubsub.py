@@ -1,7 +1,7 @@
-"""News between processes over Redis pub/sub: fast, and allowed to lose, because whoever loses is told.
+"""Events between processes over Redis pub/sub. Messages may be lost, and subscribers learn of it.
 
-Redis forgets what it could not deliver. So a subscription gets CATCH_UP wherever messages may have been lost: after the
-connection was away, when its own buffer ran over. It then reads the database, which forgets nothing.
+Redis drops what it cannot deliver. A subscription therefore gets CATCH_UP wherever messages may be missing: after the
+connection was lost, or when its buffer overflowed. It then reads the database, which has everything.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from app.telemetry import metrics
 
 
 class Unsubscribed(Exception):
-    """The service is stopping; nothing will come any more."""
+    """The service is stopping, so no further message will come."""
 
 
 class _Buffer(asyncio.Queue[Published | None]):
-    """What broadcaster puts into for one subscriber. Never makes broadcaster wait, and never grows past its limit."""
+    """The queue that broadcaster fills for one subscriber. Never blocks broadcaster and never exceeds its limit."""
 
     def __init__(self, limit: int) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class _Buffer(asyncio.Queue[Published | None]):
         self.put_nowait(item)
 
     def offer_catch_up(self, channel: str) -> None:
-        """One waiting CATCH_UP is enough: the database is read when it is taken out."""
+        """Add a CATCH_UP unless one is waiting already. One is enough, since the database is read when it is taken."""
         if not self.catch_up_pending:
             self.catch_up_pending = True
             self.put_nowait(Published(channel, cast("str", CATCH_UP)))
@@ -56,14 +56,14 @@ class _Buffer(asyncio.Queue[Published | None]):
 
 
 class Subscription:
-    """One subscriber's end of one channel."""
+    """One subscriber of one channel."""
 
     def __init__(self, channel: str, buffer: _Buffer) -> None:
         self._channel = channel
         self._buffer = buffer
 
     async def get(self) -> str | Literal[CatchUp.CATCH_UP]:
-        """The next message, or CATCH_UP. Raises Unsubscribed when the service stops."""
+        """Return the next message, or CATCH_UP. Raises Unsubscribed when the service stops."""
         event = await self._buffer.get()
         if event is None:
             raise Unsubscribed
@@ -73,17 +73,17 @@ class Subscription:
         return message
 
     def catch_up(self) -> None:
-        """Have `get` return CATCH_UP, after what waits already."""
+        """Make `get` return CATCH_UP after the messages that are waiting already."""
         self._buffer.offer_catch_up(self._channel)
 
     def take_dropped(self) -> int:
-        """How many messages were dropped since the last call, because nobody took them in time."""
+        """Return the number of messages dropped since the last call because the buffer was full."""
         dropped, self._buffer.dropped = self._buffer.dropped, 0
         return dropped
 
 
 class PubSub(Broadcast):
-    """Broadcaster with a Redis that may restart, subscribers that may be slow, and an orderly end."""
+    """Broadcaster with support for Redis restarts, slow subscribers, and an orderly stop."""
 
     def __init__(self, url: str, check_channel: str, *, buffer: int, ping_seconds: float = PING_SECONDS) -> None:
         self._redis = RedisBackend(url, check_channel, ping_seconds=ping_seconds)
@@ -92,12 +92,12 @@ class PubSub(Broadcast):
 
     @property
     def healthy(self) -> bool:
-        """Whether messages arrive now. While they do not, subscribers still get everything, later, from the database."""
+        """Whether messages arrive now. If not, subscribers get everything later, from the database."""
         return self._redis.state == OK
 
     @property
     def state(self) -> str:
-        """`ok`, or what is wrong with Redis."""
+        """`ok`, or the problem with Redis."""
         return self._redis.state
 
     async def disconnect(self) -> None:
@@ -110,10 +110,10 @@ class PubSub(Broadcast):
 
     @asynccontextmanager
     async def subscribe(self, channel: str) -> AsyncIterator[Subscription]:  # type: ignore[override]
-        """A subscription that Redis has confirmed. Where Redis is away: one that gets CATCH_UP once Redis has confirmed it."""
+        """Subscribe to a channel, once Redis has confirmed it. If Redis cannot be reached, CATCH_UP follows once it has."""
         buffer = _Buffer(self._buffer_limit)
-        # Known before Redis is asked, so that no CATCH_UP passes it by. Every subscriber has Redis confirm its own
-        # SUBSCRIBE, a second one of a channel too: to Redis it is nothing, but the answer says that messages now arrive.
+        # Registered before SUBSCRIBE is sent, so that it misses no CATCH_UP. Every subscriber sends its own SUBSCRIBE, even if
+        # the channel has one: Redis ignores the repetition, but its reply confirms that messages now arrive.
         self._subscribers.setdefault(channel, set()).add(buffer)
         try:
             await self._redis.subscribe(channel)

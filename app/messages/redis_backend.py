@@ -1,4 +1,4 @@
-"""Redis pub/sub as broadcaster's backend: a connection that survives Redis, and a publisher for the relay."""
+"""Redis pub/sub as broadcaster's backend, with a connection that recovers from any loss, and the relay's publisher."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from app.telemetry import metrics
 logger = logging.getLogger(__name__)
 
 REDIS_ERRORS: Final = (RedisError, OSError)
-"""What talking to Redis may raise while Redis is away."""
+"""What a command to Redis may raise while Redis cannot be reached."""
 
 _CONNECT_TIMEOUT_SECONDS: Final = 5.0
 _CONFIRM_TIMEOUT_SECONDS: Final = 5.0
 PING_SECONDS: Final = 5.0
-"""After this long a silence Redis is asked whether it is there; after as long again it is not."""
+"""Seconds without data until a PING is sent, and until its reply must have arrived."""
 
 
 class CatchUp(enum.Enum):
@@ -44,17 +44,17 @@ CATCH_UP: Final = CatchUp.CATCH_UP
 
 
 def redis_url(settings: Settings) -> str:
-    """The URL of Redis. Raises ConfigurationError where there is none."""
+    """The URL of Redis. Raises ConfigurationError if it is not set."""
     if settings.redis_url is None:
         raise ConfigurationError("PAYCORE_REDIS_URL is not set. For a demo with its own servers run `paycore dev`.")
     return settings.redis_url.get_secret_value()
 
 
 class NotPublished(Exception):
-    """Redis did not take all messages; any part of them may have gone out. `state` is what `trouble` calls it."""
+    """Redis did not accept all messages; some may have been published. `state` comes from `describe_failure`."""
 
     def __init__(self, error: BaseException) -> None:
-        self.state = trouble(error, RELAY_RIGHTS)
+        self.state = describe_failure(error, RELAY_RIGHTS)
         super().__init__(f"{self.state}: {error}" if self.state == UNAVAILABLE else self.state)
 
 
@@ -62,13 +62,13 @@ OK: Final = "ok"
 UNAVAILABLE: Final = "unavailable"
 
 
-def trouble(error: BaseException, needed: str) -> str:
-    """What is wrong with Redis: that it refuses us, and why, or UNAVAILABLE. `needed` are the rights that the work needs."""
+def describe_failure(error: BaseException, needed: str) -> str:
+    """Return why Redis refuses the commands, or UNAVAILABLE. `needed` names the rights that the commands need."""
     if error.__cause__ is not None:
-        # What goes wrong while connecting comes wrapped.
+        # redis-py wraps errors while connecting.
         error = error.__cause__
     text = str(error)
-    # A script that lacks a right says so in an error of another type.
+    # A missing right inside a script is reported by an error of another type.
     if isinstance(error, NoPermissionError) or "NOPERM" in text or "ACL failure" in text:
         return f"refused: needs {needed}; Redis says: {text}"
     if isinstance(error, AuthenticationError | AuthorizationError) or "NOAUTH" in text or "WRONGPASS" in text:
@@ -76,14 +76,14 @@ def trouble(error: BaseException, needed: str) -> str:
     return UNAVAILABLE
 
 
-# One command for many messages: reading one reply for each is what a relay would spend most of its time with.
+# One command for many messages: otherwise a relay spends most of its time reading one reply for each.
 _PUBLISH_ALL = "for i = 1, #ARGV, 2 do redis.call('PUBLISH', ARGV[i], ARGV[i + 1]) end"
-_PUBLISH_LOT = 1000
-"""Messages for one command: Redis does nothing else meanwhile."""
+_MESSAGES_PER_COMMAND = 1000
+"""Limited because Redis serves nobody else while a script runs."""
 
 
 class RedisPublisher:
-    """Publishes many messages in few round trips, in their order."""
+    """Publishes many messages in order, in few round trips."""
 
     def __init__(self, url: str) -> None:
         self._client = redis.Redis.from_url(
@@ -95,38 +95,37 @@ class RedisPublisher:
         )
 
     async def publish(self, messages: Sequence[tuple[str, str]]) -> None:
-        """Publish (channel, message) pairs; returns once Redis has answered all. Raises NotPublished."""
+        """Publish (channel, message) pairs. Returns once Redis has answered every command. Raises NotPublished."""
         try:
-            for start in range(0, len(messages), _PUBLISH_LOT):
-                lot = messages[start : start + _PUBLISH_LOT]
-                await self._client.eval(_PUBLISH_ALL, 0, *(text for message in lot for text in message))
+            for start in range(0, len(messages), _MESSAGES_PER_COMMAND):
+                part = messages[start : start + _MESSAGES_PER_COMMAND]
+                await self._client.eval(_PUBLISH_ALL, 0, *(text for message in part for text in message))
         except REDIS_ERRORS as error:
             raise NotPublished(error) from error
 
     async def close(self) -> None:
-        """Give the connection back."""
         await self._client.aclose()
 
 
 @dataclass(slots=True)
-class _Awaited:
-    """A SUBSCRIBE that was sent and that Redis has yet to confirm."""
+class _Unconfirmed:
+    """A SUBSCRIBE that was sent and that Redis has not confirmed yet."""
 
     channel: str
     confirmed: asyncio.Future[None] | None
-    """Whoever waits for it; None after a reconnection, where nobody does."""
+    """Set on confirmation. None after a reconnection, when no caller waits."""
 
 
 class RedisBackend(BroadcastBackend):
-    """Redis under broadcaster, supervised.
+    """Broadcaster's backend for Redis, which reconnects by itself.
 
-    Broadcaster's listener asks for one event after the other. Here that means: wait on the connection; when it is
-    silent, ping; when it is gone, reconnect, subscribe to everything again and, as Redis confirms each channel, tell its
-    subscribers to catch up. Nothing that Redis does ends it.
+    Broadcaster's listener calls `next_published` in a loop. It waits on the connection and pings after a silence. If the
+    connection is lost, it reconnects and subscribes to all channels again; as Redis confirms a channel, its subscribers get
+    CATCH_UP. No failure of Redis ends the loop.
     """
 
     def __init__(self, url: str, check_channel: str, *, ping_seconds: float = PING_SECONDS) -> None:
-        # RESP2, because there a subscribed connection carries nothing but pushes and pongs. No socket timeout: silence
+        # RESP2, because then a subscribed connection carries only pushes and pongs. No socket timeout: silence
         # is normal here, and a timeout would wrap each write in a task whose cancellation closes the connection.
         self._pool = redis.ConnectionPool.from_url(
             url, protocol=2, retry=Retry(NoBackoff(), 0), socket_timeout=None, socket_connect_timeout=_CONNECT_TIMEOUT_SECONDS
@@ -136,19 +135,19 @@ class RedisBackend(BroadcastBackend):
         self._ping_seconds = ping_seconds
         self._connection: redis.Connection | None = None
         self._channels: set[str] = set()
-        self._awaited: deque[_Awaited] = deque()
-        self._to_announce: deque[str] = deque()
+        self._unconfirmed: deque[_Unconfirmed] = deque()
+        self._channels_to_catch_up: deque[str] = deque()
         self._pinged = False
         self._backoff = Backoff(0.05, 5.0)
         self.tries = 0
-        """Connections so far."""
-        self._lost: str | None = None
-        """What was wrong when it was last logged; None where nothing is."""
+        """Connections opened so far."""
+        self._logged_failure: str | None = None
+        """The failure that was last logged, or None if Redis is fine."""
         self.state = UNAVAILABLE
-        """OK where there is a connection that has answered lately and on which we may subscribe; else what is wrong."""
+        """OK if the connection answers and may subscribe; otherwise the failure."""
 
     async def connect(self) -> None:
-        """Try once. Where Redis is away the service starts all the same, and `next_published` goes on trying."""
+        """Try to connect once. If Redis cannot be reached, the service still starts and `next_published` keeps trying."""
         try:
             async with asyncio.timeout(_CONFIRM_TIMEOUT_SECONDS):
                 await self._connect()
@@ -158,25 +157,27 @@ class RedisBackend(BroadcastBackend):
             await self._lose(error)
 
     async def disconnect(self) -> None:
-        """Close the connections."""
         await self._drop()
         await self._publisher.close()
 
     async def subscribe(self, group: str) -> None:
-        """Returns once Redis has confirmed it. Where Redis is away, returns too: CATCH_UP follows once it has."""
+        """Subscribe, and return once Redis has confirmed it.
+
+        If Redis cannot be reached, return at once; CATCH_UP follows when Redis confirms the channel.
+        """
         self._channels.add(group)
         if self._connection is None:
             return
         confirmed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
-            await self._send_subscribe([_Awaited(group, confirmed)])
+            await self._send_subscribe([_Unconfirmed(group, confirmed)])
             async with asyncio.timeout(_CONFIRM_TIMEOUT_SECONDS):
                 await confirmed
         except REDIS_ERRORS as error:
             logger.debug("no confirmation for %s yet: %s", group, error)
 
     async def unsubscribe(self, group: str) -> None:
-        """Returns once it is sent."""
+        """Unsubscribe. Returns once the command is sent."""
         self._channels.discard(group)
         if self._connection is not None:
             try:
@@ -189,10 +190,10 @@ class RedisBackend(BroadcastBackend):
         await self._publisher.publish([(channel, message)])
 
     async def next_published(self) -> Published:
-        """The next message, or CATCH_UP in a message's place. Never raises for what Redis does."""
+        """Return the next message, or CATCH_UP in place of one. Raises nothing when Redis fails."""
         while True:
-            if self._to_announce:
-                return Published(self._to_announce.popleft(), cast("str", CATCH_UP))
+            if self._channels_to_catch_up:
+                return Published(self._channels_to_catch_up.popleft(), cast("str", CATCH_UP))
             try:
                 if self._connection is None:
                     await asyncio.sleep(self._backoff.next())
@@ -215,26 +216,26 @@ class RedisBackend(BroadcastBackend):
         self.tries += 1
         self._connection = connection
         self._pinged = False
-        # All that will be sent later, the last with a channel that is always there: that Redis is reached says nothing of what
-        # it lets us do, and the confirmation of that channel says that it lets us do all of it.
+        # Send every kind of command that is used later, SUBSCRIBE last, with a channel that always exists. A connection alone
+        # does not show which rights the user has; the confirmation of that channel shows that it has all of them.
         async with asyncio.timeout(_CONFIRM_TIMEOUT_SECONDS):
             await self._send("PING")
             await self._send("UNSUBSCRIBE", self._check_channel)
-            await self._send_subscribe([_Awaited(channel, None) for channel in (self._check_channel, *self._channels)])
+            await self._send_subscribe([_Unconfirmed(channel, None) for channel in (self._check_channel, *self._channels)])
 
-    async def _send_subscribe(self, subscriptions: list[_Awaited]) -> None:
-        # Redis confirms in the order of sending; noting and writing happen without a pause in between.
-        self._awaited.extend(subscriptions)
+    async def _send_subscribe(self, subscriptions: list[_Unconfirmed]) -> None:
+        # Redis confirms in the order of sending. There is no await between this line and the write, so the order is the same.
+        self._unconfirmed.extend(subscriptions)
         await self._send("SUBSCRIBE", *(s.channel for s in subscriptions))
 
     async def _send(self, *command: str) -> None:
-        # Left alone, redis-py would quietly connect again, and nobody would be told to catch up.
+        # redis-py would reconnect silently here, and subscribers would get no CATCH_UP.
         if self._connection is None or not self._connection.is_connected:
             raise redis.ConnectionError("the connection to Redis is gone")
         await self._connection.send_command(*command, check_health=False)
 
     async def _read(self) -> Published | None:
-        """One answer of Redis; None where it was no message."""
+        """Read one reply from Redis. Returns None if it is not a message."""
         assert self._connection is not None
         answer = await self._connection.read_response(timeout=self._ping_seconds, disconnect_on_error=False)
         if answer is None:
@@ -243,7 +244,7 @@ class RedisBackend(BroadcastBackend):
         self._pinged = False
         match answer:
             case [b"message", channel, message]:
-                # Anyone who may publish may send bytes that are no text: they must not end the listener of this process.
+                # Any client that may publish can send invalid UTF-8. It must not end this process's listener.
                 return Published(channel.decode(errors="replace"), message.decode(errors="replace"))
             case [b"subscribe", channel, _]:
                 self._confirm(channel.decode())
@@ -252,16 +253,16 @@ class RedisBackend(BroadcastBackend):
         return None
 
     def _confirm(self, channel: str) -> None:
-        if not self._awaited or self._awaited[0].channel != channel:
-            raise redis.ConnectionError("Redis confirmed what was not asked")
-        awaited = self._awaited.popleft()
+        if not self._unconfirmed or self._unconfirmed[0].channel != channel:
+            raise redis.ConnectionError("Redis confirmed a channel that was not requested")
+        subscription = self._unconfirmed.popleft()
         if channel == self._check_channel:
-            self._found()
-        elif awaited.confirmed is not None and not awaited.confirmed.done():
-            awaited.confirmed.set_result(None)
+            self._recover()
+        elif subscription.confirmed is not None and not subscription.confirmed.done():
+            subscription.confirmed.set_result(None)
         else:
-            # Nobody waited for it, so whoever is there may have missed something before it.
-            self._to_announce.append(channel)
+            # No caller waited for this confirmation, so existing subscribers may have missed messages before it.
+            self._channels_to_catch_up.append(channel)
 
     async def _ping(self) -> None:
         if self._pinged:
@@ -270,31 +271,31 @@ class RedisBackend(BroadcastBackend):
         async with asyncio.timeout(self._ping_seconds):
             await self._send("PING")
 
-    def _found(self) -> None:
+    def _recover(self) -> None:
         self.state = OK
         self._backoff.reset()
         metrics.REDIS_CONNECTED.set(1)
-        if self._lost is not None:
+        if self._logged_failure is not None:
             logger.info("Redis is back; %d channels catch up", len(self._channels))
-            self._lost = None
+            self._logged_failure = None
 
     async def _lose(self, error: BaseException) -> None:
         await self._drop()
-        self.state = trouble(error, SUBSCRIBER_RIGHTS)
-        if self._lost is None:
+        self.state = describe_failure(error, SUBSCRIBER_RIGHTS)
+        if self._logged_failure is None:
             metrics.REDIS_LOSSES.inc()
-        if self._lost != self.state:
-            what = f"away ({error})" if self.state == UNAVAILABLE else self.state
-            logger.warning("live updates come from the database until Redis is back; it is %s", what)
-            self._lost = self.state
+        if self._logged_failure != self.state:
+            what = f"unavailable ({error})" if self.state == UNAVAILABLE else self.state
+            logger.warning("live updates come from the database until Redis is back; Redis is %s", what)
+            self._logged_failure = self.state
 
     async def _drop(self) -> None:
         connection, self._connection = self._connection, None
         self.state = UNAVAILABLE
         metrics.REDIS_CONNECTED.set(0)
-        for awaited in self._awaited:
-            if awaited.confirmed is not None and not awaited.confirmed.done():
-                awaited.confirmed.set_result(None)
-        self._awaited.clear()
+        for subscription in self._unconfirmed:
+            if subscription.confirmed is not None and not subscription.confirmed.done():
+                subscription.confirmed.set_result(None)
+        self._unconfirmed.clear()
         if connection is not None:
             await connection.disconnect(nowait=True)
