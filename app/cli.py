@@ -24,7 +24,7 @@ from app.demo.embedded import find_running
 from app.demo.embedded.processes import end_with_supervisor
 from app.demo.seed import create_demo_data
 from app.errors import ConfigurationError
-from app.processes.ending import end_at_once_when_told, end_for_certain
+from app.processes.ending import exit_on_sigterm, exit_within
 from app.processes.outbox_relay import RELAY_ENDS_WITHIN_SECONDS, run_relay
 from app.processes.serving import is_loopback
 from app.processes.serving import serve as run_server
@@ -105,7 +105,7 @@ def relay(started_by: StartedBy = None) -> None:
 
         def end() -> None:
             stop.set()
-            end_for_certain(RELAY_ENDS_WITHIN_SECONDS)
+            exit_within(RELAY_ENDS_WITHIN_SECONDS)
 
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, end)
@@ -235,7 +235,7 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 
 def main() -> None:
     """The command line, with one line for whatever the user can mend."""
-    end_at_once_when_told()
+    exit_on_sigterm()
     try:
         app()
     except ConfigurationError as error:

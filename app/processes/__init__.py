@@ -1,4 +1,4 @@
-"""What runs: the API with its workers, and the outbox relay; how they start, answer probes and stop.
+"""The processes: the API with its workers, and the outbox relay. How they start, answer probes and stop.
 
-The application that the API runs is `main.py`; commands are in `cli.py`.
+The ASGI application is in `main.py`; commands are in `cli.py`.
 """

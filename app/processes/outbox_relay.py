@@ -1,9 +1,9 @@
-"""The outbox relay: takes committed news from the database, publishes it over Redis, and deletes it.
+"""The outbox relay: reads committed events from the database, publishes them over Redis, and deletes them.
 
-One relay leads, by a lock that lives and dies with its database connection; others stand by and take over. The leader
-claims on that same connection, so a leader that lost its lock cannot claim. Rows are published in the order of their
-ids, which were given under the wallets' locks: in order per wallet. A row is deleted after it was published: a crash in
-between publishes it twice, never not at all, and subscribers drop what they have seen.
+One relay leads, holding a lock that ends with its database connection. The others stand by and take over. The leader claims
+rows on the same connection, so a leader that lost its lock cannot claim. Rows are published in the order of their ids, which
+are assigned under the wallets' locks, so each wallet's rows are in order. A row is deleted after it is published: a crash in
+between publishes it twice but never loses it, and subscribers drop duplicates.
 """
 
 from __future__ import annotations
@@ -32,56 +32,56 @@ from app.telemetry import metrics, tracing
 
 logger = logging.getLogger(__name__)
 
-# InternalClientError: asyncpg's protocol, confused by a connection that went away while a statement was being sent.
+# InternalClientError: asyncpg raises it if the connection is lost while a statement is being sent.
 _DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 _WRONG_ADDRESS = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
-"""What a server answers that is there, but does not know this user, password or database."""
+"""The errors of a reachable server that does not accept this user, password or database."""
 _STANDBY_SECONDS = 1.0
 _BUSY_PAUSE_SECONDS = 0.005
-"""Between looks at a busy outbox that was empty after the last one: looking for each single row would take a core."""
+"""Pause after an empty claim in a busy outbox: polling for each single row would take a whole core."""
 _CLOSE_TIMEOUT_SECONDS = 2.0
-_REDIS_LOOK_SECONDS = 2.0
-"""How often a relay with nothing to publish asks Redis whether it is there."""
+_REDIS_CHECK_SECONDS = 2.0
+"""How often a relay with nothing to publish checks Redis."""
 _SILENT_AFTER_SECONDS = 7.0
-"""A relay whose database has not answered for so long is not ready. It is longer than the longest pause between two looks."""
-_IN_HAND_SECONDS = 5.0
-"""For what is in hand when the relay is told to stop. What is given up is published again by the next one."""
+"""A relay whose database has not answered for this long is not ready. Longer than the longest pause between two claims."""
+_STOP_SECONDS = 5.0
+"""For the current batch, once the relay is asked to stop. If it is abandoned, the next leader publishes it again."""
 RELAY_ENDS_WITHIN_SECONDS = 20
-"""From SIGTERM to the end of the process, come what may."""
+"""From SIGTERM to the end of the process, in every case."""
 _FROZEN_AFTER = "30s"
-"""A leader that asks nothing for so long is stopped or stuck: the database ends its session, and with it its lead. It is
-longer than what a leader waits for a Redis that is away."""
+"""A leader that sends no statement for this long is suspended or stuck. The database then ends its session, and with it the
+lock. Longer than a leader waits between two tries to reach Redis."""
 
 _CONNECTION = {
-    # A deletion that a crash undoes only publishes again, so it need not wait for the disk.
+    # If a crash undoes a deletion, the rows are only published again, so commits need not wait for the disk.
     "synchronous_commit": "off",
     "idle_session_timeout": _FROZEN_AFTER,
 }
 
 
 class OutboxRelay:
-    """One relay. `run` returns when it is told to stop, having finished what it had in hand."""
+    """One relay. `run` returns once `stop` is set and the current batch is done."""
 
     def __init__(self, settings: Settings, publisher: RedisPublisher) -> None:
         self._settings = settings
         self._publisher = publisher
         self._low_water = LowWater()
-        self._has_looked = False
-        """Whether this leader has seen the outbox."""
+        self._has_claimed = False
+        """Whether this leader has claimed from the outbox yet."""
         self._names: RedisNames | None = None
         self._database_away = False
         self._had_database = False
         self._redis = OK
-        """OK, or what is wrong with Redis."""
-        self._redis_asked_at: float | None = None
+        """OK, or the problem with Redis."""
+        self._redis_checked_at: float | None = None
         self._database_answered_at: float | None = None
         self.leading = False
 
     def state(self) -> RelayState:
-        """What its readiness shows.
+        """Return what readiness shows.
 
-        It is ready without Redis: taking it out, or keeping its successor from taking over, would bring nothing back. But not
-        where Redis refuses it: that does not pass by itself, and a rollout of such settings must stop.
+        A relay is ready without Redis: removing it, or keeping its successor from taking over, would not bring Redis back. It
+        is not ready if Redis refuses it: that does not pass by itself, and a rollout with such settings must stop.
         """
         answered_at = self._database_answered_at
         has_database = answered_at is not None and monotonic() - answered_at < _SILENT_AFTER_SECONDS
@@ -95,16 +95,16 @@ class OutboxRelay:
     async def run(self, stop: asyncio.Event) -> None:
         """Lead or stand by until `stop` is set, through restarts of database and Redis.
 
-        Raises asyncpg's error where it never had the database, and the server does not know its user, password or database.
+        Raises asyncpg's error if the first connection is refused because of the user, password or database name.
         """
         working, stopping = asyncio.create_task(self._run(stop)), asyncio.create_task(stop.wait())
         try:
             await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait({working}, timeout=_IN_HAND_SECONDS)
+            await asyncio.wait({working}, timeout=_STOP_SECONDS)
             if working.done():
                 await working
             else:
-                logger.warning("the relay gives up what it had in hand: the next one publishes it")
+                logger.warning("the relay stops before its current batch is done: the next leader publishes it")
         finally:
             await tasks.end(working, stopping)
 
@@ -122,7 +122,7 @@ class OutboxRelay:
                     await self._lead(connection, stop)
             except _DATABASE_ERRORS as error:
                 if isinstance(error, _WRONG_ADDRESS) and not self._had_database:
-                    # Most likely its URL is wrong. Later on it may be a password that is being changed.
+                    # Before the first success the URL is probably wrong. After it, a password may be changing.
                     raise
                 self._report_database(error)
                 await _pause(stop, backoff.next())
@@ -136,7 +136,7 @@ class OutboxRelay:
         try:
             await refuse_shared_sessions(connection, self._settings)
             if (await server_state(connection)).read_only:
-                # A standby grants the lead's lock too.
+                # A standby server grants the leader's lock too.
                 raise ReadOnlyServer("it is read-only")
             await outbox_sql.allow_long_statements(connection)
             yield connection
@@ -147,7 +147,7 @@ class OutboxRelay:
                 connection.terminate()
 
     async def _stand_by(self, connection: asyncpg.Connection, stop: asyncio.Event) -> None:
-        """Returns once this connection leads, or with `stop`."""
+        """Return once this connection holds the leader's lock, or `stop` is set."""
         waited = False
         while not stop.is_set():
             leads = await outbox_sql.try_to_lead(connection)
@@ -160,34 +160,34 @@ class OutboxRelay:
             if not waited:
                 logger.info("another relay leads; this one stands by")
                 waited = True
-            await self._look_at_redis()
+            await self._check_redis()
             await _pause(stop, _STANDBY_SECONDS)
 
     async def _lead(self, connection: asyncpg.Connection, stop: asyncio.Event) -> None:
-        self._low_water, self._has_looked = LowWater(), False
+        self._low_water, self._has_claimed = LowWater(), False
         idle = Backoff(min(_BUSY_PAUSE_SECONDS, self._settings.relay_idle_seconds), self._settings.relay_idle_seconds)
-        redis_away = Backoff(0.05, 5.0)
+        redis_retry = Backoff(0.05, 5.0)
         while not stop.is_set():
             try:
-                found = await self._relay_some(connection)
+                found = await self._relay_batch(connection)
             except NotPublished as error:
                 self._report_redis(error)
-                await _pause(stop, redis_away.next())
+                await _pause(stop, redis_retry.next())
                 continue
             if found:
                 self._report_redis(None)
-                redis_away.reset()
+                redis_retry.reset()
                 idle.reset()
             else:
-                await self._look_at_redis()
+                await self._check_redis()
             if found < self._settings.relay_batch_limit:
                 await _pause(stop, idle.next())
 
-    async def _relay_some(self, connection: asyncpg.Connection) -> int:
-        """Publish and delete what waits, up to the limit; how much there was. Raises NotPublished; then all rows stay."""
+    async def _relay_batch(self, connection: asyncpg.Connection) -> int:
+        """Publish and delete one batch. Returns the number of rows found. Raises NotPublished, and then deletes nothing."""
         limit = self._settings.relay_batch_limit
-        claim = await outbox_sql.claim(connection, self._low_water.id, limit, first=not self._has_looked)
-        self._has_looked = True
+        claim = await outbox_sql.claim(connection, self._low_water.id, limit, first=not self._has_claimed)
+        self._has_claimed = True
         self._database_answered_at = monotonic()
         messages: list[tuple[str, str]] = []
         published: list[int] = []
@@ -201,7 +201,7 @@ class OutboxRelay:
                 published.append(row.id)
             except events.MalformedEvent as error:
                 unreadable[row.id] = str(error)
-                logger.error("outbox row %d is parked, it cannot be read: %s", row.id, error)  # noqa: TRY400 - no trace
+                logger.error("parked outbox row %d, which cannot be read: %s", row.id, error)  # noqa: TRY400 - the error is enough
         if unreadable:
             await outbox_sql.park(connection, unreadable)
             metrics.RELAY_PARKED.inc(len(unreadable))
@@ -214,45 +214,45 @@ class OutboxRelay:
         self._low_water.passed(claim)
         return len(claim.rows)
 
-    async def _look_at_redis(self) -> None:
-        """Learn whether Redis is there, where nothing is published that would show it; not at every look."""
-        if self._redis_asked_at is not None and monotonic() - self._redis_asked_at < _REDIS_LOOK_SECONDS:
+    async def _check_redis(self) -> None:
+        """Check Redis while there is nothing to publish, at most every _REDIS_CHECK_SECONDS."""
+        if self._redis_checked_at is not None and monotonic() - self._redis_checked_at < _REDIS_CHECK_SECONDS:
             return
         try:
-            # It publishes as it will: that Redis answers says nothing of our right to publish.
+            # Publish, as for an event: a PING would not show whether this user may publish.
             assert self._names is not None, "read with every new connection"
             await self._publisher.publish([(self._names.check_channel, "")])
         except NotPublished as error:
             self._report_redis(error)
         else:
             self._report_redis(None)
-        self._redis_asked_at = monotonic()
+        self._redis_checked_at = monotonic()
 
     def _report_database(self, error: Exception | None) -> None:
         if error is not None and not self._database_away:
             logger.warning("the relay waits for the database: %s", error)
         elif error is None and self._database_away:
-            logger.info("the relay has the database back")
+            logger.info("the relay is connected to the database again")
         self._database_away = error is not None
 
     def _report_redis(self, error: NotPublished | None) -> None:
         state = OK if error is None else error.state
         if error is not None and state != self._redis:
-            logger.warning("the relay waits for Redis, the outbox keeps everything: %s", error)
+            logger.warning("the relay waits for Redis, the outbox keeps all events: %s", error)
         elif error is None and self._redis != OK:
-            logger.info("the relay has Redis back")
+            logger.info("the relay is connected to Redis again")
         self._redis = state
         metrics.RELAY_REDIS_CONNECTED.set(error is None)
 
 
 class _PublishSpans:
-    """The relay's step in the traces of what it publishes at a time. They end together, when Redis has taken all of it."""
+    """The relay's spans in the traces of one batch. They end together, once Redis has accepted the batch."""
 
     def __init__(self) -> None:
         self._spans: list[Span] = []
 
     def begin(self, trace: str | None) -> str | None:
-        """Go on with a transfer's trace; the messages carry what this returns."""
+        """Start a span in a transfer's trace. Returns the trace for the messages."""
         span = None if trace is None else tracing.start_span("publish", trace, kind=SpanKind.PRODUCER)
         if span is None:
             return trace
@@ -270,7 +270,7 @@ class _PublishSpans:
 
 
 async def run_relay(settings: Settings, stop: asyncio.Event) -> None:
-    """Run one relay until `stop` is set. Raises ConfigurationError where it is not configured to run."""
+    """Run one relay until `stop` is set. Raises ConfigurationError if a setting that it needs is missing or wrong."""
     publisher = RedisPublisher(redis_url(settings))
     tracing.start(settings, "paycore-relay")
     try:
@@ -283,7 +283,7 @@ async def run_relay(settings: Settings, stop: asyncio.Event) -> None:
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    """Sleep, but not past `stop`."""
+    """Sleep, or return early when `stop` is set."""
     try:
         async with asyncio.timeout(seconds):
             await stop.wait()

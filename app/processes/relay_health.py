@@ -1,4 +1,4 @@
-"""The relay's own /healthz, /readyz and /metrics, where PAYCORE_RELAY_PORT asks for them."""
+"""The relay's own /healthz, /readyz and /metrics, if PAYCORE_RELAY_PORT is set."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from app.http.health import healthz
-from app.processes.serving import bind, serving_aside
+from app.processes.serving import bind, serving_in_background
 from app.settings import Settings
 from app.telemetry import metrics
 
@@ -22,7 +22,7 @@ _CLOSE_SECONDS = 2
 
 @dataclass(frozen=True, slots=True)
 class RelayState:
-    """How a relay is."""
+    """What the readiness of a relay shows."""
 
     ready: bool
     role: str
@@ -32,16 +32,16 @@ class RelayState:
 
 @contextlib.asynccontextmanager
 async def answering(settings: Settings, state: Callable[[], RelayState]) -> AsyncIterator[None]:
-    """Answer for as long as the block runs; nothing where no port is set.
+    """Answer probes while the block runs. Does nothing if no port is set.
 
-    `state` returns what readiness shows. Raises ConfigurationError where the port is taken.
+    `state` returns what readiness shows. Raises ConfigurationError if the port is taken.
     """
     if not settings.relay_port:
         yield
         return
 
     async def readyz(_request: Request) -> Response:
-        """200 where this relay leads, or can take over; 503 while the database does not answer, or Redis refuses it."""
+        """200 if this relay leads or can take over; 503 if the database does not answer or Redis refuses it."""
         now = state()
         shown = {"status": "ready" if now.ready else "not ready", "role": now.role, "database": now.database, "redis": now.redis}
         return JSONResponse(shown, status_code=200 if now.ready else 503)
@@ -56,9 +56,9 @@ async def answering(settings: Settings, state: Callable[[], RelayState]) -> Asyn
         server_header=False,
         lifespan="off",
         log_level=settings.log_level,
-        # Through our own pipe: see app/telemetry/logs.py.
+        # Logging is configured in app/telemetry/logs.py.
         log_config=None,
         timeout_graceful_shutdown=_CLOSE_SECONDS,
     )
-    async with serving_aside(config, bind(settings.host, settings.relay_port)):
+    async with serving_in_background(config, bind(settings.host, settings.relay_port)):
         yield

@@ -1,8 +1,8 @@
 """The API's processes: uvicorn, with a listening socket for each worker.
 
-A socket that workers share gives most connections to whichever of them wakes first: of 16, one got 13, and a core stood
-idle. With a socket each (SO_REUSEPORT, on Linux) the kernel spreads them. The parent keeps all sockets open, so that
-connections that wait for a worker that has died are taken by the one that replaces it.
+If workers share one socket, most connections go to the worker that wakes first: one got 13 of 16, and a core stayed idle.
+With one socket each (SO_REUSEPORT, on Linux) the kernel spreads the connections. The parent keeps all sockets open, so a
+connection that waits for a dead worker is accepted by its replacement.
 """
 
 from __future__ import annotations
@@ -32,32 +32,32 @@ from app.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_GRACEFUL_SECONDS = 15
-"""At least so long is waited for answers under way when the service is told to stop."""
+_MIN_GRACEFUL_SECONDS = 15
+"""Least time for running requests after the signal to stop."""
 _MARGIN_SECONDS = 5
-_ASIDE_CLOSE_SECONDS = 2
+_PROBE_CLOSE_SECONDS = 2
 _HANGS_AFTER_SECONDS = 30
-"""A worker that is silent for so long is replaced. One that starts is silent until all is imported."""
+"""A worker that does not answer for this long is replaced. A new worker does not answer until its imports are done."""
 
 
 def graceful_seconds(settings: Settings) -> int:
-    """For answers under way: longer than any of them takes, since one that is cut off tells nothing of its transfer."""
-    patience = settings.request_timeout_seconds + max(settings.body_timeout_seconds, _MARGIN_SECONDS)
-    return max(_GRACEFUL_SECONDS, math.ceil(patience))
+    """Seconds for running requests after SIGTERM. Longer than any takes: a cut-off answer leaves the transfer unknown."""
+    longest = settings.request_timeout_seconds + max(settings.body_timeout_seconds, _MARGIN_SECONDS)
+    return max(_MIN_GRACEFUL_SECONDS, math.ceil(longest))
 
 
 def ends_within(settings: Settings) -> int:
-    """Seconds from SIGTERM to the end of all processes, come what may."""
+    """Seconds from SIGTERM to the end of all processes, in every case."""
     return graceful_seconds(settings) + CLOSING_SECONDS + 2
 
 
 def serve(settings: Settings, host: str, port: int, workers: int) -> None:
-    """Serve until told to stop, once there is a database.
+    """Wait for the database, then serve until SIGTERM or SIGINT.
 
-    Raises ConfigurationError where the address is taken, and what `wait_for_database` raises.
+    Raises ConfigurationError if the address is taken, and whatever `wait_for_database` raises.
     """
     listeners = [bind(host, port)] if workers == 1 else _listeners(host, port, workers)
-    asyncio.run(wait_for_database(settings, lambda: _standing_in(settings, listeners[0])))
+    asyncio.run(wait_for_database(settings, lambda: _serving_stand_in(settings, listeners[0])))
     shown = f"[{host}]" if ":" in host else host
     logger.info("running on http://%s:%d, %d worker%s", shown, listeners[0].getsockname()[1], workers, "s"[: workers > 1])
     config = _api_config(settings, host, port, workers)
@@ -65,7 +65,7 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         _serve_alone(config, listeners)
     else:
         with tempfile.TemporaryDirectory(prefix="paycore-metrics-") as directory:
-            # Each worker counts in a file of its own there; it reads the variable when it starts.
+            # Each worker writes its metrics to its own file in this directory. It reads the variable when it starts.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
             code = Workers(config, listeners).run()
         if code:
@@ -80,28 +80,28 @@ def _api_config(settings: Settings, host: str, port: int, workers: int) -> uvico
         host=host,
         port=port,
         workers=workers,
-        # Uvicorn calls them and never asks whether they are classes. They go to the workers as they are.
+        # Uvicorn only calls these, so they need not be classes. They are pickled for the workers.
         ws=cast("type[Protocol]", partial(GuardedWebSocket, limits=limits)),
         ws_ping_interval=settings.websocket_ping_seconds,
         ws_ping_timeout=settings.websocket_ping_seconds,
         ws_max_size=settings.max_websocket_message_bytes,
-        # Messages are small: compressing them would cost each socket memory, and let a small one unpack into a large one.
+        # Messages are small. Compression would cost memory per socket and let a small message expand into a large one.
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=graceful_seconds(settings),
         timeout_worker_healthcheck=_HANGS_AFTER_SECONDS,
         access_log=False,
         server_header=False,
         http=cast("type[Protocol]", partial(GuardedProtocol, limits=limits)),
-        # What one request binds for its log lines is not the next one's on the same connection.
+        # Log fields of one request must not appear in the next one on the same connection.
         reset_contextvars=True,
-        # It counts the connection that asks, too.
+        # Uvicorn counts the current connection as well.
         limit_concurrency=settings.max_connections + 1,
-        # A header that anyone can send is believed of nobody but the proxies that are named.
+        # Any client can send these headers, so they are trusted only from the configured proxies.
         proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=proxies_as_seen(settings.trusted_proxies),
+        forwarded_allow_ips=with_mapped_addresses(settings.trusted_proxies),
         timeout_keep_alive=settings.keep_alive_seconds,
         log_level=settings.log_level,
-        # Through our own pipe: see app/telemetry/logs.py.
+        # Logging is configured in app/telemetry/logs.py.
         log_config=None,
     )
 
@@ -110,8 +110,8 @@ def _limits(settings: Settings) -> ConnectionLimits:
     return ConnectionLimits(settings.head_timeout_seconds, settings.max_head_bytes, settings.send_timeout_seconds)
 
 
-def _standing_in(settings: Settings, listener: socket.socket) -> AbstractAsyncContextManager[None]:
-    """Answers on the API's socket in its place, and leaves the socket open: connections that come meanwhile wait for the API."""
+def _serving_stand_in(settings: Settings, listener: socket.socket) -> AbstractAsyncContextManager[None]:
+    """Serve the stand-in on the API's socket, and leave the socket open: connections in its queue then wait for the API."""
     config = uvicorn.Config(
         stand_in(settings),
         http=cast("type[Protocol]", partial(GuardedProtocol, limits=_limits(settings))),
@@ -120,18 +120,18 @@ def _standing_in(settings: Settings, listener: socket.socket) -> AbstractAsyncCo
         access_log=False,
         server_header=False,
         limit_concurrency=settings.max_connections + 1,
-        timeout_graceful_shutdown=_ASIDE_CLOSE_SECONDS,
+        timeout_graceful_shutdown=_PROBE_CLOSE_SECONDS,
         log_level=settings.log_level,
-        # Through our own pipe: see app/telemetry/logs.py.
+        # Logging is configured in app/telemetry/logs.py.
         log_config=None,
     )
-    return serving_aside(config, listener.dup())
+    return serving_in_background(config, listener.dup())
 
 
 @contextlib.asynccontextmanager
-async def serving_aside(config: uvicorn.Config, listener: socket.socket) -> AsyncIterator[None]:
-    """Serve on this socket for as long as the block runs, and leave the signals to the block. The socket is closed in the end."""
-    server = _AsideServer(config)
+async def serving_in_background(config: uvicorn.Config, listener: socket.socket) -> AsyncIterator[None]:
+    """Serve on this socket while the block runs, without handling signals. Closes the socket at the end."""
+    server = _BackgroundServer(config)
     serving = asyncio.create_task(server.serve([listener]))
     try:
         yield
@@ -140,10 +140,10 @@ async def serving_aside(config: uvicorn.Config, listener: socket.socket) -> Asyn
         await asyncio.wait({serving})
 
 
-class _AsideServer(uvicorn.Server):
+class _BackgroundServer(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """None."""
+        """Leave the signals to the process that runs the block."""
         yield
 
 
@@ -155,18 +155,22 @@ def _serve_alone(config: uvicorn.Config, listeners: list[socket.socket]) -> None
 
 
 def _listeners(host: str, port: int, count: int) -> list[socket.socket]:
-    """A bound socket for each worker, where the kernel spreads connections over them; elsewhere one for all."""
+    """A bound socket for each worker on Linux, whose kernel spreads connections over them. Elsewhere one for all workers."""
     single = bind(host, port)
     if sys.platform != "linux":
         return [single]
-    # The address is free, as that bind has shown; from here on another service of the same user could share it unnoticed.
+    # The exclusive bind has shown that the address is free. A shared bind alone would not: it succeeds beside another service
+    # of the same user.
     address: tuple[str, int] = single.getsockname()[:2]
     single.close()
     return [bind(*address, shared=True) for _ in range(count)]
 
 
-def proxies_as_seen(proxies: str) -> str:
-    """Addresses and networks, separated by commas, each IPv4 one also as an IPv6 socket that takes both shows it."""
+def with_mapped_addresses(proxies: str) -> str:
+    """Add the IPv4-mapped IPv6 form of each IPv4 address or network in a comma-separated list.
+
+    A dual-stack socket reports IPv4 clients in that form.
+    """
     networks = [ip_network(part) for part in filter(None, map(str.strip, proxies.split(",")))]
     mapped = [
         f"::ffff:{network.network_address}/{96 + network.prefixlen}" for network in networks if isinstance(network, IPv4Network)
@@ -175,7 +179,7 @@ def proxies_as_seen(proxies: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine reaches what listens there."""
+    """Whether a socket on this host can be reached from this machine only."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -183,9 +187,9 @@ def is_loopback(host: str) -> bool:
 
 
 def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
-    """A socket to listen on; `shared` where other sockets of this user may have the same address.
+    """Return a bound socket. `shared` lets other sockets of this user bind the same address.
 
-    Raises ConfigurationError where the address is taken.
+    Raises ConfigurationError if the address is taken.
     """
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

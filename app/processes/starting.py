@@ -1,6 +1,6 @@
-"""What the API does before it serves: it looks whether the database suits, and waits for one that is away.
+"""What the API does before it serves: it checks the database, and waits for one that cannot be reached.
 
-While it waits it answers: it is alive, it is not ready, and nothing that anyone asks of it has happened.
+While it waits, a stand-in answers: the process is alive, it is not ready, and every other request is UNAVAILABLE.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ from app.telemetry import metrics
 logger = logging.getLogger(__name__)
 
 _TRY_SECONDS = 10.0
-"""For one look at the database. One whose packets are lost would never answer."""
+"""For one check of the database. If packets are dropped, the connection attempt would not end by itself."""
 _CLOSE_SECONDS = 2.0
 
 
 async def wait_for_database(settings: Settings, answering: Callable[[], AbstractAsyncContextManager[None]]) -> None:
-    """Return once there is a database to serve on. What `answering` makes is entered only if there is something to wait for.
+    """Return once the database can be used. Enters the context of `answering` only if it has to wait.
 
-    Raises ConfigurationError, or asyncpg's or the system's errors, for what waiting does not change, and for a database that
-    is still away when PAYCORE_DATABASE_WAIT_SECONDS are over.
+    Raises ConfigurationError, or an error of asyncpg or the system, if waiting cannot help, or if the database cannot be
+    reached within PAYCORE_DATABASE_WAIT_SECONDS.
     """
     deadline = monotonic() + settings.database_wait_seconds
     problem = await _unavailable(settings)
@@ -60,16 +60,16 @@ async def wait_for_database(settings: Settings, answering: Callable[[], Abstract
                 raise problem
             await asyncio.sleep(min(pauses.next(), max(0.0, deadline - monotonic())))
             problem = await _unavailable(settings)
-    logger.info("the API has the database")
+    logger.info("the API is connected to the database")
 
 
 async def _unavailable(settings: Settings) -> Exception | None:
-    """Why the database cannot be used for now; None where it can."""
+    """Why the database cannot be used at present, or None if it can. Raises an error that waiting cannot fix."""
     try:
         async with asyncio.timeout(_TRY_SECONDS):
             await _require_suitable(settings)
     except Exception as error:
-        # A file that the URL names and that is not there is no server that is away.
+        # A missing file that the URL names is an OSError too, but waiting does not help.
         if not is_unavailable(error) or (isinstance(error, OSError) and error.filename is not None):
             raise
         return error
@@ -77,7 +77,7 @@ async def _unavailable(settings: Settings) -> Exception | None:
 
 
 async def _require_suitable(settings: Settings) -> None:
-    """Raises ConfigurationError, in one clear line, instead of letting a start fail."""
+    """Raises ConfigurationError with a one-line reason if the API cannot run on this database."""
     connection = await connect(settings)
     try:
         await refuse_shared_sessions(connection, settings)
@@ -96,7 +96,7 @@ def _words(error: Exception) -> str:
 
 
 def stand_in(settings: Settings) -> Starlette:
-    """What answers in place of the API while there is no database."""
+    """The application that answers in place of the API while the database cannot be reached."""
     return Starlette(
         routes=[
             Route("/healthz", healthz),
@@ -109,7 +109,7 @@ def stand_in(settings: Settings) -> Starlette:
 
 
 async def _readyz(_request: Request) -> Response:
-    """503, in the form of the API's own readiness."""
+    """503, in the same form as the API's own readiness."""
     unknown = dict.fromkeys(("migrations", "durability", "settling", "redis", "live_updates", "rate_limits"), "unknown")
     return JSONResponse({"status": "not ready", "database": "unavailable", **unknown, "degraded": [], "outbox": None}, 503)
 
@@ -119,10 +119,9 @@ async def _exposition(_request: Request) -> Response:
 
 
 class _UnavailableEndpoint(HTTPEndpoint):
-    """Refuses whatever is asked, by any method, in the form of GraphQL or of REST."""
+    """Answers every request with UNAVAILABLE, in the form of GraphQL or of REST."""
 
     async def dispatch(self) -> None:
-        """One request."""
         error = Unavailable()
         metrics.count_errors([error.code])
         if self.scope["path"] == "/graphql":

@@ -75,7 +75,7 @@ async def test_rows_that_cannot_be_read_are_parked_and_block_nobody(settings, wr
         await soon(lambda: relay._low_water.id > 0)
     assert await waiting(writer) == 0
     assert await writer.fetchval("SELECT count(*) FROM outbox_parked WHERE reason LIKE '%unheard-of%'") == 12
-    assert len([record for record in caplog.records if "is parked" in record.message]) == 12
+    assert len([record for record in caplog.records if "parked outbox row" in record.message]) == 12
     assert metrics.RELAY_PARKED._value.get() - parked_before == 12
 
 

@@ -360,7 +360,7 @@ async def test_while_redis_is_away_everything_is_kept_and_it_is_said_once(world,
     ]
     assert len(said) == 2
     assert "waits for Redis" in said[0]
-    assert "has Redis back" in said[1]
+    assert "is connected to Redis again" in said[1]
 
 
 async def test_a_crash_of_the_database_is_survived_and_said_once(settings, clean_servers, caplog):
@@ -383,7 +383,7 @@ async def test_a_crash_of_the_database_is_survived_and_said_once(settings, clean
     ]
     assert len(said) == 2
     assert "waits for the database" in said[0]
-    assert "has the database back" in said[1]
+    assert "is connected to the database again" in said[1]
 
 
 async def test_stopping_finishes_what_is_in_hand(settings, writer):

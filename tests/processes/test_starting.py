@@ -58,7 +58,7 @@ def test_it_waits_for_a_database_that_is_away_and_then_serves(
         assert wait_until(lambda: status(free_port, "/readyz") == 200, seconds=60), log.read_text()
         serves = httpx.get(f"http://127.0.0.1:{free_port}/readyz", timeout=5)
         assert list(waiting.json()) == list(serves.json()), "one form of readiness"
-        assert "the API has the database" in log.read_text()
+        assert "the API is connected to the database" in log.read_text()
         process.terminate()
         assert process.wait(60) == 0
 
