@@ -113,7 +113,7 @@ def create_app(
 
 
 def _middleware(settings: Settings) -> list[Middleware]:
-    chain = [Middleware(RequestId, https_alone=settings.environment == "production")]
+    chain = [Middleware(RequestId, https_only=settings.environment == "production")]
     if settings.otlp_endpoint is not None:
         chain.append(Middleware(TracedRequests, continues=settings.trace_parents))
     if settings.dashboard:

@@ -1,4 +1,4 @@
-"""HTTP below GraphQL and REST: uvicorn's protocol, limits of requests, health, traces, the pages.
+"""HTTP below GraphQL and REST: uvicorn's protocol, request limits, health probes, traces, the pages.
 
-What a request means is in `schema/` and `rest/`.
+GraphQL is in `schema/`, REST in `rest/`.
 """

@@ -1,7 +1,6 @@
-"""The pages for people: the dashboard and GraphiQL, as built from frontend-demo/, from our own origin.
+"""Serves the pages: the dashboard and GraphiQL, built from frontend-demo/, on the API's own origin.
 
-A browser says that it wants a page (`Accept: text/html`), so the same address can be a page to a person and JSON to a
-program: /wallets/{id} is both.
+A browser sends `Accept: text/html`, so the same URL can be a page for a browser and JSON for a program: /wallets/{id} is both.
 """
 
 from __future__ import annotations
@@ -20,15 +19,15 @@ from app.settings import Settings
 
 FRONTEND = Path(__file__).parents[2] / "frontend-demo"
 DIST = FRONTEND / "dist"
-"""Where the pages are built."""
+"""Directory of the built pages."""
 BUILDING = "The pages are being built."
-"""What the supervisor's note says while it builds them."""
+"""Content of the supervisor's note while it builds the pages."""
 
 _POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _GRAPHIQL_POLICY = f"{_POLICY}; style-src 'self' 'unsafe-inline'; font-src 'self' data:; worker-src 'self' blob:"
-"""Monaco, GraphiQL's editor, makes its styles as it goes."""
+"""Monaco, GraphiQL's editor, adds inline styles at run time."""
 _PLAIN_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _HEADERS = {
     "Referrer-Policy": "no-referrer",
@@ -52,13 +51,13 @@ pre{{white-space:pre-wrap}}</style>
 
 
 def routes(settings: Settings) -> list[Mount]:
-    """The files that the pages ask for."""
+    """The routes for the pages' scripts and styles."""
     directory = (settings.dashboard_dir or DIST) / "assets"
     return [Mount("/assets", GZipMiddleware(_Assets(directory=directory, check_dir=False)))]
 
 
 class Pages:
-    """Answers browsers with pages, and hands everything else on."""
+    """Middleware that answers browsers with pages and passes on every other request."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
@@ -67,15 +66,15 @@ class Pages:
         self._has_graphiql = settings.graphiql_enabled
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request or socket."""
+        """Serve a page, or pass the request or socket on."""
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
             await self._app(scope, receive, send)
-        elif self._is_for_a_person(scope):
+        elif self._wants_page(scope):
             await self._page(scope["path"])(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
-    def _is_for_a_person(self, scope: Scope) -> bool:
+    def _wants_page(self, scope: Scope) -> bool:
         path: str = scope["path"]
         if path == "/graphql" and b"query=" in scope["query_string"]:
             return False
@@ -94,22 +93,22 @@ class Pages:
         return FileResponse(file, headers={**_HEADERS, "Content-Security-Policy": policy, "Cache-Control": "no-cache"})
 
     def _without_pages(self) -> Response:
-        said = self._note.read_text(encoding="utf-8") if self._note is not None and self._note.is_file() else ""
-        if said == BUILDING:
-            return _plain(f"<p>{BUILDING} This page comes back by itself.</p>", refresh=True)
-        reason = f"<pre>{html.escape(said)}</pre>" if said else ""
+        note = self._note.read_text(encoding="utf-8") if self._note is not None and self._note.is_file() else ""
+        if note == BUILDING:
+            return _plain(f"<p>{BUILDING} This page reloads by itself.</p>", refresh=True)
+        reason = f"<pre>{html.escape(note)}</pre>" if note else ""
         how = "With Node 20.19 or later: <code>cd frontend-demo &amp;&amp; npm ci &amp;&amp; npm run build</code>, then reload."
         return _plain(f"<p>Its pages are not built.</p>{reason}<p>{how}</p>")
 
 
 class _Assets(StaticFiles):
-    """Files whose names change with their content, so that browsers may keep them for good."""
+    """Files whose names change with their content, so browsers may cache them without a time limit."""
 
     async def check_config(self) -> None:
-        """Nothing to check: where the pages are not built, or not yet, each of their files is a 404."""
+        """Accept a missing directory. Until the pages are built, each of their files is a 404."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One file."""
+        """Serve one file, with its caching header."""
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] == 200:

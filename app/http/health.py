@@ -1,4 +1,4 @@
-"""What a process tells of itself: is it alive, can it serve, what has it counted."""
+"""The API's probes and metrics: /healthz, /readyz, /metrics."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def routes() -> list[Route]:
 
 
 async def healthz(_request: Request) -> Response:
-    """200 as long as the process answers at all."""
+    """200 while the process can answer at all."""
     return JSONResponse({"status": "alive"})
 
 
 async def readyz(request: Request) -> Response:
-    """200 where what a request needs is as it must be; else 503, with the part that is not, or as it stops.
+    """200 if every part that requests need is fine. 503 if one is not, or while the process stops; the body names the part.
 
-    `redis`, `live_updates`, `rate_limits` and `outbox` are details: without them every request is still answered. `degraded`
-    lists those that are not as they should be.
+    `redis`, `live_updates`, `rate_limits` and `outbox` do not affect the status, since requests are answered without them.
+    `degraded` lists those of the first three that are not `ok`.
     """
     services: Services = request.app.state.services
     database, migrations, durability = await _database(services)
@@ -58,39 +58,39 @@ async def readyz(request: Request) -> Response:
     degraded = [name for name, state in details.items() if state != "ok"]
     needed = {"database": database, "migrations": migrations, "durability": durability, "settling": settling}
     parts = {**needed, **details, "degraded": degraded}
-    # Asked last: it may have been told to stop meanwhile.
+    # Read last: the signal to stop may have come during the checks.
     draining = request.app.state.draining
     status = "draining" if draining else "ready" if ready else "not ready"
     return JSONResponse({"status": status, **parts, "outbox": outbox}, status_code=200 if status == "ready" else 503)
 
 
 async def exposition(request: Request) -> Response:
-    """Prometheus' text format. Without outbox and ledger where the database does not tell."""
+    """Metrics in Prometheus' text format, without those of outbox and ledger if the database does not answer."""
     backlog = await _backlog(request.app.state.services)
     outbox = None if backlog is None else (backlog.pending, backlog.lag.total_seconds(), backlog.parked)
     verified = None if backlog is None else await _verified(request.app.state.services)
     ledger = None if verified is None else (verified.findings, verified.finished_at.timestamp())
-    # Reading every worker's files takes tens of milliseconds, in which requests would wait.
-    told = await asyncio.to_thread(metrics.exposition, outbox, ledger)
-    return Response(told, media_type=metrics.CONTENT_TYPE)
+    # Reading every worker's files takes tens of milliseconds. In a thread it does not block requests.
+    text = await asyncio.to_thread(metrics.exposition, outbox, ledger)
+    return Response(text, media_type=metrics.CONTENT_TYPE)
 
 
 async def _database(services: Services) -> tuple[str, str, str]:
-    """How the database is, its migrations, and whether what it says is committed survives a crash."""
+    """The state of the database, of its migrations, and of its durability: whether commits survive a crash."""
     try:
         async with asyncio.timeout(_DATABASE_SECONDS):
-            migrations = _told_of(await migrate.current(services.engine))
+            migrations = _migrations_state(await migrate.current(services.engine))
             async with services.engine.connect() as connection:
                 raw = (await connection.get_raw_connection()).driver_connection
                 assert raw is not None
                 server = await server_state(raw)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the answer is "not ready"
+    except Exception as error:  # noqa: BLE001 - any failure means "not ready"
         logger.warning("not ready: the database does not answer: %s", type(error).__name__)
         return "unavailable", "unknown", "unknown"
     return "read-only" if server.read_only else "ok", migrations, not_durable(server) or "ok"
 
 
-def _told_of(revision: str | None) -> str:
+def _migrations_state(revision: str | None) -> str:
     if migrate.is_newer(revision):
         return _NEWER
     return "ok" if migrate.suits(revision) else "run paycore migrate"
@@ -105,10 +105,10 @@ async def _verified(services: Services) -> Verified | None:
 
 
 async def _read(services: Services, what: str, read: Callable[[AsyncConnection], Awaitable[T]]) -> T | None:
-    """What the database tells; None where it does not, in time."""
+    """Return the result of `read`, or None if it fails or takes too long."""
     try:
         async with asyncio.timeout(_DATABASE_SECONDS), services.engine.connect() as connection:
             return await read(connection)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is not known
-        logger.warning("the %s cannot be looked up: %s", what, type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - any failure means that the value is unknown
+        logger.warning("cannot read the %s: %s", what, type(error).__name__)
         return None

@@ -1,4 +1,4 @@
-"""Rate limits as HTTP tells of them: 429 past the limit, and where one stands with every answer."""
+"""Rate limits over HTTP: 429 above the limit, and the remaining requests in the headers of every answer."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _PROBES = ("/healthz", "/readyz", "/metrics")
 
 
 class RequestRateLimit:
-    """Refuses requests past the limits with 429, before anything of them is read; answers carry where the caller stands."""
+    """Refuses requests above the limits with 429 before their body is read. Answers carry the RateLimit headers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, or one socket's opening; a socket's operations are counted as they come."""
+        """Count one request, or the opening of one socket. The operations of a socket are counted separately."""
         rates: RequestRates | None = None
         if scope["type"] in ("http", "websocket") and scope["path"] not in _PROBES:
             rates = scope["app"].state.services.rates
@@ -37,18 +37,18 @@ class RequestRateLimit:
             await _refuse(scope, send, refusal, headers)
             return
 
-        async def send_with_status(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message.setdefault("headers", []).extend(headers)
             await send(message)
 
-        await self._app(scope, receive, send_with_status)
+        await self._app(scope, receive, send_with_headers)
 
 
 async def _count(rates: RequestRates, scope: Scope) -> tuple[list[tuple[bytes, bytes]], RateLimited | None]:
-    """Where the caller stands, as headers; and the refusal where a limit is passed.
+    """Count a request. Returns the RateLimit headers, and the refusal if a limit is exceeded.
 
-    The address first: whoever is past that limit has no token looked at.
+    The address comes first, so that no token is verified for an address above its limit.
     """
     headers: list[tuple[bytes, bytes]] = []
     client, limit, name = scope.get("client"), rates.address, "address"
@@ -66,7 +66,7 @@ async def _count(rates: RequestRates, scope: Scope) -> tuple[list[tuple[bytes, b
 
 
 async def _user_id(scope: Scope) -> UUID | None:
-    """Whose token came. Where there is none, or none that can be used now, the endpoint answers with what is wrong."""
+    """The user of the request's token. None without a valid token: the endpoint then answers with the error."""
     services: Services = scope["app"].state.services
     header = next((value for name, value in scope["headers"] if name == b"authorization"), None)
     try:
@@ -74,14 +74,14 @@ async def _user_id(scope: Scope) -> UUID | None:
         if token is None:
             return None
         viewer = scope["state"]["viewer"] = await services.identities.viewer(token)
-    except Exception:  # noqa: BLE001 - whatever it is, it comes up again where it is answered
+    except Exception:  # noqa: BLE001 - the endpoint verifies the token again and answers with the error
         return None
     return viewer.user_id
 
 
 def _headers(name: str, limit: RateLimit, status: RateStatus | None) -> list[tuple[bytes, bytes]]:
-    """As draft-ietf-httpapi-ratelimit-headers has them."""
-    assert status is not None, "there is a limit, so there is a status"
+    """The headers of draft-ietf-httpapi-ratelimit-headers."""
+    assert status is not None, "a limit is set, so there is a status"
     return [
         (b"ratelimit-policy", _policy(name, limit.limit, limit.window_seconds)),
         (b"ratelimit", f'"{name}";r={status.remaining};t={status.reset_seconds}'.encode()),
@@ -94,7 +94,7 @@ def _policy(name: str, limit: int, window_seconds: float) -> bytes:
 
 
 async def _refuse(scope: Scope, send: Send, error: RateLimited, status: list[tuple[bytes, bytes]]) -> None:
-    """429, in the form of the endpoint. To a WebSocket's opening too, where the server can; else it is closed."""
+    """Answer 429 in the endpoint's format. A WebSocket gets it too if the server supports that; otherwise it is closed."""
     metrics.count_errors([error.code])
     kind = "http.response"
     if scope["type"] == "websocket":

@@ -1,4 +1,4 @@
-"""What every HTTP request passes first: an id of its own, a clock, and bounds on its body."""
+"""The outermost middleware of every HTTP request: its id, its duration, and limits on its body."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from app.telemetry import logs, metrics
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _HEADER = b"x-request-id"
 _NO_SNIFFING = (b"x-content-type-options", b"nosniff")
-_HTTPS_ALONE = (b"strict-transport-security", b"max-age=31536000")
-"""Browsers heed it where it came by HTTPS."""
+_HTTPS_ONLY = (b"strict-transport-security", b"max-age=31536000")
+"""Browsers ignore it over plain HTTP."""
 
 
 def _header(scope: Scope, name: bytes) -> bytes:
-    """A header's value, or nothing. Servers give names in lower case; this is asked for each request."""
+    """A header's value, or b"". ASGI servers send names in lower case. Faster than building Headers for each request."""
     for key, value in scope["headers"]:
         if key == name:
             return bytes(value)
@@ -29,17 +29,17 @@ def _header(scope: Scope, name: bytes) -> bytes:
 
 
 class RequestId:
-    """Takes the client's X-Request-Id where it is harmless, else makes one; the answer carries it.
+    """Uses the client's X-Request-Id if it is well-formed, otherwise creates one. The answer carries it.
 
-    It is the first to see a request and the last to see its answer, so it also times those that ask for it.
+    This middleware is the outermost, so it also measures the duration of requests that set a timer.
     """
 
-    def __init__(self, app: ASGIApp, *, https_alone: bool = False) -> None:
+    def __init__(self, app: ASGIApp, *, https_only: bool = False) -> None:
         self._app = app
-        self._always = (_NO_SNIFFING, _HTTPS_ALONE) if https_alone else (_NO_SNIFFING,)
+        self._headers = (_NO_SNIFFING, _HTTPS_ONLY) if https_only else (_NO_SNIFFING,)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request or socket."""
+        """Handle one request or socket."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
@@ -50,22 +50,22 @@ class RequestId:
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message.setdefault("headers", []).extend(((_HEADER, request_id), *self._always))
+                message.setdefault("headers", []).extend(((_HEADER, request_id), *self._headers))
             await send(message)
 
-        began = monotonic()
+        started = monotonic()
         try:
             await self._app(scope, receive, send_with_id)
         finally:
             timer = scope["state"].get(metrics.TIMER)
             if timer is not None:
-                timer.observe(monotonic() - began)
+                timer.observe(monotonic() - started)
 
 
 class BodyLimit:
-    """Refuses a body past the limit with 413, by its declared length or as it arrives, and one that dawdles with 408.
+    """Refuses a body above the limit with 413, by its declared length or while it arrives, and a slow one with 408.
 
-    A compressed one is refused with 415: nothing here unpacks what may be a thousand times as large.
+    A compressed body is refused with 415, because it may expand a thousandfold.
     """
 
     def __init__(self, app: ASGIApp, limit: int, seconds: float) -> None:
@@ -74,13 +74,13 @@ class BodyLimit:
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request; sockets have the server's own message limit."""
+        """Handle one request. The messages of a socket are limited by the server."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         declared = _header(scope, b"content-length")
         scope.setdefault("state", {})["body_too_large"] = declared.isdigit() and int(declared) > self._limit
-        is_packed = _header(scope, b"content-encoding") not in (b"", b"identity")
+        is_compressed = _header(scope, b"content-encoding") not in (b"", b"identity")
         received = 0
         is_complete = False
         deadline = monotonic() + self._seconds
@@ -90,12 +90,12 @@ class BodyLimit:
             if scope["state"]["body_too_large"]:
                 raise self._refusal()
             if is_complete:
-                # What comes now is the client's leaving.
+                # The next message is the client's disconnect.
                 return await receive()
-            # Most bodies arrive with their head: a timer for each would cost more than all else here.
+            # Most bodies arrive with the head. A timer for each would cost more than the rest of this middleware.
             message = await (receive() if scope["state"].get(BODY_ARRIVED) else _before(deadline, receive))
             received += len(message.get("body", b""))
-            if is_packed and received:
+            if is_compressed and received:
                 raise HTTPException(415, "The request body must not be compressed.")
             is_complete = not message.get("more_body", False)
             if received > self._limit:

@@ -1,6 +1,6 @@
-"""An address with a slash too many leads to the one without, by a relative redirect.
+"""Redirects a URL with a trailing slash to the one without it.
 
-An absolute one would need to know what the client sees: behind a proxy the scheme is not ours, nor is a prefix of the path.
+The redirect is relative. Behind a proxy the server does not know the scheme and path prefix that the client uses.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 def without_slash(router: Router) -> ASGIApp:
-    """What the router does where no route matches: redirect from `/graphql/` to `/graphql`, else as it does anyway."""
+    """The router's default if no route matches: redirect `/graphql/` to `/graphql`, otherwise answer 404."""
 
     async def default(scope: Scope, receive: Receive, send: Send) -> None:
         target = _target(router, scope) if scope["type"] == "http" else None
@@ -24,9 +24,9 @@ def without_slash(router: Router) -> ASGIApp:
 
 
 def _target(router: Router, scope: Scope) -> str | None:
-    """The address without its last slash, relative to the one that was asked for; None where no route has it."""
+    """The URL without its trailing slash, relative to the requested one. None if no route matches it."""
     bare = scope["path"].removesuffix("/")
-    # One that is written %2F belongs to the name before it.
+    # A slash written as %2F is part of the last segment.
     if not scope["raw_path"].endswith(b"/") or bare == "" or bare.endswith("/"):
         return None
     if all(route.matches({**scope, "path": bare})[0] is Match.NONE for route in router.routes):

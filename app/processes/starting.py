@@ -104,7 +104,7 @@ def stand_in(settings: Settings) -> Starlette:
             Route("/metrics", _exposition),
             Route("/{path:path}", _UnavailableEndpoint),
         ],
-        middleware=[Middleware(RequestId, https_alone=settings.environment == "production")],
+        middleware=[Middleware(RequestId, https_only=settings.environment == "production")],
     )
 
 

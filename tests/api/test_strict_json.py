@@ -8,7 +8,7 @@ import pytest
 
 from app.errors import BadUserInput
 from app.http import strict_json
-from app.http.strict_json import MOST_MARKS
+from app.http.strict_json import MAX_MARKS
 from app.schema.engine.requests import LONGEST_LIST
 from app.settings import MAX_BATCH
 from tests.api.conftest import Api
@@ -119,26 +119,26 @@ MANY = {
 
 @pytest.mark.parametrize("name", MANY)
 def test_json_of_very_many_values_is_refused(name: str) -> None:
-    text = "[" + ",".join([MANY[name]] * (MOST_MARKS + 1)) + "]"
+    text = "[" + ",".join([MANY[name]] * (MAX_MARKS + 1)) + "]"
     for given in (text, text.encode()):
         with pytest.raises(BadUserInput, match="commas and opening brackets"):
             strict_json.loads(given)
 
 
 def test_marks_within_strings_are_not_counted() -> None:
-    value = {"text": ',[{\\"' * MOST_MARKS, "other": [",[{", '"[', "\\"] * 1000}
+    value = {"text": ',[{\\"' * MAX_MARKS, "other": [",[{", '"[', "\\"] * 1000}
     for given in (json.dumps(value), json.dumps(value).encode()):
         assert strict_json.loads(given) == value
 
 
 async def test_a_websocket_message_of_very_many_values_closes_it(api: Api) -> None:
     async with api.socket("alice") as socket:
-        await socket.send('{"type": "ping", "payload": {"x": [' + "0," * MOST_MARKS + "0]}}")
+        await socket.send('{"type": "ping", "payload": {"x": [' + "0," * MAX_MARKS + "0]}}")
         assert await socket.close_code() == 4400
 
 
 async def test_a_body_of_very_many_values_is_refused(api: Api) -> None:
-    body = '{"query": "{ __typename }", "variables": {"x": [' + "0," * MOST_MARKS + "0]}}"
+    body = '{"query": "{ __typename }", "variables": {"x": [' + "0," * MAX_MARKS + "0]}}"
     headers = {**api.headers("alice"), "Content-Type": "application/json"}
     for path in ("/graphql", "/transfer"):
         response = await api.http.post(path, content=body, headers=headers)
