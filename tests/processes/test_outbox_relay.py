@@ -155,9 +155,9 @@ async def test_an_idle_relay_wakes_quickly_and_rests_cheaply(settings, writer, m
     looks: list[float] = []
     claim = outbox_sql.claim
 
-    async def claim_and_count(connection, after_id, limit):
+    async def claim_and_count(connection, after_id, limit, **options):
         looks.append(time.monotonic())
-        return await claim(connection, after_id, limit)
+        return await claim(connection, after_id, limit, **options)
 
     monkeypatch.setattr(outbox_sql, "claim", claim_and_count)
     async with recording_relay(settings) as (_, recorder):
