@@ -1,4 +1,4 @@
-"""What a selection asks for."""
+"""Questions about the selection of a field."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _OF_ANY = frozenset({"id", "__typename"})
 Fragments = Mapping[str, FragmentDefinitionNode]
 
 
-def asks_only_for_id(info: Info) -> bool:
-    """Whether the field's selection needs nothing but the object's id."""
+def field_selects_only_id(info: Info) -> bool:
+    """Whether the current field's selection needs only the object's id."""
     raw = info._raw_info  # noqa: SLF001 - its `selected_fields` would convert the whole selection
     return all(selects_only_id(node.selection_set, raw.fragments) for node in raw.field_nodes)
 
 
 def selects_only_id(selections: SelectionSetNode | None, fragments: Fragments) -> bool:
-    """Whether nothing is selected but the id, fragments included. The document must be valid: its fragments form no cycle."""
+    """Whether only the id is selected, fragments included. The document must be valid, so that its fragments form no cycle."""
     for node in selections.selections if selections else ():
         if isinstance(node, FieldNode):
             if node.name.value not in _OF_ANY:
@@ -31,7 +31,7 @@ def selects_only_id(selections: SelectionSetNode | None, fragments: Fragments) -
 
 
 def fragment_of(node: object, fragments: Fragments) -> FragmentDefinitionNode | InlineFragmentNode:
-    """What a fragment, inline or by its name, selects."""
+    """Return the fragment of an inline fragment or a spread."""
     if isinstance(node, FragmentSpreadNode):
         return fragments[node.name.value]
     assert isinstance(node, InlineFragmentNode)

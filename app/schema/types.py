@@ -19,7 +19,7 @@ from app.schema.connections import Connection, connection, page_request
 from app.schema.context import Info
 from app.schema.enums import describe_values
 from app.schema.scalars import BigInt, CurrencyCode, DecimalText
-from app.schema.selections import asks_only_for_id
+from app.schema.selections import field_selects_only_id
 from app.services import reading
 from app.services.reading import Party
 
@@ -43,8 +43,8 @@ class Node:
 N = TypeVar("N", bound=Node)
 
 
-def named(type_: type[N], prefix: str, id_: UUID) -> N:
-    """An object with nothing but its id, for who asks no more of it: then it need not be read."""
+def with_id_only(type_: type[N], prefix: str, id_: UUID) -> N:
+    """Return an object that has only its id, for a selection of nothing else: it needs no read."""
     node = object.__new__(type_)
     node.id = strawberry.ID(ids.encode(prefix, id_))
     return node
@@ -163,8 +163,8 @@ class Wallet(Node):
     async def owner(self, info: Info) -> User | None:
         if self.record.owner_id is None:
             return None
-        if asks_only_for_id(info):
-            return named(User, "usr", self.record.owner_id)
+        if field_selects_only_id(info):
+            return with_id_only(User, "usr", self.record.owner_id)
         user = await info.context.loaders.users.load(self.record.owner_id)
         return None if user is None else User.of(user)
 
@@ -335,8 +335,8 @@ class LedgerEntry(Node):
 
     @strawberry.field
     async def transaction(self, info: Info) -> Transaction:
-        if asks_only_for_id(info):
-            return named(Transaction, "txn", self.record.transaction_id)
+        if field_selects_only_id(info):
+            return with_id_only(Transaction, "txn", self.record.transaction_id)
         transaction = await info.context.loaders.transactions.load(self.record.transaction_id)
         assert transaction is not None, "anyone who sees an entry may see its transaction"
         return Transaction.of(info, transaction)

@@ -118,7 +118,7 @@ async def test_a_settled_transaction_is_read_once_for_all_who_see_the_same(api: 
                 await socket.subscribe(str(number), SETTLED)
         await soon(lambda: sum(api.services.live._by_user.values()) == 2 * MANY)
         # Redis has confirmed them all.
-        await soon(lambda: not api.services.live._pubsub._redis._awaited)
+        await soon(lambda: not api.services.live._pubsub._redis._unconfirmed)
         statements = count_statements(api.services.engine)
         await pay(api, a, b)
         got = [(await socket.data(str(number)))["transactionSettled"] for socket in (bob, admin) for number in range(MANY)]

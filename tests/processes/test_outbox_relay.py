@@ -155,7 +155,7 @@ async def test_an_idle_relay_wakes_quickly_and_rests_cheaply(settings, writer, m
     looks: list[float] = []
     claim = outbox_sql.claim
 
-    async def claim_and_count(connection, after_id, limit, **options):
+    async def claim_and_count(connection, after_id, limit, **options: bool):
         looks.append(time.monotonic())
         return await claim(connection, after_id, limit, **options)
 

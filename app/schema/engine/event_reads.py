@@ -1,4 +1,4 @@
-"""Whether the events of a subscription can be answered without asking the database."""
+"""Decides whether the events of a subscription can be answered without reading from the database."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from app.schema.engine.cost import is_resolved
 from app.schema.selections import Fragments, fragment_of, selects_only_id
 
 _ID_IS_KNOWN = frozenset({"LedgerEntry.transaction", "Wallet.owner"})
-"""Objects whose id stands in what refers to them."""
+"""Fields whose parent object has the id of the child, so `id` alone needs no read."""
 _IN_THE_EVENT = frozenset({"LedgerEntry.wallet"})
-"""The entry of an update is of the wallet beside it."""
+"""Fields whose object is part of the event: an update's entry belongs to the update's wallet."""
 _ALWAYS_READ = frozenset({"Subscription.transactionSettled"})
-"""Its event holds the transaction's id, and who may see it is in the database."""
+"""Fields that always need a read: this event has only the transaction's id, and the database knows who may see it."""
 
 
 def events_are_read(schema: GraphQLSchema, fragments: Fragments, operation: OperationDefinitionNode) -> bool:
-    """Whether the database must be asked for each event of a valid subscription."""
+    """Whether each event of this subscription needs a read from the database. The document must be valid."""
     root = schema.get_root_type(operation.operation)
-    assert root is not None, "valid documents ask for what the schema has"
+    assert root is not None, "a valid document selects only what the schema has"
     return _is_read(schema, fragments, root, operation.selection_set)
 
 
@@ -43,7 +43,7 @@ def _is_read(
             continue
         coordinate = f"{type_.name}.{node.name.value}"
         field = schema.get_field(type_, node.name.value)
-        assert field is not None, "valid documents ask for what the schema has"
+        assert field is not None, "a valid document selects only what the schema has"
         is_known = coordinate in _IN_THE_EVENT or (coordinate in _ID_IS_KNOWN and selects_only_id(node.selection_set, fragments))
         calls = is_resolved(field) and type_ is not schema.subscription_type
         if coordinate in _ALWAYS_READ or (calls and not is_known):
