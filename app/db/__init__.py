@@ -1,1 +1,4 @@
-"""PostgreSQL: the engine, the tables and the named queries."""
+"""PostgreSQL: connections, tables, all SQL, and the mapping from rows to records.
+
+Migrations are in `migrations/`; who may call a query is decided in `services/` and `access/`.
+"""

@@ -1,1 +1,4 @@
-"""REST for callers without GraphQL: four routes over the same services."""
+"""REST: a few routes over the same services, for callers without GraphQL, and their OpenAPI description.
+
+Rules are in `services/`; limits of requests are in `http/`.
+"""

@@ -1,1 +1,4 @@
-"""GraphQL: translate, authorise, paginate. No SQL and no business rule lives here."""
+"""GraphQL types and resolvers: they translate, authorise and paginate.
+
+SQL is in `db/` and business rules are in `services/`.
+"""

@@ -1,1 +1,4 @@
-"""The use cases. Each function reads as a business document; none knows GraphQL or HTTP."""
+"""The use cases, and the ledger's pure core.
+
+GraphQL is in `schema/`, HTTP is in `http/` and `rest/`, and SQL is in `db/`.
+"""

@@ -1,4 +1,7 @@
-"""Real PostgreSQL and Redis for `paycore dev` and the tests, from Python wheels. Production brings its own servers."""
+"""Real PostgreSQL and Redis from Python wheels, for `paycore dev` and the tests.
+
+Production uses servers of its own. The supervisor that starts these is in `demo/dev.py`.
+"""
 
 from __future__ import annotations
 
