@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.schema.engine import documents as documents_module
 from app.schema.engine.build import PaycoreSchema, build_schema
 from app.schema.engine.documents import DocumentCache, KnownDocument
+from app.schema.engine.error_handling import present_all
 from app.settings import Settings
 from tests.api.conftest import serving
 from tests.api.test_query_limits import PRODUCTION
@@ -112,8 +113,8 @@ def refusal(schema: PaycoreSchema, text: str) -> str:
     found = schema.documents.prepare(text)
     assert isinstance(found, list)
     assert not any(error.nodes or error.original_error for error in found), "an error that is kept keeps no document"
-    schema.process_errors(found)
-    return json.dumps([error.formatted for error in found])
+    shown = present_all(found, len(found), is_validated=False, outcomes={})
+    return json.dumps([error.formatted for error in shown])
 
 
 def test_what_is_kept_is_bounded_by_what_it_holds(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

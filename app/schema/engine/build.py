@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any, cast
 
 import orjson
-from graphql import GraphQLError, execute
+from graphql import ExecutionResult as GraphQLExecutionResult
+from graphql import Executor, GraphQLError, execute, subscribe
 from strawberry import Schema
 from strawberry.exceptions import MissingQueryError
 from strawberry.execution.is_awaitable import optimized_is_awaitable
-from strawberry.extensions.runner import SchemaExtensionsRunner
 from strawberry.printer import print_schema
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
@@ -39,7 +40,24 @@ from app.settings import Settings
 from app.telemetry import metrics, tracing
 
 TOO_LARGE = "The answer is too large. Ask for less at a time."
-_HTTP_OPERATIONS = {OperationType.QUERY, OperationType.MUTATION}
+_ONE_ANSWER = frozenset({OperationType.QUERY, OperationType.MUTATION})
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """An operation that may run."""
+
+    document: KnownDocument
+    operation: Operation
+    query: str
+    name: str | None
+    variables: dict[str, Any] | None
+    context: Context
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """As graphql-core's `execute` and `subscribe` take them."""
+        return {"context_value": self.context, "variable_values": self.variables, "operation_name": self.name}
 
 
 class PaycoreSchema(Schema):
@@ -57,6 +75,7 @@ class PaycoreSchema(Schema):
             execution_context_class=Execution if settings.introspection_enabled else ExecutionWithoutSuggestions,
             config=config,
         )
+        self._executor = cast("type[Executor[Any]]", self.execution_context_class)
         mark_plain_fields(self._schema)
         self.documents = DocumentCache(settings, self._schema)
         self._settings = settings
@@ -88,58 +107,146 @@ class PaycoreSchema(Schema):
     ) -> ExecutionResult:
         """Run a query or mutation.
 
-        Calls graphql-core directly. Strawberry's own path exists for extensions, which Paycore does not use, and takes a tenth
-        of the time of a transfer.
+        Calls graphql-core directly, as `stream` does. Strawberry's own path exists for extensions, which Paycore does not use,
+        and takes a tenth of the time of a transfer.
+        """
+        assert context_value is not None
+        allowed = _ONE_ANSWER.intersection(allowed_operation_types or ())
+        prepared = self._prepare(query, variable_values, context_value, operation_name, allowed)
+        if isinstance(prepared, PreExecutionError):
+            return prepared
+        return await self._answer(prepared)
+
+    async def stream(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Context | None = None,
+        root_value: None = None,  # noqa: ARG002 - Strawberry's signature
+        operation_name: str | None = None,
+        operation_extensions: dict[str, Any] | None = None,  # noqa: ARG002 - see above
+        allowed_operation_types: Iterable[OperationType] | None = None,
+    ) -> AsyncGenerator[ExecutionResult, None]:
+        """Run an operation whose answers are streamed: one of a query or mutation, any number of a subscription."""
+        assert context_value is not None
+        allowed = frozenset(OperationType if allowed_operation_types is None else allowed_operation_types)
+        return self._stream_answers(query, variable_values, context_value, operation_name, allowed)
+
+    async def _stream_answers(
+        self,
+        query: str | None,
+        variables: dict[str, Any] | None,
+        context: Context,
+        name: str | None,
+        allowed: frozenset[OperationType],
+    ) -> AsyncGenerator[ExecutionResult, None]:
+        try:
+            prepared = self._prepare(query, variables, context, name, allowed)
+            if not isinstance(prepared, PreExecutionError):
+                self._trim_variables(prepared.operation, variables)
+        except CannotGetOperationTypeError as error:
+            prepared = self._refused([GraphQLError(error.as_http_error_reason(), original_error=error)])
+        except (MissingQueryError, InvalidOperationTypeError, RequestError) as error:
+            prepared = self._refusal(error)
+        if isinstance(prepared, PreExecutionError):
+            yield prepared
+        elif prepared.operation.type is OperationType.SUBSCRIPTION:
+            async with aclosing(self._answer_events(prepared)) as answers:
+                async for answer in answers:
+                    yield answer
+        else:
+            yield await self._answer(prepared, most_bytes=self._settings.max_answer_bytes)
+
+    def _prepare(
+        self,
+        query: str | None,
+        variables: dict[str, Any] | None,
+        context: Context,
+        name: str | None,
+        allowed: frozenset[OperationType],
+    ) -> _Prepared | PreExecutionError:
+        """Validate and admit an operation, and give it a context of its own. Returns a refusal for what may not run.
+
+        Raises MissingQueryError, CannotGetOperationTypeError or InvalidOperationTypeError.
         """
         if not query:
             raise MissingQueryError
-        assert context_value is not None
-        known = self.documents.prepare(query, context_value)
+        known = self.documents.prepare(query, context)
         if isinstance(known, list):
-            return ExecutionResult(None, self._shown(known))
-        context = context_value.for_operation()
-        context.document_is_valid = True
+            return self._refused(known)
+        operation = known.operation(name)
+        if operation.type not in allowed:
+            raise InvalidOperationTypeError(operation.type)
+        own = context.for_operation()
+        own.document_is_valid = True
         try:
-            operation = known.operation(operation_name)
-            _check_type(operation.type, allowed_operation_types)
-            self._admit(operation, variable_values, context)
-            with self._traced(operation.type, query, operation_name, context):
-                data, errors = await self._run(known, operation, variable_values, context, operation_name)
-        except (CannotGetOperationTypeError, InvalidOperationTypeError):
-            raise
+            self._admit(operation, variables, own)
         except Exception as error:  # noqa: BLE001 - `present` logs it or maps it to a code
-            data, errors = None, [GraphQLError(str(error), original_error=error)]
+            return self._refusal(error, own)
+        return _Prepared(known, operation, query, name, variables, own)
+
+    def _refusal(self, error: Exception, context: Context | None = None) -> PreExecutionError:
+        return self._refused([GraphQLError(str(error), original_error=error)], context)
+
+    def _refused(self, errors: list[GraphQLError], context: Context | None = None) -> PreExecutionError:
+        return PreExecutionError(None, self._shown(errors, context), None if context is None else context.answer_extensions)
+
+    async def _answer(self, prepared: _Prepared, *, most_bytes: int | None = None) -> ExecutionResult:
+        """The one answer of a query or mutation. The answer to a query that is larger than `most_bytes` is an error."""
+        context = prepared.context
+        try:
+            with self._traced(prepared):
+                data, errors = await self._run(prepared)
+        except Exception as error:  # noqa: BLE001 - `present` logs it or maps it to a code
+            return self._refusal(error, context)
+        is_query = prepared.operation.type is OperationType.QUERY
+        if most_bytes is not None and is_query and len(orjson.dumps(data)) > most_bytes:
+            return self._refusal(QueryTooComplex(TOO_LARGE), context)
         return ExecutionResult(data, self._shown(errors, context) if errors else None, context.answer_extensions)
 
-    async def _run(
-        self, known: KnownDocument, operation: Operation, variables: dict[str, Any] | None, context: Context, name: str | None
-    ) -> tuple[dict[str, Any] | None, list[GraphQLError] | None]:
+    async def _answer_events(self, prepared: _Prepared) -> AsyncGenerator[ExecutionResult, None]:
+        """One answer for each event of a subscription."""
+        context = prepared.context
+        source = subscribe(self._schema, prepared.document.document, executor_class=self._executor, **prepared.arguments)
+        events = await source if isawaitable(source) else source
+        if isinstance(events, GraphQLExecutionResult):
+            yield self._refused(events.errors or [], context)
+            return
+        try:
+            async with aclosing(cast("AsyncGenerator[GraphQLExecutionResult, None]", events)) as results:
+                async for data, errors in results:
+                    yield ExecutionResult(data, self._shown(errors, context) if errors else None, context.answer_extensions)
+                    # Only the first answer carries them; they would be the same in the others.
+                    context.answer_extensions = None
+        except Exception as error:  # noqa: BLE001 - `present` logs it or maps it to a code
+            yield ExecutionResult(None, self._shown([GraphQLError(str(error), original_error=error)], context))
+
+    async def _run(self, prepared: _Prepared) -> tuple[dict[str, Any] | None, list[GraphQLError] | None]:
         result = execute(
             self._schema,
-            known.document,
-            context_value=context,
-            variable_values=variables,
-            operation_name=name,
+            prepared.document.document,
             is_awaitable=cast("Any", optimized_is_awaitable),
-            executor_class=cast("type[Execution]", self.execution_context_class),
+            executor_class=self._executor,
+            **prepared.arguments,
         )
         if not isawaitable(result):
             return result.data, result.errors
+        type_ = prepared.operation.type
         try:
-            async with asyncio.timeout(self._time_limit(operation.type)):
+            async with asyncio.timeout(self._time_limit(type_)):
                 data, errors = await result
         except TimeoutError:
-            raise _timed_out(operation.type) from None
+            raise _timed_out(type_) from None
         return data, errors
 
     @contextmanager
-    def _traced(self, type_: OperationType, query: str, name: str | None, context: Context) -> Iterator[None]:
+    def _traced(self, prepared: _Prepared) -> Iterator[None]:
         """Open a span for the operation. On a WebSocket it is the root of a trace."""
         if not tracing.is_on():
             yield
             return
-        type_name = type_.value.lower()
-        label = self.names.name(query, name, is_known=context.maybe_viewer is not None)
+        type_name = prepared.operation.type.value.lower()
+        label = self.names.name(prepared.query, prepared.name, is_known=prepared.context.maybe_viewer is not None)
         attributes = {"graphql.operation.type": type_name, "graphql.operation.name": label}
         with tracing.request_span(f"{type_name} {label}", attributes=attributes):
             yield
@@ -175,29 +282,6 @@ class PaycoreSchema(Schema):
         seconds = self._settings.request_timeout_seconds
         return seconds if type_ is OperationType.QUERY else 2 * seconds + 1
 
-    async def _prepare_operation_async(
-        self, context: ExecutionContext, extensions_runner: SchemaExtensionsRunner
-    ) -> PreExecutionError | None:
-        """Prepare an operation whose answers are streamed: give it its own context and loaders, and a validated document."""
-        operation_context = context.context = context.context.for_operation()
-        known = self.documents.prepare(context.query, operation_context) if context.query else None
-        if isinstance(known, list):
-            return _refused(context, known)
-        context.graphql_document = None if known is None else known.document
-        context.validation_rules = ()
-        problem = await super()._prepare_operation_async(context, extensions_runner)
-        if problem is not None or known is None:
-            return problem
-        operation_context.document_is_valid = True
-        try:
-            # The public `operation_name` falls back to the first operation.
-            operation = known.operation(context._provided_operation_name)  # noqa: SLF001
-            self._trim_variables(operation, context.variables)
-            self._admit(operation, context.variables, operation_context)
-        except RequestError as error:
-            return _refused(context, [GraphQLError(str(error), original_error=error)])
-        return None
-
     def _trim_variables(self, operation: Operation, variables: dict[str, Any] | None) -> None:
         """Delete the variables that the operation does not declare, in place: the socket keeps this dict while it runs.
 
@@ -209,45 +293,11 @@ class PaycoreSchema(Schema):
         if operation.type is OperationType.SUBSCRIPTION:
             check_variables(variables, self._settings.max_subscription_variables_bytes)
 
-    async def _execute_operation(self, execution_context: ExecutionContext, *rest: Any) -> Any:
-        """Run a query or mutation in a stream of answers. Raises QueryTooComplex if the answer to a query is too large."""
-        type_ = execution_context.operation_type
-        try:
-            async with asyncio.timeout(self._time_limit(type_)):
-                query, name = execution_context.query or "", execution_context.operation_name
-                with self._traced(type_, query, name, execution_context.context):
-                    result: Any = await super()._execute_operation(execution_context, *rest)
-        except TimeoutError:
-            raise _timed_out(type_) from None
-        if type_ is OperationType.QUERY and len(orjson.dumps(result.data)) > self._settings.max_answer_bytes:
-            raise QueryTooComplex(TOO_LARGE)
-        return result
-
-    async def _handle_execution_result(self, context: ExecutionContext, *rest: Any, **options: Any) -> ExecutionResult:
-        result = await super()._handle_execution_result(context, *rest, **options)
-        # Only the first answer of a stream carries them; they would be the same in the others.
-        result.extensions, context.context.answer_extensions = context.context.answer_extensions, None
-        return result
-
-    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
-        """Replace the errors in place: Strawberry sends this list to the client."""
-        errors[:] = self._shown(errors, None if execution_context is None else execution_context.context)
-
     def _shown(self, errors: list[GraphQLError], context: Context | None = None) -> list[GraphQLError]:
         is_validated, outcomes = (False, {}) if context is None else (context.document_is_valid, context.outcomes)
         shown = present_all(errors, self._settings.max_errors, is_validated=is_validated, outcomes=outcomes)
         metrics.count_errors((error.extensions or {}).get("code") for error in shown)
         return shown
-
-
-def _check_type(type_: OperationType, allowed: Iterable[OperationType] | None) -> None:
-    if type_ not in _HTTP_OPERATIONS.intersection(allowed or ()):
-        raise InvalidOperationTypeError(type_)
-
-
-def _refused(context: ExecutionContext, errors: list[GraphQLError]) -> PreExecutionError:
-    context.pre_execution_errors = errors
-    return PreExecutionError(data=None, errors=errors)
 
 
 def _timed_out(type_: OperationType) -> RequestTimeout:
