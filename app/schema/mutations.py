@@ -70,7 +70,21 @@ def _build_transfer_input(cls: type[TransferInput], value: Mapping[str, Any], _c
     )
 
 
-cast("Any", TransferInput).__strawberry_definition__.from_input = _build_transfer_input
+_TRANSFER_FIELDS = ("idempotency_key", "sender_wallet_id", "receiver_wallet_id", "amount", "description")
+_MONEY_FIELDS = ("amount", "currency")
+
+
+def use_own_conversion() -> None:
+    """Let `_build_transfer_input` convert every TransferInput. Raises TypeError if it would drop a field of the input."""
+    transfer, money = (cast("Any", one).__strawberry_definition__ for one in (TransferInput, MoneyInput))
+    for definition, known in ((transfer, _TRANSFER_FIELDS), (money, _MONEY_FIELDS)):
+        names = tuple(field.python_name for field in definition.fields)
+        if names != known:
+            raise TypeError(f"{definition.name} has the fields {names}: build_transfer_input and to_service know {known}.")
+    transfer.from_input = _build_transfer_input
+
+
+use_own_conversion()
 
 
 @strawberry.input
