@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,7 +16,7 @@ from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.bank import new_key
 from tests.live_world import living, living_world
-from tests.servers import Servers
+from tests.servers import Given, Servers
 from tests.waiting import soon
 
 DETAILS = ["redis", "live_updates", "rate_limits"]
@@ -115,3 +116,44 @@ async def test_a_process_whose_settling_failed_is_not_ready_until_it_settles_aga
     await payment
     await until(api.http, settling="ok")
     await pays(api)
+
+
+async def test_a_database_that_turns_read_only_costs_nothing_but_time(
+    api: Api, servers: Servers, caplog: pytest.LogCaptureFixture
+) -> None:
+    if isinstance(servers, Given):
+        pytest.skip("needs a PostgreSQL whose settings may be changed")
+    sender = await api.bank.wallet(await api.bank.viewer("alice"), balance="10.00")
+    receiver = await api.bank.wallet(await api.bank.viewer("bob"))
+    payment = {"sender_wallet_id": sender, "receiver_wallet_id": receiver, "amount": "1.00", "currency": "USD"}
+    headers = {**api.headers("alice"), "Idempotency-Key": new_key()}
+    await until(api.http, database="ok")
+    administrator = await asyncpg.connect(servers.database_url)
+    try:
+        await administrator.execute("SET default_transaction_read_only = off")
+        await administrator.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        await administrator.execute("SELECT pg_reload_conf()")
+        async with asyncio.timeout(30):
+            while (shown := await api.http.get("/readyz")).status_code == 200:  # noqa: ASYNC110 - it happens in the service
+                await asyncio.sleep(0.05)
+        assert shown.json()["database"] == "read-only"
+        refused = await api.http.post("/transfer", json=payment, headers=headers)
+        assert (refused.status_code, refused.json()["retryable"]) == (503, True)
+    finally:
+        await administrator.execute("ALTER SYSTEM RESET default_transaction_read_only")
+        await administrator.execute("SELECT pg_reload_conf()")
+        await administrator.close()
+    await soon_ready(api.http)
+    paid = await api.http.post("/transfer", json=payment, headers=headers)
+    assert paid.status_code == 201
+    assert await api.bank.balance(receiver) == 100
+    async with asyncio.timeout(30):
+        while await api.bank.count("outbox"):  # noqa: ASYNC110 - the relay publishes it
+            await asyncio.sleep(0.05)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def soon_ready(http: httpx.AsyncClient) -> None:
+    async with asyncio.timeout(30):
+        while (await http.get("/readyz")).status_code != 200:  # noqa: ASYNC110 - it happens in the service
+            await asyncio.sleep(0.05)
