@@ -32,8 +32,8 @@ from app.http.slashes import without_slash
 from app.http.traces import TracedRequests
 from app.limits.rates import RateLimit, RequestRates
 from app.limits.sharing import RateLimitSharing
+from app.messages.publisher import redis_url
 from app.messages.pubsub import PubSub
-from app.messages.redis_backend import redis_url
 from app.rest import routes as rest
 from app.schema.transport.view import PaycoreView
 from app.services.container import Services

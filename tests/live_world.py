@@ -17,8 +17,8 @@ from app.clock import system_clock
 from app.db.currency_sql import load_currencies
 from app.db.installation_sql import load_redis_names
 from app.db.models import OutboxEvent
+from app.messages.publisher import redis_url
 from app.messages.pubsub import PubSub
-from app.messages.redis_backend import redis_url
 from app.messages.redis_names import RedisNames
 from app.processes.outbox_relay import run_relay
 from app.records import Wallet, WalletStatus

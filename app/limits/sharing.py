@@ -17,7 +17,7 @@ import redis.asyncio
 
 from app import tasks
 from app.limits.rates import RateLimit
-from app.messages.redis_backend import OK, REDIS_ERRORS, UNAVAILABLE, describe_failure
+from app.messages.publisher import OK, REDIS_ERRORS, UNAVAILABLE, describe_failure
 from app.messages.redis_names import RedisNames
 from app.settings import SHARING_RIGHTS
 

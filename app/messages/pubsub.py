@@ -15,7 +15,8 @@ from broadcaster import Broadcast
 from broadcaster import Event as Published
 
 from app import tasks
-from app.messages.redis_backend import CATCH_UP, OK, PING_SECONDS, CatchUp, RedisBackend
+from app.messages.publisher import OK
+from app.messages.redis_backend import CATCH_UP, PING_SECONDS, CatchUp, RedisBackend
 from app.telemetry import metrics
 
 

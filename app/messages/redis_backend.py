@@ -1,4 +1,4 @@
-"""Redis pub/sub as broadcaster's backend, with a connection that recovers from any loss, and the relay's publisher."""
+"""Redis pub/sub as broadcaster's backend, with a connection that recovers from any loss."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import enum
 import logging
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -15,19 +14,14 @@ from broadcaster import Event as Published
 from redis import asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, RedisError
 
 from app.backoff import Backoff
-from app.errors import ConfigurationError
-from app.settings import RELAY_RIGHTS, SUBSCRIBER_RIGHTS, Settings
+from app.messages.publisher import CONNECT_TIMEOUT_SECONDS, OK, REDIS_ERRORS, UNAVAILABLE, RedisPublisher, describe_failure
+from app.settings import SUBSCRIBER_RIGHTS
 from app.telemetry import metrics
 
 logger = logging.getLogger(__name__)
 
-REDIS_ERRORS: Final = (RedisError, OSError)
-"""What a command to Redis may raise while Redis cannot be reached."""
-
-_CONNECT_TIMEOUT_SECONDS: Final = 5.0
 _CONFIRM_TIMEOUT_SECONDS: Final = 5.0
 PING_SECONDS: Final = 5.0
 """Seconds without data until a PING is sent, and until its reply must have arrived."""
@@ -41,70 +35,6 @@ class CatchUp(enum.Enum):
 
 CATCH_UP: Final = CatchUp.CATCH_UP
 """Takes a message's place: some may have been lost before this one."""
-
-
-def redis_url(settings: Settings) -> str:
-    """The URL of Redis. Raises ConfigurationError if it is not set."""
-    if settings.redis_url is None:
-        raise ConfigurationError("PAYCORE_REDIS_URL is not set. For a demo with its own servers run `paycore dev`.")
-    return settings.redis_url.get_secret_value()
-
-
-class NotPublished(Exception):
-    """Redis did not accept all messages; some may have been published. `state` comes from `describe_failure`."""
-
-    def __init__(self, error: BaseException) -> None:
-        self.state = describe_failure(error, RELAY_RIGHTS)
-        super().__init__(f"{self.state}: {error}" if self.state == UNAVAILABLE else self.state)
-
-
-OK: Final = "ok"
-UNAVAILABLE: Final = "unavailable"
-
-
-def describe_failure(error: BaseException, needed: str) -> str:
-    """Return why Redis refuses the commands, or UNAVAILABLE. `needed` names the rights that the commands need."""
-    if error.__cause__ is not None:
-        # redis-py wraps errors while connecting.
-        error = error.__cause__
-    text = str(error)
-    # A missing right inside a script is reported by an error of another type.
-    if isinstance(error, NoPermissionError) or "NOPERM" in text or "ACL failure" in text:
-        return f"refused: needs {needed}; Redis says: {text}"
-    if isinstance(error, AuthenticationError | AuthorizationError) or "NOAUTH" in text or "WRONGPASS" in text:
-        return "refused: the user or the password in PAYCORE_REDIS_URL is not accepted"
-    return UNAVAILABLE
-
-
-# One command for many messages: otherwise a relay spends most of its time reading one reply for each.
-_PUBLISH_ALL = "for i = 1, #ARGV, 2 do redis.call('PUBLISH', ARGV[i], ARGV[i + 1]) end"
-_MESSAGES_PER_COMMAND = 1000
-"""Limited because Redis serves nobody else while a script runs."""
-
-
-class RedisPublisher:
-    """Publishes many messages in order, in few round trips."""
-
-    def __init__(self, url: str) -> None:
-        self._client = redis.Redis.from_url(
-            url,
-            protocol=2,
-            retry=Retry(NoBackoff(), 0),
-            socket_timeout=_CONNECT_TIMEOUT_SECONDS,
-            socket_connect_timeout=_CONNECT_TIMEOUT_SECONDS,
-        )
-
-    async def publish(self, messages: Sequence[tuple[str, str]]) -> None:
-        """Publish (channel, message) pairs. Returns once Redis has answered every command. Raises NotPublished."""
-        try:
-            for start in range(0, len(messages), _MESSAGES_PER_COMMAND):
-                part = messages[start : start + _MESSAGES_PER_COMMAND]
-                await self._client.eval(_PUBLISH_ALL, 0, *(text for message in part for text in message))
-        except REDIS_ERRORS as error:
-            raise NotPublished(error) from error
-
-    async def close(self) -> None:
-        await self._client.aclose()
 
 
 @dataclass(slots=True)
@@ -128,7 +58,7 @@ class RedisBackend(BroadcastBackend):
         # RESP2, because then a subscribed connection carries only pushes and pongs. No socket timeout: silence
         # is normal here, and a timeout would wrap each write in a task whose cancellation closes the connection.
         self._pool = redis.ConnectionPool.from_url(
-            url, protocol=2, retry=Retry(NoBackoff(), 0), socket_timeout=None, socket_connect_timeout=_CONNECT_TIMEOUT_SECONDS
+            url, protocol=2, retry=Retry(NoBackoff(), 0), socket_timeout=None, socket_connect_timeout=CONNECT_TIMEOUT_SECONDS
         )
         self._publisher = RedisPublisher(url)
         self._check_channel = check_channel
@@ -208,7 +138,7 @@ class RedisBackend(BroadcastBackend):
     async def _connect(self) -> None:
         connection: redis.Connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
         try:
-            async with asyncio.timeout(_CONNECT_TIMEOUT_SECONDS):
+            async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
                 await connection.connect()  # type: ignore[no-untyped-call]
         except BaseException:
             await connection.disconnect(nowait=True)

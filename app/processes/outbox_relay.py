@@ -24,7 +24,7 @@ from app.db.engine import connect, refuse_shared_sessions
 from app.db.outbox_sql import LowWater
 from app.db.session import ReadOnlyServer, server_state
 from app.messages import events
-from app.messages.redis_backend import OK, UNAVAILABLE, NotPublished, RedisPublisher, redis_url
+from app.messages.publisher import OK, UNAVAILABLE, NotPublished, Publisher, RedisPublisher, redis_url
 from app.messages.redis_names import RedisNames
 from app.processes.relay_health import RelayState, answering
 from app.settings import Settings
@@ -62,7 +62,7 @@ _CONNECTION = {
 class OutboxRelay:
     """One relay. `run` returns once `stop` is set and the current batch is done."""
 
-    def __init__(self, settings: Settings, publisher: RedisPublisher) -> None:
+    def __init__(self, settings: Settings, publisher: Publisher) -> None:
         self._settings = settings
         self._publisher = publisher
         self._low_water = LowWater()

@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.messages.redis_backend import RedisPublisher, redis_url
+from app.messages.publisher import RedisPublisher, redis_url
 from app.processes.outbox_relay import OutboxRelay
 from app.settings import Settings
 from tests.api.conftest import Api, serving

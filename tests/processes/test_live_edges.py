@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.engine import database_dsn
-from app.messages.redis_backend import redis_url
+from app.messages.publisher import redis_url
 from app.settings import Settings
 from tests.live_load import RETRYABLE, WATCH, Crowd, Member, Watcher, crowd_of, watching
 from tests.live_world import outbox_empty

@@ -20,8 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.db import outbox_sql
 from app.db.engine import connect
 from app.messages import events
+from app.messages.publisher import RedisPublisher, redis_url
 from app.messages.pubsub import PubSub
-from app.messages.redis_backend import RedisPublisher, redis_url
 from app.processes.outbox_relay import OutboxRelay, run_relay
 from app.services.live import WalletUpdate
 from app.settings import Settings

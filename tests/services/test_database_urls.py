@@ -17,7 +17,7 @@ from app.db.engine import open_connection
 from app.db.failures import is_unavailable
 from app.demo.embedded.postgres import EmbeddedPostgres
 from app.errors import ConfigurationError
-from app.messages.redis_backend import RedisPublisher, redis_url
+from app.messages.publisher import RedisPublisher, redis_url
 from app.processes.outbox_relay import OutboxRelay
 from app.settings import Settings
 from tests.servers import fetch_value, with_database

@@ -24,7 +24,7 @@ from app.limits.rates import RateLimit
 from app.limits.sharing import RateLimitSharing
 from app.main import create_app
 from app.messages.events import messages, settled_payload
-from app.messages.redis_backend import RedisPublisher, redis_url
+from app.messages.publisher import RedisPublisher, redis_url
 from app.messages.redis_names import RedisNames
 from app.records import Entry
 from app.services.live import Settled

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.clock import system_clock
 from app.errors import BadUserInput, NotFound
 from app.messages import events
-from app.messages.redis_backend import RedisPublisher
+from app.messages.publisher import RedisPublisher
 from app.paging.update_cursor import decode_update_cursor, encode_update_cursor
 from app.records import WalletStatus
 from app.services.live import LiveUpdates, UpdateKind, WalletUpdate

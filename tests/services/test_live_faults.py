@@ -13,7 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.engine import create_engine
-from app.messages.redis_backend import RedisPublisher
+from app.messages.publisher import RedisPublisher
 from app.paging.update_cursor import encode_update_cursor
 from app.records import WalletStatus
 from app.services.live import LiveUpdates, WalletUpdate

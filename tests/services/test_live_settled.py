@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app import ids
 from app.clock import system_clock
 from app.messages import events
-from app.messages.redis_backend import RedisPublisher
+from app.messages.publisher import RedisPublisher
 from app.records import TransactionStatus
 from app.services.live import LiveUpdates
 from app.settings import Settings

@@ -10,8 +10,9 @@ import pytest
 from redis import asyncio as redis
 
 from app.errors import ConfigurationError
+from app.messages.publisher import RedisPublisher, redis_url
 from app.messages.pubsub import PubSub, Unsubscribed
-from app.messages.redis_backend import CATCH_UP, RedisPublisher, redis_url
+from app.messages.redis_backend import CATCH_UP
 from app.settings import Settings
 from tests.redis_proxy import redis_proxy
 from tests.servers import Servers

@@ -10,7 +10,7 @@ import pytest
 from app.limits import sharing
 from app.limits.rates import RateLimit
 from app.limits.sharing import RateLimitSharing
-from app.messages.redis_backend import redis_url
+from app.messages.publisher import redis_url
 from app.messages.redis_names import RedisNames
 from app.settings import Settings
 

@@ -16,8 +16,8 @@ from redis import asyncio as redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.limits.sharing import RateLimitSharing
+from app.messages.publisher import RedisPublisher, redis_url
 from app.messages.pubsub import PubSub
-from app.messages.redis_backend import RedisPublisher, redis_url
 from app.messages.redis_names import RedisNames
 from app.processes.outbox_relay import OutboxRelay
 from app.settings import RELAY_RIGHTS, SHARING_RIGHTS, SUBSCRIBER_RIGHTS, Settings
