@@ -24,7 +24,7 @@ def commands(text: str) -> list[list[str]]:
     return [words for block in blocks for line in block.splitlines() if (words := shlex.split(line, comments=True))]
 
 
-FORTH, _, BACK = SECTION.partition("\nBack is ")
+FORTH, _, BACK = SECTION.partition("\nThe way back is ")
 STEPS = [words for words in commands(FORTH) if words[0] == "kubectl"]
 
 
