@@ -37,7 +37,7 @@ def generated() -> dict[Path, str]:
 
 
 def main() -> None:
-    """Write the files, or with --check only tell whether they are fresh."""
+    """Write the files. With `--check` only compare them, and exit with an error if one is stale."""
     for path, fresh in generated().items():
         if "--check" not in sys.argv:
             path.parent.mkdir(exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ _BARS = (
 )
 _COLOURS = {"baseline": "#9ca3af", "paycore": "#0f766e"}
 _TEXT = "#6b7280"
+_LONGEST_LINE = 119
 
 
 def last_run(report: Mapping[str, Any]) -> str:
@@ -31,7 +33,9 @@ def last_run(report: Mapping[str, Any]) -> str:
         f"{machine['memory_gb']} GB, {machine['system']}, Python {machine['python']}, PostgreSQL {machine['postgresql']}; load "
         "generator, servers and service on the same machine."
     )
-    return "\n\n".join([head, "![Transfers a second](performance.svg)", _targets(report), _latencies(report), _footprint(report)])
+    return "\n\n".join(
+        [_wrapped(head), "![Transfers a second](performance.svg)", _targets(report), _latencies(report), _footprint(report)]
+    )
 
 
 def _targets(report: Mapping[str, Any]) -> str:
@@ -92,7 +96,11 @@ def _footprint(report: Mapping[str, Any]) -> str:
             f"{fan_out['per_second']:,.0f} updates a second. A relay that finds {catch_up['events']:,} events waiting: "
             f"{catch_up['per_second']:,.0f} a second, {catch_up['seconds']:g} s in all."
         )
-    return "\n\n".join(lines)
+    return "\n\n".join(map(_wrapped, lines))
+
+
+def _wrapped(paragraph: str) -> str:
+    return textwrap.fill(paragraph, _LONGEST_LINE, break_long_words=False, break_on_hyphens=False)
 
 
 def _pair(memory: Mapping[str, float]) -> str:
