@@ -47,12 +47,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-# It stands in the command line, by which the next `paycore dev` recognises an orphan of the last one.
+# The next `paycore dev` recognises orphans of the last one by this option in their command lines.
 StartedBy = Annotated[Path | None, typer.Option(hidden=True, help="The home directory of the `paycore dev` that started this.")]
 
 
 class Role(StrEnum):
-    """Roles that a token can carry."""
+    """Roles that `paycore token` offers. A user needs none."""
 
     ADMIN = "admin"
     SUPPORT = "support"
@@ -60,10 +60,10 @@ class Role(StrEnum):
 
 @app.command()
 def dev(
-    reset: Annotated[bool, typer.Option("--reset", help="Delete the demo's data and start afresh.")] = False,
-    port: Annotated[int | None, typer.Option(help="Port of the API; PAYCORE_PORT otherwise.")] = None,
+    reset: Annotated[bool, typer.Option("--reset", help="Delete the demo data and start over.")] = False,
+    port: Annotated[int | None, typer.Option(help="Port of the API. Default: PAYCORE_PORT.")] = None,
 ) -> None:
-    """Run everything on this machine: PostgreSQL and Redis (embedded), demo data, API and relay. Ctrl-C stops all."""
+    """Run everything on this machine: embedded PostgreSQL and Redis, demo data, API and relay. Ctrl-C stops it."""
     settings = load_settings() if port is None else load_settings(port=port)
     configure_logging(settings)
     run_dev(settings, reset=reset)
@@ -71,12 +71,12 @@ def dev(
 
 @app.command()
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on; PAYCORE_HOST otherwise.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; PAYCORE_PORT otherwise.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes; PAYCORE_WORKERS otherwise.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on. Default: PAYCORE_HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on. Default: PAYCORE_PORT.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Number of processes. Default: PAYCORE_WORKERS.")] = None,
     started_by: StartedBy = None,
 ) -> None:
-    """Run the API. Needs a migrated database and a Redis; waits for a database that is away."""
+    """Run the API. Needs a migrated database and Redis. If the database is unreachable, waits for it."""
     if started_by is not None:
         end_with_supervisor()
     settings = load_settings()
@@ -86,14 +86,14 @@ def serve(
     listening = host or settings.host
     if settings.uses_demo_secret and started_by is None and not is_loopback(listening):
         raise ConfigurationError(
-            f"The demo secret is public: to listen on {listening}, set PAYCORE_JWT_SECRET. 127.0.0.1 needs none."
+            f"The demo secret is public: set PAYCORE_JWT_SECRET to listen on {listening}, or listen on 127.0.0.1."
         )
     run_server(settings, listening, port or settings.port, workers or settings.workers)
 
 
 @app.command()
 def relay(started_by: StartedBy = None) -> None:
-    """Publish what commits from the outbox to Redis. Several may run: one leads, the others stand by."""
+    """Publish committed events from the outbox to Redis. Several may run: one leads, the others stand by."""
     if started_by is not None:
         end_with_supervisor()
     settings = load_settings(RelaySettings)
@@ -116,9 +116,9 @@ def relay(started_by: StartedBy = None) -> None:
 
 @app.command()
 def outbox(
-    retry: Annotated[bool, typer.Option("--retry", help="Give the relay another try at the parked rows.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Let the relay try the parked rows again.")] = False,
 ) -> None:
-    """Show how far the relay is behind, and the rows that it could not read and has parked."""
+    """Show how far the relay is behind, and the parked rows, which it could not read."""
     settings = _with_running_servers(load_settings(DatabaseSettings))
     for line in _run(describe_outbox(settings, retry=retry)):
         typer.echo(line)
@@ -126,9 +126,11 @@ def outbox(
 
 @app.command()
 def migrate(
-    down: Annotated[str | None, typer.Option(metavar="REVISION", help="Go down to this revision; `base` empties.")] = None,
+    down: Annotated[
+        str | None, typer.Option(metavar="REVISION", help="Downgrade to this revision; `base` drops all tables.")
+    ] = None,
 ) -> None:
-    """Bring the database to the newest revision, or down to an older one."""
+    """Upgrade the database to the newest revision, or downgrade it to an older one."""
     settings = _with_running_servers(load_settings(DatabaseSettings))
     if down is not None:
         _run(migrations.downgrade(settings, down))
@@ -140,20 +142,20 @@ def migrate(
 
 @app.command()
 def seed() -> None:
-    """Make the demo's users, wallets and history. Running it again changes nothing."""
+    """Create the demo's users, wallets and history. Running it again changes nothing."""
     settings = _with_running_servers(load_settings())
-    made = _run(create_demo_data(settings))
-    typer.echo("The demo data is made." if made else "The demo data is there already.")
+    created = _run(create_demo_data(settings))
+    typer.echo("The demo data was created." if created else "The demo data exists already.")
 
 
 @app.command()
 def token(
-    subject: Annotated[str, typer.Argument(help="Whom the token speaks for: its `sub`.")],
-    role: Annotated[Role | None, typer.Option(help="What it may do beyond an ordinary user.")] = None,
-    scope: Annotated[str | None, typer.Option(help="Limits it to these scopes, separated by spaces.")] = None,
-    days: Annotated[int, typer.Option(min=1, max=3650, help="How long it lasts.")] = 30,
+    subject: Annotated[str, typer.Argument(help="The user: the token's `sub`.")],
+    role: Annotated[Role | None, typer.Option(help="Role of the token. Default: an ordinary user.")] = None,
+    scope: Annotated[str | None, typer.Option(help="Limit the token to these scopes, separated by spaces.")] = None,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="Days until the token expires.")] = 30,
 ) -> None:
-    """Print a bearer token for a user, and nothing else."""
+    """Print a bearer token for a user to standard output, and nothing else."""
     settings = load_settings()
     if not 1 <= len(subject) <= MAX_SUBJECT_LENGTH:
         raise ConfigurationError(f"A subject has 1 to {MAX_SUBJECT_LENGTH} characters.")
@@ -161,29 +163,29 @@ def token(
 
 
 quota = typer.Typer(
-    help="What one user may move: limits of their own, in place of the general ones of the settings.", no_args_is_help=True
+    help="Limits on the transfers of one user. They take precedence over the limits in the settings.", no_args_is_help=True
 )
 app.add_typer(quota, name="quota")
 
 
 @quota.command("show")
-def quota_show(subject: Annotated[str, typer.Argument(help="The user: their tokens' `sub`.")]) -> None:
-    """Show a user's own limits, and what is used of them."""
+def quota_show(subject: Annotated[str, typer.Argument(help="The user: the `sub` of their tokens.")]) -> None:
+    """Show a user's own limits and how much of them is used."""
     for line in _run(describe_quota(_with_running_servers(load_settings(DatabaseSettings)), subject)):
         typer.echo(line)
 
 
 @quota.command("set")
 def quota_set(
-    subject: Annotated[str, typer.Argument(help="The user: their tokens' `sub`.")],
+    subject: Annotated[str, typer.Argument(help="The user: the `sub` of their tokens.")],
     *,
-    reason: Annotated[str, typer.Option(help="For the audit log.")],
-    per_minute: Annotated[int | None, typer.Option(min=0, help="Transfers in a minute.")] = None,
-    per_day: Annotated[int | None, typer.Option(min=0, help="Transfers in a day.")] = None,
-    amount: Annotated[list[str] | None, typer.Option(help="What may move in a day, such as USD=100.00; may be repeated.")] = None,
-    clear: Annotated[bool, typer.Option("--clear", help="First take all limits of the user's own away.")] = False,
+    reason: Annotated[str, typer.Option(help="Reason, for the audit log.")],
+    per_minute: Annotated[int | None, typer.Option(min=0, help="Transfers per minute.")] = None,
+    per_day: Annotated[int | None, typer.Option(min=0, help="Transfers per day.")] = None,
+    amount: Annotated[list[str] | None, typer.Option(help="Amount per day, such as USD=100.00. May be repeated.")] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove all other limits of the user.")] = False,
 ) -> None:
-    """Change a user's limits, from the next transfer on. The database's user must own the tables."""
+    """Change a user's limits, from the next transfer on. The database role must own the tables."""
     change = QuotaChange(per_minute, per_day, tuple(amount or ()), clear=clear)
     settings = _with_running_servers(load_settings(DatabaseSettings))
     _run(set_quota(settings, subject, change, reason))
@@ -197,29 +199,31 @@ def schema() -> None:
 
 
 @app.command()
-def operations(folder: Annotated[Path, typer.Argument(help="A front end's source.", exists=True, file_okay=False)]) -> None:
+def operations(
+    folder: Annotated[Path, typer.Argument(help="Source folder of a front end.", exists=True, file_okay=False)],
+) -> None:
     """Print the list of a front end's GraphQL operations, for PAYCORE_PERSISTED_OPERATIONS_FILE."""
     typer.echo(manifest(operations_in(folder)), nl=False)
 
 
 @app.command()
 def verify() -> None:
-    """Check the whole ledger: conservation, balances, sequences, keys. Exits with 1 and names what is wrong.
+    """Check the whole ledger: conservation, balances, sequences, keys. Prints the findings and exits with 1 if there are any.
 
-    The result is recorded in the database, for /metrics and its alerts.
+    Records the result in the database for /metrics and its alerts.
     """
     settings = _with_running_servers(load_settings(DatabaseSettings))
     verified = _run(verify_and_record(settings))
     for finding in verified.findings or ["The ledger is whole."]:
         typer.echo(finding)
     if verified.not_recorded is not None:
-        typer.echo(f"The result was not recorded, so /metrics does not tell it: {verified.not_recorded}.", err=True)
+        typer.echo(f"The result was not recorded, so /metrics does not show it: {verified.not_recorded}.", err=True)
     if verified.findings:
         raise typer.Exit(1)
 
 
 def _with_running_servers(settings: Settings) -> Settings:
-    """Where no database is set: that of the `paycore dev` which runs on the same home directory."""
+    """If no database is set, use the one of a running `paycore dev` with the same home directory."""
     running = find_running(settings.home) if settings.database_url is None else None
     if running is None:
         return settings
@@ -234,7 +238,7 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 
 
 def main() -> None:
-    """The command line, with one line for whatever the user can mend."""
+    """Run the command line. Errors that the user can fix print one line instead of a traceback."""
     exit_on_sigterm()
     try:
         app()
@@ -243,7 +247,7 @@ def main() -> None:
     except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError):
         _exit_with("The database is not set up for Paycore: run `paycore migrate` first.")
     except CommandError as error:
-        _exit_with(f"The migration cannot be made: {error}")
+        _exit_with(f"The migration failed: {error}")
     except asyncpg.InvalidCatalogNameError as error:
         _exit_with(f"{error}. Create it, or check PAYCORE_DATABASE_URL.")
     except Exception as error:

@@ -1,7 +1,8 @@
-"""Every way to say no, in one place.
+"""All errors that clients see.
 
-A Refusal is data: an answer that the client can act on, and no money moved. A RequestError is the rest: who you are,
-what you may ask, how the service is. GraphQL, REST and WebSocket each map the two in exactly one place.
+A Refusal is data in the answer: a business rule refused the request and no money moved. A RequestError is any other error:
+authentication, authorization, input, limits, or the state of the service. GraphQL, REST and WebSocket each map both in one
+place.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ _RECORDED = "recorded"
 class RefusalCode(StrEnum):
     """UserErrorCode of the GraphQL contract.
 
-    Each code has its HTTP status over REST, its message where no rule writes a more exact one, and whether the ledger
-    records it: a recorded refusal is a FAILED transaction that is replayed; any other leaves the key free.
+    Each code has its HTTP status over REST, a default message, and whether the ledger records it. A recorded refusal is a FAILED
+    transaction and is replayed for its key. Any other leaves the key free.
     """
 
     http_status: int
@@ -29,7 +30,7 @@ class RefusalCode(StrEnum):
     is_recorded: bool
 
     def __new__(cls, code: str, http_status: int = 0, message: str = "", recorded: str = "") -> Self:
-        """Make a member whose value is its code. The defaults are for type checkers, which take a look-up for this call."""
+        """Create a member whose value is its code. Type checkers take `RefusalCode(value)` for this call: hence the defaults."""
         assert http_status, f"{code} has no HTTP status"
         assert message, f"{code} has no message"
         member = str.__new__(cls, code)
@@ -37,7 +38,7 @@ class RefusalCode(StrEnum):
         member.http_status, member.message, member.is_recorded = http_status, message, recorded == _RECORDED
         return member
 
-    INVALID_AMOUNT = "INVALID_AMOUNT", 400, "A balance cannot hold this amount."
+    INVALID_AMOUNT = "INVALID_AMOUNT", 400, "This amount would exceed the largest balance."
     INVALID_INPUT = "INVALID_INPUT", 400, "This input is not valid."
     IDEMPOTENCY_KEY_INVALID = (
         "IDEMPOTENCY_KEY_INVALID",
@@ -50,11 +51,11 @@ class RefusalCode(StrEnum):
         "This idempotency key was used with other input. A new operation needs a new key.",
     )
     SAME_WALLET = "SAME_WALLET", 400, "A wallet cannot pay itself: sender and receiver are the same."
-    WALLET_NOT_FOUND = "WALLET_NOT_FOUND", 404, "There is no such wallet, or it is not yours to use."
-    WALLET_NOT_ACTIVE = "WALLET_NOT_ACTIVE", 422, "This wallet can neither pay nor receive now.", _RECORDED
+    WALLET_NOT_FOUND = "WALLET_NOT_FOUND", 404, "The wallet does not exist, or you may not use it."
+    WALLET_NOT_ACTIVE = "WALLET_NOT_ACTIVE", 422, "This wallet is frozen or closed: it can neither pay nor receive.", _RECORDED
     CURRENCY_MISMATCH = "CURRENCY_MISMATCH", 422, "The amount and both wallets must have the same currency.", _RECORDED
-    INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS", 422, "The wallet has too little available to pay this.", _RECORDED
-    QUOTA_EXCEEDED = "QUOTA_EXCEEDED", 429, "This would exceed what the user may move in this period.", _RECORDED
+    INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS", 422, "The available balance of the wallet is too low.", _RECORDED
+    QUOTA_EXCEEDED = "QUOTA_EXCEEDED", 429, "This would exceed the user's limits for this period.", _RECORDED
     BATCH_ABORTED = (
         "BATCH_ABORTED",
         422,
@@ -65,33 +66,34 @@ class RefusalCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One refusal. `path` leads to the input field at fault, by its GraphQL names, such as ("input", "amount")."""
+    """One refusal. `path` is the path of the input field at fault in GraphQL names, such as ("input", "amount")."""
 
     code: RefusalCode
     message: str
     path: tuple[str, ...]
     available: Money | None = None
-    """INSUFFICIENT_FUNDS: what the wallet could spend when it was refused. None, as `required`, for those who may not see it."""
+    """INSUFFICIENT_FUNDS: the available balance at the time of the refusal. `available` and `required` are None if the viewer
+    may not see the wallet."""
     required: Money | None = None
-    """INSUFFICIENT_FUNDS: what was asked."""
-    left_no_trace: bool = False
-    """QUOTA_EXCEEDED of what is no transfer: its key is free for another try."""
+    """INSUFFICIENT_FUNDS: the amount requested."""
+    not_recorded: bool = False
+    """Set for QUOTA_EXCEEDED of a request that is not a transfer: its key stays free."""
     transaction_id: UUID | None = None
     """IDEMPOTENCY_KEY_REUSED: the transaction that the key belongs to."""
 
     @property
     def is_recorded(self) -> bool:
-        """Whether it is the ledger's, recorded as FAILED."""
-        return self.code.is_recorded and not self.left_no_trace
+        """Whether the ledger recorded it as a FAILED transaction."""
+        return self.code.is_recorded and not self.not_recorded
 
 
 class RequestError(Exception):
-    """A request that got no answer of its own. `str(error)` is safe to show to anyone."""
+    """A request that failed without a result. `str(error)` is safe to show to any client."""
 
     code = "INTERNAL"
     http_status = 500
     retryable: bool | None = None
-    """Set for the codes that promise it: whether sending the same request again can help."""
+    """Whether sending the same request again can help. None if the code makes no promise."""
     default_message = "Something went wrong on our side."
 
     def __init__(self, message: str | None = None) -> None:
@@ -99,7 +101,7 @@ class RequestError(Exception):
 
     @property
     def extensions(self) -> dict[str, object]:
-        """`extensions` of the GraphQL error."""
+        """The `extensions` of the GraphQL error."""
         facts: dict[str, object] = {"code": self.code}
         if self.retryable is not None:
             facts["retryable"] = self.retryable
@@ -107,7 +109,7 @@ class RequestError(Exception):
 
 
 class Unauthenticated(RequestError):
-    """There is no valid token."""
+    """The token is missing or invalid."""
 
     code = "UNAUTHENTICATED"
     http_status = 401
@@ -115,13 +117,13 @@ class Unauthenticated(RequestError):
 
 
 class TokenExpired(Unauthenticated):
-    """There was a valid token."""
+    """The token has expired."""
 
     default_message = "The bearer token has expired."
 
 
 class Forbidden(RequestError):
-    """The token is valid, but its role may not do this."""
+    """The token is valid, but its role or scopes do not allow this."""
 
     code = "FORBIDDEN"
     http_status = 403
@@ -129,15 +131,15 @@ class Forbidden(RequestError):
 
 
 class NotFound(RequestError):
-    """It does not exist, or the viewer may not see it: the two look the same."""
+    """The object does not exist, or the viewer may not see it. The answer is the same for both."""
 
     code = "NOT_FOUND"
     http_status = 404
-    default_message = "There is no such thing, or it is not yours to see."
+    default_message = "This does not exist, or you may not see it."
 
 
 class BadUserInput(RequestError):
-    """The request is malformed in a way that no business rule describes."""
+    """The request is malformed."""
 
     code = "BAD_USER_INPUT"
     http_status = 400
@@ -145,24 +147,24 @@ class BadUserInput(RequestError):
 
 
 class QueryTooComplex(RequestError):
-    """One operation asks for more than it may."""
+    """The operation exceeds a limit on its cost or size."""
 
     code = "QUERY_TOO_COMPLEX"
     http_status = 400
-    default_message = "The operation asks for too much at once."
+    default_message = "The operation is too large or too expensive."
 
 
 class PersistedQueryNotFound(RequestError):
-    """There is no operation of this hash on the list."""
+    """The list has no operation with this hash."""
 
     code = "PERSISTED_QUERY_NOT_FOUND"
     http_status = 404
-    # Client libraries know these two words, and then send the text.
+    # Client libraries recognise this exact text, and then send the document.
     default_message = "PersistedQueryNotFound"
 
 
 class PersistedQueryNotSupported(RequestError):
-    """The service keeps no list of operations."""
+    """The service has no list of operations."""
 
     code = "PERSISTED_QUERY_NOT_SUPPORTED"
     http_status = 400
@@ -171,15 +173,15 @@ class PersistedQueryNotSupported(RequestError):
 
 
 class OperationNotAllowed(RequestError):
-    """Only listed operations may run, and this is none of them."""
+    """The service runs only listed operations, and this one is not listed."""
 
     code = "OPERATION_NOT_ALLOWED"
     http_status = 403
-    default_message = "This service runs only the operations on its list, and this is none of them."
+    default_message = "This service runs only the operations on its list, and this one is not listed."
 
 
 class RateLimited(RequestError):
-    """Too many requests. `retry_after_seconds` tells when to come back."""
+    """Too many requests. Retry after `retry_after_seconds`."""
 
     code = "RATE_LIMITED"
     http_status = 429
@@ -191,12 +193,12 @@ class RateLimited(RequestError):
 
     @property
     def extensions(self) -> dict[str, object]:
-        """`extensions` of the GraphQL error."""
+        """The `extensions` of the GraphQL error."""
         return {"code": self.code, "retryAfterSeconds": self.retry_after_seconds}
 
 
 class RequestTimeout(RequestError):
-    """The outcome is not known in time. The same key can be sent again: it pays at most once."""
+    """The outcome was not known in time. The request can be sent again with the same key: it pays at most once."""
 
     code = "TIMEOUT"
     http_status = 504
@@ -207,25 +209,25 @@ class RequestTimeout(RequestError):
 
 
 class Unavailable(RequestError):
-    """The service cannot take this now, and nothing moved."""
+    """The service cannot take the request now. No money moved."""
 
     code = "UNAVAILABLE"
     http_status = 503
     retryable = True
-    default_message = "The service cannot take this request now and nothing moved. Try again shortly."
+    default_message = "The service cannot take this request now. No money moved. Try again shortly."
 
 
 class Internal(RequestError):
-    """A fault of ours. Nothing of it is told but a request to report it."""
+    """A bug in the service. The answer says nothing about it except how to report it."""
 
     retryable = False
 
 
 class AnswerIncomplete(RequestError):
-    """A part of a mutation's answer is missing. The outcome stands; `reason` is the code of what went wrong."""
+    """A part of a mutation's answer is missing. The outcome is not affected. `reason` is the code of the error."""
 
     code = "ANSWER_INCOMPLETE"
-    # Only GraphQL answers so, and then there is data.
+    # Only GraphQL uses it, in answers that have data.
     http_status = 200
 
     def __init__(self, message: str, facts: Mapping[str, object]) -> None:
@@ -234,20 +236,20 @@ class AnswerIncomplete(RequestError):
 
     @property
     def extensions(self) -> dict[str, object]:
-        """`extensions` of the GraphQL error."""
+        """The `extensions` of the GraphQL error."""
         return dict(self._facts)
 
 
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
-"""A document that is none, or not of this schema."""
+"""The document is not valid GraphQL or does not match the schema."""
 MORE_ERRORS = "MORE_ERRORS"
-"""Stands for those that an answer left out."""
+"""Replaces the errors that an answer leaves out."""
 METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
 BODY_TOO_LARGE = "BODY_TOO_LARGE"
 
 
 def http_status(code: object) -> int:
-    """The HTTP status of a request error's code; 400 for codes of the request itself, which have no class here."""
+    """Returns the HTTP status of a request error's code; 400 for codes without a class here, which are the client's faults."""
     return _STATUSES.get(code, 400)
 
 
@@ -272,8 +274,8 @@ _STATUSES: dict[object, int] = {
 
 
 CODES = frozenset({*map(str, _STATUSES), VALIDATION_FAILED, MORE_ERRORS, METHOD_NOT_ALLOWED, BODY_TOO_LARGE})
-"""Every code that an answer may carry, but for those of refusals."""
+"""Every code that an answer may have, except the codes of refusals."""
 
 
 class ConfigurationError(Exception):
-    """The service cannot start as configured. Its text is one line that says what to do."""
+    """The service cannot start as configured. The message is one line that says what to do."""

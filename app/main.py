@@ -1,4 +1,4 @@
-"""The API process: routes and lifespan. Nothing exists before `create_app` is called."""
+"""The API process: routes and lifespan. Importing this module creates nothing; `create_app` does."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ from app.settings import Settings, load_settings
 from app.telemetry import tracing
 
 _DISPOSE_SECONDS = 2
-_GARBAGE = 10_000, 10, 10
-"""Objects before the collector looks for cycles: more than hundreds of requests under way hold, which it would only go through
-again and again. What a request leaves behind is free at once (`tests/api/test_leaves_nothing.py`): a tenth of a transfer."""
+_GC_THRESHOLDS = 10_000, 10, 10
+"""Above what hundreds of in-flight requests allocate. Requests create no cycles (`tests/api/test_leaves_nothing.py`), so earlier
+collections would find nothing and cost about 10 % of a transfer."""
 
 
 _CORS_HEADERS = (
@@ -54,7 +54,7 @@ _CORS_HEADERS = (
     "Content-Type",
     "Idempotency-Key",
     "X-Request-Id",
-    # Sent by Apollo's clients, by browsers that trace, and by those that force a preflight.
+    # Sent by Apollo's clients, by clients that trace, and by clients that force a preflight.
     "apollographql-client-name",
     "apollographql-client-version",
     "x-apollo-operation-name",
@@ -69,7 +69,7 @@ _CORS_HEADERS = (
 
 
 class _GraphQLEndpoint:
-    """Hands on to the view, which exists once the lifespan has begun."""
+    """Forwards to the view, which the lifespan creates."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await scope["app"].state.graphql(scope, receive, send)
@@ -78,7 +78,7 @@ class _GraphQLEndpoint:
 def create_app(
     settings: Settings | None = None, *, clock: Clock = system_clock, on_started: Callable[[Starlette], None] = lambda _: None
 ) -> Starlette:
-    """The ASGI application. Raises ConfigurationError where the settings do not allow a start."""
+    """Returns the ASGI application. Raises ConfigurationError if the settings do not allow a start."""
     chosen = settings or load_settings()
 
     @contextlib.asynccontextmanager
@@ -106,7 +106,7 @@ def create_app(
         middleware=_middleware(chosen),
         exception_handlers=rest.EXCEPTION_HANDLERS,
     )
-    # Starlette's own redirect names scheme and host as this process sees them: http behind a proxy that ends TLS.
+    # Starlette's redirect uses the scheme and host that this process sees: http, if a proxy terminates TLS.
     app.router.redirect_slashes = False
     app.router.default = without_slash(app.router)
     return app
@@ -137,19 +137,19 @@ def _middleware(settings: Settings) -> list[Middleware]:
 
 
 def create_process_app() -> Starlette:
-    """The application of a process that serves nothing else, as `paycore serve` starts it."""
+    """Returns the application for a process of its own, as `paycore serve` starts it: it changes gc and signal handlers."""
     return create_app(on_started=_own_the_process)
 
 
 def _own_the_process(app: Starlette) -> None:
-    # Modules and schema stay for good: without looking at them again and again, a request costs a sixth less.
+    # Modules and schema live as long as the process. Excluding them from collections makes a request a sixth cheaper.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*_GARBAGE)
+    gc.set_threshold(*_GC_THRESHOLDS)
 
     def stop() -> None:
         app.state.draining = True
-        # Uvicorn waits for answers under way, and an event stream is one without end.
+        # Uvicorn waits for unfinished answers, and an event stream never finishes by itself.
         app.state.graphql.event_streams.stop()
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -157,7 +157,7 @@ def _own_the_process(app: Starlette) -> None:
 
 
 def _before_handling(number: signal.Signals, act: Callable[[], None]) -> None:
-    """When the signal comes, have the event loop act too; then do what was to be done anyway."""
+    """On the signal, schedule `act` in the event loop, then call the previous handler."""
     loop, handler = asyncio.get_running_loop(), signal.getsignal(number)
     if not callable(handler):
         return
@@ -170,7 +170,7 @@ def _before_handling(number: signal.Signals, act: Callable[[], None]) -> None:
 
 
 async def _dispose(engine: AsyncEngine) -> None:
-    """Close the pool's connections in good order, but wait for no server that is silent."""
+    """Close the pool's connections. Gives up after `_DISPOSE_SECONDS` if the server does not answer."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_DISPOSE_SECONDS):
             await engine.dispose()
@@ -178,7 +178,7 @@ async def _dispose(engine: AsyncEngine) -> None:
 
 @contextlib.asynccontextmanager
 async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tuple[Services, PubSub, DemoTools | None]]:
-    """Everything that requests call upon, started; stopped in the opposite order."""
+    """Start the services that requests use, and stop them in reverse order."""
     async with contextlib.AsyncExitStack() as stack:
         tracing.start(settings, "paycore-api")
         stack.push_async_callback(tracing.stop)

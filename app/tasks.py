@@ -23,5 +23,5 @@ async def end(*tasks: asyncio.Task[Any] | None) -> None:
         _, running = await asyncio.wait(running, timeout=_AGAIN_SECONDS)
     for task in all_:
         if not task.cancelled():
-            # Else asyncio logs that nobody looked at it.
+            # Else asyncio logs that the exception was never retrieved.
             task.exception()

@@ -1,4 +1,4 @@
-"""References that are made from the code: settings, metrics, errors."""
+"""The references that are generated from the code: settings, metrics, errors."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from app.telemetry import metrics
 
 SETTINGS_HEAD = """# Settings
 
-Generated from `app/settings.py` by `make generate`. Each is an environment variable, read once when a process starts. A secret
-can be given as a file instead: `PAYCORE_JWT_SECRET_FILE=/run/secrets/jwt` and so on for those marked.
+Generated from `app/settings.py` by `make generate`. Each setting is an environment variable. A process reads them once, when
+it starts. Secrets can be given as a file instead, for example `PAYCORE_JWT_SECRET_FILE=/run/secrets/jwt`.
 
-| variable | default | what it does |
+| variable | default | meaning |
 |---|---|---|
 """
 METRICS_HEAD = """# Metrics
@@ -32,24 +32,22 @@ ERRORS_HEAD = """# Errors
 
 Generated from `app/errors.py` by `make generate`.
 
-## Requests that got no answer
+## Requests that failed
 
-`extensions.code` of a GraphQL error, `code` of a REST problem. The HTTP status is REST's, and GraphQL's where there is no
-data at all. `ANSWER_INCOMPLETE` is different: its mutation got its answer, and only a part of it is missing.
+`extensions.code` of a GraphQL error, `code` of a REST problem. The status is REST's, and GraphQL's if the answer has no data.
+`ANSWER_INCOMPLETE` is different: the mutation has its outcome, and only a part of the answer is missing.
 
-| code | status | retryable | what it says |
+| code | status | retryable | meaning |
 |---|---|---|---|
 """
 REFUSALS_HEAD = """
-Besides these: `GRAPHQL_VALIDATION_FAILED` for a document that is none, `MORE_ERRORS` for those left out of an answer, and
-from HTTP itself
-`BODY_TOO_LARGE`, `METHOD_NOT_ALLOWED`.
+Other codes: `GRAPHQL_VALIDATION_FAILED` for a document that is not valid GraphQL or does not match the schema, `MORE_ERRORS`
+for errors left out of an answer, `BODY_TOO_LARGE` and `METHOD_NOT_ALLOWED` for faults of the HTTP request.
 
 ## Refusals
 
-`userErrors` of a payload: the request was understood, and no money moved. A recorded one is kept under its idempotency key
-and replayed; to try
-again takes a new key. Any other leaves no trace, and its key can be used.
+`userErrors` of a payload: a business rule refused the request, and no money moved. A recorded refusal is stored under its
+idempotency key and replayed, so another try needs a new key. Any other refusal is not stored, and its key stays free.
 
 | code | recorded |
 |---|---|

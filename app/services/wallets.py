@@ -117,7 +117,7 @@ def _hash(asked: OpenWalletInput) -> bytes:
 
 def _too_many(most: int) -> Refusal:
     message = f"A user may have {most} wallets, closed ones among them, and you have as many."
-    return Refusal(RefusalCode.QUOTA_EXCEEDED, message, ("input",), left_no_trace=True)
+    return Refusal(RefusalCode.QUOTA_EXCEEDED, message, ("input",), not_recorded=True)
 
 
 async def _open(

@@ -44,7 +44,7 @@ async def test_whoever_may_only_send_does_not_learn_from_a_refusal_what_there_is
 
     plain = {
         "code": "INSUFFICIENT_FUNDS",
-        "message": "The wallet has too little available to pay this.",
+        "message": "The available balance of the wallet is too low.",
         "path": ["input", "amount"],
     }
     in_batch = {**plain, "path": ["input", "transfers", "0", "amount"]}
