@@ -1,4 +1,4 @@
-"""The only reader of the environment. Everything here can be set as PAYCORE_<NAME>; secrets also as PAYCORE_<NAME>_FILE."""
+"""The settings. Each is read from PAYCORE_<NAME>, secrets also from the file PAYCORE_<NAME>_FILE. No other module reads these."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from redis.asyncio import ConnectionPool
 from app.errors import ConfigurationError
 
 DEMO_JWT_SECRET = "paycore-demo-secret-for-development-only"
-"""Known to everyone. Good for a demo; production refuses to start with it."""
+"""Public, for the demo only. Production refuses to start with it."""
 
 MAX_BATCH = 500
-"""Transfers of one transferBatch: part of the contract, so no setting; limits that count transfers leave room for it."""
+"""Transfers in one transferBatch. Part of the contract, so not a setting. Limits that count transfers must leave room for it."""
 RATE_SECONDS = 10
-"""Rates are told per second and hold over ten: a page that loads asks for much at once."""
+"""Rates are set per second but apply over ten, because a page that loads sends many requests at once."""
 
 _PREFIX = "PAYCORE_"
 _MIN_SECRET_BYTES = 32
@@ -32,11 +32,11 @@ _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:_-]+")
 SUBSCRIBER_RIGHTS = "+subscribe +unsubscribe +ping &paycore:*"
 SHARING_RIGHTS = "+evalsha +script|load +incrby +expire ~paycore:*"
 RELAY_RIGHTS = "+eval +publish &paycore:*"
-"""As `ACL SETUSER` takes them. A right of these that is missing is named in the log and in /readyz."""
+"""In the syntax of `ACL SETUSER`. The log and /readyz name a right that is missing."""
 
 
 class Settings(BaseSettings):
-    """One frozen object, read once when a process starts. The descriptions below are the reference documentation."""
+    """Read once when a process starts. The descriptions are the text of docs/reference/settings.md."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
@@ -48,43 +48,44 @@ class Settings(BaseSettings):
     )
     database_url: SecretStr | None = Field(
         None,
-        description="`postgresql://user:password@host:port/name`, several hosts by commas. Unset: an embedded PostgreSQL "
-        "(development only). What its parameters do: docs/howto/deploy.md.",
+        description="`postgresql://user:password@host:port/name`; separate several hosts by commas. Unset: an embedded "
+        "PostgreSQL (development only). docs/howto/deploy.md lists the parameters.",
     )
     redis_url: SecretStr | None = Field(
         None,
         description="`redis://`, `rediss://` or `unix:///path/to/socket?db=0`. Unset: an embedded Redis-compatible server "
-        f"(development only). Rights that its user needs: in the API `{SUBSCRIBER_RIGHTS} {SHARING_RIGHTS}`, in the relay "
-        f"`{RELAY_RIGHTS}`, in both `+select` where the URL has a database number.",
+        f"(development only). Rights that its user needs: for the API `{SUBSCRIBER_RIGHTS} {SHARING_RIGHTS}`, for the relay "
+        f"`{RELAY_RIGHTS}`, for both `+select` if the URL has a database number.",
     )
     database_role: str = Field(
         "paycore_app",
         pattern=r"^[a-z_][a-z0-9_]{0,62}$",
-        description="Role that API and relay take on after connecting. It does not own the tables; `paycore migrate` creates it.",
+        description="Role that the API and the relay switch to after connecting. It does not own the tables. `paycore migrate` "
+        "creates it.",
     )
-    home: Path = Field(Path(".paycore"), description="Where the embedded servers keep their data, and `paycore dev` its notes.")
+    home: Path = Field(Path(".paycore"), description="Directory for the data of the embedded servers and of `paycore dev`.")
     host: str = Field("127.0.0.1", description="Address that the API listens on.")
     port: int = Field(8000, ge=1, le=65535, description="Port that the API listens on.")
     workers: int = Field(1, ge=1, le=64, description="API processes of `paycore serve`.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
     log_format: Literal["auto", "json", "text"] = Field(
-        "auto", description="One JSON object a line, or text for people. `auto`: JSON in production."
+        "auto", description="One JSON object per line, or text. `auto`: JSON in production, text elsewhere."
     )
 
     otlp_endpoint: str | None = Field(
         None,
         pattern=r"^https?://[^@\s]+$",
-        description="Base URL of an OpenTelemetry collector that takes OTLP over HTTP, such as `http://collector:4318`: traces "
-        "go to `/v1/traces` there. Unset: no tracing. Credentials belong into PAYCORE_OTLP_HEADERS.",
+        description="Base URL of an OpenTelemetry collector that accepts OTLP over HTTP, such as `http://collector:4318`. Traces "
+        "are sent to its `/v1/traces`. Unset: no tracing. Credentials belong in PAYCORE_OTLP_HEADERS.",
     )
     otlp_headers: SecretStr | None = Field(
         None, description="Headers for the collector: `name=value` pairs, separated by commas."
     )
-    trace_sample: float = Field(0.01, ge=0, le=1, description="Share of the requests whose traces are recorded.")
+    trace_sample: float = Field(0.01, ge=0, le=1, description="Share of requests whose traces are recorded.")
     trace_parents: bool = Field(
         default=False,
-        description="Go on with the trace that a request's `traceparent` names, and with its decision to record. For an API "
-        "behind a gateway that sets this header itself: else clients decide what is recorded.",
+        description="Continue the trace in a request's `traceparent` header, including its decision to record. Only for an API "
+        "behind a gateway that sets this header; otherwise clients decide what is recorded.",
     )
 
     jwt_secret: SecretStr = Field(
@@ -92,127 +93,138 @@ class Settings(BaseSettings):
     )
     jwks_url: str | None = Field(
         None,
-        description="Where the identity provider publishes the keys of its tokens (RS256, ES256, EdDSA); `https://` in "
-        "production. In place of PAYCORE_JWT_SECRET.",
+        description="URL of the identity provider's keys (JWKS; RS256, ES256, EdDSA). Must be `https://` in production. Replaces "
+        "PAYCORE_JWT_SECRET.",
     )
-    jwks_file: Path | None = Field(None, description="The same as a file, in place of PAYCORE_JWKS_URL.")
-    jwks_refresh_seconds: float = Field(300, ge=1, description="How often the published keys are read.")
+    jwks_file: Path | None = Field(None, description="File with the identity provider's keys. Replaces PAYCORE_JWKS_URL.")
+    jwks_refresh_seconds: float = Field(300, ge=1, description="Interval between reads of the published keys.")
     jwks_max_age_seconds: float = Field(
         21_600,
         ge=1,
-        description="How long keys are believed while their source cannot be read. Past it every token answers UNAVAILABLE.",
+        description="How long keys stay valid while their source cannot be read. After that, requests with a token are answered "
+        "with UNAVAILABLE.",
     )
     jwks_unknown_key_seconds: float = Field(
-        10, ge=0, description="A token that names an unknown key makes the keys be read at once, but no more often than this."
+        10, ge=0, description="A token with an unknown key triggers a read of the keys, at most once in this time."
     )
     jwt_issuer: str | None = Field(None, min_length=1, description="`iss` that tokens must have. Production with JWKS needs it.")
     jwt_audience: str | None = Field(
         None, min_length=1, description="`aud` that tokens must have. Production with JWKS needs it."
     )
     jwt_role_claim: str = Field(
-        "role", min_length=1, description="The claim that makes somebody `admin` or `support`: one name, or a list of names."
+        "role", min_length=1, description="Claim with the role, `admin` or `support`: a name or a list of names."
     )
     jwt_scope_claim: str = Field(
         "scope",
         min_length=1,
-        description="The claim that limits a token to scopes: their names separated by spaces, or a list of names. Where a token "
-        "lacks it, its `scope` or else its `scp` limits it just so.",
+        description="Claim with the scopes that limit a token: names separated by spaces, or a list of names. If a token lacks "
+        "it, `scope` is used, then `scp`.",
     )
     jwt_clock_skew_seconds: int = Field(30, ge=0, le=300, description="Leeway for a token's `exp` and `nbf`.")
 
     request_timeout_seconds: float = Field(
-        5.0, gt=0, le=60, description="After this a request answers TIMEOUT; its transfer may still settle, once."
+        5.0, gt=0, le=60, description="After this time a request is answered with TIMEOUT. Its transfer may still settle, once."
     )
-    statement_timeout_ms: int = Field(3000, ge=100, description="Longest database statement; below the request timeout.")
+    statement_timeout_ms: int = Field(
+        3000, ge=100, description="Longest time of a database statement. Must be below the request timeout."
+    )
     lock_timeout_ms: int = Field(
-        300, ge=10, description="Longest wait for a wallet's lock before other transfers go on without it."
+        300, ge=10, description="Longest wait for a wallet's lock before the other transfers of the batch continue without it."
     )
-    database_pool_size: int = Field(10, ge=3, le=200, description="Database connections of each API process.")
+    database_pool_size: int = Field(10, ge=3, le=200, description="Database connections per API process.")
     database_wait_seconds: float = Field(
         300.0,
         ge=0,
-        description="How long `paycore serve` waits at its start for a database that is away, alive but not ready, before it "
-        "ends. 0: it does not wait.",
+        description="How long `paycore serve` waits at its start for an unreachable database before it exits. Meanwhile it is "
+        "alive but not ready. 0: does not wait.",
     )
     transfer_queue_limit: int = Field(
-        5000, ge=1, description="Transfers that may wait in one process; one more is refused as UNAVAILABLE."
+        5000, ge=1, description="Transfers that may wait in one process. Further ones are refused as UNAVAILABLE."
     )
     transfers_waiting_per_user: int = Field(
         2500,
         ge=MAX_BATCH,
-        description="Of these places, those that one user may hold: the ledger is never one user's alone. One transfer more is "
-        "refused as RATE_LIMITED, and nothing moved.",
+        description="Transfers of one user that may wait in one process, so that one user cannot fill the queue. Further ones "
+        "are refused as RATE_LIMITED; no money moves.",
     )
     transfer_commit_limit: int = Field(500, ge=1, le=2000, description="Transfers settled in one database transaction.")
 
     max_wallets_per_user: int = Field(
-        1000, ge=1, description="Wallets that one user may have, closed ones too; openWallet refuses one more as QUOTA_EXCEEDED."
+        1000,
+        ge=1,
+        description="Wallets of one user, including closed ones. openWallet refuses further ones as QUOTA_EXCEEDED.",
     )
     quota_transfers_per_minute: int | None = Field(
-        None, ge=0, description="Transfers that complete for one user in a minute. Unset: no limit but a user's own."
+        None,
+        ge=0,
+        description="Completed transfers of one user per minute. Unset: no limit, unless `paycore quota` sets one.",
     )
     quota_transfers_per_day: int | None = Field(
-        None, ge=0, description="Transfers that complete for one user in a day (UTC). Unset: no limit but a user's own."
+        None,
+        ge=0,
+        description="Completed transfers of one user per day (UTC). Unset: no limit, unless `paycore quota` sets one.",
     )
     quota_amounts_per_day: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="What one user may move in a day (UTC), by currency, such as `USD=5000.00,JPY=700000`. `paycore quota` "
-        "sets other limits for a user.",
+        description="Amount that one user may transfer per day (UTC), by currency, such as `USD=5000.00,JPY=700000`. `paycore "
+        "quota` sets other limits for a user.",
     )
 
     keep_alive_seconds: int = Field(
         75,
         ge=1,
-        description="How long an idle HTTP connection stays open. Keep it above the idle timeout of the proxy in front (60 s for "
-        "most): a proxy that reuses a connection while it is being closed answers 502.",
+        description="How long an idle HTTP connection stays open. Must be above the idle timeout of the proxy in front (60 s for "
+        "most), because a proxy that reuses a closing connection answers 502.",
     )
     head_timeout_seconds: float = Field(
         10.0,
         gt=0,
-        description="For an HTTP request's line and headers to arrive, from the connection's opening or the request's first "
-        "byte. Past it the connection is closed.",
+        description="Time for an HTTP request's line and headers to arrive, from the opening of the connection or the request's "
+        "first byte. After it the connection is closed.",
     )
     max_head_bytes: int = Field(
-        65_536, ge=1024, description="Largest line and headers of an HTTP request; more of them is answered with 400."
+        65_536, ge=1024, description="Largest line and headers of an HTTP request. Larger ones are answered with 400."
     )
     max_body_bytes: int = Field(
         3_145_728,
         ge=1024,
-        description="Largest HTTP request body. A `transferBatch` of 500 fits, whatever its descriptions' script, also where "
-        "each character is escaped as in `\\u00e9`.",
+        description="Largest HTTP request body. A `transferBatch` of 500 fits with descriptions in any script, even if each "
+        "character is escaped as in `\\u00e9`.",
     )
-    body_timeout_seconds: float = Field(10.0, gt=0, description="An HTTP request body that takes longer is refused with 408.")
+    body_timeout_seconds: float = Field(
+        10.0, gt=0, description="Time for an HTTP request body to arrive. Slower ones are answered with 408."
+    )
     send_timeout_seconds: float = Field(
         60.0,
         gt=0,
-        description="For a client to take what it is sent: an answer, an event, a WebSocket's messages. Past it the connection "
-        "is cut.",
+        description="Time for a client to receive an answer, an event or a WebSocket message. After it the connection is closed.",
     )
     max_connections: int = Field(
-        10_000, ge=1, description="HTTP connections and WebSockets of each API process; one more is answered with 503."
+        10_000, ge=1, description="HTTP connections and WebSockets per API process. Further ones are answered with 503."
     )
-    dashboard: bool = Field(default=True, description="Serve the pages for people: the dashboard, and GraphiQL where it is on.")
+    dashboard: bool = Field(default=True, description="Serve the dashboard, and GraphiQL if it is on.")
     dashboard_dir: Path | None = Field(
-        None, description="Where the built pages are. Unset: `frontend-demo/dist` beside the code."
+        None, description="Directory of the built pages. Unset: `frontend-demo/dist` beside the code."
     )
-    graphiql: bool | None = Field(None, description="Serve GraphiQL. Unset: outside production.")
+    graphiql: bool | None = Field(None, description="Serve GraphiQL. Unset: on, except in production.")
     supervisor_home: Path | None = Field(
         None,
-        description="Set by `paycore dev` for what it starts: the home directory through which the demo asks it to break things.",
+        description="Set by `paycore dev` for the processes that it starts: the home directory through which the demo's pages "
+        "request faults.",
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Origins, separated by commas, whose pages may call the API and open WebSockets, such as "
-        "`https://app.example.com`. The API's own origin always may.",
+        "`https://app.example.com`. The API's own origin is always allowed.",
     )
     trusted_proxies: str = Field(
         "",
         description="Addresses or networks, separated by commas, of proxies whose X-Forwarded-For and X-Forwarded-Proto are "
-        "believed. Empty: nobody's.",
+        "trusted. Empty: none.",
     )
     introspection: bool | None = Field(
         None,
-        description="Answer `__schema` and `__type`, and suggest names in errors. Unset: outside production.",
+        description="Answer `__schema` and `__type`, and suggest names in errors. Unset: on, except in production.",
     )
     max_query_length: int = Field(100_000, ge=1000, description="Longest GraphQL document, in characters.")
     max_query_tokens: int = Field(5000, ge=100, description="Longest GraphQL document, in tokens.")
@@ -221,139 +233,151 @@ class Settings(BaseSettings):
     max_query_fields: int = Field(
         2000,
         ge=10,
-        description="Fields and spreads of fragments in one GraphQL document, those of a fragment counted wherever it is spread.",
+        description="Largest number of fields and fragment spreads in a GraphQL document. A fragment's fields count for each "
+        "spread.",
     )
-    max_query_root_fields: int = Field(100, ge=1, description="Fields at the root of one operation.")
-    max_query_aliases: int = Field(100, ge=1, description="Aliases in one GraphQL document.")
-    max_query_directives: int = Field(50, ge=0, description="Directives such as @include in one GraphQL document.")
+    max_query_root_fields: int = Field(100, ge=1, description="Largest number of fields at the root of an operation.")
+    max_query_aliases: int = Field(100, ge=1, description="Largest number of aliases in a GraphQL document.")
+    max_query_directives: int = Field(
+        50, ge=0, description="Largest number of directives, such as @include, in a GraphQL document."
+    )
     max_query_cost: int = Field(
         10_000,
         ge=10,
-        description="Points that one operation may cost: about the rows that it may read and the resolvers it calls.",
+        description="Largest cost of an operation in points: about the number of rows it may read and resolvers it may call.",
     )
     max_subscription_cost: int = Field(
         500,
         ge=1,
-        description="Points that each event of a subscription may cost. Those that are read from the database, and those of more "
-        "than 10 points, draw on the user's budget.",
+        description="Largest cost of each event of a subscription in points. Events that are read from the database, and events "
+        "above 10 points, are charged to the user's budget.",
     )
     query_budget_per_minute: int = Field(
         600_000,
         ge=10,
-        description="Points that one user's queries, new subscriptions, events that are read or expensive, new documents and "
-        "inputs of more than 4 KiB may cost in a minute. Mutations draw on quotas of their own instead.",
+        description="Points per minute for one user's queries, new subscriptions, events that are read or expensive, new "
+        "documents and inputs of more than 4 KiB. Mutations have quotas of their own instead.",
     )
     query_cost_in_answers: bool = Field(
         default=True,
-        description="Tell the cost in each answer: `extensions.cost` with requested, limit and, for queries, remaining.",
+        description="Report the cost in each answer: `extensions.cost` with requested, limit and, for queries, remaining.",
     )
     max_variables_bytes: int = Field(
         2_097_152,
         ge=1024,
-        description="Largest variables of one operation, as JSON in UTF-8. A `transferBatch` of 500 fits, whatever its "
-        "descriptions' script.",
+        description="Largest variables of an operation, as JSON in UTF-8. A `transferBatch` of 500 fits with descriptions in any "
+        "script.",
     )
     max_subscription_variables_bytes: int = Field(
-        16_384, ge=1024, description="Largest variables of one subscription, which are kept as long as it runs."
+        16_384, ge=1024, description="Largest variables of a subscription. They stay in memory while it runs."
     )
     max_answer_bytes: int = Field(
         8_388_608,
         ge=1024,
-        description="Largest answer to queries; those of a batch count together. A mutation's answer is never withheld.",
+        description="Largest answer to queries. Those of a batch count together. A mutation's answer is never withheld.",
     )
     max_request_batch: int = Field(
-        0, ge=0, le=100, description="GraphQL operations in one HTTP request, as a JSON array. 0: no batches."
+        0, ge=0, le=100, description="Largest number of GraphQL operations in an HTTP request, as a JSON array. 0: no batches."
     )
-    max_errors: int = Field(20, ge=1, description="Errors in one GraphQL answer; one more tells how many were left out.")
+    max_errors: int = Field(
+        20, ge=1, description="Largest number of errors in a GraphQL answer. One more says how many were left out."
+    )
     persisted_operations: Literal["off", "allow", "only"] = Field(
         "off",
-        description="`allow` runs listed operations by their hash, any other by its text; `only` runs none but those.",
+        description="`allow`: listed operations can be run by their hash, any others by their text. `only`: only listed "
+        "operations can be run.",
     )
     persisted_operations_file: Path | None = Field(
-        None, description="The list: a JSON object of documents by their SHA-256, as `paycore operations` writes it."
+        None, description="The list of operations: a JSON object of documents by SHA-256, as `paycore operations` writes it."
     )
 
-    wallet_party_per_minute: int = Field(60, ge=1, description="How often one user may ask whom a wallet id belongs to.")
+    wallet_party_per_minute: int = Field(
+        60, ge=1, description="Look-ups of a wallet's owner (`walletParty`) per user and minute."
+    )
     requests_per_user_per_second: int | None = Field(
         None,
         ge=0,
-        description="Requests, and operations on a WebSocket, of one user, over 10 seconds. 0: no limit. Unset: 100 in "
+        description="Requests and WebSocket operations of one user per second, over 10 seconds. 0: no limit. Unset: 100 in "
         "production, no limit elsewhere.",
     )
     requests_per_address_per_second: int | None = Field(
         None,
         ge=0,
-        description="Requests, and operations on WebSockets without a token, from one address (IPv6: one /64), over 10 seconds. "
-        "0: no limit. Unset: 1000 in production, no limit elsewhere. Behind a proxy this needs PAYCORE_TRUSTED_PROXIES: else all "
-        "clients have the proxy's address.",
+        description="Requests, and operations on WebSockets without a token, from one address (IPv6: one /64) per second, over "
+        "10 seconds. 0: no limit. Unset: 1000 in production, no limit elsewhere. Behind a proxy, set PAYCORE_TRUSTED_PROXIES: "
+        "otherwise all clients have the proxy's address.",
     )
     transfers_per_user_per_second: int | None = Field(
         None,
         ge=0,
-        description="Transfers and deposits that one user may ask for, each member of a batch and each opening of a wallet among "
-        "them, whatever becomes of it; over 10 seconds. 0: no limit. Unset: 1000 in production, no limit elsewhere.",
+        description="Transfers, deposits and openings of wallets that one user may request per second, over 10 seconds, whatever "
+        "their outcome. Each member of a batch counts. 0: no limit. Unset: 1000 in production, no limit elsewhere.",
     )
 
     connection_init_timeout_seconds: float = Field(
-        5.0, gt=0, description="A WebSocket that has not sent `connection_init` by then is closed with 4408."
+        5.0, gt=0, description="Time for a WebSocket to send `connection_init`. After it the socket is closed with 4408."
     )
-    anonymous_socket_seconds: float = Field(60.0, gt=0, description="A WebSocket without a token is closed with 4401 after this.")
+    anonymous_socket_seconds: float = Field(
+        60.0, gt=0, description="Lifetime of a WebSocket without a token. After it the socket is closed with 4401."
+    )
     max_anonymous_message_bytes: int = Field(
         16_384,
         ge=1024,
-        description="Largest GraphQL request body without a valid token; a larger one is answered with UNAUTHENTICATED. Also the "
-        "largest message on a WebSocket whose token is not yet accepted, `connection_init` included; a larger one closes it with "
+        description="Largest GraphQL request body without a valid token; larger ones are answered with UNAUTHENTICATED. Also the "
+        "largest message on a WebSocket until its token is accepted, including `connection_init`; larger ones close it with "
         "1009.",
     )
     max_websocket_message_bytes: int = Field(
         3_145_728,
         ge=1024,
-        description="Largest message on a WebSocket; a larger one closes it with 1009. It has room for what "
-        "PAYCORE_MAX_BODY_BYTES has.",
+        description="Largest message on a WebSocket; larger ones close it with 1009. The default equals PAYCORE_MAX_BODY_BYTES.",
     )
     websocket_ping_seconds: float = Field(
-        20.0, gt=0, description="How often a WebSocket is pinged; one that does not answer for as long again is let go."
+        20.0, gt=0, description="Interval of pings on a WebSocket. If no answer comes within the same time, the socket is closed."
     )
-    max_subscriptions_per_connection: int = Field(100, ge=1, description="Operations that run at once on one WebSocket.")
+    max_subscriptions_per_connection: int = Field(
+        100, ge=1, description="Largest number of operations that run at once on a WebSocket."
+    )
     max_subscriptions_per_user: int = Field(
-        2500, ge=1, description="Subscriptions of one user that run at once in each API process, over all connections."
+        2500,
+        ge=1,
+        description="Largest number of subscriptions of one user that run at once in an API process, over all connections.",
     )
     subscriber_buffer: int = Field(
-        1000, ge=1, description="Events kept for a slow subscriber; past it, the subscriber catches up from the database."
+        1000, ge=1, description="Events kept for a slow subscriber. If there are more, it catches up from the database."
     )
     live_check_seconds: float = Field(
-        3.0, gt=0, description="How often the watched wallets are compared with the database, in one statement."
+        3.0, gt=0, description="Interval at which subscribed wallets are compared with the database, in one statement."
     )
 
-    relay_batch_limit: int = Field(500, ge=1, le=10_000, description="Outbox rows that the relay publishes at a time.")
-    relay_idle_seconds: float = Field(0.05, gt=0, le=5, description="Longest pause of the relay between looks at an idle outbox.")
+    relay_batch_limit: int = Field(500, ge=1, le=10_000, description="Outbox rows that the relay publishes per round.")
+    relay_idle_seconds: float = Field(0.05, gt=0, le=5, description="Longest pause between the relay's reads of an idle outbox.")
     relay_port: int = Field(
-        0, ge=0, le=65535, description="Port of the relay's /healthz, /readyz and /metrics; 0: none. It listens on PAYCORE_HOST."
+        0, ge=0, le=65535, description="Port of the relay's /healthz, /readyz and /metrics, on PAYCORE_HOST. 0: none."
     )
 
     @property
     def graphiql_enabled(self) -> bool:
-        """Whether GraphiQL is served."""
         return self.environment != "production" if self.graphiql is None else self.graphiql
 
     @property
     def uses_demo_secret(self) -> bool:
-        """Whether tokens are signed with the secret that everybody knows."""
+        """Whether tokens are verified with the public demo secret."""
         return not self.uses_jwks and self.jwt_secret.get_secret_value() == DEMO_JWT_SECRET
 
     @property
     def uses_jwks(self) -> bool:
-        """Whether tokens are signed with published keys. Else with this installation's secret."""
+        """Whether tokens are verified with published keys. If not, with the installation's secret."""
         return self.jwks_url is not None or self.jwks_file is not None
 
     @property
     def introspection_enabled(self) -> bool:
-        """Whether the schema can be asked for, and errors suggest its names."""
+        """Whether introspection is answered and errors suggest names."""
         return self.environment != "production" if self.introspection is None else self.introspection
 
     @property
     def base_url(self) -> str:
-        """Where the API is reached from this machine."""
+        """The URL of the API on this machine."""
         return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
     @field_validator("cors_origins", "quota_amounts_per_day", mode="before")
@@ -368,7 +392,7 @@ class Settings(BaseSettings):
             try:
                 ip_network(part)
             except ValueError:
-                # Also for `*`: it would have every client say which address it comes from.
+                # `*` is refused too: any client could then claim any address.
                 raise ValueError("must be addresses or networks such as 10.0.0.0/8, separated by commas") from None
         return value
 
@@ -404,15 +428,13 @@ class Settings(BaseSettings):
         if self.persisted_operations != "off" and self.persisted_operations_file is None:
             raise ValueError("PAYCORE_PERSISTED_OPERATIONS needs a list: PAYCORE_PERSISTED_OPERATIONS_FILE")
         if self.query_budget_per_minute < self.max_query_cost:
-            raise ValueError(
-                "PAYCORE_QUERY_BUDGET_PER_MINUTE must be at least PAYCORE_MAX_QUERY_COST: one operation draws so much"
-            )
+            raise ValueError("PAYCORE_QUERY_BUDGET_PER_MINUTE must be at least PAYCORE_MAX_QUERY_COST, the cost of one operation")
         if self.environment == "production":
             self._check_production()
         return self
 
     def _check_identity(self) -> None:
-        """Exactly one way to verify tokens."""
+        """Checks that there is exactly one way to verify tokens, and that it is complete."""
         if len(self.jwt_secret.get_secret_value().encode()) < _MIN_SECRET_BYTES:
             raise ValueError(f"PAYCORE_JWT_SECRET needs at least {_MIN_SECRET_BYTES} bytes")
         if not self.uses_jwks:
@@ -420,7 +442,7 @@ class Settings(BaseSettings):
         if self.jwks_url is not None and self.jwks_file is not None:
             raise ValueError("set one of PAYCORE_JWKS_URL and PAYCORE_JWKS_FILE")
         if "jwt_secret" in self.model_fields_set:
-            raise ValueError("set PAYCORE_JWT_SECRET or JWKS, not both: a token must have one way to be verified")
+            raise ValueError("set PAYCORE_JWT_SECRET or JWKS, not both")
         if self.jwks_max_age_seconds < self.jwks_refresh_seconds:
             raise ValueError("PAYCORE_JWKS_MAX_AGE_SECONDS must not be below PAYCORE_JWKS_REFRESH_SECONDS")
         url = self.jwks_url or "https://"
@@ -428,7 +450,7 @@ class Settings(BaseSettings):
             raise ValueError("PAYCORE_JWKS_URL must start with https://")
         if self.environment == "production":
             if not url.startswith("https://"):
-                raise ValueError("production reads PAYCORE_JWKS_URL over https:// alone")
+                raise ValueError("PAYCORE_JWKS_URL must start with https:// in production")
             if self.jwt_issuer is None or self.jwt_audience is None:
                 raise ValueError("production with JWKS needs PAYCORE_JWT_ISSUER and PAYCORE_JWT_AUDIENCE")
 
@@ -438,7 +460,7 @@ class Settings(BaseSettings):
                 "production needs PAYCORE_JWKS_URL, or a PAYCORE_JWT_SECRET (or _FILE) of its own: the demo secret is public"
             )
         if self.supervisor_home is not None:
-            raise ValueError("PAYCORE_SUPERVISOR_HOME belongs to `paycore dev`; production has no use for it")
+            raise ValueError("PAYCORE_SUPERVISOR_HOME is for `paycore dev` only, not for production")
         if self.database_url is None or (self.uses_redis and self.redis_url is None):
             servers = "PAYCORE_DATABASE_URL and PAYCORE_REDIS_URL" if self.uses_redis else "PAYCORE_DATABASE_URL"
             raise ValueError(f"production needs {servers}: embedded servers are for development")
@@ -452,29 +474,29 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments first, then the environment, then the files that the environment names."""
+        """Precedence: arguments, then the environment, then the files that the environment names."""
         return init_settings, env_settings, _SecretFiles(settings_cls)
 
 
 class RelaySettings(Settings):
-    """For the relay, which sees no token: who signs them is neither required nor checked, and the secret is not read."""
+    """Settings of the relay. It verifies no tokens, so settings for tokens are not checked and the JWT secret is not read."""
 
     verifies_tokens: ClassVar[bool] = False
 
 
 class DatabaseSettings(RelaySettings):
-    """For commands that use the database alone, such as `paycore migrate`."""
+    """Settings of commands that only use the database, such as `paycore migrate`."""
 
     uses_redis: ClassVar[bool] = False
 
 
 class _SecretFiles(PydanticBaseSettingsSource):
-    """Reads PAYCORE_<NAME>_FILE for every secret setting: the way orchestrators mount secrets."""
+    """Reads secrets from PAYCORE_<NAME>_FILE, because orchestrators mount secrets as files."""
 
     def __init__(self, settings_cls: type[BaseSettings]) -> None:
         super().__init__(settings_cls)
         assert issubclass(settings_cls, Settings)
-        # A process that is not given a secret may well be given the name of its file, by a ConfigMap for all.
+        # One ConfigMap may name the files for all processes, also where a process has no access to the secret.
         self._unused = {
             *(() if settings_cls.verifies_tokens else ("jwt_secret",)),
             *(() if settings_cls.uses_redis else ("redis_url",)),
@@ -498,11 +520,9 @@ class _SecretFiles(PydanticBaseSettingsSource):
 
 
 def _check_redis_url(url: str) -> None:
-    """Raises ValueError for anything but the URL of one Redis. The URL is not quoted: it may hold a password."""
+    """Raises ValueError if it is not the URL of one Redis. The message does not quote it, since it may hold a password."""
     if not url.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError(
-            "PAYCORE_REDIS_URL must start with redis://, rediss:// or unix://: live updates need Redis, and know nothing else"
-        )
+        raise ValueError("PAYCORE_REDIS_URL must start with redis://, rediss:// or unix://")
     try:
         ConnectionPool.from_url(url).make_connection()  # type: ignore[no-untyped-call]
         is_one = "," not in urlsplit(url).netloc.rpartition("@")[2]
@@ -513,9 +533,9 @@ def _check_redis_url(url: str) -> None:
 
 
 def load_settings(kind: type[Settings] = Settings, /, **overrides: Any) -> Settings:
-    """The settings of this process; a kind that asks for less is for processes that do less.
+    """Returns the settings of this process. `kind` is a subclass for processes that need less.
 
-    Raises ConfigurationError with one line per problem; a secret's value is never in it.
+    Raises ConfigurationError, which names every problem on one line and never quotes a secret.
     """
     try:
         return kind(**overrides)
