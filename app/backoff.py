@@ -1,4 +1,4 @@
-"""How long to wait before trying again."""
+"""Pauses between retries."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import random
 
 
 class Backoff:
-    """Pauses in seconds that double up to a bound.
+    """Pauses in seconds that double up to a maximum.
 
-    Each is cut by up to half at random, so that many who wait for the same thing do not all come back at once.
+    Each is shortened by up to half at random, so that many waiting processes do not retry at the same moment.
     """
 
     def __init__(self, first: float, longest: float) -> None:
@@ -18,11 +18,11 @@ class Backoff:
         self._next = first
 
     def next(self) -> float:
-        """The pause before the next try."""
+        """Returns the pause before the next retry."""
         pause = self._next
         self._next = min(self._longest, pause * 2)
-        return pause * random.uniform(0.5, 1)  # noqa: S311 - spreads tries, hides nothing
+        return pause * random.uniform(0.5, 1)  # noqa: S311 - spreads retries, not for secrets
 
     def reset(self) -> None:
-        """It went well: the next pause is the shortest again."""
+        """Call it after a success: the next pause is the shortest again."""
         self._next = self._first

@@ -1,4 +1,4 @@
-"""Money: integers in minor units inside, exact decimal strings outside. Never a float, never a rounding."""
+"""Money: integers in minor units in the code, exact decimal strings in the API. Never floats, never rounded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MIN_MINOR = -(2**63)
 """The range of PostgreSQL's bigint."""
 
 MAX_DIGITS = 64
-"""Digits that a decimal on the wire may have: far more than any amount needs, few enough to be cheap."""
+"""Largest number of digits of a decimal in a request: far more than any amount needs, and still cheap to parse."""
 
 _PLAIN_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 _CODE = re.compile(r"[A-Z]{3}", re.ASCII)
@@ -40,11 +40,11 @@ class Money:
 
 
 class AmountError(ValueError):
-    """The decimal is no amount of that currency. Its text is for people."""
+    """The decimal is not a valid amount of the currency. The message is shown to the client."""
 
 
 def is_plain_decimal(text: str) -> bool:
-    """Whether the text is a decimal in plain notation: digits, perhaps a minus, perhaps a point between digits."""
+    """Whether the text is a decimal in plain notation: an optional minus, digits, an optional point between digits."""
     return _PLAIN_DECIMAL.fullmatch(text) is not None
 
 
@@ -54,12 +54,12 @@ def is_currency_code(text: str) -> bool:
 
 
 def parse_amount(text: str, currency: Currency) -> int:
-    """The positive amount in minor units.
+    """Returns the amount in minor units, more than zero.
 
-    Raises AmountError where the amount is zero, negative, beyond a bigint, or written with more decimals than the
-    currency has (even if they are zeros: "1.000" is no amount of USD).
+    Raises AmountError if the amount is zero, negative, larger than a bigint, or has more decimals than the currency, even if
+    they are zeros: "1.000" is not a valid amount of USD.
     """
-    assert is_plain_decimal(text), "the scalar lets nothing else through"
+    assert is_plain_decimal(text), "the scalar accepts only plain decimals"
     whole, _, fraction = text.partition(".")
     if len(fraction) > currency.exponent:
         raise AmountError(f"{currency.code} has {_decimals(currency.exponent)}; this amount has {len(fraction)}.")
@@ -75,7 +75,7 @@ def parse_amount(text: str, currency: Currency) -> int:
 
 
 def format_minor(minor: int, exponent: int) -> str:
-    """Minor units as a decimal string with exactly `exponent` decimals: (1230, 2) is "12.30", (-5, 2) is "-0.05"."""
+    """Returns minor units as a decimal string with exactly `exponent` decimals: (1230, 2) is "12.30", (-5, 2) is "-0.05"."""
     if exponent == 0:
         return str(minor)
     digits = str(abs(minor)).rjust(exponent + 1, "0")

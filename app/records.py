@@ -1,6 +1,6 @@
-"""The nouns of the ledger as plain values: what the database returns, the core computes and the API shows.
+"""The ledger's records as plain values. The database layer returns them, the core computes with them, the API shows them.
 
-Those that come by the thousand are named tuples: three times as fast to make as frozen dataclasses.
+Records that are created by the thousand are named tuples, which are three times as fast to create as frozen dataclasses.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from app.errors import RefusalCode
 
 
 class WalletKind(StrEnum):
-    """USER wallets belong to a user and never go below zero; SYSTEM wallets are where money enters and leaves."""
+    """USER wallets belong to a user and never go below zero. Money enters and leaves the ledger through SYSTEM wallets."""
 
     USER = "USER"
     SYSTEM = "SYSTEM"
 
 
 class WalletStatus(StrEnum):
-    """FROZEN and CLOSED wallets neither pay nor receive; CLOSED is possible only at zero."""
+    """FROZEN and CLOSED wallets neither pay nor receive. Only wallets with a balance of zero can be CLOSED."""
 
     ACTIVE = "ACTIVE"
     FROZEN = "FROZEN"
@@ -31,14 +31,14 @@ class WalletStatus(StrEnum):
 
 
 class TransactionType(StrEnum):
-    """TRANSFER: between users' wallets. DEPOSIT: in from a system wallet."""
+    """TRANSFER: between users' wallets. DEPOSIT: from a system wallet to a user's wallet."""
 
     TRANSFER = "TRANSFER"
     DEPOSIT = "DEPOSIT"
 
 
 class TransactionStatus(StrEnum):
-    """PENDING is for what settles later (holds, external rails); an internal transfer is written with its final status."""
+    """PENDING is for transactions that settle later (holds, external rails). Internal transfers are written with a final one."""
 
     PENDING = "PENDING"
     COMPLETED = "COMPLETED"
@@ -54,7 +54,7 @@ class EntryDirection(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who holds wallets. `subject` is the token's `sub` and is never shown to other users."""
+    """An owner of wallets. `subject` is the token's `sub` and is never shown to other users."""
 
     id: UUID
     subject: str
@@ -63,7 +63,7 @@ class User:
 
 
 class Wallet(NamedTuple):
-    """One balance in one currency. Amounts are in minor units."""
+    """A balance in one currency. Amounts are in minor units."""
 
     id: UUID
     kind: WalletKind
@@ -75,19 +75,18 @@ class Wallet(NamedTuple):
     sequence: int
     status: WalletStatus
     version: int
-    """Rises with each change that is no entry (status, name): an older STATE event is recognised by it."""
+    """Rises with each change other than an entry (status, name). Subscribers use it to drop outdated STATE events."""
     posted_at: datetime
-    """When its newest entry was posted; its creation where it has none."""
+    """When the newest entry was posted; the creation time if there is none."""
     created_at: datetime
 
     @property
     def available(self) -> int:
-        """What can be spent now."""
         return self.balance - self.held
 
 
 class Transaction(NamedTuple):
-    """What was asked, and how it ended. The entries are what moved. Amounts are in minor units of `currency`."""
+    """A request to move money and its outcome. Its entries are the movements. Amounts are in minor units of `currency`."""
 
     id: UUID
     initiator_id: UUID
@@ -101,15 +100,15 @@ class Transaction(NamedTuple):
     description: str | None
     failure_code: RefusalCode | None
     failure_field: str | None
-    """The input field at fault by its GraphQL name, so that a replay points at the same one."""
+    """The GraphQL name of the input field at fault, so that a replay reports the same one."""
     failure_available: int | None
-    """What was available when it was refused for INSUFFICIENT_FUNDS."""
+    """The sender's available balance when the transaction failed with INSUFFICIENT_FUNDS."""
     created_at: datetime
     completed_at: datetime | None
 
 
 class Entry(NamedTuple):
-    """One leg of a transaction in one wallet. `amount` is signed: a debit is negative, a credit positive."""
+    """A leg of a transaction in one wallet. `amount` is signed: debits are negative, credits positive."""
 
     transaction_id: UUID
     leg: int
@@ -131,11 +130,11 @@ class Entry(NamedTuple):
 
 
 Payment = tuple[UUID, UUID]
-"""The wallet that pays, and the one that is paid."""
+"""The ids of the sending and the receiving wallet."""
 
 
 class AuditRecord(NamedTuple):
-    """What an administrator did with a ledger's wallet. `before` and `after` are JSON objects, as text."""
+    """An administrator's action on a wallet. `before` and `after` are JSON objects, as text."""
 
     id: UUID
     actor_id: UUID
