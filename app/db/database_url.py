@@ -1,4 +1,4 @@
-"""PAYCORE_DATABASE_URL, as providers and poolers write it, into what asyncpg takes."""
+"""Parses PAYCORE_DATABASE_URL, as providers and poolers write it, into arguments for asyncpg."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from app.errors import ConfigurationError
 
 
 class UntrustedServer(ConnectionError):
-    """The server's certificate is not accepted. It may be renewed meanwhile, so that it is worth another try."""
+    """The server's certificate is not accepted. Retried like a lost connection, because it may be renewed."""
 
 
 _NOT_UNDERSTOOD = (
-    "PAYCORE_DATABASE_URL is not understood: it is postgresql://user:password@host:port/name, in which special "
-    "characters are percent-encoded."
+    "PAYCORE_DATABASE_URL is not valid: it must be postgresql://user:password@host:port/name, with special characters "
+    "percent-encoded."
 )
 _PASSED_ON = frozenset(
     {
@@ -26,14 +26,14 @@ _PASSED_ON = frozenset(
         *("ssl_min_protocol_version", "ssl_max_protocol_version", "krbsrvname", "gsslib"),
     }
 )
-"""What asyncpg understands."""
+"""Parameters that asyncpg handles."""
 _OWN = frozenset(
     {
         *("application_name", "fallback_application_name", "sslsni", "tcp_user_timeout"),
         *("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"),
     }
 )
-"""What the service sets by itself on every connection, whatever the URL says."""
+"""Parameters that the service sets itself on every connection. Their values in the URL are ignored."""
 _CHOSEN = frozenset({"connect_timeout", "channel_binding", "gssencmode", "sslcompression"})
 _LEAST_CONNECT_SECONDS = 2
 _CONNECT_SECONDS = 5
@@ -44,31 +44,31 @@ _SERVERS_FOR_WRITING = ("any", "read-write", "primary")
 
 @dataclass(frozen=True, slots=True)
 class DatabaseAddress:
-    """Where the database is: arguments for asyncpg, for each host in turn."""
+    """The address of the database: asyncpg's arguments, for each host in turn."""
 
     dsn: str = field(repr=False)
     hosts: tuple[tuple[str, int] | None, ...]
-    """None: what the URL says, which is one host, or none of its own."""
+    """Each of several hosts with its port. A single None means that the URL has one host or none."""
     connect_seconds: float
     ssl: ssl.SSLContext | None
-    """In place of what the URL says of certificates."""
+    """Replaces the URL's certificate parameters if set."""
     lacks_channel_binding: bool
-    """Whether the URL asks for a protection that the driver does not have."""
+    """Whether the URL requires channel binding, which asyncpg does not support."""
 
 
 def not_understood() -> ConfigurationError:
-    """One line for any URL that makes no sense. It quotes nothing: any part may be a piece of the password."""
+    """The error for an invalid URL. It does not quote the URL, since any part may be a piece of the password."""
     return ConfigurationError(_NOT_UNDERSTOOD)
 
 
 def parse(url: str) -> DatabaseAddress:
-    """Raises ConfigurationError, in one line without the password, for what cannot be done."""
+    """Returns the parsed address. Raises ConfigurationError, one line without the password, if it is invalid or unsupported."""
     try:
         parts = urlsplit(url.replace("postgresql+asyncpg://", "postgresql://", 1))
         pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError:
         raise not_understood() from None
-    # A password with a bare /, ? or # ends the host's part early, and its rest is found further on.
+    # An unescaped /, ? or # in a password ends the host's part early. The rest of the password is then in a later part.
     if parts.fragment or any("@" in part for part in (parts.path, parts.query)):
         raise not_understood()
     options = dict(pairs)
@@ -97,7 +97,7 @@ def parse(url: str) -> DatabaseAddress:
 def _refuse_unknown(options: dict[str, str]) -> None:
     unknown = sorted(options.keys() - _PASSED_ON - _OWN - _CHOSEN)
     if unknown and "password" in options:
-        # What looks like a name may be the rest of a password with a bare & in it.
+        # The unknown name may be the rest of a password with an unescaped & in it: do not quote it.
         raise not_understood()
     if unknown:
         raise ConfigurationError(f"PAYCORE_DATABASE_URL has a parameter that Paycore does not know: {', '.join(unknown)}.")
@@ -106,7 +106,7 @@ def _refuse_unknown(options: dict[str, str]) -> None:
 
 
 def _check_certificates(options: dict[str, str]) -> None:
-    """What is missing is named here: the driver's own words come late, and as a lost connection."""
+    """Raises ConfigurationError for missing files. The driver would only fail later, with what looks like a lost connection."""
     for name in ("sslrootcert", "sslcert", "sslkey", "sslcrl"):
         path = options.get(name)
         if path and not (name == "sslrootcert" and path == _SYSTEM) and not os.access(path, os.R_OK):
@@ -115,13 +115,13 @@ def _check_certificates(options: dict[str, str]) -> None:
     given = options.get("sslrootcert") or os.environ.get("PGSSLROOTCERT")
     if mode in _VERIFYING and not given and not (Path("~").expanduser() / ".postgresql/root.crt").exists():
         raise ConfigurationError(
-            f"PAYCORE_DATABASE_URL: sslmode={mode} needs a root certificate to verify by: add sslrootcert=/path/to/ca.pem, or "
-            "sslrootcert=system for those that the system trusts."
+            f"PAYCORE_DATABASE_URL: sslmode={mode} needs a root certificate: add sslrootcert=/path/to/ca.pem, or "
+            "sslrootcert=system for the system's certificates."
         )
 
 
 def _system_context(options: dict[str, str]) -> ssl.SSLContext | None:
-    """For sslrootcert=system, which the driver does not know. As in libpq, it verifies host names and nothing less."""
+    """Returns the context for sslrootcert=system, which asyncpg does not support. As in libpq, it requires verify-full."""
     if options.get("sslrootcert") != _SYSTEM:
         return None
     if options.get("sslmode", "verify-full") != "verify-full":
@@ -135,14 +135,16 @@ def _system_context(options: dict[str, str]) -> ssl.SSLContext | None:
         if options.get("sslcert"):
             context.load_cert_chain(options["sslcert"], options.get("sslkey"), options.get("sslpassword"))
     except (OSError, ssl.SSLError):
-        raise ConfigurationError("PAYCORE_DATABASE_URL: sslcert and sslkey do not belong together, or are locked.") from None
+        raise ConfigurationError(
+            "PAYCORE_DATABASE_URL: sslcert and sslkey cannot be loaded: they do not match, or sslpassword is wrong."
+        ) from None
     for name in ("sslrootcert", "sslmode", "sslcert", "sslkey", "sslpassword"):
         options.pop(name, None)
     return context
 
 
 def _hosts(netloc: str, options: dict[str, str]) -> tuple[tuple[str, int] | None, ...]:
-    """Each host of several, with its port. Raises ValueError."""
+    """Returns the hosts if there are several, each with its port, else (None,). Raises ValueError if one is invalid."""
     listed = netloc or options.get("host", "")
     if "," not in listed:
         return (None,)

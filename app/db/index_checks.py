@@ -1,4 +1,4 @@
-"""Whether the ledger's indexes are whole, by PostgreSQL's own extension `amcheck`, where it is installed and may be used."""
+"""Checks the ledger's indexes with PostgreSQL's extension `amcheck`, if it is installed and this role may use it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncpg
 
 from app.db.models import Base
 
-# Since PostgreSQL 17 it looks for what is there twice as well: its third argument.
+# Since PostgreSQL 17 a third argument also checks unique indexes for duplicates.
 _CHECK = """
 SELECT format('%I.%I', n.nspname, p.proname) AS name, p.pronargs AS arguments
 FROM pg_extension e
@@ -28,14 +28,14 @@ ORDER BY c.relname
 
 
 async def damaged_indexes(connection: asyncpg.Connection) -> list[str]:
-    """One sentence for each index that does not agree with its table or with its own order; empty without `amcheck`.
+    """Returns a sentence for each damaged index: one that misses rows of its table or is out of order. Empty without `amcheck`.
 
-    Each is checked against what is committed at that moment, under a lock that nobody waits for.
+    Each check sees the rows committed at that moment. Its lock blocks neither reads nor writes.
     """
     check = await connection.fetchrow(_CHECK)
     if check is None:
         return []
-    # The name is quoted by the database; the rest are constants.
+    # Safe: the database quoted the name, and the rest is constant.
     statement = f"SELECT {check['name']}($1::oid::regclass{', true' * (check['arguments'] - 1)})"
     damaged = []
     for index in await connection.fetch(_INDEXES, list(Base.metadata.tables)):

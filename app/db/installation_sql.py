@@ -1,4 +1,4 @@
-"""Which installation a database belongs to."""
+"""Reads the id of the installation that a database belongs to."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ _TIMEOUT_SECONDS = 10
 
 
 async def redis_names(connection: asyncpg.Connection) -> RedisNames:
-    """The names in Redis of the installation that this database belongs to. Raises ConfigurationError where it has no id."""
+    """Returns the Redis names of this database's installation. Raises ConfigurationError if the database has no id."""
     installation_id = await connection.fetchval("SELECT id FROM installation", timeout=_TIMEOUT_SECONDS)
     if installation_id is None:
-        raise ConfigurationError("The database has no installation id: INSERT INTO installation (id) VALUES (gen_random_uuid()).")
+        raise ConfigurationError(
+            "The database has no installation id. Run: INSERT INTO installation (id) VALUES (gen_random_uuid())."
+        )
     return RedisNames(installation_id)
 
 
 async def load_redis_names(engine: AsyncEngine) -> RedisNames:
-    """The same by a connection of the pool, for a process that starts."""
+    """Like `redis_names`, with a connection of the pool."""
     async with engine.connect() as connection:
         raw = (await connection.get_raw_connection()).driver_connection
         assert raw is not None

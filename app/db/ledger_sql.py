@@ -1,6 +1,6 @@
 """The ledger's hot path: set-based statements with array parameters, run by asyncpg as prepared statements.
 
-One order of locks everywhere: wallets by id, then quotas, then keys. Each statement runs inside the caller's transaction.
+Locks are always taken in one order: wallets by id, then quotas, then keys. Each statement runs in the caller's transaction.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from app.records import AuditRecord, Entry, Transaction, Wallet, WalletKind
 if TYPE_CHECKING:
     import asyncpg
 
-# What never changes about a wallet: enough to tell who may name it before anything is locked.
+# The columns of a wallet that never change. They decide who may name the wallet before anything is locked.
 WALLET_FACTS = "SELECT id, kind::text, owner_id FROM wallets WHERE id = ANY($1::uuid[])"
 
-# Each row comes back as it is once its lock is held, so this read is never older than the lock. Whether its owner has a
-# quota may be: one that is given meanwhile holds from the next batch on.
+# Each row is returned as of the moment its lock is held, so it is never older than the lock. `has_quota` may be stale (read
+# before the lock was granted): a quota set meanwhile applies from the next batch.
 LOCK_WALLETS = """
 SELECT id, kind::text, owner_id, name, currency, balance, held, sequence, status::text, version, posted_at, created_at,
        EXISTS (SELECT FROM quotas WHERE quotas.user_id = wallets.owner_id) AS has_quota
 FROM wallets WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 """
 
-# The same for whoever must not wait: rows that another transaction holds are left out.
+# The same without waiting: rows that another transaction has locked are left out.
 LOCK_FREE_WALLETS = LOCK_WALLETS.rstrip() + " SKIP LOCKED\n"
 
-# In a statement of its own after the locks, so that it sees what was committed while we waited for them.
+# A separate statement after the locks, so that it sees what was committed during the wait for them.
 RECORDED_TRANSACTIONS = """
 SELECT t.id, t.initiator_id, t.idempotency_key, t.type::text, t.status::text, t.sender_wallet_id,
        t.receiver_wallet_id, t.amount, t.currency, t.description, t.failure_code, t.failure_field,
@@ -38,11 +38,11 @@ FROM unnest($1::uuid[], $2::text[]) AS k (initiator_id, idempotency_key)
 JOIN transactions t ON t.initiator_id = k.initiator_id AND t.idempotency_key = k.idempotency_key COLLATE "C"
 """
 
-# One statement for all that a batch writes. Transactions come sorted by key: two processes that write the same keys wait
-# for each other in one order. A key that was taken meanwhile yields no row; then nothing else is written, and the caller
-# starts over. The triggers, which check the chain and move the balances, run when all of it is there.
-# News gets its ids in this order, under the wallets' locks: per wallet, a higher id is later news. Its time is the wall
-# clock's, whatever the ledger's own says: the relay's lag is measured by it.
+# One statement writes everything of a batch. Transactions are sorted by key, so that two processes that write the same keys
+# wait for each other in one order. A key that was used meanwhile returns no row; then nothing else is written, and the caller
+# starts over. The triggers, which check the chain and move the balances, run after all rows are inserted.
+# Outbox events get their ids in this order, under the wallets' locks: of a wallet's events, the later one has the higher id.
+# Their time is the wall clock, not the ledger's clock, because the relay's lag is measured by it.
 RECORD = """
 WITH recorded AS (
     INSERT INTO transactions (id, initiator_id, idempotency_key, type, status, sender_wallet_id,
@@ -60,16 +60,16 @@ WITH recorded AS (
     SELECT entry.* FROM unnest($16::uuid[], $17::smallint[], $18::uuid[], $19::bigint[], $20::bigint[], $21::bigint[],
         $22::timestamptz[]) AS entry
     WHERE (SELECT is_complete FROM outcome)
-), told AS (
+), queued AS (
     INSERT INTO outbox (created_at, payload)
-    SELECT clock_timestamp(), payload::json FROM unnest($23::text[]) WITH ORDINALITY AS news (payload, position)
+    SELECT clock_timestamp(), payload::json FROM unnest($23::text[]) WITH ORDINALITY AS event (payload, position)
     WHERE (SELECT is_complete FROM outcome)
     ORDER BY position
 )
 SELECT is_complete FROM outcome
 """
 
-# What an administrator did, in the transaction that does it. The database says when.
+# Written in the same transaction as the administrator's action. The database sets the time.
 AUDIT = """
 INSERT INTO audit_log (id, actor_id, action, subject_id, before, after, reason, request_id)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[]::jsonb[], $6::text[]::jsonb[], $7::text[],
@@ -78,7 +78,7 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[]:
 
 
 async def wallet_facts(connection: asyncpg.Connection, wallet_ids: Iterable[UUID]) -> dict[UUID, tuple[WalletKind, UUID | None]]:
-    """Kind and owner of each wallet that exists."""
+    """Returns the kind and the owner of each wallet that exists."""
     rows = await connection.fetch(WALLET_FACTS, list(wallet_ids))
     return {row[0]: (WalletKind(row[1]), row[2]) for row in rows}
 
@@ -86,9 +86,9 @@ async def wallet_facts(connection: asyncpg.Connection, wallet_ids: Iterable[UUID
 async def lock_wallets(
     connection: asyncpg.Connection, wallet_ids: Iterable[UUID], *, skip_locked: bool = False
 ) -> tuple[dict[UUID, Wallet], set[UUID]]:
-    """Lock the wallets in id order and read them; and tell which of their owners have a quota.
+    """Lock the wallets in id order. Returns them, and the owners among them that have a quota.
 
-    Raises asyncpg.LockNotAvailableError after the lock timeout, unless `skip_locked` leaves out those that are held.
+    Raises asyncpg.LockNotAvailableError after the lock timeout. With `skip_locked`, locked wallets are left out instead.
     """
     rows = await connection.fetch(LOCK_FREE_WALLETS if skip_locked else LOCK_WALLETS, list(wallet_ids))
     return {row["id"]: wallet_of(row) for row in rows}, {row["owner_id"] for row in rows if row["has_quota"]}
@@ -97,29 +97,28 @@ async def lock_wallets(
 async def recorded_transactions(
     connection: asyncpg.Connection, keys: Sequence[tuple[UUID, str]]
 ) -> dict[tuple[UUID, str], Transaction]:
-    """The transactions that own these keys by now."""
+    """Returns the transactions that have these keys."""
     rows = await connection.fetch(RECORDED_TRANSACTIONS, [key[0] for key in keys], [key[1] for key in keys])
     return {(row["initiator_id"], row["idempotency_key"]): transaction_of(row) for row in rows}
 
 
 async def record(
-    connection: asyncpg.Connection, transactions: Sequence[Transaction], entries: Sequence[Entry], news: Sequence[str]
+    connection: asyncpg.Connection, transactions: Sequence[Transaction], entries: Sequence[Entry], events: Sequence[str]
 ) -> bool:
-    """Write transactions, the entries of the completed ones, and news for the relay; the database moves the balances.
+    """Write transactions, the entries of the completed ones, and outbox events. The database's triggers move the balances.
 
-    False where a key was taken meanwhile: then the caller rolls back.
+    Returns False if a key was used meanwhile: then the caller must roll back.
     """
     ordered = sorted(transactions, key=lambda t: (t.initiator_id.int, t.idempotency_key))
     columns = [*_columns(ordered, 15), *_columns(entries, 7)]
-    is_complete: bool = await connection.fetchval(RECORD, *columns, list(news))
+    is_complete: bool = await connection.fetchval(RECORD, *columns, list(events))
     return is_complete
 
 
 async def audit(connection: asyncpg.Connection, records: Sequence[AuditRecord]) -> None:
-    """Write to the audit log."""
     await connection.execute(AUDIT, *_columns(records, 8))
 
 
 def _columns(rows: Iterable[tuple[object, ...]], count: int) -> list[list[object]]:
-    """The rows' columns, as unnest takes them."""
+    """Returns the rows as `count` columns, the parameters of unnest."""
     return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(count)]

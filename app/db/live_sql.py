@@ -1,4 +1,4 @@
-"""What live updates read: one wallet, its entries from where a subscriber stands, and where many wallets stand."""
+"""Queries of live updates: a wallet, its entries after a position, and the positions of many wallets."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from app.db import models
 from app.db.rows import ENTRY_COLUMNS, WALLET_COLUMNS, entry_of, wallet_of
 from app.records import Entry, Wallet
 
-# One array rather than a list of parameters: the same prepared statement for any number of wallets.
+# An array instead of a list of parameters, so that one prepared statement serves any number of wallets.
 _POSITIONS = select(models.Wallet.id, models.Wallet.sequence, models.Wallet.version).where(
     models.Wallet.id == any_(bindparam("ids", type_=ARRAY(Uuid())))
 )
 
 
 async def wallet_by_id(connection: AsyncConnection, wallet_id: UUID) -> Wallet | None:
-    """The wallet as it is now."""
+    """Returns the wallet, or None if it does not exist."""
     row = (await connection.execute(select(*WALLET_COLUMNS).where(models.Wallet.id == wallet_id))).one_or_none()
     return None if row is None else wallet_of(row)
 
@@ -29,7 +29,7 @@ async def wallet_by_id(connection: AsyncConnection, wallet_id: UUID) -> Wallet |
 async def entries_between(
     connection: AsyncConnection, wallet_id: UUID, after_sequence: int, last_sequence: int, limit: int
 ) -> Sequence[Entry]:
-    """At most `limit` entries in sequence: the first after `after_sequence`, none past `last_sequence`."""
+    """Returns the first `limit` entries after `after_sequence`, up to and including `last_sequence`, by sequence."""
     entry = models.LedgerEntry
     rows = await connection.execute(
         select(*ENTRY_COLUMNS)
@@ -41,6 +41,6 @@ async def entries_between(
 
 
 async def positions(connection: AsyncConnection, wallet_ids: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
-    """The (sequence, version) of each wallet, in one statement."""
+    """Returns the (sequence, version) of each wallet that exists, with one statement."""
     rows = await connection.execute(_POSITIONS, {"ids": list(wallet_ids)})
     return {wallet_id: (sequence, version) for wallet_id, sequence, version in rows}

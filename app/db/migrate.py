@@ -1,4 +1,4 @@
-"""Migrations: upgrade, downgrade, and whether the database suits this release."""
+"""Runs migrations, and decides whether this release can work with the database's revision."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ REVISION = "SELECT version_num FROM alembic_version"
 """The revision that the database is at."""
 SCRIPTS = Path(__file__).resolve().parents[2] / "migrations"
 _ADVISORY_LOCK = 7_021_306_990_001
-"""Two migrate jobs started at once take turns."""
+"""Makes concurrent migrate jobs run one after another."""
 _LOCK_TIMEOUT_SECONDS = 3
-"""While a migration waits for a table, whatever comes after it waits too: less than the time in which requests are answered.
-But longer than PostgreSQL's `deadlock_timeout` of a second, after which an autovacuum that is in the way gives way."""
+"""While a migration waits for a table's lock, later statements queue behind it. So this is below the request timeout. It is
+above PostgreSQL's `deadlock_timeout` (1 s), after which a conflicting autovacuum is cancelled."""
 _GAVE_UP = {
     "55P03": (
-        f"A table was in use for more than {_LOCK_TIMEOUT_SECONDS} s, and the migration gave up before transfers had to wait "
-        "longer for it. Nothing is half done: the database is at {reached}. Run the same again; "
-        "docs/operations/runbook.md says how to see who uses the table."
+        f"A table was in use for more than {_LOCK_TIMEOUT_SECONDS} s. The migration stopped so that transfers need not wait "
+        "for it. Nothing is half done: the database is at {reached}. Run the same command again; "
+        "docs/operations/runbook.md says how to find out who uses the table."
     ),
     "23505": (
         "The unique index {index} cannot be built: its table has the same value twice. Nothing is half done: the database "
         "is at {reached}. `paycore verify` of this release names the rows; docs/operations/runbook.md says what to do."
     ),
 }
-"""What to print for the SQLSTATE that a migration ends with."""
+"""Messages by the SQLSTATE with which a migration fails."""
 
 
 def _config(settings: Settings | None = None) -> Config:
@@ -53,26 +53,26 @@ def _config(settings: Settings | None = None) -> Config:
 
 @cache
 def head() -> str:
-    """The newest revision in the code."""
+    """Returns the newest revision in the code."""
     revision = ScriptDirectory.from_config(_config()).get_current_head()
     assert revision is not None
     return revision
 
 
 def is_newer(revision: str | None) -> bool:
-    """Whether a later release has migrated the database. It only added, so that this one goes on: see CONTRIBUTING.md."""
+    """Whether a later release has migrated the database. This release still works with it: migrations only add."""
     return revision is not None and revision.isdecimal() and int(revision) > int(head())
 
 
 def suits(revision: str | None) -> bool:
-    """Whether this release can work on a database at this revision."""
+    """Whether this release can work with a database at this revision."""
     return revision == head() or is_newer(revision)
 
 
 async def upgrade(settings: Settings, revision: str = "head") -> str:
-    """Bring the database up to a revision, as the user of the URL, who comes to own the tables. Returns where it is then.
+    """Upgrade the database to a revision and return the revision reached. The user of the URL becomes the tables' owner.
 
-    A database that a later release has migrated is left as it is, so that the release before it can be deployed again.
+    A database that a later release has migrated is left as it is, so that the previous release can be deployed again.
     """
     reached: str | None = None
 
@@ -89,7 +89,7 @@ async def upgrade(settings: Settings, revision: str = "head") -> str:
 
 
 async def downgrade(settings: Settings, revision: str) -> None:
-    """Take the database down to a revision; "base" is the empty database."""
+    """Downgrade the database to a revision; "base" is the empty database."""
     await _run(settings, lambda config: command.downgrade(config, revision))
 
 
@@ -122,22 +122,22 @@ async def _run(settings: Settings, action: Callable[[Config], None], *, must_sui
 
 
 async def _apply(connection: AsyncConnection, work: Callable[[Connection], None]) -> None:
-    """Raises ConfigurationError where a table is in use for longer than transfers may be made to wait, or has something twice."""
+    """Raises ConfigurationError for the failures in `_GAVE_UP`: a table is locked for too long, or a unique index is violated."""
     try:
         await connection.run_sync(work)
         await connection.commit()
     except DBAPIError as error:
-        told = _GAVE_UP.get(getattr(error.orig, "sqlstate", None) or "")
-        if told is None:
+        message = _GAVE_UP.get(getattr(error.orig, "sqlstate", None) or "")
+        if message is None:
             raise
         index = getattr(error.orig and error.orig.__cause__, "constraint_name", None)
         await connection.rollback()
         reached = await connection.run_sync(_revision)
-        raise ConfigurationError(told.format(index=index, reached=reached or "base")) from None
+        raise ConfigurationError(message.format(index=index, reached=reached or "base")) from None
 
 
 async def current(engine: AsyncEngine) -> str | None:
-    """The database's revision; None where it was never migrated."""
+    """Returns the database's revision, or None if it was never migrated."""
     async with engine.connect() as connection:
         return await connection.run_sync(_revision)
 

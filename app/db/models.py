@@ -1,4 +1,4 @@
-"""The tables. Every constraint has a name; triggers and grants, which SQLAlchemy cannot say, are in the migrations."""
+"""The tables. Every constraint has a name. Triggers and grants, which SQLAlchemy cannot express, are in the migrations."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from app import records
 
 _Moment = DateTime(timezone=True)
 _ByBytes = Text(collation="C")
-"""Text that is unique. Other collations may order it otherwise after an upgrade of the system, and no unique index then holds."""
+"""For unique text. An upgrade of the operating system may change the order of other collations, which breaks unique indexes."""
 _CURRENCY_BY_BYTES = {"currency": "text_pattern_ops"}
-"""The same for an index on a column that has the database's collation."""
+"""The same for an index on a column with the database's collation."""
 
 
 class Base(DeclarativeBase):
-    """Common ground of all tables."""
+    """The base class of all tables."""
 
     metadata = MetaData(naming_convention={"pk": "%(table_name)s_pkey"})
     type_annotation_map = {datetime: _Moment, int: BigInteger, str: Text, UUID: Uuid, bytes: LargeBinary}
@@ -57,7 +57,7 @@ class Currency(Base):
 
 
 class User(Base):
-    """Who holds wallets."""
+    """An owner of wallets."""
 
     __tablename__ = "users"
     __table_args__ = (
@@ -73,7 +73,7 @@ class User(Base):
 
 
 class Wallet(Base):
-    """One balance in one currency. balance, sequence and posted_at are written by the posting trigger alone."""
+    """A balance in one currency. Only the posting trigger writes balance, sequence and posted_at."""
 
     __tablename__ = "wallets"
     __table_args__ = (
@@ -94,7 +94,7 @@ class Wallet(Base):
             postgresql_ops=_CURRENCY_BY_BYTES,
             postgresql_where=text("system_purpose IS NOT NULL"),
         ),
-        # Room on each page for new versions of its rows, so that a balance update touches no index (HOT).
+        # Leaves room on each page for new row versions, so that a balance update need not touch an index (HOT).
         {"postgresql_with": {"fillfactor": "50"}},
     )
 
@@ -116,7 +116,7 @@ class Wallet(Base):
 
 
 class WalletOpening(Base):
-    """The idempotency keys of openWallet: a namespace of their own, never forgotten."""
+    """The idempotency keys of openWallet. They are separate from those of transactions and are never deleted."""
 
     __tablename__ = "wallet_openings"
     __table_args__ = (
@@ -133,7 +133,7 @@ class WalletOpening(Base):
 
 
 class Transaction(Base):
-    """What was asked and how it ended. References are checked by one statement-level trigger: cheaper than a key per row."""
+    """A request to move money and its outcome. A trigger per statement checks references: cheaper than foreign keys."""
 
     __tablename__ = "transactions"
     __table_args__ = (
@@ -152,7 +152,7 @@ class Transaction(Base):
             name="transactions_failure_code_known",
         ),
         Index("transactions_sender_idx", "sender_wallet_id", "id"),
-        # Only what arrived: refused transfers cannot slow the page of the wallet that they were aimed at.
+        # Only COMPLETED: refused transfers must not slow down the list of the wallet they were sent to.
         Index("transactions_receiver_idx", "receiver_wallet_id", "id", postgresql_where=text("status = 'COMPLETED'")),
     )
 
@@ -174,7 +174,7 @@ class Transaction(Base):
 
 
 class LedgerEntry(Base):
-    """One leg of a transaction in one wallet; insert-only. The currency is the wallet's."""
+    """A leg of a transaction in one wallet. Insert-only. The currency is the wallet's."""
 
     __tablename__ = "ledger_entries"
     __table_args__ = (
@@ -194,7 +194,7 @@ class LedgerEntry(Base):
 
 
 class OutboxEvent(Base):
-    """News that a transaction committed and the relay has yet to publish. Ids are given under the wallets' locks."""
+    """An event that was committed with its transaction and waits for the relay. Ids are assigned under the wallets' locks."""
 
     __tablename__ = "outbox"
 
@@ -204,7 +204,7 @@ class OutboxEvent(Base):
 
 
 class ParkedEvent(Base):
-    """News that the relay could not read. Watches have read the database instead; here it waits for people."""
+    """An event that the relay could not read. Subscriptions got its data from the database; it waits here for an operator."""
 
     __tablename__ = "outbox_parked"
 
@@ -216,9 +216,9 @@ class ParkedEvent(Base):
 
 
 class AuditRecord(Base):
-    """What an administrator or (without a user of the ledger) an operator did, to what, and why; insert-only.
+    """An action of an administrator, or of an operator, who is not a user of the ledger. Insert-only.
 
-    The database itself says when, and who an operator is. `request_id` is the client's word.
+    The database sets `created_at` and `operator`. `request_id` is what the client sent.
     """
 
     __tablename__ = "audit_log"
@@ -241,7 +241,7 @@ class AuditRecord(Base):
 
 
 class LedgerVerification(Base):
-    """What one `paycore verify` found; insert-only. The newest id is the last one."""
+    """The result of a run of `paycore verify`. Insert-only. The highest id is the last run."""
 
     __tablename__ = "ledger_verifications"
     __table_args__ = (
@@ -256,7 +256,7 @@ class LedgerVerification(Base):
 
 
 class InstallationRow(Base):
-    """Which installation this is. There is one row."""
+    """The id of this installation. There is exactly one row."""
 
     __tablename__ = "installation"
     __table_args__ = (CheckConstraint("only_row", name="installation_one_row"),)
@@ -266,7 +266,7 @@ class InstallationRow(Base):
 
 
 class Quota(Base):
-    """How many transfers a user may make, and has made: the lock for all of the user's counts. NULL: as the settings say."""
+    """A user's limits and counts of transfers. Its lock guards all of the user's counts. A NULL limit: the settings apply."""
 
     __tablename__ = "quotas"
     __table_args__ = (
@@ -284,13 +284,13 @@ class Quota(Base):
 
 
 class QuotaAmount(Base):
-    """How much of a currency a user may move in a day, and has moved. A day's sum may be more than one amount can be."""
+    """A user's limit and sum per day in one currency. The sum is numeric because it may exceed a bigint."""
 
     __tablename__ = "quota_amounts"
     __table_args__ = (
         CheckConstraint("amount_per_day >= 0", name="quota_amounts_limit_not_negative"),
         CheckConstraint("day_amount >= 0", name="quota_amounts_count_not_negative"),
-        # The primary key is in the database's collation.
+        # Unique by bytes too, because the primary key has the database's collation.
         Index("quota_amounts_by_bytes", "user_id", "currency", unique=True, postgresql_ops=_CURRENCY_BY_BYTES),
     )
 

@@ -1,6 +1,6 @@
-"""Quotas on the ledger's hot path: only batches in which somebody has one run any of this.
+"""Quotas on the ledger's hot path. These statements only run for batches in which limits apply to a payer.
 
-Their locks come after those of the wallets and before the keys, by user id: one order everywhere.
+Quotas are locked by user id, after the wallets and before the keys: one order everywhere.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from app.limits.quota import Limits, Quota
 if TYPE_CHECKING:
     import asyncpg
 
-# For users who come under the general limits alone. Two processes that do so for the same users wait in one order.
+# For users who only have the general limits. Sorted, so that two processes that insert the same users wait in one order.
 ENSURE_QUOTAS = """
 INSERT INTO quotas (user_id) SELECT id FROM unnest($1::uuid[]) AS named (id) ORDER BY id
 ON CONFLICT (user_id) DO NOTHING
 """
 
-# Each row comes back as it is once its lock is held.
+# Each row is returned as of the moment its lock is held.
 LOCK_QUOTAS = """
 SELECT user_id, transfers_per_minute, transfers_per_day, minute, minute_transfers, day, day_transfers
 FROM quotas WHERE user_id = ANY($1::uuid[]) ORDER BY user_id FOR NO KEY UPDATE
 """
 LOCK_FREE_QUOTAS = LOCK_QUOTAS.rstrip() + " SKIP LOCKED\n"
 
-# Under the lock of their quota, in a statement of its own after it.
+# A separate statement after the lock of the quota, which also guards its amounts.
 AMOUNTS = "SELECT user_id, currency, amount_per_day, day, day_amount FROM quota_amounts WHERE user_id = ANY($1::uuid[])"
 
 SAVE = """
@@ -46,16 +46,16 @@ ON CONFLICT (user_id, currency) DO UPDATE SET day = excluded.day, day_amount = e
 
 
 async def ensure_quotas(connection: asyncpg.Connection, user_ids: Iterable[UUID]) -> None:
-    """A row for each user. Raises asyncpg.LockNotAvailableError where another one makes it for too long."""
+    """Insert missing rows. Raises asyncpg.LockNotAvailableError if another transaction holds one for too long."""
     await connection.execute(ENSURE_QUOTAS, list(user_ids))
 
 
 async def lock_quotas(
     connection: asyncpg.Connection, user_ids: Iterable[UUID], general: Limits, *, skip_locked: bool = False
 ) -> dict[UUID, Quota]:
-    """Lock the users' quotas and read them; `general` limits hold where a user's own say nothing.
+    """Lock the users' quotas and return them by user. The `general` limits apply where a user has no own limit.
 
-    Raises asyncpg.LockNotAvailableError after the lock timeout, unless `skip_locked` leaves out those that are held.
+    Raises asyncpg.LockNotAvailableError after the lock timeout. With `skip_locked`, locked quotas are left out instead.
     """
     rows = await connection.fetch(LOCK_FREE_QUOTAS if skip_locked else LOCK_QUOTAS, list(user_ids))
     limits: dict[UUID, dict[str, int]] = defaultdict(dict)
@@ -82,7 +82,7 @@ async def lock_quotas(
 
 
 async def save_quotas(connection: asyncpg.Connection, quotas: Sequence[Quota]) -> None:
-    """Write what is used now, under the locks that `lock_quotas` took."""
+    """Write the usage. The caller must hold the locks of `lock_quotas`."""
     amounts = [(q.user_id, currency, q.day, amount) for q in quotas for currency, amount in q.day_amounts.items()]
     columns: list[list[object]] = [list(column) for column in zip(*amounts, strict=True)] or [[], [], [], []]
     await connection.execute(

@@ -1,4 +1,4 @@
-"""Named reads. Lists go by keyset: a page costs the same at any depth. Each takes a connection and runs one statement."""
+"""Named reads. Each takes a connection and runs one statement. Lists use keysets, so a page costs the same at any depth."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ from app.records import Entry, EntryDirection, Payment, Transaction, Transaction
 
 Condition = ColumnElement[bool]
 
-# By row comparison for the same reason as in `_of_wallet`.
+# Row comparisons for the same reason as in `_of_wallet`.
 _KNOWN = text("""
-WITH asked AS MATERIALIZED (
+WITH pairs AS MATERIALIZED (
     SELECT * FROM unnest(CAST(:senders AS uuid[]), CAST(:receivers AS uuid[])) AS pair (sender, receiver)
 ), paid AS MATERIALIZED (
-    SELECT DISTINCT lately.sender_wallet_id AS sender, lately.receiver_wallet_id AS receiver
-    FROM (SELECT DISTINCT sender FROM asked) AS own CROSS JOIN LATERAL (
+    SELECT DISTINCT recent.sender_wallet_id AS sender, recent.receiver_wallet_id AS receiver
+    FROM (SELECT DISTINCT sender FROM pairs) AS own CROSS JOIN LATERAL (
         SELECT sender_wallet_id, receiver_wallet_id, status FROM transactions
         WHERE (sender_wallet_id, id) >= (own.sender, CAST('00000000-0000-0000-0000-000000000000' AS uuid))
           AND (sender_wallet_id, id) <= (own.sender, CAST('ffffffff-ffff-ffff-ffff-ffffffffffff' AS uuid))
         ORDER BY sender_wallet_id DESC, id DESC LIMIT 1000
-    ) AS lately
-    WHERE lately.status = 'COMPLETED'
+    ) AS recent
+    WHERE recent.status = 'COMPLETED'
 )
-SELECT sender, receiver FROM asked
+SELECT sender, receiver FROM pairs
 WHERE (sender, receiver) IN (SELECT sender, receiver FROM paid)
-   OR EXISTS (SELECT FROM wallets WHERE wallets.id = asked.receiver AND wallets.owner_id = :user)
+   OR EXISTS (SELECT FROM wallets WHERE wallets.id = pairs.receiver AND wallets.owner_id = :user)
 """)
 
 _ANY_TRANSACTION = TransactionFilter()
@@ -56,7 +56,7 @@ _LAST_MOMENT = datetime(9999, 12, 31, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which rows of a list: past one position, short of another, at most `limit`, counted from one of its ends."""
+    """A page's rows: after one position, before another, at most `limit`, counted from the start or from the end."""
 
     limit: int
     after: int | None = None
@@ -65,36 +65,39 @@ class Window:
 
 
 def _among(column: InstrumentedAttribute[UUID], values: Collection[UUID]) -> Condition:
-    """One array rather than a list of parameters: the same prepared statement for any number of ids."""
+    """Compares with an array instead of a list of parameters, so that one prepared statement serves any number of ids."""
     return column == any_(literal(list(values), ARRAY(Uuid())))
 
 
-def _id_range(window: Window, narrowed: TransactionFilter = _ANY_TRANSACTION) -> tuple[UUID, UUID] | None:
-    """The lowest and the highest id that window and times allow; None where they allow none. Ids carry their milliseconds."""
+def _id_range(window: Window, filter_: TransactionFilter = _ANY_TRANSACTION) -> tuple[UUID, UUID] | None:
+    """Returns the lowest and the highest id that the window and the filter's times allow, or None if the range is empty.
+
+    Ids begin with their milliseconds, so a range of times is a range of ids.
+    """
     lowest = [0]
     highest = [_HIGHEST_ID]
     if window.after is not None:
         highest.append(window.after - 1)
     if window.before is not None:
         lowest.append(window.before + 1)
-    if narrowed.created_from is not None:
-        lowest.append(ids.id_floor(_moment(narrowed.created_from)).int)
-    if narrowed.created_to is not None:
-        highest.append(ids.id_floor(_moment(narrowed.created_to) + timedelta(milliseconds=1)).int - 1)
+    if filter_.created_from is not None:
+        lowest.append(ids.id_floor(_moment(filter_.created_from)).int)
+    if filter_.created_to is not None:
+        highest.append(ids.id_floor(_moment(filter_.created_to) + timedelta(milliseconds=1)).int - 1)
     low, high = max(lowest), min(highest)
     return (UUID(int=low), UUID(int=high)) if low <= high else None
 
 
-def _moment(asked: datetime) -> datetime:
-    """The nearest time that an id can tell."""
-    return min(max(asked, _FIRST_MOMENT), _LAST_MOMENT)
+def _moment(time: datetime) -> datetime:
+    """Returns the nearest time that an id can hold."""
+    return min(max(time, _FIRST_MOMENT), _LAST_MOMENT)
 
 
 def _of_wallet(column: Any, wallet_id: UUID, id_range: tuple[UUID, UUID]) -> list[Condition]:
-    """The transactions whose `column` is this wallet, with an id in the range.
+    """The condition that `column` is this wallet and the id is in the range.
 
-    As row comparisons, whose order (by column and id) only the index on both has. Where a wallet is in most transactions, the
-    planner would answer `column = … ORDER BY id` from the primary key, and walk through everyone's rows to find a page.
+    Row comparisons, because only the index on (column, id) can serve them. For a wallet that is in most transactions, the
+    planner would serve `column = … ORDER BY id` from the primary key and scan all users' rows to find a page.
     """
     place = tuple_(column, models.Transaction.id)
     low, high = (tuple_(literal(wallet_id, Uuid()), literal(id_, Uuid())) for id_ in id_range)
@@ -102,18 +105,18 @@ def _of_wallet(column: Any, wallet_id: UUID, id_range: tuple[UUID, UUID]) -> lis
 
 
 def _paged(query: Select[*tuple[Any, ...]], columns: Sequence[Any], window: Window) -> Select[*tuple[Any, ...]]:
-    """Newest first from the start, or oldest first from the end."""
+    """Sorts newest first, or oldest first for a page counted from the end, and applies the limit."""
     return query.order_by(*(column.asc() if window.is_backward else column.desc() for column in columns)).limit(window.limit)
 
 
 async def users_by_id(connection: AsyncConnection, user_ids: Collection[UUID]) -> Sequence[User]:
-    """The users that exist among these."""
+    """Returns those of the users that exist."""
     rows = await connection.execute(select(*USER_COLUMNS).where(_among(models.User.id, user_ids)))
     return [user_of(row) for row in rows]
 
 
 async def wallets_by_id(connection: AsyncConnection, wallet_ids: Collection[UUID], owner_id: UUID | None) -> Sequence[Wallet]:
-    """The wallets among these, of one owner or (None) of anyone."""
+    """Returns those of the wallets that belong to the owner. `owner_id` None: of any owner."""
     query = select(*WALLET_COLUMNS).where(_among(models.Wallet.id, wallet_ids))
     if owner_id is not None:
         query = query.where(models.Wallet.owner_id == owner_id)
@@ -123,7 +126,7 @@ async def wallets_by_id(connection: AsyncConnection, wallet_ids: Collection[UUID
 async def transactions_by_id(
     connection: AsyncConnection, transaction_ids: Collection[UUID], viewer_id: UUID | None
 ) -> Sequence[Transaction]:
-    """The transactions among these that one user may see, or (None) that exist."""
+    """Returns those of the transactions that the viewer may see. `viewer_id` None: all that exist."""
     query = select(*TRANSACTION_COLUMNS).where(_among(models.Transaction.id, transaction_ids))
     if viewer_id is not None:
         sender, receiver = aliased(models.Wallet), aliased(models.Wallet)
@@ -136,14 +139,14 @@ async def transactions_by_id(
 
 
 def _is_visible(viewer_id: UUID, *owned: Condition) -> Condition:
-    """To its initiator always; to those whose wallets it touched once it is COMPLETED."""
+    """A transaction is always visible to its initiator, and to the owners of its wallets if it is COMPLETED."""
     transaction = models.Transaction
     initiated: Condition = transaction.initiator_id == viewer_id
     return or_(initiated, (transaction.status == TransactionStatus.COMPLETED) & or_(*owned))
 
 
 async def transaction_by_key(connection: AsyncConnection, initiator_id: UUID, key: str) -> Transaction | None:
-    """The transaction that owns a user's key."""
+    """Returns the transaction with a user's idempotency key, or None."""
     query = select(*TRANSACTION_COLUMNS).where(
         models.Transaction.initiator_id == initiator_id, models.Transaction.idempotency_key == key
     )
@@ -154,7 +157,7 @@ async def transaction_by_key(connection: AsyncConnection, initiator_id: UUID, ke
 async def entries_by_transaction(
     connection: AsyncConnection, transaction_ids: Collection[UUID], owner_id: UUID | None
 ) -> Sequence[Entry]:
-    """The entries of these transactions by leg, in one owner's wallets or (None) in all."""
+    """Returns the entries of these transactions by leg, in the owner's wallets. `owner_id` None: in all wallets."""
     entry = models.LedgerEntry
     query = select(*ENTRY_COLUMNS).where(_among(entry.transaction_id, transaction_ids))
     if owner_id is not None:
@@ -163,7 +166,7 @@ async def entries_by_transaction(
 
 
 async def parties_by_wallet(connection: AsyncConnection, wallet_ids: Collection[UUID]) -> Sequence[tuple[UUID, str | None, str]]:
-    """For each wallet: its id, its owner's display name (None for a system wallet) and its currency."""
+    """Returns for each wallet its id, its owner's display name (None for a system wallet) and its currency."""
     query = (
         select(models.Wallet.id, models.User.display_name, models.Wallet.currency)
         .outerjoin(models.User, models.User.id == models.Wallet.owner_id)
@@ -173,14 +176,17 @@ async def parties_by_wallet(connection: AsyncConnection, wallet_ids: Collection[
 
 
 async def known_receivers(connection: AsyncConnection, user_id: UUID, payments: Collection[Payment]) -> set[Payment]:
-    """Of these pairs of wallets, sender and receiver, those whose receiver is the user's own or was paid by the sender lately."""
+    """Returns those of the pairs (sender, receiver) whose receiver belongs to the user or was recently paid by the sender.
+
+    Recently: among the sender's last 1000 transactions.
+    """
     senders, receivers = zip(*payments, strict=True)
     rows = await connection.execute(_KNOWN, {"user": user_id, "senders": list(senders), "receivers": list(receivers)})
     return {(sender, receiver) for sender, receiver in rows}
 
 
 async def list_wallets(connection: AsyncConnection, owner_id: UUID | None, window: Window) -> Sequence[Wallet]:
-    """The wallets of one owner, or (None) all."""
+    """Returns a page of the owner's wallets, or of all wallets if `owner_id` is None."""
     id_range = _id_range(window)
     if id_range is None:
         return []
@@ -191,7 +197,7 @@ async def list_wallets(connection: AsyncConnection, owner_id: UUID | None, windo
 
 
 async def list_entries(connection: AsyncConnection, wallet_id: UUID, window: Window) -> Sequence[Entry]:
-    """The entries of a wallet, by sequence."""
+    """Returns a page of a wallet's entries, by sequence."""
     entry = models.LedgerEntry
     query = select(*ENTRY_COLUMNS).where(entry.wallet_id == wallet_id)
     if window.after is not None:
@@ -201,31 +207,31 @@ async def list_entries(connection: AsyncConnection, wallet_id: UUID, window: Win
     return [entry_of(row) for row in await connection.execute(_paged(query, [entry.sequence], window))]
 
 
-async def list_transactions(connection: AsyncConnection, narrowed: TransactionFilter, window: Window) -> Sequence[Transaction]:
-    """All transactions."""
-    id_range = _id_range(window, narrowed)
+async def list_transactions(connection: AsyncConnection, filter_: TransactionFilter, window: Window) -> Sequence[Transaction]:
+    """Returns a page of all transactions."""
+    id_range = _id_range(window, filter_)
     if id_range is None:
         return []
-    query = select(*TRANSACTION_COLUMNS).where(models.Transaction.id.between(*id_range), *_conditions(narrowed))
+    query = select(*TRANSACTION_COLUMNS).where(models.Transaction.id.between(*id_range), *_conditions(filter_))
     return [transaction_of(row) for row in await connection.execute(_paged(query, [models.Transaction.id], window))]
 
 
 async def list_wallet_transactions(
-    connection: AsyncConnection, wallet_id: UUID, viewer_id: UUID | None, narrowed: TransactionFilter, window: Window
+    connection: AsyncConnection, wallet_id: UUID, viewer_id: UUID | None, filter_: TransactionFilter, window: Window
 ) -> Sequence[Transaction]:
-    """What a wallet sent and what reached it: each side from its own index, then merged.
+    """Returns a page of what a wallet sent and received: each side is read from its own index, then merged.
 
-    `viewer_id` limits what is not COMPLETED to its initiator; None sees all. What was refused never reached its
-    receiver, so it is in the sender's list alone.
+    Transactions that are not COMPLETED are only listed for their initiator, or for all if `viewer_id` is None. Refused ones
+    never reached their receiver, so they are only in the sender's list.
     """
-    id_range = _id_range(window, narrowed)
+    id_range = _id_range(window, filter_)
     if id_range is None:
         return []
     transaction = models.Transaction
     sent = []
     if viewer_id is not None:
         sent.append(or_(transaction.status == TransactionStatus.COMPLETED, transaction.initiator_id == viewer_id))
-    # Written out, so that the planner knows the partial index for the receiver's side.
+    # A literal, not a parameter, so that the planner can use the partial index of the receiver's side.
     received = [transaction.status == literal(TransactionStatus.COMPLETED, literal_execute=True)]
     sides = {
         EntryDirection.DEBIT: (transaction.sender_wallet_id, sent),
@@ -233,8 +239,8 @@ async def list_wallet_transactions(
     }
     branches = []
     for direction, (wallet, visible) in sides.items():
-        if narrowed.direction in (None, direction):
-            conditions = [*_of_wallet(wallet, wallet_id, id_range), *visible, *_conditions(narrowed)]
+        if filter_.direction in (None, direction):
+            conditions = [*_of_wallet(wallet, wallet_id, id_range), *visible, *_conditions(filter_)]
             side = select(*TRANSACTION_COLUMNS).where(*conditions)
             branches.append(_paged(side, [wallet, transaction.id], window).subquery().select())
     merged = union_all(*branches).subquery()
@@ -242,16 +248,16 @@ async def list_wallet_transactions(
     return [transaction_of(row) for row in await connection.execute(query)]
 
 
-def _conditions(narrowed: TransactionFilter) -> list[Condition]:
-    """What a filter asks of each row. The range of ids has its times to the millisecond; here they are exact."""
+def _conditions(filter_: TransactionFilter) -> list[Condition]:
+    """The filter's conditions on a row. Times are compared exactly here; the range of ids is only exact to the millisecond."""
     transaction = models.Transaction
     conditions: list[Condition] = []
-    if narrowed.type is not None:
-        conditions.append(transaction.type == narrowed.type)
-    if narrowed.status is not None:
-        conditions.append(transaction.status == narrowed.status)
-    if narrowed.created_from is not None:
-        conditions.append(transaction.created_at >= _moment(narrowed.created_from))
-    if narrowed.created_to is not None:
-        conditions.append(transaction.created_at < _moment(narrowed.created_to))
+    if filter_.type is not None:
+        conditions.append(transaction.type == filter_.type)
+    if filter_.status is not None:
+        conditions.append(transaction.status == filter_.status)
+    if filter_.created_from is not None:
+        conditions.append(transaction.created_at >= _moment(filter_.created_from))
+    if filter_.created_to is not None:
+        conditions.append(transaction.created_at < _moment(filter_.created_to))
     return conditions

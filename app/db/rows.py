@@ -1,4 +1,4 @@
-"""Which columns make a record, and how a row becomes one."""
+"""The columns of each record, and the mapping from rows to records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WALLET_COLUMNS = tuple(getattr(models.Wallet, name) for name in Wallet._fields)
 TRANSACTION_COLUMNS = tuple(getattr(models.Transaction, name) for name in Transaction._fields)
 ENTRY_COLUMNS = tuple(getattr(models.LedgerEntry, name) for name in Entry._fields)
 
-# These enums are strings: a text from asyncpg finds its member, and so does the member that SQLAlchemy has made of it.
+# These enums are strings, so both the text that asyncpg returns and the member that SQLAlchemy returns find the member.
 _KINDS = {kind: kind for kind in WalletKind}
 _STATUSES = {status: status for status in WalletStatus}
 _TYPES = {type_: type_ for type_ in TransactionType}
@@ -23,18 +23,18 @@ _REFUSAL_CODES: dict[str | None, RefusalCode | None] = {None: None, **{code: cod
 
 
 def user_of(row: Any) -> User:
-    """Of a row that begins with the fields of User in their order."""
+    """`row` must begin with the fields of User in their order."""
     return User(*row[: len(USER_COLUMNS)])
 
 
 def wallet_of(row: Any) -> Wallet:
-    """Of a row that begins with the fields of Wallet in their order."""
+    """`row` must begin with the fields of Wallet in their order."""
     wallet = Wallet._make(row[: len(Wallet._fields)])
     return wallet._replace(kind=_KINDS[wallet.kind], status=_STATUSES[wallet.status])
 
 
 def transaction_of(row: Any) -> Transaction:
-    """Of a row that begins with the fields of Transaction in their order."""
+    """`row` must begin with the fields of Transaction in their order."""
     transaction = Transaction._make(row[: len(Transaction._fields)])
     return transaction._replace(
         type=_TYPES[transaction.type],
@@ -44,5 +44,5 @@ def transaction_of(row: Any) -> Transaction:
 
 
 def entry_of(row: Any) -> Entry:
-    """Of a row that begins with the fields of Entry in their order."""
+    """`row` must begin with the fields of Entry in their order."""
     return Entry._make(row[: len(Entry._fields)])

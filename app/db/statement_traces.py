@@ -1,4 +1,4 @@
-"""The database's part of a trace: a span for each statement, whichever way it is sent. Nothing where tracing is off."""
+"""Spans for database statements, sent by asyncpg or by SQLAlchemy. Does nothing if tracing is off."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from app.telemetry import tracing
 _VERB = re.compile(r"\b(SELECT|INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
 _TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN)\s+(?!unnest\b|lateral\b|as\b)(\w+)", re.IGNORECASE)
 _INNERMOST = re.compile(r"\([^()]*\)")
-_BEGAN = "paycore_statement_began"
+_START = "paycore_statement_start"
 
 
 def trace_connection(connection: asyncpg.Connection) -> None:
-    """Statements sent by asyncpg itself: the ledger's, the relay's."""
+    """Trace the statements that are sent with asyncpg directly: the ledger's and the relay's."""
     if tracing.is_on():
         connection.add_query_logger(_sent_by_asyncpg)
 
 
 def trace_engine(engine: AsyncEngine) -> None:
-    """Statements sent by SQLAlchemy, which asyncpg does not tell about."""
+    """Trace the statements that SQLAlchemy sends. asyncpg's query logger does not see them."""
     if tracing.is_on():
-        event.listen(engine.sync_engine, "before_cursor_execute", _begins)
-        event.listen(engine.sync_engine, "after_cursor_execute", _ends)
-        event.listen(engine.sync_engine, "handle_error", _fails)
+        event.listen(engine.sync_engine, "before_cursor_execute", _started)
+        event.listen(engine.sync_engine, "after_cursor_execute", _ended)
+        event.listen(engine.sync_engine, "handle_error", _failed)
 
 
 @lru_cache(maxsize=500)
 def summary(text: str) -> str:
-    """What a statement does, in two words: `SELECT wallets`. For one with parts, what its first part does; `ping` for none."""
+    """Returns a statement's verb and table, such as `SELECT wallets`: with CTEs those of the first one, `ping` if it is empty."""
     shown = text
     if not text.lstrip().upper().startswith("WITH"):
         while (outer := _INNERMOST.sub("", shown)) != shown:
@@ -52,15 +52,15 @@ def _sent_by_asyncpg(record: Any) -> None:
     tracing.statement(summary(record.query), record.query, record.elapsed, record.exception)
 
 
-def _begins(connection: Connection, *_: object) -> None:
-    connection.info[_BEGAN] = time.monotonic()
+def _started(connection: Connection, *_: object) -> None:
+    connection.info[_START] = time.monotonic()
 
 
-def _ends(connection: Connection, _cursor: object, text: str, *_: object) -> None:
-    tracing.statement(summary(text), text, time.monotonic() - connection.info[_BEGAN], None)
+def _ended(connection: Connection, _cursor: object, text: str, *_: object) -> None:
+    tracing.statement(summary(text), text, time.monotonic() - connection.info[_START], None)
 
 
-def _fails(failed: ExceptionContext) -> None:
-    if failed.connection is not None and failed.statement is not None:
-        began = failed.connection.info.get(_BEGAN, time.monotonic())
-        tracing.statement(summary(failed.statement), failed.statement, time.monotonic() - began, failed.original_exception)
+def _failed(context: ExceptionContext) -> None:
+    if context.connection is not None and context.statement is not None:
+        start = context.connection.info.get(_START, time.monotonic())
+        tracing.statement(summary(context.statement), context.statement, time.monotonic() - start, context.original_exception)

@@ -1,4 +1,4 @@
-"""What the control room shows, in a few statements."""
+"""Queries of the control room, /metrics and `paycore outbox`: totals, throughput, the outbox, the last verification."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ SELECT currency, coalesce(sum(balance) FILTER (WHERE kind = 'USER'), 0)::numeric
 FROM wallets GROUP BY currency ORDER BY currency
 """)
 
-# Ids carry their time, so "lately" is a range of the primary key.
+# Ids begin with their time, so recent transactions are a range of the primary key.
 _RECENT = text("SELECT count(*) FROM transactions WHERE id >= :since AND status = 'COMPLETED'")
 
-# Ids are given in about the order of time. Counting stops where a relay would need minutes anyway.
+# Ids are assigned in about the order of time. Counting stops at a backlog that takes a relay minutes anyway.
 _OUTBOX = text("""
 SELECT (SELECT count(*) FROM (SELECT FROM outbox LIMIT :most) AS counted),
        (SELECT created_at FROM outbox ORDER BY id LIMIT 1),
@@ -44,9 +44,9 @@ GROUP BY e.wallet_id ORDER BY count(*) DESC, e.wallet_id LIMIT :most
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What the outbox holds: rows that wait for the relay, the age of the oldest, and rows that no relay could read.
+    """The rows that wait for the relay, the age of the oldest one, and the parked rows, which no relay could read.
 
-    More than a million is told as a million.
+    Counts stop at a million.
     """
 
     pending: int
@@ -65,47 +65,47 @@ class Parked:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What the last `paycore verify` found, and when it ended."""
+    """The number of findings of the last `paycore verify`, and when it ended."""
 
     findings: int
     finished_at: datetime
 
 
 async def totals(connection: AsyncConnection) -> Sequence[tuple[str, int, int]]:
-    """For each currency in use: its code, the sum of user balances, the sum of system balances."""
+    """Returns for each currency in use its code, the sum of user balances and the sum of system balances."""
     rows = await connection.execute(_TOTALS)
     return [(currency, int(users), int(system)) for currency, users, system in rows]
 
 
 async def completed_since(connection: AsyncConnection, moment: datetime) -> int:
-    """How many transactions completed that were created since then."""
+    """Returns the number of COMPLETED transactions that were created since `moment`."""
     found: int = (await connection.execute(_RECENT, {"since": ids.id_floor(moment)})).scalar_one()
     return found
 
 
 async def outbox_backlog(connection: AsyncConnection, now: datetime) -> Backlog:
-    """How far the relay is behind."""
+    """Returns how far the relay is behind at the time `now`."""
     pending, oldest, parked = (await connection.execute(_OUTBOX, {"most": _MOST_COUNTED})).one()
     return Backlog(pending, max(now - oldest, timedelta()) if oldest is not None else timedelta(), parked)
 
 
 async def unpark(connection: AsyncConnection, record_id: UUID) -> int:
-    """Give the relay another try at all that is parked, with this record in the audit log; how much that is."""
+    """Move all parked rows back to the outbox, with this audit record. Returns how many there were."""
     count: int = (await connection.execute(_UNPARK, {"record_id": record_id})).scalar_one()
     return count
 
 
 async def parked(connection: AsyncConnection, most: int) -> Sequence[Parked]:
-    """What is parked, the oldest first."""
+    """Returns the first `most` parked rows, oldest first."""
     return [Parked(*row) for row in await connection.execute(_PARKED, {"most": most})]
 
 
 async def last_verification(connection: AsyncConnection) -> Verified | None:
-    """The last recorded one; None where there was none."""
+    """Returns the last recorded verification, or None if there is none."""
     row = (await connection.execute(_VERIFIED)).one_or_none()
     return None if row is None else Verified(*row)
 
 
 async def hot_wallets(connection: AsyncConnection, most: int) -> Sequence[UUID]:
-    """The wallets with the most entries among the last thousand completed transactions."""
+    """Returns the `most` wallets with the most entries in the last thousand COMPLETED transactions."""
     return list((await connection.execute(_HOT, {"most": most})).scalars())

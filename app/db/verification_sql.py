@@ -1,7 +1,7 @@
-"""What must hold of the stored ledger, as one query for each rule: it returns the rows that break it.
+"""The rules of the stored ledger. Each is a query that returns the rows that break it.
 
-Each query reads whole sets, so that it stays fast on a large ledger. Sums and differences are numeric: what is broken
-may overflow a bigint.
+Queries are set-based, so that they stay fast on a large ledger. Sums and differences are numeric, because broken values may
+overflow a bigint.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A rule: the query that finds what breaks it, and the sentence that says so, with the query's columns."""
+    """A rule: the query for rows that break it, and the sentence to print for each row, with the query's columns."""
 
     sentence: str
     query: str
 
 
-# What several rules look at. A query that does not name one of them does not run it.
+# Views that several rules use. PostgreSQL does not run a CTE that a query does not name.
 _VIEWS = """
-WITH chain AS ( -- each entry beside the one before it in its wallet
+WITH chain AS ( -- each entry with the previous one of its wallet
     SELECT wallet_id, sequence, balance_after::numeric - amount AS balance_before, created_at,
            lag(sequence, 1, 0::bigint) OVER chain AS previous_sequence,
            lag(balance_after, 1, 0::bigint) OVER chain AS previous_balance,
            lag(created_at) OVER chain AS previous_time
     FROM ledger_entries WINDOW chain AS (PARTITION BY wallet_id ORDER BY sequence)
-), wallet_totals AS ( -- each wallet beside what its entries say
+), wallet_totals AS ( -- each wallet with the totals of its entries
     SELECT w.id AS wallet_id, w.balance, w.sequence, w.posted_at, w.created_at, coalesce(e.total, 0) AS total,
            coalesce(e.newest, 0) AS newest, e.newest_time
     FROM wallets w
@@ -112,8 +112,8 @@ TRANSACTIONS = (
         """,
     ),
     Check(
-        "Entries of transaction {transaction_id} are not what it says: {amount} {currency} from sender to receiver.",
-        # A missing wallet is another finding; here it counts as one of a wrong currency.
+        "Entries of transaction {transaction_id} do not match it: {amount} {currency} from sender to receiver.",
+        # A missing wallet has its own finding. Here it counts as a wrong currency.
         """
         SELECT t.id AS transaction_id, t.amount, t.currency
         FROM transactions t
@@ -128,8 +128,8 @@ TRANSACTIONS = (
     ),
 )
 
-# What unique indexes keep, looked for without them: an index that an upgrade of the system's collations has broken lets
-# the same text in twice. Compared by bytes, whatever the collation.
+# Uniqueness, checked without the unique indexes: an index that an upgrade of the system's collations has broken accepts
+# duplicates. Compared by bytes, whatever the collation.
 UNIQUE_TEXTS = (
     Check(
         "User {user_id} has the same subject as user {first_id}, who was first.",
@@ -162,7 +162,7 @@ UNIQUE_TEXTS = (
         """,
     ),
     Check(
-        "Currency {code} is there {times} times.",
+        "Currency {code} exists {times} times.",
         'SELECT code COLLATE "C" AS code, count(*) AS times FROM currencies GROUP BY 1 HAVING count(*) > 1',
     ),
     Check(
@@ -237,6 +237,6 @@ CHECKS = (*LEDGER, *WALLETS, *TRANSACTIONS, *UNIQUE_TEXTS, *REFERENCES)
 
 
 def limited(check: Check, limit: int) -> str:
-    """The check's query, cut to `limit` rows, with the number of all rows in the column `in_all`."""
-    # Both are this module's and its caller's constants.
+    """Returns the check's query limited to `limit` rows, with the number of all rows in the column `in_all`."""
+    # Safe: the query and the limit are constants.
     return f"{_VIEWS} SELECT *, count(*) OVER () AS in_all FROM ({check.query}) AS broken LIMIT {limit}"  # noqa: S608

@@ -124,8 +124,8 @@ async def get_wallet(request: Request, services: Services, viewer: Viewer) -> Re
 async def get_wallet_transactions(request: Request, services: Services, viewer: Viewer) -> Response:
     """A page of what the wallet sent and received, newest first."""
     wallet = await _load_wallet(request, services, viewer)
-    page, narrowed = page_request(request.query_params), transaction_filter(request.query_params)
-    found = await reading.transactions_of(services.engine, viewer, wallet, page, narrowed)
+    page, filter_ = page_request(request.query_params), transaction_filter(request.query_params)
+    found = await reading.transactions_of(services.engine, viewer, wallet, page, filter_)
     return json_response(page_view(found, lambda one: transaction_view(services, viewer, one)))
 
 

@@ -151,27 +151,27 @@ CORRUPTIONS: dict[str, tuple[list[str], str, str]] = {
     "another amount than was asked": (
         [],
         "UPDATE transactions SET amount = 2999 WHERE id = {paid}",
-        "Entries of transaction {paid} are not what it says: 2999 USD from sender to receiver.",
+        "Entries of transaction {paid} do not match it: 2999 USD from sender to receiver.",
     ),
     "another receiver than was asked": (
         [],
         "UPDATE transactions SET receiver_wallet_id = {c} WHERE id = {paid}",
-        "Entries of transaction {paid} are not what it says: 3000 USD from sender to receiver.",
+        "Entries of transaction {paid} do not match it: 3000 USD from sender to receiver.",
     ),
     "another sender than was asked": (
         [],
         "UPDATE transactions SET sender_wallet_id = NULL WHERE id = {paid}",
-        "Entries of transaction {paid} are not what it says: 3000 USD from sender to receiver.",
+        "Entries of transaction {paid} do not match it: 3000 USD from sender to receiver.",
     ),
     "another currency than was asked": (
         [],
         "UPDATE transactions SET currency = 'EUR' WHERE id = {paid}",
-        "Entries of transaction {paid} are not what it says: 3000 EUR from sender to receiver.",
+        "Entries of transaction {paid} do not match it: 3000 EUR from sender to receiver.",
     ),
     "a missing leg": (
         [],
         "DELETE FROM ledger_entries WHERE transaction_id = {paid} AND leg = 1",
-        "Entries of transaction {paid} are not what it says: 3000 USD from sender to receiver.",
+        "Entries of transaction {paid} do not match it: 3000 USD from sender to receiver.",
     ),
     "a key used twice": (
         ["transactions.transactions_idempotency_key"],
@@ -210,7 +210,7 @@ CORRUPTIONS: dict[str, tuple[list[str], str, str]] = {
             "currencies.currencies_pkey",
         ],
         "INSERT INTO currencies SELECT * FROM currencies WHERE code = 'JPY'",
-        "Currency JPY is there 2 times.",
+        "Currency JPY exists 2 times.",
     ),
     "two counts of one quota": (
         ["quota_amounts.quota_amounts_quota_fkey", "quota_amounts.quota_amounts_pkey", "quota_amounts_by_bytes"],
