@@ -36,20 +36,20 @@ def _answer(description: str, schema: str) -> dict[str, Any]:
 
 
 def _problems(*statuses: int) -> dict[str, Any]:
-    """The problems that a route may answer with; 401, 403, 429, 500 and 503 belong to all."""
+    """Returns the problems of a route. Every route has 401, 403, 429, 500 and 503 besides `statuses`."""
     described = {
         400: "The request is malformed.",
-        401: "There is no valid bearer token.",
+        401: "The bearer token is missing or invalid.",
         403: "The token's role or scopes do not allow this.",
-        404: "It does not exist, or is not the caller's to see.",
+        404: "It does not exist, or the caller may not see it.",
         409: "The idempotency key was used with other input.",
         413: "The request body is too large.",
         415: "The request body is not application/json, or compressed.",
         422: "The ledger refused the transfer: funds, currency or status.",
         429: "A quota or a rate limit is exceeded.",
         500: "Something went wrong on our side.",
-        503: "The service cannot take this now; nothing moved.",
-        504: "The outcome is not known yet: send the same key again.",
+        503: "The service cannot take the request now. No money moved.",
+        504: "The outcome is not known yet. Send the request again with the same key.",
     }
     return {
         str(status): {"description": described[status], "content": {"application/problem+json": {"schema": _ref("Problem")}}}
@@ -73,32 +73,32 @@ _TRANSFER = {
         {
             "name": "Idempotency-Key",
             "in": "header",
-            "description": "1 to 255 visible ASCII characters, as they are: a value that begins with a quotation mark is "
-            "refused. Or in the body; if in both, they must agree.",
+            "description": "1 to 255 visible ASCII characters. A value that begins with a quotation mark is refused. The key can "
+            "be in the body instead. If it is in both, they must be equal.",
             "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!#-~][!-~]*$"},
         }
     ],
     "requestBody": {"required": True, "content": {"application/json": {"schema": _ref("Transfer")}}},
     "responses": {
-        "201": _answer("It settled now.", "TransferResult"),
-        "200": _answer("The key had been used for this transfer: this is its first outcome.", "TransferResult"),
+        "201": _answer("The transfer settled.", "TransferResult"),
+        "200": _answer("The key was used for this transfer before. This is its outcome.", "TransferResult"),
         **_problems(400, 404, 409, 413, 415, 422, 504),
     },
 }
 
 _LIST = {
-    "summary": "What a wallet sent and received, newest first",
+    "summary": "The transactions that a wallet sent or received, newest first",
     "operationId": "listWalletTransactions",
     "security": _BEARER,
     "parameters": [
         _ID,
-        _query("first", "Page size, going back in time; 20 if neither is given.", _PAGE_SIZE),
-        _query("after", "The `end_cursor` of the page before.", {"type": "string"}),
-        _query("last", "Page size, counted from the oldest end.", _PAGE_SIZE),
-        _query("before", "The `start_cursor` of the page after.", {"type": "string"}),
-        _query("type", "Only of this type.", _enum(TransactionType)),
-        _query("status", "Only with this status.", _enum(TransactionStatus)),
-        _query("direction", "DEBIT: sent; CREDIT: received.", _enum(EntryDirection)),
+        _query("first", "Page size, from the newest. Default: 20, if `last` is not given either.", _PAGE_SIZE),
+        _query("after", "The `end_cursor` of the previous page.", {"type": "string"}),
+        _query("last", "Page size, from the oldest.", _PAGE_SIZE),
+        _query("before", "The `start_cursor` of the next page.", {"type": "string"}),
+        _query("type", "Only transactions of this type.", _enum(TransactionType)),
+        _query("status", "Only transactions with this status.", _enum(TransactionStatus)),
+        _query("direction", "DEBIT: only sent. CREDIT: only received.", _enum(EntryDirection)),
         _query("created_from", "Inclusive.", _MOMENT),
         _query("created_to", "Exclusive.", _MOMENT),
     ],
@@ -112,7 +112,7 @@ def _get(summary: str, operation_id: str, schema: str) -> dict[str, Any]:
         "operationId": operation_id,
         "security": _BEARER,
         "parameters": [_ID],
-        "responses": {"200": _answer("Here it is.", schema), **_problems(404)},
+        "responses": {"200": _answer("Found.", schema), **_problems(404)},
     }
 
 
@@ -175,8 +175,8 @@ _SCHEMAS: dict[str, Any] = {
             "type": {"type": "string"},
             "title": {"type": "string"},
             "status": {"type": "integer"},
-            "code": {"type": "string", "description": "For programs: a user error code or an error code of the API."},
-            "detail": {"type": "string", "description": "For people."},
+            "code": {"type": "string", "description": "A refusal code or an error code. For programs."},
+            "detail": {"type": "string", "description": "The reason, as a sentence. For people; it may change."},
             "field": _NULLABLE_STRING,
             "replayed": {"type": "boolean"},
             "retryable": {"type": "boolean"},
@@ -184,7 +184,7 @@ _SCHEMAS: dict[str, Any] = {
             "available": _MONEY,
             "required": _MONEY,
             "transaction": _ref("Transaction"),
-            "transaction_id": {"type": "string", "description": "The transaction that the key belongs to."},
+            "transaction_id": {"type": "string", "description": "The transaction that the key was used for."},
         },
         optional=(
             "field",
@@ -204,7 +204,7 @@ DESCRIPTION: dict[str, Any] = {
     "info": {
         "title": "Paycore",
         "version": __version__,
-        "description": "A wallet and money-transfer service: the part of it for callers without GraphQL.",
+        "description": "A wallet and money-transfer service: its routes for callers without GraphQL.",
         "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
     },
     "paths": {
@@ -218,4 +218,4 @@ DESCRIPTION: dict[str, Any] = {
         "schemas": _SCHEMAS,
     },
 }
-"""Served at /openapi.json; a test holds it against what the routes answer."""
+"""Served at /openapi.json. A test compares it with the answers of the routes."""

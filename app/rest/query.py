@@ -1,4 +1,4 @@
-"""Query parameters of the REST lists. Raises BadUserInput for what is not understood, rather than ignoring it."""
+"""Query parameters of the REST lists. Unknown or invalid parameters raise BadUserInput; they are never ignored."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _KNOWN = {"first", "after", "last", "before", "type", "status", "direction", "cr
 
 
 def page_request(params: QueryParams) -> PageRequest:
-    """`first` and `after`, or `last` and `before`."""
+    """Returns the page of `first` and `after`, or of `last` and `before`. Raises BadUserInput."""
     unknown = params.keys() - _KNOWN
     if unknown:
         raise BadUserInput(f"Unknown parameter: {min(unknown)[:40]}.")
     if len(params.multi_items()) != len(params):
-        raise BadUserInput("A parameter is given twice.")
+        raise BadUserInput("A parameter appears twice.")
     page = PageRequest(
         first=_parameter(params, "first", _whole_number),
         after=params.get("after"),
@@ -35,7 +35,7 @@ def page_request(params: QueryParams) -> PageRequest:
 
 
 def transaction_filter(params: QueryParams) -> TransactionFilter:
-    """`type`, `status`, `direction`, `created_from`, `created_to`."""
+    """Returns the filter of `type`, `status`, `direction`, `created_from` and `created_to`. Raises BadUserInput."""
     return TransactionFilter(
         type=_parameter(params, "type", TransactionType),
         status=_parameter(params, "status", TransactionStatus),
@@ -52,7 +52,7 @@ def _parameter(params: QueryParams, name: str, parse: Callable[[str], T]) -> T |
     try:
         return parse(given)
     except (ValueError, OverflowError):
-        raise BadUserInput(f"`{name}` is not understood.") from None
+        raise BadUserInput(f"The value of `{name}` is not valid.") from None
 
 
 def _whole_number(text: str) -> int:

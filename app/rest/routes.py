@@ -1,4 +1,4 @@
-"""REST for callers without GraphQL: four routes over the same services, errors as application/problem+json (RFC 9457)."""
+"""The REST routes and their error handlers. Errors are application/problem+json (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -55,19 +55,19 @@ _FIELD_OF_PATH = {
 _MAX_AMOUNT_LENGTH = 64
 _QUOTED_KEY = Refusal(
     RefusalCode.IDEMPOTENCY_KEY_INVALID,
-    "Send the key in the Idempotency-Key header as it is, without quotation marks: with them it would be another key.",
+    "Send the key in the Idempotency-Key header without quotation marks: with them it would be another key.",
     ("input", "idempotencyKey"),
 )
-"""For a header that is a structured field's string, `"K"`. Some clients quote and some do not, and both mean K. Releases that
-did not know this took the quotation marks for part of the key, so what they recorded still replays."""
+"""For a header that is a structured field's string, `"K"`. Clients that quote and clients that do not both mean K. Earlier
+releases recorded the quotation marks as part of the key, so a quoted key still replays its transaction."""
 _NO_STORE = {"Cache-Control": "no-store"}
-"""Balances are nobody's to keep."""
+"""Caches must not store balances."""
 
 Handler = Callable[[Request, Services, Viewer], Awaitable[Response]]
 
 
 def routes() -> list[Route]:
-    """The REST routes and their description."""
+    """Returns the REST routes and the route of their description."""
     return [
         _timed("POST", "/transfer", post_transfer),
         _timed("GET", "/wallets/{id}", get_wallet),
@@ -88,7 +88,7 @@ def _timed(method: str, path: str, handler: Handler) -> Route:
 
 
 def authenticated(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """The endpoint that knows who asks before the handler runs; raises Unauthenticated where nobody does."""
+    """Returns an endpoint that authenticates the request, then calls the handler. It raises Unauthenticated without a token."""
 
     async def endpoint(request: Request) -> Response:
         services: Services = request.app.state.services
@@ -106,7 +106,7 @@ def authenticated(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
 
 
 async def post_transfer(request: Request, services: Services, viewer: Viewer) -> Response:
-    """Move money: 201 when it is new, 200 when the key had been used for this very transfer."""
+    """Answers 201 for a new transfer, 200 if the key was used for this transfer before."""
     services.rates.check_transfers(viewer.user_id)
     result = await transfer(services.ledger, viewer, _transfer_input(request, await json_object(request)))
     if result.refusals:
@@ -117,12 +117,12 @@ async def post_transfer(request: Request, services: Services, viewer: Viewer) ->
 
 
 async def get_wallet(request: Request, services: Services, viewer: Viewer) -> Response:
-    """One wallet of the viewer."""
+    """Answers 404 unless the viewer may see the wallet."""
     return json_response(wallet_view(services, await _load_wallet(request, services, viewer)))
 
 
 async def get_wallet_transactions(request: Request, services: Services, viewer: Viewer) -> Response:
-    """A page of what the wallet sent and received, newest first."""
+    """Answers with a page of the transactions that the wallet sent or received, newest first."""
     wallet = await _load_wallet(request, services, viewer)
     page, filter_ = page_request(request.query_params), transaction_filter(request.query_params)
     found = await reading.transactions_of(services.engine, viewer, wallet, page, filter_)
@@ -130,7 +130,7 @@ async def get_wallet_transactions(request: Request, services: Services, viewer: 
 
 
 async def get_transaction(request: Request, services: Services, viewer: Viewer) -> Response:
-    """One transaction that the viewer may see."""
+    """Answers 404 unless the viewer may see the transaction."""
     policy.require_view(viewer)
     transaction_id = ids.decode("txn", request.path_params["id"])
     found = {} if transaction_id is None else await reading.load_transactions(services.engine, viewer, [transaction_id])
@@ -140,7 +140,7 @@ async def get_transaction(request: Request, services: Services, viewer: Viewer) 
 
 
 async def get_openapi(_request: Request) -> Response:
-    """The OpenAPI description of these routes."""
+    """Answers with the OpenAPI description of these routes."""
     return json_response(DESCRIPTION)
 
 
@@ -154,9 +154,9 @@ async def _load_wallet(request: Request, services: Services, viewer: Viewer) -> 
 
 
 async def json_object(request: Request) -> dict[str, Any]:
-    """The request's body. Raises BadUserInput where it is anything but one JSON object, and HTTPException for another type.
+    """Returns the request's body. Raises BadUserInput if it is not a JSON object, HTTPException if its type is not JSON.
 
-    A type that a browser sends to other sites without asking first is none of JSON's.
+    Requiring JSON's type also protects from forged requests: browsers send it to other sites only after a preflight.
     """
     type_ = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if type_ != "application/json":
@@ -176,12 +176,12 @@ def _transfer_input(request: Request, body: Mapping[str, Any]) -> TransferInput:
         raise BadUserInput(f"Unknown field: {min(unknown)[:40]}.")
     for name in ("sender_wallet_id", "receiver_wallet_id", "amount", "currency"):
         if not isinstance(body.get(name), str):
-            raise BadUserInput(f"`{name}` is needed, as a JSON string.")
+            raise BadUserInput(f"`{name}` is required and must be a JSON string.")
     description = body.get("description")
     if not isinstance(description, str | None):
         raise BadUserInput("`description` must be a JSON string.")
     if len(body["amount"]) > _MAX_AMOUNT_LENGTH or not is_plain_decimal(body["amount"]):
-        raise BadUserInput('`amount` is a string in plain decimal notation, such as "12.34".')
+        raise BadUserInput('`amount` must be a string in plain decimal notation, such as "12.34".')
     key = _idempotency_key(request, body)
     return TransferInput(
         idempotency_key=key,
@@ -195,15 +195,15 @@ def _transfer_input(request: Request, body: Mapping[str, Any]) -> TransferInput:
 
 
 def _idempotency_key(request: Request, body: Mapping[str, Any]) -> str:
-    """From the Idempotency-Key header or from the body; where both are there, they must agree."""
+    """Returns the key of the Idempotency-Key header or of the body. Raises BadUserInput if there is none or they differ."""
     header, field = request.headers.getlist("idempotency-key"), body.get("idempotency_key")
     if not isinstance(field, str | None):
         raise BadUserInput("`idempotency_key` must be a JSON string.")
     given = {*header, *([] if field is None else [field])}
     if not given:
-        raise BadUserInput("An idempotency key is needed: the Idempotency-Key header, or `idempotency_key` in the body.")
+        raise BadUserInput("An idempotency key is required: the Idempotency-Key header, or `idempotency_key` in the body.")
     if len(given) > 1:
-        raise BadUserInput("The idempotency keys of header and body differ. Quotation marks in the header are part of its key.")
+        raise BadUserInput("The idempotency keys of the header and the body differ. Quotation marks in the header count.")
     return given.pop()
 
 
@@ -226,12 +226,11 @@ def _field(refusal: Refusal) -> str | None:
 
 
 def json_response(content: object, status: int = 200) -> Response:
-    """An answer."""
     return Response(orjson.dumps(content), status, _NO_STORE, "application/json")
 
 
 def problem(status: int, code: str, detail: str, facts: Mapping[str, Any] | None = None) -> Response:
-    """One problem; `code` is for programs, `detail` for people."""
+    """Returns a problem (RFC 9457). `code` is for programs, `detail` for people; `facts` are further members."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail}
     headers = {**_NO_STORE, "www-authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else _NO_STORE
     return Response(orjson.dumps({**body, **(facts or {})}), status_code=status, media_type=PROBLEM, headers=headers)
@@ -260,17 +259,17 @@ async def _on_http_exception(_request: Request, error: Exception) -> Response:
 
 
 async def _on_disconnect(_request: Request, _error: Exception) -> Response:
-    """The client went away while it was sending: nobody reads this."""
+    """The client disconnected while it sent the body, so nobody receives this answer."""
     return Response(status_code=400)
 
 
 async def _on_any_error(request: Request, error: Exception) -> Response:
-    """A fault of ours. Starlette raises it again for the server to log; here is which request it was."""
+    """Answers for a bug. Starlette raises the exception again, and the server logs it; this line adds which request failed."""
     request_id = request.scope.get("state", {}).get("request_id", "")
     logger.error("request %s failed: %s %r: %s", request_id, request.method, request.scope["path"], type(error).__name__)
     withhold_values(error)
     response = await _on_request_error(request, Internal())
-    # Sent from outside of all middleware, which would have added it.
+    # Starlette sends this answer outside of the middleware that adds the header to others.
     response.headers["x-request-id"] = request_id
     return response
 
@@ -281,4 +280,4 @@ EXCEPTION_HANDLERS: Mapping[Any, Callable[[Request, Exception], Awaitable[Respon
     ClientDisconnect: _on_disconnect,
     Exception: _on_any_error,
 }
-"""Where every error of a route becomes its answer."""
+"""Map every error of a route to its answer."""

@@ -1,4 +1,4 @@
-"""The nouns of the REST answers, in snake_case: the same facts as in GraphQL."""
+"""The objects of REST answers, in snake_case: the same fields as in GraphQL."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def wallet_view(services: Services, wallet: Wallet) -> dict[str, Any]:
-    """A wallet, for a viewer who may load it."""
+    """The caller must have checked that the viewer may load the wallet."""
     exponent = services.currencies[wallet.currency].exponent
     return {
         "id": ids.encode("wal", wallet.id),
@@ -34,7 +34,7 @@ def wallet_view(services: Services, wallet: Wallet) -> dict[str, Any]:
 
 
 def transaction_view(services: Services, viewer: Viewer, transaction: Transaction) -> dict[str, Any]:
-    """A transaction, for a viewer who may see it; its key only for whoever sent it."""
+    """The caller must have checked that the viewer may see the transaction. The key is only shown to its initiator."""
     exponent = services.currencies[transaction.currency].exponent
     shows_key = policy.may_know_key(viewer, transaction)
     return {
@@ -56,7 +56,7 @@ def transaction_view(services: Services, viewer: Viewer, transaction: Transactio
 
 
 def page_view(page: Page[T], view: Callable[[T], dict[str, Any]]) -> dict[str, Any]:
-    """A page: its items, and the cursors to go on from."""
+    """Returns a page's items, and the cursors of the first and the last one."""
     return {
         "items": [view(item) for item in page.items],
         "has_next_page": page.has_next,
