@@ -1,4 +1,4 @@
-"""What `paycore dev` prints once it runs: addresses, tokens to paste, one command that moves money."""
+"""The text that `paycore dev` prints when it is ready: addresses, tokens to paste, and a command that moves money."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.settings import Settings
 
 
 def banner(settings: Settings, *, shows_database: bool) -> str:
-    """Everything that one needs to go on from here, ready to copy."""
+    """Returns the text. `shows_database` adds the database's URL, which may hold a password."""
     base = settings.base_url
     assert settings.database_url is not None
     lines = [
@@ -21,7 +21,7 @@ def banner(settings: Settings, *, shows_database: bool) -> str:
         f"  REST       {base}/openapi.json",
         *([f"  PostgreSQL {settings.database_url.get_secret_value()}"] if shows_database else []),
         "",
-        "Demo users, each with a header to send, such as with",
+        "Demo users, each with the header to send. A first query:",
         "{ viewer { displayName wallets { edges { node { id name balance { amount currency } } } } } }",
     ]
     for user in USERS:
@@ -32,7 +32,7 @@ def banner(settings: Settings, *, shows_database: bool) -> str:
 
 
 def curl(settings: Settings) -> str:
-    """A command that pays bob 12.34 of alice's dollars; sent again, it answers with the same transaction."""
+    """Returns a command that transfers 12.34 USD from alice to bob. Run again, it returns the same transaction."""
     alice, bob = USERS[0], USERS[1]
     query = (
         "mutation($input: TransferInput!) { transfer(input: $input) { replayed transaction { id status } userErrors { code } } }"

@@ -1,4 +1,4 @@
-"""Builds the dashboard's pages beside `paycore dev`. `python -m app.demo.dashboard_build` checks them."""
+"""Builds the dashboard's pages while `paycore dev` runs. `python -m app.demo.dashboard_build` checks and builds them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _SOURCES = ("src", "graphiql", "index.html", "package-lock.json", "vite.config.t
 
 
 def build(node: Node, say: Callable[[str], None] = lambda _: None) -> None:
-    """Have dist/ as its sources say; does nothing where it is. Raises NodeError."""
+    """Build dist/ unless it is up to date with its sources. Raises NodeError."""
     digest = _digest()
     built_from = DIST / _BUILT_FROM
     if built_from.exists() and built_from.read_text(encoding="utf-8") == digest:
         return
-    say("Installing what the pages are built with.")
+    say("Installing the tools and libraries of the pages.")
     node.install()
     say("Building the pages.")
-    # Aside, then in one step: whoever asks meanwhile gets whole pages, old or new.
+    # Built in another directory and then renamed, so that requests always get complete pages, old or new.
     fresh, old = DIST.with_name("dist.new"), DIST.with_name("dist.old")
     node.run("vite/bin/vite.js", "build", "--outDir", fresh, "--emptyOutDir", "--logLevel", "warn")
     (fresh / _BUILT_FROM).write_text(digest, encoding="utf-8")
@@ -47,7 +47,7 @@ def _digest() -> str:
 
 
 class BackgroundBuild:
-    """Builds in a thread, and keeps a note for the API of how it goes."""
+    """Builds in a thread. The file `note` tells the API about its progress or failure."""
 
     def __init__(self, note: Path, say: Callable[[str], None]) -> None:
         self._note = note
@@ -57,12 +57,11 @@ class BackgroundBuild:
         self._thread = threading.Thread(target=self._run, name="pages", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
         self._note.write_text(BUILDING, encoding="utf-8")
         self._thread.start()
 
     def stop(self) -> None:
-        """End it, and whatever it started."""
+        """Stop the build and its processes."""
         self._is_over = True
         if self._node is not None:
             self._node.stop()
@@ -80,7 +79,7 @@ class BackgroundBuild:
         else:
             self._note.unlink(missing_ok=True)
             if not self._is_over:
-                self._say("The pages are there.")
+                self._say("The pages are ready.")
 
 
 def _check() -> int:
@@ -88,7 +87,7 @@ def _check() -> int:
         node = find_node()
         node.install()
         sys.stdout.write(node.run_npm("run", "--silent", "check"))
-        # What this built is what a build of these sources gives.
+        # `check` also builds dist/ from these sources, so the next `paycore dev` need not.
         (DIST / _BUILT_FROM).write_text(_digest(), encoding="utf-8")
     except NodeError as error:
         sys.stderr.write(f"{error}\n")

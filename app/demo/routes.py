@@ -1,6 +1,6 @@
-"""What only the demo has: tokens for its users, the timeline of a transaction, traffic, and ways to break things.
+"""The demo's routes: tokens for its users, the timeline of a transaction, traffic, and faults to request.
 
-In production none of these routes exists.
+Production does not have these routes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ BREAKABLE = ("redis", "relay", "api")
 
 
 def routes() -> list[Route]:
-    """The demo's routes."""
     return [
         Route("/demo/session", get_session, methods=["GET"]),
         Route("/demo/transactions/{id}/life", authenticated(get_life), methods=["GET"]),
@@ -39,9 +38,9 @@ def routes() -> list[Route]:
 
 
 async def get_session(request: Request) -> Response:
-    """The demo's users, each with a token. Not there unless everybody could make these tokens themselves.
+    """Answers with the demo's users, each with a token. Answers 404 unless the public demo secret is in use.
 
-    With a secret of one's own, or an identity provider, a stranger who asks gets none.
+    With that secret anyone could create these tokens. With another secret or an identity provider nobody may get one here.
     """
     services: Services = request.app.state.services
     if not services.settings.uses_demo_secret:
@@ -60,7 +59,7 @@ async def get_session(request: Request) -> Response:
 
 
 async def get_life(request: Request, services: Services, viewer: Viewer) -> Response:
-    """The timeline of a transaction that the viewer may see, if this process still keeps it."""
+    """Answers with the timeline of a transaction, or 404 if the viewer may not see it or this process does not have it."""
     policy.require_view(viewer)
     transaction_id = ids.decode("txn", request.path_params["id"])
     if transaction_id is None or not await reading.load_transactions(services.engine, viewer, [transaction_id]):
@@ -81,20 +80,20 @@ async def get_life(request: Request, services: Services, viewer: Viewer) -> Resp
 
 
 async def post_break(request: Request, services: Services, viewer: Viewer) -> Response:
-    """Ask the supervisor to restart Redis, or to kill the relay or the API. Any user of the demo may."""
+    """Request that the supervisor restarts Redis, or kills the relay or the API. Any user of the demo may."""
     policy.require_view(viewer)
     what = (await json_object(request)).get("what")
     if what not in BREAKABLE:
-        raise BadUserInput(f"`what` is one of {', '.join(BREAKABLE)}.")
+        raise BadUserInput(f"`what` must be one of {', '.join(BREAKABLE)}.")
     home = services.settings.supervisor_home
     if home is None:
-        return problem(409, "NOT_SUPERVISED", "Nobody would start it again: this works under `paycore dev`.")
+        return problem(409, "NOT_SUPERVISED", "This only works under `paycore dev`, which restarts the process.")
     (home / f"break-{what}").touch()
     return json_response({"at": _time(services.clock())}, 202)
 
 
 async def get_traffic(request: Request, services: Services, viewer: Viewer) -> Response:  # noqa: ARG001 - a handler's signature
-    """What runs, or ran last."""
+    """Answers with the state of the current or last traffic."""
     policy.require(viewer, Right.MAKE_TRAFFIC)
     return json_response(_traffic(request))
 
@@ -102,13 +101,13 @@ async def get_traffic(request: Request, services: Services, viewer: Viewer) -> R
 async def post_traffic(request: Request, services: Services, viewer: Viewer) -> Response:  # noqa: ARG001 - see get_traffic
     """Start transfers between the demo's users."""
     policy.require(viewer, Right.MAKE_TRAFFIC)
-    asked = await json_object(request)
-    await _tools(request).traffic.start(_whole(asked, "per_second"), _whole(asked, "seconds"))
+    body = await json_object(request)
+    await _tools(request).traffic.start(_whole_number(body, "per_second"), _whole_number(body, "seconds"))
     return json_response(_traffic(request), 202)
 
 
 async def delete_traffic(request: Request, services: Services, viewer: Viewer) -> Response:  # noqa: ARG001 - see get_traffic
-    """Stop them."""
+    """Stop the traffic."""
     policy.require(viewer, Right.MAKE_TRAFFIC)
     await _tools(request).traffic.stop()
     return json_response(_traffic(request))
@@ -119,10 +118,10 @@ def _tools(request: Request) -> DemoTools:
     return tools
 
 
-def _whole(asked: dict[str, Any], name: str) -> int:
-    value = asked.get(name)
+def _whole_number(body: dict[str, Any], name: str) -> int:
+    value = body.get(name)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise BadUserInput(f"`{name}` is a whole number.")
+        raise BadUserInput(f"`{name}` must be a whole number.")
     return value
 
 

@@ -1,4 +1,4 @@
-"""The demo's world: five users, their wallets with fixed ids, and 90 days of transfers made through the ledger itself."""
+"""The demo's data: five users, their wallets with fixed ids, and 90 days of transfers made through the ledger itself."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from app.settings import Settings
 from app.telemetry import logs
 
 _OPENED = datetime(2025, 1, 1, tzinfo=UTC)
-"""When the demo's users and wallets were made, by their ids."""
+"""The creation time of the demo's users and wallets, also in their ids."""
 _FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 _DAYS = 90
 _TRANSFERS = 400
@@ -35,13 +35,13 @@ _REFUSED_EVERY = 25
 
 
 def _fixed_id(number: int) -> UUID:
-    """A UUIDv7 of that moment whose random part is a small number: easy to recognise, the same everywhere."""
+    """Returns a UUIDv7 of `_OPENED` with a small number as its random part: easy to recognise, and the same everywhere."""
     return UUID(int=unix_milliseconds(_OPENED) << 80 | 0x7 << 76 | 0b10 << 62 | number)
 
 
 @dataclass(frozen=True, slots=True)
 class DemoWallet:
-    """A wallet whose id every installation of the demo shares."""
+    """A wallet with the same id in every installation of the demo."""
 
     id: UUID
     name: str
@@ -49,13 +49,12 @@ class DemoWallet:
 
     @property
     def public_id(self) -> str:
-        """As the API shows it."""
         return ids.encode("wal", self.id)
 
 
 @dataclass(frozen=True, slots=True)
 class DemoUser:
-    """A user whom `paycore token SUBJECT` can speak for."""
+    """A user of the demo. `paycore token SUBJECT` creates tokens for them."""
 
     id: UUID
     subject: str
@@ -81,13 +80,13 @@ USERS = (
 )
 _ADMIN = USERS[-1]
 _REASONS = ("Coffee", "Lunch", "Books", "Rent share", "Concert tickets", "Groceries", "Taxi", "Birthday present", None)
-# Minor units: what a first deposit brings, and the bounds of an everyday transfer.
+# In minor units: the amount of the first deposit, and the range of an everyday transfer.
 _FIRST_DEPOSIT = {"USD": 500_000, "EUR": 400_000, "JPY": 600_000, "KWD": 900_000}
 AMOUNTS = {"USD": (250, 6_000), "EUR": (200, 5_000), "JPY": (300, 8_000), "KWD": (500, 12_000)}
 
 
 class _DemoClock:
-    """Walks through the last 90 days, one step for each transfer, and never past the present."""
+    """A clock for the last 90 days. It advances about a step per transfer, and never past the present."""
 
     def __init__(self, steps: int) -> None:
         self._end = system_clock()
@@ -98,17 +97,17 @@ class _DemoClock:
         return self._now
 
     def advance(self, share: float) -> None:
-        """Go on by a part of a step."""
+        """Advance by `share` of a step."""
         self._now = min(self._now + self._step * share, self._end)
 
 
 async def create_demo_data(settings: Settings) -> bool:
-    """Make the demo's world; False where it was there already. Raises ConfigurationError in production.
+    """Create the demo's data. Returns False if it exists already. Raises ConfigurationError in production.
 
-    Interrupted, it goes on at the next call: its ids and idempotency keys are the same every time.
+    If it is interrupted, the next call resumes: ids and idempotency keys are the same every time.
     """
     if settings.environment == "production":
-        raise ConfigurationError("Demo data has no place in production: set PAYCORE_ENVIRONMENT=development.")
+        raise ConfigurationError("Demo data is not for production: set PAYCORE_ENVIRONMENT=development.")
     engine = create_engine(settings)
     try:
         if await _is_seeded(engine):
@@ -133,7 +132,7 @@ def _key(number: int) -> str:
 
 
 async def _is_seeded(engine: AsyncEngine) -> bool:
-    """Whether the last transfer of the history is there."""
+    """Whether the last transfer of the history exists."""
     last = (
         select(models.Transaction.id)
         .where(models.Transaction.idempotency_key == _key(_TRANSFERS - 1))
@@ -164,34 +163,34 @@ async def _create_users_and_wallets(engine: AsyncEngine) -> None:
         found = await connection.execute(select(models.User.subject, models.User.id).where(models.User.subject.in_(subjects)))
         taken = sorted({(row.subject, row.id) for row in found} - {(user.subject, user.id) for user in USERS})
         if taken:
-            raise ConfigurationError(f"This database has a {taken[0][0]} of its own: the demo needs a database to itself.")
+            raise ConfigurationError(f"This database has another user {taken[0][0]}: the demo needs a database of its own.")
         await connection.execute(insert(models.Wallet).values(wallets).on_conflict_do_nothing())
 
 
 async def _make_history(ledger: Ledger, currencies: Mapping[str, Currency], clock: _DemoClock) -> None:
-    chance = random.Random(20260101)  # noqa: S311 - the same story every time, not a secret
+    chance = random.Random(20260101)  # noqa: S311 - the same history every time, not a secret
     admin = _viewer(_ADMIN)
     holders = [(user, wallet) for user in USERS for wallet in user.wallets]
     for number, (_, wallet) in enumerate(holders):
         amount = format_minor(_FIRST_DEPOSIT[wallet.currency], currencies[wallet.currency].exponent)
-        asked = DepositInput(f"demo-deposit-{number}", wallet.public_id, amount, wallet.currency, "First deposit")
-        _must_settle(await deposit(ledger, admin, asked))
+        first_deposit = DepositInput(f"demo-deposit-{number}", wallet.public_id, amount, wallet.currency, "First deposit")
+        _must_settle(await deposit(ledger, admin, first_deposit))
     for number in range(_TRANSFERS):
         payer, sender = chance.choice(holders)
         receiver = chance.choice([wallet for user, wallet in holders if wallet.currency == sender.currency and user is not payer])
         low, high = AMOUNTS[sender.currency]
-        # A few are refused, so that pages have those to show, too.
+        # A few exceed the balance, so that the pages also show refused transfers.
         minor = chance.randint(low, high) if number % _REFUSED_EVERY else _FIRST_DEPOSIT[sender.currency] * 10
         amount = format_minor(minor, currencies[sender.currency].exponent)
-        asked_transfer = TransferInput(
+        payment = TransferInput(
             _key(number), sender.public_id, receiver.public_id, amount, sender.currency, chance.choice(_REASONS)
         )
-        await transfer(ledger, _viewer(payer), asked_transfer)
+        await transfer(ledger, _viewer(payer), payment)
         clock.advance(chance.uniform(0.2, 1.8))
 
 
 def demo_viewer(number: int) -> Viewer:
-    """The viewer that a user of the demo is, by their place in USERS."""
+    """Returns the viewer for the user at this index of USERS."""
     return _viewer(USERS[number])
 
 

@@ -1,4 +1,4 @@
-"""Timelines of the newest transactions of one process, for the demo's pages. Production keeps none."""
+"""Timelines of the newest transactions of one process, for the demo's pages. Not used in production."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from app.services.transfer_telemetry.timeline import Timeline
 
 T = TypeVar("T")
 
-_MOST_KEPT = 5_000
+_MAX_TIMELINES = 5_000
 
 
 class Timelines:
@@ -72,5 +72,5 @@ class Timelines:
 
 def _keep(memory: OrderedDict[UUID, T], transaction_id: UUID, value: T) -> None:
     memory[transaction_id] = value
-    if len(memory) > _MOST_KEPT:
+    if len(memory) > _MAX_TIMELINES:
         memory.popitem(last=False)

@@ -1,4 +1,4 @@
-"""What runs beside the API of a demo: it keeps timelines of transfers, and makes traffic."""
+"""The demo's parts in the API process: the timelines of transfers, and traffic."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.demo.traffic import Traffic
 
 @dataclass(frozen=True, slots=True)
 class DemoTools:
-    """In `app.state.demo`; None in production."""
+    """Stored in `app.state.demo`, which is None in production."""
 
     timelines: Timelines
     traffic: Traffic

@@ -1,4 +1,4 @@
-"""The demo's traffic: transfers between its users, for a bounded time, through the same services as everybody's."""
+"""The demo's traffic: transfers between its users for a limited time, through the same services as all transfers."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _TICK_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class TrafficState:
-    """What runs, or ran last."""
+    """The state of the current or last traffic."""
 
     running: bool = False
     per_second: int = 0
     sent: int = 0
     completed: int = 0
     refused: int = 0
-    """Refused by the ledger, or not answered."""
+    """Refused by the ledger, or answered with an error."""
     ends_at: datetime | None = None
 
 
@@ -47,17 +47,17 @@ class Traffic:
         self.state = TrafficState()
 
     async def start(self, per_second: int, seconds: int) -> None:
-        """Begin anew, in place of what runs. Raises BadUserInput past the bounds."""
+        """Start traffic in place of the current one. Raises BadUserInput if a value is out of bounds."""
         if not 1 <= per_second <= MOST_PER_SECOND:
-            raise BadUserInput(f"`per_second` is a whole number from 1 to {MOST_PER_SECOND}.")
+            raise BadUserInput(f"`per_second` must be a whole number from 1 to {MOST_PER_SECOND}.")
         if not 1 <= seconds <= MOST_SECONDS:
-            raise BadUserInput(f"`seconds` is a whole number from 1 to {MOST_SECONDS}.")
+            raise BadUserInput(f"`seconds` must be a whole number from 1 to {MOST_SECONDS}.")
         await self.stop()
         self.state = TrafficState(running=True, per_second=per_second, ends_at=self._clock() + timedelta(seconds=seconds))
         self._task = asyncio.create_task(self._run(per_second, seconds), name="demo-traffic")
 
     async def stop(self) -> None:
-        """End it; what was sent is answered all the same."""
+        """Stop sending. Transfers that were sent still settle."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -80,10 +80,10 @@ class Traffic:
             self.state = replace(self.state, running=False, ends_at=None)
 
     async def _send(self) -> None:
-        payer, asked = self._some_transfer()
+        payer, payment = self._random_transfer()
         self.state = replace(self.state, sent=self.state.sent + 1)
         try:
-            result = await transfer(self._ledger, demo_viewer(payer), asked)
+            result = await transfer(self._ledger, demo_viewer(payer), payment)
         except RequestError:
             is_completed = False
         else:
@@ -93,12 +93,12 @@ class Traffic:
         else:
             self.state = replace(self.state, refused=self.state.refused + 1)
 
-    def _some_transfer(self) -> tuple[int, TransferInput]:
+    def _random_transfer(self) -> tuple[int, TransferInput]:
         holders = [(number, wallet) for number, user in enumerate(USERS) for wallet in user.wallets]
         payer, sender = random.choice(holders)  # noqa: S311 - traffic, not secrets
         others = [wallet for number, wallet in holders if wallet.currency == sender.currency and number != payer]
         low, high = AMOUNTS[sender.currency]
-        # Small, so that the demo's wallets last.
+        # Small amounts, so that the demo's wallets do not run empty.
         minor = random.randint(max(1, low // 50), max(1, high // 50))  # noqa: S311 - see above
         amount = format_minor(minor, self._currencies[sender.currency].exponent)
         receiver = random.choice(others)  # noqa: S311 - see above

@@ -103,7 +103,7 @@ def test_stopping_ends_whatever_the_build_has_started(
     pid = int(note.read_text())
     building.stop()
     assert wait_until(lambda: not is_running(pid), 5)
-    assert said == ["Installing what the pages are built with.", "Building the pages."], "its end is no failure"
+    assert said == ["Installing the tools and libraries of the pages.", "Building the pages."], "its end is no failure"
 
 
 def is_running(pid: int) -> bool:
@@ -132,4 +132,4 @@ def test_the_api_is_ready_before_its_pages_and_they_come(home: Path, free_port: 
     with demo(home, free_port, PAYCORE_DASHBOARD="true") as (_, printed):
         assert f"Dashboard  http://127.0.0.1:{free_port}/" in printed
         log = home.with_suffix(".log")
-        assert wait_until(lambda: "The pages are there." in log.read_text(), 100), log.read_text()
+        assert wait_until(lambda: "The pages are ready." in log.read_text(), 100), log.read_text()

@@ -154,7 +154,7 @@ def test_a_server_that_dies_is_started_again(home: Path) -> None:
     with demo(home, port):
         (server,) = [line for line in processes_of(home) if f"{home}/redis" in line]
         os.kill(int(server.split()[0]), signal.SIGKILL)
-        wait_until(lambda: "redis ended; starting it again" in home.with_suffix(".log").read_text().lower(), 10)
+        wait_until(lambda: "redis ended. restarting it" in home.with_suffix(".log").read_text().lower(), 10)
 
         def state() -> str:
             answer: str = httpx.get(f"http://127.0.0.1:{port}/readyz").json()["redis"]
@@ -237,14 +237,14 @@ def test_with_servers_of_the_users_own_the_demo_can_be_broken_in_a_fresh_clone(h
         asked = httpx.post(f"http://127.0.0.1:{port}/demo/break", json={"what": "relay"}, headers=headers)
         assert asked.status_code == 202
         log = home.with_suffix(".log")
-        wait_until(lambda: "Killing relay, as asked." in log.read_text(), 30)
+        wait_until(lambda: "Killing relay, as requested." in log.read_text(), 30)
 
 
 @pytest.mark.slow
 def test_with_servers_of_the_users_own_the_pages_come_in_a_fresh_clone(home: Path, settings: Settings) -> None:
     with demo(home, free_port(), **{**servers_of(settings), "PAYCORE_DASHBOARD": "true"}) as (process, _):
         log = home.with_suffix(".log")
-        wait_until(lambda: "The pages are there." in log.read_text() or process.poll() is not None, 200)
+        wait_until(lambda: "The pages are ready." in log.read_text() or process.poll() is not None, 200)
         assert process.poll() is None, log.read_text()
 
 
@@ -259,5 +259,5 @@ def test_a_taken_port_is_told_before_anything_starts(home: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert_one_line(paycore("dev", environment=at(home, port)), f"Port {port} is taken")
+        assert_one_line(paycore("dev", environment=at(home, port)), f"Port {port} is in use")
     assert not home.exists()

@@ -1,4 +1,4 @@
-"""The home directory of the embedded servers: one supervisor at a time, and a note of where the servers are."""
+"""The home directory of the embedded servers: a lock for one supervisor at a time, and a file with the addresses."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from app.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """How to reach a home's servers."""
+    """The addresses of a home's servers."""
 
     database_url: str
     redis_url: str
 
 
 class HomeLock:
-    """Held while a supervisor lives; the system drops it with the process, whichever way that ends."""
+    """Held while a supervisor runs. The system releases it when the process ends, even if it is killed."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
@@ -32,7 +32,7 @@ class HomeLock:
         return self._descriptor is not None
 
     def take(self) -> None:
-        """Raises ConfigurationError naming the process that holds it, or why the directory cannot be used."""
+        """Raises ConfigurationError, which names the process that holds the lock or why the directory cannot be used."""
         make_home(self._home)
         try:
             descriptor = os.open(self._home / "lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -51,14 +51,13 @@ class HomeLock:
         self._descriptor = descriptor
 
     def release(self) -> None:
-        """Let the next one in."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
 
 def make_home(home: Path) -> None:
-    """Have the directory. Raises ConfigurationError naming why it cannot be used."""
+    """Create the directory if it is missing. Raises ConfigurationError, which says why it cannot be used."""
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -70,7 +69,7 @@ def _unusable(home: Path, error: OSError) -> ConfigurationError:
 
 
 def publish(home: Path, addresses: Addresses) -> None:
-    """Note where the servers of this home are, for the user's other commands."""
+    """Write the servers' addresses to a file, for other `paycore` commands with this home."""
     fresh = _note(home).with_suffix(".new")
     fresh.touch(mode=0o600)
     fresh.write_text(json.dumps(asdict(addresses)), encoding="utf-8")
@@ -78,12 +77,12 @@ def publish(home: Path, addresses: Addresses) -> None:
 
 
 def withdraw(home: Path) -> None:
-    """The servers of this home are no longer to be reached."""
+    """Delete the file with the addresses."""
     _note(home).unlink(missing_ok=True)
 
 
 def find_running(home: Path) -> Addresses | None:
-    """The addresses of the servers that run on this home now; None where no supervisor lives."""
+    """Returns the addresses of the servers that run with this home, or None if no supervisor runs."""
     home = home.resolve()
     if not _note(home).exists():
         return None

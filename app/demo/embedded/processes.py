@@ -1,4 +1,4 @@
-"""Server processes: started apart from the terminal, recognised before they are signalled, ended for certain."""
+"""Server processes: started in sessions of their own, recognised before they are signalled, and ended reliably."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from pathlib import Path
 _POLL_SECONDS = 0.02
 
 Patience = Sequence[tuple[signal.Signals, float]]
-"""Signals in the order in which they are tried, each with the seconds that it is given."""
+"""Signals in the order in which they are tried, each with the seconds to wait for its effect."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Whom a server runs as. `prefix` is a command that goes before the server's own."""
+    """The account that a server runs as. `prefix` is a command that is put before the server's command."""
 
     prefix: tuple[str, ...] = ()
     uid: int | None = None
     gid: int | None = None
 
     def run(self, command: Sequence[str | Path], *, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Run a command to its end, as this account, and return its output."""
+        """Run a command as this account and wait for it. Returns its output."""
         return subprocess.run(
             [*self.prefix, *map(str, command)],
             input=stdin,
@@ -49,9 +49,9 @@ CURRENT_USER = Account()
 def spawn(
     command: Sequence[str | Path], *, log: Path, end_with_us: signal.Signals, account: Account = CURRENT_USER
 ) -> subprocess.Popen[bytes]:
-    """Start a server in a session of its own, so that Ctrl-C in the terminal reaches its supervisor alone.
+    """Start a server in a session of its own, so that Ctrl-C in the terminal only reaches its supervisor.
 
-    Where the system can do it, the server gets the signal `end_with_us` if this process dies without a word.
+    If the system supports it, the server gets the signal `end_with_us` when this process dies.
     """
     with log.open("ab") as output:
         return subprocess.Popen(
@@ -69,9 +69,9 @@ def spawn(
 
 
 def with_parent_death_signal(number: signal.Signals) -> list[str]:
-    """What goes before a command so that it gets the signal when this process dies; nothing where that cannot be had."""
-    # Linux sends this signal when the *thread* that started the child ends, so it is sound from the main thread only.
-    # Without it nothing is lost: the next start finds what was left behind.
+    """Returns the prefix for a command that gets the signal when this process dies. Empty if that is not supported."""
+    # Linux sends this signal when the *thread* that started the child ends, so it only works from the main thread.
+    # Without it the next start ends the processes that were left behind.
     setpriv = shutil.which("setpriv")
     if sys.platform != "linux" or setpriv is None or threading.current_thread() is not threading.main_thread():
         return []
@@ -79,9 +79,9 @@ def with_parent_death_signal(number: signal.Signals) -> list[str]:
 
 
 def end_with_supervisor() -> None:
-    """Send this process SIGTERM once its standard input ends: a pipe that its supervisor holds open, as long as it lives.
+    """Send this process SIGTERM when its standard input ends: a pipe that its supervisor holds open while it runs.
 
-    Unlike a parent's death signal it works on every system, and whichever thread of the supervisor started this one.
+    Unlike a parent-death signal this works on every system, and from any thread of the supervisor.
     """
 
     def wait() -> None:
@@ -93,17 +93,17 @@ def end_with_supervisor() -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Nothing of ours: no secrets, no PGPORT that would change what a server does."""
+    """Does not inherit this process's variables: no secrets, and no PGPORT that would change a server's behaviour."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
 
 
 def end_child(child: subprocess.Popen[bytes], patience: Patience) -> None:
-    """End a child of ours and collect it."""
+    """End a child process and reap it."""
     _end(lambda: child.poll() is None, child.send_signal, patience)
 
 
 def end_orphan(pid: int, marker: str, patience: Patience) -> None:
-    """End a process that an earlier supervisor left behind; only while its command line has `marker` in it."""
+    """End a process that an earlier supervisor left behind, only if `marker` is an argument of its command line."""
 
     def send(number: signal.Signals) -> None:
         try:
@@ -124,7 +124,7 @@ def _end(alive: Callable[[], bool], send: Callable[[signal.Signals], None], pati
 
 
 def recognised(pid: int, marker: str) -> bool:
-    """Whether the process is alive and one of its arguments is `marker`: pids are used again, paths of ours are not."""
+    """Whether the process is alive and one of its arguments is `marker`. The system reuses pids, but not our paths."""
     return marker in _command_line(pid)
 
 
@@ -139,13 +139,13 @@ def _command_line(pid: int) -> list[str]:
 
 
 def _listed_command_line(pid: int) -> list[str]:
-    """By `ps`, where there is no /proc. Without -ww it cuts lines to 80 columns, and our paths with them."""
+    """Uses `ps`, for systems without /proc. Without -ww it truncates lines to 80 columns, and with them our paths."""
     listing = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S607
     return listing.stdout.split()
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Poll until the condition holds; False when it did not in time."""
+    """Poll until the condition holds. Returns False if it does not in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() >= deadline:

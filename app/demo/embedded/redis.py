@@ -1,6 +1,6 @@
-"""A real Redis-compatible server of our own (Valkey), on a socket in a private directory.
+"""An embedded Redis-compatible server (Valkey), on a socket in a private directory.
 
-It keeps nothing on disk: what the service tells through Redis is news, and the database has it too.
+It stores nothing on disk: the service only sends events and counters through Redis, and the database has the data.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _TERM_THEN_KILL: processes.Patience = ((signal.SIGTERM, 10), (signal.SIGKILL, 5)
 
 
 class EmbeddedRedis:
-    """One Redis-compatible server."""
+    """A Redis-compatible server."""
 
     name = "Redis"
 
@@ -32,21 +32,21 @@ class EmbeddedRedis:
 
     @property
     def url(self) -> str:
-        """A URL that redis-py takes."""
+        """A URL for redis-py."""
         return f"unix://{self._socket}"
 
     @property
     def pid(self) -> int | None:
-        """Its pid while it runs."""
+        """The server's pid, or None if it does not run."""
         return self._process.pid if self.is_running and self._process is not None else None
 
     @property
     def is_running(self) -> bool:
-        """Whether the server that was started has not ended by itself."""
+        """Whether the server was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start, empty. Raises ConfigurationError where it does not answer."""
+        """Start it, empty. Raises ConfigurationError if it does not answer."""
         self._directory.mkdir(mode=0o700, exist_ok=True)
         self.end_orphan()
         self._socket.unlink(missing_ok=True)
@@ -71,25 +71,25 @@ class EmbeddedRedis:
             *("--dir", self._directory),
             *("--save", ""),
             *("--appendonly", "no"),
-            # The command line stays as it is, so that the process can be recognised by it.
+            # Keeps the command line unchanged, because orphans are recognised by it.
             *("--set-proc-title", "no"),
         ]
 
     def stop(self) -> None:
-        """Stop it. Nothing happens where it does not run."""
+        """Stop it. Does nothing if it does not run."""
         if self._process is not None:
             processes.end_child(self._process, _TERM_THEN_KILL)
             self._process = None
             self._pid_file.unlink(missing_ok=True)
 
     def kill(self) -> None:
-        """Crash it."""
+        """Kill it without a shutdown."""
         assert self._process is not None
         processes.end_child(self._process, ((signal.SIGKILL, 10),))
         self._process = None
 
     def end_orphan(self) -> None:
-        """Stop the server of a supervisor that was killed. To be called under the home's lock."""
+        """Stop the server of a killed supervisor. The caller must hold the home's lock."""
         text = self._pid_file.read_text(encoding="utf-8") if self._pid_file.exists() else ""
         if text.isdigit():
             processes.end_orphan(int(text), str(self._socket), _TERM_THEN_KILL)
