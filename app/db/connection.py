@@ -53,13 +53,13 @@ class Connection(asyncpg.Connection):
         return await super().execute(query, *arguments, timeout=timeout)
 
     def _cancel_current_command(self, *_waiters: asyncio.Future[None]) -> None:
-        """Called by asyncpg in the middle of a change of its state, so the connection ends a moment later."""
+        """Called by asyncpg in the middle of a state change, so the connection is terminated in the loop's next step."""
         inside: Any = self
         protocol, loop = inside._protocol, inside._loop
         # Outside a transaction a statement commits by itself.
         if protocol.is_in_transaction() and not self._commits:
-            asking = loop.create_task(
-                _ask_to_cancel(
+            request = loop.create_task(
+                _request_cancel(
                     loop=loop,
                     addr=inside._addr,
                     params=inside._params,
@@ -67,22 +67,22 @@ class Connection(asyncpg.Connection):
                     backend_secret=protocol.backend_secret,
                 )
             )
-            _cancelling.add(asking)
-            asking.add_done_callback(_cancelling.discard)
+            _cancelling.add(request)
+            request.add_done_callback(_cancelling.discard)
         loop.call_soon(self.terminate)
 
 
-async def _ask_to_cancel(**target: Any) -> None:
-    """Nobody needs what the dropped connection asked for. If this does not arrive, statement_timeout ends it."""
+async def _request_cancel(**target: Any) -> None:
+    """Stops a statement whose result nobody needs. If the request does not arrive, statement_timeout ends the statement."""
     with contextlib.suppress(OSError, ValueError):
         async with asyncio.timeout(_CANCEL_SECONDS):
             await cast("Any", connect_utils)._cancel(**target)
 
 
 class Unanswered:
-    """Server processes whose COMMIT was sent and not answered. They may wait for a standby for a long time.
+    """The server processes whose COMMIT was sent but not answered. They may wait for a standby for a long time.
 
-    Each holds a connection of the server, so there is a limit to their number.
+    Each uses one of the server's connections, so their number is limited.
     """
 
     def __init__(self, most: int) -> None:
@@ -90,11 +90,11 @@ class Unanswered:
         self._processes: set[int] = set()
 
     def add(self, connection: Connection) -> None:
-        """Count a connection whose COMMIT was sent and whose answer nobody waits for."""
+        """Add a connection whose COMMIT was sent and whose answer nobody waits for."""
         self._processes.add(connection.server_process)
 
     async def leave_room(self, connection: asyncpg.Connection) -> bool:
-        """Whether fewer than the limit are still at work, as this connection sees it."""
+        """Returns whether fewer than the limit are still committing. Asks the server over `connection`."""
         if self._processes:
             rows = await connection.fetch(_STILL_COMMITTING, list(self._processes))
             self._processes.intersection_update(row["pid"] for row in rows)
@@ -102,7 +102,7 @@ class Unanswered:
 
 
 def watch_peer(connection: asyncpg.Connection) -> None:
-    """Let the operating system end the connection to a server that went silent."""
+    """Make the operating system end the connection if the server does not answer any more."""
     link: socket.socket | None = cast("Any", connection)._transport.get_extra_info("socket")
     if link is None or link.family not in (socket.AF_INET, socket.AF_INET6):
         return
@@ -114,13 +114,13 @@ def watch_peer(connection: asyncpg.Connection) -> None:
 
 
 class Dialect(PGDialect_asyncpg):
-    """SQLAlchemy's dialect for asyncpg, for connections that may be silent or lost during COMMIT."""
+    """SQLAlchemy's dialect for asyncpg, made safe for connections that are silent, or that are lost during COMMIT."""
 
     supports_statement_cache = True
     unanswered: Unanswered
 
     def do_ping(self, dbapi_connection: Any) -> bool:
-        """False makes the pool replace this connection and all that are as old."""
+        """Returning False makes the pool replace this connection and all older ones."""
         try:
             dbapi_connection.run_async(lambda connection: connection.fetchrow(";", timeout=_PING_SECONDS))
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
@@ -128,11 +128,11 @@ class Dialect(PGDialect_asyncpg):
         return True
 
     def do_terminate(self, dbapi_connection: Any) -> None:
-        """At once, without the two seconds that SQLAlchemy gives to an orderly end."""
+        """Terminates at once. SQLAlchemy would first wait up to two seconds for an orderly close."""
         dbapi_connection.driver_connection.terminate()
 
     def do_rollback(self, dbapi_connection: PoolProxiedConnection) -> None:
-        """A lost connection has lost its transaction too. The pool replaces it at its next use."""
+        """Ignores errors of a lost connection: its transaction is gone too, and the pool replaces it at its next use."""
         try:
             dbapi_connection.rollback()
         except Exception:
@@ -140,7 +140,7 @@ class Dialect(PGDialect_asyncpg):
                 raise
 
     def do_commit(self, dbapi_connection: Any) -> None:
-        """Raises RequestTimeout if the connection was lost meanwhile: the commit may have happened."""
+        """Raises RequestTimeout if the connection is lost during COMMIT, because the commit may have happened."""
         try:
             dbapi_connection.commit()
         except BaseException as error:

@@ -13,13 +13,13 @@ _CURRENCIES = "SELECT code, exponent, name FROM currencies"
 
 
 async def load_currencies(engine: AsyncEngine) -> dict[str, Currency]:
-    """All currencies by code."""
+    """Returns all currencies by code."""
     async with engine.connect() as connection:
         return await _by_code(connection)
 
 
 async def currencies_of(connection: asyncpg.Connection) -> dict[str, Currency]:
-    """All currencies by code, over a bare connection."""
+    """Returns all currencies by code, over an asyncpg connection."""
     return {row["code"]: Currency(*row) for row in await connection.fetch(_CURRENCIES)}
 
 

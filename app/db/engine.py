@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, each with the limits that keep one frozen process from holding wallets."""
+"""Connections to PostgreSQL and the pool. Their timeouts keep a frozen process from holding wallet locks."""
 
 from __future__ import annotations
 
@@ -24,37 +24,39 @@ logger = logging.getLogger(__name__)
 
 _ANSWER_SECONDS = 0.7
 _SERVER_PROCESS = "SELECT pg_backend_pid()"
-_LOOKS_AT_POOLER = 5
+_POOLER_CHECKS = 5
 _ANOTHER_SESSION = (asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError)
-"""What a prepared statement meets on a server connection that it was not made on."""
+"""The errors of a prepared statement that runs on another server connection than the one that prepared it."""
 
 
 def database_dsn(settings: Settings) -> str:
-    """The URL of the database. Raises ConfigurationError where there is none."""
+    """Returns the URL of the database. Raises ConfigurationError if it is not set."""
     if settings.database_url is None:
         raise ConfigurationError("PAYCORE_DATABASE_URL is not set. For a demo with its own servers run `paycore dev`.")
     return settings.database_url.get_secret_value()
 
 
 def warn_of_url(settings: Settings) -> None:
-    """Log what the URL asks for and cannot get."""
+    """Log a warning if the URL requires something that the driver does not support."""
     if database_url.parse(database_dsn(settings)).lacks_channel_binding:
-        logger.warning("PAYCORE_DATABASE_URL: channel_binding=require is left out; sslmode=verify-full protects as well.")
+        logger.warning(
+            "PAYCORE_DATABASE_URL: channel_binding=require is ignored; use sslmode=verify-full, which protects as well."
+        )
 
 
 async def refuse_shared_sessions(connection: asyncpg.Connection, settings: Settings) -> None:
-    """Raises ConfigurationError where a pooler gives its clients another server connection for each transaction.
+    """Raises ConfigurationError if a pooler gives its clients another server connection for each transaction.
 
-    The relay's lead, prepared statements and the limits on statements belong to a session.
+    The relay's lock, prepared statements and statement timeouts belong to a session.
     """
-    # Poolers give out a number of their own, so that without one nothing more is asked.
+    # Poolers report a process id of their own. If the ids are equal there is no pooler, and no further check is needed.
     if await connection.fetchval(_SERVER_PROCESS) == connection.get_server_pid():
         return
     other = await open_connection(settings)
     try:
-        # Two clients with a session each have a server process each, which stays the same.
+        # If each client has a session of its own, each keeps one server process.
         seen = {
-            (await connection.fetchval(_SERVER_PROCESS), await other.fetchval(_SERVER_PROCESS)) for _ in range(_LOOKS_AT_POOLER)
+            (await connection.fetchval(_SERVER_PROCESS), await other.fetchval(_SERVER_PROCESS)) for _ in range(_POOLER_CHECKS)
         }
     except _ANOTHER_SESSION:
         seen = set()
@@ -67,16 +69,16 @@ async def refuse_shared_sessions(connection: asyncpg.Connection, settings: Setti
 async def open_connection(
     settings: Settings, application_name: str = "paycore", parameters: Mapping[str, str] | None = None, **options: Any
 ) -> Connection:
-    """A bare connection, as the user of the URL, with the parameters that all have and these.
+    """Open a connection as the user of the URL, with the parameters that every connection has and `parameters`.
 
-    Raises ConfigurationError where the URL makes no sense, or parameters do not hold.
+    Raises ConfigurationError if the URL is invalid or the session does not keep its parameters.
     """
     address = database_url.parse(database_dsn(settings))
     connection = await _first_that_serves(address, server_settings={"application_name": application_name}, **options)
     try:
         watch_peer(connection)
         async with asyncio.timeout(address.connect_seconds):
-            await session.insist(connection, {**session.ALWAYS, **(parameters or {})})
+            await session.set_parameters(connection, {**session.ALWAYS, **(parameters or {})})
             connection.server_process = await connection.fetchval(_SERVER_PROCESS)
     except _ANOTHER_SESSION:
         connection.terminate()
@@ -88,7 +90,7 @@ async def open_connection(
 
 
 async def _first_that_serves(address: DatabaseAddress, **options: Any) -> Connection:
-    """A connection to the first host that can be used. One that is silent does not use up the time of the next."""
+    """Connect to the first usable host. Each host has its own timeout, so a silent host does not use up the next one's time."""
     failed: Exception | None = None
     for host in address.hosts:
         name, port = host or (None, None)
@@ -107,7 +109,7 @@ async def _first_that_serves(address: DatabaseAddress, **options: Any) -> Connec
         except (OSError, asyncpg.CannotConnectNowError, asyncpg.TargetServerAttributeNotMatched) as error:
             failed = error
         except ValueError:
-            # asyncpg's own words quote the part that it stumbled over, which may be a piece of the password.
+            # asyncpg's message quotes the invalid part of the URL, which may be a piece of the password.
             raise database_url.not_understood() from None
         else:
             return connection
@@ -116,12 +118,12 @@ async def _first_that_serves(address: DatabaseAddress, **options: Any) -> Connec
 
 
 async def connect(settings: Settings, application_name: str = "paycore", **overrides: str) -> Connection:
-    """A dedicated connection outside the pool, with the service's role and limits.
+    """Open a connection outside the pool, with the service's role and timeouts.
 
-    `overrides` are further PostgreSQL settings of this connection. Raises asyncpg or OS errors where it cannot connect.
+    `overrides` are further PostgreSQL settings of this connection. Raises asyncpg or OS errors if it cannot connect.
     """
-    # A request must be answered within its timeout, so the database gives up before that: a statement first, then
-    # whatever transaction a stopped process left behind.
+    # Requests must be answered within their timeout, so the database's timeouts are shorter: first the statement's, then the
+    # transaction's, which also ends the transaction of a stopped process.
     transaction_ms = settings.statement_timeout_ms + settings.lock_timeout_ms
     parameters = {
         "timezone": "UTC",
@@ -132,14 +134,14 @@ async def connect(settings: Settings, application_name: str = "paycore", **overr
         "tcp_keepalives_idle": "10",
         "tcp_keepalives_interval": "5",
         "tcp_keepalives_count": "3",
-        # Plans cached while tables are small would scan them whole for ever; and compiling plans costs more than it gives.
+        # Plans cached while tables are small would keep using sequential scans. JIT costs more than it saves here.
         "enable_seqscan": "off",
         "jit": "off",
         **overrides,
     }
-    # For a server that is silent; longer than its own limits. Where those are lifted, so is this.
-    longest = None if "statement_timeout" in overrides else transaction_ms / 1000 + _ANSWER_SECONDS
-    connection = await open_connection(settings, application_name, parameters, statement_cache_size=200, command_timeout=longest)
+    # For a server that does not answer, so above the server's own timeouts. Not set if the caller overrides those.
+    timeout = None if "statement_timeout" in overrides else transaction_ms / 1000 + _ANSWER_SECONDS
+    connection = await open_connection(settings, application_name, parameters, statement_cache_size=200, command_timeout=timeout)
     try:
         await _take_role(connection, settings)
     except BaseException:
@@ -150,7 +152,7 @@ async def connect(settings: Settings, application_name: str = "paycore", **overr
 
 
 async def _take_role(connection: asyncpg.Connection, settings: Settings) -> None:
-    """Work as the role that owns nothing. Its name is checked by the settings' own pattern."""
+    """Switch to the role that owns no tables. The settings check the pattern of its name, so it is safe in SQL."""
     try:
         await connection.execute(f"SET ROLE {settings.database_role}")
     except (asyncpg.UndefinedObjectError, asyncpg.InvalidParameterValueError):
@@ -162,10 +164,10 @@ async def _take_role(connection: asyncpg.Connection, settings: Settings) -> None
 
 
 class _MeasuredPool(AsyncAdaptedQueuePool):
-    """Tells how many connections it has lent.
+    """Reports the number of connections in use to the metrics.
 
-    By its own account after each change: counted by its events, a connection that cannot be made would come back without
-    having been lent.
+    It reads the pool's own count after each change. The pool's events cannot be counted: a connection that cannot be opened is
+    checked in without having been checked out.
     """
 
     def _do_get(self) -> ConnectionPoolEntry:
@@ -180,7 +182,7 @@ class _MeasuredPool(AsyncAdaptedQueuePool):
 
 
 def create_engine(settings: Settings, *, pool_size: int | None = None) -> AsyncEngine:
-    """The pool that one process shares for all but the ledger's hot path, whose worker has a connection of its own."""
+    """Returns the process's pool. Everything uses it except the ledger's hot path, whose workers have their own connections."""
     size = pool_size or settings.database_pool_size
     unanswered = Unanswered(size)
 
@@ -193,7 +195,7 @@ def create_engine(settings: Settings, *, pool_size: int | None = None) -> AsyncE
             connection.terminate()
             raise
         connection.terminate()
-        raise ConnectionError(f"{size} commits wait for the database")
+        raise ConnectionError(f"{size} commits are waiting for the database")
 
     engine = create_async_engine(
         "postgresql+paycore://",
@@ -204,7 +206,7 @@ def create_engine(settings: Settings, *, pool_size: int | None = None) -> AsyncE
         pool_timeout=settings.request_timeout_seconds,
         pool_pre_ping=True,
         pool_use_lifo=True,
-        # An error with its parameters would put what people wrote into the logs.
+        # Errors with their parameters would put text that users wrote into the logs.
         hide_parameters=True,
     )
     dialect = engine.dialect

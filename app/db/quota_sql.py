@@ -96,7 +96,7 @@ async def save_quotas(connection: asyncpg.Connection, quotas: Sequence[Quota]) -
     )
 
 
-# What follows serves operators, one user at a time.
+# The following statements are for operators: `paycore quota`, one user at a time.
 _QUOTA = "SELECT * FROM quotas WHERE user_id = $1 FOR UPDATE"
 _AMOUNTS_OF_USER = "SELECT * FROM quota_amounts WHERE user_id = $1 ORDER BY currency"
 _SET_LIMITS = """
@@ -115,17 +115,17 @@ VALUES ($1, session_user, 'SET_QUOTA', $2, $3, $4, $5)
 
 
 async def lock_quota(connection: asyncpg.Connection, user_id: UUID) -> asyncpg.Record | None:
-    """The user's row of quotas, locked until the transaction ends. None if the user has none."""
+    """Lock and return the user's row of quotas, or None if the user has none."""
     return await connection.fetchrow(_QUOTA, user_id)
 
 
 async def amounts_of(connection: asyncpg.Connection, user_id: UUID) -> list[asyncpg.Record]:
-    """The user's rows of quota_amounts, by currency."""
+    """Returns the user's rows of quota_amounts, by currency."""
     return await connection.fetch(_AMOUNTS_OF_USER, user_id)
 
 
 async def set_limits(connection: asyncpg.Connection, user_id: UUID, limits: Limits, currencies: Iterable[str]) -> None:
-    """Write a user's limits. A currency without an amount in `limits` has none of its own from then on."""
+    """Write a user's limits. Of `currencies`, those without an amount in `limits` lose their limit."""
     await connection.execute(_SET_LIMITS, user_id, limits.transfers_per_minute, limits.transfers_per_day)
     for currency in currencies:
         await connection.execute(_SET_AMOUNT, user_id, currency, limits.amounts_per_day.get(currency))

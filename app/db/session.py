@@ -1,4 +1,4 @@
-"""What every connection to the database must have, whatever the server, the database and the role set as defaults."""
+"""Session parameters that every connection must have, and checks that the server is suitable for the ledger."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from app.settings import Settings
 logger = logging.getLogger(__name__)
 
 ALWAYS: Mapping[str, str] = {
-    # An answer says "completed" after COMMIT has returned, so COMMIT waits for the disk.
+    # A transfer is answered as completed after COMMIT returns, so COMMIT must wait for the disk.
     "synchronous_commit": "on",
-    # The ledger locks first and reads after that, in a new snapshot. Stricter levels would fail where it only waits.
+    # The ledger locks first, then reads in a new snapshot. Stricter levels would raise errors where this one only waits.
     "default_transaction_isolation": "read committed",
 }
 
 SINCE: Mapping[str, int] = {"transaction_timeout": 17}
-"""Parameters that came with a major version of PostgreSQL. Older servers do without."""
+"""Parameters by the major version of PostgreSQL that introduced them. They are not set on older servers."""
 
-# What waits for a standby as well keeps doing so: `on` is the least, not the most.
+# remote_write and remote_apply, which also wait for a standby, are kept: `on` is a minimum.
 _SET = """
 SELECT name, set_config(name, CASE
     WHEN name = 'synchronous_commit' AND value = 'on' AND current_setting(name) IN ('remote_write', 'remote_apply')
@@ -37,56 +37,56 @@ SELECT current_setting('server_encoding') AS encoding, current_setting('transact
 
 
 class ReadOnlyServer(ConnectionError):
-    """It is a standby, or takes no writes by its settings. The next connection may find another."""
+    """The server is a standby, or its settings forbid writes. The next connection may reach another server."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """What a database server is like at the moment."""
+    """The current state of a database server."""
 
     encoding: str
     read_only: bool
-    """Whether it is a standby, or takes no writes by its settings."""
+    """Whether it is a standby, or its settings forbid writes."""
     off: tuple[str, ...]
-    """What it needs for durability and has turned off."""
+    """Settings that durability needs and that are off."""
 
 
 async def server_state(connection: asyncpg.Connection) -> ServerState:
-    """Ask the server. Outside a transaction, so that what is set meanwhile is seen."""
+    """Read the server's state. Call it outside a transaction, so that it sees changed settings."""
     row = await connection.fetchrow(_SERVER)
     assert row is not None
     return ServerState(row["encoding"], row["read_only"], tuple(row["off"]))
 
 
-async def insist(connection: asyncpg.Connection, parameters: Mapping[str, str]) -> None:
-    """Set these parameters for the session. Raises ConfigurationError where they do not hold.
+async def set_parameters(connection: asyncpg.Connection, parameters: Mapping[str, str]) -> None:
+    """Set these parameters for the session. Raises ConfigurationError if the session does not keep them.
 
-    They are set after connecting: a pooler refuses or forgets what is sent while connecting. Those that this version of
-    PostgreSQL does not have are left out.
+    They are set after connecting, because poolers refuse or drop startup parameters. Parameters that this version of PostgreSQL
+    does not have are left out.
     """
     version = connection.get_server_version().major
     known = {name: value for name, value in parameters.items() if SINCE.get(name, 0) <= version}
     names = list(known)
     wanted = {row["name"]: row["value"] for row in await connection.fetch(_SET, names, list(known.values()))}
-    held = {row["name"]: row["value"] for row in await connection.fetch(_READ, names)}
-    lost = sorted(name for name in names if held[name] != wanted[name])
+    actual = {row["name"]: row["value"] for row in await connection.fetch(_READ, names)}
+    lost = sorted(name for name in names if actual[name] != wanted[name])
     if lost:
         raise not_session_pooling(f"The database connection does not keep its parameters ({', '.join(lost)})")
 
 
 def not_session_pooling(symptom: str) -> ConfigurationError:
-    """One line for a pooler whose clients do not have a session each."""
+    """The error for a pooler that does not give each client a session of its own."""
     return ConfigurationError(
-        f"{symptom}: a pooler in between must pool sessions (in pgbouncer pool_mode = session), not transactions or statements."
+        f"{symptom}: the pooler must pool sessions (in pgbouncer pool_mode = session), not transactions or statements."
     )
 
 
 async def refuse_unsuitable(connection: asyncpg.Connection, settings: Settings) -> None:
-    """Raises ConfigurationError for a database that the ledger must not be kept in; logs a warning where that is allowed."""
+    """Raises ConfigurationError if the database is not suitable for a ledger. Outside production, fsync = off only warns."""
     server = await server_state(connection)
     if server.encoding != "UTF8":
         raise ConfigurationError(
-            f"The database's encoding is {server.encoding}, and Paycore needs UTF8: create it with "
+            f"The database's encoding is {server.encoding}, but Paycore needs UTF8: create it with "
             "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0."
         )
     if server.off:
@@ -97,5 +97,5 @@ async def refuse_unsuitable(connection: asyncpg.Connection, settings: Settings) 
 
 
 def not_durable(server: ServerState) -> str:
-    """Words for what is off."""
+    """Returns the settings that are off, for a message."""
     return " and ".join(f"{name} = off" for name in server.off)

@@ -1,4 +1,4 @@
-"""Opening wallets and changing their status, statement by statement. The caller owns the transaction, if not said otherwise."""
+"""Opening wallets and changing their status, one statement each. The caller owns the transaction, unless documented otherwise."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OPENING_LOCK = 0x50434F57
 
 
 async def lock_openings(connection: AsyncConnection, owner_id: UUID) -> None:
-    """Let no other opening of this owner go on until the transaction ends.
+    """Block other openings of this owner until the transaction ends.
 
     An advisory lock, because the service may not lock users' rows. Two users who share one only wait for each other.
     """
@@ -31,14 +31,14 @@ async def lock_openings(connection: AsyncConnection, owner_id: UUID) -> None:
 
 
 async def count_wallets(connection: AsyncConnection, owner_id: UUID, most: int) -> int:
-    """How many wallets the owner has, counted up to `most`."""
+    """Returns the number of wallets of the owner, at most `most`."""
     owned = select(models.Wallet.id).where(models.Wallet.owner_id == owner_id).limit(most).subquery()
     count: int = (await connection.execute(select(func.count()).select_from(owned))).scalar_one()
     return count
 
 
 async def opened_by(connection: AsyncConnection, owner_id: UUID, key: str) -> tuple[bytes, Wallet] | None:
-    """The hash of the input that an idempotency key was first used with, and the wallet that it opened."""
+    """Returns the hash of the input that the key was first used with, and the wallet that it opened, or None."""
     opening = models.WalletOpening
     query = (
         select(*WALLET_COLUMNS, opening.request_hash)
@@ -52,7 +52,7 @@ async def opened_by(connection: AsyncConnection, owner_id: UUID, key: str) -> tu
 async def insert_wallet(
     connection: AsyncConnection, wallet_id: UUID, owner_id: UUID, *, name: str, currency: str, now: datetime
 ) -> Wallet:
-    """A new, empty wallet of a user."""
+    """Insert and return a new, empty wallet of a user."""
     statement = insert(models.Wallet).values(
         id=wallet_id, kind=WalletKind.USER, owner_id=owner_id, name=name, currency=currency, posted_at=now, created_at=now
     )
@@ -71,8 +71,8 @@ async def claim_opening(connection: AsyncConnection, owner_id: UUID, key: str, r
 
 
 async def lock_wallet(connection: AsyncConnection, wallet_id: UUID) -> Wallet | None:
-    """A user's wallet, locked as transfers lock it. It waits for the lock as long as the statement timeout allows."""
-    # Transfers give up their place in the queue for a lock and look again; this must not.
+    """Lock and return a user's wallet, or None. Takes the lock of transfers, and waits for it up to the statement timeout."""
+    # Transfers stop waiting for a lock after a short time and retry. This must keep its place in the queue.
     await connection.execute(text("SET LOCAL lock_timeout = 0"))
     query = select(*WALLET_COLUMNS).where(models.Wallet.id == wallet_id, models.Wallet.kind == WalletKind.USER)
     row = (await connection.execute(query.with_for_update(key_share=True))).one_or_none()
@@ -80,7 +80,7 @@ async def lock_wallet(connection: AsyncConnection, wallet_id: UUID) -> Wallet | 
 
 
 async def update_status(connection: AsyncConnection, wallet_id: UUID, status: WalletStatus) -> Wallet:
-    """The wallet with its new status and version."""
+    """Set the status. Returns the wallet with its new status and version."""
     statement = update(models.Wallet).where(models.Wallet.id == wallet_id).values(status=status)
     return wallet_of((await connection.execute(statement.returning(*WALLET_COLUMNS))).one())
 
@@ -117,7 +117,7 @@ async def insert_event(connection: AsyncConnection, payload: str, now: datetime)
 
 
 async def deposits_wallet(engine: AsyncEngine, currency: str) -> UUID | None:
-    """The id of the currency's system wallet for deposits, read in a transaction of its own: it sees all that is committed."""
+    """Returns the id of the currency's system wallet for deposits, or None. Its own transaction sees all that is committed."""
     query = select(models.Wallet.id).where(models.Wallet.currency == currency, models.Wallet.system_purpose == DEPOSITS)
     async with engine.connect() as connection:
         wallet_id: UUID | None = await connection.scalar(query)
@@ -125,7 +125,7 @@ async def deposits_wallet(engine: AsyncEngine, currency: str) -> UUID | None:
 
 
 async def insert_deposits_wallet(engine: AsyncEngine, wallet_id: UUID, currency: str, now: datetime) -> None:
-    """Make the currency's system wallet for deposits, in a transaction of its own, unless there is one."""
+    """Insert the currency's system wallet for deposits, in a transaction of its own, unless it exists."""
     statement = insert_or_skip(models.Wallet).values(
         id=wallet_id,
         kind=WalletKind.SYSTEM,

@@ -139,7 +139,7 @@ async def test_two_transfers_in_one_document_of_which_the_second_times_out_keep_
         lock = "SELECT FROM wallets WHERE id = $1 FOR UPDATE"
         raw = (await connection.get_raw_connection()).driver_connection
         assert raw is not None
-        await session.insist(raw, {"idle_in_transaction_session_timeout": "0", "transaction_timeout": "0"})
+        await session.set_parameters(raw, {"idle_in_transaction_session_timeout": "0", "transaction_timeout": "0"})
         await raw.execute("BEGIN")
         await raw.execute(lock, ids.decode("wal", held))
         answer = await api.graphql("alice", document)

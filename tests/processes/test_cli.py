@@ -194,8 +194,8 @@ async def test_a_command_that_waits_for_the_database_ends_at_once_when_told(
 
 async def test_seed_makes_the_demo_once_and_verify_finds_what_was_broken(settings: Settings) -> None:
     made = paycore("seed", settings=settings)
-    assert ("is made" in made.stdout, made.stderr) == (True, ""), "its hundreds of transfers are nobody's news"
-    assert "there already" in paycore("seed", settings=settings).stdout
+    assert ("was created" in made.stdout, made.stderr) == (True, ""), "its hundreds of transfers are not logged"
+    assert "exists already" in paycore("seed", settings=settings).stdout
     assert paycore("verify", settings=settings).returncode == 0
     assert settings.database_url is not None
     owner = await asyncpg.connect(settings.database_url.get_secret_value())
@@ -241,5 +241,5 @@ async def test_verify_records_its_result_and_says_so_where_the_database_takes_no
 
 async def test_seed_does_not_mix_the_demo_with_users_of_the_same_names(settings: Settings, engine: AsyncEngine) -> None:
     known = await find_or_create_user(engine, "alice", system_clock)
-    assert_one_line(paycore("seed", settings=settings), "alice", "database to itself")
+    assert_one_line(paycore("seed", settings=settings), "alice", "database of its own")
     assert await find_or_create_user(engine, "alice", system_clock) == known

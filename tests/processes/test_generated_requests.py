@@ -59,7 +59,7 @@ def scalars() -> None:
 
 @pytest.fixture
 def service(settings: Settings, free_port: int, tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    assert "is made" in paycore("seed", settings=settings).stdout
+    assert "was created" in paycore("seed", settings=settings).stdout
     log = tmp_path / "serve.log"
     environment = {"PATH": "/usr/bin:/bin", **servers_of(settings), "PAYCORE_PORT": str(free_port)}
     with log.open("wb") as output:
