@@ -1,4 +1,4 @@
-"""What only the demo has: its supervisor, servers from wheels, users, traffic, routes, and the build of the pages.
+"""The demo: its supervisor, embedded servers, users, traffic and routes, and the build of the pages.
 
 The API and the relay that it starts are in `processes/`. Only `main.py` and `cli.py` import this package.
 """

@@ -19,9 +19,9 @@ __all__ = ["Addresses", "EmbeddedServers", "find_running", "make_home", "start_s
 
 
 class EmbeddedServers:
-    """PostgreSQL and Redis on one home directory, which no second supervisor can use at the same time.
+    """PostgreSQL and Redis with one home directory, which only one supervisor can use at a time.
 
-    Start it from the main thread: then the servers also end when this process is killed (on Linux).
+    Start them from the main thread: then they also end when this process is killed (on Linux).
     """
 
     def __init__(
@@ -42,13 +42,13 @@ class EmbeddedServers:
 
     @property
     def postgres(self) -> EmbeddedPostgres:
-        """The PostgreSQL server, once started."""
+        """The PostgreSQL server. Only after `start`."""
         assert self._postgres is not None, "start() comes first"
         return self._postgres
 
     @property
     def redis(self) -> EmbeddedRedis:
-        """The Redis server, once started."""
+        """The Redis server. Only after `start`."""
         assert self._redis is not None, "start() comes first"
         return self._redis
 
@@ -63,9 +63,9 @@ class EmbeddedServers:
         return self.redis.url
 
     def start(self, *, reset: bool = False) -> Self:
-        """Start both, having ended what a killed supervisor left behind; with `reset`, on no data.
+        """End servers that a killed supervisor left behind, then start both. `reset` deletes the data first.
 
-        Raises ConfigurationError, in one line, where this home is in use or a server cannot start.
+        Raises ConfigurationError, one line, if this home is in use or a server cannot start.
         """
         self._lock.take()
         try:
@@ -85,7 +85,7 @@ class EmbeddedServers:
         return self
 
     def stop(self) -> None:
-        """Stop both and leave nothing running. May be called twice."""
+        """Stop both. May be called twice."""
         if not self._lock.is_held:
             return
         try:
@@ -98,17 +98,17 @@ class EmbeddedServers:
             self._lock.release()
 
     def restart_redis(self) -> None:
-        """Stop Redis and start it anew at the same address, empty."""
+        """Restart Redis at the same address. It is empty afterwards."""
         self.redis.stop()
         self.redis.start()
 
     def restart_postgres(self) -> None:
-        """Stop PostgreSQL and start it anew at the same address, on the same data."""
+        """Restart PostgreSQL at the same address, with the same data."""
         self.postgres.stop()
         self.postgres.start()
 
     def dead(self) -> list[str]:
-        """The names of the servers that have ended by themselves."""
+        """Returns the names of the servers that have ended by themselves."""
         return [server.name for server in self._servers() if not server.is_running]
 
     def _servers(self) -> list[EmbeddedPostgres | EmbeddedRedis]:
@@ -129,6 +129,6 @@ def start_servers(
     postgres_parameters: Mapping[str, str] | None = None,
     postgres_programs: Path | None = None,
 ) -> EmbeddedServers:
-    """Servers that are ready: use them in a `with` statement, or call their `stop`."""
+    """Returns servers that are ready. Use them in a `with` statement, or call `stop`."""
     servers = EmbeddedServers(home, durable=durable, postgres_parameters=postgres_parameters, postgres_programs=postgres_programs)
     return servers.start(reset=reset)
