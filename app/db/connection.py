@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import asyncpg
@@ -99,6 +100,26 @@ class Unanswered:
             rows = await connection.fetch(_STILL_COMMITTING, list(self._processes))
             self._processes.intersection_update(row["pid"] for row in rows)
         return len(self._processes) < self._most
+
+
+@contextlib.asynccontextmanager
+async def transaction(connection: asyncpg.Connection, **options: Any) -> AsyncIterator[None]:
+    """A transaction of asyncpg, on a connection that may be lost in it.
+
+    If the connection is lost, so is the transaction. The error of the rollback must not replace the one that says why.
+    """
+    block = connection.transaction(**options)
+    await block.start()
+    try:
+        yield
+    except BaseException:
+        try:
+            await block.rollback()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+            if not connection.is_closed():
+                raise
+        raise
+    await block.commit()
 
 
 def watch_peer(connection: asyncpg.Connection) -> None:

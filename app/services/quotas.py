@@ -12,6 +12,7 @@ import orjson
 from app import ids
 from app.clock import system_clock
 from app.db import quota_sql
+from app.db.connection import transaction
 from app.db.currency_sql import currencies_of
 from app.db.engine import open_connection
 from app.db.user_sql import find_user
@@ -63,7 +64,7 @@ async def describe_quota(settings: Settings, subject: str) -> list[str]:
     connection = await open_connection(settings)
     try:
         currencies = await currencies_of(connection)
-        async with connection.transaction():
+        async with transaction(connection):
             user_id = await _user_id(connection, subject)
             row, amounts = await quota_sql.lock_quota(connection, user_id), await quota_sql.amounts_of(connection, user_id)
     finally:
@@ -93,7 +94,7 @@ async def set_quota(settings: Settings, subject: str, change: QuotaChange, reaso
     connection = await open_connection(settings)
     try:
         new_amounts = parse_amounts(change.amounts, await currencies_of(connection))
-        async with connection.transaction():
+        async with transaction(connection):
             user_id = await _user_id(connection, subject)
             before = await _limits(connection, user_id)
             asked = Limits(change.transfers_per_minute, change.transfers_per_day, new_amounts)

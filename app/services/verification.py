@@ -12,6 +12,7 @@ import asyncpg
 
 from app import ids
 from app.clock import monotonic, system_clock
+from app.db.connection import transaction
 from app.db.engine import connect
 from app.db.index_checks import damaged_indexes
 from app.db.verification_sql import CHECKS, RECORD, Check, limited
@@ -88,7 +89,7 @@ async def _unlimited(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
 
 async def _look(connection: asyncpg.Connection) -> tuple[list[str], int]:
     """The sentences, and how many findings there are: more than are told, where there are many of a kind."""
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
+    async with transaction(connection, isolation="repeatable_read", readonly=True):
         found = [await _findings(connection, check) for check in CHECKS]
     # Not in the snapshot: amcheck refuses one that is older than an index.
     damaged = await damaged_indexes(connection)
