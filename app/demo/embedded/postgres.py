@@ -115,7 +115,7 @@ class EmbeddedPostgres:
         return process.poll() is None
 
     def stop(self) -> None:
-        """End all sessions, write everything down, stop. Nothing happens where it does not run."""
+        """End all sessions, write a checkpoint and stop. Does nothing if it does not run."""
         if self._process is not None:
             processes.end_child(self._process, _FAST_THEN_IMMEDIATE)
             self._process = None
