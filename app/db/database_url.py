@@ -15,7 +15,7 @@ class UntrustedServer(ConnectionError):
     """The server's certificate is not accepted. Retried like a lost connection, because it may be renewed."""
 
 
-_NOT_UNDERSTOOD = (
+_INVALID_URL = (
     "PAYCORE_DATABASE_URL is not valid: it must be postgresql://user:password@host:port/name, with special characters "
     "percent-encoded."
 )
@@ -56,9 +56,9 @@ class DatabaseAddress:
     """Whether the URL requires channel binding, which asyncpg does not support."""
 
 
-def not_understood() -> ConfigurationError:
+def invalid_url() -> ConfigurationError:
     """The error for an invalid URL. It does not quote the URL, since any part may be a piece of the password."""
-    return ConfigurationError(_NOT_UNDERSTOOD)
+    return ConfigurationError(_INVALID_URL)
 
 
 def parse(url: str) -> DatabaseAddress:
@@ -67,10 +67,10 @@ def parse(url: str) -> DatabaseAddress:
         parts = urlsplit(url.replace("postgresql+asyncpg://", "postgresql://", 1))
         pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError:
-        raise not_understood() from None
+        raise invalid_url() from None
     # An unescaped /, ? or # in a password ends the host's part early. The rest of the password is then in a later part.
     if parts.fragment or any("@" in part for part in (parts.path, parts.query)):
-        raise not_understood()
+        raise invalid_url()
     options = dict(pairs)
     _refuse_unknown(options)
     _check_certificates(options)
@@ -78,7 +78,7 @@ def parse(url: str) -> DatabaseAddress:
         seconds = int(options.get("connect_timeout") or 0)
         hosts = _hosts(parts.netloc.rpartition("@")[2], options)
     except ValueError:
-        raise not_understood() from None
+        raise invalid_url() from None
     context = _system_context(options)
     kept = {name: value for name, value in options.items() if name in _PASSED_ON}
     if len(hosts) > 1:
@@ -98,7 +98,7 @@ def _refuse_unknown(options: dict[str, str]) -> None:
     unknown = sorted(options.keys() - _PASSED_ON - _OWN - _CHOSEN)
     if unknown and "password" in options:
         # The unknown name may be the rest of a password with an unescaped & in it: do not quote it.
-        raise not_understood()
+        raise invalid_url()
     if unknown:
         raise ConfigurationError(f"PAYCORE_DATABASE_URL has a parameter that Paycore does not know: {', '.join(unknown)}.")
     if options.get("gssencmode") == "require":

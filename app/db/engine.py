@@ -110,7 +110,7 @@ async def _first_that_serves(address: DatabaseAddress, **options: Any) -> Connec
             failed = error
         except ValueError:
             # asyncpg's message quotes the invalid part of the URL, which may be a piece of the password.
-            raise database_url.not_understood() from None
+            raise database_url.invalid_url() from None
         else:
             return connection
     assert failed is not None
