@@ -108,7 +108,7 @@ def test_the_demo_runs_moves_money_keeps_it_and_leaves_nothing_running(home: Pat
         assert viewer.json()["data"] == {"viewer": {"displayName": "Bob Baker"}}
         assert paycore("verify", environment={"PAYCORE_HOME": str(home)}).stdout == "The ledger is whole.\n"
         assert_one_line(paycore("dev", environment=at(home, free_port())), str(process.pid))
-        assert_one_line(paycore("dev", environment=at(home, port)), "taken", "PAYCORE_PORT=")
+        assert_one_line(paycore("dev", environment=at(home, port)), "in use", "PAYCORE_PORT=")
         process.send_signal(signal.SIGINT)
         process.wait(timeout=40)
     assert processes_of(home) == []

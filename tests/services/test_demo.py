@@ -100,6 +100,6 @@ async def test_interrupted_it_goes_on_to_the_end_that_it_would_have_had(
 
 
 async def test_production_refuses_it(settings: Settings, engine: AsyncEngine) -> None:
-    with pytest.raises(ConfigurationError, match="no place in production"):
+    with pytest.raises(ConfigurationError, match="not for production"):
         await seed.create_demo_data(settings.model_copy(update={"environment": "production"}))
     assert await count(engine) == 0
