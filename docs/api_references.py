@@ -23,18 +23,18 @@ from graphql import (
 from app.rest.openapi import DESCRIPTION
 from app.schema.engine.build import build_schema
 from app.settings import Settings
+from docs.prose import wrapped
 
 GRAPHQL_HEAD = """# The GraphQL API
 
-Generated from the schema by `make generate`; as a file for tools it is [schema.graphql](../../schema.graphql). Codes are in
-[errors.md](errors.md), limits and costs in [harden-graphql.md](../howto/harden-graphql.md), the protocol of subscriptions in
-[live-updates.md](../live-updates.md).
+Generated from the schema by `make generate`. [schema.graphql](../../schema.graphql) is the schema as a file for tools.
+Codes are in [errors.md](errors.md), limits and costs in [harden-graphql.md](../howto/harden-graphql.md), the protocol of
+subscriptions in [live-updates.md](../live-updates.md).
 """
 REST_HEAD = """# The REST API
 
-Generated from the OpenAPI description by `make generate`; the service serves that at `/openapi.json`. Each route takes
-`Authorization: Bearer TOKEN`. Problems come as
-`application/problem+json`; [errors.md](errors.md) has their codes.
+Generated from the OpenAPI description by `make generate`. The service serves the description at `/openapi.json`. Each
+route takes `Authorization: Bearer TOKEN`. Errors are `application/problem+json`; [errors.md](errors.md) has their codes.
 """
 
 
@@ -71,7 +71,7 @@ def rest_reference() -> str:
     parts = [REST_HEAD]
     for path, methods in DESCRIPTION["paths"].items():
         for method, operation in methods.items():
-            parts.append(f"\n## {method.upper()} {path}\n\n{_plain(operation.get('summary') or operation['description'])}\n")
+            parts.append(f"\n## {method.upper()} {path}\n\n{wrapped(operation.get('summary') or operation['description'])}\n")
             rows = [(one["name"], one["in"], one.get("description", "")) for one in _resolved(operation.get("parameters", []))]
             parts.append(_table(("parameter", "in", ""), ((f"`{name}`", place, text) for name, place, text in rows)))
             if "requestBody" in operation:
@@ -109,7 +109,7 @@ def _one_line(schema: dict[str, Any]) -> str:
 
 
 def _field_section(name: str, field: Any) -> str:
-    text = f"\n### {name}: {field.type}\n\n{field.description or ''}".rstrip() + "\n"
+    text = f"\n### {name}: {field.type}\n\n{wrapped(field.description or '')}".rstrip() + "\n"
     return text + _table(("argument", "type", ""), (_argument(*one) for one in field.args.items()))
 
 
@@ -123,7 +123,7 @@ def _argument(name: str, argument: GraphQLArgument) -> tuple[str, str, str]:
 
 
 def _type_section(type_: GraphQLNamedType) -> str:
-    text = f"\n### {type_.name}\n\n{type_.description or ''}".rstrip() + "\n"
+    text = f"\n### {type_.name}\n\n{wrapped(type_.description or '')}".rstrip() + "\n"
     if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):
         if type_.interfaces:
             text += "\nImplements " + ", ".join(f"`{one.name}`" for one in type_.interfaces) + ".\n"

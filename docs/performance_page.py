@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from typing import Any
+
+from docs.prose import wrapped
 
 _WIDTH, _ROW, _LEFT, _RIGHT, _TOP = 760, 26, 190, 90, 34
 _BARS = (
@@ -22,7 +23,6 @@ _BARS = (
 )
 _COLOURS = {"baseline": "#9ca3af", "paycore": "#0f766e"}
 _TEXT = "#6b7280"
-_LONGEST_LINE = 119
 
 
 def last_run(report: Mapping[str, Any]) -> str:
@@ -34,7 +34,7 @@ def last_run(report: Mapping[str, Any]) -> str:
         "generator, servers and service on the same machine."
     )
     return "\n\n".join(
-        [_wrapped(head), "![Transfers a second](performance.svg)", _targets(report), _latencies(report), _footprint(report)]
+        [wrapped(head), "![Transfers a second](performance.svg)", _targets(report), _latencies(report), _footprint(report)]
     )
 
 
@@ -96,11 +96,7 @@ def _footprint(report: Mapping[str, Any]) -> str:
             f"{fan_out['per_second']:,.0f} updates a second. A relay that finds {catch_up['events']:,} events waiting: "
             f"{catch_up['per_second']:,.0f} a second, {catch_up['seconds']:g} s in all."
         )
-    return "\n\n".join(map(_wrapped, lines))
-
-
-def _wrapped(paragraph: str) -> str:
-    return textwrap.fill(paragraph, _LONGEST_LINE, break_long_words=False, break_on_hyphens=False)
+    return "\n\n".join(map(wrapped, lines))
 
 
 def _pair(memory: Mapping[str, float]) -> str:

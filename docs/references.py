@@ -14,16 +14,17 @@ from app.telemetry import metrics
 
 SETTINGS_HEAD = """# Settings
 
-Generated from `app/settings.py` by `make generate`. Each setting is an environment variable. A process reads them once, when
-it starts. Secrets can be given as a file instead, for example `PAYCORE_JWT_SECRET_FILE=/run/secrets/jwt`.
+Generated from `app/settings.py` by `make generate`. Each setting is an environment variable. A process reads them
+once, when it starts. Secrets can be given as a file instead, for example `PAYCORE_JWT_SECRET_FILE=/run/secrets/jwt`.
 
 | variable | default | meaning |
 |---|---|---|
 """
 METRICS_HEAD = """# Metrics
 
-Generated from `app/telemetry/metrics.py` by `make generate`. Read them at `/metrics` of the API, where any worker answers for
-all, and at `/metrics` of the relay on its own port. Counters end in `_total`, histograms in `_bucket`, `_count` and `_sum`.
+Generated from `app/telemetry/metrics.py` by `make generate`. Read them at `/metrics` of the API, where any worker
+answers for all, and at `/metrics` of the relay on its own port. Counters end in `_total`, histograms in `_bucket`,
+`_count` and `_sum`.
 
 | metric | kind | labels | meaning |
 |---|---|---|---|
@@ -34,20 +35,22 @@ Generated from `app/errors.py` by `make generate`.
 
 ## Requests that failed
 
-`extensions.code` of a GraphQL error, `code` of a REST problem. The status is REST's, and GraphQL's if the answer has no data.
-`ANSWER_INCOMPLETE` is different: the mutation has its outcome, and only a part of the answer is missing.
+`extensions.code` of a GraphQL error, `code` of a REST problem. The status is REST's, and GraphQL's if the answer has
+no data. `ANSWER_INCOMPLETE` is different: the mutation has its outcome, and only a part of the answer is missing.
 
 | code | status | retryable | meaning |
 |---|---|---|---|
 """
 REFUSALS_HEAD = """
-Other codes: `GRAPHQL_VALIDATION_FAILED` for a document that is not valid GraphQL or does not match the schema, `MORE_ERRORS`
-for errors left out of an answer, `BODY_TOO_LARGE` and `METHOD_NOT_ALLOWED` for faults of the HTTP request.
+Other codes: `GRAPHQL_VALIDATION_FAILED` for a document that is not valid GraphQL or does not match the schema,
+`MORE_ERRORS` for errors left out of an answer, `BODY_TOO_LARGE` and `METHOD_NOT_ALLOWED` for faults of the HTTP
+request.
 
 ## Refusals
 
-`userErrors` of a payload: a business rule refused the request, and no money moved. A recorded refusal is stored under its
-idempotency key and replayed, so another try needs a new key. Any other refusal is not stored, and its key stays free.
+`userErrors` of a payload: a business rule refused the request, and no money moved. A recorded refusal is stored under
+its idempotency key and replayed, so another try needs a new key. Any other refusal is not stored, and its key stays
+free.
 
 | code | recorded |
 |---|---|
