@@ -1,4 +1,4 @@
-"""Page cursors: what one list hands out comes back to it, and nothing else does."""
+"""Page cursors: a list accepts its own cursors and refuses everything else."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ CURSOR = encode_cursor(SCOPE, 7)
 
 
 @given(scope=st.text(st.characters(codec="utf-8")), position=st.integers(0, MOST))
-def test_a_cursor_leads_back_to_its_position(scope: str, position: int) -> None:
+def test_decoding_a_cursor_returns_its_position(scope: str, position: int) -> None:
     assert decode_cursor(encode_cursor(scope, position), scope, highest=MOST) == position
 
 
 @given(st.binary(max_size=40) | st.binary(min_size=25, max_size=25))
-def test_bytes_that_no_list_encoded_are_refused(raw: bytes) -> None:
+def test_random_bytes_are_refused(raw: bytes) -> None:
     with pytest.raises(BadUserInput):
         decode_cursor(base64.urlsafe_b64encode(raw).rstrip(b"=").decode(), SCOPE, highest=MOST)
 
 
 @given(st.text(st.characters(), max_size=40) | st.text(st.characters(), min_size=34, max_size=34))
-def test_text_of_any_kind_is_refused(text: str) -> None:
+def test_random_text_is_refused(text: str) -> None:
     with pytest.raises(BadUserInput):
         decode_cursor(text, SCOPE, highest=MOST)
 
@@ -40,16 +40,16 @@ def test_text_of_any_kind_is_refused(text: str) -> None:
         "\ud800" * 34, "ä" * 34, "٣" * 34, "A" * 34, "A" * 1_000_000, CURSOR.replace("_", "/").replace("-", "+") + "=",
     ],
 )  # fmt: skip
-def test_anything_but_the_one_text_of_a_cursor_is_refused(text: str) -> None:
+def test_a_cursor_has_only_one_valid_text(text: str) -> None:
     with pytest.raises(BadUserInput):
         decode_cursor(text, SCOPE, highest=MOST)
 
 
 @pytest.mark.parametrize("index", range(len(CURSOR)))
-def test_a_cursor_with_another_version_scope_or_spelling_is_refused_at_every_character(index: int) -> None:
-    """Bits of the position may change: that is another position of the same list. All other bits may not."""
+def test_a_cursor_with_a_changed_character_is_refused_unless_only_the_position_changed(index: int) -> None:
+    """Changed bits of the position give another position of the same list. No other bit may change."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-    position_begins = 12
+    position_start = 12
     for character in alphabet:
         changed = CURSOR[:index] + character + CURSOR[index + 1 :]
         if changed == CURSOR:
@@ -58,7 +58,7 @@ def test_a_cursor_with_another_version_scope_or_spelling_is_refused_at_every_cha
             found = decode_cursor(changed, SCOPE, highest=MOST)
         except BadUserInput:
             continue
-        assert index >= position_begins
+        assert index >= position_start
         assert encode_cursor(SCOPE, found) == changed
 
 

@@ -1,4 +1,4 @@
-"""Ids: UUIDv7 by the given clock, TypeIDs outside, entries derived from their transaction."""
+"""Ids: UUIDv7 of a given time, TypeIDs in the API, and entries' ids that derive from their transaction's."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from app.clock import unix_milliseconds
 MOMENT = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
 
 
-def test_an_id_carries_the_millisecond_of_the_given_moment() -> None:
+def test_an_id_holds_the_millisecond_of_the_given_time() -> None:
     made = ids.new_id(MOMENT)
     assert made.version == 7
     assert made.variant == "specified in RFC 4122"
     assert made.int >> 80 == unix_milliseconds(MOMENT)
 
 
-def test_ids_sort_by_time_and_never_meet_within_one_millisecond() -> None:
+def test_ids_sort_by_time_and_differ_within_a_millisecond() -> None:
     earlier = {ids.new_id(MOMENT) for _ in range(2000)}
     later = ids.new_id(MOMENT + timedelta(milliseconds=1))
     assert len(earlier) == 2000
@@ -30,7 +30,7 @@ def test_ids_sort_by_time_and_never_meet_within_one_millisecond() -> None:
     assert ids.id_floor(MOMENT) <= min(earlier)
 
 
-def test_an_entrys_id_leads_back_to_its_transaction_and_leg() -> None:
+def test_an_entrys_id_gives_its_transaction_and_leg() -> None:
     transaction = ids.new_transaction_id(MOMENT)
     assert transaction.version == 7
     entry = ids.entry_id(transaction, 1)
@@ -39,7 +39,7 @@ def test_an_entrys_id_leads_back_to_its_transaction_and_leg() -> None:
 
 
 @given(st.uuids())
-def test_a_public_id_is_readable_typed_and_reversible(value: UUID) -> None:
+def test_decoding_a_public_id_with_its_prefix_returns_the_uuid(value: UUID) -> None:
     text = ids.encode("wal", value)
     assert text.startswith("wal_")
     assert ids.decode("wal", text) == value
@@ -47,7 +47,7 @@ def test_a_public_id_is_readable_typed_and_reversible(value: UUID) -> None:
 
 
 @given(st.text(max_size=40))
-def test_any_other_text_is_no_id_and_no_error(text: str) -> None:
+def test_decoding_random_text_returns_none_or_a_matching_prefix(text: str) -> None:
     decoded = ids.decode_any(text)
     assert decoded is None or f"{decoded[0]}_" == text[: len(decoded[0]) + 1]
 
@@ -63,5 +63,5 @@ def test_any_other_text_is_no_id_and_no_error(text: str) -> None:
         "wal_\ud800" + "0" * 25,
     ],
 )
-def test_there_is_one_spelling_of_each_id(text: str) -> None:
+def test_an_id_has_only_one_valid_text(text: str) -> None:
     assert ids.decode_any(text) is None

@@ -1,4 +1,4 @@
-"""A log line is one line, whoever wrote what is in it. In a process of its own: logging belongs to the process."""
+"""A log entry is always one line. The tests log in a process of their own, because logging is configured per process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 
 HOSTILE = "first\nERROR second\r\x1b[31mthird\x9b"
-SAY = """
+LOGGING = """
 import logging
 from app.telemetry.logs import configure_logging
 from app.settings import Settings
@@ -23,31 +23,31 @@ except ValueError:
 """
 
 
-def said(log_format: str) -> str:
-    code = SAY.format(format=log_format, text=HOSTILE)
+def logged(log_format: str) -> str:
+    code = LOGGING.format(format=log_format, text=HOSTILE)
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PATH": "/usr/bin"}
     ).stderr
 
 
-def test_text_has_a_line_for_each_and_escapes_what_moves_a_cursor() -> None:
-    first, second, third, *trace = said("text").splitlines()
+def test_text_logs_escape_control_characters() -> None:
+    first, second, third, *trace = logged("text").splitlines()
     assert "first\\nERROR second\\r\\x1b[31mthird\\x9b" in first
     assert "third" in second
     assert "failed" in third
     assert trace[-1] == "ValueError: inner"
-    assert "\x1b" not in said("text")
+    assert "\x1b" not in logged("text")
 
 
-def test_json_has_an_object_for_each_even_for_an_exception() -> None:
-    lines = [json.loads(line) for line in said("json").splitlines() if line.startswith("{")]
+def test_json_logs_have_one_object_per_entry_including_exceptions() -> None:
+    lines = [json.loads(line) for line in logged("json").splitlines() if line.startswith("{")]
     assert [line["event"] for line in lines] == [HOSTILE, "failed"]
     assert lines[1]["level"] == "error"
     assert "ValueError: inner" in lines[1]["exception"]
 
 
-def test_writers_who_share_a_pipe_break_none_of_each_others_lines() -> None:
-    """As workers do: several processes, batches as large as a commit may be, one pipe."""
+def test_processes_that_share_a_pipe_do_not_break_each_others_lines() -> None:
+    """Like workers: several processes write batches of the largest commit to one pipe."""
     code = """
 import logging, sys
 from app.telemetry.logs import configure_logging, log_transfers

@@ -1,4 +1,4 @@
-"""The outbox's low-water mark never passes a row that is still to come, whatever commits when."""
+"""The outbox's low-water mark never passes a row that is not committed yet, in any order of commits."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from app.db.outbox_sql import Claim, LowWater, Waiting
 
 LIMIT = 1
-"""Rows that one look takes."""
+"""Rows per claim."""
 
 
 class Database:
-    """As much of PostgreSQL as decides what a look sees: transaction ids, outbox ids, what is visible."""
+    """A model of the parts of PostgreSQL that decide what a claim sees: transaction ids, outbox ids, visible rows."""
 
     def __init__(self) -> None:
         self.next_transaction = 10
@@ -46,8 +46,8 @@ class Database:
         return self.next_transaction - 1
 
 
-def look(database: Database, low_water: LowWater, meanwhile: list[tuple[str, int]]) -> None:
-    """One look of the relay, with what happens between its claim and its deletion."""
+def run_round(database: Database, low_water: LowWater, meanwhile: list[tuple[str, int]]) -> None:
+    """A round of the relay. `meanwhile` happens between its claim and its deletion."""
     claim = database.claim(low_water.id)
     for step in meanwhile:
         act(database, *step)
@@ -73,9 +73,9 @@ STEPS = st.lists(st.tuples(st.sampled_from(["begin", "write", "write", "commit",
 
 Rounds = list[tuple[list[tuple[str, int]], list[tuple[str, int]]]]
 
-# The younger transaction has the lower outbox id and is the newest of all: nothing that has ended tells of it.
+# The younger transaction has the lower outbox id and is the newest of all: no ended transaction has a higher id.
 YOUNGEST_HOLDS_LOWEST: Rounds = [([("begin", 0), ("begin", 0), ("write", 1), ("write", 0), ("commit", 0)], []), ([], [])]
-# More rows come to light below the mark than one look takes.
+# More rows become visible below the mark than one claim returns.
 MANY_COME_LATE: Rounds = [
     ([("begin", 0), ("begin", 0), ("write", 0), ("write", 0), ("write", 1), ("commit", 1)], []),
     ([("commit", 0)], []),
@@ -86,23 +86,23 @@ MANY_COME_LATE: Rounds = [
 @example(MANY_COME_LATE)
 @settings(max_examples=500)
 @given(st.lists(st.tuples(STEPS, STEPS), max_size=6))
-def test_every_row_that_is_ever_committed_is_seen(rounds):
+def test_every_committed_row_is_claimed(rounds):
     database, low_water = Database(), LowWater()
     for before, meanwhile in rounds:
         for step in before:
             act(database, *step)
-        look(database, low_water, meanwhile)
+        run_round(database, low_water, meanwhile)
         undecided = [id_ for written in database.open.values() for id_ in written]
         assert low_water.id < min([*undecided, *database.visible], default=database.next_id)
 
 
 @given(st.lists(STEPS, max_size=8))
-def test_once_all_has_ended_the_mark_comes_to_stand_at_the_last_row(rounds):
+def test_when_all_transactions_have_ended_the_mark_reaches_the_last_row(rounds):
     database, low_water = Database(), LowWater()
     for steps in rounds:
         for step in steps:
             act(database, *step)
-        look(database, low_water, [])
+        run_round(database, low_water, [])
     while database.open:
         database.end(0, commit=True)
     database.begin()
@@ -110,12 +110,12 @@ def test_once_all_has_ended_the_mark_comes_to_stand_at_the_last_row(rounds):
     database.end(0, commit=True)
     last = database.next_id - 1
     while database.visible:
-        look(database, low_water, [])
+        run_round(database, low_water, [])
     # One more row ends the wait for the mark that was set before; then the next mark is beyond `last`.
     for _ in range(2):
         database.begin()
         database.write(0)
         database.end(0, commit=True)
-        look(database, low_water, [])
-        look(database, low_water, [])
+        run_round(database, low_water, [])
+        run_round(database, low_water, [])
     assert low_water.id >= last

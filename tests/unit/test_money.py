@@ -1,4 +1,4 @@
-"""Amounts: exact in, exact out, and nothing else gets through."""
+"""Amounts are parsed and formatted exactly, and invalid ones are refused."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KWD = Currency("KWD", 3, "Kuwaiti Dinar")
 
 
 @given(st.integers(1, MAX_MINOR), st.sampled_from([JPY, USD, KWD]))
-def test_every_amount_survives_the_way_out_and_back(minor: int, currency: Currency) -> None:
+def test_parsing_a_formatted_amount_returns_it(minor: int, currency: Currency) -> None:
     assert parse_amount(format_minor(minor, currency.exponent), currency) == minor
 
 
@@ -51,7 +51,7 @@ def test_output_has_exactly_the_currencys_decimals_and_value(minor: int, exponen
         ("9223372036854775807", JPY, MAX_MINOR),
     ],
 )
-def test_an_amount_is_read_exactly(text: str, currency: Currency, minor: int) -> None:
+def test_an_amount_is_parsed_exactly(text: str, currency: Currency, minor: int) -> None:
     assert parse_amount(text, currency) == minor
 
 
@@ -70,7 +70,7 @@ def test_an_amount_is_read_exactly(text: str, currency: Currency, minor: int) ->
         ("0" * 30 + "9223372036854775808", JPY, "too large"),
     ],
 )
-def test_what_is_no_amount_of_the_currency_is_refused_and_never_rounded(text: str, currency: Currency, says: str) -> None:
+def test_an_invalid_amount_is_refused_and_not_rounded(text: str, currency: Currency, says: str) -> None:
     with pytest.raises(AmountError, match=says):
         parse_amount(text, currency)
 
@@ -79,10 +79,10 @@ def test_what_is_no_amount_of_the_currency_is_refused_and_never_rounded(text: st
     "text",
     ["", " 1", "1 ", "+1", "1e3", "1E3", ".5", "5.", "1,000", "NaN", "Infinity", "0x10", "1_000", "١٢", "1.2.3", "1\n", "--1"],
 )
-def test_only_plain_notation_is_a_decimal(text: str) -> None:
+def test_a_decimal_must_be_in_plain_notation(text: str) -> None:
     assert not is_plain_decimal(text)
 
 
 @pytest.mark.parametrize("text", ["", "US", "USDX", "usd", "U$D", "\uff35\uff33\uff24", "USD\n"])
-def test_a_currency_code_is_three_capital_letters(text: str) -> None:
+def test_a_currency_code_must_be_three_capital_letters(text: str) -> None:
     assert not is_currency_code(text)

@@ -89,7 +89,7 @@ def test_a_flood_of_callers_does_not_reset_the_count_of_one_past_half_of_the_lim
     assert len(limit._counts) <= 51
 
 
-def test_requests_are_limited_in_production_and_elsewhere_where_it_is_asked_for() -> None:
+def test_requests_are_limited_by_default_only_in_production() -> None:
     production = {
         "environment": "production",
         "database_url": "postgresql://db/x",
@@ -102,14 +102,14 @@ def test_requests_are_limited_in_production_and_elsewhere_where_it_is_asked_for(
     assert RequestRates(load_settings(environment="test")).limits == []
 
 
-def test_all_addresses_that_one_ipv6_customer_has_are_one_caller() -> None:
+def test_the_ipv6_addresses_of_a_network_count_as_one_caller_and_ipv4_addresses_one_by_one() -> None:
     rates = RequestRates(load_settings(environment="test", requests_per_address_per_second=1))
     for number in range(10):
         rates.check_address(f"2001:db8:1:2::{number:x}")
     with pytest.raises(RateLimited):
         rates.check_address("2001:db8:1:2:ffff::1%eth0")
     rates.check_address("2001:db8:1:3::1")
-    # A socket for both kinds of address tells IPv4 ones so: those are no network of one customer.
+    # The form in which a dual-stack socket reports IPv4 addresses. They are not one network.
     for number in range(1, 40):
         rates.check_address(f"::ffff:192.0.2.{number}")
     for _ in range(9):

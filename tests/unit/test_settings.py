@@ -16,7 +16,7 @@ REDIS_URL = "redis://:hunter3@redis.example:6379/0"
 
 @pytest.fixture
 def production(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment that names itself production and lacks nothing."""
+    """A complete production environment."""
     monkeypatch.setenv("PAYCORE_ENVIRONMENT", "production")
     monkeypatch.setenv("PAYCORE_JWT_SECRET", SECRET)
     monkeypatch.setenv("PAYCORE_DATABASE_URL", DATABASE_URL)
@@ -24,7 +24,7 @@ def production(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def test_a_fresh_machine_needs_no_settings():
+def test_development_needs_no_settings():
     settings = load_settings()
     assert settings.environment == "development"
     assert settings.port == 8000
@@ -64,20 +64,20 @@ def test_production_starts_with_a_secret_and_servers_of_its_own(production):
 
 
 @pytest.mark.parametrize(
-    ("missing", "told"),
+    ("missing", "named"),
     [
         ("PAYCORE_JWT_SECRET", "PAYCORE_JWT_SECRET"),
         ("PAYCORE_DATABASE_URL", "PAYCORE_DATABASE_URL"),
         ("PAYCORE_REDIS_URL", "PAYCORE_REDIS_URL"),
     ],
 )
-def test_production_refuses_to_start_without(production, missing, told):
+def test_production_refuses_to_start_without_its_secret_and_servers(production, missing, named):
     production.delenv(missing)
-    with pytest.raises(ConfigurationError, match=told):
+    with pytest.raises(ConfigurationError, match=named):
         load_settings()
 
 
-def test_production_refuses_the_demo_secret_when_it_is_named_outright(production):
+def test_production_refuses_the_demo_secret_if_it_is_set(production):
     production.setenv("PAYCORE_JWT_SECRET", DEMO_JWT_SECRET)
     with pytest.raises(ConfigurationError, match="demo secret"):
         load_settings()
@@ -95,7 +95,7 @@ UNUSABLE_IDENTITY = [
 
 @pytest.mark.parametrize("kind", [RelaySettings, DatabaseSettings])
 @pytest.mark.parametrize("identity", UNUSABLE_IDENTITY)
-def test_what_verifies_no_token_needs_neither_a_secret_nor_published_keys(production, kind, identity):
+def test_a_process_that_verifies_no_tokens_needs_no_secret_and_no_published_keys(production, kind, identity):
     production.delenv("PAYCORE_JWT_SECRET")
     for name, value in identity.items():
         production.setenv(name, value)
@@ -105,7 +105,7 @@ def test_what_verifies_no_token_needs_neither_a_secret_nor_published_keys(produc
 
 
 @pytest.mark.parametrize("redis", [{}, {"PAYCORE_REDIS_URL": "memory://"}, {"PAYCORE_REDIS_URL_FILE": "/nonexistent/url"}])
-def test_what_uses_the_database_alone_needs_no_redis(production, redis):
+def test_a_process_that_only_uses_the_database_needs_no_redis(production, redis):
     production.delenv("PAYCORE_REDIS_URL")
     for name, value in redis.items():
         production.setenv(name, value)
@@ -115,7 +115,7 @@ def test_what_uses_the_database_alone_needs_no_redis(production, redis):
 
 
 @pytest.mark.parametrize("kind", [RelaySettings, DatabaseSettings])
-def test_production_needs_a_database_whatever_the_command(production, kind):
+def test_every_command_needs_a_database_in_production(production, kind):
     production.delenv("PAYCORE_DATABASE_URL")
     with pytest.raises(ConfigurationError, match="PAYCORE_DATABASE_URL"):
         load_settings(kind)
@@ -134,7 +134,7 @@ def test_a_secret_can_come_from_a_file(production, tmp_path):
     ["memory://", "kafka://h:9092", "postgres://u:hunter3@h/d", "redis:/h", "redis://a:1,b:2", "redis://a,redis://b", "redis://h:port",
      "redis://:hunter3@h:99999", "redis://h/0?unheard_of=1"],
 )  # fmt: skip
-def test_live_updates_need_one_redis_and_whatever_else_is_refused_without_quoting_it(production, url):
+def test_a_redis_url_that_is_invalid_is_refused_and_not_quoted(production, url):
     production.setenv("PAYCORE_REDIS_URL", url)
     with pytest.raises(ConfigurationError, match="PAYCORE_REDIS_URL must") as refusal:
         load_settings()
@@ -144,7 +144,7 @@ def test_live_updates_need_one_redis_and_whatever_else_is_refused_without_quotin
 @pytest.mark.parametrize(
     "origins", ["*", "https://a.example.com/path", "a.example.com", "https://a.example.com https://b.example.com"]
 )
-def test_an_origin_that_is_none_is_refused(monkeypatch, origins):
+def test_an_invalid_origin_is_refused(monkeypatch, origins):
     monkeypatch.setenv("PAYCORE_CORS_ORIGINS", origins)
     with pytest.raises(ConfigurationError, match="PAYCORE_CORS_ORIGINS"):
         load_settings()
@@ -165,20 +165,20 @@ def test_a_secret_file_that_is_missing_is_named(monkeypatch, tmp_path):
         load_settings()
 
 
-def test_a_secret_file_that_is_no_text_is_named(monkeypatch, tmp_path):
+def test_a_secret_file_that_is_not_text_is_named(monkeypatch, tmp_path):
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00" * 20)
     monkeypatch.setenv("PAYCORE_JWT_SECRET_FILE", str(tmp_path / "binary"))
     with pytest.raises(ConfigurationError, match="PAYCORE_JWT_SECRET_FILE"):
         load_settings()
 
 
-def test_a_setting_that_is_no_secret_is_not_read_from_a_file(monkeypatch, tmp_path):
+def test_only_secrets_are_read_from_files(monkeypatch, tmp_path):
     (tmp_path / "port").write_text("9001")
     monkeypatch.setenv("PAYCORE_PORT_FILE", str(tmp_path / "port"))
     assert load_settings().port == 8000
 
 
-def test_secrets_never_show_in_what_is_printed(production):
+def test_secrets_are_not_in_printed_settings(production):
     settings = load_settings()
     shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
     assert SECRET not in shown
@@ -194,7 +194,7 @@ def test_secrets_never_show_in_what_is_printed(production):
         ("PAYCORE_REDIS_URL", "memcached://:hunter3@cache", "hunter3"),
     ],
 )
-def test_secrets_never_show_in_errors(monkeypatch, name, value, secret):
+def test_secrets_are_not_in_errors(monkeypatch, name, value, secret):
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=name) as caught:
         load_settings()
@@ -215,14 +215,14 @@ def test_secrets_never_show_in_errors(monkeypatch, name, value, secret):
         ("PAYCORE_DATABASE_POOL_SIZE", "2"),
     ],
 )
-def test_a_bad_value_is_told_in_one_line_with_its_name(monkeypatch, name, value):
+def test_an_invalid_value_is_reported_on_one_line_with_its_name(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=name) as caught:
         load_settings()
     assert "\n" not in str(caught.value)
 
 
-def test_several_bad_values_are_told_together(monkeypatch):
+def test_several_invalid_values_are_reported_together(monkeypatch):
     monkeypatch.setenv("PAYCORE_PORT", "eighty")
     monkeypatch.setenv("PAYCORE_WORKERS", "many")
     with pytest.raises(ConfigurationError, match=r"PAYCORE_PORT.*PAYCORE_WORKERS") as caught:
@@ -233,27 +233,25 @@ def test_several_bad_values_are_told_together(monkeypatch):
 @pytest.mark.parametrize(
     ("statement_ms", "lock_ms", "request_seconds"), [(5000, 300, 5.0), (3000, 5000, 5.0), (3000, 300, 3.0), (600, 300, 0.5)]
 )
-def test_the_database_must_give_up_before_the_request_does(statement_ms, lock_ms, request_seconds):
+def test_the_timeouts_of_the_database_must_be_below_the_request_timeout(statement_ms, lock_ms, request_seconds):
     with pytest.raises(ConfigurationError, match="below PAYCORE_REQUEST_TIMEOUT_SECONDS"):
         load_settings(statement_timeout_ms=statement_ms, lock_timeout_ms=lock_ms, request_timeout_seconds=request_seconds)
 
 
-def test_every_setting_is_described():
+def test_every_setting_has_a_description():
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
 
 
 @pytest.mark.parametrize(
     ("request_timeout", "body_timeout", "graceful"), [(5, 10, 15), (5, 0.1, 15), (12, 0.1, 17), (60, 10, 70), (60, 90.5, 151)]
 )
-def test_answers_under_way_are_given_longer_than_any_of_them_takes(
-    request_timeout: float, body_timeout: float, graceful: int
-) -> None:
+def test_a_stop_waits_longer_than_any_request_takes(request_timeout: float, body_timeout: float, graceful: int) -> None:
     settings = Settings(request_timeout_seconds=request_timeout, body_timeout_seconds=body_timeout)
     assert graceful_seconds(settings) == graceful
     assert ends_within(settings) == graceful + 12
 
 
-def test_limits_that_count_transfers_leave_room_for_a_whole_batch(monkeypatch):
+def test_limits_that_count_transfers_must_allow_a_whole_batch(monkeypatch):
     monkeypatch.setenv("PAYCORE_TRANSFERS_PER_USER_PER_SECOND", "49")
     with pytest.raises(ConfigurationError, match="at least 50"):
         load_settings()

@@ -25,7 +25,7 @@ async def test_a_task_that_drops_its_first_cancellation_is_ended() -> None:
     assert task.cancelled()
 
 
-async def test_a_task_that_has_failed_is_no_error() -> None:
+async def test_ending_a_failed_task_does_not_raise() -> None:
     async def fail() -> None:
         raise ValueError
 

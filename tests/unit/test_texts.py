@@ -1,4 +1,4 @@
-"""What people may write: text that shows as it is stored, in every script, and nothing that hides or reorders."""
+"""Text that users write: every script is accepted, and characters that hide or reorder text are refused."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from app import texts
 from app.texts import normal, problem
 
-TAKEN = {
+ACCEPTED = {
     "plain": "Rent, May",
     "spaces around": " x ",
     "Latin with accents": "Miete für März",
@@ -89,23 +89,23 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("kind", TAKEN)
-def test_what_a_script_or_an_emoji_needs_is_taken(kind: str) -> None:
-    assert problem(TAKEN[kind], least=1, most=100) is None
+@pytest.mark.parametrize("kind", ACCEPTED)
+def test_characters_that_a_script_or_an_emoji_needs_are_accepted(kind: str) -> None:
+    assert problem(ACCEPTED[kind], least=1, most=100) is None
 
 
 @pytest.mark.parametrize("kind", REFUSED)
 @pytest.mark.parametrize("least", [0, 1])
-def test_what_hides_or_reorders_or_shows_nothing_is_refused(kind: str, least: int) -> None:
+def test_text_that_hides_or_reorders_or_shows_nothing_is_refused(kind: str, least: int) -> None:
     assert problem(REFUSED[kind], least=least, most=100) is not None
 
 
-def test_the_character_at_fault_is_named_and_not_repeated() -> None:
-    said = problem("pay \u202eecila", least=0, most=100)
-    assert said is not None
-    assert "U+202E" in said
-    assert "\u202e" not in said
-    assert "pay" not in said
+def test_the_error_names_the_character_and_does_not_quote_the_text() -> None:
+    reason = problem("pay \u202eecila", least=0, most=100)
+    assert reason is not None
+    assert "U+202E" in reason
+    assert "\u202e" not in reason
+    assert "pay" not in reason
 
 
 @pytest.mark.parametrize(
@@ -113,28 +113,28 @@ def test_the_character_at_fault_is_named_and_not_repeated() -> None:
     [
         ("\U0001f600", 1),
         ("e\u0301", 1),
-        # Four code points that become one.
+        # NFC composes these four code points into one.
         (unicodedata.normalize("NFD", "\u1f82"), 1),
-        # One that becomes two: Unicode composes it with nothing.
+        # NFC decomposes it into two code points and does not compose them again.
         ("\u0958", 2),
     ],
 )
-def test_length_is_counted_in_code_points_of_the_form_in_which_it_is_kept(text: str, length: int) -> None:
+def test_length_is_counted_in_code_points_of_the_stored_form(text: str, length: int) -> None:
     assert len(normal(text)) == length
     assert problem(text * 10, least=1, most=10 * length) is None
-    said = problem(text * 10, least=1, most=10 * length - 1)
-    assert said is not None
-    assert said.startswith(f"This text must have 1 to {10 * length - 1} characters")
+    reason = problem(text * 10, least=1, most=10 * length - 1)
+    assert reason is not None
+    assert reason.startswith(f"This text must have 1 to {10 * length - 1} characters")
 
 
 def test_a_text_that_is_far_too_long_is_not_normalised_first(monkeypatch: pytest.MonkeyPatch) -> None:
     normalised: list[str] = []
     monkeypatch.setattr(texts, "normal", normalised.append)
-    said = problem("\u0316\u0301" * 500_000, least=0, most=280)
-    assert said == "This text must have at most 280 characters; it has 1000000."
+    reason = problem("\u0316\u0301" * 500_000, least=0, most=280)
+    assert reason == "This text must have at most 280 characters; it has 1000000."
     assert normalised == []
 
 
-def test_no_text_is_fine_where_none_is_needed() -> None:
+def test_an_empty_text_is_accepted_only_if_the_minimum_is_zero() -> None:
     assert problem("", least=0, most=280) is None
     assert problem("", least=1, most=280) is not None

@@ -1,4 +1,4 @@
-"""Tracing as its callers see it: off it is nothing, and what it keeps is bounded."""
+"""Tracing: it does nothing if it is off, records only sampled traces, and keeps a bounded number of messages."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ TRACE = f"00-{'5' * 32}-{'6' * 16}-01"
 
 
 @pytest.fixture
-def told() -> Iterator[InMemorySpanExporter]:
-    """Tracing, on, into memory."""
+def spans_in_memory() -> Iterator[InMemorySpanExporter]:
+    """Turns tracing on. Spans are exported to memory."""
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     tracing._Process.tracer = provider.get_tracer("test")
@@ -46,11 +46,11 @@ def told() -> Iterator[InMemorySpanExporter]:
         (";", "ping"),
     ],
 )
-def test_a_statement_is_named_by_what_it_does(text: str, shown: str) -> None:
+def test_a_statement_is_named_by_its_verb_and_table(text: str, shown: str) -> None:
     assert summary(text) == shown
 
 
-def test_off_it_makes_nothing() -> None:
+def test_no_span_is_made_if_tracing_is_off() -> None:
     assert not tracing.is_on()
     with tracing.request_span("request", attributes={}) as span:
         assert span is None
@@ -58,7 +58,7 @@ def test_off_it_makes_nothing() -> None:
     assert tracing.start_span("publish", TRACE) is None
 
 
-def test_nothing_is_begun_below_what_is_not_recorded(told: InMemorySpanExporter) -> None:
+def test_no_span_is_made_in_a_trace_that_is_not_recorded(spans_in_memory: InMemorySpanExporter) -> None:
     assert tracing.start_span("alone") is None
     assert tracing.start_span("publish", TRACE.removesuffix("1") + "0") is None
     assert tracing.start_span("publish", "not a traceparent") is None
@@ -67,10 +67,10 @@ def test_nothing_is_begun_below_what_is_not_recorded(told: InMemorySpanExporter)
         tracing.delivery(None, "x", "y"),
     ):
         assert tracing.start_span("step") is None
-    assert told.get_finished_spans() == ()
+    assert spans_in_memory.get_finished_spans() == ()
 
 
-def test_a_step_that_raises_says_the_kind_of_error_and_not_its_words(told: InMemorySpanExporter) -> None:
+def test_a_failed_span_has_the_kind_of_error_and_not_its_message(spans_in_memory: InMemorySpanExporter) -> None:
     def fail() -> None:
         with tracing.request_span("request", attributes={}), tracing.within(tracing.start_span("step")):
             raise ValueError("a password")
@@ -79,19 +79,19 @@ def test_a_step_that_raises_says_the_kind_of_error_and_not_its_words(told: InMem
         fail()
     with pytest.raises(RequestTimeout), tracing.request_span("request", attributes={}):
         raise RequestTimeout
-    spans = told.get_finished_spans()
+    spans = spans_in_memory.get_finished_spans()
     assert [(span.name, (span.attributes or {})["error.type"]) for span in spans] == [
         ("step", "ValueError"), ("request", "ValueError"), ("request", "TIMEOUT"),
     ]  # fmt: skip
     assert all(not span.events and span.status.description is None for span in spans)
 
 
-def test_of_many_subscribers_a_few_have_a_span_and_few_messages_are_remembered(told: InMemorySpanExporter) -> None:
+def test_the_spans_of_a_message_and_the_remembered_messages_are_limited(spans_in_memory: InMemorySpanExporter) -> None:
     for channel in ("one", "another"):
         for _ in range(50):
             with tracing.delivery(TRACE, f"deliver {channel}", channel):
                 pass
-    assert Counter(span.name for span in told.get_finished_spans()) == {"deliver one": 8, "deliver another": 8}
+    assert Counter(span.name for span in spans_in_memory.get_finished_spans()) == {"deliver one": 8, "deliver another": 8}
     for number in range(3000):
         with tracing.delivery(f"00-{number:032x}-{'6' * 16}-01", "deliver", "one"):
             pass
@@ -99,7 +99,7 @@ def test_of_many_subscribers_a_few_have_a_span_and_few_messages_are_remembered(t
 
 
 @pytest.mark.parametrize("url", ["collector:4318", "grpc://collector:4317", "http://user:secret-of-mine@collector:4318"])
-def test_an_address_that_is_none_or_holds_credentials_is_refused_and_not_quoted(url: str) -> None:
+def test_an_endpoint_that_is_invalid_or_holds_credentials_is_refused_and_not_quoted(url: str) -> None:
     with pytest.raises(ValidationError) as refused:
         Settings(otlp_endpoint=url)
     (error,) = refused.value.errors(include_input=False)
@@ -107,7 +107,7 @@ def test_an_address_that_is_none_or_holds_credentials_is_refused_and_not_quoted(
 
 
 @pytest.mark.parametrize("headers", ["secret-of-mine", "a=b,secret-of-mine", "a b=secret-of-mine", "=secret-of-mine"])
-def test_headers_that_are_none_are_refused_and_not_quoted(headers: str) -> None:
+def test_invalid_headers_are_refused_and_not_quoted(headers: str) -> None:
     with pytest.raises(ConfigurationError, match="PAYCORE_OTLP_HEADERS") as refused:
         load_settings(otlp_headers=headers)
     assert "secret-of-mine" not in str(refused.value)

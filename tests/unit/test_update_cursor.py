@@ -1,4 +1,4 @@
-"""The cursor of walletUpdated: one text for one place in one wallet, and nothing else is taken."""
+"""The cursor of walletUpdated: each position of a wallet has one valid text, and everything else is refused."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ CURSOR = encode_update_cursor(WALLET, 62)
 
 
 @given(st.uuids(), st.integers(0, 2**63 - 1))
-def test_a_cursor_leads_back_to_where_it_was_made(wallet_id, sequence):
+def test_decoding_a_cursor_returns_its_sequence(wallet_id, sequence):
     assert decode_update_cursor(encode_update_cursor(wallet_id, sequence), wallet_id) == sequence
 
 
 @given(st.text())
-def test_no_other_text_is_a_cursor(text):
+def test_random_text_is_refused(text):
     with pytest.raises(BadUserInput):
         decode_update_cursor(text, WALLET)
 
@@ -62,7 +62,7 @@ def test_the_cursor_of_another_wallet_is_refused():
         decode_update_cursor(CURSOR, uuid4())
 
 
-def test_plain_base64_spelling_of_a_cursor_is_refused():
+def test_a_cursor_in_standard_base64_is_refused():
     wallet_id = UUID(int=2**128 - 1)
     cursor = encode_update_cursor(wallet_id, 2**63 - 1)
     assert "_" in cursor
