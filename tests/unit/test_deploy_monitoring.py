@@ -142,7 +142,7 @@ def test_the_runbook_names_no_alert_that_does_not_exist_and_has_the_same_three_p
     for entry in RUNBOOK.split("\n## ")[1:]:
         title = entry.partition("\n")[0]
         if title != "Key rotation":
-            for part in ("**How it shows.**", "**What to check.**", "**What to do.**"):
+            for part in ("**Symptoms.**", "**What to check.**", "**What to do.**"):
                 assert part in entry, (title, part)
 
 
