@@ -42,14 +42,14 @@ async def test_every_user_of_the_demo_has_a_token_that_works(demo_api: Api) -> N
         assert shown == {wallet["id"] for wallet in user["wallets"]}
 
 
-async def test_with_a_secret_of_ones_own_a_stranger_is_given_no_token(settings: Settings, engine: AsyncEngine) -> None:
+async def test_no_tokens_are_handed_out_with_another_secret(settings: Settings, engine: AsyncEngine) -> None:
     own = settings.model_copy(update={"jwt_secret": SecretStr("a-secret-of-ones-own-with-32-bytes!!")})
     async with serving(own, engine, relay=False) as api:
         response = await api.http.get("/demo/session")
         assert (response.status_code, response.json()["code"]) == (404, "NOT_FOUND")
 
 
-async def test_production_has_none_of_it(settings: Settings, engine: AsyncEngine) -> None:
+async def test_production_has_no_demo_routes(settings: Settings, engine: AsyncEngine) -> None:
     real = {"environment": "production", "jwt_secret": "a-secret-of-production-with-32-bytes!"}
     production = Settings(**{**settings.model_dump(exclude={"environment", "jwt_secret"}), **real})
     async with serving(production, engine) as api:
@@ -60,7 +60,7 @@ async def test_production_has_none_of_it(settings: Settings, engine: AsyncEngine
             assert response.headers["strict-transport-security"].startswith("max-age=")
 
 
-async def test_the_life_of_a_transaction_runs_forward_and_is_for_those_who_may_see_it(api: Api) -> None:
+async def test_a_transactions_timeline_is_in_order_and_only_for_those_who_may_see_it(api: Api) -> None:
     a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
     pay = """mutation($a: ID!, $b: ID!, $k: String!) {
       transfer(input: {idempotencyKey: $k, senderWalletId: $a, receiverWalletId: $b, amount: {amount: "1", currency: "USD"}}) {
@@ -89,7 +89,7 @@ async def test_the_life_of_a_transaction_runs_forward_and_is_for_those_who_may_s
     assert stranger == nobody
 
 
-async def test_a_wish_to_break_something_needs_a_supervisor_and_is_left_in_its_home(
+async def test_a_fault_request_needs_a_supervisor_and_creates_a_file_in_its_home(
     settings: Settings, engine: AsyncEngine, tmp_path: Path
 ) -> None:
     async with serving(settings, engine) as api:
@@ -112,7 +112,7 @@ async def test_a_wish_to_break_something_needs_a_supervisor_and_is_left_in_its_h
         assert sorted(os.listdir(tmp_path)) == ["break-api", "break-redis", "break-relay"]  # noqa: PTH208 - one look
 
 
-async def test_traffic_is_bounded_real_and_stoppable(demo_api: Api) -> None:
+async def test_traffic_makes_real_transfers_within_bounds_and_can_be_stopped(demo_api: Api) -> None:
     http, admin = demo_api.http, demo_api.headers("admin")
     for body in ({}, {"per_second": 0, "seconds": 5}, {"per_second": 51, "seconds": 5},
                  {"per_second": 5, "seconds": 121},
@@ -141,7 +141,7 @@ async def test_traffic_is_bounded_real_and_stoppable(demo_api: Api) -> None:
     assert (await http.get("/demo/traffic", headers=admin)).json()["sent"] == sent
 
 
-async def test_a_service_that_stops_stops_its_traffic(settings: Settings, engine: AsyncEngine) -> None:
+async def test_traffic_ends_when_the_service_stops(settings: Settings, engine: AsyncEngine) -> None:
     await seed.create_demo_data(settings)
     async with serving(settings, engine) as api:
         await api.http.post("/demo/traffic", json={"per_second": 50, "seconds": 120}, headers=api.headers("admin"))

@@ -71,7 +71,7 @@ def codes_of(answer: dict[str, Any]) -> set[str]:
     return {error["extensions"]["code"] for error in answer.get("errors", [])}
 
 
-async def test_a_published_key_opens_all_three_ways_and_none_else_does(api: Api, idp: Provider) -> None:
+async def test_only_tokens_of_a_published_key_are_accepted_by_all_transports(api: Api, idp: Provider) -> None:
     async def is_believed(key: KeyPair) -> None:
         assert await codes_over_http(api, key.sign()) == await codes_of_stream(api, key.sign()) == set()
         async with socket_of(api, key.sign()) as socket:
@@ -97,7 +97,7 @@ async def watched(api: Api, wallet: str, token: str) -> AsyncIterator[tuple[Sock
         yield socket, stream
 
 
-async def test_a_key_that_is_withdrawn_ends_idle_sockets_and_streams_of_its_tokens_alone(api: Api, idp: Provider) -> None:
+async def test_a_withdrawn_key_ends_only_the_sockets_and_streams_of_its_tokens(api: Api, idp: Provider) -> None:
     idp.body = jwks(OLD, NEW)
     a, b = await api.wallet("alice", balance="5.00"), await api.wallet("bob")
     token = OLD.sign(sub="bob")
@@ -122,7 +122,7 @@ async def test_a_key_that_is_withdrawn_ends_idle_sockets_and_streams_of_its_toke
     await soon(lambda: not api.services.live._watches)
 
 
-async def test_a_provider_that_is_away_too_long_ends_what_is_open_and_opens_nothing_until_it_is_back(
+async def test_a_provider_unreachable_for_too_long_ends_connections_until_it_is_back(
     published: Settings, engine: AsyncEngine, idp: Provider
 ) -> None:
     async with serving(published.model_copy(update={"jwks_max_age_seconds": 2.0}), engine) as api:

@@ -31,7 +31,7 @@ async def limited(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]
         yield api
 
 
-async def test_past_the_limit_of_a_user_requests_are_refused_with_the_time_to_wait_and_others_are_not(limited: Api) -> None:
+async def test_a_user_past_the_limit_is_refused_with_the_time_to_wait_and_others_are_not(limited: Api) -> None:
     await limited.data("alice", ASK["query"])
     await early_in_a_window()
     answers = [await limited.http.post("/graphql", json=ASK, headers=limited.headers("alice")) for _ in range(LIMIT + 5)]
@@ -55,7 +55,7 @@ async def test_past_the_limit_of_a_user_requests_are_refused_with_the_time_to_wa
     await limited.data("bob", ASK["query"])
 
 
-async def test_operations_on_a_websocket_count_too_and_past_the_limit_no_document_is_looked_at(limited: Api) -> None:
+async def test_websocket_operations_count_and_past_the_limit_no_document_is_parsed(limited: Api) -> None:
     await early_in_a_window()
     async with limited.socket("alice") as socket:
         await limit_is_reached(socket)
@@ -91,9 +91,7 @@ async def limit_is_reached(socket: Socket, already: int = 0) -> None:
     assert 1 <= refusals[-1]["retryAfterSeconds"] <= 10
 
 
-async def test_past_the_limit_of_an_address_nobody_there_is_heard_with_or_without_a_token(
-    settings: Settings, engine: AsyncEngine
-) -> None:
+async def test_an_address_past_the_limit_is_refused_with_or_without_a_token(settings: Settings, engine: AsyncEngine) -> None:
     chosen = settings.model_copy(update={"requests_per_address_per_second": LIMIT // 10})
     async with serving(chosen, engine, relay=False) as api:
         await early_in_a_window()
@@ -125,7 +123,7 @@ def asked_for(sender: str, receiver: str, amount: str = "0.01") -> dict[str, Any
     return {"idempotencyKey": new_key(), "senderWalletId": sender, "receiverWalletId": receiver, "amount": money}
 
 
-async def test_transfers_count_by_the_member_whatever_becomes_of_them_and_past_the_rate_nothing_is_recorded(paying: Api) -> None:
+async def test_each_member_of_a_batch_counts_and_past_the_rate_nothing_is_recorded(paying: Api) -> None:
     a, b = await paying.wallet("alice", balance="9.00"), await paying.wallet("bob", balance="9.00")
     await early_in_a_window()
     batch = [asked_for(a, b), asked_for(a, b, "100.00"), asked_for(b, a), *(asked_for("x", "y") for _ in range(15))]
@@ -159,9 +157,7 @@ async def test_deposits_count_too(paying: Api) -> None:
     assert await paying.bank.balance(wallet) == 2000
 
 
-async def test_one_more_wallet_than_a_user_may_have_is_refused_as_data_that_left_no_trace(
-    settings: Settings, engine: AsyncEngine
-) -> None:
+async def test_one_wallet_too_many_is_refused_as_data_and_not_recorded(settings: Settings, engine: AsyncEngine) -> None:
     async with serving(settings.model_copy(update={"max_wallets_per_user": 1}), engine, relay=False) as api:
         open_one = OPEN.replace("wallet { id }", "wallet { id } replayed userErrors { __typename code path }")
         first = (await api.data("alice", open_one, k="first"))["openWallet"]
@@ -173,7 +169,7 @@ async def test_one_more_wallet_than_a_user_may_have_is_refused_as_data_that_left
         assert (await api.data("bob", open_one, k="first"))["openWallet"]["wallet"] is not None
 
 
-async def test_two_processes_hold_to_one_limit(limited: Api, settings: Settings, engine: AsyncEngine) -> None:
+async def test_two_processes_share_one_limit(limited: Api, settings: Settings, engine: AsyncEngine) -> None:
     chosen = settings.model_copy(update={"requests_per_user_per_second": LIMIT // 10})
     async with serving(chosen, engine, relay=False) as other:
         await limited.data("alice", ASK["query"])
@@ -188,7 +184,7 @@ async def test_two_processes_hold_to_one_limit(limited: Api, settings: Settings,
         assert LIMIT - 1 <= allowed <= LIMIT + SLACK * 2 + 2 * 8
 
 
-async def test_without_redis_each_process_holds_to_the_limit_and_sharing_comes_back(
+async def test_without_redis_each_process_applies_the_limit_and_sharing_resumes(
     limited: Api, clean_servers: Servers, caplog: pytest.LogCaptureFixture
 ) -> None:
     clean_servers.stop_redis()

@@ -135,7 +135,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-async def test_a_body_that_is_no_json_object_is_400(api: Api, body: bytes) -> None:
+async def test_a_body_that_is_not_a_json_object_is_400(api: Api, body: bytes) -> None:
     response = await api.http.post("/transfer", content=body, headers=api.headers("alice"))
     assert (response.status_code, response.json()["code"]) == (400, "BAD_USER_INPUT")
     assert_described(response, "/transfer", "post")
@@ -150,7 +150,7 @@ async def test_a_field_given_twice_is_refused_and_moves_nothing(api: Api) -> Non
     assert (await post(api, body)).status_code == 201, "the key was not used"
 
 
-async def test_a_body_past_the_limit_is_413_whether_it_tells_its_length_or_not(api: Api) -> None:
+async def test_a_body_past_the_limit_is_413_with_or_without_content_length(api: Api) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(3):
             yield b" " * (api.settings.max_body_bytes // 2)
@@ -176,9 +176,7 @@ async def test_a_frozen_wallet_is_422_and_its_transaction_is_replayed(api: Api) 
     assert again == {**first, "replayed": True}
 
 
-async def test_an_outcome_that_is_not_known_in_time_is_504_and_the_same_key_settles_it_once(
-    settings: Settings, engine: AsyncEngine
-) -> None:
+async def test_an_unknown_outcome_is_504_and_the_same_key_settles_it_once(settings: Settings, engine: AsyncEngine) -> None:
     hasty = settings.model_copy(update={"request_timeout_seconds": 0.6, "statement_timeout_ms": 500})
     async with serving(hasty, engine) as api:
         body = await good(api)
@@ -216,7 +214,7 @@ async def test_without_its_database_it_answers_503_with_a_request_id_and_is_not_
     assert not [record for record in caplog.records if record.exc_info], "an outage is no fault of ours"
 
 
-async def test_a_certificate_that_is_not_accepted_is_503_until_it_is(
+async def test_requests_are_503_while_the_databases_certificate_is_not_accepted(
     settings: Settings, engine: AsyncEngine, tmp_path: Path
 ) -> None:
     assert settings.database_url is not None
@@ -247,7 +245,7 @@ async def test_it_is_not_ready_while_migrations_are_missing(api: Api, engine: As
     assert (ready.status_code, ready.json()["migrations"]) == (503, "run paycore migrate")
 
 
-async def test_readiness_says_what_the_server_lacks_for_durability_and_fails_in_production_alone(
+async def test_readiness_names_missing_durability_and_fails_only_in_production(
     api: Api, engine: AsyncEngine, settings: Settings
 ) -> None:
     async with engine.connect() as connection:
@@ -263,7 +261,7 @@ async def test_readiness_says_what_the_server_lacks_for_durability_and_fails_in_
         assert ready.status_code == (503 if off else 200)
 
 
-async def test_it_is_not_ready_on_a_database_that_takes_no_writes(settings: Settings, engine: AsyncEngine) -> None:
+async def test_it_is_not_ready_if_the_database_is_read_only(settings: Settings, engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         name = (await connection.execute(text("SELECT current_database()"))).scalar()
         await connection.execute(text("RESET ROLE"))
@@ -276,7 +274,7 @@ async def test_it_is_not_ready_on_a_database_that_takes_no_writes(settings: Sett
         assert (first.status_code, first.json()["code"], first.json()["retryable"]) == (503, "UNAVAILABLE", True)
 
 
-async def test_an_upload_that_breaks_off_is_nobodys_error(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_interrupted_upload_is_not_logged_as_an_error(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     address = urlsplit(api.url)
     for path in ("/transfer", "/graphql"):
         _, writer = await asyncio.open_connection(address.hostname, address.port)
@@ -290,7 +288,7 @@ async def test_an_upload_that_breaks_off_is_nobodys_error(api: Api, caplog: pyte
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-async def test_wallets_and_transactions_are_read_by_their_owners_alone(api: Api) -> None:
+async def test_only_owners_can_read_wallets_and_transactions(api: Api) -> None:
     body = await good(api)
     transaction = (await post(api, body)).json()["transaction"]
     paths = {
@@ -310,13 +308,13 @@ async def test_wallets_and_transactions_are_read_by_their_owners_alone(api: Api)
 
 @pytest.mark.parametrize("query", ["first=0", "first=x", "first=101", "first=1&last=1", "after=nonsense", "status=NOPE", "nope=1",
                                    "created_from=yesterday", "created_to=2026-01-01", "first=1&first=2"])  # fmt: skip
-async def test_a_query_that_is_not_understood_is_400(api: Api, query: str) -> None:
+async def test_an_invalid_query_parameter_is_400(api: Api, query: str) -> None:
     wallet = await api.wallet("alice")
     response = await api.http.get(f"/wallets/{wallet}/transactions?{query}", headers=api.headers("alice"))
     assert (response.status_code, response.json()["code"]) == (400, "BAD_USER_INPUT")
 
 
-async def test_health_the_unknown_and_the_forbidden_method_are_answered_plainly(api: Api) -> None:
+async def test_health_unknown_paths_and_wrong_methods_have_plain_answers(api: Api) -> None:
     assert (await api.http.get("/healthz")).json() == {"status": "alive"}
     ready = await api.http.get("/readyz")
     assert (ready.status_code, ready.json()["status"]) == (200, "ready")
@@ -327,14 +325,14 @@ async def test_health_the_unknown_and_the_forbidden_method_are_answered_plainly(
     assert (await api.http.get("/openapi.json")).json() == DESCRIPTION
 
 
-async def test_every_answer_carries_a_request_id_and_a_harmless_one_is_kept(api: Api) -> None:
+async def test_every_answer_has_a_request_id_and_a_valid_one_is_kept(api: Api) -> None:
     kept = await api.http.get("/healthz", headers={"X-Request-Id": "abc-123"})
     replaced = await api.http.get("/healthz", headers={"X-Request-Id": "a b<script>"})
     assert kept.headers["x-request-id"] == "abc-123"
     assert len(replaced.headers["x-request-id"]) == 32
 
 
-async def test_a_body_of_a_type_that_browsers_send_without_asking_is_refused(api: Api) -> None:
+async def test_a_content_type_that_browsers_send_without_preflight_is_refused(api: Api) -> None:
     a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
     body = {"sender_wallet_id": a, "receiver_wallet_id": b, "amount": "1.00", "currency": "USD", "idempotency_key": "typed"}
     for type_ in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonx"):

@@ -261,7 +261,7 @@ CORRUPTIONS: dict[str, tuple[list[str], str, str]] = {
 
 
 @pytest.mark.parametrize("kind", CORRUPTIONS)
-async def test_corruption_is_named(story: Story, owner: asyncpg.Connection, settings: Settings, kind: str) -> None:
+async def test_each_corruption_is_reported(story: Story, owner: asyncpg.Connection, settings: Settings, kind: str) -> None:
     assert await verify(settings) == []
     constraints, corruption, expected = CORRUPTIONS[kind]
     await _lift(owner, constraints)
@@ -293,7 +293,7 @@ async def unknown_to(owner: asyncpg.Connection, index: str) -> AsyncIterator[Non
 
 
 @pytest.mark.parametrize("index", DUPLICATES)
-async def test_what_is_there_twice_is_found_though_its_index_knows_of_one(
+async def test_duplicates_are_found_although_the_index_misses_one(
     story: Story, owner: asyncpg.Connection, settings: Settings, index: str
 ) -> None:
     duplicate, expected = DUPLICATES[index]
@@ -306,7 +306,7 @@ async def test_what_is_there_twice_is_found_though_its_index_knows_of_one(
     assert any(story.fill(expected) in finding for finding in findings), findings
 
 
-async def test_a_damaged_index_is_named_where_amcheck_may_be_used(
+async def test_a_damaged_index_is_reported_if_amcheck_may_be_used(
     story: Story, owner: asyncpg.Connection, settings: Settings
 ) -> None:
     try:
@@ -324,7 +324,7 @@ async def test_a_damaged_index_is_named_where_amcheck_may_be_used(
     assert await verify(settings) == []
 
 
-async def test_what_is_beyond_a_bigint_is_named_and_not_an_error(
+async def test_sums_beyond_a_bigint_are_reported_and_raise_no_error(
     story: Story, owner: asyncpg.Connection, settings: Settings
 ) -> None:
     await _lift(owner, [])
@@ -334,7 +334,7 @@ async def test_what_is_beyond_a_bigint_is_named_and_not_an_error(
     assert story.fill(f"Entry 1 of wallet {{b}} starts at {before}, but the balance was 0.") in await verify(settings)
 
 
-async def test_of_many_findings_of_a_kind_twenty_are_told_and_the_rest_counted(
+async def test_at_most_twenty_findings_of_a_kind_are_reported_and_the_rest_counted(
     bank: Bank, owner: asyncpg.Connection, settings: Settings
 ) -> None:
     alice = await bank.viewer("alice")
@@ -356,7 +356,7 @@ async def _lift(owner: asyncpg.Connection, constraints: list[str]) -> None:
         await owner.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}" if table else f"DROP INDEX {name}")
 
 
-async def test_the_ledger_is_whole_while_1000_mixed_transfers_run_and_after(
+async def test_the_ledger_is_whole_during_and_after_1000_mixed_transfers(
     bank: Bank, other_bank: Bank, settings: Settings
 ) -> None:
     users = [await bank.viewer(f"user {n}") for n in range(10)]

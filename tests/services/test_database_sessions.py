@@ -60,23 +60,19 @@ async def shown(settings: Settings, name: str) -> str:
     ("default", "held"),
     [("off", "on"), ("local", "on"), ("on", "on"), ("remote_write", "remote_write"), ("remote_apply", "remote_apply")],
 )
-async def test_a_commit_waits_for_the_disk_whatever_the_databases_default(
+async def test_a_commit_waits_for_the_disk_with_any_default_of_the_database(
     settings: Settings, alter: Callable[[str], Awaitable[None]], default: str, held: str
 ) -> None:
     await alter(f"synchronous_commit = {default}")
     assert await shown(settings, "synchronous_commit") == held
 
 
-async def test_the_isolation_level_is_the_one_that_the_ledger_needs(
-    settings: Settings, alter: Callable[[str], Awaitable[None]]
-) -> None:
+async def test_the_isolation_level_is_read_committed(settings: Settings, alter: Callable[[str], Awaitable[None]]) -> None:
     await alter("default_transaction_isolation = 'serializable'")
     assert await shown(settings, "transaction_isolation") == "read committed"
 
 
-async def test_a_parameter_that_came_with_a_newer_postgresql_is_left_out(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_parameter_of_a_newer_postgresql_is_left_out(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "SINCE", {**session.SINCE, "limit_of_the_future": 1000})
     connection = await connect(settings, limit_of_the_future="5s", idle_session_timeout="7s")
     try:
@@ -86,7 +82,7 @@ async def test_a_parameter_that_came_with_a_newer_postgresql_is_left_out(
         await connection.close()
 
 
-async def test_a_transaction_has_a_limit_where_postgresql_knows_one_and_that_can_be_another(settings: Settings) -> None:
+async def test_a_transaction_has_a_timeout_that_can_be_overridden(settings: Settings) -> None:
     usual = str(settings.statement_timeout_ms + settings.lock_timeout_ms)
     for overrides, limit in (({}, usual), ({"transaction_timeout": "0"}, "0")):
         connection = await connect(settings, **overrides)
@@ -103,7 +99,7 @@ async def test_migrate_refuses_a_database_that_is_not_utf8(servers: Servers, lat
         await migrate.upgrade(latin)
 
 
-async def test_a_server_without_fsync_is_refused_in_production_and_warned_of_elsewhere(
+async def test_a_server_without_fsync_is_refused_in_production_and_logged_elsewhere(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     connection = await connect(settings)

@@ -97,7 +97,7 @@ async def relaying(settings: Settings) -> AsyncIterator[OutboxRelay]:
         "options=-c%20search_path%3Dpublic",
     ],
 )
-async def test_parameters_that_providers_add_are_taken(settings: Settings, more: str) -> None:
+async def test_parameters_that_providers_add_are_accepted(settings: Settings, more: str) -> None:
     url = url_of(settings)
     assert await ask(at(settings, f"{url}{'&' if '?' in url else '?'}{more}"), "SELECT 1") == 1
 
@@ -119,7 +119,7 @@ async def test_parameters_that_providers_add_are_taken(settings: Settings, more:
         ("postgresql://u:sesame@h:x,g/n", "is not valid"),
     ],
 )
-def test_what_cannot_be_done_is_one_line_without_the_password(
+def test_an_invalid_url_is_one_line_without_the_password(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str, says: str
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -130,7 +130,7 @@ def test_what_cannot_be_done_is_one_line_without_the_password(
     assert "sesame" not in str(raised.value)
 
 
-async def test_the_systems_certificates_are_trusted_where_the_url_says_so(
+async def test_the_systems_certificates_are_trusted_if_the_url_says_so(
     settings: Settings, tls: TlsProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(UntrustedServer):
@@ -139,7 +139,7 @@ async def test_the_systems_certificates_are_trusted_where_the_url_says_so(
     assert await ask(at(settings, tls.verified("system")), "SELECT 1") == 1
 
 
-async def test_a_certificate_that_is_not_accepted_is_a_lost_connection_with_a_name(
+async def test_a_certificate_that_is_not_accepted_raises_an_error_of_its_own(
     settings: Settings, tls: TlsProxy, tmp_path: Path
 ) -> None:
     verifying = at(settings, tls.verified(tls.certificate))
@@ -150,7 +150,7 @@ async def test_a_certificate_that_is_not_accepted_is_a_lost_connection_with_a_na
     assert is_unavailable(raised.value)
 
 
-async def test_the_relay_waits_for_a_certificate_that_it_can_accept(settings: Settings, tls: TlsProxy, tmp_path: Path) -> None:
+async def test_the_relay_waits_until_the_certificate_is_accepted(settings: Settings, tls: TlsProxy, tmp_path: Path) -> None:
     good, tls.certificate = tls.certificate, make_certificate(tmp_path / "other.pem")
     async with relaying(at(settings, tls.verified(good))) as relay:
         await soon(lambda: tls.refusals > 1)
@@ -160,21 +160,21 @@ async def test_the_relay_waits_for_a_certificate_that_it_can_accept(settings: Se
 
 
 @pytest.mark.parametrize("order", ["standby first", "standby last"])
-async def test_of_several_hosts_the_one_that_takes_writes_is_used(settings: Settings, standby: str, order: str) -> None:
+async def test_the_host_that_accepts_writes_is_used(settings: Settings, standby: str, order: str) -> None:
     first, last = (standby, url_of(settings)) if order == "standby first" else (url_of(settings), standby)
     hosts = [parse_qs(urlsplit(url).query)["host"][0] for url in (first, last)]
     several = urlsplit(standby)._replace(query=f"host={','.join(hosts)}").geturl()
     assert await ask(at(settings, several), "SELECT pg_is_in_recovery()") is False
 
 
-async def test_hosts_that_are_all_read_only_are_a_lost_connection(settings: Settings, standby: str) -> None:
+async def test_only_read_only_hosts_count_as_a_lost_connection(settings: Settings, standby: str) -> None:
     host = parse_qs(urlsplit(standby).query)["host"][0]
     with pytest.raises(asyncpg.TargetServerAttributeNotMatched) as raised:
         await open_connection(at(settings, urlsplit(standby)._replace(query=f"host={host},{host}").geturl()))
     assert is_unavailable(raised.value)
 
 
-async def test_a_silent_host_does_not_use_up_the_time_of_the_next(settings: Settings) -> None:
+async def test_a_silent_host_does_not_use_up_the_next_hosts_time(settings: Settings) -> None:
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()

@@ -37,7 +37,7 @@ async def balances(engine: AsyncEngine) -> dict[str, int]:
     return {ids.encode("wal", wallet_id): balance for wallet_id, balance in rows}
 
 
-def test_users_and_wallets_have_the_fixed_ids_that_documents_and_dashboards_rely_on() -> None:
+def test_users_and_wallets_have_fixed_ids() -> None:
     alice, bob = seed.USERS[0], seed.USERS[1]
     assert ids.encode("usr", alice.id) == "usr_01jgfjjz00e00800000000000g"
     assert alice.wallets[0].public_id == "wal_01jgfjjz00e00800000000000h"
@@ -49,9 +49,7 @@ def test_users_and_wallets_have_the_fixed_ids_that_documents_and_dashboards_rely
     assert {wallet.currency for user in seed.USERS for wallet in user.wallets} == {"USD", "EUR", "JPY", "KWD"}
 
 
-async def test_it_tells_90_days_of_transfers_with_some_refused_and_the_ledger_is_whole(
-    settings: Settings, engine: AsyncEngine
-) -> None:
+async def test_the_history_has_90_days_of_transfers_some_of_them_refused(settings: Settings, engine: AsyncEngine) -> None:
     before = datetime.now(UTC)
     assert await seed.create_demo_data(settings)
     assert await count(engine, models.Transaction.type == TransactionType.DEPOSIT) == DEPOSITS
@@ -77,7 +75,7 @@ async def test_running_it_again_adds_nothing(settings: Settings, engine: AsyncEn
     assert await balances(engine) == before
 
 
-async def test_interrupted_it_goes_on_to_the_end_that_it_would_have_had(
+async def test_an_interrupted_run_resumes_to_the_same_result(
     settings: Settings, engine: AsyncEngine, empty_database: str
 ) -> None:
     attempt = asyncio.create_task(seed.create_demo_data(settings))

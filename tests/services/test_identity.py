@@ -16,7 +16,7 @@ from app.services.identity import Identities
 from app.settings import Settings
 
 
-async def test_a_token_that_was_good_ends_all_the_same(engine: AsyncEngine, settings: Settings) -> None:
+async def test_an_accepted_token_still_expires(engine: AsyncEngine, settings: Settings) -> None:
     moment = [datetime.now(UTC)]
     identities = Identities(engine, settings, lambda: moment[0])
     token = mint_token("alice", settings, lifetime=timedelta(minutes=5))
@@ -27,9 +27,7 @@ async def test_a_token_that_was_good_ends_all_the_same(engine: AsyncEngine, sett
         await identities.viewer(token)
 
 
-async def test_a_subject_is_the_same_user_by_every_token_and_admin_by_its_claim_alone(
-    engine: AsyncEngine, settings: Settings
-) -> None:
+async def test_a_subject_is_one_user_and_only_the_claim_makes_an_administrator(engine: AsyncEngine, settings: Settings) -> None:
     identities = Identities(engine, settings, lambda: datetime.now(UTC))
     plain = await identities.viewer(mint_token("alice", settings))
     admin = await identities.viewer(mint_token("alice", settings, role="admin"))
@@ -46,7 +44,7 @@ def forged(settings: Settings, algorithm: str = "HS256", secret: str | None = No
     return jwt.encode(body, "" if algorithm == "none" else key, algorithm=algorithm)
 
 
-def test_what_is_not_exactly_our_token_is_refused_without_saying_why(settings: Settings) -> None:
+def test_an_invalid_token_is_refused_without_a_reason(settings: Settings) -> None:
     settings = settings.model_copy(update={"jwt_secret": SecretStr("s" * 64)})  # Long enough for every algorithm.
     tokens = [
         "",

@@ -96,7 +96,7 @@ async def page_after(history: History, skipped: int, narrowed: TransactionFilter
     return len(found.items), await blocks(history.engine, statements)
 
 
-async def test_going_back_costs_the_same_at_any_depth(history: History) -> None:
+async def test_a_page_of_transactions_costs_the_same_at_any_depth(history: History) -> None:
     begin = history.wallet.created_at
     filters = {
         "unfiltered": TransactionFilter(),
@@ -110,14 +110,14 @@ async def test_going_back_costs_the_same_at_any_depth(history: History) -> None:
         assert deep <= first + 10, (name, first, deep)
 
 
-async def test_refused_transfers_cannot_slow_the_page_of_the_wallet_that_they_were_aimed_at(history: History) -> None:
+async def test_refused_transfers_do_not_slow_down_the_receivers_page(history: History) -> None:
     length, cost = await page_after(history, 0, TransactionFilter(), of_bob=True)
     received_length, received_cost = await page_after(history, 0, TransactionFilter(direction=EntryDirection.CREDIT), of_bob=True)
     assert (length, received_length) == (20, 20)
     assert max(cost, received_cost) < 60, "500 refused rows lie between bob and the newest that reached him"
 
 
-async def test_entries_cost_the_same_at_any_depth(history: History) -> None:
+async def test_a_page_of_entries_costs_the_same_at_any_depth(history: History) -> None:
     costs = []
     scope = f"entries of {history.bobs.id}"
     for after in (PAYMENTS + 1, 100):
@@ -129,7 +129,7 @@ async def test_entries_cost_the_same_at_any_depth(history: History) -> None:
     assert costs[1] <= costs[0] + 10, costs
 
 
-async def test_both_flags_tell_the_truth_from_either_end(history: History) -> None:
+async def test_both_page_flags_are_correct_from_either_end(history: History) -> None:
     async def page(**asked: Any) -> Page[Transaction]:
         return await reading.transactions_of(
             history.engine, history.alice, history.wallet, PageRequest(**asked), TransactionFilter()
@@ -152,7 +152,7 @@ async def test_both_flags_tell_the_truth_from_either_end(history: History) -> No
     assert (behind.items, flags(behind)) == ((), (True, False))
 
 
-async def test_a_page_has_20_items_by_default_and_says_where_it_ends_exactly(history: History) -> None:
+async def test_a_page_has_20_items_by_default_and_reports_the_exact_end(history: History) -> None:
     default = await reading.transactions_of(history.engine, history.alice, history.wallet, PageRequest(), TransactionFilter())
     assert len(default.items) == 20
     deposits = TransactionFilter(direction=EntryDirection.CREDIT)
@@ -160,7 +160,7 @@ async def test_a_page_has_20_items_by_default_and_says_where_it_ends_exactly(his
     assert (len(page.items), page.has_next) == (1, False)
 
 
-async def test_a_filter_shows_what_it_says_and_binds_the_cursor(history: History) -> None:
+async def test_a_filter_selects_matching_rows_and_binds_the_cursor(history: History) -> None:
     admin = replace(history.alice, rights=rights_of(Role.ADMIN, None))
     failed = await reading.all_transactions(
         history.engine, admin, PageRequest(first=100), TransactionFilter(status=TransactionStatus.FAILED)
@@ -175,14 +175,14 @@ async def test_a_filter_shows_what_it_says_and_binds_the_cursor(history: History
         await reading.all_transactions(history.engine, history.alice, PageRequest(), TransactionFilter())
 
 
-async def test_a_cursor_made_by_hand_beyond_every_sequence_is_refused(history: History) -> None:
+async def test_a_forged_cursor_above_the_largest_sequence_is_refused(history: History) -> None:
     forged = encode_cursor(f"entries of {history.bobs.id}", 2**100)
     for request in (PageRequest(first=1, after=forged), PageRequest(last=1, before=forged)):
         with pytest.raises(BadUserInput):
             await reading.entries_of(history.engine, history.bob, history.bobs, request)
 
 
-async def test_times_beyond_what_an_id_can_tell_bound_nothing_and_break_nothing(history: History) -> None:
+async def test_times_outside_the_range_of_ids_do_not_restrict_a_list(history: History) -> None:
     created = history.wallet.created_at
     for narrowed, expected in (
         (TransactionFilter(created_from=created.replace(year=1)), 20),

@@ -62,7 +62,7 @@ def published_settings(bare: Settings, idp: Provider) -> Settings:
 
 
 @pytest.mark.parametrize("key", [RSA, EC, ED], ids=lambda key: key.algorithm)
-async def test_a_token_of_each_algorithm_is_believed(published_settings: Settings, key: KeyPair) -> None:
+async def test_a_token_of_each_algorithm_is_accepted(published_settings: Settings, key: KeyPair) -> None:
     async with known(published_settings) as keys:
         claims = await verify_published(key.sign(), keys, published_settings)
     assert (claims.subject, claims.rights) == ("alice", rights_of(None, None))
@@ -164,14 +164,14 @@ def sign_rsa(signed: bytes) -> bytes:
     return signature
 
 
-async def test_the_tool_of_the_attacks_makes_good_tokens_too(published_settings: Settings) -> None:
+async def test_the_attack_helper_also_makes_valid_tokens(published_settings: Settings) -> None:
     async with known(published_settings) as keys:
         token = by_hand({"alg": "RS256", "kid": "rsa"}, GOOD, sign_rsa)
         assert (await verify_published(token, keys, published_settings)).subject == "alice"
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-async def test_what_is_not_exactly_the_providers_token_for_us_is_refused(published_settings: Settings, attack: str) -> None:
+async def test_a_token_that_is_not_the_providers_for_this_service_is_refused(published_settings: Settings, attack: str) -> None:
     async with known(published_settings) as keys:
         with pytest.raises(Unauthenticated) as refused:
             await verify_published(ATTACKS[attack](), keys, published_settings)
@@ -179,7 +179,7 @@ async def test_what_is_not_exactly_the_providers_token_for_us_is_refused(publish
     assert "alice" not in str(refused.value)
 
 
-async def test_an_ended_token_is_told_so(published_settings: Settings) -> None:
+async def test_an_expired_token_is_reported_as_expired(published_settings: Settings) -> None:
     async with known(published_settings) as keys:
         with pytest.raises(TokenExpired):
             await verify_published(RSA.sign(exp=datetime.now(UTC) - timedelta(minutes=5)), keys, published_settings)
@@ -221,14 +221,14 @@ async def test_an_ended_token_is_told_so(published_settings: Settings) -> None:
     # Not what a set says of itself: that differs from process to process.
     ids=lambda value: "" if isinstance(value, frozenset) else str(value),
 )
-async def test_role_and_scopes_make_the_rights(
+async def test_role_and_scopes_determine_the_rights(
     published_settings: Settings, claims: dict[str, Any], rights: frozenset[Right]
 ) -> None:
     async with known(published_settings) as keys:
         assert (await verify_published(ED.sign(None, **claims), keys, published_settings)).rights == rights
 
 
-async def test_the_role_may_stand_in_another_claim(bare: Settings, idp: Provider) -> None:
+async def test_the_role_may_be_in_another_claim(bare: Settings, idp: Provider) -> None:
     other = with_jwks(bare, jwks_url=idp.url, jwt_role_claim="https://example.com/roles")
     async with known(other) as keys:
         assert (await verify_published(ED.sign(role="admin"), keys, other)).rights == rights_of(None, None)
@@ -236,9 +236,7 @@ async def test_the_role_may_stand_in_another_claim(bare: Settings, idp: Provider
         assert (await verify_published(named, keys, other)).rights == frozenset(Right)
 
 
-async def test_the_scopes_may_stand_in_another_claim_and_a_token_that_has_them_elsewhere_is_limited_too(
-    bare: Settings, idp: Provider
-) -> None:
+async def test_the_scopes_may_be_in_another_claim_and_the_usual_claims_still_limit_a_token(bare: Settings, idp: Provider) -> None:
     other = with_jwks(bare, jwks_url=idp.url, jwt_scope_claim="permissions")
 
     async def rights(**claims: Any) -> frozenset[Right]:
@@ -251,7 +249,7 @@ async def test_the_scopes_may_stand_in_another_claim_and_a_token_that_has_them_e
         assert await rights() == rights_of(Role.USER, None)
 
 
-async def test_keys_are_rotated_without_a_restart_and_a_withdrawn_one_ends_tokens_that_were_believed(
+async def test_keys_rotate_without_a_restart_and_a_withdrawn_key_ends_its_accepted_tokens(
     published_settings: Settings, idp: Provider, engine: AsyncEngine
 ) -> None:
     new = rsa_key("new")
@@ -278,9 +276,7 @@ async def test_keys_are_rotated_without_a_restart_and_a_withdrawn_one_ends_token
         await identities.viewer(STRANGER.sign())
 
 
-async def test_made_up_key_ids_ask_the_provider_no_faster_than_allowed_and_wait_for_one_reading(
-    bare: Settings, idp: Provider
-) -> None:
+async def test_unknown_key_ids_share_one_read_and_do_not_exceed_the_allowed_rate(bare: Settings, idp: Provider) -> None:
     moment = [1000.0]
     slow = with_jwks(bare, jwks_url=idp.url, jwks_unknown_key_seconds=10)
     async with known(slow, now=lambda: moment[0]) as keys:
@@ -295,7 +291,7 @@ async def test_made_up_key_ids_ask_the_provider_no_faster_than_allowed_and_wait_
         assert idp.asked == 2
 
 
-async def test_a_dead_provider_harms_nobody_while_keys_are_fresh_and_then_nobody_gets_in(
+async def test_without_the_provider_tokens_are_accepted_up_to_the_keys_maximum_age(
     settings: Settings, idp: Provider, engine: AsyncEngine
 ) -> None:
     moment = [1000.0]
@@ -317,7 +313,7 @@ async def test_a_dead_provider_harms_nobody_while_keys_are_fresh_and_then_nobody
         await identities.viewer(seen)
 
 
-async def test_a_service_that_starts_without_its_provider_believes_nobody_until_it_is_there(
+async def test_a_service_that_starts_without_its_provider_accepts_no_token_until_it_answers(
     bare: Settings, idp: Provider
 ) -> None:
     good, idp.body = idp.body, b"<html>not found</html>"
@@ -330,7 +326,7 @@ async def test_a_service_that_starts_without_its_provider_believes_nobody_until_
 
 
 @pytest.mark.parametrize("fault", ["hangs", "is huge", "redirects", "is refused", "is garbage", "has no keys"])
-async def test_whatever_a_provider_answers_the_keys_known_stay_as_they_are(
+async def test_an_invalid_answer_of_the_provider_keeps_the_known_keys(
     bare: Settings, idp: Provider, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     faulty = with_jwks(bare, jwks_url=idp.url)
@@ -355,7 +351,7 @@ async def test_whatever_a_provider_answers_the_keys_known_stay_as_they_are(
         assert await keys.find("rsa") is not None
 
 
-async def test_keys_may_come_from_a_file_which_is_read_again(bare: Settings, tmp_path: Path) -> None:
+async def test_keys_may_come_from_a_file_that_is_read_again(bare: Settings, tmp_path: Path) -> None:
     path = tmp_path / "jwks.json"
     path.write_bytes(jwks(RSA))
     filed = with_jwks(bare, jwks_file=path)
@@ -387,7 +383,7 @@ async def test_keys_may_come_from_a_file_which_is_read_again(bare: Settings, tmp
     ],
     ids=lambda entry: str({name: entry.get(name) for name in ("kty", "kid", "alg", "use", "crv")}),
 )
-def test_a_key_that_is_not_public_for_signatures_strong_and_named_is_left_out(entry: dict[str, Any]) -> None:
+def test_a_key_that_is_not_a_strong_public_signing_key_with_an_id_is_skipped(entry: dict[str, Any]) -> None:
     assert set(parse_jwks(jwks(EC, entry))) <= {"ec"} if entry.get("kid") == "ec" else set(parse_jwks(jwks(EC, entry))) == {"ec"}
     with pytest.raises(JwksError):
         parse_jwks(jwks(entry))
@@ -398,7 +394,7 @@ def test_two_keys_with_the_same_id_are_refused() -> None:
         parse_jwks(jwks(RSA, STRANGER))
 
 
-def test_where_a_provider_issues_tokens_nobody_else_does(published_settings: Settings) -> None:
+def test_no_token_is_minted_if_a_provider_issues_them(published_settings: Settings) -> None:
     with pytest.raises(ConfigurationError, match="identity provider"):
         mint_token("alice", published_settings)
 
@@ -431,12 +427,12 @@ def test_production_with_jwks_needs_no_secret() -> None:
     ],
     ids=str,
 )
-def test_production_refuses_what_leaves_a_way_open(changes: dict[str, Any], words: str) -> None:
+def test_production_refuses_insecure_settings_of_identity(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         Settings(**{**PRODUCTION, **changes})
 
 
-async def test_the_secrets_tokens_keep_to_issuer_and_audience_where_they_are_set(settings: Settings, engine: AsyncEngine) -> None:
+async def test_tokens_of_the_secret_must_match_issuer_and_audience_if_set(settings: Settings, engine: AsyncEngine) -> None:
     strict = settings.model_copy(update={"jwt_issuer": ISSUER, "jwt_audience": AUDIENCE})
     identities = Identities(engine, strict, lambda: datetime.now(UTC))
     viewer = await identities.viewer(mint_token("alice", strict, scope="wallets:read"))

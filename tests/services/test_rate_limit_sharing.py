@@ -15,7 +15,7 @@ from app.messages.redis_names import RedisNames
 from app.settings import Settings
 
 
-async def test_stopping_ends_while_a_command_is_on_its_way_to_redis(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stop_returns_while_a_command_is_being_sent_to_redis(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sharing, "EVERY_SECONDS", 0)
     monkeypatch.setattr(sharing, "_CHECK_EVERY", 1)
     for number in range(40):
