@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from graphql import build_schema, parse, validate
 
 from app.demo import seed
 from app.demo.seed import USERS
@@ -116,10 +117,27 @@ def test_no_example_is_left_untested() -> None:
     assert pages == {"tutorial.md"}, "tests/browser/test_tutorial.py runs the tutorial's"
 
 
+def test_the_operations_in_the_tutorials_javascript_fit_the_schema() -> None:
+    schema = build_schema((ROOT / "schema.graphql").read_text(encoding="utf-8"))
+    scripts = "".join(blocks("js", (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")))
+    operations = re.findall(r"= `((?:query|mutation|subscription) [^`]*)`", scripts)
+    assert len(operations) == 3
+    assert [error.message for text in operations for error in validate(schema, parse(text))] == []
+
+
 def test_links_between_documents_lead_somewhere() -> None:
     for document in DOCUMENTS:
         for target in re.findall(r"\]\((?!https?://)([^)#]+)", document.read_text(encoding="utf-8")):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_the_index_links_every_page_in_the_order_of_the_kinds() -> None:
+    index = ROOT / "docs" / "README.md"
+    text = index.read_text(encoding="utf-8")
+    linked = {(index.parent / target).resolve() for target in re.findall(r"\]\((?!https?://)([^)#]+)", text)}
+    pages = {path for path in DOCUMENTS[3:] if path != index and not path.name[:4].isdigit()}
+    assert pages <= linked
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["Quickstart", "Tutorial", "How-to guides", "Explanation", "Reference"]
 
 
 def test_tests_and_modules_that_documents_name_are_there() -> None:
