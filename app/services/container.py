@@ -1,4 +1,4 @@
-"""What the use cases need, built once by `create_app` and handed down."""
+"""The dependencies of the use cases, built once by `create_app` and passed down."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything that a request may call upon."""
+    """Everything that a request may use."""
 
     settings: Settings
     clock: Clock

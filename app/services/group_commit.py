@@ -1,12 +1,11 @@
-"""Group commit: what waits is settled together.
+"""Group commit: queued transfers are settled together in one database transaction.
 
-One worker takes what has queued, settles it in one database transaction, answers each caller, and takes what queued
-meanwhile: an idle system answers one transfer at once, a busy one forms batches by itself. Transfers whose wallets
-someone else holds for long wait in a lane of their own, so that one locked wallet never stops the others.
+A worker takes all queued units, settles them in one transaction, answers each caller, and takes the units that queued
+meanwhile. An idle system settles one transfer at once; a busy one forms batches by itself. Transfers whose wallets are locked
+by another session for long wait in a separate slow lane, so that one locked wallet never stops the others.
 
-Every try of a unit carries the same transaction ids. After a lost connection, even one lost during COMMIT, the unit
-is simply settled again: its locks wait for whatever the old connection still does, and its keys then tell whether
-that had committed.
+Every try of a unit uses the same transaction ids. After a lost connection, even during COMMIT, the unit is settled again: its
+locks wait for the old connection's transaction, and its keys then show whether that committed.
 """
 
 from __future__ import annotations
@@ -40,37 +39,37 @@ from app.telemetry.privacy import fingerprint, withhold_values
 logger = logging.getLogger(__name__)
 
 MAX_RETRIES = 3
-"""Of a serialization failure, a deadlock or a lost connection."""
+"""After a serialization failure, a deadlock or a lost connection."""
 MAX_KEY_RACES = 20
-"""Starts over after another process took a key first. Each one means that a transfer elsewhere made progress."""
+"""Retries after another process recorded a key first. Each means that a transfer elsewhere made progress."""
 RESTART_SECONDS = 1.0
-"""Before a task that ended by a bug starts again."""
+"""Pause before a task that ended because of a bug starts again."""
 _TURNS_TO_GATHER = 3
 _BACKOFF_SECONDS = 0.01
 _LANE_PAUSE_SECONDS = 0.025
-_TOO_MANY_WAIT = "Too many of your transfers are waiting already: this one was not taken, and nothing moved."
+_TOO_MANY_WAIT = "Too many of your transfers are waiting already: this one was not accepted, and nothing moved."
 
 
 @dataclass(eq=False, slots=True)
 class _Waiting:
-    """A unit and whoever waits for it."""
+    """A unit in the queue and the caller that waits for it."""
 
     unit: Unit
-    """Its requests get their ids and times when a batch takes them first, and keep them through every further try."""
+    """Its requests get ids and times when a batch first takes them, and keep them through every retry."""
     user_id: UUID
     accepted_at: datetime
     answer: asyncio.Future[tuple[Outcome, ...]]
-    """What the caller waits for; cancelled where the caller has gone, which does not end the unit."""
+    """The caller waits for it. It is cancelled if the caller has gone; the unit is still settled."""
     leave: Callable[[_Waiting], None]
     context: Mapping[str, Any]
-    """What the log tells of its request."""
+    """The log fields of its request."""
     trace: TransferTrace | None
     timer: asyncio.TimerHandle | None = None
     batched_at: datetime | None = None
     is_done: bool = False
     commit_unknown: bool = False
     locked: frozenset[UUID] = frozenset()
-    """Wallets of it that others held at the last look."""
+    """Its wallets that other sessions had locked at the last try."""
 
     @property
     def size(self) -> int:
@@ -81,21 +80,21 @@ class _Waiting:
         return {wallet_id for request in self.unit.requests for wallet_id in request.wallet_ids}
 
     def settled(self, outcomes: tuple[Outcome, ...]) -> None:
-        """Answer with the outcomes."""
+        """Answer the caller with the outcomes."""
         if not self.is_done:
             self._end()
             if not self.answer.done():
                 self.answer.set_result(outcomes)
 
     def give_up(self, error: type[RequestError]) -> None:
-        """Answer with an error; "nothing moved" is never claimed of a commit that may have happened."""
+        """Answer the caller with an error. If the commit may have happened, it is TIMEOUT: "nothing moved" could be false."""
         if not self.is_done:
             self._end()
-            given = RequestTimeout() if self.commit_unknown else error()
+            sent = RequestTimeout() if self.commit_unknown else error()
             if not self.answer.done():
-                self.answer.set_exception(given)
+                self.answer.set_exception(sent)
             try:
-                self._report_unanswered(given)
+                self._report_unanswered(sent)
             except Exception:
                 logger.exception("reporting a transfer without an outcome failed")
 
@@ -142,34 +141,34 @@ class GroupCommit:
         self._lane: deque[_Waiting] = deque()
         self._deferred = asyncio.Event()
         self._contended: set[UUID] = set()
-        """Wallets that others hold: what names one of them goes straight to the slow lane."""
+        """Wallets that other sessions have locked. Units that name one go straight to the slow lane."""
         self._held_back: Counter[UUID] = Counter()
-        """Wallets whose transfers wait for a change of the wallet itself."""
+        """Wallets whose transfers wait until a change of the wallet is done."""
         self._size = 0
         self._size_of_user: dict[UUID, int] = {}
-        """Of those who have something here."""
+        """Transfers without an answer, by user. Only users who have some."""
         self._idle = asyncio.Event()
         self._idle.set()
         self._tasks: list[asyncio.Task[None]] = []
         self._accepting = False
         self._failed = 0
-        """Tasks that wait to be started again."""
+        """Tasks that ended because of a bug and will start again."""
 
     async def start(self) -> None:
-        """Begin to settle."""
+        """Start settling."""
         self._accepting = True
         self._tasks = [
             asyncio.create_task(self._keep_running(work), name=f"group-commit {work.__name__}")
-            for work in (self._work, self._work_slow_lane, self._watch.look_regularly)
+            for work in (self._work, self._work_slow_lane, self._watch.run)
         ]
 
     @property
     def is_running(self) -> bool:
-        """Whether all tasks that settle transfers run. If one failed and is about to start again, it does not."""
+        """Whether all tasks that settle transfers run. False while one that failed waits to start again."""
         return self._failed == 0 and bool(self._tasks) and not any(task.done() for task in self._tasks)
 
     async def _keep_running(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Run one of the tasks that settle. Logs an exception that it ends with, and starts it again after a pause."""
+        """Run one of the tasks that settle transfers. If it raises, log the exception and start it again after a pause."""
         while True:
             try:
                 await work()
@@ -180,7 +179,7 @@ class GroupCommit:
                 self._failed -= 1
 
     async def stop(self) -> None:
-        """Accept no more, finish what was accepted, then end."""
+        """Stop accepting, settle what was accepted, then end the tasks."""
         self._accepting = False
         try:
             async with asyncio.timeout(self._timeout_seconds + 1):
@@ -188,16 +187,16 @@ class GroupCommit:
         except TimeoutError:
             logger.warning("stopped with %d transfers unanswered; their keys can be sent again", self._size)
         await tasks.end(*self._tasks)
-        self._watch.look()
+        self._watch.report()
         await self._worker_settler.close()
         await self._lane_settler.close()
 
     async def settle(self, unit: Unit) -> tuple[Outcome, ...]:
         """Queue a unit and wait for its outcomes, one for each member, in order.
 
-        Raises Unavailable where it was not accepted or could not be settled, RateLimited where its user holds too many
-        places (nothing moved), and RequestTimeout where its outcome is not known in time. A caller that is cancelled leaves
-        its unit where it is: it settles, and its keys will tell.
+        Raises Unavailable if it was not accepted or could not be settled, RateLimited if its user has too many transfers in the
+        queue (nothing moved), and RequestTimeout if the outcome is not known in time. If the caller is cancelled, the unit is
+        still settled, and its keys return the outcome.
         """
         loop = asyncio.get_running_loop()
         if not self._accepting or self._size + len(unit.members) > self._queue_limit:
@@ -211,7 +210,7 @@ class GroupCommit:
         self._size += waiting.size
         self._size_of_user[user_id] = of_user
         self._idle.clear()
-        # Once it is done, a unit that is still queued is passed over; one in flight may yet settle, once.
+        # After the timeout a queued unit is skipped. One that is in a batch may still settle, once.
         waiting.timer = loop.call_later(self._timeout_seconds, waiting.give_up, RequestTimeout)
         self._queue.append(waiting)
         self._queued.set()
@@ -247,17 +246,16 @@ class GroupCommit:
             self._measure(batch, started)
 
     async def _gather(self) -> None:
-        """Let the event loop do what it can do at once.
+        """Let the event loop run tasks that are ready.
 
-        Each answer of the last batch, each request that has arrived meanwhile and its way to this queue take a turn. Where
-        there are many, batches become twice as large, which costs API and database less; where there are none, it is over
-        in microseconds.
+        Each answer of the last batch takes a turn of the loop, and so does each new request on its way to the queue. Under load
+        this doubles the batches, which saves time in API and database. Without load it takes microseconds.
         """
         for _ in range(_TURNS_TO_GATHER):
             await asyncio.sleep(0)
 
     def _measure(self, batch: Sequence[_Waiting], now: float) -> None:
-        """Once for each batch, as in `counting`."""
+        """Record the queue time of one unit for each batch: with shared counters each observation costs microseconds."""
         if batch and batch[0].timer is not None:
             metrics.QUEUE_WAIT.observe(now - (batch[0].timer.when() - self._timeout_seconds))
 
@@ -268,13 +266,13 @@ class GroupCommit:
             await asyncio.sleep(_LANE_PAUSE_SECONDS * _jitter())
             batch = self._take(self._lane)
             self._set_aside(batch, self._held_back.keys())
-            # While this looks, newcomers keep away from the wallets that were held at the last look.
+            # `_contended` is updated only afterwards: meanwhile new units keep away from the wallets that were locked before.
             await self._settle_guarded(self._lane_settler, batch, skip_locked=True)
             self._contended = set().union(*(waiting.locked for waiting in self._lane))
 
     @contextmanager
     def holding_back(self, wallet_id: UUID) -> Iterator[None]:
-        """While the block runs, transfers of the wallet that are not yet in a batch wait. For a change that must come first."""
+        """While the block runs, transfers of the wallet that are not in a batch yet wait, so that a change can come first."""
         self._held_back[wallet_id] += 1
         try:
             yield
@@ -284,13 +282,13 @@ class GroupCommit:
                 del self._held_back[wallet_id]
 
     def _set_aside(self, batch: list[_Waiting], wallet_ids: AbstractSet[UUID]) -> None:
-        """Move the units that name one of the wallets into the slow lane."""
+        """Move the units that name one of these wallets to the slow lane."""
         for waiting in [waiting for waiting in batch if waiting.wallet_ids & wallet_ids]:
             batch.remove(waiting)
             self._defer(waiting)
 
     def _take(self, queue: deque[_Waiting]) -> list[_Waiting]:
-        """The next batch: as many transfers as one commit may carry, and at least one unit."""
+        """Take the next batch: up to the commit limit in transfers, and at least one unit."""
         batch: list[_Waiting] = []
         size = 0
         while queue and (not batch or size + queue[0].size <= self._commit_limit):
@@ -302,7 +300,7 @@ class GroupCommit:
         return batch
 
     def _stamp(self, batch: Sequence[_Waiting]) -> None:
-        """Give the requests ids that rise in the order in which they settle: the indexes by id then grow at their end."""
+        """Give the requests ascending ids in the order in which they settle, so that indexes by id grow at their end."""
         now = self._clock()
         fresh = iter(sorted(ids.new_transaction_id(now) for waiting in batch for _ in waiting.unit.members))
         for waiting in batch:
@@ -319,45 +317,45 @@ class GroupCommit:
         self._deferred.set()
 
     async def _settle_guarded(self, settler: Settler, batch: list[_Waiting], *, skip_locked: bool = False) -> None:
-        """Settle a batch. Logs a bug in what surrounds the database transaction: the task must live to settle the next one."""
+        """Settle a batch. Logs any exception from outside the database transaction, so that the task survives a bug."""
         members = list(batch)
         try:
             await self._settle_batch(settler, batch, skip_locked=skip_locked)
         except Exception:
             logger.exception("settling a batch of %d ended unexpectedly", len(members))
             for waiting in members:
-                # It is not known here how far the batch came.
+                # It is unknown here whether the batch committed.
                 waiting.give_up(RequestTimeout)
 
     async def _settle_batch(self, settler: Settler, batch: list[_Waiting], *, skip_locked: bool = False) -> None:
-        """Answer every member of the batch; those whose wallets are held go to the slow lane."""
+        """Settle and answer every unit of the batch. Units whose wallets are locked by others go to the slow lane."""
         failures = dict.fromkeys(Failure, 0)
         while batch := [waiting for waiting in batch if not waiting.is_done]:
             traces = [waiting.trace for waiting in batch if waiting.trace is not None]
             try:
                 with metrics.COMMITS.time(), transfer_traces.batch(traces, sum(waiting.size for waiting in batch)):
                     answers = await settler.settle([waiting.unit for waiting in batch], skip_locked=skip_locked)
-            except Exception as error:  # noqa: BLE001 - every member must be answered, whatever happened
+            except Exception as error:  # noqa: BLE001 - every caller must get an answer
                 failure = classify(error)
                 failures[failure] += 1
                 metrics.RETRIES.labels(failure.name.lower(), getattr(error, "sqlstate", None) or "none").inc()
                 if failure is Failure.LOCK_TIMEOUT and not skip_locked:
                     skip_locked = True
                 elif failure is Failure.LOCK_TIMEOUT and len(batch) == 1:
-                    # Its wallets are free but its key is in somebody's open transaction.
+                    # Its wallets are not locked, but its key is in another session's open transaction.
                     self._defer(batch[0])
                     return
                 elif failure in (Failure.CULPRIT, Failure.LOCK_TIMEOUT, Failure.BUG) and len(batch) > 1:
                     await self._split(settler, batch, skip_locked=skip_locked)
                     return
                 else:
-                    await self._bear(batch, error, failure, failures[failure])
+                    await self._retry_or_give_up(batch, error, failure, failures[failure])
             else:
-                self._hand_out(batch, answers)
+                self._answer(batch, answers)
                 return
 
-    def _hand_out(self, batch: Sequence[_Waiting], answers: Sequence[Answer]) -> None:
-        """Answer every caller, then report: what has committed is answered whatever a metric, log or observer does."""
+    def _answer(self, batch: Sequence[_Waiting], answers: Sequence[Answer]) -> None:
+        """Answer every caller first, then report: a failing metric, log or observer cannot lose a committed answer."""
         settled: list[tuple[_Waiting, tuple[Outcome, ...]]] = []
         for waiting, answer in zip(batch, answers, strict=True):
             if isinstance(answer, Deferred):
@@ -395,26 +393,26 @@ class GroupCommit:
         return list(outcome_lines(waiting.unit, outcomes, waiting.context, (accepted_at, batched_at, committed_at), size))
 
     async def _split(self, settler: Settler, batch: list[_Waiting], *, skip_locked: bool) -> None:
-        """Someone in the batch fails it: halve until the culprit stands alone. A unit is never split."""
+        """Settle each half on its own, to isolate the unit that fails the batch. A unit is never split."""
         middle = len(batch) // 2
         await self._settle_batch(settler, batch[:middle], skip_locked=skip_locked)
         await self._settle_batch(settler, batch[middle:], skip_locked=skip_locked)
 
-    async def _bear(self, batch: Sequence[_Waiting], error: Exception, failure: Failure, times: int) -> None:
-        """Wait to try again, or give the members up with an honest answer."""
-        fault_of_ours = failure in (Failure.BUG, Failure.CULPRIT)
+    async def _retry_or_give_up(self, batch: Sequence[_Waiting], error: Exception, failure: Failure, times: int) -> None:
+        """Pause before the next try, or answer the callers with an error if there is none left."""
+        is_bug = failure in (Failure.BUG, Failure.CULPRIT)
         withhold_values(error)
-        # One that stands alone is who fails the others: its key leads to whoever sent it.
+        # A unit that fails alone is the cause. Its key identifies the request.
         alone = batch[0].unit.requests[0] if len(batch) == 1 and batch[0].unit.requests else None
         logger.log(
-            logging.ERROR if fault_of_ours else logging.WARNING,
+            logging.ERROR if is_bug else logging.WARNING,
             "a batch of %d%s failed (%s, time %d): %s",
             len(batch),
             "" if alone is None else f" with key {fingerprint(alone.idempotency_key)}",
             failure.name,
             times,
             type(error).__name__,
-            exc_info=error if fault_of_ours else None,
+            exc_info=error if is_bug else None,
         )
         if isinstance(error, CommitUnknown):
             for waiting in batch:
@@ -425,14 +423,14 @@ class GroupCommit:
             await asyncio.sleep(_BACKOFF_SECONDS * 2**times * _jitter())
             return
         if failure is Failure.CONNECTION:
-            # Those whose commit may have happened cannot be told "nothing moved": tried until their time is up.
+            # If a commit may have happened, "nothing moved" could be false: those units are retried until their time is over.
             for waiting in batch:
                 if not waiting.commit_unknown:
                     waiting.give_up(Unavailable)
             await asyncio.sleep(_BACKOFF_SECONDS * 2**MAX_RETRIES)
             return
         for waiting in batch:
-            waiting.give_up(Internal if fault_of_ours else Unavailable)
+            waiting.give_up(Internal if is_bug else Unavailable)
 
 
 def _jitter() -> float:

@@ -1,4 +1,4 @@
-"""From a token's subject to a user of the ledger; the first call makes the user."""
+"""Maps a token's subject to a user of the ledger. The first call creates the user."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from app.telemetry import logs
 T = TypeVar("T")
 
 _CACHE_LIMIT = 50_000
-"""Users, and tokens, that one process remembers."""
+"""Most users, and most tokens, in the caches of one process."""
 _KEY_GONE = "The key of the bearer token is no longer in use."
 
 
 class Identities:
-    """Knows which user a subject is. A user's id never changes, so what was read once stays true."""
+    """Finds the user of a token's subject. A user's id never changes, so cached ids stay valid."""
 
     def __init__(self, engine: AsyncEngine, settings: Settings, clock: Clock, keys: SigningKeys | None = None) -> None:
-        """`keys` are the published ones; without them tokens are signed with the installation's secret."""
+        """`keys` are the identity provider's published keys. Without them tokens are signed with the installation's secret."""
         assert settings.verifies_tokens
         assert settings.uses_jwks == (keys is not None)
         self._engine = engine
@@ -39,10 +39,10 @@ class Identities:
         self._keys = keys
         self._user_ids: dict[str, UUID] = {}
         self._viewers: dict[str, Viewer] = {}
-        """By token: a signature that was verified once stays good until the token ends or its key is no longer published."""
+        """By token. A verified signature stays valid until the token expires or its key is no longer published."""
 
     async def viewer(self, token: str) -> Viewer:
-        """The viewer that a bearer token stands for. Raises Unauthenticated, and Unavailable without fresh keys."""
+        """The viewer of a bearer token. Raises Unauthenticated, and Unavailable without fresh keys."""
         viewer = await self._known_viewer(token)
         logs.bind(user=ids.encode("usr", viewer.user_id))
         return viewer
@@ -56,18 +56,18 @@ class Identities:
                 del self._viewers[token]
                 raise
             except Unauthenticated:
-                # Its key is gone, or not known freshly enough: verified anew, that comes out.
+                # Its key is gone or was not refreshed in time. The verification below finds out which.
                 del self._viewers[token]
             else:
                 return viewer
         viewer = await self.viewer_for(await self._verify(token))
-        _remember(self._viewers, token, viewer)
+        _cache(self._viewers, token, viewer)
         return viewer
 
     def confirm(self, viewer: Viewer) -> None:
-        """That a viewer who was identified some time ago still stands: for whatever lasts longer than one request.
+        """Check that the token of an earlier identified viewer is still valid, for work that outlasts one request.
 
-        Raises TokenExpired, and Unauthenticated where the token's key is no longer vouched for.
+        Raises TokenExpired, and Unauthenticated if the token's key is no longer published.
         """
         if viewer.expires_at <= self._clock():
             raise TokenExpired
@@ -75,7 +75,7 @@ class Identities:
             raise Unauthenticated(_KEY_GONE)
 
     async def end_of(self, viewer: Viewer, *, ahead: timedelta = timedelta()) -> Unauthenticated:
-        """Wait for the end of a viewer's token, by its time (or so much ahead of it) or by its key's, and tell which it was."""
+        """Wait until a viewer's token expires (minus `ahead`) or its key is withdrawn. Returns the error for that."""
         seconds = (viewer.expires_at - self._clock() - ahead).total_seconds()
         if viewer.key is None or self._keys is None:
             await asyncio.sleep(seconds)
@@ -88,11 +88,11 @@ class Identities:
         return Unauthenticated(_KEY_GONE)
 
     async def viewer_for(self, claims: Claims) -> Viewer:
-        """The viewer that verified claims stand for."""
+        """The viewer with these verified claims."""
         user_id = self._user_ids.get(claims.subject)
         if user_id is None:
             user_id = await find_or_create_user(self._engine, claims.subject, self._clock)
-            _remember(self._user_ids, claims.subject, user_id)
+            _cache(self._user_ids, claims.subject, user_id)
         return Viewer(user_id=user_id, subject=claims.subject, rights=claims.rights, expires_at=claims.expires_at, key=claims.key)
 
     async def _verify(self, token: str) -> Claims:
@@ -101,8 +101,8 @@ class Identities:
         return await verify_published(token, self._keys, self._settings)
 
 
-def _remember(cache: dict[str, T], key: str, value: T) -> None:
-    """Keep it, in place of the oldest where there is no room."""
+def _cache(cache: dict[str, T], key: str, value: T) -> None:
+    """Add a value. Drops the oldest one if the cache is full."""
     if len(cache) >= _CACHE_LIMIT:
         cache.pop(next(iter(cache)))
     cache[key] = value
@@ -116,12 +116,12 @@ async def find_or_create_user(engine: AsyncEngine, subject: str, clock: Clock) -
     now = clock()
     user_id = ids.new_id(now)
     await insert_user(engine, user_id, subject, _first_display_name(user_id), now)
-    # Another call may have been first: then its row is visible now.
+    # A concurrent call may have inserted the user first. Its row is visible now.
     winner = await user_of_subject(engine, subject)
     assert winner is not None
     return winner
 
 
 def _first_display_name(user_id: UUID) -> str:
-    """A neutral name until the user chooses one: never the subject, which may be an e-mail address."""
+    """A neutral name until the user chooses one. Never the subject, which may be an e-mail address."""
     return f"Member {ids.encode('usr', user_id)[-6:]}"

@@ -1,6 +1,6 @@
-"""The pure core of the ledger: given locked wallets and what is asked, in order, it decides everything.
+"""The pure core of the ledger: it decides the outcome of requests, in order, on locked wallets.
 
-No I/O, no clock, no randomness. The shell around it (`group_commit.py`) locks, calls `settle`, and writes what it says.
+No I/O, no clock, no randomness. `settlement.py` locks the rows, calls `settle`, and writes the result.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class TransferRequest(NamedTuple):
     """A well-formed request to move `amount` minor units of `currency`."""
 
     id: UUID
-    """The transaction's id, should it be recorded. Low 12 bits zero. Given, like its time, when a batch first takes it."""
+    """The transaction's id if it is recorded, low 12 bits zero. Set, like the time, when a batch first takes the request."""
     type: TransactionType
     initiator_id: UUID
     idempotency_key: str
@@ -50,21 +50,21 @@ class TransferRequest(NamedTuple):
     description: str | None
     created_at: datetime
     path: tuple[str, ...]
-    """Where the request stands in the client's input: the head of its refusals' paths."""
+    """The request's place in the client's input, the prefix of its refusals' paths."""
     request_id: str | None = None
-    """Of the HTTP request that it came with, where the audit log will want to know."""
+    """The id of its HTTP request, if the audit log records it."""
     trace: str | None = None
-    """The `traceparent` that its news carries, where its trace is recorded."""
+    """The `traceparent` of its event, if the transfer is traced."""
     unless_replayed: Refusal | None = None
-    """What is wrong with it by a rule that is newer than its key may be: only a replay of the key is answered."""
+    """The refusal by a rule that may be newer than the request's key. A replay of the key is answered; anything else gets it."""
 
     @property
     def key(self) -> Key:
-        """What makes it unique, for ever."""
+        """The key that makes the request unique, without a time limit."""
         return self.initiator_id, self.idempotency_key
 
     def repeats(self, earlier: Transaction) -> bool:
-        """Whether the transaction that owns the key was asked for with the same input: 12.3 is 12.30 in minor units."""
+        """Whether the transaction with this key came from the same input. 12.3 and 12.30 are equal in minor units."""
         return (
             self.sender_wallet_id == earlier.sender_wallet_id
             and self.receiver_wallet_id == earlier.receiver_wallet_id
@@ -76,22 +76,22 @@ class TransferRequest(NamedTuple):
 
     @property
     def wallet_ids(self) -> tuple[UUID, UUID]:
-        """Who pays, and who is paid."""
+        """The sender's and the receiver's wallet."""
         return self.sender_wallet_id, self.receiver_wallet_id
 
 
-def _is_same_text(asked: str | None, kept: str | None) -> bool:
-    """Texts that were kept before there was a rule for them are as they were sent, not in the form NFC."""
-    return asked == kept or (asked is not None and kept is not None and texts.normal(asked) == texts.normal(kept))
+def _is_same_text(sent: str | None, stored: str | None) -> bool:
+    """Compare in form NFC: texts from before the rule are stored as they were sent."""
+    return sent == stored or (sent is not None and stored is not None and texts.normal(sent) == texts.normal(stored))
 
 
 Member = TransferRequest | Refusal
-"""A request, or what was wrong with it: a malformed member still counts in an atomic unit."""
+"""A request, or the refusal of a malformed one, which still counts in an atomic unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What one client sent in one go. An atomic unit settles whole or not at all."""
+    """The transfers of one client request. An atomic unit settles completely or not at all."""
 
     members: tuple[Member, ...]
     atomic: bool = False
@@ -104,29 +104,29 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The answer to one member. `refusal` without `transaction` left no trace."""
+    """The answer to one member. A `refusal` without `transaction` is not recorded."""
 
     transaction: Transaction | None
     entries: tuple[Entry, ...]
-    """The entries written now; none for a replay."""
+    """The entries that are written now. Empty for a replay."""
     replayed: bool
     refusal: Refusal | None
     wallets: tuple[Wallet, ...] = field(default=(), compare=False)
-    """The wallets of these entries, as they were locked: before the batch. Company for the answer, not part of it: two
-    batches may answer the same from different starts."""
+    """The wallets of these entries as they were locked, before the batch. Not compared: equal outcomes may come from batches
+    with different start balances."""
 
 
 @dataclass(slots=True)
 class Settlement:
-    """What to answer and what to write."""
+    """The outcomes to answer with, and the records to write."""
 
     outcomes: list[tuple[Outcome, ...]] = field(default_factory=list)
-    """One tuple for each unit, one outcome for each member, in their order."""
+    """One tuple for each unit, with one outcome for each member, in order."""
     transactions: list[Transaction] = field(default_factory=list)
     posted: list[tuple[Transaction, tuple[Entry, ...]]] = field(default_factory=list)
-    """The completed ones with their entries, in the order in which they settled."""
+    """The completed transactions with their entries, in the order in which they settled."""
     quotas: list[Quota] = field(default_factory=list)
-    """Those of which something was used, as they stand now."""
+    """The quotas that were used, with their new counts."""
 
 
 def settle(
@@ -138,11 +138,11 @@ def settle(
     *,
     quotas: Mapping[UUID, Quota] | None = None,
 ) -> Settlement:
-    """Decide the units one after another, each seeing what those before it moved.
+    """Decide the units one after another. Each sees the balances that the previous ones left.
 
-    `wallets` are locked and present only where the requester may name them: one that is absent is "not found".
-    `recorded` holds the transactions that already own a key of this batch. `now` was read after the locks. `quotas` are
-    locked, by user; who is not there has none.
+    `wallets` are locked, and contain only those that the requester may name: a missing one is refused as not found. `recorded`
+    has the transactions that already own a key of this batch. `now` was read after locking. `quotas` are locked, by user; a
+    user without an entry has no quota.
     """
     before = {user_id: quota.at(now) for user_id, quota in (quotas or {}).items()}
     book = _Book(wallets, dict(recorded), now, currency_exponents, quotas=dict(before))
@@ -155,7 +155,7 @@ def settle(
 
 @dataclass(slots=True)
 class _Position:
-    """Where a wallet stands within the batch."""
+    """A wallet's running state within the batch."""
 
     balance: int
     sequence: int
@@ -183,53 +183,55 @@ class _Book:
         self.settlement = Settlement()
 
     def settle_member(self, member: Member) -> Outcome:
-        """One member on its own."""
+        """Decide one member on its own."""
         if isinstance(member, Refusal):
-            return _untraced(member)
-        refusal = self._untraced_refusal(member)
+            return _not_recorded(member)
+        refusal = self._wallet_refusal(member)
         earlier = self.recorded.get(member.key) if refusal is None else None
         if earlier is not None:
             return self._replay(member, earlier)
         refusal = member.unless_replayed or refusal
         if refusal is not None:
-            return _untraced(refusal)
+            return _not_recorded(refusal)
         failure = self._ledger_failure(member)
         if failure is not None:
             return self._fail(member, *failure)
         if self._overflows(member):
-            return _untraced(Refusal(RefusalCode.INVALID_AMOUNT, RefusalCode.INVALID_AMOUNT.message, (*member.path, "amount")))
+            return _not_recorded(
+                Refusal(RefusalCode.INVALID_AMOUNT, RefusalCode.INVALID_AMOUNT.message, (*member.path, "amount"))
+            )
         return self._complete(member)
 
     def settle_atomic(self, unit: Unit) -> tuple[Outcome, ...]:
-        """All or none: try the members, and where one is refused take everything back."""
+        """Decide an atomic unit: try all members, and undo everything if one is refused."""
         savepoint = self._savepoint(unit)
         outcomes = tuple(self.settle_member(member) for member in unit.members)
         first_refused = next((index for index, outcome in enumerate(outcomes) if outcome.refusal is not None), None)
         if first_refused is None:
             return outcomes
-        self._take_back(savepoint)
+        self._undo(savepoint)
         if any(outcome.refusal is not None and outcome.transaction is None for outcome in outcomes):
-            return tuple(map(self._abort_untraced, unit.members, outcomes))
+            return tuple(map(self._abort_unrecorded, unit.members, outcomes))
         return tuple(
             self._abort_recorded(member, outcome, is_culprit=index == first_refused)
             for index, (member, outcome) in enumerate(zip(unit.members, outcomes, strict=True))
         )
 
-    def _abort_untraced(self, member: Member, tried: Outcome) -> Outcome:
-        """A member of an atomic unit in which something is malformed or a key was reused: nothing new is recorded."""
+    def _abort_unrecorded(self, member: Member, tried: Outcome) -> Outcome:
+        """Decide a member of an atomic unit with a malformed member or a reused key: nothing new is recorded."""
         if isinstance(member, TransferRequest):
             earlier = self.recorded.get(member.key)
             if earlier is not None and member.repeats(earlier):
                 return self._replay(member, earlier)
             if tried.refusal is not None and tried.refusal.code is RefusalCode.IDEMPOTENCY_KEY_REUSED and earlier is None:
-                return _untraced(key_reused(member.path, None))
+                return _not_recorded(key_reused(member.path, None))
             if tried.refusal is None or tried.transaction is not None:
-                return _untraced(aborted(member.path))
+                return _not_recorded(aborted(member.path))
         return tried
 
     def _abort_recorded(self, member: Member, tried: Outcome, *, is_culprit: bool) -> Outcome:
-        """A member of an atomic unit that the ledger refused: it keeps an earlier outcome, else it is recorded FAILED."""
-        assert isinstance(member, TransferRequest), "a malformed member leaves nothing recorded"
+        """Decide a member of an atomic unit that the ledger refused: an earlier outcome stays, others are recorded FAILED."""
+        assert isinstance(member, TransferRequest), "a unit with a malformed member is not recorded"
         earlier = self.recorded.get(member.key)
         if earlier is not None:
             return self._replay(member, earlier)
@@ -240,8 +242,8 @@ class _Book:
             return self._fail(member, tried.transaction.failure_code, failed.failure_field, failed.failure_available)
         return self._fail(member, RefusalCode.BATCH_ABORTED, None, None)
 
-    def _untraced_refusal(self, request: TransferRequest) -> Refusal | None:
-        """WALLET_NOT_FOUND, for a wallet that does not exist or that the requester may not use: the two look the same."""
+    def _wallet_refusal(self, request: TransferRequest) -> Refusal | None:
+        """Return WALLET_NOT_FOUND for a missing wallet and for one that the requester may not use: both look the same."""
         sender = self.wallets.get(request.sender_wallet_id)
         receiver = self.wallets.get(request.receiver_wallet_id)
         if request.type is TransactionType.TRANSFER:
@@ -255,7 +257,7 @@ class _Book:
         return None
 
     def _ledger_failure(self, request: TransferRequest) -> tuple[RefusalCode, str | None, int | None] | None:
-        """Code, field at fault and, for funds, what was available: the refusals that are recorded, in order of precedence."""
+        """Return code, field and, for missing funds, the available amount. Recorded refusals, in order of precedence."""
         sender = self.wallets[request.sender_wallet_id]
         receiver = self.wallets[request.receiver_wallet_id]
         receiver_field = _receiver_field(request.type)
@@ -279,7 +281,7 @@ class _Book:
         return RefusalCode.QUOTA_EXCEEDED, "amount" if quota.allows(0, request.currency) else None, None
 
     def _quota(self, request: TransferRequest) -> Quota | None:
-        """Quotas are about what users move, not about what administrators bring in."""
+        """The quota of a transfer. Deposits by administrators have none."""
         return self.quotas.get(request.initiator_id) if request.type is TransactionType.TRANSFER else None
 
     def _overflows(self, request: TransferRequest) -> bool:
@@ -323,13 +325,13 @@ class _Book:
         return Outcome(transaction, (), replayed=False, refusal=self._refusal_of(transaction, request.path))
 
     def _replay(self, request: TransferRequest, earlier: Transaction) -> Outcome:
-        """The first outcome of a key, whatever it was; or IDEMPOTENCY_KEY_REUSED where the input differs.
+        """Return the first outcome of a key, or IDEMPOTENCY_KEY_REUSED if the input differs.
 
-        A transaction with this very request's id was written by an earlier try of the same batch whose commit went
-        unanswered: that is its first answer, not a replay.
+        If the transaction has this request's id, an earlier try of the same batch wrote it and its COMMIT was not answered.
+        That is the first answer and not a replay.
         """
         if not request.repeats(earlier):
-            return _untraced(request.unless_replayed or key_reused(request.path, earlier.id))
+            return _not_recorded(request.unless_replayed or key_reused(request.path, earlier.id))
         return Outcome(earlier, (), replayed=earlier.id != request.id, refusal=self._refusal_of(earlier, request.path))
 
     def _refusal_of(self, transaction: Transaction, path: tuple[str, ...]) -> Refusal | None:
@@ -348,7 +350,7 @@ class _Book:
         }
         return _Savepoint(touched, dict(self.quotas), len(self.settlement.transactions), len(self.settlement.posted))
 
-    def _take_back(self, savepoint: _Savepoint) -> None:
+    def _undo(self, savepoint: _Savepoint) -> None:
         self.positions.update(savepoint.positions)
         self.quotas.update(savepoint.quotas)
         for transaction in self.settlement.transactions[savepoint.transactions :]:
@@ -393,7 +395,7 @@ def _transaction(
     )
 
 
-def _untraced(refusal: Refusal) -> Outcome:
+def _not_recorded(refusal: Refusal) -> Outcome:
     return Outcome(None, (), replayed=False, refusal=refusal)
 
 

@@ -1,4 +1,4 @@
-"""The outbox as operators see it: what waits, what is parked, and another try at that."""
+"""The outbox for operators: its backlog, its parked rows, and a retry of those."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _SHOWN = 20
 
 
 async def describe_outbox(settings: Settings, *, retry: bool) -> list[str]:
-    """Lines to print. With `retry`, parked rows go back to the outbox first, for a relay that can read them by now.
+    """Return lines to print. With `retry`, first put parked rows back into the outbox, for a relay that can read them now.
 
-    The audit log tells of that, and as whom whoever did it had logged in to the database.
+    The audit log records the retry with the database role of the operator.
     """
     engine = create_engine(settings, pool_size=1)
     try:
@@ -26,7 +26,7 @@ async def describe_outbox(settings: Settings, *, retry: bool) -> list[str]:
             parked = await status_sql.parked(connection, _SHOWN)
     finally:
         await engine.dispose()
-    lines = [] if unparked is None else [f"Parked rows that are back in the outbox: {unparked}."]
+    lines = [] if unparked is None else [f"Parked rows put back into the outbox: {unparked}."]
     lines.append(f"Rows that wait for the relay: {backlog.pending}, the oldest for {backlog.lag.total_seconds():.1f} s.")
     lines.append(f"Rows that are parked: {backlog.parked}.")
     lines += [f"  {row.id}, {row.parked_at:%Y-%m-%d %H:%M:%S} UTC: {row.reason}" for row in parked]

@@ -1,4 +1,4 @@
-"""Limits on what a user may move: the general ones of the settings, and those that an operator gives to one user."""
+"""Limits on what a user may move: the general limits of the settings, and limits that an operator sets for one user."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ _MAX_REASON = 280
 
 @dataclass(frozen=True, slots=True)
 class QuotaChange:
-    """What an operator asks for: None leaves a limit as it is, `amounts` are like "USD=100.00"."""
+    """An operator's change. None leaves a limit as it is; `amounts` have the form "USD=100.00"."""
 
     transfers_per_minute: int | None = None
     transfers_per_day: int | None = None
     amounts: tuple[str, ...] = ()
     clear: bool = False
-    """First take all of the user's own limits away."""
+    """Remove all of the user's own limits first."""
 
 
 def general_limits(settings: Settings, currencies: Mapping[str, Currency]) -> Limits:
-    """The limits of every user who has none of their own. Raises ConfigurationError for an amount that is none."""
+    """The limits of users without their own. Raises ConfigurationError for an invalid amount."""
     return Limits(
         settings.quota_transfers_per_minute,
         settings.quota_transfers_per_day,
@@ -46,12 +46,12 @@ def general_limits(settings: Settings, currencies: Mapping[str, Currency]) -> Li
 
 
 def parse_amounts(texts: Iterable[str], currencies: Mapping[str, Currency]) -> dict[str, int]:
-    """Minor units by currency, of texts like "USD=100.00". Raises ConfigurationError."""
+    """Parse texts like "USD=100.00" into minor units by currency. Raises ConfigurationError."""
     parsed = {}
     for text in texts:
         code, _, amount = text.partition("=")
         if code not in currencies or not is_plain_decimal(amount):
-            raise ConfigurationError(f"A quota of an amount is like USD=100.00, not {text}.")
+            raise ConfigurationError(f"An amount has the form USD=100.00, not {text}.")
         try:
             parsed[code] = parse_amount(amount, currencies[code])
         except AmountError as error:
@@ -60,7 +60,7 @@ def parse_amounts(texts: Iterable[str], currencies: Mapping[str, Currency]) -> d
 
 
 async def describe_quota(settings: Settings, subject: str) -> list[str]:
-    """Lines to print: a user's own limits, and what is used of them. Raises ConfigurationError where there is no such user."""
+    """Return lines to print: a user's own limits and their use. Raises ConfigurationError for an unknown user."""
     connection = await open_connection(settings)
     try:
         currencies = await currencies_of(connection)
@@ -70,7 +70,7 @@ async def describe_quota(settings: Settings, subject: str) -> list[str]:
     finally:
         await connection.close()
     if row is None:
-        return [f"{subject} has no limits but the general ones of the settings."]
+        return [f"{subject} has no limits besides the general limits of the settings."]
     lines = [
         f"transfers per minute: {_shown(row['transfers_per_minute'])}, used {row['minute_transfers']} in {row['minute']:%H:%M}",
         f"transfers per day: {_shown(row['transfers_per_day'])}, used {row['day_transfers']} on {row['day']}",
@@ -84,9 +84,9 @@ async def describe_quota(settings: Settings, subject: str) -> list[str]:
 
 
 async def set_quota(settings: Settings, subject: str, change: QuotaChange, reason: str) -> None:
-    """Change a user's limits, with a record for the audit log, in one transaction. What is used stays counted.
+    """Change a user's limits and record it in the audit log, in one transaction. Counts of what is used stay.
 
-    As the owner of the tables: the service itself may not. Raises ConfigurationError for what makes no sense.
+    Needs the role that owns the tables; the API's role may not do it. Raises ConfigurationError for invalid input.
     """
     kept = people_text(reason, (), least=1, most=_MAX_REASON)
     if isinstance(kept, Refusal):
@@ -97,8 +97,8 @@ async def set_quota(settings: Settings, subject: str, change: QuotaChange, reaso
         async with transaction(connection):
             user_id = await _user_id(connection, subject)
             before = await _limits(connection, user_id)
-            asked = Limits(change.transfers_per_minute, change.transfers_per_day, new_amounts)
-            limits = asked if change.clear else asked.with_defaults(before)
+            requested = Limits(change.transfers_per_minute, change.transfers_per_day, new_amounts)
+            limits = requested if change.clear else requested.with_defaults(before)
             await quota_sql.set_limits(connection, user_id, limits, {*before.amounts_per_day, *limits.amounts_per_day})
             record_id = ids.new_id(system_clock())
             await quota_sql.audit_limits(connection, record_id, user_id, before=_json(before), after=_json(limits), reason=kept)
@@ -107,7 +107,7 @@ async def set_quota(settings: Settings, subject: str, change: QuotaChange, reaso
 
 
 async def _limits(connection: asyncpg.Connection, user_id: UUID) -> Limits:
-    """The user's own, under lock."""
+    """The user's own limits. Locks them."""
     row = await quota_sql.lock_quota(connection, user_id)
     if row is None:
         return Limits()
@@ -129,7 +129,7 @@ def _json(limits: Limits) -> str:
 async def _user_id(connection: asyncpg.Connection, subject: str) -> UUID:
     user_id: UUID | None = await find_user(connection, subject)
     if user_id is None:
-        raise ConfigurationError(f"There is no user {subject}: users are made by their first request.")
+        raise ConfigurationError(f"There is no user {subject}: a user is created by their first request.")
     return user_id
 
 

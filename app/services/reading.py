@@ -1,4 +1,4 @@
-"""What a viewer may see, and lists of it. What they may not see is left out exactly as what does not exist."""
+"""Reads records and lists that a viewer may see. A record that they may not see is left out like one that does not exist."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from app.records import Entry, Payment, Transaction, User, Wallet
 from app.services.input_rules import idempotency_key_refusal
 
 SYSTEM_NAME = "Paycore"
-"""What users see of a system wallet."""
+"""The display name of a system wallet's owner."""
 
 _RATE_WINDOW = timedelta(seconds=10)
 _HOT_WALLETS = 5
@@ -36,16 +36,16 @@ T = TypeVar("T")
 
 
 class Database(Protocol):
-    """Where connections come from: the engine, or the share of it that live updates have."""
+    """The source of connections: the engine, or the share of its pool that live updates use."""
 
     def connect(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """A connection for the block."""
+        """Return a connection for the block."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """What either side of a transaction may know of the other."""
+    """What each side of a transaction may see of the other."""
 
     wallet_id: UUID
     display_name: str
@@ -73,13 +73,13 @@ class LedgerStatus:
 
 
 async def load_users(database: Database, user_ids: Collection[UUID]) -> dict[UUID, User]:
-    """Users by id, for callers who already hold something of theirs."""
+    """Users by id. Does not check the viewer: pass only ids from records that the viewer may see."""
     async with database.connect() as connection:
         return {user.id: user for user in await reads.users_by_id(connection, user_ids)}
 
 
 async def load_wallets(database: Database, viewer: Viewer, wallet_ids: Collection[UUID]) -> dict[UUID, Wallet]:
-    """Those of the wallets that the viewer may load."""
+    """Wallets by id, only those that the viewer may load."""
     if not policy.may_view(viewer):
         return {}
     async with database.connect() as connection:
@@ -87,7 +87,7 @@ async def load_wallets(database: Database, viewer: Viewer, wallet_ids: Collectio
 
 
 async def load_transactions(database: Database, viewer: Viewer, transaction_ids: Collection[UUID]) -> dict[UUID, Transaction]:
-    """Those of the transactions that the viewer may see."""
+    """Transactions by id, only those that the viewer may see."""
     if not policy.may_view(viewer):
         return {}
     async with database.connect() as connection:
@@ -96,7 +96,7 @@ async def load_transactions(database: Database, viewer: Viewer, transaction_ids:
 
 
 async def load_entries(database: Database, viewer: Viewer, transaction_ids: Collection[UUID]) -> dict[UUID, tuple[Entry, ...]]:
-    """By transaction: its entries, by leg, in wallets that the viewer may load."""
+    """Entries by transaction id, ordered by leg, only those in wallets that the viewer may load."""
     if not policy.may_view(viewer):
         return {}
     async with database.connect() as connection:
@@ -108,22 +108,22 @@ async def load_entries(database: Database, viewer: Viewer, transaction_ids: Coll
 
 
 async def load_parties(database: Database, wallet_ids: Collection[UUID]) -> dict[UUID, Party]:
-    """By wallet: what the other side of a transaction with it may know."""
+    """Parties by wallet id: what the other side of a transaction with the wallet may see."""
     async with database.connect() as connection:
         found = await reads.parties_by_wallet(connection, wallet_ids)
     return {wallet_id: Party(wallet_id, name or SYSTEM_NAME, currency) for wallet_id, name, currency in found}
 
 
 async def known_receivers(database: Database, viewer: Viewer, payments: Collection[Payment]) -> dict[Payment, bool]:
-    """Those of the viewer's payments whose receiver is no news to them: a wallet of their own, or one that they paid lately."""
+    """Those payments whose receiver the viewer already knew: their own wallet, or one that they paid lately."""
     async with database.connect() as connection:
         return dict.fromkeys(await reads.known_receivers(connection, viewer.user_id, payments), True)
 
 
 async def find_party(database: Database, viewer: Viewer, wallet_id: str) -> Party | None:
-    """Whom a transfer to this wallet would reach; None where there is no user's wallet with this id.
+    """The party that a transfer to this wallet would reach, or None if no user's wallet has this id.
 
-    Raises Forbidden where the viewer may neither see nor send.
+    Raises Forbidden if the viewer may neither view nor transfer.
     """
     policy.require_view_or_transfer(viewer)
     decoded = ids.decode("wal", wallet_id)
@@ -135,7 +135,7 @@ async def find_party(database: Database, viewer: Viewer, wallet_id: str) -> Part
 
 
 async def transaction_by_key(database: Database, viewer: Viewer, key: str) -> Transaction | None:
-    """The viewer's own transaction with this key. Raises Forbidden where they may neither see nor send."""
+    """The viewer's own transaction with this key. Raises Forbidden if they may neither view nor transfer."""
     policy.require_view_or_transfer(viewer)
     if idempotency_key_refusal(key, ()) is not None:
         return None
@@ -144,7 +144,7 @@ async def transaction_by_key(database: Database, viewer: Viewer, key: str) -> Tr
 
 
 async def wallets_of(database: Database, viewer: Viewer, owner_id: UUID, page: PageRequest) -> Page[Wallet]:
-    """A user's wallets, newest first; empty for whoever may not load them."""
+    """A user's wallets, newest first. Empty if the viewer may not load them."""
     if not policy.may_load_wallets_of(viewer, owner_id):
         return _nothing()
     scope = f"wallets of {owner_id}"
@@ -155,7 +155,7 @@ async def wallets_of(database: Database, viewer: Viewer, owner_id: UUID, page: P
 
 
 async def all_wallets(database: Database, viewer: Viewer, page: PageRequest) -> Page[Wallet]:
-    """Every wallet, newest first. Raises Forbidden for those who do not see all."""
+    """Every wallet, newest first. Raises Forbidden without SEE_ALL."""
     policy.require(viewer, Right.SEE_ALL)
     scope = "wallets"
     window = _window(page, scope)
@@ -167,7 +167,7 @@ async def all_wallets(database: Database, viewer: Viewer, page: PageRequest) -> 
 async def transactions_of(
     database: Database, viewer: Viewer, wallet: Wallet, page: PageRequest, narrowed: TransactionFilter
 ) -> Page[Transaction]:
-    """What a wallet sent and received, newest first; empty for whoever may not load it."""
+    """A wallet's transactions, newest first. Empty if the viewer may not load the wallet."""
     if not policy.may_load_wallet(viewer, wallet):
         return _nothing()
     scope = f"transactions of {wallet.id}{_narrowing(narrowed)}"
@@ -180,10 +180,10 @@ async def transactions_of(
 async def all_transactions(
     database: Database, viewer: Viewer, page: PageRequest, narrowed: TransactionFilter
 ) -> Page[Transaction]:
-    """Every transaction, newest first. Raises Forbidden for those who do not see all, BadUserInput for a direction."""
+    """Every transaction, newest first. Raises Forbidden without SEE_ALL, BadUserInput for a direction."""
     policy.require(viewer, Right.SEE_ALL)
     if narrowed.direction is not None:
-        raise BadUserInput("A direction is as seen from one wallet: filter that wallet's transactions.")
+        raise BadUserInput("A direction is relative to one wallet: filter that wallet's transactions.")
     scope = f"transactions{_narrowing(narrowed)}"
     window = _window(page, scope)
     async with database.connect() as connection:
@@ -192,7 +192,7 @@ async def all_transactions(
 
 
 async def entries_of(database: Database, viewer: Viewer, wallet: Wallet, page: PageRequest) -> Page[Entry]:
-    """The entries of a wallet, newest first by sequence; empty for whoever may not load it."""
+    """A wallet's entries, newest first by sequence. Empty if the viewer may not load the wallet."""
     if not policy.may_load_wallet(viewer, wallet):
         return _nothing()
     scope = f"entries of {wallet.id}"
@@ -203,7 +203,7 @@ async def entries_of(database: Database, viewer: Viewer, wallet: Wallet, page: P
 
 
 async def ledger_status(database: Database, viewer: Viewer, clock: Clock) -> LedgerStatus:
-    """Totals, throughput, backlog and hot wallets. Raises Forbidden for those who do not see all."""
+    """Totals, throughput, backlog and hot wallets. Raises Forbidden without SEE_ALL."""
     policy.require(viewer, Right.SEE_ALL)
     now = clock()
     async with database.connect() as connection:
@@ -230,13 +230,13 @@ def _id_position(item: Wallet | Transaction) -> int:
 
 
 def _narrowing(narrowed: TransactionFilter) -> str:
-    """What a filter adds to a list's scope: what is given alone, so that a later kind of filter leaves cursors as they are."""
+    """The filter's part of a cursor's scope. Contains only fields that are set, so that a new field keeps old cursors valid."""
     given = ((field.name, getattr(narrowed, field.name)) for field in fields(narrowed))
     return "".join(f" {name}={value}" for name, value in given if value is not None)
 
 
 def _window(page: PageRequest, scope: str, *, highest: int = _MAX_ID) -> Window:
-    """One row more than asked tells whether there are more."""
+    """The rows to read: one more than requested, to see whether there are more."""
 
     def position(cursor: str | None) -> int | None:
         return None if cursor is None else decode_cursor(cursor, scope, highest=highest)
@@ -250,7 +250,7 @@ def _window(page: PageRequest, scope: str, *, highest: int = _MAX_ID) -> Window:
 
 
 def _page(found: Sequence[T], page: PageRequest, scope: str, position: Callable[[T], int]) -> Page[T]:
-    """The rows in list order. Nothing leaves a list, so the item of a given cursor still stands beyond that end."""
+    """The page in list order. Rows are never deleted, so the item of a given cursor still exists beyond that end."""
     items = list(found[: page.size])
     more = len(found) > page.size
     if page.is_backward:

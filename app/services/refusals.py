@@ -1,4 +1,4 @@
-"""The words of each refusal of a transfer, so that the first answer and every replay say the same."""
+"""Builds each refusal of a transfer, so that the first answer and every replay are equal."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from app.records import Transaction
 
 
 def wallet_not_found(path: tuple[str, ...]) -> Refusal:
-    """The one refusal for an unknown, foreign or malformed wallet id."""
+    """The refusal of a wallet id that is unknown, malformed or another user's. One for all three, so that none is revealed."""
     return Refusal(RefusalCode.WALLET_NOT_FOUND, RefusalCode.WALLET_NOT_FOUND.message, path)
 
 
 def key_reused(path: tuple[str, ...], transaction_id: UUID | None) -> Refusal:
-    """The key already belongs to a transaction made from other input."""
+    """The refusal of a key that belongs to a transaction with other input."""
     return Refusal(
         RefusalCode.IDEMPOTENCY_KEY_REUSED,
         RefusalCode.IDEMPOTENCY_KEY_REUSED.message,
@@ -25,12 +25,12 @@ def key_reused(path: tuple[str, ...], transaction_id: UUID | None) -> Refusal:
 
 
 def aborted(path: tuple[str, ...]) -> Refusal:
-    """For the members of an atomic batch that another member brought down."""
+    """The refusal of a member of an atomic batch in which another member was refused."""
     return Refusal(RefusalCode.BATCH_ABORTED, RefusalCode.BATCH_ABORTED.message, path)
 
 
 def refusal_of(transaction: Transaction, path: tuple[str, ...], exponent: int) -> Refusal | None:
-    """The refusal that a FAILED transaction stands for: the same at first and at every replay. None for any other."""
+    """The refusal of a FAILED transaction, the same at first and at every replay. None for a transaction that did not fail."""
     code = transaction.failure_code
     if code is None:
         return None

@@ -1,4 +1,4 @@
-"""Moving money: what a client sends becomes a request, the ledger settles it, the outcome goes back."""
+"""Transfers and deposits: checks a client's input, has the ledger settle it, and returns the outcome."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class TransferInput:
     currency: str
     description: str | None = None
     unless_replayed: Refusal | None = None
-    """What is wrong with how it was sent: only a replay of the key is answered."""
+    """The refusal of the form in which it was sent. A replay of the key is answered; anything else gets this refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,9 @@ class TransferResult:
     replayed: bool
     refusals: tuple[Refusal, ...]
     entries: tuple[Entry, ...] = ()
-    """Its entries where it settled just now; empty for a replay."""
+    """The entries that were written now. Empty for a replay."""
     wallets: Mapping[UUID, Wallet] = field(default_factory=dict)
-    """The wallets of these entries, as they stood before the batch that they settled in."""
+    """The wallets of these entries, as they were before the batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class BatchResult:
 
 
 class Ledger:
-    """What moves money needs: the engine, the currencies, the clock and the running group commit. One per process."""
+    """The ledger of one process: engine, currencies, clock and the running group commit."""
 
     def __init__(
         self,
@@ -112,21 +112,21 @@ class Ledger:
         )
 
     async def start(self) -> None:
-        """Begin to settle."""
+        """Start settling."""
         await self.group_commit.start()
 
     async def stop(self) -> None:
-        """Finish what was accepted."""
+        """Settle what was accepted, then stop."""
         await self.group_commit.stop()
 
     async def settle(self, unit: Unit) -> tuple[Outcome, ...]:
-        """The outcomes of a unit. One in which nothing is well-formed needs no database."""
+        """Settle a unit and return its outcomes. A unit without a well-formed member needs no database."""
         if not unit.requests:
             return settle([unit], {}, {}, self.clock(), self.exponents).outcomes[0]
         return await self.group_commit.settle(unit)
 
     async def deposits_wallet(self, currency: str) -> UUID:
-        """The system wallet that deposits in this currency come from; made at the first one."""
+        """The system wallet that deposits in this currency come from. Created for the first deposit."""
         wallet_id = self._system_wallets.get(currency)
         if wallet_id is None:
             wallet_id = await find_or_create_system_wallet(self.engine, currency, self.clock())
@@ -134,44 +134,44 @@ class Ledger:
         return wallet_id
 
 
-async def transfer(ledger: Ledger, viewer: Viewer, asked: TransferInput) -> TransferResult:
+async def transfer(ledger: Ledger, viewer: Viewer, details: TransferInput) -> TransferResult:
     """Move money from one of the viewer's wallets to another wallet.
 
-    Raises RequestTimeout where the outcome is not known in time, Unavailable where the transfer was not accepted,
-    RateLimited where too many of the viewer's wait, and Forbidden.
+    Raises RequestTimeout if the outcome is not known in time, Unavailable if the transfer was not accepted, RateLimited if too
+    many of the viewer's transfers are queued, and Forbidden.
     """
     policy.require(viewer, Right.TRANSFER)
-    member = _transfer_request(ledger, viewer, asked, ("input",))
+    member = _transfer_request(ledger, viewer, details, ("input",))
     (outcome,) = await ledger.settle(Unit((member,)))
     return _result(viewer, outcome)
 
 
-async def transfer_batch(ledger: Ledger, viewer: Viewer, asked: Sequence[TransferInput], *, atomic: bool) -> BatchResult:
-    """Settle 1 to 500 transfers in their order, each on its own or, if atomic, all or none. Raises as `transfer` does."""
+async def transfer_batch(ledger: Ledger, viewer: Viewer, details: Sequence[TransferInput], *, atomic: bool) -> BatchResult:
+    """Settle 1 to 500 transfers in order, each on its own or, if atomic, all or none. Raises as `transfer` does."""
     policy.require(viewer, Right.TRANSFER)
-    if not 1 <= len(asked) <= MAX_BATCH:
-        message = f"A batch holds 1 to {MAX_BATCH} transfers; this one has {len(asked)}."
+    if not 1 <= len(details) <= MAX_BATCH:
+        message = f"A batch holds 1 to {MAX_BATCH} transfers; this one has {len(details)}."
         return BatchResult((), (Refusal(RefusalCode.INVALID_INPUT, message, ("input", "transfers")),))
     members = tuple(
-        _transfer_request(ledger, viewer, one, ("input", "transfers", str(position))) for position, one in enumerate(asked)
+        _transfer_request(ledger, viewer, one, ("input", "transfers", str(position))) for position, one in enumerate(details)
     )
     outcomes = await ledger.settle(Unit(members, atomic=atomic))
     return BatchResult(tuple(_result(viewer, outcome) for outcome in outcomes))
 
 
-async def deposit(ledger: Ledger, viewer: Viewer, asked: DepositInput, *, request_id: str | None = None) -> TransferResult:
+async def deposit(ledger: Ledger, viewer: Viewer, details: DepositInput, *, request_id: str | None = None) -> TransferResult:
     """Bring money in from the currency's system wallet, with a record for the audit log. Raises as `transfer` does."""
     policy.require(viewer, Right.DEPOSIT)
     path = ("input",)
-    receiver_id = ids.decode("wal", asked.wallet_id)
-    terms = _terms(ledger, asked, path)
+    receiver_id = ids.decode("wal", details.wallet_id)
+    terms = _terms(ledger, details, path)
     if isinstance(terms, Refusal):
         return TransferResult(None, replayed=False, refusals=(terms,))
     if receiver_id is None:
         refusal = terms.unless_replayed or wallet_not_found((*path, "walletId"))
         return TransferResult(None, replayed=False, refusals=(refusal,))
-    sender_id = await ledger.deposits_wallet(asked.currency)
-    request = _request(viewer, asked, terms, wallets=(sender_id, receiver_id), path=path)
+    sender_id = await ledger.deposits_wallet(details.currency)
+    request = _request(viewer, details, terms, wallets=(sender_id, receiver_id), path=path)
     (outcome,) = await ledger.settle(Unit((request._replace(request_id=request_id),)))
     return _result(viewer, outcome)
 
@@ -184,19 +184,19 @@ def _result(viewer: Viewer, outcome: Outcome) -> TransferResult:
 
 
 def _shown(viewer: Viewer, refusal: Refusal) -> Refusal:
-    """Without what is available for whoever may send from a wallet but not see what is in it."""
+    """Remove the amounts if the viewer may transfer from the wallet but not see its balance."""
     return refusal if policy.may_view(viewer) else replace(refusal, available=None, required=None)
 
 
-def _transfer_request(ledger: Ledger, viewer: Viewer, asked: TransferInput, path: tuple[str, ...]) -> Member:
-    """The request behind a client's input, or the first thing that is wrong with it."""
-    terms = _terms(ledger, asked, path)
+def _transfer_request(ledger: Ledger, viewer: Viewer, details: TransferInput, path: tuple[str, ...]) -> Member:
+    """Return the request of a client's input, or the first refusal."""
+    terms = _terms(ledger, details, path)
     if isinstance(terms, Refusal):
         return terms
-    if asked.unless_replayed is not None:
-        terms = replace(terms, unless_replayed=terms.unless_replayed or asked.unless_replayed)
-    sender_id = ids.decode("wal", asked.sender_wallet_id)
-    receiver_id = ids.decode("wal", asked.receiver_wallet_id)
+    if details.unless_replayed is not None:
+        terms = replace(terms, unless_replayed=terms.unless_replayed or details.unless_replayed)
+    sender_id = ids.decode("wal", details.sender_wallet_id)
+    receiver_id = ids.decode("wal", details.receiver_wallet_id)
     if sender_id is not None and sender_id == receiver_id:
         same = Refusal(RefusalCode.SAME_WALLET, RefusalCode.SAME_WALLET.message, (*path, "receiverWalletId"))
         return terms.unless_replayed or same
@@ -204,7 +204,7 @@ def _transfer_request(ledger: Ledger, viewer: Viewer, asked: TransferInput, path
         return terms.unless_replayed or wallet_not_found((*path, "senderWalletId"))
     if receiver_id is None:
         return terms.unless_replayed or wallet_not_found((*path, "receiverWalletId"))
-    return _request(viewer, asked, terms, wallets=(sender_id, receiver_id), path=path)
+    return _request(viewer, details, terms, wallets=(sender_id, receiver_id), path=path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,21 +212,21 @@ class _Terms:
     amount: int
     currency: Currency
     description: str | None
-    """As it is kept; as it was sent where only a replay is answered."""
+    """As it is stored, or as it was sent if only a replay is answered."""
     unless_replayed: Refusal | None
 
 
-def _terms(ledger: Ledger, asked: TransferInput | DepositInput, path: tuple[str, ...]) -> _Terms | Refusal:
-    """What every movement must get right, whatever the wallets: amount, text, key, in this order."""
-    currency = ledger.currencies.get(asked.currency)
+def _terms(ledger: Ledger, details: TransferInput | DepositInput, path: tuple[str, ...]) -> _Terms | Refusal:
+    """Check what does not depend on the wallets: amount, text and key, in this order."""
+    currency = ledger.currencies.get(details.currency)
     if currency is None:
         message = "There is no such currency in ISO 4217."
         return Refusal(RefusalCode.INVALID_INPUT, message, (*path, "amount", "currency"))
     try:
-        amount = parse_amount(asked.amount, currency)
+        amount = parse_amount(details.amount, currency)
     except AmountError as error:
         return Refusal(RefusalCode.INVALID_AMOUNT, str(error), (*path, "amount"))
-    description, refusal = asked.description, None
+    description, refusal = details.description, None
     if description is not None:
         kept = people_text(description, (*path, "description"), least=0, most=MAX_DESCRIPTION)
         if isinstance(kept, str):
@@ -235,7 +235,7 @@ def _terms(ledger: Ledger, asked: TransferInput | DepositInput, path: tuple[str,
             refusal = kept
         else:
             return kept
-    key_refusal = idempotency_key_refusal(asked.idempotency_key, path)
+    key_refusal = idempotency_key_refusal(details.idempotency_key, path)
     if key_refusal is not None:
         return refusal or key_refusal
     return _Terms(amount, currency, description, refusal)
@@ -243,19 +243,19 @@ def _terms(ledger: Ledger, asked: TransferInput | DepositInput, path: tuple[str,
 
 def _request(
     viewer: Viewer,
-    asked: TransferInput | DepositInput,
+    details: TransferInput | DepositInput,
     terms: _Terms,
     *,
     wallets: tuple[UUID, UUID],
     path: tuple[str, ...],
 ) -> TransferRequest:
     sender_id, receiver_id = wallets
-    type_ = TransactionType.DEPOSIT if isinstance(asked, DepositInput) else TransactionType.TRANSFER
+    type_ = TransactionType.DEPOSIT if isinstance(details, DepositInput) else TransactionType.TRANSFER
     return TransferRequest(
         id=NO_ID_YET,
         type=type_,
         initiator_id=viewer.user_id,
-        idempotency_key=asked.idempotency_key,
+        idempotency_key=details.idempotency_key,
         sender_wallet_id=sender_id,
         receiver_wallet_id=receiver_id,
         amount=terms.amount,
@@ -274,7 +274,7 @@ async def find_or_create_system_wallet(engine: AsyncEngine, currency: str, now: 
     if found is not None:
         return found
     await wallet_sql.insert_deposits_wallet(engine, ids.new_id(now), currency, now)
-    # Another deposit may have been first: then its row is visible now.
+    # A concurrent deposit may have inserted the wallet first. Its row is visible now.
     winner = await wallet_sql.deposits_wallet(engine, currency)
     assert winner is not None
     return winner

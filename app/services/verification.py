@@ -1,4 +1,4 @@
-"""Is the ledger whole? Every rule is checked over everything that is stored, in one snapshot, while transfers go on."""
+"""Verifies the stored ledger: checks every rule over all rows, in one snapshot, while transfers go on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.db.verification_sql import CHECKS, RECORD, Check, limited
 from app.settings import Settings
 
 MAX_FINDINGS = 20
-"""Of each kind; how many more there are is told in one sentence."""
+"""Most findings of each kind that are listed. One more sentence has the number of the rest."""
 
 _PREFIXES: dict[str, ids.Prefix] = {
     "wallet_id": "wal",
@@ -34,9 +34,9 @@ _UNLIMITED = {
     "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     "transaction_timeout": "0",
-    # The service itself does without; reading everything is what sequential scans are for.
+    # The service turns sequential scans off. Reading every row needs them.
     "enable_seqscan": "on",
-    # An index that is damaged does not find what is stored, so that nothing here is read by one.
+    # A damaged index may miss rows, so no check reads through one.
     "enable_indexscan": "off",
     "enable_indexonlyscan": "off",
     "enable_bitmapscan": "off",
@@ -48,28 +48,28 @@ _RECORD_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The findings of one verification, and why the database did not take its result down; None where it did."""
+    """The findings of one verification, and why its result could not be recorded; None if it was."""
 
     findings: list[str]
     not_recorded: str | None
 
 
 async def verify(settings: Settings) -> list[str]:
-    """What is wrong with the stored ledger, in one sentence each; empty where it is whole.
+    """Return each fault of the stored ledger as a sentence. Empty if there is none.
 
-    Takes no lock that a transfer would wait for. Raises asyncpg or OS errors where the database cannot be read.
+    Takes no lock that a transfer would wait for. Raises asyncpg or OS errors if the database cannot be read.
     """
     async with _unlimited(settings) as connection:
-        sentences, _ = await _look(connection)
+        sentences, _ = await _find(connection)
     return sentences
 
 
 async def verify_and_record(settings: Settings) -> Recorded:
-    """`verify`, with a row of its result for /metrics. What cannot be recorded, as on a standby, is told all the same."""
-    begun = monotonic()
+    """Verify, and record the result for /metrics. Returns the findings even if recording fails, for example on a standby."""
+    started = monotonic()
     async with _unlimited(settings) as connection:
-        sentences, count = await _look(connection)
-        duration_ms = round((monotonic() - begun) * 1000)
+        sentences, count = await _find(connection)
+        duration_ms = round((monotonic() - started) * 1000)
         try:
             await connection.execute(RECORD, system_clock(), duration_ms, count, timeout=_RECORD_SECONDS)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
@@ -79,7 +79,7 @@ async def verify_and_record(settings: Settings) -> Recorded:
 
 @asynccontextmanager
 async def _unlimited(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
-    """A connection that may take as long as a large ledger needs."""
+    """A connection without timeouts: a large ledger takes long to read."""
     connection = await connect(settings, **_UNLIMITED)
     try:
         yield connection
@@ -87,11 +87,11 @@ async def _unlimited(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
         await connection.close()
 
 
-async def _look(connection: asyncpg.Connection) -> tuple[list[str], int]:
-    """The sentences, and how many findings there are: more than are told, where there are many of a kind."""
+async def _find(connection: asyncpg.Connection) -> tuple[list[str], int]:
+    """Return the sentences and the number of findings, which may be more than the sentences."""
     async with transaction(connection, isolation="repeatable_read", readonly=True):
         found = [await _findings(connection, check) for check in CHECKS]
-    # Not in the snapshot: amcheck refuses one that is older than an index.
+    # Outside the snapshot: amcheck refuses a snapshot that is older than an index.
     damaged = await damaged_indexes(connection)
     return [sentence for sentences, _ in found for sentence in sentences] + damaged, sum(n for _, n in found) + len(damaged)
 

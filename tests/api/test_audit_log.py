@@ -109,10 +109,10 @@ async def test_a_changed_quota_is_told_with_all_limits_before_and_after(api: Api
 async def test_another_try_for_parked_news_is_told_and_one_for_none_is_not(
     api: Api, owner: asyncpg.Connection, settings: Settings
 ) -> None:
-    assert "back in the outbox: 0." in (await describe_outbox(settings, retry=True))[0]
+    assert "put back into the outbox: 0." in (await describe_outbox(settings, retry=True))[0]
     assert await records(api) == []
     await owner.execute("INSERT INTO outbox_parked SELECT n, now(), '{}', now(), 'new' FROM generate_series(1, 3) n")
-    assert "back in the outbox: 3." in (await describe_outbox(settings, retry=True))[0]
+    assert "put back into the outbox: 3." in (await describe_outbox(settings, retry=True))[0]
     assert [facts(record) for record in await records(api)] == [
         {"actor_id": None, "operator": await owner.fetchval("SELECT session_user"), "action": "RETRY_PARKED",
          "subject_id": None, "before": {"parked": 3}, "after": {"parked": 0}, "reason": None, "request_id": None}

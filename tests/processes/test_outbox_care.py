@@ -117,7 +117,7 @@ async def test_what_is_parked_is_told_and_gets_another_try(settings, writer):
         assert "parked: 3." in shown.stdout
         assert shown.stdout.count("a kind of tomorrow") == 3
         assert recorder.published.count(wallet_id) == 0
-        assert "back in the outbox: 3." in paycore("outbox", "--retry", settings=settings).stdout
+        assert "put back into the outbox: 3." in paycore("outbox", "--retry", settings=settings).stdout
         await soon(lambda: recorder.published.count(wallet_id) == 3)
     assert await writer.fetchval("SELECT count(*) FROM outbox_parked") == 0
 

@@ -337,7 +337,7 @@ async def test_a_bug_around_the_commit_does_not_end_the_settling(
     a, b = await hasty.wallet(alice, balance="9.00"), await hasty.wallet(bob)
     key = new_key()
     with monkeypatch.context() as patched:
-        patched.setattr(GroupCommit, "_hand_out", _raise)
+        patched.setattr(GroupCommit, "_answer", _raise)
         with pytest.raises(RequestTimeout):
             await hasty.pay(alice, a, b, "1.00", key)
     assert "ended unexpectedly" in caplog.text

@@ -122,8 +122,8 @@ async def test_a_full_queue_is_counted_and_told_once_when_it_begins_and_once_whe
             logging.WARNING
         }
         assert lines() == [
-            "the queue is full, it has 5 places: transfers are refused",
-            "the queue takes transfers again: 50 were refused",
+            "the queue is full at 5 transfers: further ones are refused",
+            "the queue accepts transfers again: 50 were refused",
         ]
         assert not (await bank.pay(alice, a, b, "1.00")).refusals
 

@@ -1,4 +1,4 @@
-"""What is logged, counted and traced of transfers.
+"""Logs, metrics and traces of transfers.
 
 The counters, the log's format and the tracer themselves are in `telemetry/`.
 """

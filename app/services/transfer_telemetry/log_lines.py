@@ -1,4 +1,4 @@
-"""What became of transfers, as log lines: one for each, with the request that it came with."""
+"""Log lines for the outcomes of transfers: one line for each, with the fields of its request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def outcome_lines(
     moments: tuple[datetime, datetime, datetime],
     batch: int,
 ) -> Iterator[dict[str, Any]]:
-    """A unit's lines. `moments` are when it was accepted, taken by a batch of that size, and committed."""
+    """The lines of a unit. `moments` are when it was accepted, taken into a batch, and committed; `batch` is the batch's size."""
     accepted_at, batched_at, committed_at = moments
     shared = {
         **context,
@@ -40,13 +40,13 @@ def outcome_lines(
 
 
 def unanswered_lines(unit: Unit, error: RequestError, context: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Of a unit whose callers got an error: UNAVAILABLE says that nothing moved, TIMEOUT that it is not known."""
+    """The lines of a unit that got an error. UNAVAILABLE means that nothing moved, TIMEOUT that the outcome is unknown."""
     for request in unit.requests:
         yield {**context, "outcome": "unanswered", "code": error.code, "key": fingerprint(request.idempotency_key)}
 
 
 def outcome_name(outcome: Outcome) -> str:
-    """In a word, as logs, traces and metrics have it."""
+    """The outcome in one word, for logs, traces and metrics."""
     if outcome.replayed:
         return "replayed"
     return "refused" if outcome.transaction is None else outcome.transaction.status.value.lower()

@@ -1,4 +1,4 @@
-"""What became of transfers, counted a batch at a time: where workers share their counters, each count costs microseconds."""
+"""Counts outcomes of transfers once for each batch: with counters shared between workers, each count costs microseconds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNANSWERED = {error.code: metrics.UNANSWERED.labels(error.code) for error in (U
 
 
 def count_outcomes(outcomes: Sequence[Outcome]) -> None:
-    """Count what one database transaction made of its members. One that found all of them held settled nothing."""
+    """Count the outcomes of one database transaction. It has none if the wallets of all its units were locked."""
     if not outcomes:
         return
     counts = Counter(map(outcome_name, outcomes))

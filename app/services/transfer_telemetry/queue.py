@@ -1,6 +1,6 @@
-"""How full the queue of transfers is, told once a second.
+"""Reports how full the queue of transfers is, once a second.
 
-Not when a batch is taken: just then the queue looks empty, and while the database stalls no batch is taken at all.
+Not when a batch is taken: the queue is empty right then, and no batch is taken while the database stalls.
 """
 
 from __future__ import annotations
@@ -13,40 +13,43 @@ from app.telemetry import metrics
 
 logger = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 1.0
+_REPORT_SECONDS = 1.0
 
 
 class QueueWatch:
-    """Looks at the queue of one process. `level` tells the transfers without an answer and the units that wait for a batch."""
+    """Watches the queue of one process.
+
+    `level` returns the number of transfers without an answer, and of units that wait for a batch.
+    """
 
     def __init__(self, level: Callable[[], tuple[int, int]], limit: int) -> None:
         self._level = level
         self._limit = limit
         self._refused = 0
-        """Since it began to refuse; 0 while it takes what comes."""
+        """Transfers refused since the queue became full. 0 while it accepts."""
         self._refused_lately = False
 
     def refused(self, transfers: int) -> None:
-        """So many found no place. Under overload a line for each would be more work than the refusal."""
+        """Count refused transfers. Logs once and not for each: under overload a line would cost more than the refusal."""
         if not self._refused:
-            logger.warning("the queue is full, it has %d places: transfers are refused", self._limit)
+            logger.warning("the queue is full at %d transfers: further ones are refused", self._limit)
         self._refused += transfers
         self._refused_lately = True
         metrics.QUEUE_REFUSALS.inc(transfers)
 
-    async def look_regularly(self) -> None:
-        """For as long as the process settles."""
+    async def run(self) -> None:
+        """Report until the task is cancelled."""
         while True:
-            self.look()
-            await asyncio.sleep(_LOOK_SECONDS)
+            self.report()
+            await asyncio.sleep(_REPORT_SECONDS)
 
-    def look(self) -> None:
-        """Tell how it stands, and that it takes transfers again where it has refused none since the last look."""
+    def report(self) -> None:
+        """Set the gauges. Logs that the queue accepts again if it refused nothing since the last report."""
         in_flight, waiting = self._level()
         metrics.TRANSFERS_IN_FLIGHT.set(in_flight)
         metrics.QUEUE_DEPTH.set(waiting)
         metrics.QUEUE_USED.set(in_flight / self._limit)
         if self._refused and not self._refused_lately:
-            logger.warning("the queue takes transfers again: %d were refused", self._refused)
+            logger.warning("the queue accepts transfers again: %d were refused", self._refused)
             self._refused = 0
         self._refused_lately = False

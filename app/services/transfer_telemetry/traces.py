@@ -1,7 +1,7 @@
-"""A transfer's part of a trace: how it waited, how it settled, and the batch that it settled in.
+"""The spans of a transfer: its time in the queue, its settlement, and the batch that it settled in.
 
-A batch settles transfers of many traces. Its span stands below the first of them that is recorded and names all others
-by links; each of them names the batch. So a transfer that settles alone has its statements in its own trace.
+A batch settles transfers of many traces. Its span is a child of the first recorded one and links to the others, and each of
+them links to the batch. A transfer that settles alone therefore has its statements in its own trace.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from app.telemetry import tracing
 from app.telemetry.privacy import fingerprint
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MOST_NAMED = 20
-"""Members of one unit whose ids and keys stand in its span."""
+_MAX_NAMED = 20
+"""Most members of one unit whose ids and keys are attributes of its span."""
 
 
 class TransferTrace:
@@ -35,11 +35,11 @@ class TransferTrace:
 
     @property
     def span(self) -> Span:
-        """The whole of it; its traceparent goes with the news into the outbox."""
+        """The span of the whole transfer. Its traceparent goes into the outbox with the event."""
         return self._span
 
     def settled(self, outcomes: Sequence[Outcome], accepted_at: datetime, batched_at: datetime, settled_at: datetime) -> None:
-        """It has its outcomes, and they are durable."""
+        """Record the durable outcomes and end the span."""
         for name, start, end, links in (
             ("queue", accepted_at, batched_at, ()),
             ("settle", batched_at, settled_at, self.batches),
@@ -48,11 +48,11 @@ class TransferTrace:
             if step is not None:
                 step.end(_nanoseconds(end))
         if not self._span.is_recording():
-            # Its caller was told TIMEOUT before.
+            # The caller got TIMEOUT before, which ended the span.
             return
         counts = Counter(map(outcome_name, outcomes))
         self._span.set_attribute("paycore.outcomes", [f"{name}={count}" for name, count in counts.items()])
-        transactions = [outcome.transaction for outcome in outcomes[:_MOST_NAMED] if outcome.transaction is not None]
+        transactions = [outcome.transaction for outcome in outcomes[:_MAX_NAMED] if outcome.transaction is not None]
         self._span.set_attribute("paycore.transactions", [ids.encode("txn", transaction.id) for transaction in transactions])
         refusals = {outcome.refusal.code.value for outcome in outcomes if outcome.refusal is not None}
         if refusals:
@@ -60,24 +60,24 @@ class TransferTrace:
         self._span.end()
 
     def gave_up(self, error: RequestError) -> None:
-        """Its caller got an error instead."""
+        """Record the error that the caller got, and end the span."""
         tracing.fail(self._span, error)
         self._span.end()
 
 
 def begin(unit: Unit) -> TransferTrace | None:
-    """Accepted. None where nobody wants its trace."""
+    """Start the span of an accepted unit. Returns None if it is not traced."""
     span = tracing.start_span("transfer")
     if span is None:
         return None
     span.set_attribute("paycore.members", len(unit.members))
-    span.set_attribute("paycore.keys", [fingerprint(request.idempotency_key) for request in unit.requests[:_MOST_NAMED]])
+    span.set_attribute("paycore.keys", [fingerprint(request.idempotency_key) for request in unit.requests[:_MAX_NAMED]])
     return TransferTrace(span)
 
 
 @contextmanager
 def batch(members: Sequence[TransferTrace], size: int) -> Iterator[None]:
-    """One database transaction that tries to settle them, and others whose traces are not recorded."""
+    """Open a span for one database transaction. `members` are its traced units; `size` counts all transfers."""
     if not members:
         yield
         return
@@ -91,5 +91,5 @@ def batch(members: Sequence[TransferTrace], size: int) -> Iterator[None]:
 
 
 def _nanoseconds(moment: datetime) -> int:
-    """Since 1970, exact: no float between."""
+    """Nanoseconds since 1970, without the rounding of a float."""
     return (moment - _EPOCH) // timedelta(microseconds=1) * 1000
