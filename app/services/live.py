@@ -1,8 +1,8 @@
-"""Live updates: whoever watches a wallet gets every entry once, in sequence, whatever restarts in between.
+"""Live updates: a subscriber of a wallet gets every entry exactly once, in sequence, across restarts of any process.
 
-Pub/sub is fast and may lose; the database never does. So a watch subscribes first, then reads the database from the
-client's cursor up to the wallet's sequence, then follows what is published: it drops what it has seen, and reads the
-database again on a gap, after Redis was away, when it was too slow, and when a regular comparison finds it behind.
+Pub/sub is fast but may lose messages; the database does not. A watch first subscribes, then reads the database from the
+client's cursor up to the wallet's sequence, then follows the published events. It drops duplicates. It reads the database again
+after a gap, after Redis was unavailable, after its buffer overflowed, and if the regular comparison finds it behind.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _PAGE = 500
-"""Entries read at a time: what one watch that catches up holds in memory."""
+"""Entries that a watch reads at a time, and so holds in memory, while it catches up."""
 _RETRY_AFTER_SECONDS = 5
 _CHECK_GRACE_SECONDS = 0.5
-"""How far a watch may be behind the database before it is told: news on its way needs no second look."""
+"""Grace period: a watch that lags for less than this is left alone, its event is probably in flight."""
 
 
 class UpdateKind(StrEnum):
-    """WalletUpdateKind of the GraphQL contract."""
+    """The WalletUpdateKind of GraphQL."""
 
     SNAPSHOT = "SNAPSHOT"
     ENTRY = "ENTRY"
@@ -55,31 +55,31 @@ class UpdateKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WalletUpdate:
-    """One update. `wallet` is the present state, never older than `entry`."""
+    """One update. `wallet` is the current state, never older than `entry`."""
 
     kind: UpdateKind
     cursor: str
     wallet: Wallet
     entry: Entry | None = None
     reads: EventReads = field(kw_only=True, repr=False, compare=False)
-    """What is read for this update."""
+    """The reads for this update, shared with other subscribers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A transaction settled. `missed` were left out before it because the subscriber was too slow."""
+    """A settled transaction. `missed` events before it were dropped because the subscriber was too slow."""
 
     transaction_id: UUID
     missed: int
     reads: EventReads = field(repr=False, compare=False)
-    """What is read for it."""
+    """The reads for this event, shared with other subscribers."""
 
 
 _UPDATES = {kind: metrics.LIVE_UPDATES.labels(kind.value) for kind in UpdateKind}
 
 
 class LiveUpdates:
-    """What the watches of one process share: where news arrive, how the database is read, who is compared with it."""
+    """All watches of one process, with the pub/sub connection and the database reads that they share."""
 
     def __init__(self, engine: AsyncEngine, pubsub: PubSub, names: RedisNames, settings: Settings) -> None:
         self._names = names
@@ -87,7 +87,7 @@ class LiveUpdates:
         self._shared = LiveReads(engine, settings)
         self._reader = _Reader(self._shared.database)
         self._check_seconds = settings.live_check_seconds
-        self._remembered = settings.subscriber_buffer
+        self._dedup_limit = settings.subscriber_buffer
         self._watches: set[_WalletWatch] = set()
         self._most_per_user = settings.max_subscriptions_per_user
         self._by_user: Counter[UUID] = Counter()
@@ -95,13 +95,13 @@ class LiveUpdates:
 
     @property
     def state(self) -> str:
-        """`ok`, or from where updates come instead, or what they wait for."""
+        """`ok`, or that updates wait for the database, or that they come from it."""
         if self._shared.database.waiting:
             return "waiting for the database"
         return "ok" if self._pubsub.healthy else f"from the database, every {self._check_seconds:g} s"
 
     async def start(self) -> None:
-        """Begin to compare watched wallets with the database."""
+        """Start comparing watched wallets with the database."""
         self._checker = asyncio.create_task(self._check_regularly(), name="live-updates-check")
 
     async def stop(self) -> None:
@@ -112,8 +112,8 @@ class LiveUpdates:
     async def watch_wallet(self, viewer: Viewer, wallet_id: UUID, after: str | None = None) -> AsyncGenerator[WalletUpdate, None]:
         """Without `after`: a SNAPSHOT, then live. With it: each entry since that cursor, a SNAPSHOT, then live.
 
-        Raises NotFound where the viewer may not load the wallet, BadUserInput for a cursor that is malformed, another
-        wallet's, or ahead of the wallet, RateLimited where the viewer watches as much as one may, Forbidden.
+        Raises NotFound if the viewer may not load the wallet, BadUserInput for a cursor that is malformed, another wallet's, or
+        ahead of the wallet, RateLimited if the viewer has the most subscriptions allowed, and Forbidden.
         """
         policy.require_view(viewer)
         after_sequence = None if after is None else decode_update_cursor(after, wallet_id)
@@ -147,9 +147,9 @@ class LiveUpdates:
             return
 
     async def watch_settled(self, viewer: Viewer) -> AsyncGenerator[Settled, None]:
-        """Transactions as they settle, from now on: those that concern the viewer; for administrators, all.
+        """Transactions as they settle, from now on: the viewer's, or all for administrators.
 
-        Raises RateLimited where the viewer watches as much as one may, and Forbidden.
+        Raises RateLimited if the viewer has the most subscriptions allowed, and Forbidden.
         """
         policy.require_view(viewer)
         with self._counted(viewer, "transactionSettled"):
@@ -166,11 +166,11 @@ class LiveUpdates:
                     message = await subscription.get()
                     await self._shared.turns.take()
                     event = None if message is CATCH_UP else _parse(message)
-                    # The relay may publish twice; it does so soon after the first time.
+                    # The relay may publish an event twice, shortly after each other.
                     if not isinstance(event, events.SettledEvent) or event.transaction_id in seen:
                         continue
                     seen[event.transaction_id] = None
-                    if len(seen) > self._remembered:
+                    if len(seen) > self._dedup_limit:
                         seen.popitem(last=False)
                     with tracing.delivery(event.trace, "deliver transactionSettled", channel):
                         reads = self._shared.of_event(event.transaction_id)
@@ -180,7 +180,7 @@ class LiveUpdates:
 
     @contextmanager
     def _counted(self, viewer: Viewer, field: str) -> Iterator[None]:
-        """Count a subscription while it runs. Raises RateLimited past the limit of its user in this process."""
+        """Count a subscription while it runs. Raises RateLimited above the user's limit in this process."""
         if self._by_user[viewer.user_id] >= self._most_per_user:
             raise RateLimited(_RETRY_AFTER_SECONDS, f"You have {self._most_per_user} subscriptions already: end one first.")
         self._by_user[viewer.user_id] += 1
@@ -194,13 +194,13 @@ class LiveUpdates:
                 del self._by_user[viewer.user_id]
 
     async def _check_regularly(self) -> None:
-        """The last news before a silence may be lost, and nothing after it would tell."""
+        """Compare regularly: if the last event before a quiet period is lost, no later event shows the gap."""
         while True:
             await asyncio.sleep(self._check_seconds)
             if self._watches:
                 try:
                     await self._check()
-                except Exception:  # whatever it is, the next round is needed all the same
+                except Exception:  # the next round must run in any case
                     logger.exception("comparing the watched wallets with the database failed")
 
     async def _check(self) -> None:
@@ -211,7 +211,7 @@ class LiveUpdates:
 
 
 class _WalletWatch:
-    """Where one subscriber stands. `sequence` is of the last entry it got, `wallet` the newest state that is known here."""
+    """One subscriber's position. `sequence` is that of the last entry it got, `wallet` the newest known state."""
 
     def __init__(self, wallet: Wallet, sequence: int, subscription: Subscription, reader: _Reader, shared: LiveReads) -> None:
         self.wallet = wallet
@@ -221,12 +221,12 @@ class _WalletWatch:
         self._shared = shared
 
     def compare(self, sequence: int, version: int) -> None:
-        """Catch up where the database was further than this some time ago."""
+        """Catch up if the database was ahead of this watch one grace period ago."""
         if self.sequence < sequence or self.wallet.version < version:
             self._subscription.catch_up()
 
     async def updates(self) -> AsyncGenerator[WalletUpdate, None]:
-        """All updates, for ever."""
+        """Yield updates without end."""
         async with aclosing(self._entries_up_to(self.wallet)) as missed:
             async for update in missed:
                 yield update
@@ -251,7 +251,7 @@ class _WalletWatch:
                             yield update
 
     def _own(self, event: events.Event | None) -> events.Event | None:
-        """None for an event of another wallet: what is on this one's channel by mistake is a gap like any other."""
+        """The event if it is this wallet's, otherwise None: another wallet's event on this channel is handled as a gap."""
         match event:
             case events.EntryEvent(entry) if entry.wallet_id == self.wallet.id:
                 return event
@@ -261,7 +261,7 @@ class _WalletWatch:
                 return None
 
     async def _catch_up(self) -> AsyncGenerator[WalletUpdate, None]:
-        """What the database has and the subscriber has not."""
+        """Yield what the database has and the subscriber has not got yet."""
         metrics.CATCH_UPS.inc()
         known_version = self.wallet.version
         self.wallet = await self._read_wallet()
@@ -272,7 +272,7 @@ class _WalletWatch:
             yield self._update(UpdateKind.STATE)
 
     async def _entries_up_to(self, wallet: Wallet) -> AsyncGenerator[WalletUpdate, None]:
-        """Exactly to the row's sequence: what was read together is true together."""
+        """Yield the missing entries, exactly up to the sequence of this wallet row, so that both are consistent."""
         while self.sequence < wallet.sequence:
             for entry in await self._reader.entries(wallet.id, self.sequence, wallet.sequence):
                 assert entry.sequence == self.sequence + 1, "a wallet's entries have no gap"
@@ -280,11 +280,11 @@ class _WalletWatch:
                 yield self._entry(entry)
 
     async def _wallet_since(self, version: int) -> Wallet:
-        """The wallet with this change. All who watch it hear of the change at once, and share one read of it."""
+        """Return the wallet with this change. All its watches get the event at once and share one read."""
         wallet_id = self.wallet.id
         reads = self._shared.of_event((wallet_id, version))
         wallet = await reads.once("watched", lambda _: self._reader.wallet(wallet_id))
-        # A slow subscriber may have had entries since it was read.
+        # A slow subscriber may have got entries after the shared read.
         if wallet is None or wallet.sequence < self.wallet.sequence or wallet.version < version:
             return await self._read_wallet()
         return wallet
@@ -303,9 +303,9 @@ class _WalletWatch:
     def _update(self, kind: UpdateKind, entry: Entry | None = None) -> WalletUpdate:
         _UPDATES[kind].inc()
         wallet = self.wallet
-        # A snapshot is the present for one subscriber. Other updates are the same for all who know as much of the wallet.
+        # A snapshot is read for one subscriber. Other updates are the same for all subscribers at the same position.
         reads = (
-            self._shared.of_one()
+            self._shared.unshared()
             if kind is UpdateKind.SNAPSHOT
             else self._shared.of_event((wallet.id, kind, self.sequence, wallet.sequence, wallet.version))
         )
@@ -313,7 +313,7 @@ class _WalletWatch:
 
 
 class _Reader:
-    """What a watch reads for itself."""
+    """The database reads of a watch."""
 
     def __init__(self, database: LiveDatabase) -> None:
         self._database = database
@@ -334,13 +334,13 @@ class _Reader:
             async with self._database.connect() as connection:
                 return await query(connection)
 
-        return await self._database.patiently(read)
+        return await self._database.read_with_retries(read)
 
 
 def _parse(message: str) -> events.Event | None:
-    """None where it cannot be read: whatever it told, the database knows too."""
+    """Parse a message. Returns None if it cannot be read: it is handled as a gap, and the database has its content."""
     try:
         return events.parse(message)
     except events.MalformedEvent:
-        logger.warning("a message cannot be read and is taken for a gap: %.200s", message)
+        logger.warning("cannot read a message, treating it as a gap: %.200s", message)
         return None

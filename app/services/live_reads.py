@@ -1,7 +1,7 @@
-"""How live updates read the database: on a share of the pool, with patience, and once for all subscribers of an event.
+"""Database reads of live updates: on a share of the pool, with retries, and once for all subscribers of an event.
 
-A subscription must not end because the database was busy during one of its events, so a read that may succeed later is tried
-again. Requests never wait for these reads: most of the pool's connections, and each round of the event loop, stay theirs.
+A subscription must not end because the database was busy during one of its events, so a read that may succeed later is
+retried. Requests never wait for these reads: most connections of the pool, and most rounds of the event loop, are left to them.
 """
 
 from __future__ import annotations
@@ -29,31 +29,31 @@ T = TypeVar("T")
 
 _DATABASE_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 _SHARED_SECONDS = 5.0
-"""How long later subscribers of an event get what the first one read: nothing that they are shown is older than this."""
+"""How long later subscribers of an event get what the first one read. Nothing that they get is older than this."""
 _ROUNDS = 4
 """Rounds of the event loop between two events, for everything else."""
-_MOST_SHARED = 1000
-"""Events whose reads are kept at once."""
+_MAX_SHARED = 1000
+"""Most events whose reads are kept at once."""
 
 
 class LiveDatabase:
-    """A third of the pool's connections. It takes the place of the engine where live updates read."""
+    """A third of the pool's connections. Live updates use it in place of the engine."""
 
     def __init__(self, engine: AsyncEngine, settings: Settings) -> None:
         self._engine = engine
         self._slots = asyncio.Semaphore(max(1, settings.database_pool_size // 3))
         self._seconds = settings.request_timeout_seconds
         self.waiting = 0
-        """Reads that failed and are tried again."""
+        """Reads that failed and are being retried."""
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[AsyncConnection]:
-        """A connection of the share. Raises TimeoutError if it is not given back in the time that a request has."""
+        """A connection of the share. Raises TimeoutError if the block takes longer than a request may."""
         async with self._slots, asyncio.timeout(self._seconds), self._engine.connect() as connection:
             yield connection
 
-    async def patiently(self, read: Callable[[], Awaitable[T]]) -> T:
-        """Read, again and again with growing pauses while the database is not available."""
+    async def read_with_retries(self, read: Callable[[], Awaitable[T]]) -> T:
+        """Read, and retry with growing pauses while the database is not available."""
         backoff, waits = Backoff(0.1, 5.0), False
         try:
             while True:
@@ -68,12 +68,12 @@ class LiveDatabase:
                         self.waiting, waits = self.waiting + 1, True
                 await asyncio.sleep(backoff.next())
         finally:
-            # However it ends: a subscriber that leaves waits no more.
+            # Also if the subscriber has left meanwhile.
             self.waiting -= waits
 
 
 class Turns:
-    """Lets one event go on in every few rounds of the event loop, so that requests are served between a crowd of subscribers.
+    """Spaces events out over rounds of the event loop, so that requests are served even with a crowd of subscribers.
 
     A request takes about 15 rounds. A round in which nothing is ready takes a hundredth of the time of an event.
     """
@@ -83,7 +83,7 @@ class Turns:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def take(self) -> None:
-        """Return when it is the caller's turn, in the order of the calls."""
+        """Return when it is the caller's turn. Turns are in the order of the calls."""
         loop = asyncio.get_running_loop()
         if self._is_free:
             self._is_free = False
@@ -102,7 +102,7 @@ class Turns:
     def _next(self) -> None:
         while self._waiting:
             turn = self._waiting.popleft()
-            # A subscriber may have left meanwhile.
+            # The subscriber may have left meanwhile.
             if not turn.done():
                 turn.set_result(None)
                 asyncio.get_running_loop().call_soon(self._pass, _ROUNDS)
@@ -111,7 +111,7 @@ class Turns:
 
 
 class _SharedRead:
-    """One read that several wait for. It ends early when the last of them leaves."""
+    """One read that several callers wait for. It is cancelled when the last of them leaves."""
 
     def __init__(self, read: Awaitable[Mapping[Any, Any]]) -> None:
         self._task = asyncio.ensure_future(read)
@@ -124,7 +124,7 @@ class _SharedRead:
 
     @property
     def found(self) -> Mapping[Any, Any] | None:
-        """What it came to; None while it is not done, and where it failed."""
+        """The result; None while the read runs and if it failed."""
         return self._task.result() if self._task.done() and not self.has_failed else None
 
     async def result(self) -> Mapping[Any, Any]:
@@ -139,7 +139,7 @@ class _SharedRead:
 
 
 class EventReads:
-    """What the subscribers of one event read. It starts with the event, so nothing read here is older than that."""
+    """The shared reads of the subscribers of one event. It is created for the event, so no result is older than that."""
 
     def __init__(self, database: LiveDatabase, turns: Turns) -> None:
         self._database = database
@@ -149,32 +149,32 @@ class EventReads:
     async def rows(
         self, what: Hashable, keys: Collection[K], load: Callable[[LiveDatabase, list[K]], Awaitable[Mapping[K, T]]]
     ) -> dict[K, T]:
-        """What is found by these keys. Of each key it is read once for all subscribers that ask for the same `what`.
+        """Return the rows with these keys. Each key is read once for all subscribers that use the same `what`.
 
-        `what` must name everything besides the key that the rows depend on, above all who may see them.
+        `what` must contain everything besides the key that the rows depend on, above all who may see them.
         """
         missing = [key for key in keys if self._is_missing((what, key))]
         if missing:
-            read = _SharedRead(self._database.patiently(lambda: load(self._database, missing)))
+            read = _SharedRead(self._database.read_with_retries(lambda: load(self._database, missing)))
             self._reads.update(((what, key), read) for key in missing)
         found: dict[K, T] = {}
         for read in dict.fromkeys(self._reads[what, key] for key in keys):
             known = read.found
             if known is None:
                 known = await read.result()
-                # Many may have waited for the same read.
+                # Many subscribers may have waited for the same read.
                 await self._turns.take()
             found.update(known)
         return {key: found[key] for key in keys if key in found}
 
     def known(self, what: Hashable, key: Hashable) -> tuple[Any] | None:
-        """What an earlier subscriber found by this key, or found missing (None), as a tuple of one; None if nothing was read."""
+        """The value that was read for this key, as a tuple of one: (None,) if it was missing. None if the key was not read."""
         read = self._reads.get((what, key))
         found = None if read is None else read.found
         return None if found is None else (found.get(key),)
 
     async def once(self, what: Hashable, load: Callable[[LiveDatabase], Awaitable[T]]) -> T:
-        """What `load` returns: read once for all subscribers that ask for the same `what`."""
+        """Return what `load` returns. It is called once for all subscribers that use the same `what`."""
 
         async def load_one(database: LiveDatabase, _: list[None]) -> dict[None, T]:
             return {None: await load(database)}
@@ -187,7 +187,7 @@ class EventReads:
 
 
 class LiveReads:
-    """What the subscribers of one process share."""
+    """The shared reads of all subscribers of one process."""
 
     def __init__(self, engine: AsyncEngine, settings: Settings) -> None:
         self.database = LiveDatabase(engine, settings)
@@ -195,14 +195,14 @@ class LiveReads:
         self._events: OrderedDict[Hashable, tuple[float, EventReads]] = OrderedDict()
 
     def of_event(self, event: Hashable) -> EventReads:
-        """The reads of an event, which all who ask for it share for a few seconds after the first of them."""
+        """The reads of an event, shared for a few seconds after the first call for it."""
         now = monotonic()
-        while self._events and (len(self._events) > _MOST_SHARED or next(iter(self._events.values()))[0] < now - _SHARED_SECONDS):
+        while self._events and (len(self._events) > _MAX_SHARED or next(iter(self._events.values()))[0] < now - _SHARED_SECONDS):
             self._events.popitem(last=False)
         if event not in self._events:
-            self._events[event] = now, self.of_one()
+            self._events[event] = now, self.unshared()
         return self._events[event][1]
 
-    def of_one(self) -> EventReads:
-        """Reads that nobody else shares."""
+    def unshared(self) -> EventReads:
+        """Reads for one subscriber only."""
         return EventReads(self.database, self.turns)

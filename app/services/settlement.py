@@ -1,4 +1,4 @@
-"""One batch, one database transaction: lock, read the keys, let the core decide, write, commit."""
+"""Settles a batch in one database transaction: lock, read the keys, let the core decide, write, commit."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from app.records import AuditRecord, Entry, Transaction, TransactionType, Wallet
 from app.services.ledger import Outcome, Settlement, TransferRequest, Unit, settle
 
 _ROLLBACK_SECONDS = 1.0
-_LOOK_SECONDS = 0.1
-_MOST_UNANSWERED = 3
-"""COMMITs of one settler that may be left without an answer before it waits for one of them."""
+_POLL_SECONDS = 0.1
+_MAX_UNANSWERED = 3
+"""COMMITs of one settler that may stay unanswered before it waits for one of them."""
 _FACTS_LIMIT = 100_000
-"""Wallets whose owner and kind are remembered: they never change."""
+"""Wallets in the cache of owner and kind, which never change."""
 
 
 _BOTH = 2
-"""The wallets of a request."""
+"""The number of wallets of a request."""
 _NO_WALLET: tuple[WalletKind | None, UUID | None] = None, None
 
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """A unit that was left out because others hold these wallets."""
+    """A unit that was left out because other sessions have locked these wallets."""
 
     locked: frozenset[UUID]
 
@@ -46,26 +46,26 @@ Answer = tuple[Outcome, ...] | Deferred
 
 
 class KeysTaken(Exception):
-    """Another process recorded one of the keys between our look and our write. Nothing was written: start over."""
+    """Another process recorded one of the keys after this one had read them. Nothing was written; the batch can be retried."""
 
 
 class CommitUnknown(Exception):
-    """The connection was lost during COMMIT: it may have happened. Or an earlier one of this settler is still on its way."""
+    """The connection was lost during COMMIT, which may have succeeded. Or too many earlier COMMITs are still unanswered."""
 
 
 class Failure(Enum):
-    """What an error of a batch calls for."""
+    """How to handle an error of a batch."""
 
     RETRY = auto()
-    """Serialization failure, deadlock, a statement that a migration has outdated: the same batch again."""
+    """Serialization failure, deadlock, or a cached statement that a migration invalidated: retry the batch."""
     KEYS_TAKEN = auto()
     LOCK_TIMEOUT = auto()
     CULPRIT = auto()
-    """One member's data is at fault: find it."""
+    """The data of one member causes the error: split the batch to find it."""
     CONNECTION = auto()
-    """The connection is gone; whatever was not committed is rolled back."""
+    """The connection is lost. Whatever was not committed is rolled back."""
     OVERLOAD = auto()
-    """The database is too busy: splitting would only add to it."""
+    """The database is too busy. Splitting the batch would add load."""
     BUG = auto()
 
 
@@ -80,13 +80,13 @@ _FAILURES: tuple[tuple[Failure, tuple[type[Exception], ...]], ...] = (
             OSError,
             asyncpg.PostgresConnectionError,
             asyncpg.InterfaceError,
-            # The driver's own confusion after a connection broke under it.
+            # asyncpg raises it if the connection is lost while a statement is being sent.
             asyncpg.InternalClientError,
             asyncpg.AdminShutdownError,
             asyncpg.CrashShutdownError,
             asyncpg.CannotConnectNowError,
             asyncpg.IdleInTransactionSessionTimeoutError,
-            # A connection that failover left on a standby: the next one finds the new primary.
+            # After a failover the connection may be to a standby. A new one finds the primary.
             asyncpg.ReadOnlySQLTransactionError,
         ),
     ),
@@ -98,14 +98,14 @@ _FAILURES: tuple[tuple[Failure, tuple[type[Exception], ...]], ...] = (
 
 
 def classify(error: Exception) -> Failure:
-    """What to do about an error that a batch ended with."""
+    """Return how to handle the error that ended a batch."""
     if isinstance(error, asyncpg.PostgresError) and error.sqlstate == _TRANSACTION_TIMEOUT_SQLSTATE:
         return Failure.CONNECTION
     return next((failure for failure, types in _FAILURES if isinstance(error, types)), Failure.BUG)
 
 
 class Settler:
-    """Settles batches, one at a time, on a connection of its own."""
+    """Settles batches, one at a time, on its own connection."""
 
     def __init__(
         self,
@@ -121,14 +121,14 @@ class Settler:
         self._timeout_seconds = timeout_seconds
         self._general_limits = general_limits
         self._connection: Connection | None = None
-        self._unanswered = Unanswered(_MOST_UNANSWERED)
+        self._unanswered = Unanswered(_MAX_UNANSWERED)
         self._facts: dict[UUID, tuple[WalletKind, UUID | None]] = {}
 
     async def settle(self, units: Sequence[Unit], *, skip_locked: bool = False) -> list[Answer]:
-        """Settle the units in one transaction, in order; when this returns, their outcomes are durable.
+        """Settle the units in one transaction, in order. When this returns, their outcomes are durable.
 
-        With `skip_locked`, units whose wallets others hold come back as Deferred. Raises whatever stopped the batch
-        (see `classify`), after which nothing of it happened, unless it is CommitUnknown.
+        With `skip_locked`, units whose wallets other sessions have locked are returned as Deferred. Raises the error that
+        ended the batch (see `classify`). Nothing is committed then, except perhaps after CommitUnknown.
         """
         connection = await self._ready()
         committing = False
@@ -149,31 +149,31 @@ class Settler:
             raise
 
     async def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(Exception):
                 await connection.close(timeout=1)
 
     async def _ready(self) -> Connection:
-        """A connection, once few enough COMMITs of this settler are unanswered.
+        """Return a connection, once few enough COMMITs of this settler are unanswered.
 
-        While a standby keeps COMMITs waiting, more of them would only wait too, each with a connection of the server.
-        Raises CommitUnknown if that lasts.
+        While a standby delays COMMITs, further ones would wait as well, each holding a connection of the server. Raises
+        CommitUnknown if that takes too long.
         """
         if self._connection is None or self._connection.is_closed():
             self._connection = await self._connect()
         connection = self._connection
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                while not await self._unanswered.leave_room(connection):  # noqa: ASYNC110 - it happens in the database
-                    await asyncio.sleep(_LOOK_SECONDS)
+                while not await self._unanswered.leave_room(connection):  # noqa: ASYNC110 - the database has no event for it
+                    await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError as error:
             raise CommitUnknown from error
         return connection
 
     async def _roll_back(self, connection: Connection) -> bool:
-        """Leave the connection clean, or leave it. Tells whether it can still be used."""
+        """Roll back, or drop the connection if that fails. Returns whether it can still be used."""
         try:
             async with asyncio.timeout(_ROLLBACK_SECONDS):
                 await connection.execute("ROLLBACK")
@@ -216,7 +216,7 @@ class Settler:
         *,
         skip_locked: bool,
     ) -> dict[UUID, Quota]:
-        """The quotas of those who pay in units that can settle now. `limited` becomes whoever has one."""
+        """Lock the quotas of the payers of units that can settle now. Adds every payer to `limited` if general limits exist."""
         payers = {
             request.initiator_id
             for unit, locked in zip(units, missing, strict=True)
@@ -233,10 +233,11 @@ class Settler:
         return await quota_sql.lock_quotas(connection, payers, self._general_limits, skip_locked=skip_locked)
 
     async def _wallets_to_lock(self, connection: asyncpg.Connection, units: Sequence[Unit]) -> list[set[UUID]]:
-        """For each unit the wallets that its requests may name.
+        """For each unit, the wallets that its requests may name.
 
-        Only those are locked: naming a stranger's wallet as the payer cannot hold it up. The core refuses the rest. What it
-        refuses is looked up each time, though it be remembered: what is not there cannot be, and time must not tell them apart.
+        Only those are locked, so that naming another user's wallet as the payer cannot block it. The core refuses the rest. A
+        refused wallet is looked up on every attempt even if it is cached: a missing one can never be cached, and the two must
+        take the same time.
         """
         unsure = _named(request for unit in units for request in unit.requests if len(self._nameable(request)) < _BOTH)
         if unsure:
@@ -265,23 +266,25 @@ class Settler:
             return
         entries = [entry for _, entries in settlement.posted for entry in entries]
         traces = {request.id: request.trace for unit in units for request in unit.requests if request.trace is not None}
-        news = [
+        payloads = [
             events.settled_payload(transaction.id, _concerned(transaction, entries, wallets), entries, traces.get(transaction.id))
             for transaction, entries in settlement.posted
         ]
-        if not await ledger_sql.record(connection, settlement.transactions, entries, news):
+        if not await ledger_sql.record(connection, settlement.transactions, entries, payloads):
             raise KeysTaken
         if settlement.quotas:
             await quota_sql.save_quotas(connection, settlement.quotas)
 
     async def _audit(self, connection: asyncpg.Connection, units: Sequence[Unit], settlement: Settlement) -> None:
-        """Deposits are what administrators alone may do here."""
+        """Write an audit record for each deposit: only administrators may make them."""
         deposits = [transaction for transaction in settlement.transactions if transaction.type is TransactionType.DEPOSIT]
         if not deposits:
             return
-        asked = {request.id: request for unit in units for request in unit.requests}
+        requests = {request.id: request for unit in units for request in unit.requests}
         entries = {transaction.id: entries for transaction, entries in settlement.posted}
-        records = [_audited(asked[deposit.id], deposit, entries.get(deposit.id, ()), self._clock()) for deposit in deposits]
+        records = [
+            _audit_record(requests[deposit.id], deposit, entries.get(deposit.id, ()), self._clock()) for deposit in deposits
+        ]
         await ledger_sql.audit(connection, records)
 
 
@@ -290,12 +293,12 @@ def _named(requests: Iterable[TransferRequest]) -> set[UUID]:
 
 
 def _without_quota(unit: Unit, limited: set[UUID], quotas: Mapping[UUID, Quota]) -> frozenset[UUID]:
-    """The wallets that pay in the unit and whose owners' quotas others hold."""
+    """The paying wallets of the unit whose owners' quotas other sessions have locked."""
     held = (request for request in unit.requests if request.initiator_id in limited and request.initiator_id not in quotas)
     return frozenset(request.sender_wallet_id for request in held if request.type is TransactionType.TRANSFER)
 
 
-def _audited(asked: TransferRequest, deposit: Transaction, entries: Sequence[Entry], now: datetime) -> AuditRecord:
+def _audit_record(request: TransferRequest, deposit: Transaction, entries: Sequence[Entry], now: datetime) -> AuditRecord:
     after: dict[str, str | None] = {
         "transaction_id": ids.encode("txn", deposit.id),
         "status": deposit.status.value,
@@ -304,7 +307,7 @@ def _audited(asked: TransferRequest, deposit: Transaction, entries: Sequence[Ent
     }
     before: dict[str, str] = {}
     for entry in entries:
-        if entry.wallet_id == asked.receiver_wallet_id:
+        if entry.wallet_id == request.receiver_wallet_id:
             before["balance"], after["balance"] = str(entry.balance_before), str(entry.balance_after)
     if deposit.failure_code is not None:
         after["failure_code"] = deposit.failure_code.value
@@ -312,15 +315,15 @@ def _audited(asked: TransferRequest, deposit: Transaction, entries: Sequence[Ent
         id=ids.new_id(now),
         actor_id=deposit.initiator_id,
         action="DEPOSIT",
-        subject_id=asked.receiver_wallet_id,
+        subject_id=request.receiver_wallet_id,
         before=orjson.dumps(before).decode(),
         after=orjson.dumps(after).decode(),
         reason=deposit.description or None,
-        request_id=asked.request_id,
+        request_id=request.request_id,
     )
 
 
 def _concerned(transaction: Transaction, entries: Sequence[Entry], wallets: Mapping[UUID, Wallet]) -> list[UUID]:
-    """Who is told of a transaction: its initiator and the owners of its wallets, each once."""
+    """The users who get the event of a transaction: its initiator and the owners of its wallets, each once."""
     owners = (wallets[entry.wallet_id].owner_id for entry in entries)
     return list(dict.fromkeys([transaction.initiator_id, *(owner for owner in owners if owner is not None)]))

@@ -29,12 +29,12 @@ from app.services.refusals import key_reused, wallet_not_found
 MAX_NAME = 100
 MAX_REASON = 280
 _STATUS_TRIES = 2
-"""Of a change of status. Each waits as long as a statement may; a request is over before both have."""
+"""Tries of a status change. Each may wait for the statement timeout. The request times out before both have."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenWalletInput:
-    """A wallet as the client asked for it."""
+    """The client's input of openWallet."""
 
     idempotency_key: str
     currency: str
@@ -43,7 +43,7 @@ class OpenWalletInput:
 
 @dataclass(frozen=True, slots=True)
 class WalletResult:
-    """The wallet, or why not."""
+    """The wallet, or the refusals."""
 
     wallet: Wallet | None
     refusals: tuple[Refusal, ...] = ()
@@ -53,88 +53,88 @@ class WalletResult:
 async def open_wallet(
     engine: AsyncEngine,
     viewer: Viewer,
-    asked: OpenWalletInput,
+    details: OpenWalletInput,
     currencies: Mapping[str, Currency],
     clock: Clock,
     *,
     most: int,
 ) -> WalletResult:
-    """Open an empty wallet for the viewer, who may have `most`; the same key again answers with the same wallet.
+    """Open an empty wallet for the viewer, who may have `most`. The same key again returns the same wallet.
 
     Raises Forbidden.
     """
     policy.require(viewer, Right.OPEN_WALLET)
-    kept = _to_open(asked, currencies)
+    kept = _checked(details, currencies)
     if isinstance(kept, Refusal):
-        return await _replay_or(kept, engine, viewer, asked)
+        return await _replay_or(kept, engine, viewer, details)
     async with engine.connect() as connection:
-        earlier = await wallet_sql.opened_by(connection, viewer.user_id, asked.idempotency_key)
+        earlier = await wallet_sql.opened_by(connection, viewer.user_id, details.idempotency_key)
     if earlier is None:
         wallet = await _open(engine, viewer.user_id, kept, _hash(kept), clock(), most=most)
         if wallet is not None:
             return WalletResult(wallet)
-        # Another request with this key may have been faster: then its answer is ours.
+        # A concurrent request with this key may have been first. Its outcome is then the answer.
         async with engine.connect() as connection:
-            earlier = await wallet_sql.opened_by(connection, viewer.user_id, asked.idempotency_key)
+            earlier = await wallet_sql.opened_by(connection, viewer.user_id, details.idempotency_key)
         if earlier is None:
             return WalletResult(None, (_too_many(most),))
     earlier_hash, wallet = earlier
-    # Names that were kept before there was a rule for them are as they were sent.
-    if earlier_hash not in (_hash(kept), _hash(asked)):
+    # Names from before the rule for texts are stored as they were sent.
+    if earlier_hash not in (_hash(kept), _hash(details)):
         return WalletResult(None, (key_reused(("input",), None),))
     return WalletResult(wallet, replayed=True)
 
 
-def _to_open(asked: OpenWalletInput, currencies: Mapping[str, Currency]) -> OpenWalletInput | Refusal:
-    """What was asked with its name as it is kept, or the first thing that is wrong with it."""
-    if asked.currency not in currencies:
+def _checked(details: OpenWalletInput, currencies: Mapping[str, Currency]) -> OpenWalletInput | Refusal:
+    """Return the input with the name as it is stored, or the first refusal."""
+    if details.currency not in currencies:
         message = "There is no such currency in ISO 4217."
         return Refusal(RefusalCode.INVALID_INPUT, message, ("input", "currency"))
-    name = people_text(asked.name, ("input", "name"), least=1, most=MAX_NAME)
+    name = people_text(details.name, ("input", "name"), least=1, most=MAX_NAME)
     if isinstance(name, Refusal):
         return name
-    return idempotency_key_refusal(asked.idempotency_key, ("input",)) or replace(asked, name=name)
+    return idempotency_key_refusal(details.idempotency_key, ("input",)) or replace(details, name=name)
 
 
-async def _replay_or(refusal: Refusal, engine: AsyncEngine, viewer: Viewer, asked: OpenWalletInput) -> WalletResult:
-    """The refusal, unless the very request was answered before there was a rule for its name."""
+async def _replay_or(refusal: Refusal, engine: AsyncEngine, viewer: Viewer, details: OpenWalletInput) -> WalletResult:
+    """Return the refusal, unless the same request succeeded before the rule for its name existed."""
     earlier = None
-    is_key = idempotency_key_refusal(asked.idempotency_key, ("input",)) is None
-    if refusal.path[-1] == "name" and is_key and was_taken(asked.name, least=1, most=MAX_NAME):
+    is_key = idempotency_key_refusal(details.idempotency_key, ("input",)) is None
+    if refusal.path[-1] == "name" and is_key and was_taken(details.name, least=1, most=MAX_NAME):
         async with engine.connect() as connection:
-            # A process of the release before may be opening it now.
+            # A process of the previous release may be opening it now.
             await wallet_sql.lock_openings(connection, viewer.user_id)
-            earlier = await wallet_sql.opened_by(connection, viewer.user_id, asked.idempotency_key)
+            earlier = await wallet_sql.opened_by(connection, viewer.user_id, details.idempotency_key)
             await connection.rollback()
-    if earlier is None or earlier[0] != _hash(asked):
+    if earlier is None or earlier[0] != _hash(details):
         return WalletResult(None, (refusal,))
     return WalletResult(earlier[1], replayed=True)
 
 
-def _hash(asked: OpenWalletInput) -> bytes:
-    return hashlib.sha256(orjson.dumps(["OPEN_WALLET", asked.currency, asked.name])).digest()
+def _hash(details: OpenWalletInput) -> bytes:
+    return hashlib.sha256(orjson.dumps(["OPEN_WALLET", details.currency, details.name])).digest()
 
 
 def _too_many(most: int) -> Refusal:
-    message = f"A user may have {most} wallets, closed ones among them, and you have as many."
+    message = f"A user may have {most} wallets, including closed ones, and you have that many."
     return Refusal(RefusalCode.QUOTA_EXCEEDED, message, ("input",), not_recorded=True)
 
 
 async def _open(
-    engine: AsyncEngine, owner_id: UUID, asked: OpenWalletInput, asked_hash: bytes, now: datetime, *, most: int
+    engine: AsyncEngine, owner_id: UUID, details: OpenWalletInput, request_hash: bytes, now: datetime, *, most: int
 ) -> Wallet | None:
-    """The new wallet; None where its key was taken meanwhile or the owner has as many as allowed: then nothing is written."""
+    """Open the wallet. Returns None and writes nothing if the key is used by now or the owner has the most wallets allowed."""
     wallet_id = ids.new_id(now)
     async with engine.connect() as connection:
         await wallet_sql.lock_openings(connection, owner_id)
-        # A statement of its own, after the lock: it sees what those who held it before have written.
+        # A separate statement after the lock, so that it sees what earlier holders of the lock have written.
         if await wallet_sql.count_wallets(connection, owner_id, most) >= most:
             await connection.rollback()
             return None
         wallet = await wallet_sql.insert_wallet(
-            connection, wallet_id, owner_id, name=asked.name, currency=asked.currency, now=now
+            connection, wallet_id, owner_id, name=details.name, currency=details.currency, now=now
         )
-        if not await wallet_sql.claim_opening(connection, owner_id, asked.idempotency_key, asked_hash, wallet_id):
+        if not await wallet_sql.claim_opening(connection, owner_id, details.idempotency_key, request_hash, wallet_id):
             await connection.rollback()
             return None
         await connection.commit()
@@ -154,9 +154,9 @@ async def set_wallet_status(
 ) -> WalletResult:
     """Freeze, close or reactivate a wallet, with a reason for the audit log. Raises Forbidden for all but administrators.
 
-    It waits for whoever holds the wallet, as transfers do; `holding_back` keeps later transfers of this process behind it.
-    A wallet that already has the status stays untouched and leaves no record. A system wallet is no wallet here, as it is none
-    to whoever pays: frozen, it would stop every deposit of its currency.
+    Waits for the wallet's lock, as transfers do; `holding_back` keeps later transfers of this process behind it. If the wallet
+    already has the status, nothing is changed or recorded. A system wallet is refused as not found, as for a payer: if it were
+    frozen, every deposit in its currency would stop.
     """
     policy.require(viewer, Right.SET_WALLET_STATUS)
     kept = people_text(reason, ("input", "reason"), least=1, most=MAX_REASON)
