@@ -26,6 +26,7 @@ from app.demo.timelines import Timelines
 from app.demo.tools import DemoTools
 from app.demo.traffic import Traffic
 from app.http import dashboard, health
+from app.http.compression import CompressedAnswers
 from app.http.rates import RequestRateLimit
 from app.http.request_limits import BodyLimit, RequestId
 from app.http.slashes import without_slash
@@ -133,6 +134,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
         *chain,
         Middleware(RequestRateLimit),
         Middleware(BodyLimit, limit=settings.max_body_bytes, seconds=settings.body_timeout_seconds),
+        Middleware(CompressedAnswers),
     ]
 
 
