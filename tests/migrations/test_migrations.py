@@ -100,7 +100,7 @@ async def test_a_migration_that_meets_a_table_in_use_gives_up_with_nothing_chang
             # As `pg_dump` or `paycore verify` do for as long as they run. 0007 makes tables first, then changes this one.
             await reader.execute("LOCK TABLE audit_log IN ACCESS SHARE MODE")
             with pytest.raises(
-                ConfigurationError, match=r"in use.* Nothing is half done: the database is at 0006\. Run the same again"
+                ConfigurationError, match=r"in use.* Nothing is half done: the database is at 0006\. Run the same command again"
             ):
                 await migrate.upgrade(fresh)
             assert await describe(empty_database) == made
