@@ -109,7 +109,7 @@ class RequestError(Exception):
 
 
 class Unauthenticated(RequestError):
-    """The token is missing or invalid."""
+    """The token is missing, invalid or expired."""
 
     code = "UNAUTHENTICATED"
     http_status = 401
@@ -218,7 +218,7 @@ class Unavailable(RequestError):
 
 
 class Internal(RequestError):
-    """A bug in the service. The answer says nothing about it except how to report it."""
+    """A bug in the service. The answer says nothing about it. Report it with the `X-Request-Id` header of the answer."""
 
     retryable = False
 
