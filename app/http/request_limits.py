@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.clock import monotonic
-from app.http.protocol import BODY_ARRIVED
+from app.http.protocol import BODY_ARRIVED, BODY_BROKEN
 from app.telemetry import logs, metrics
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
@@ -94,6 +94,8 @@ class BodyLimit:
                 return await receive()
             # Most bodies arrive with the head. A timer for each would cost more than the rest of this middleware.
             message = await (receive() if scope["state"].get(BODY_ARRIVED) else _before(deadline, receive))
+            if scope["state"].get(BODY_BROKEN):
+                raise HTTPException(400, "The request body cannot be read.")
             received += len(message.get("body", b""))
             if is_compressed and received:
                 raise HTTPException(415, "The request body must not be compressed.")

@@ -25,7 +25,9 @@ from typing import cast
 import uvicorn
 
 from app.errors import ConfigurationError
-from app.http.protocol import ConnectionLimits, GuardedProtocol, GuardedWebSocket
+from app.http.connections import ConnectionLimits
+from app.http.protocol import GuardedProtocol
+from app.http.sockets import GuardedWebSocket
 from app.processes.starting import stand_in, wait_for_database
 from app.processes.workers import CLOSING_SECONDS, Server, Workers
 from app.settings import Settings

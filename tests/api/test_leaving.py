@@ -15,7 +15,8 @@ from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import Operation
 from websockets.asyncio.client import connect
 
-from app.http.protocol import ConnectionLimits, GuardedWebSocket
+from app.http.connections import ConnectionLimits
+from app.http.sockets import GuardedWebSocket
 from app.settings import Settings
 from tests.api.conftest import Api
 from tests.api.test_faults import errors_of

@@ -12,36 +12,34 @@ from pathlib import Path
 import pytest
 
 from app.settings import Settings
-from tests.processes.test_strangers import answer, service
-
-QUERY = b'{"query": "{ __typename }"}'
-CHUNKED = b"%x\r\n%b\r\n0\r\n\r\n" % (len(QUERY), QUERY)
-NEXT = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-SMUGGLED = b"\r\n" * 50 + b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-def post(*headers: bytes, method: bytes = b"POST") -> bytes:
-    lines = (b"%b /graphql HTTP/1.1" % method, b"Host: x", b"Content-Type: application/json", *headers)
-    return b"\r\n".join(lines) + b"\r\n\r\n"
-
-
-LENGTH = b"Content-Length: %d" % len(QUERY)
-H2C = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA")
-WEBSOCKET = (
-    b"Connection: Upgrade",
-    b"Upgrade: websocket",
-    b"Sec-WebSocket-Version: 13",
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+from tests.processes.raw_requests import (
+    ALL,
+    CHUNKED,
+    H2C,
+    IN_CHUNKS,
+    LENGTH,
+    NEXT,
+    QUERY,
+    SMUGGLED,
+    WAIT,
+    WEBSOCKET,
+    Raw,
+    early,
+    post,
 )
+from tests.processes.test_strangers import answer, service
+from tests.waiting import early_in_a_window
 
 READ_WHOLE = {
     "no upgrade": (post(LENGTH), QUERY),
     "h2c": (post(*H2C, LENGTH), QUERY),
-    "h2c, in chunks": (post(*H2C, b"Transfer-Encoding: chunked"), CHUNKED),
+    "h2c, in chunks": (post(*H2C, IN_CHUNKS), CHUNKED),
     "an unknown protocol": (post(b"Connection: keep-alive, Upgrade", b"Upgrade: TLS/1.0", LENGTH), QUERY),
     "a WebSocket by POST": (post(*WEBSOCKET, LENGTH), QUERY),
-    "a WebSocket by POST, in chunks": (post(*WEBSOCKET, b"Transfer-Encoding: chunked"), CHUNKED),
+    "a WebSocket by POST, in chunks": (post(*WEBSOCKET, IN_CHUNKS), CHUNKED),
 }
+PAUSE_SECONDS = 0.05
+"""Between parts, so that most arrive by themselves. Nothing depends on it."""
 
 
 def answers(received: bytes) -> list[int]:
@@ -76,27 +74,95 @@ async def test_many_pipelined_upgrades_are_answered_one_by_one(settings: Setting
         assert answers(await answer(port, one * 300 + NEXT)) == [200] * 301
 
 
-REFUSED = {
-    "length and chunks": post(LENGTH, b"Transfer-Encoding: chunked") + CHUNKED,
-    "chunks and length": post(b"Transfer-Encoding: chunked", LENGTH) + CHUNKED,
-    "two lengths": post(LENGTH, b"Content-Length: 5") + QUERY,
-    "a length with a sign": post(b"Content-Length: +%d" % len(QUERY)) + QUERY,
-    "a length as hexadecimal": post(b"Content-Length: 0x1b") + QUERY,
-    "a space before the colon": post(b"Content-Length : %d" % len(QUERY)) + QUERY,
-    "chunked twice, not last": post(b"Transfer-Encoding: chunked, identity") + CHUNKED,
-    "a folded header": post(b"X-A: b\r\n Content-Length: 5", LENGTH) + QUERY,
-    "bare LF": post(LENGTH).replace(b"\r\n", b"\n") + QUERY,
-    "a bad size of a chunk": post(b"Transfer-Encoding: chunked") + b"1g\r\n" + QUERY + b"\r\n0\r\n\r\n",
-    "CONNECT": b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n",
-    "h2c, length and chunks": post(*H2C, LENGTH, b"Transfer-Encoding: chunked") + CHUNKED,
-}
+async def said_to(port: int, raw: Raw) -> bytes:
+    """All that the service says to a client that sends this, and then what must be answered, or must not."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    received = b""
+    try:
+        async with asyncio.timeout(60):
+            for number, part in enumerate(raw.parts):
+                if part == WAIT:
+                    while len(answers(received)) < raw.parts[: number + 1].count(WAIT):
+                        received += await more(reader)
+                writer.write(part)
+                await writer.drain()
+                await asyncio.sleep(PAUSE_SECONDS)
+            while len(answers(received)) < len(raw.statuses):
+                received += await more(reader)
+            writer.write(SMUGGLED if raw.closes else NEXT)
+            received += await reader.read()
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()
+    return received
 
 
-@pytest.mark.parametrize("name", REFUSED)
-async def test_a_request_whose_end_is_in_doubt_is_answered_once_and_closed(settings: Settings, name: str) -> None:
+async def more(reader: asyncio.StreamReader) -> bytes:
+    """What comes next. Raises ConnectionResetError at the end."""
+    data = await reader.read(65536)
+    if not data:
+        raise ConnectionResetError
+    return data
+
+
+def faults(raw: Raw, received: bytes) -> list[str]:
+    """What is wrong with the answers."""
+    found = []
+    expected = raw.statuses if raw.closes else [*raw.statuses, 200]
+    if answers(received) != expected:
+        found.append(f"{answers(received)} for {expected}")
+    if b'"openapi"' in received:
+        found.append("bytes of a body were answered as a request")
+    if raw.closes and b"\r\nconnection: close\r\n" not in received.lower():
+        found.append("the end of the connection is not said")
+    return found
+
+
+@pytest.mark.parametrize("group", sorted({name.partition(":")[0] for name in ALL}))
+async def test_where_a_request_ends_is_never_in_doubt(settings: Settings, group: str) -> None:
+    table = {name: raw for name, raw in ALL.items() if name.startswith(f"{group}:")}
     async with service(settings) as port:
-        received = await answer(port, REFUSED[name] + SMUGGLED)
-        assert answers(received) == [400], received
+        given = await asyncio.gather(*(said_to(port, raw) for raw in table.values()))
+    found = {
+        name: [*faults(raw, received), received[:1000]]
+        for (name, raw), received in zip(table.items(), given, strict=True)
+        if faults(raw, received)
+    }
+    assert not found, "\n".join(f"{name}: {what}" for name, what in found.items())
+
+
+async def test_a_refusal_past_the_rate_limit_closes_the_connection_on_a_body_that_is_not_there(settings: Settings) -> None:
+    async with service(settings, PAYCORE_REQUESTS_PER_ADDRESS_PER_SECOND="1") as port:
+        await early_in_a_window()
+        assert answers(await answer(port, (post(LENGTH) + QUERY) * 10 + NEXT)) == [200] * 11
+        raw = early(429, post(LENGTH), WAIT, SMUGGLED)
+        assert faults(raw, await said_to(port, raw)) == []
+
+
+async def test_the_answer_says_what_was_wrong_with_the_request(settings: Settings) -> None:
+    async with service(settings) as port:
+        coded = await answer(port, post(b"Transfer-Encoding: gzip, chunked") + CHUNKED)
+        assert coded.endswith(b"The only transfer coding is chunked, in HTTP/1.1.")
+
+
+async def test_half_a_request_is_no_request(settings: Settings) -> None:
+    async with service(settings) as port:
+        for whole in (post(LENGTH) + QUERY, post(IN_CHUNKS) + CHUNKED, post(*H2C, LENGTH) + QUERY):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(whole[:-1])
+            writer.write_eof()
+            assert answers(await asyncio.wait_for(reader.read(), 20)) == []
+            writer.close()
+
+
+async def test_trailers_are_no_headers(settings: Settings) -> None:
+    async with service(settings) as port:
+        head, body = post(IN_CHUNKS), CHUNKED[:-2]
+        # The app is at work on the request already when the trailers come.
+        received = await answer(port, head, body + b"X-Request-Id: of-a-trailer\r\n", b"\r\n" + NEXT, pause=0.2)
+        assert answers(received) == [200, 200], received
+        assert b"of-a-trailer" not in received
 
 
 JAVA = """

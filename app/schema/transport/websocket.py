@@ -22,7 +22,7 @@ from strawberry.types.graphql import OperationType
 from app.clock import monotonic
 from app.db.failures import is_unavailable
 from app.errors import BadUserInput, RateLimited, RequestError
-from app.http.protocol import ON_STOP
+from app.http.sockets import ON_STOP
 from app.schema.context import Context
 from app.schema.engine.build import PaycoreSchema
 from app.schema.engine.requests import charge_for_size, check_lists, check_variables
