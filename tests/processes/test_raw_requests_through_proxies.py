@@ -168,6 +168,7 @@ PROXIES = [
 ]
 
 
+@pytest.mark.heavy
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("command", PROXIES)
 async def test_no_answer_belongs_to_another_request(
