@@ -14,25 +14,24 @@ import asyncio
 import logging
 import random
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from app import ids, tasks
 from app.clock import Clock
-from app.errors import Internal, RateLimited, RequestError, RequestTimeout, Unavailable
+from app.errors import Internal, RateLimited, RequestTimeout, Unavailable
 from app.services.ledger import Outcome, TransferRequest, Unit
 from app.services.settlement import Answer, CommitUnknown, Deferred, Failure, Settler, classify
 from app.services.transfer_telemetry import traces as transfer_traces
-from app.services.transfer_telemetry.log_lines import outcome_lines, unanswered_lines
+from app.services.transfer_telemetry.log_lines import outcome_lines
 from app.services.transfer_telemetry.metrics import count_outcomes, count_unanswered
 from app.services.transfer_telemetry.queue import QueueWatch
 from app.services.transfer_telemetry.timeline import Timeline
-from app.services.transfer_telemetry.traces import TransferTrace
+from app.services.waiting import Waiting
 from app.telemetry import logs, metrics, tracing
 from app.telemetry.privacy import fingerprint, withhold_values
 
@@ -48,68 +47,6 @@ _TURNS_TO_GATHER = 3
 _BACKOFF_SECONDS = 0.01
 _LANE_PAUSE_SECONDS = 0.025
 _TOO_MANY_WAIT = "Too many of your transfers are waiting already: this one was not accepted, and nothing moved."
-
-
-@dataclass(eq=False, slots=True)
-class _Waiting:
-    """A unit in the queue and the caller that waits for it."""
-
-    unit: Unit
-    """Its requests get ids and times when a batch first takes them, and keep them through every retry."""
-    user_id: UUID
-    accepted_at: datetime
-    answer: asyncio.Future[tuple[Outcome, ...]]
-    """The caller waits for it. It is cancelled if the caller has gone; the unit is still settled."""
-    leave: Callable[[_Waiting], None]
-    context: Mapping[str, Any]
-    """The log fields of its request."""
-    trace: TransferTrace | None
-    timer: asyncio.TimerHandle | None = None
-    batched_at: datetime | None = None
-    is_done: bool = False
-    commit_unknown: bool = False
-    locked: frozenset[UUID] = frozenset()
-    """Its wallets that other sessions had locked at the last try."""
-
-    @property
-    def size(self) -> int:
-        return len(self.unit.members)
-
-    @property
-    def wallet_ids(self) -> set[UUID]:
-        return {wallet_id for request in self.unit.requests for wallet_id in request.wallet_ids}
-
-    def settled(self, outcomes: tuple[Outcome, ...]) -> None:
-        """Answer the caller with the outcomes."""
-        if not self.is_done:
-            self._end()
-            if not self.answer.done():
-                self.answer.set_result(outcomes)
-
-    def give_up(self, error: type[RequestError]) -> None:
-        """Answer the caller with an error. If the commit may have happened, it is TIMEOUT: "nothing moved" could be false."""
-        if not self.is_done:
-            self._end()
-            sent = RequestTimeout() if self.commit_unknown else error()
-            if not self.answer.done():
-                self.answer.set_exception(sent)
-            try:
-                self._report_unanswered(sent)
-            except Exception:
-                logger.exception("reporting a transfer without an outcome failed")
-
-    def _report_unanswered(self, error: RequestError) -> None:
-        count_unanswered(error.code, self.size)
-        if logs.logs_transfers():
-            logs.log_transfers(list(unanswered_lines(self.unit, error, self.context)))
-        if self.trace is not None:
-            self.trace.gave_up(error)
-
-    def _end(self) -> None:
-        self.is_done = True
-        if self.timer is not None:
-            self.timer.cancel()
-        self.leave(self)
 
 
 class GroupCommit:
@@ -136,9 +73,9 @@ class GroupCommit:
         self._commit_limit = commit_limit
         self._timeout_seconds = timeout_seconds
         self._watch = QueueWatch(self._level, queue_limit)
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[Waiting] = deque()
         self._queued = asyncio.Event()
-        self._lane: deque[_Waiting] = deque()
+        self._lane: deque[Waiting] = deque()
         self._deferred = asyncio.Event()
         self._contended: set[UUID] = set()
         """Wallets that other sessions have locked. Units that name one go straight to the slow lane."""
@@ -206,7 +143,7 @@ class GroupCommit:
         if of_user > self._queue_limit_per_user:
             raise RateLimited(1, _TOO_MANY_WAIT)
         trace = transfer_traces.begin(unit)
-        waiting = _Waiting(unit, user_id, self._clock(), loop.create_future(), self._leave, logs.bound(), trace)
+        waiting = Waiting(unit, user_id, self._clock(), loop.create_future(), self._leave, logs.bound(), trace)
         self._size += waiting.size
         self._size_of_user[user_id] = of_user
         self._idle.clear()
@@ -225,7 +162,7 @@ class GroupCommit:
     def _level(self) -> tuple[int, int]:
         return self._size, len(self._queue)
 
-    def _leave(self, waiting: _Waiting) -> None:
+    def _leave(self, waiting: Waiting) -> None:
         self._size -= waiting.size
         of_user = self._size_of_user.pop(waiting.user_id) - waiting.size
         if of_user:
@@ -254,7 +191,7 @@ class GroupCommit:
         for _ in range(_TURNS_TO_GATHER):
             await asyncio.sleep(0)
 
-    def _measure(self, batch: Sequence[_Waiting], now: float) -> None:
+    def _measure(self, batch: Sequence[Waiting], now: float) -> None:
         """Record the queue time of one unit for each batch: with shared counters each observation costs microseconds."""
         if batch and batch[0].timer is not None:
             metrics.QUEUE_WAIT.observe(now - (batch[0].timer.when() - self._timeout_seconds))
@@ -281,15 +218,15 @@ class GroupCommit:
             if not self._held_back[wallet_id]:
                 del self._held_back[wallet_id]
 
-    def _set_aside(self, batch: list[_Waiting], wallet_ids: AbstractSet[UUID]) -> None:
+    def _set_aside(self, batch: list[Waiting], wallet_ids: AbstractSet[UUID]) -> None:
         """Move the units that name one of these wallets to the slow lane."""
         for waiting in [waiting for waiting in batch if waiting.wallet_ids & wallet_ids]:
             batch.remove(waiting)
             self._defer(waiting)
 
-    def _take(self, queue: deque[_Waiting]) -> list[_Waiting]:
+    def _take(self, queue: deque[Waiting]) -> list[Waiting]:
         """Take the next batch: up to the commit limit in transfers, and at least one unit."""
-        batch: list[_Waiting] = []
+        batch: list[Waiting] = []
         size = 0
         while queue and (not batch or size + queue[0].size <= self._commit_limit):
             waiting = queue.popleft()
@@ -299,7 +236,7 @@ class GroupCommit:
         self._stamp([waiting for waiting in batch if waiting.batched_at is None])
         return batch
 
-    def _stamp(self, batch: Sequence[_Waiting]) -> None:
+    def _stamp(self, batch: Sequence[Waiting]) -> None:
         """Give the requests ascending ids in the order in which they settle, so that indexes by id grow at their end."""
         now = self._clock()
         fresh = iter(sorted(ids.new_transaction_id(now) for waiting in batch for _ in waiting.unit.members))
@@ -312,11 +249,11 @@ class GroupCommit:
             waiting.unit = Unit(tuple(members), waiting.unit.atomic)
             waiting.batched_at = now
 
-    def _defer(self, waiting: _Waiting) -> None:
+    def _defer(self, waiting: Waiting) -> None:
         self._lane.append(waiting)
         self._deferred.set()
 
-    async def _settle_guarded(self, settler: Settler, batch: list[_Waiting], *, skip_locked: bool = False) -> None:
+    async def _settle_guarded(self, settler: Settler, batch: list[Waiting], *, skip_locked: bool = False) -> None:
         """Settle a batch. Logs any exception from outside the database transaction, so that the task survives a bug."""
         members = list(batch)
         try:
@@ -327,7 +264,7 @@ class GroupCommit:
                 # It is unknown here whether the batch committed.
                 waiting.give_up(RequestTimeout)
 
-    async def _settle_batch(self, settler: Settler, batch: list[_Waiting], *, skip_locked: bool = False) -> None:
+    async def _settle_batch(self, settler: Settler, batch: list[Waiting], *, skip_locked: bool = False) -> None:
         """Settle and answer every unit of the batch. Units whose wallets are locked by others go to the slow lane."""
         failures = dict.fromkeys(Failure, 0)
         while batch := [waiting for waiting in batch if not waiting.is_done]:
@@ -354,9 +291,9 @@ class GroupCommit:
                 self._answer(batch, answers)
                 return
 
-    def _answer(self, batch: Sequence[_Waiting], answers: Sequence[Answer]) -> None:
+    def _answer(self, batch: Sequence[Waiting], answers: Sequence[Answer]) -> None:
         """Answer every caller first, then report: a failing metric, log or observer cannot lose a committed answer."""
-        settled: list[tuple[_Waiting, tuple[Outcome, ...]]] = []
+        settled: list[tuple[Waiting, tuple[Outcome, ...]]] = []
         for waiting, answer in zip(batch, answers, strict=True):
             if isinstance(answer, Deferred):
                 waiting.locked = answer.locked
@@ -378,9 +315,7 @@ class GroupCommit:
         except Exception:
             logger.exception("reporting a settled batch failed")
 
-    def _report(
-        self, waiting: _Waiting, outcomes: tuple[Outcome, ...], committed_at: datetime, size: int
-    ) -> list[dict[str, Any]]:
+    def _report(self, waiting: Waiting, outcomes: tuple[Outcome, ...], committed_at: datetime, size: int) -> list[dict[str, Any]]:
         """Report a settled unit to the observer and its trace. Returns its log lines."""
         accepted_at, batched_at = waiting.accepted_at, waiting.batched_at
         assert batched_at is not None
@@ -392,13 +327,13 @@ class GroupCommit:
             return []
         return list(outcome_lines(waiting.unit, outcomes, waiting.context, (accepted_at, batched_at, committed_at), size))
 
-    async def _split(self, settler: Settler, batch: list[_Waiting], *, skip_locked: bool) -> None:
+    async def _split(self, settler: Settler, batch: list[Waiting], *, skip_locked: bool) -> None:
         """Settle each half on its own, to isolate the unit that fails the batch. A unit is never split."""
         middle = len(batch) // 2
         await self._settle_batch(settler, batch[:middle], skip_locked=skip_locked)
         await self._settle_batch(settler, batch[middle:], skip_locked=skip_locked)
 
-    async def _retry_or_give_up(self, batch: Sequence[_Waiting], error: Exception, failure: Failure, times: int) -> None:
+    async def _retry_or_give_up(self, batch: Sequence[Waiting], error: Exception, failure: Failure, times: int) -> None:
         """Pause before the next try, or answer the callers with an error if there is none left."""
         is_bug = failure in (Failure.BUG, Failure.CULPRIT)
         withhold_values(error)
