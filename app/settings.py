@@ -276,9 +276,6 @@ class Settings(BaseSettings):
         ge=1024,
         description="Largest answer to queries. Those of a batch count together. A mutation's answer is never withheld.",
     )
-    max_request_batch: int = Field(
-        0, ge=0, le=100, description="Largest number of GraphQL operations in an HTTP request, as a JSON array. 0: no batches."
-    )
     max_errors: int = Field(
         20, ge=1, description="Largest number of errors in a GraphQL answer. One more says how many were left out."
     )

@@ -30,7 +30,7 @@ REJECTED: dict[str, tuple[bytes, str]] = {
     "a document that is too long": (operation("{" + "a" * LARGE + "}"), "QUERY_TOO_COMPLEX"),
     "a name given twice": (b'{"query": "", "query": "' + b"x" * LARGE + b'"}', "BAD_USER_INPUT"),
     "a body that is not JSON": (b"{" + b" " * LARGE, "BAD_USER_INPUT"),
-    "a batch that is not enabled": (b"[" + operation("{ __typename }", x="x" * LARGE) + b"]", "BAD_USER_INPUT"),
+    "an array of operations": (b"[" + operation("{ __typename }", x="x" * LARGE) + b"]", "BAD_USER_INPUT"),
 }
 
 

@@ -179,3 +179,11 @@ async def test_rest_is_timed_by_its_routes_whatever_the_answer(api: Api) -> None
         'paycore_request_seconds_count{operation="GET /wallets/{id}/transactions",transport="rest"}': 1,
         'paycore_request_seconds_count{operation="GET /transactions/{id}",transport="rest"}': 1,
     }
+
+
+@pytest.mark.parametrize("body", [[], [{"query": "{ __typename }"}], [{"query": "{ __typename }"}] * 2, [5]])
+async def test_an_array_of_operations_is_refused(api: Api, body: object) -> None:
+    response = await api.http.post("/graphql", json=body, headers=api.headers("alice"))
+    (error,) = response.json()["errors"]
+    assert (response.status_code, error["extensions"]) == (400, {"code": "BAD_USER_INPUT"})
+    assert "transferBatch" in error["message"]

@@ -63,14 +63,6 @@ def charge_for_size(context: Context, size: int) -> None:
         context.services.query_budget.check(viewer.user_id.hex, points)
 
 
-def check_batch(operations: list[Any], limit: int) -> None:
-    """Raises HTTPException if the batch is empty or has more operations than `limit`; 0 means that batches are disabled."""
-    if not limit:
-        raise HTTPException(400, "Request batching is not enabled: send one operation at a time.")
-    if not 1 <= len(operations) <= limit:
-        raise HTTPException(400, f"A batch holds 1 to {limit} operations; this one has {len(operations)}.")
-
-
 def check_lists(variables: Mapping[str, Any] | None) -> None:
     """Raises QueryTooComplex for a list in the variables that is longer than any field takes.
 

@@ -26,13 +26,12 @@ from strawberry.types.unset import UNSET, UnsetType
 
 from app.access.tokens import bearer_token
 from app.access.viewer import Viewer
-from app.clock import monotonic
 from app.db.failures import is_unavailable
 from app.errors import BadUserInput, QueryTooComplex, RequestError, Unauthenticated, Unavailable
 from app.http import strict_json
 from app.schema.context import Context
 from app.schema.engine.build import TOO_LARGE, PaycoreSchema, build_schema
-from app.schema.engine.requests import LONGEST_LIST, check_batch, check_lists, check_size, check_variables, operation_of
+from app.schema.engine.requests import LONGEST_LIST, check_lists, check_size, check_variables, operation_of
 from app.schema.transport import media
 from app.schema.transport.event_stream import EventStreams, EventTransport, with_timeout
 from app.schema.transport.websocket import COUNTED, Adapter, AuthenticationUnavailable, TransportHandler, count_close
@@ -104,56 +103,24 @@ class PaycoreView(GraphQL[Context, None]):
             raise HTTPException(406, f"The answer can be {media.GRAPHQL}, {media.JSON} or, for a POST, {media.EVENTS}.")
         context = await self.get_context(request)
         operation = await self._read(request, context)
-        room = self._services.settings.max_answer_bytes
-        if isinstance(operation, list):
-            return await self._respond_to_all(request, context, operation, takes)
         if request.method == "GET" and self._operation_type(operation, context) in _BY_POST_ALONE:
             raise HTTPException(405, "Mutations and subscriptions are sent by POST.")
         if media.EVENTS in takes and request.method == "POST" and self._wants_events(takes, operation, context):
             context.is_http = False
             return await self._stream(request, context, operation)
-        response = await self._answer(request, context, operation, _plain(takes), room)
+        response = await self._answer(request, context, operation, _plain(takes))
         request.scope["state"][metrics.TIMER] = self._timer(operation, context)
         return response
 
-    async def _answer(
-        self, request: Request, context: Context, operation: GraphQLRequestData, media_type: str, room: int
-    ) -> Response:
-        """Answer one operation. A query's answer that exceeds `room` bytes becomes an error; a mutation's is always sent."""
+    async def _answer(self, request: Request, context: Context, operation: GraphQLRequestData, media_type: str) -> Response:
+        """Answer one operation. A query's answer that is too large becomes an error; a mutation's is always sent."""
         result = await self.execute_single(request, self.request_adapter_class(request), Response(), context, None, operation)
         response = media.answer(_content(result), media_type)
-        if len(response.body) > room and self._operation_type(operation) is OperationType.QUERY:
+        too_large = len(response.body) > self._services.settings.max_answer_bytes
+        if too_large and self._operation_type(operation) is OperationType.QUERY:
             metrics.count_errors([QueryTooComplex.code])
             return media.answer(media.errors(QueryTooComplex(TOO_LARGE)), media_type)
         return response
-
-    async def _respond_to_all(self, request: Request, context: Context, batch: list[Any], takes: tuple[str, ...]) -> Response:
-        """Answer a batch with an array. Operations run one after the other, and each counts as a request."""
-        if takes == (media.EVENTS,):
-            raise HTTPException(406, f"A batch is answered as {media.JSON}.")
-        room = self._services.settings.max_answer_bytes
-        parts: list[bytes] = []
-        for number, data in enumerate(batch):
-            try:
-                if number:
-                    self._count(request, context)
-                operation, began = self._operation(data, len(await request.body())), monotonic()
-                part = (await self._answer(request, context, operation, media.JSON, room)).body
-                self._timer(operation, context).observe(monotonic() - began)
-            except HTTPException as error:
-                part = self._refusal(200, BadUserInput(error.reason), takes).body
-            except RequestError as error:
-                part = self._refusal(200, error, takes).body
-            room -= len(part)
-            parts.append(bytes(part))
-        return Response(b"[" + b",".join(parts) + b"]", 200, media.HEADERS, _plain(takes))
-
-    def _count(self, request: Request, context: Context) -> None:
-        """Count a further operation of a batch against the rate limits. Raises RateLimited."""
-        if request.client is not None:
-            self._services.rates.check_address(request.client.host)
-        if context.maybe_viewer is not None:
-            self._services.rates.check_user(context.maybe_viewer.user_id)
 
     def _wants_events(self, takes: tuple[str, ...], operation: GraphQLRequestData, context: Context) -> bool:
         """Whether to answer with a stream. If the client accepts both, the type of the operation decides."""
@@ -234,10 +201,10 @@ class PaycoreView(GraphQL[Context, None]):
                 return None, Unavailable()
             raise
 
-    async def _read(self, request: Request, context: Context) -> GraphQLRequestData | list[Any]:
-        """Read the operation of a request, or the unchecked members of a batch.
+    async def _read(self, request: Request, context: Context) -> GraphQLRequestData:
+        """Read the operation of a request. The size is checked before the body is parsed.
 
-        Raises HTTPException for any other shape, and RequestError. The size is checked before the body is parsed.
+        Raises HTTPException for any other shape, and RequestError.
         """
         if request.method == "GET":
             check_size(context, len(request.scope["query_string"]))
@@ -252,8 +219,7 @@ class PaycoreView(GraphQL[Context, None]):
         check_size(context, len(body))
         data = self.parse_json(body)
         if isinstance(data, list):
-            check_batch(data, self._services.settings.max_request_batch)
-            return data
+            raise HTTPException(400, "A request carries one operation, not an array. For many transfers use transferBatch.")
         return self._operation(data, len(body))
 
     def _operation(self, data: Any, size: int | None = None) -> GraphQLRequestData:
