@@ -25,8 +25,8 @@ test: $(READY) ## Run the tests on real servers, two at a time: all but the heav
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not heavy'
 
 .PHONY: test-heavy
-test-heavy: $(READY) ## Run the heavy tests, one at a time: the image's steps, the benchmark, chaos
-	@$(BIN)/python -m pytest -m heavy
+test-heavy: $(READY) ## Run the heavy tests, two at a time: the image's steps, the benchmark, chaos, attacks through proxies
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m heavy
 
 .PHONY: bench
 bench: $(READY) ## Measure Paycore against SQL on the same server; QUICK=1 takes 3 minutes
