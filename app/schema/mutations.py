@@ -75,7 +75,7 @@ _MONEY_FIELDS = ("amount", "currency")
 
 
 def use_own_conversion() -> None:
-    """Let `_build_transfer_input` convert every TransferInput. Raises TypeError if it would drop a field of the input."""
+    """Make `_build_transfer_input` convert every TransferInput. Raises TypeError if it would drop a field of the input."""
     transfer, money = (cast("Any", one).__strawberry_definition__ for one in (TransferInput, MoneyInput))
     for definition, known in ((transfer, _TRANSFER_FIELDS), (money, _MONEY_FIELDS)):
         names = tuple(field.python_name for field in definition.fields)

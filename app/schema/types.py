@@ -330,7 +330,7 @@ class LedgerEntry(Node):
     @strawberry.field
     async def wallet(self, info: Info) -> Wallet:
         wallet = await info.context.loaders.wallets.load(self.record.wallet_id)
-        assert wallet is not None, "anyone who sees an entry may load its wallet"
+        assert wallet is not None, "a viewer who sees an entry may load its wallet"
         return Wallet.of(info, wallet)
 
     @strawberry.field
@@ -338,7 +338,7 @@ class LedgerEntry(Node):
         if field_selects_only_id(info):
             return with_id_only(Transaction, "txn", self.record.transaction_id)
         transaction = await info.context.loaders.transactions.load(self.record.transaction_id)
-        assert transaction is not None, "anyone who sees an entry may see its transaction"
+        assert transaction is not None, "a viewer who sees an entry may see its transaction"
         return Transaction.of(info, transaction)
 
 

@@ -226,7 +226,7 @@ class _WalletWatch:
             self._subscription.catch_up()
 
     async def updates(self) -> AsyncGenerator[WalletUpdate, None]:
-        """Yield updates without end."""
+        """Yield the updates. Does not end by itself."""
         async with aclosing(self._entries_up_to(self.wallet)) as missed:
             async for update in missed:
                 yield update

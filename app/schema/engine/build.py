@@ -45,7 +45,7 @@ _ONE_ANSWER = frozenset({OperationType.QUERY, OperationType.MUTATION})
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """An operation that may run."""
+    """An operation that passed validation and admission."""
 
     document: KnownDocument
     operation: Operation
@@ -56,7 +56,7 @@ class _Prepared:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """As graphql-core's `execute` and `subscribe` take them."""
+        """The arguments for graphql-core's `execute` and `subscribe`."""
         return {"context_value": self.context, "variable_values": self.variables, "operation_name": self.name}
 
 
@@ -127,7 +127,7 @@ class PaycoreSchema(Schema):
         operation_extensions: dict[str, Any] | None = None,  # noqa: ARG002 - see above
         allowed_operation_types: Iterable[OperationType] | None = None,
     ) -> AsyncGenerator[ExecutionResult, None]:
-        """Run an operation whose answers are streamed: one of a query or mutation, any number of a subscription."""
+        """Run an operation whose answers are streamed: one for a query or mutation, any number for a subscription."""
         assert context_value is not None
         allowed = frozenset(OperationType if allowed_operation_types is None else allowed_operation_types)
         return self._stream_answers(query, variable_values, context_value, operation_name, allowed)
@@ -155,7 +155,7 @@ class PaycoreSchema(Schema):
                 async for answer in answers:
                     yield answer
         else:
-            yield await self._answer(prepared, most_bytes=self._settings.max_answer_bytes)
+            yield await self._answer(prepared, max_bytes=self._settings.max_answer_bytes)
 
     def _prepare(
         self,
@@ -165,7 +165,7 @@ class PaycoreSchema(Schema):
         name: str | None,
         allowed: frozenset[OperationType],
     ) -> _Prepared | PreExecutionError:
-        """Validate and admit an operation, and give it a context of its own. Returns a refusal for what may not run.
+        """Validate and admit an operation, and create its context. Returns a refusal if it may not run.
 
         Raises MissingQueryError, CannotGetOperationTypeError or InvalidOperationTypeError.
         """
@@ -191,8 +191,8 @@ class PaycoreSchema(Schema):
     def _refused(self, errors: list[GraphQLError], context: Context | None = None) -> PreExecutionError:
         return PreExecutionError(None, self._shown(errors, context), None if context is None else context.answer_extensions)
 
-    async def _answer(self, prepared: _Prepared, *, most_bytes: int | None = None) -> ExecutionResult:
-        """The one answer of a query or mutation. The answer to a query that is larger than `most_bytes` is an error."""
+    async def _answer(self, prepared: _Prepared, *, max_bytes: int | None = None) -> ExecutionResult:
+        """Run a query or mutation. If the answer to a query is larger than `max_bytes`, the result is an error."""
         context = prepared.context
         try:
             with self._traced(prepared):
@@ -200,12 +200,12 @@ class PaycoreSchema(Schema):
         except Exception as error:  # noqa: BLE001 - `present` logs it or maps it to a code
             return self._refusal(error, context)
         is_query = prepared.operation.type is OperationType.QUERY
-        if most_bytes is not None and is_query and len(orjson.dumps(data)) > most_bytes:
+        if max_bytes is not None and is_query and len(orjson.dumps(data)) > max_bytes:
             return self._refusal(QueryTooComplex(TOO_LARGE), context)
         return ExecutionResult(data, self._shown(errors, context) if errors else None, context.answer_extensions)
 
     async def _answer_events(self, prepared: _Prepared) -> AsyncGenerator[ExecutionResult, None]:
-        """One answer for each event of a subscription."""
+        """Run a subscription. Yields one answer for each event."""
         context = prepared.context
         source = subscribe(self._schema, prepared.document.document, executor_class=self._executor, **prepared.arguments)
         events = await source if isawaitable(source) else source
