@@ -1,4 +1,4 @@
-"""How a connection ends, of HTTP and WebSockets alike: within a time limit, and with its last answer taken where that can be."""
+"""How a connection of HTTP or a WebSocket ends: within a time limit, and after the client has read the last answer if it can."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 LAST_WORDS_SECONDS = 3.0
-"""For a client to take what was said last, once it is given up."""
+"""Time for a client to read the last bytes before its connection is closed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """What a connection may take; see the settings of these names."""
+    """Limits of a connection. The settings describe them."""
 
     head_seconds: float
     head_bytes: int
     send_seconds: float
 
 
-class Impatient(asyncio.Protocol):
-    """Ends a connection whose client does not take what it is sent, or what is left of it at the end."""
+class SendTimeouts(asyncio.Protocol):
+    """Ends a connection whose client does not read what it is sent, also while the connection closes."""
 
     loop: asyncio.AbstractEventLoop
     transport: asyncio.Transport
@@ -33,31 +33,31 @@ class Impatient(asyncio.Protocol):
         self._limits = limits
 
     def pause_writing(self) -> None:
-        """Too much is unsent."""
+        """Abort if the client does not read the unsent bytes in time."""
         super().pause_writing()
         self._unsent_timer = self.loop.call_later(self._limits.send_seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """Most of it has been taken."""
-        call_off(self._unsent_timer)
+        """The client has read most of the unsent bytes."""
+        cancel(self._unsent_timer)
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection has ended."""
-        call_off(self._unsent_timer)
-        call_off(self._end_timer)
+        """Cancel the timers of the connection."""
+        cancel(self._unsent_timer)
+        cancel(self._end_timer)
         super().connection_lost(exc)
 
     def _end_within(self, seconds: float) -> None:
-        """A transport that is closed sends what is left first, which may take for ever: so much time it has."""
+        """Abort after this time. A closed transport first sends its unsent bytes, which may never end."""
         if self._end_timer is None:
             self._end_timer = self.loop.call_later(seconds, self.transport.abort)
 
 
 class ConsiderateTransport(asyncio.Transport):
-    """Closes so that a client that may still be sending gets its answer: it is half closed, and let go a while later.
+    """Half closes the connection of a client that may still be sending, and closes it a while later.
 
-    A connection that is closed on unread bytes is reset, and its last answer is lost.
+    If a connection is closed with unread bytes, the system resets it, and the last answer is lost.
     """
 
     def __init__(self, transport: asyncio.Transport, may_be_sending: Callable[[], bool], half_close: Callable[[], None]) -> None:
@@ -68,15 +68,14 @@ class ConsiderateTransport(asyncio.Transport):
         self._is_closing = False
 
     def write(self, data: Any) -> None:
-        """Send."""
         self.real.write(data)
 
     def is_closing(self) -> bool:
-        """Whether nothing more will be said, although the rest of a request may still be let go by."""
+        """Whether nothing more will be sent. The rest of a request may still be read and ignored."""
         return self._is_closing or self.real.is_closing()
 
     def close(self) -> None:
-        """Say nothing more."""
+        """Send nothing more. Half closes if the client may still be sending."""
         if self.is_closing():
             return
         self._is_closing = True
@@ -86,11 +85,11 @@ class ConsiderateTransport(asyncio.Transport):
             self.real.close()
 
     def abort(self) -> None:
-        """Close without waiting for anything."""
+        """Close without waiting for unsent bytes."""
         self.real.abort()
 
 
-def call_off(timer: asyncio.TimerHandle | None) -> None:
+def cancel(timer: asyncio.TimerHandle | None) -> None:
     """Cancel the timer, if there is one."""
     if timer is not None:
         timer.cancel()

@@ -1,20 +1,20 @@
-"""Where an HTTP/1 request ends: what a proxy and this server could read differently is refused, and the connection closed."""
+"""Where an HTTP/1 request ends. If a proxy could read that differently, the request is refused and the connection closed."""
 
 from __future__ import annotations
 
 FRAMING_BYTES_PER_BYTE = 8
-"""A chunk of one byte takes six bytes. A body that takes many more than it holds is an attack."""
+"""Bytes on the wire for one byte of a body. A chunk of one byte takes six; a body that takes many more is an attack."""
 
 
 class DoubtfulRequest(ValueError):
-    """Raised to the parser, which reads no further."""
+    """A request whose end is ambiguous. The parser's callbacks raise it, and the parser stops reading."""
 
 
 def check_head(version: str, headers: list[tuple[bytes, bytes]]) -> None:
-    """Raise DoubtfulRequest for what the parser lets pass, but others may read in another way (RFC 9112, sections 3.2 and 6).
+    """Raise DoubtfulRequest for a head that the parser accepts but others may read differently (RFC 9112, sections 3.2 and 6).
 
-    The parser itself refuses bare CR and LF, folded lines, a space before a colon, control characters, a length that is no
-    number or given twice, and a length beside a transfer coding.
+    The parser itself refuses bare CR and LF, folded lines, a space before a colon, control characters, a length that is not a
+    number or is given twice, and a length together with a transfer coding.
     """
     if version not in ("1.1", "1.0"):
         raise DoubtfulRequest("Only HTTP/1.1 and HTTP/1.0 are supported.")

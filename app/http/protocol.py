@@ -1,4 +1,4 @@
-"""HTTP/1.1 from strangers: what uvicorn would wait for without end, or keep without limit, ends here."""
+"""HTTP/1.1 from untrusted clients: adds the limits on time and memory that uvicorn lacks."""
 
 from __future__ import annotations
 
@@ -8,45 +8,45 @@ import httptools
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from app.http.connections import LAST_WORDS_SECONDS, ConsiderateTransport, Impatient, call_off
+from app.http.connections import LAST_WORDS_SECONDS, ConsiderateTransport, SendTimeouts, cancel
 from app.http.framing import FRAMING_BYTES_PER_BYTE, DoubtfulRequest, check_head
 
 BODY_ARRIVED = "body_arrived"
-"""In a request's state: all of it is here, so that nobody need wait for it."""
+"""Key in a request's state: the whole body has arrived, so reading it does not wait."""
 BODY_BROKEN = "body_broken"
-"""In a request's state: what of its body came last cannot be read, and nothing more of it is."""
+"""Key in a request's state: its body is malformed, and the rest of it is not read."""
 
 
-class GuardedProtocol(Impatient, HttpToolsProtocol):
-    """Closes connections whose request takes too long to begin, or whose headers are too large, or that are not wanted."""
+class GuardedProtocol(SendTimeouts, HttpToolsProtocol):
+    """Closes connections that send no request in time, that send too large headers, or that exceed the connection limit."""
 
     _head_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
-    _knows_head = False
-    """The parser reads a head that has been handled."""
+    _repeats_head = False
+    """Whether the parser is being fed a head again that was handled before."""
     _is_done = False
-    """Nothing that still comes is a request."""
+    """Whether all further bytes are ignored."""
     _answering: RequestResponseCycle | None = None
-    """The request that is being answered, or was last."""
+    """The request that is being answered, or was answered last."""
     _keeps_alive = False
-    """Whether the connection may go on after the request that is read now, if its body is read before its answer begins."""
+    """Whether the connection may stay open after the current request, if its body is read before its answer starts."""
     _framing_bytes = 0
-    """What came of the present body beside the body itself, less what bodies in chunks of any size need."""
+    """Bytes of the current body besides its content, less the allowance for chunks of any size."""
     _refusal: str | None = None
-    """To be answered once all requests before it are."""
+    """A message for a 400 response that is sent once all earlier requests are answered."""
     transport: ConsiderateTransport
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A connection: it must ask something."""
+        """Start the time limit for the first request."""
         super().connection_made(transport)
         self.transport = ConsiderateTransport(transport, self._may_be_sending, self._half_close)
         self._begin_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client has gone."""
+        """Report the disconnect to the request that is being answered."""
         self._end_head()
         super().connection_lost(exc)
-        # Uvicorn only lets the latest request know, which may be one that waits behind the one that is being answered.
+        # Uvicorn reports it to the latest request only, which may still be queued behind this one.
         if self._answering is not None and not self._answering.response_complete:
             self._answering.disconnected = True
             self._answering.message_event.set()
@@ -56,32 +56,32 @@ class GuardedProtocol(Impatient, HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def data_received(self, data: bytes) -> None:
-        """Some of a request."""
+        """Parse the bytes, and check the limits on head and body."""
         if self._is_done:
             return
-        awaited, read = self._head_timer, self._latest()
+        timer, read = self._head_timer, self._latest()
         self._unset_keepalive_if_required()
         self._parse(data)
         if not self._is_done:
-            self._count(data, awaited, read)
+            self._check_size(data, timer, read)
 
-    def _count(self, data: bytes, awaited: asyncio.TimerHandle | None, read: RequestResponseCycle | None) -> None:
-        """Bound what came: given are the timer and the request that were waiting for it."""
+    def _check_size(self, data: bytes, timer: asyncio.TimerHandle | None, read: RequestResponseCycle | None) -> None:
+        """Limit the bytes of a head, and of a body's framing. `timer` and `read` are from before the bytes were parsed."""
         if read is not None and read is self.cycle and read.more_body:
             self._framing_bytes += len(data)
             if self._framing_bytes > self._limits.head_bytes:
                 self.send_400_response("The request's body is mostly chunk extensions or trailers.")
         elif self._head_timer is not None:
-            # A head that began in these bytes may have come after whole requests: it counts from the next ones on.
-            self._head_bytes += len(data) if self._head_timer is awaited else 0
+            # If the head started within these bytes, whole requests may be before it. They count from the next bytes on.
+            self._head_bytes += len(data) if self._head_timer is timer else 0
             if self._head_bytes > self._limits.head_bytes:
                 self.send_400_response("The request's headers are too large.")
-        elif self._awaits_nothing():
-            # An empty line, say, begins no request, but has called off the wait for one.
+        elif self._is_idle():
+            # The bytes, for example an empty line, cancelled the keep-alive timer without starting a request.
             self._begin_head()
 
     def _parse(self, data: bytes) -> None:
-        """Feed the parser. As uvicorn does, but an upgrade that is not to a WebSocket is ignored and what follows is read."""
+        """Feed the parser as uvicorn does, but ignore an upgrade that is not to a WebSocket and read what follows."""
         while data and not self._is_done:
             try:
                 self.parser.feed_data(data)
@@ -90,7 +90,7 @@ class GuardedProtocol(Impatient, HttpToolsProtocol):
                     self._upgrade()
                     return
                 data = data[upgrade.args[0] :]
-                self._go_on_without_upgrade()
+                self._ignore_upgrade()
             except httptools.HttpParserError as error:
                 reason = error.__context__
                 self.send_400_response(str(reason) if isinstance(reason, DoubtfulRequest) else "Invalid HTTP request received.")
@@ -98,84 +98,84 @@ class GuardedProtocol(Impatient, HttpToolsProtocol):
             else:
                 return
 
-    def _go_on_without_upgrade(self) -> None:
-        """Read on as if the request had asked for no upgrade (RFC 9110, section 7.8).
+    def _ignore_upgrade(self) -> None:
+        """Continue as if the request had not requested an upgrade (RFC 9110, section 7.8).
 
-        The parser has ended the message at its head, and would take its body for another request. A new one is brought to the
-        same place by the part of the head that says how long the body is.
+        The parser has ended the message after its head, and would read the body as another request. A new parser gets to the
+        same place by reading the headers that give the length of the body.
         """
         framing = (b"content-length", b"transfer-encoding")
         lines = [b"%b: %b\r\n" % header for header in self.scope["headers"] if header[0] in framing]
         head = b"%b / HTTP/1.1\r\n%b\r\n" % (self.scope["method"].encode(), b"".join(lines))
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self._knows_head = True
+        self._repeats_head = True
         self.parser.feed_data(head)
-        self._knows_head = False
+        self._repeats_head = False
         self.headers = []
 
     def on_url(self, url: bytes) -> None:
-        """Some of the URL."""
-        if not self._knows_head:
+        """Take a part of the URL."""
+        if not self._repeats_head:
             super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header."""
-        if not self._knows_head:
+        """Take one header."""
+        if not self._repeats_head:
             super().on_header(name, value)
 
     def on_message_begin(self) -> None:
-        """The first byte of a request."""
-        if self._knows_head:
+        """Start the time limit for the head, at the first byte of a request."""
+        if self._repeats_head:
             return
         super().on_message_begin()
         if self._head_timer is None:
             self._begin_head()
 
     def on_headers_complete(self) -> None:
-        """The request can be answered."""
-        if self._knows_head:
+        """Check the head, and start the request."""
+        if self._repeats_head:
             return
         version = self.parser.get_http_version()
         check_head(version, self.headers)
         if self.parser.get_method() == b"CONNECT":
-            # What follows would be another protocol's bytes, to another host.
+            # The bytes after it would belong to another protocol, and go to another host.
             raise DoubtfulRequest("CONNECT is not supported.")
         if version == "1.0":
-            # It knows of no answer before the last one (RFC 9110, section 10.1.1).
+            # HTTP/1.0 has no interim responses (RFC 9110, section 10.1.1).
             self.expect_100_continue = False
         self._end_head()
         known = self._latest()
         super().on_headers_complete()
         self._framing_bytes = 0
         if self.cycle is not known:
-            # Until the body is read, an answer is the connection's last, and says so.
+            # An answer before the end of the body is the connection's last, and says so in its Connection header.
             self._keeps_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
         if not self.parser.should_upgrade():
-            # What comes like a header from now on is a trailer. It must not be taken for a header of the request.
+            # Later headers are trailers. They must not be added to the request's headers.
             self.headers = []
 
     def on_body(self, body: bytes) -> None:
-        """Some of its body."""
+        """Take a part of the body."""
         self._framing_bytes -= FRAMING_BYTES_PER_BYTE * len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The last byte of its body."""
+        """Mark the body as complete."""
         if self.parser.should_upgrade() and not self._should_upgrade():
-            # Of an upgrade that is ignored, only the head has ended.
+            # The upgrade is ignored, so only the head has ended.
             return
         self.scope["state"][BODY_ARRIVED] = True
         super().on_message_complete()
         cycle = self._latest()
         if cycle is not None and not cycle.more_body:
-            # Nobody waits for a 100 (Continue) any more.
+            # The client has sent the body, so it needs no 100 (Continue).
             cycle.waiting_for_100_continue = False
             if not cycle.response_started:
                 cycle.keep_alive = self._keeps_alive
 
     def on_response_complete(self) -> None:
-        """An answer is written."""
+        """Close the connection after its last answer."""
         is_last = not self.pipeline
         super().on_response_complete()
         if self.transport.is_closing():
@@ -184,12 +184,12 @@ class GuardedProtocol(Impatient, HttpToolsProtocol):
             self._refuse(self._refusal)
 
     def shutdown(self) -> None:
-        """The process stops."""
+        """Handle the stop of the process."""
         self._keeps_alive = False
         super().shutdown()
 
     def handle_websocket_upgrade(self) -> None:
-        """From here on the connection is another protocol's; not where earlier answers are still waiting to be taken."""
+        """Hand the connection to the WebSocket protocol, or abort it if the client has not read the earlier answers."""
         self._is_done = True
         if self.flow.write_paused:
             self.transport.abort()
@@ -200,12 +200,12 @@ class GuardedProtocol(Impatient, HttpToolsProtocol):
             self._end_within(self._limits.send_seconds)
 
     def timeout_keep_alive_handler(self) -> None:
-        """No other request came."""
+        """Close the idle connection."""
         super().timeout_keep_alive_handler()
         self._end_within(self._limits.send_seconds)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no request, after all requests before it, and close."""
+        """Answer an invalid request with 400, after all earlier requests are answered, and close."""
         self._is_done = True
         self._end_head()
         cycle = self._latest()
@@ -214,7 +214,7 @@ class GuardedProtocol(Impatient, HttpToolsProtocol):
         elif not cycle.more_body:
             self._refusal = msg
         elif self.pipeline:
-            # The last of those that wait is the one whose body cannot be read.
+            # The last queued request is the one with the malformed body.
             self.pipeline.popleft()
             self._refusal = msg
         elif cycle.response_started:
@@ -222,7 +222,7 @@ class GuardedProtocol(Impatient, HttpToolsProtocol):
             cycle.message_event.set()
             self.transport.close()
         else:
-            # What serves it may have done something already without the body. It alone knows the true answer.
+            # The application may have acted before it read the body, so only the application can answer correctly.
             cycle.scope["state"][BODY_BROKEN] = True
             cycle.message_event.set()
 
@@ -232,31 +232,31 @@ class GuardedProtocol(Impatient, HttpToolsProtocol):
 
     def _upgrade(self) -> None:
         if self._latest() is not None and not self.cycle.response_complete:
-            self.send_400_response("A WebSocket is opened when all requests before it are answered.")
+            self.send_400_response("A WebSocket can be opened only after all earlier requests are answered.")
         else:
             self.handle_websocket_upgrade()
 
     def _should_upgrade(self) -> bool:
-        """Uvicorn counts requests alone. A socket too many becomes a request, and is answered like one too many of those."""
-        return super()._should_upgrade() and self._is_handshake() and not self._is_one_too_many()
+        """Uvicorn limits only requests. A socket above the limit is handled as a request, and gets the same 503."""
+        return super()._should_upgrade() and self._is_handshake() and not self._is_above_limit()
 
     def _is_handshake(self) -> bool:
         """Whether it is a GET of HTTP/1.1 without a body (RFC 6455, section 4.1): a body would be read as WebSocket frames."""
         has_body = any(name in (b"content-length", b"transfer-encoding") and value != b"0" for name, value in self.headers)
         return self.scope["method"] == "GET" and self.scope["http_version"] == "1.1" and not has_body
 
-    def _is_one_too_many(self) -> bool:
+    def _is_above_limit(self) -> bool:
         limit = self.limit_concurrency
         return limit is not None and (len(self.connections) >= limit or len(self.tasks) >= limit)
 
-    def _awaits_nothing(self) -> bool:
+    def _is_idle(self) -> bool:
         if self._is_done or self.transport.is_closing():
             return False
-        # There is one: the wait for a connection's first request ends with its headers.
+        # `cycle` exists here: the timer for the first request ends only with its headers.
         return self.cycle.response_complete and not self.pipeline
 
     def _latest(self) -> RequestResponseCycle | None:
-        """The request that was read last, if there was one, and its answer."""
+        """The latest request with its answer, or None before the first one."""
         return self.cycle
 
     def _may_be_sending(self) -> bool:
@@ -275,7 +275,7 @@ class GuardedProtocol(Impatient, HttpToolsProtocol):
         self._head_timer = self.loop.call_later(self._limits.head_seconds, self._give_up)
 
     def _end_head(self) -> None:
-        call_off(self._head_timer)
+        cancel(self._head_timer)
         self._head_timer = None
 
     def _give_up(self) -> None:
