@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +19,9 @@ ALICE, BOB, CAROL, MERCHANT, _ADMIN = USERS
 _PAY = """mutation($input: TransferInput!) { transfer(input: $input) { transaction { id status } userErrors { code } } }"""
 _BATCH = """mutation($transfers: [TransferInput!]!) {
   transferBatch(input: {transfers: $transfers}) { results { transaction { status } } }
+}"""
+_SET_STATUS = """mutation($id: ID!, $status: WalletStatus!) {
+  setWalletStatus(input: {walletId: $id, status: $status, reason: "a browser test"}) { wallet { status } }
 }"""
 _BALANCE = "query($id: ID!) { wallet(id: $id) { sequence balance { amount } } }"
 
@@ -57,6 +62,15 @@ class Service:
         assert done["userErrors"] == [], done
         transaction_id: str = done["transaction"]["id"]
         return transaction_id
+
+    @contextmanager
+    def frozen(self, wallet_id: str) -> Iterator[None]:
+        """The wallet is frozen meanwhile."""
+        self.ask("admin", _SET_STATUS, id=wallet_id, status="FROZEN")
+        try:
+            yield
+        finally:
+            self.ask("admin", _SET_STATUS, id=wallet_id, status="ACTIVE")
 
     def pay_often(self, subject: str, sender: str, receiver: str, count: int) -> None:
         """So many transfers of a cent."""

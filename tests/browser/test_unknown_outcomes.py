@@ -67,6 +67,7 @@ def test_a_payment_that_was_made_stays_so_if_the_same_request_is_stopped_later(p
     outcome = page.get_by_label("This payment")
     expect(outcome).to_contain_text("See the life of this transfer")
     lost = LostAnswers(page, first_pays=False)
+    outcome.get_by_text("Developer").click()
     page.get_by_role("button", name="Send the same request again").click()
     expect(outcome).to_contain_text("A valid bearer token is needed")
     expect(outcome).not_to_contain_text("Not sent")

@@ -1,4 +1,4 @@
-import { useState, type SyntheticEvent } from "react";
+import { useRef, useState, type SyntheticEvent } from "react";
 import { Link } from "wouter";
 import { troubleOf } from "../graphql/client.js";
 import { MoneyText } from "../money/Money.js";
@@ -98,7 +98,13 @@ function StatusForm({ wallet, onDone }: { readonly wallet: HotWallet; readonly o
   const [reason, setReason] = useState("");
   const [problem, setProblem] = useState<string | null>(null);
   const status = wallet.status === "FROZEN" ? "ACTIVE" : "FROZEN";
+  const reasonField = useRef<HTMLInputElement>(null);
   const change = async (): Promise<void> => {
+    if (reason.trim() === "") {
+      setProblem("Say why: the reason is kept.");
+      reasonField.current?.focus();
+      return;
+    }
     const { data, error } = await plain.mutation(SET_WALLET_STATUS, { input: { walletId: wallet.id, status, reason } }).toPromise();
     const payload = data?.setWalletStatus;
     if (payload?.wallet) {
@@ -112,16 +118,16 @@ function StatusForm({ wallet, onDone }: { readonly wallet: HotWallet; readonly o
     void change();
   };
   return (
-    <form className="stack" onSubmit={submit}>
+    <form className="stack" onSubmit={submit} noValidate>
       <p className="muted">
         {status === "FROZEN" ? "A frozen wallet neither sends nor receives. Its balance stays." : "The wallet can send and receive again."} The reason is kept in the audit log.
       </p>
       <div className="field">
         <label htmlFor="reason">Reason</label>
-        <input id="reason" className="input" required maxLength={lengthLimit(280)} autoComplete="off" value={reason} onChange={(event) => setReason(event.target.value)} />
+        <input ref={reasonField} id="reason" className="input" required aria-describedby="reason-problem" maxLength={lengthLimit(280)} autoComplete="off" value={reason} onChange={(event) => setReason(event.target.value)} />
       </div>
       {problem !== null && (
-        <p className="field-problem" role="alert">
+        <p id="reason-problem" className="field-problem" role="alert">
           {problem}
         </p>
       )}

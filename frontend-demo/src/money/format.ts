@@ -36,6 +36,14 @@ export function decimalSign(locale: string): string {
   return new Intl.NumberFormat(locale).formatToParts(1.5).find(({ type }) => type === "decimal")?.value ?? ".";
 }
 
+/** What stands between thousands, such as "," or "."; what else may stand there, as a space, is never a decimal sign. */
+export function groupSign(locale: string): string {
+  return new Intl.NumberFormat(locale).formatToParts(1_234_567).find(({ type }) => type === "group")?.value ?? "";
+}
+
+/** One minus sign for every amount: locales of one page differ between this one and a hyphen. */
+const MINUS = "−";
+
 /**
  * An exact amount for people. Its decimals are those of `exponent` (`Currency.exponent`), and its digits come from the string;
  * Intl gives only what stands around them, and the groups of the whole part, which it is handed as a BigInt.
@@ -49,11 +57,11 @@ export function formatMoney(money: Money, exponent = decimalsOf(money.amount), l
   const number = exponent === 0 ? whole : `${whole}${style.point}${fraction.join("")}`;
   return style.currency
     .formatToParts(minor < 0n ? -1 : 1)
-    .map(({ type, value }) => (type === "integer" ? number : value))
+    .map(({ type, value }) => (type === "integer" ? number : type === "minusSign" ? value.replace("-", MINUS) : value))
     .join("");
 }
 
 /** The same with a sign on both sides of zero, as for money that came or went. */
 export function formatChange(money: Money, direction: "DEBIT" | "CREDIT", exponent?: number, locale?: string): string {
-  return `${direction === "DEBIT" ? "−" : "+"}${formatMoney(money, exponent, locale)}`;
+  return `${direction === "DEBIT" ? MINUS : "+"}${formatMoney(money, exponent, locale)}`;
 }

@@ -1,11 +1,11 @@
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { Link } from "wouter";
 import { MoneyText } from "../money/Money.js";
 import { CopyableId } from "../ui/Copy.js";
 import { Icon, type IconName } from "../ui/Icon.js";
 import type { WalletSummary } from "../wallets/queries.js";
-import { LiveBalance } from "./LiveBalance.js";
-import type { Attempt } from "./attempt.js";
+import { Receipt } from "./Receipt.js";
+import type { Attempt, Done } from "./attempt.js";
 import { refusalText } from "./refusals.js";
 import type { IntentState } from "./useIntent.js";
 
@@ -19,13 +19,17 @@ interface OutcomeProps {
   readonly onEdit: () => void;
   /** An empty form. */
   readonly onNext: () => void;
+  /** A form with the same payment, which gets a key of its own. */
+  readonly onPayAgain: (answer: Done) => void;
 }
 
 /** What is known of a payment: never more than the service has said. */
-export function Outcome({ state, wallets, onRepeat, onEdit, onNext }: OutcomeProps) {
+export function Outcome({ state, wallets, onRepeat, onEdit, onNext, onPayAgain }: OutcomeProps) {
+  const section = useFocusHere(state.phase);
   const wallet = wallets.find(({ id }) => id === state.input.senderWalletId);
+  const done = state.phase === "settled" ? state.answers.find((answer) => answer.kind === "done") : undefined;
   return (
-    <section className="card stack outcome" aria-label="This payment" aria-live="polite">
+    <section ref={section} tabIndex={-1} className="card stack outcome" aria-label="This payment" aria-live="polite">
       {state.phase === "sending" && (
         <Headline tone="plain" icon="send" title="Sending…">
           <p className="muted">
@@ -34,43 +38,56 @@ export function Outcome({ state, wallets, onRepeat, onEdit, onNext }: OutcomePro
         </Headline>
       )}
       {state.phase === "unknown" && <Unknown state={state} onRepeat={onRepeat} />}
+      {state.phase === "settled" &&
+        state.answers.map((answer, index) => <Answer key={index} answer={answer} number={state.answers.length > 1 ? index + 1 : null} />)}
+      <Receipt input={state.input} wallet={wallet} transaction={done?.transaction ?? null} />
       {state.phase === "settled" && (
-        <>
-          {state.answers.map((answer, index) => (
-            <Answer key={index} answer={answer} number={state.answers.length > 1 ? index + 1 : null} />
-          ))}
-          <div className="form-actions">
-            {state.answers.some(({ kind }) => kind === "done") ? (
-              <button type="button" className="button button-primary" onClick={onNext}>
+        <div className="form-actions">
+          {done === undefined ? (
+            <button type="button" className="button button-primary" onClick={onEdit}>
+              Change it and try again
+            </button>
+          ) : (
+            <>
+              <button type="button" className="button button-primary" onClick={() => onPayAgain(done)}>
+                <Icon name="repeat" /> Pay again
+              </button>
+              <button type="button" className="button" onClick={onNext}>
                 Send something else
               </button>
-            ) : (
-              <button type="button" className="button button-primary" onClick={onEdit}>
-                Change it and try again
-              </button>
-            )}
-            <button type="button" className="button" onClick={onRepeat}>
-              <Icon name="repeat" /> Send the same request again
-            </button>
-          </div>
-        </>
+            </>
+          )}
+        </div>
       )}
-      <dl className="facts">
-        <dt>Idempotency key</dt>
-        <dd>
-          <CopyableId id={state.input.idempotencyKey} label="the idempotency key" />
-        </dd>
-        {wallet !== undefined && (
-          <>
-            <dt>Balance of {wallet.name}</dt>
-            <dd>
-              <LiveBalance wallet={wallet} />
-            </dd>
-          </>
+      <details className="developer">
+        <summary>Developer</summary>
+        <dl className="facts">
+          <dt>Idempotency key</dt>
+          <dd>
+            <CopyableId id={state.input.idempotencyKey} label="the idempotency key" />
+          </dd>
+        </dl>
+        {state.phase === "settled" && (
+          <button type="button" className="button" onClick={onRepeat}>
+            <Icon name="repeat" /> Send the same request again
+          </button>
         )}
-      </dl>
+      </details>
     </section>
   );
+}
+
+/** The focus comes here with the outcome, and stays if the button that had it goes away; it is not taken from anything else. */
+function useFocusHere(phase: Open["phase"]) {
+  const section = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const { activeElement } = document;
+    // What is in the form is hidden by now.
+    if (activeElement === null || activeElement === document.body || activeElement.closest("[hidden]") !== null) {
+      section.current?.focus();
+    }
+  }, [phase]);
+  return section;
 }
 
 function Headline({ tone, icon, title, children }: { readonly tone: string; readonly icon: IconName; readonly title: string; readonly children: React.ReactNode }) {

@@ -19,12 +19,13 @@ interface RecipientProps {
 export function Recipient({ wallet, chosen, onChoose, problem }: RecipientProps) {
   const known = useCounterparties(wallet.id);
   const [isOther, setIsOther] = useState(false);
-  const showsOther = isOther || known?.length === 0;
+  const offered = isOther ? known : withChosen(known, chosen);
+  const showsOther = isOther || offered?.length === 0;
   return (
     <fieldset className="field recipients">
       <legend>To</legend>
       <div className="recipient-list">
-        {known?.map((party) => (
+        {offered?.map((party) => (
           <label key={party.walletId} className="recipient">
             <input
               type="radio"
@@ -65,6 +66,11 @@ export function Recipient({ wallet, chosen, onChoose, problem }: RecipientProps)
       )}
     </fieldset>
   );
+}
+
+/** Who is paid again is on the list, even if the last payments were to others. */
+function withChosen(known: readonly Party[] | undefined, chosen: Party | null): readonly Party[] | undefined {
+  return chosen === null || known?.some(({ walletId }) => walletId === chosen.walletId) ? known : [chosen, ...(known ?? [])];
 }
 
 /** Whom the wallet's latest transfers went to or came from, each once; undefined while it is asked. */
@@ -114,7 +120,11 @@ function OtherWallet({ wallet, chosen, onChoose }: Pick<RecipientProps, "wallet"
             <span>
               It belongs to <strong>{found.displayName}</strong> and holds {found.currency}.
             </span>
-            {chosen?.walletId === found.walletId ? (
+            {found.currency !== wallet.currency ? (
+              <span className="field-problem">
+                “{wallet.name}” pays in {wallet.currency}: choose a wallet to pay from that holds {found.currency}.
+              </span>
+            ) : chosen?.walletId === found.walletId ? (
               <span className="party-confirmed">
                 <Icon name="check" /> Confirmed
               </span>

@@ -1,46 +1,44 @@
-import { useState, type SyntheticEvent } from "react";
+import { useRef, useState, type SyntheticEvent } from "react";
 import { newest, useFeed } from "../live/hooks.js";
 import { useExponent } from "../money/CurrenciesContext.js";
-import { MoneyText } from "../money/Money.js";
 import { decimalsOf } from "../money/decimal.js";
 import { formatMoney } from "../money/format.js";
-import { amountPlaceholder, parseAmount, type AmountInput } from "../money/input.js";
+import { parseAmount } from "../money/input.js";
 import { Icon } from "../ui/Icon.js";
 import { lengthLimit } from "../ui/lengthLimit.js";
 import type { WalletSummary } from "../wallets/queries.js";
+import { AmountField } from "./AmountField.js";
 import { Recipient } from "./Recipient.js";
-import type { Party } from "./queries.js";
+import { problemsOf, type Draft, type Problems } from "./draft.js";
 import type { Wanted } from "./useIntent.js";
 
 interface SendFormProps {
   readonly wallets: readonly WalletSummary[];
-  readonly from: string | null;
+  readonly from: WalletSummary;
+  readonly draft: Draft;
+  readonly onChange: (draft: Draft) => void;
   /** Send it, so many times at once with one key. */
   readonly onSend: (wanted: Wanted, requests: number) => void;
 }
 
-export function SendForm({ wallets, from, onSend }: SendFormProps) {
-  const [walletId, setWalletId] = useState(wallets.find(({ id }) => id === from)?.id ?? wallets[0]?.id);
-  const wallet = wallets.find(({ id }) => id === walletId);
-  const [party, setParty] = useState<Party | null>(null);
-  const [amount, setAmount] = useState("");
-  const [description, setDescription] = useState("");
+export function SendForm({ wallets, from, draft, onChange, onSend }: SendFormProps) {
+  const wallet = newest(from, useFeed(from));
   const [isChecked, setIsChecked] = useState(false);
-  const exponent = useExponent(wallet?.currency ?? "") ?? decimalsOf(wallet?.balance.amount ?? "0");
-  if (wallet === undefined) {
-    return null;
-  }
-  const parsed = parseAmount(amount, exponent);
+  const form = useRef<HTMLFormElement>(null);
+  const exponent = useExponent(wallet.currency) ?? decimalsOf(wallet.balance.amount);
+  const { party, amount, note } = draft;
+  const parsed = parseAmount(amount, { currency: wallet.currency, exponent });
+  const problems = problemsOf(parsed, wallet, party, exponent);
   const submit = (requests: number): void => {
-    setIsChecked(true);
-    if (parsed.ok && party !== null) {
-      setIsChecked(false);
+    const bad = firstBad(problems);
+    setIsChecked(bad.length > 0);
+    if (bad.length > 0) {
+      const [field] = bad.flatMap((selector) => form.current?.querySelector<HTMLElement>(selector) ?? []);
+      field?.focus();
+    } else if (parsed.ok && party !== null) {
+      const description = note.trim();
       const money = { amount: parsed.amount, currency: wallet.currency };
-      const note = description.trim();
-      onSend(
-        { senderWalletId: wallet.id, receiverWalletId: party.walletId, amount: money, ...(note === "" ? {} : { description: note }) },
-        requests,
-      );
+      onSend({ senderWalletId: wallet.id, receiverWalletId: party.walletId, amount: money, ...(description === "" ? {} : { description }) }, requests);
     }
   };
   const onSubmit = (event: SyntheticEvent): void => {
@@ -48,107 +46,84 @@ export function SendForm({ wallets, from, onSend }: SendFormProps) {
     submit(1);
   };
   return (
-    <form className="card stack" onSubmit={onSubmit} noValidate>
-      <div className="field">
-        <label htmlFor="send-from">From</label>
-        <select
-          id="send-from"
-          className="select"
-          value={wallet.id}
-          onChange={(event) => {
-            setWalletId(event.target.value);
-            setParty(null);
-          }}
-        >
-          {wallets.map(({ id, name, currency }) => (
-            <option key={id} value={id}>
-              {name} · {currency}
-            </option>
-          ))}
-        </select>
-        <Available wallet={wallet} />
-      </div>
-      <Recipient key={wallet.id} wallet={wallet} chosen={party} onChoose={setParty} problem={isChecked && party === null ? "Choose who gets it." : null} />
+    <form ref={form} className="card stack" onSubmit={onSubmit} noValidate>
       <AmountField
-        currency={wallet.currency}
+        available={wallet.available}
         exponent={exponent}
         value={amount}
-        problem={isChecked && !parsed.ok ? parsed.problem : null}
-        onChange={setAmount}
+        parsed={parsed}
+        problem={isChecked || problems.amount === "more-than-available" ? problems.amount : null}
+        onChange={(value) => onChange({ ...draft, amount: value })}
+      />
+      <FromField wallets={wallets} wallet={wallet} problem={problems.wallet} onChange={(walletId) => onChange({ ...draft, walletId, party: null })} />
+      <Recipient
+        key={wallet.id}
+        wallet={wallet}
+        chosen={party}
+        onChoose={(chosen) => onChange({ ...draft, party: chosen })}
+        problem={isChecked && problems.party !== null ? "Choose who gets it." : null}
       />
       <div className="field">
         <label htmlFor="send-note">
           Note <span className="muted">(optional)</span>
         </label>
-        <input id="send-note" className="input" maxLength={lengthLimit(280)} autoComplete="off" value={description} onChange={(event) => setDescription(event.target.value)} />
+        <input id="send-note" className="input" maxLength={lengthLimit(280)} autoComplete="off" value={note} onChange={(event) => onChange({ ...draft, note: event.target.value })} />
       </div>
       <div className="form-actions">
         <button type="submit" className="button button-primary">
           <Icon name="send" /> {parsed.ok ? `Send ${formatMoney({ amount: parsed.amount, currency: wallet.currency }, exponent)}` : "Send"}
         </button>
-        <button type="button" className="button" onClick={() => submit(2)} title="Two requests at once, with one idempotency key">
+      </div>
+      <details className="developer">
+        <summary>Developer</summary>
+        <p className="muted">Two requests at once, with one idempotency key: one pays, and the other is told of it.</p>
+        <button type="button" className="button" onClick={() => submit(2)}>
           <Icon name="repeat" /> Send it twice with one key
         </button>
-      </div>
+      </details>
     </form>
   );
 }
 
-function Available({ wallet }: { readonly wallet: WalletSummary }) {
-  const { available } = newest(wallet, useFeed(wallet));
-  return (
-    <p className="muted">
-      Available: <MoneyText money={available} />
-    </p>
-  );
+/** Where the first field that has to be changed may be, in the order of the form; empty where all are good. */
+function firstBad({ amount, wallet, party }: Problems): readonly string[] {
+  if (amount !== null) {
+    return ["#send-amount"];
+  }
+  if (wallet !== null) {
+    return ["#send-from"];
+  }
+  return party === null ? [] : [".recipients button", "#send-to", ".recipients input"];
 }
 
-type Problem = Extract<AmountInput, { readonly ok: false }>["problem"];
-
-interface AmountFieldProps {
-  readonly currency: string;
-  readonly exponent: number;
-  readonly value: string;
-  readonly problem: Problem | null;
-  readonly onChange: (value: string) => void;
+interface FromFieldProps {
+  readonly wallets: readonly WalletSummary[];
+  readonly wallet: WalletSummary;
+  readonly problem: Problems["wallet"];
+  readonly onChange: (walletId: string) => void;
 }
 
-function AmountField({ currency, exponent, value, problem, onChange }: AmountFieldProps) {
+function FromField({ wallets, wallet, problem, onChange }: FromFieldProps) {
   return (
     <div className="field">
-      <label htmlFor="send-amount">Amount</label>
-      <div className="amount-field">
-        <input
-          id="send-amount"
-          className="input amount-input"
-          inputMode={exponent === 0 ? "numeric" : "decimal"}
-          autoComplete="off"
-          placeholder={amountPlaceholder(exponent)}
-          value={value}
-          aria-invalid={problem !== null}
-          aria-describedby="send-amount-hint"
-          onChange={(event) => onChange(event.target.value)}
-        />
-        <span className="amount-currency">{currency}</span>
-      </div>
-      <p id="send-amount-hint" className={problem === null ? "muted" : "field-problem"}>
-        {problem === null ? decimalsHint(currency, exponent) : problemText(problem, currency, exponent)}
+      <label htmlFor="send-from">From</label>
+      <select
+        id="send-from"
+        className="select"
+        value={wallet.id}
+        aria-invalid={problem !== null}
+        aria-describedby="send-from-problem"
+        onChange={(event) => onChange(event.target.value)}
+      >
+        {wallets.map(({ id, name, currency }) => (
+          <option key={id} value={id}>
+            {name} · {currency}
+          </option>
+        ))}
+      </select>
+      <p id="send-from-problem" className="field-problem" hidden={problem === null}>
+        “{wallet.name}” is {problem === "CLOSED" ? "closed" : "frozen"}: nothing can be sent from it. Choose another wallet.
       </p>
     </div>
   );
-}
-
-function decimalsHint(currency: string, exponent: number): string {
-  return exponent === 0 ? `${currency} has no decimals.` : `${currency} has ${exponent} decimals.`;
-}
-
-function problemText(problem: Problem, currency: string, exponent: number): string {
-  const texts: Readonly<Record<Problem, string>> = {
-    empty: "How much is it?",
-    "no-number": `Write digits only, such as ${amountPlaceholder(exponent)}, without thousands separators.`,
-    "too-many-decimals": `Too many decimals: ${decimalsHint(currency, exponent)}`,
-    "not-positive": "It has to be more than zero.",
-    "too-large": "That is more than the ledger can hold.",
-  };
-  return texts[problem];
 }

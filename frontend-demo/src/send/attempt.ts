@@ -16,6 +16,8 @@ export type Attempt =
   | { readonly kind: "unknown"; readonly trouble: Trouble }
   | { readonly kind: "stopped"; readonly trouble: Trouble };
 
+export type Done = Extract<Attempt, { readonly kind: "done" }>;
+
 /** The request was turned away before anything ran. After any other code, also one that is newer than this page, it may have paid. */
 const NOTHING_RAN = new Set([
   "UNAUTHENTICATED",

@@ -14,7 +14,17 @@ export const REFUSALS: Readonly<Record<Exclude<Refusal["code"], "INVALID_INPUT">
   BATCH_ABORTED: "Another payment of the same batch was refused, so none was made.",
 };
 
+/** Which wallet takes no part, by the field of the input that the service names. */
+const INACTIVE: Readonly<Record<string, string>> = {
+  senderWalletId: "The wallet that pays is frozen or closed, so nothing can be sent from it.",
+  receiverWalletId: "The recipient’s wallet is frozen or closed, so nothing can be sent to it.",
+};
+
 /** The words for a code; those of the service where they say which text is wrong and why, and for a code that is newer than this page. */
-export function refusalText({ code, message }: { readonly code: string; readonly message: string }): string {
+export function refusalText({ code, message, path }: { readonly code: string; readonly message: string; readonly path?: readonly string[] | null }): string {
+  const field = path?.at(-1) ?? "";
+  if (code === "WALLET_NOT_ACTIVE" && field in INACTIVE) {
+    return INACTIVE[field] ?? message;
+  }
   return code === "INVALID_INPUT" ? message : ((REFUSALS as Readonly<Record<string, string>>)[code] ?? message);
 }

@@ -1,4 +1,4 @@
-import { useState, type SyntheticEvent } from "react";
+import { useRef, useState, type SyntheticEvent } from "react";
 import { troubleOf } from "../graphql/client.js";
 import { useCurrencies } from "../money/CurrenciesContext.js";
 import { newKey } from "../send/key.js";
@@ -48,7 +48,13 @@ function OpenWalletForm({ idempotencyKey, onKeyUsed, onOpened }: FormProps) {
   const [name, setName] = useState("");
   const [currency, setCurrency] = useState("USD");
   const [problem, setProblem] = useState<string | null>(null);
+  const nameField = useRef<HTMLInputElement>(null);
   const submit = async (): Promise<void> => {
+    if (name.trim() === "") {
+      setProblem("Give the wallet a name.");
+      nameField.current?.focus();
+      return;
+    }
     setProblem(null);
     const { data, error } = await plain.mutation(OPEN_WALLET, { input: { idempotencyKey, currency, name } }).toPromise();
     const payload = data?.openWallet;
@@ -68,10 +74,10 @@ function OpenWalletForm({ idempotencyKey, onKeyUsed, onOpened }: FormProps) {
     void submit();
   };
   return (
-    <form className="stack" onSubmit={onSubmit}>
+    <form className="stack" onSubmit={onSubmit} noValidate>
       <div className="field">
         <label htmlFor="wallet-name">Name</label>
-        <input id="wallet-name" className="input" required maxLength={lengthLimit(100)} autoComplete="off" value={name} onChange={(event) => setName(event.target.value)} />
+        <input ref={nameField} id="wallet-name" className="input" required aria-describedby="wallet-problem" maxLength={lengthLimit(100)} autoComplete="off" value={name} onChange={(event) => setName(event.target.value)} />
       </div>
       <div className="field">
         <label htmlFor="wallet-currency">Currency</label>
@@ -84,7 +90,7 @@ function OpenWalletForm({ idempotencyKey, onKeyUsed, onOpened }: FormProps) {
         </select>
       </div>
       {problem !== null && (
-        <p className="field-problem" role="alert">
+        <p id="wallet-problem" className="field-problem" role="alert">
           {problem}
         </p>
       )}

@@ -1,0 +1,67 @@
+import { fromMinor, toMinor } from "../money/decimal.js";
+import { MoneyText } from "../money/Money.js";
+import type { Money } from "../money/format.js";
+import { amountPlaceholder, type AmountInput } from "../money/input.js";
+import type { AmountProblem } from "./draft.js";
+
+interface AmountFieldProps {
+  readonly available: Money;
+  readonly exponent: number;
+  readonly value: string;
+  readonly parsed: AmountInput;
+  readonly problem: AmountProblem | null;
+  readonly onChange: (value: string) => void;
+}
+
+/** The amount, what was understood of it, and what stays in the wallet. */
+export function AmountField({ available, exponent, value, parsed, problem, onChange }: AmountFieldProps) {
+  const { currency } = available;
+  return (
+    <div className="field">
+      <label htmlFor="send-amount">Amount</label>
+      <div className="amount-field">
+        <input
+          id="send-amount"
+          className="input amount-input"
+          inputMode={exponent === 0 ? "numeric" : "decimal"}
+          autoComplete="off"
+          placeholder={amountPlaceholder(exponent)}
+          value={value}
+          aria-invalid={problem !== null}
+          aria-describedby="send-amount-hint"
+          onChange={(event) => onChange(event.target.value)}
+        />
+        <span className="amount-currency">{currency}</span>
+      </div>
+      <p id="send-amount-hint" className={problem === null ? "muted" : "field-problem"}>
+        {problem !== null && problemText(problem, currency, exponent)}
+        {problem === "more-than-available" && <MoneyText money={available} />}
+        {problem === null && parsed.ok && (
+          <>
+            You send <MoneyText money={{ amount: parsed.amount, currency }} />. Balance after:{" "}
+            <MoneyText money={{ amount: fromMinor(toMinor(available.amount, exponent) - toMinor(parsed.amount, exponent), exponent), currency }} />
+          </>
+        )}
+        {problem === null && !parsed.ok && (
+          <>
+            Available: <MoneyText money={available} />
+          </>
+        )}
+      </p>
+    </div>
+  );
+}
+
+function problemText(problem: AmountProblem, currency: string, exponent: number): string {
+  const texts: Readonly<Record<AmountProblem, string>> = {
+    empty: "How much is it?",
+    "no-number": `Write an amount, such as ${amountPlaceholder(exponent)}.`,
+    "other-currency": `This wallet pays in ${currency}. Write the amount in ${currency}, or choose another wallet.`,
+    ambiguous: `Is this a thousand or a fraction? Write it as ${amountPlaceholder(exponent)}, without thousands separators.`,
+    "too-many-decimals": exponent === 0 ? `Too many decimals: ${currency} has none.` : `Too many decimals: ${currency} has at most ${exponent}.`,
+    "not-positive": "It has to be more than zero.",
+    "too-large": "That is more than the ledger can hold.",
+    "more-than-available": "This is more than the wallet has. Available: ",
+  };
+  return texts[problem];
+}

@@ -1,0 +1,51 @@
+import { MoneyText } from "../money/Money.js";
+import { CopyableId } from "../ui/Copy.js";
+import { formatExact } from "../ui/time.js";
+import type { WalletSummary } from "../wallets/queries.js";
+import { LiveBalance } from "./LiveBalance.js";
+import type { SentTransaction, TransferInput } from "./queries.js";
+
+interface ReceiptProps {
+  readonly input: TransferInput;
+  readonly wallet: WalletSummary | undefined;
+  /** Null until the payment is made. */
+  readonly transaction: SentTransaction | null;
+}
+
+/** What was paid, from where, to whom and when; of a payment that is not made, only the wallet's balance. */
+export function Receipt({ input, wallet, transaction }: ReceiptProps) {
+  return (
+    <dl className="facts">
+      {transaction !== null && (
+        <>
+          <dt>Amount</dt>
+          <dd>
+            <MoneyText money={transaction.amount} />
+          </dd>
+          <dt>To</dt>
+          <dd>{transaction.receiver?.displayName ?? "Several wallets"}</dd>
+          {input.description != null && (
+            <>
+              <dt>Note</dt>
+              <dd>{input.description}</dd>
+            </>
+          )}
+          <dt>When</dt>
+          <dd>{formatExact(transaction.completedAt ?? transaction.createdAt)}</dd>
+          <dt>Transaction</dt>
+          <dd>
+            <CopyableId id={transaction.id} label="the transaction’s id" />
+          </dd>
+        </>
+      )}
+      {wallet !== undefined && (
+        <>
+          <dt>Balance of {wallet.name}</dt>
+          <dd>
+            <LiveBalance wallet={wallet} />
+          </dd>
+        </>
+      )}
+    </dl>
+  );
+}
