@@ -1,9 +1,8 @@
-import { useMemo, useRef } from "react";
+import { useRef } from "react";
 import type { FeedState } from "../live/feed.js";
 import { Empty, QueryFailed, Skeleton } from "../ui/Notice.js";
 import { ActivityRow } from "./ActivityRow.js";
-import { matches, type Filter } from "./filter.js";
-import { liveRows } from "./rows.js";
+import type { Filter } from "./filter.js";
 import { useActivity } from "./useActivity.js";
 import { useHeld } from "./useHeld.js";
 import { useReached } from "./useReached.js";
@@ -15,12 +14,8 @@ interface ActivityListProps {
 }
 
 export function ActivityList({ walletId, filter, feed }: ActivityListProps) {
-  const { list, loadMore } = useActivity(walletId, filter);
-  const { rows, since, hasMore, isLoading, error } = list;
-  const fresh = useMemo(() => {
-    const arrived = since === null ? [] : feed.arrivals.filter(({ entry }) => BigInt(entry.sequence) > BigInt(since));
-    return liveRows(arrived, rows).filter((row) => matches(filter, row));
-  }, [feed.arrivals, rows, since, filter]);
+  const { list, fresh, loadMore } = useActivity(walletId, filter, feed.arrivals);
+  const { rows, hasMore, isLoading, error } = list;
   const top = useRef<HTMLDivElement>(null);
   const { shown, held } = useHeld(top, fresh);
   const end = useReached(loadMore);

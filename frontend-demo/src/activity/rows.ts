@@ -61,6 +61,28 @@ export function liveRows(arrivals: readonly Arrival[], loaded: readonly Row[]): 
   });
 }
 
+/**
+ * The newest rows, just loaded, on top of those that are shown; null where something may lie between the two. A row that both
+ * have stays as it is shown, unless its status is another one.
+ */
+export function withHead(head: readonly Row[], shown: readonly Row[]): readonly Row[] | null {
+  const known = new Map(shown.map((row) => [row.id, row]));
+  if (shown.length > 0 && !head.some(({ id }) => known.has(id))) {
+    return null;
+  }
+  const top = head.map((row) => {
+    const before = known.get(row.id);
+    return before?.status === row.status ? before : row;
+  });
+  return appendRows(top, shown);
+}
+
+/** Whether entries after `since` are no longer among the arrivals, of which only the newest are kept. */
+export function hasGap(arrivals: readonly Arrival[], since: string): boolean {
+  const oldest = arrivals.at(-1)?.entry.sequence;
+  return oldest !== undefined && BigInt(oldest) > BigInt(since) + 1n;
+}
+
 /** Older rows under those that are there; a row that both have stays where it was. */
 export function appendRows(rows: readonly Row[], older: readonly Row[]): Row[] {
   const known = new Set(rows.map(({ id }) => id));

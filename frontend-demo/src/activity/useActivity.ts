@@ -1,9 +1,12 @@
 import type { CombinedError } from "@urql/core";
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useAgain } from "../graphql/useAgain.js";
+import type { Arrival } from "../live/feed.js";
+import { connection } from "../live/page.js";
 import { useAccount } from "../session/AccountContext.js";
-import { apiFilter, writeFilter, type Filter } from "./filter.js";
+import { apiFilter, matches, writeFilter, type Filter } from "./filter.js";
 import { ACTIVITY } from "./queries.js";
-import { appendRows, rowOfTransaction, type Row } from "./rows.js";
+import { appendRows, hasGap, liveRows, rowOfTransaction, withHead, type Row } from "./rows.js";
 
 export interface Activity {
   readonly rows: readonly Row[];
@@ -26,7 +29,7 @@ const MOST_REMEMBERED = 20;
 const remembered = new Map<string, List>();
 
 /** The wallet's transactions under a filter, page by page as they are asked for. */
-export function useActivity(walletId: string, filter: Filter) {
+export function useActivity(walletId: string, filter: Filter, arrivals: readonly Arrival[]) {
   const { pages, subject } = useAccount();
   const key = `${subject} ${walletId} ${writeFilter(filter)}`;
   const [list, setList] = useState<List>(() => remembered.get(key) ?? EMPTY);
@@ -64,13 +67,50 @@ export function useActivity(walletId: string, filter: Filter) {
     });
   }, [pages, walletId, filter, change]);
 
+  const { rows, since, error } = list;
+  const fresh = useMemo(() => {
+    const arrived = since === null ? [] : arrivals.filter(({ entry }) => BigInt(entry.sequence) > BigInt(since));
+    return liveRows(arrived, rows).filter((row) => matches(filter, row));
+  }, [arrivals, rows, since, filter]);
+  const isBroken = since !== null && hasGap(arrivals, since);
+  const shown = useRef<readonly Row[]>([]);
   useEffect(() => {
-    if (current.current.since === null) {
-      void loadMore();
-    }
-  }, [loadMore]);
+    shown.current = isBroken ? [] : [...fresh, ...rows];
+  }, [isBroken, fresh, rows]);
 
-  return { list: list as Activity, loadMore };
+  /** Load the newest ones anew: a refusal makes no entry, so nothing else brings it. */
+  const freshen = useCallback(async (): Promise<void> => {
+    const { data } = await pages
+      .query(ACTIVITY, { id: walletId, first: PAGE_SIZE, after: null, filter: apiFilter(filter) }, { requestPolicy: "network-only" })
+      .toPromise();
+    if (data?.wallet && !current.current.isLoading) {
+      const { sequence, transactions } = data.wallet;
+      const head = transactions.edges.map(({ node }) => rowOfTransaction(node, walletId));
+      const joined = shown.current.length === 0 ? null : withHead(head, shown.current);
+      const { hasNextPage, endCursor } = transactions.pageInfo;
+      change(joined === null ? { rows: head, since: sequence, hasMore: hasNextPage, cursor: endCursor } : { rows: joined, since: sequence });
+    }
+  }, [pages, walletId, filter, change]);
+
+  useEffect(() => {
+    const load = (): void => void (current.current.since === null ? loadMore() : freshen());
+    const onVisible = (): void => (document.hidden ? undefined : load());
+    load();
+    document.addEventListener("visibilitychange", onVisible);
+    const leave = connection.onReturn(load);
+    return () => {
+      document.removeEventListener("visibilitychange", onVisible);
+      leave();
+    };
+  }, [loadMore, freshen]);
+  useEffect(() => {
+    if (isBroken) {
+      void freshen();
+    }
+  }, [isBroken, freshen]);
+  useAgain(error, loadMore);
+
+  return { list: list as Activity, fresh, loadMore };
 }
 
 function remember(key: string, list: List): void {

@@ -19,7 +19,8 @@ export function useHeld(top: RefObject<HTMLElement | null>, rows: readonly Row[]
     return () => observer.disconnect();
   }, [top]);
   // What is shown follows the rows while the top is in sight.
-  if (isAtTop && count !== rows.length) {
+  // Rows that were loaded anew are no longer among them.
+  if (isAtTop ? count !== rows.length : count > rows.length) {
     setCount(rows.length);
   }
   const shownCount = isAtTop ? rows.length : Math.min(count, rows.length);

@@ -1,4 +1,4 @@
-import { lazy, Suspense, useEffect } from "react";
+import { useEffect } from "react";
 import { Route, Switch, useLocation } from "wouter";
 import { LandingPage } from "../landing/LandingPage.js";
 import { CurrenciesProvider } from "../money/CurrenciesContext.js";
@@ -7,14 +7,15 @@ import { SessionProvider, useSession } from "../session/SessionContext.js";
 import { SignInPage } from "../session/SignInPage.js";
 import { Empty, Notice, Skeleton } from "../ui/Notice.js";
 import { CrashGuard } from "./CrashGuard.js";
+import { lazyPage, prefetchPages } from "./lazyPage.js";
 import { Shell } from "./Shell.js";
 
-const WalletsPage = lazy(async () => ({ default: (await import("../wallets/WalletsPage.js")).WalletsPage }));
-const WalletPage = lazy(async () => ({ default: (await import("../wallets/WalletPage.js")).WalletPage }));
-const SendPage = lazy(async () => ({ default: (await import("../send/SendPage.js")).SendPage }));
-const TransactionPage = lazy(async () => ({ default: (await import("../transactions/TransactionPage.js")).TransactionPage }));
-const BreakPage = lazy(async () => ({ default: (await import("../break/BreakPage.js")).BreakPage }));
-const ControlPage = lazy(async () => ({ default: (await import("../control/ControlPage.js")).ControlPage }));
+const WalletsPage = lazyPage(async () => (await import("../wallets/WalletsPage.js")).WalletsPage);
+const WalletPage = lazyPage(async () => (await import("../wallets/WalletPage.js")).WalletPage);
+const SendPage = lazyPage(async () => (await import("../send/SendPage.js")).SendPage);
+const TransactionPage = lazyPage(async () => (await import("../transactions/TransactionPage.js")).TransactionPage);
+const BreakPage = lazyPage(async () => (await import("../break/BreakPage.js")).BreakPage);
+const ControlPage = lazyPage(async () => (await import("../control/ControlPage.js")).ControlPage);
 
 export function App() {
   return (
@@ -41,13 +42,12 @@ function Waiting({ isUnreachable }: { readonly isUnreachable: boolean }) {
 }
 
 function Pages() {
+  useEffect(prefetchPages, []);
   const [path] = useLocation();
   useTopOfNewPage(path);
   return (
     <CrashGuard path={path}>
-      <Suspense fallback={<Skeleton label="Loading the page" rows={4} />}>
-        <Page path={path} />
-      </Suspense>
+      <Page path={path} />
     </CrashGuard>
   );
 }

@@ -2,7 +2,8 @@ import type { ReactNode } from "react";
 import { Link, useLocation } from "wouter";
 import { useLiveState } from "../live/hooks.js";
 import { useOwnFeeds } from "../live/useOwnFeeds.js";
-import type { LiveState } from "../live/hub.js";
+import type { LiveState } from "../live/connection.js";
+import { ConnectionBanner } from "../live/Banner.js";
 import { AccountProvider } from "../session/AccountContext.js";
 import { useSession } from "../session/SessionContext.js";
 import { Icon, type IconName } from "../ui/Icon.js";
@@ -57,6 +58,7 @@ export function Shell({ children }: { readonly children: ReactNode }) {
           </div>
         </div>
       </header>
+      <ConnectionBanner />
       <main id="main" className="main" tabIndex={-1}>
         {children}
       </main>

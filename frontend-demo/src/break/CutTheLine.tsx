@@ -67,7 +67,7 @@ function Experiment({ cast, canBreak, wallet }: CutTheLineProps & { readonly wal
   const drop = async (): Promise<void> => {
     live.feed(wallet.id).drop();
     await new Promise((resolve) => setTimeout(resolve, TUNNEL_MILLISECONDS));
-    live.feed(wallet.id).resume();
+    live.feed(wallet.id).pickUp();
   };
   const kill = async (what: string): Promise<void> => {
     await demoRequest(await token(), "POST", "break", { what });

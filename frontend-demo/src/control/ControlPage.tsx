@@ -1,3 +1,4 @@
+import { isTransient } from "../graphql/lastGood.js";
 import { SETTLED } from "../live/settled.js";
 import { Operations } from "../operations/Operations.js";
 import { operationOf } from "../operations/link.js";
@@ -40,7 +41,7 @@ function ControlRoom() {
   return (
     <div className="stack-large">
       <h1>Control room</h1>
-      {error !== null && <QueryFailed error={error} onRetry={() => window.location.reload()} />}
+      {error !== null && (status === null || !isTransient(error)) && <QueryFailed error={error} onRetry={() => window.location.reload()} />}
       {status === null && error === null && <Skeleton label="Loading the ledger's state" rows={4} />}
       {status !== null && (
         <>

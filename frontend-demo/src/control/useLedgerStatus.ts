@@ -1,5 +1,6 @@
 import type { CombinedError } from "@urql/core";
 import { useEffect, useState } from "react";
+import { connection } from "../live/page.js";
 import { useAccount } from "../session/AccountContext.js";
 import { LEDGER_STATUS, type LedgerStatus } from "./queries.js";
 
@@ -37,8 +38,13 @@ export function useLedgerStatus(): Watched {
       timer = setTimeout(() => void ask(), EVERY_MILLISECONDS);
     };
     void ask();
+    const leave = connection.onReturn(() => {
+      clearTimeout(timer);
+      void ask();
+    });
     return () => {
       isOver = true;
+      leave();
       clearTimeout(timer);
     };
   }, [plain]);

@@ -1,4 +1,6 @@
 import { cacheExchange, Client, fetchExchange, type CombinedError } from "@urql/core";
+import { connection } from "../live/page.js";
+import { keepLastGood, reportTo } from "./lastGood.js";
 
 type Token = () => Promise<string>;
 
@@ -23,14 +25,14 @@ export function createPageClient(token: Token): Client {
     url: ENDPOINT,
     fetch: authorizedFetch(token),
     preferGetMethod: false,
-    exchanges: [cacheExchange, fetchExchange],
+    exchanges: [keepLastGood(), cacheExchange, reportTo(connection), fetchExchange],
     requestPolicy: "cache-and-network",
   });
 }
 
 /** For money that moves: each call is a request of its own, and its answer touches no page. */
 export function createPlainClient(token: Token): Client {
-  return new Client({ url: ENDPOINT, fetch: authorizedFetch(token), preferGetMethod: false, exchanges: [fetchExchange] });
+  return new Client({ url: ENDPOINT, fetch: authorizedFetch(token), preferGetMethod: false, exchanges: [reportTo(connection), fetchExchange] });
 }
 
 export interface Trouble {

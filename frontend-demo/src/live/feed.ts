@@ -31,6 +31,8 @@ export interface FeedOptions {
   readonly socket: LiveSocket;
   readonly walletId: string;
   readonly onChange: () => void;
+  /** The connection was lost or not made. */
+  readonly onFailed: () => void;
 }
 
 /** How long what nobody shows goes on, so that moving between pages does not cost a connection each. */
@@ -46,6 +48,7 @@ export class WalletFeed {
   #watch: WalletWatch | null = null;
   #position: Position | undefined;
   #isTold = true;
+  #isDropped = false;
 
   constructor(options: FeedOptions, after: Position | undefined) {
     this.#options = options;
@@ -72,24 +75,40 @@ export class WalletFeed {
         const arrival = kind === "ENTRY" ? { entry, arrivedAt: now(), isCaughtUp: connection !== "live" } : null;
         this.#enter({ wallet, ...(arrival === null ? {} : { arrivals: [arrival, ...arrivals].slice(0, KEPT_ARRIVALS) }) });
       },
-      onState: (connection) => this.#enter({ connection }),
+      onState: (connection, reason) => {
+        this.#enter({ connection });
+        // A service that asks for patience is there, and gets it.
+        if (connection === "offline" && reason?.kind === "unreachable" && reason.code !== "RATE_LIMITED") {
+          this.#options.onFailed();
+        }
+      },
       onEnd: (ended) => this.#end(ended),
     });
   }
 
   stop(): void {
+    this.#isDropped = false;
     this.#watch?.stop();
     this.#watch = null;
     this.#enter({ connection: "offline" });
   }
 
-  /** Lose the connection, as a phone in a tunnel does. */
+  /** Lose the connection, as a phone in a tunnel does, until `pickUp`. */
   drop(): void {
+    this.#isDropped = true;
     this.#watch?.pause();
   }
 
-  resume(): void {
+  pickUp(): void {
+    this.#isDropped = false;
     this.#watch?.resume();
+  }
+
+  /** Connect now instead of later, unless it was dropped on purpose. */
+  resume(): void {
+    if (!this.#isDropped) {
+      this.#watch?.resume();
+    }
   }
 
   readonly subscribe = (listener: () => void): (() => void) => {

@@ -2,7 +2,8 @@ import { useEffect, useSyncExternalStore } from "react";
 import type { Position } from "../paycore-live/index.js";
 import { useAccount } from "../session/AccountContext.js";
 import type { FeedState } from "./feed.js";
-import type { LiveState } from "./hub.js";
+import type { LiveState } from "./connection.js";
+import { useConnection } from "./page.js";
 import type { SettledState } from "./settled.js";
 
 /** What a query says of a wallet, enough to follow it from there. */
@@ -42,9 +43,9 @@ export function newest<W extends Present>(queried: W, feed: FeedState): W {
   return { ...queried, sequence, balance, available, status };
 }
 
+/** The same for all parts of the page; null where nothing needs a connection. */
 export function useLiveState(): LiveState | null {
-  const { live } = useAccount();
-  return useSyncExternalStore(live.subscribe, () => live.state);
+  return useConnection().state;
 }
 
 export function useSettled(): SettledState {

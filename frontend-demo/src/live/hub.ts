@@ -1,8 +1,7 @@
-import { LiveSocket, type ConnectionState, type Position } from "../paycore-live/index.js";
+import { LiveSocket, type Position } from "../paycore-live/index.js";
+import { worst, type Connection, type LiveState } from "./connection.js";
 import { LINGER_MILLISECONDS, WalletFeed } from "./feed.js";
 import { SettledFeed } from "./settled.js";
-
-export type LiveState = "live" | "catching-up" | "offline";
 
 interface Shared {
   readonly feed: WalletFeed;
@@ -15,12 +14,15 @@ export class LiveHub {
   readonly settled: SettledFeed;
   readonly #socket: LiveSocket;
   readonly #feeds = new Map<string, Shared>();
-  readonly #listeners = new Set<() => void>();
+  readonly #connection: Connection;
 
-  constructor(token: () => Promise<string>) {
+  /** `connection` is that of the whole page, which this hub is a part of. */
+  constructor(token: () => Promise<string>, connection: Connection) {
     const url = webSocketUrl();
+    this.#connection = connection;
     this.#socket = new LiveSocket({ url, token });
-    this.settled = new SettledFeed(url, token, () => this.#tell());
+    this.settled = new SettledFeed({ url, token, onChange: connection.changed, onFailed: connection.failed });
+    connection.add(this);
   }
 
   /** The wallet's feed. `after` is where its first watch begins: where the page's own answer ends. */
@@ -44,17 +46,9 @@ export class LiveHub {
 
   /** Of all connections together: the worst one; null where none is wanted. */
   get state(): LiveState | null {
-    const states: ConnectionState[] = [...this.#feeds.values()].filter(({ feed }) => feed.isRunning).map(({ feed }) => feed.state.connection);
-    if (this.settled.isRunning) {
-      states.push(this.settled.state.connection);
-    }
-    if (states.length === 0) {
-      return null;
-    }
-    if (states.includes("offline")) {
-      return "offline";
-    }
-    return states.every((state) => state === "live") ? "live" : "catching-up";
+    const feeds = [...this.#feeds.values()].map(({ feed }) => feed);
+    const running = [...feeds, this.settled].filter(({ isRunning }) => isRunning);
+    return worst(running.map(({ state: { connection } }) => (connection === "connecting" ? "catching-up" : connection)));
   }
 
   /** When a transaction's entry arrived here, in milliseconds since 1970; null where it came before this page. */
@@ -71,25 +65,17 @@ export class LiveHub {
   /** Connect now what waits for its next try. */
   resume(): void {
     this.#feeds.forEach(({ feed }) => feed.resume());
+    this.settled.resume();
   }
-
-  readonly subscribe = (listener: () => void): (() => void) => {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  };
 
   #shared(walletId: string, after: Position | undefined): Shared {
     let shared = this.#feeds.get(walletId);
     if (shared === undefined) {
-      const options = { socket: this.#socket, walletId, onChange: () => this.#tell() };
+      const options = { socket: this.#socket, walletId, onChange: this.#connection.changed, onFailed: this.#connection.failed };
       shared = { feed: new WalletFeed(options, after), users: 0, linger: undefined };
       this.#feeds.set(walletId, shared);
     }
     return shared;
-  }
-
-  #tell(): void {
-    this.#listeners.forEach((listener) => listener());
   }
 }
 

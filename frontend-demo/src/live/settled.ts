@@ -34,26 +34,32 @@ export interface SettledState {
   readonly missed: number;
 }
 
+interface SettledOptions {
+  readonly url: string;
+  readonly token: () => Promise<string>;
+  readonly onChange: () => void;
+  /** The connection was lost or not made. */
+  readonly onFailed: () => void;
+}
+
 const KEPT_ROWS = 60;
 const TELL_EVERY_MILLISECONDS = 100;
 const LONGEST_PAUSE_MILLISECONDS = 5_000;
 
 /** Transactions of everyone as they settle, for administrators. Live only: what settles while it is away is not told. */
 export class SettledFeed {
-  readonly #url: string;
-  readonly #token: () => Promise<string>;
-  readonly #onChange: () => void;
+  readonly #options: SettledOptions;
   readonly #listeners = new Set<() => void>();
   #client: Client | null = null;
   #users = 0;
   #linger: ReturnType<typeof setTimeout> | undefined;
   #state: SettledState = { connection: "offline", rows: [], count: 0, missed: 0 };
   #isTelling = false;
+  /** Ends the pause before the next try. */
+  #wake = (): void => undefined;
 
-  constructor(url: string, token: () => Promise<string>, onChange: () => void) {
-    this.#url = url;
-    this.#token = token;
-    this.#onChange = onChange;
+  constructor(options: SettledOptions) {
+    this.#options = options;
   }
 
   get state(): SettledState {
@@ -84,24 +90,37 @@ export class SettledFeed {
     return () => this.#listeners.delete(listener);
   };
 
+  /** Connect now instead of later. */
+  resume(): void {
+    this.#wake();
+  }
+
   #stop(): void {
-    void this.#client?.dispose();
+    const client = this.#client;
     this.#client = null;
+    void client?.dispose();
+    this.#wake();
     this.#enter({ connection: "offline" });
   }
 
   #start(): void {
+    const { url, token, onFailed } = this.#options;
     this.#client = createClient({
-      url: this.#url,
-      connectionParams: async () => ({ Authorization: `Bearer ${await this.#token()}` }),
+      url,
+      connectionParams: async () => ({ Authorization: `Bearer ${await token()}` }),
       retryAttempts: Infinity,
       shouldRetry: () => true,
-      retryWait: (retries) => pause(Math.min(LONGEST_PAUSE_MILLISECONDS, 250 * 2 ** retries) * (0.5 + Math.random() / 2)),
+      retryWait: (retries) => this.#pause(Math.min(LONGEST_PAUSE_MILLISECONDS, 250 * 2 ** retries) * (0.5 + Math.random() / 2)),
       keepAlive: 15_000,
       on: {
         connecting: () => this.#enter({ connection: "connecting" }),
         connected: () => this.#enter({ connection: "live" }),
-        closed: () => this.#enter({ connection: "offline" }),
+        closed: () => {
+          this.#enter({ connection: "offline" });
+          if (this.#client !== null) {
+            onFailed();
+          }
+        },
       },
     });
     this.#client.subscribe<ResultOf<typeof SETTLED>>(
@@ -121,6 +140,16 @@ export class SettledFeed {
     );
   }
 
+  #pause(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, milliseconds);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
   #enter(change: Partial<SettledState>): void {
     this.#state = { ...this.#state, ...change };
     if (!this.#isTelling) {
@@ -128,12 +157,8 @@ export class SettledFeed {
       setTimeout(() => {
         this.#isTelling = false;
         this.#listeners.forEach((listener) => listener());
-        this.#onChange();
+        this.#options.onChange();
       }, TELL_EVERY_MILLISECONDS);
     }
   }
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -4,7 +4,7 @@ import { fetchDemoSession, type DemoSession } from "./demo.js";
 
 const SUBJECT_KEY = "paycore.signed-in-as";
 const TOKEN_KEY = "paycore.token";
-const RETRY_MILLISECONDS = 1_500;
+const RETRY_MILLISECONDS = 1_000;
 
 export interface Session {
   /** Null in production, where nobody's token is handed out. */

@@ -1,6 +1,7 @@
 import type { Client } from "@urql/core";
 import { createPageClient, createPlainClient } from "../graphql/client.js";
 import { LiveHub } from "../live/hub.js";
+import { connection } from "../live/page.js";
 import { fetchDemoSession, type DemoUser } from "./demo.js";
 import { isFresh, readToken } from "./token.js";
 
@@ -49,6 +50,6 @@ function account(subject: string, name: string, isAdmin: boolean, token: () => P
     token,
     pages: createPageClient(token),
     plain: createPlainClient(token),
-    live: new LiveHub(token),
+    live: new LiveHub(token, connection),
   };
 }

@@ -1,6 +1,7 @@
 import type { CombinedError } from "@urql/core";
 import type { ReactNode } from "react";
 import { troubleOf } from "../graphql/client.js";
+import { isTransient } from "../graphql/lastGood.js";
 import { Icon, type IconName } from "./Icon.js";
 
 interface NoticeProps {
@@ -26,6 +27,16 @@ export function Notice({ tone = "plain", icon, title, children }: NoticeProps) {
 /** A query that failed, with a button to ask again. */
 export function QueryFailed({ error, onRetry }: { readonly error: CombinedError; readonly onRetry: () => void }) {
   const { code, message } = troubleOf(error);
+  if (isTransient(error)) {
+    return (
+      <Notice tone="warning" icon="alert" title="The service does not answer.">
+        <p className="muted">This goes on by itself as soon as it does.</p>
+        <button type="button" className="button button-small" onClick={onRetry}>
+          Try again
+        </button>
+      </Notice>
+    );
+  }
   return (
     <Notice tone="bad" icon="alert" title={code === "UNAUTHENTICATED" ? "Please sign in again." : message}>
       <p className="muted">

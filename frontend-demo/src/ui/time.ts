@@ -1,6 +1,7 @@
 const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
 const MOMENT = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 /** Such as "23 Nov, 19:21". */
 export function formatMoment(time: string): string {
@@ -9,6 +10,11 @@ export function formatMoment(time: string): string {
 
 export function formatDay(time: string): string {
   return DAY.format(new Date(time));
+}
+
+/** Such as "19:21:07". */
+export function formatClock(milliseconds: number): string {
+  return CLOCK.format(new Date(milliseconds));
 }
 
 export function formatExact(time: string): string {

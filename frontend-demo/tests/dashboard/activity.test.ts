@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { apiFilter, matches, readFilter, writeFilter, type Filter } from "../../src/activity/filter.js";
 import type { ActivityTransaction } from "../../src/activity/queries.js";
-import { appendRows, liveRows, rowOfArrival, rowOfTransaction, type Row } from "../../src/activity/rows.js";
+import { appendRows, hasGap, liveRows, rowOfArrival, rowOfTransaction, withHead, type Row } from "../../src/activity/rows.js";
 import { stripOf } from "../../src/break/strip.js";
 import { heights, pointsOf, type Point } from "../../src/wallets/points.js";
 import { arrival } from "./world.js";
@@ -44,6 +44,32 @@ describe("rows", () => {
     const rows = [3, 2].map((number) => rowOfTransaction(transaction(number), "wal_bob"));
     const older = [2, 1].map((number) => rowOfTransaction(transaction(number), "wal_bob"));
     expect(ids(appendRows(rows, older))).toEqual(["txn_3", "txn_2", "txn_1"]);
+  });
+
+  test("the newest ones, loaded anew, bring a refusal in its place and leave the others as they are shown", () => {
+    const shown = [...liveRows([arrival(4)], []), ...[2, 1].map((number) => rowOfTransaction(transaction(number), "wal_alice"))];
+    const head = [transaction(5), transaction(4), transaction(3, "FAILED"), transaction(2)].map((one) => rowOfTransaction(one, "wal_alice"));
+    const joined = withHead(head, shown);
+    expect(ids(joined ?? [])).toEqual(["txn_5", "txn_4", "txn_3", "txn_2", "txn_1"]);
+    expect(joined?.[1]).toBe(shown[0]);
+    expect(joined?.[2]?.status).toBe("FAILED");
+  });
+
+  test("a transaction that has another status by now is shown with it", () => {
+    const [before, now] = [transaction(1, "FAILED"), transaction(1)].map((one) => rowOfTransaction(one, "wal_alice"));
+    expect(withHead(now === undefined ? [] : [now], before === undefined ? [] : [before])?.[0]?.status).toBe("COMPLETED");
+  });
+
+  test("the newest ones do not join rows that they have nothing in common with", () => {
+    const rows = [9, 1].map((number) => rowOfTransaction(transaction(number), "wal_bob"));
+    expect(withHead(rows.slice(0, 1), rows.slice(1))).toBeNull();
+  });
+
+  test("arrivals that no longer reach back to the list leave a gap", () => {
+    expect(hasGap([arrival(8), arrival(7)], "6")).toBe(false);
+    expect(hasGap([arrival(8), arrival(7)], "7")).toBe(false);
+    expect(hasGap([arrival(8), arrival(7)], "5")).toBe(true);
+    expect(hasGap([], "5")).toBe(false);
   });
 });
 

@@ -1,0 +1,32 @@
+import { useSyncExternalStore } from "react";
+import { Connection, type ConnectionView } from "./connection.js";
+
+const PROBE_MILLISECONDS = 3_000;
+
+/** Whether the service answers. A proxy that hides /readyz from browsers answers too, with 403 or 404. */
+async function probe(): Promise<boolean> {
+  try {
+    const response = await fetch("/readyz", { cache: "no-store", signal: AbortSignal.timeout(PROBE_MILLISECONDS) });
+    return response.status < 500;
+  } catch {
+    return false;
+  }
+}
+
+/** The one of this page. */
+export const connection = new Connection({ probe });
+
+/** Keep it informed by what the browser knows of the network and of the page. */
+export function watchBrowser(): void {
+  window.addEventListener("online", connection.resume);
+  window.addEventListener("offline", connection.failed);
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) {
+      connection.resume();
+    }
+  });
+}
+
+export function useConnection(): ConnectionView {
+  return useSyncExternalStore(connection.subscribe, () => connection.view);
+}

@@ -1,0 +1,220 @@
+"""The pages while the service is away and after it returns: through a line that the test cuts, as a crash or a tunnel does."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.service import ALICE, BOB, Service, is_live, shown, sign_in
+
+WALLET = f"/wallets/{ALICE.wallets[0].public_id}"
+SECONDS_TO_LIVE = 2.0
+"""Promised on an idle machine; the tests allow more."""
+
+
+class Line:
+    """Forwards connections to the service, until it is cut: then it resets them all and refuses new ones."""
+
+    def __init__(self, upstream: str) -> None:
+        host, port = upstream.removeprefix("http://").split(":")
+        self._upstream = (host, int(port))
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._listener = self._listen(0)
+        self._port = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self._port}"
+
+    def cut(self) -> None:
+        """As kill -9 of the service does."""
+        # A blocked accept ends with a shutdown, not with a close.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        with self._lock:
+            for one in self._open:
+                with contextlib.suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
+
+    def mend(self) -> None:
+        """Answer at the same address again."""
+        self._listener = self._listen(self._port)
+
+    def _listen(self, port: int) -> socket.socket:
+        listener = socket.create_server(("127.0.0.1", port))
+        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+        return listener
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                near, _ = listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(self._upstream)
+            with self._lock:
+                self._open |= {near, far}
+            for source, target in ((near, far), (far, near)):
+                threading.Thread(target=self._pump, args=(source, target), daemon=True).start()
+
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while content := source.recv(65536):
+                target.sendall(content)
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)
+        with self._lock:
+            self._open.discard(source)
+        source.close()
+
+
+@pytest.fixture
+def line(service: Service) -> Iterator[Line]:
+    made = Line(service.url)
+    yield made
+    made.cut()
+
+
+@pytest.fixture
+def context(browser: Browser, line: Line) -> Iterator[BrowserContext]:
+    """A window that reaches the service through the line."""
+    opened = browser.new_context(base_url=line.url, viewport={"width": 1280, "height": 800}, locale="en-US")
+    opened.set_default_timeout(20_000)
+    yield opened
+    opened.close()
+
+
+def open_wallet(page: Page) -> None:
+    page.goto("/")
+    sign_in(page, "Alice Ahlgren")
+    page.goto(WALLET)
+    is_live(page)
+
+
+def test_a_page_whose_code_was_not_loaded_before_an_outage_opens_after_it(page: Page, line: Line) -> None:
+    # Not even while the browser was idle.
+    page.add_init_script("window.requestIdleCallback = () => 0")
+    open_wallet(page)
+    line.cut()
+    page.get_by_label("Pages").get_by_role("link", name="Break it").click()
+    expect(page.get_by_label("Outage")).to_contain_text("Connection lost")
+    expect(page.get_by_text("This page has failed")).to_have_count(0)
+    line.mend()
+    expect(page.get_by_role("heading", name="Cut the line")).to_be_visible(timeout=20_000)
+
+
+def test_every_page_opens_during_an_outage_with_what_was_known(page: Page, line: Line, service: Service) -> None:
+    page.goto("/")
+    sign_in(page, "Alice Ahlgren")
+    with page.expect_response(re.compile("/assets/ControlPage")):
+        page.goto("/wallets")
+    expect(page.get_by_role("heading", name="Alice Ahlgren’s wallets")).to_be_visible()
+    is_live(page)
+    page.wait_for_load_state("networkidle")
+    line.cut()
+    page.get_by_label("Pages").get_by_role("link", name="Send").click()
+    expect(page.get_by_label("From")).to_be_visible()
+    expect(page.get_by_label("Connection: Offline")).to_be_visible()
+    expect(page.get_by_text("NETWORK")).to_have_count(0)
+    page.get_by_label("Pages").get_by_role("link", name="Control").click()
+    expect(page.get_by_role("heading", name="The control room is for administrators")).to_be_visible()
+    page.get_by_label("Pages").get_by_role("link", name="Wallets").click()
+    expect(page.locator(".wallet-card").first).to_contain_text(shown(service.balance(ALICE.wallets[0].public_id)))
+
+
+def test_a_query_that_failed_in_an_outage_is_asked_again_by_itself(page: Page, line: Line) -> None:
+    open_wallet(page)
+    page.wait_for_load_state("networkidle")
+    line.cut()
+    expect(page.get_by_label("Connection: Offline")).to_be_visible()
+    page.get_by_label("Transactions, newest first").get_by_role("link").first.click()
+    expect(page.get_by_text("The service does not answer.").first).to_be_visible()
+    line.mend()
+    expect(page.get_by_role("heading", name=re.compile("Transfer of|Deposit of"))).to_be_visible()
+
+
+def test_the_banner_says_since_when_how_old_the_figures_are_and_when_it_tries_again(page: Page, line: Line) -> None:
+    open_wallet(page)
+    line.cut()
+    banner = page.get_by_label("Outage")
+    expect(banner).to_contain_text(re.compile(r"Connection lost \d+ s ago\. Balances as of \d+:\d\d:\d\d [AP]M\."))
+    expect(banner).to_contain_text(re.compile(r"Next try in \d+ s"))
+    expect(page.get_by_role("status", name="Connection lost")).to_contain_text("Balances as of")
+    line.mend()
+    banner.get_by_role("button", name="Try to connect now").click()
+    expect(banner).to_have_count(0)
+    is_live(page)
+
+
+@pytest.mark.parametrize("away", [0.5, 8.0])
+def test_all_parts_of_the_page_are_live_soon_after_the_service_returns(
+    page: Page, line: Line, service: Service, away: float
+) -> None:
+    page.goto("/")
+    sign_in(page, "Carol Castillo")
+    badges = page.locator(".connection")
+    expect(badges).to_have_count(3)
+    expect(page.locator(".connection-live")).to_have_count(3)
+    watch_badges(page)
+    line.cut()
+    expect(page.locator(".connection-offline")).to_have_count(3)
+    page.wait_for_timeout(1_000 * away)
+    service.pay("alice", ALICE.wallets[0].public_id, BOB.wallets[0].public_id, "1.00")
+    line.mend()
+    since = time.monotonic()
+    expect(page.locator(".connection-live")).to_have_count(3)
+    took = time.monotonic() - since
+    expect(page.get_by_label("Bob Baker's balance")).to_have_text(shown(service.balance(BOB.wallets[0].public_id)))
+    assert took < 2 * SECONDS_TO_LIVE
+    assert page.evaluate("window.disagreements") == []
+
+
+def test_a_browser_that_is_online_again_or_in_sight_again_tries_at_once(page: Page, line: Line) -> None:
+    # The pauses between tries never end here, so only an event can bring it back.
+    page.clock.install()
+    open_wallet(page)
+    for event in ("window.dispatchEvent(new Event('online'))", "document.dispatchEvent(new Event('visibilitychange'))"):
+        line.cut()
+        expect(page.get_by_label("Connection: Offline")).to_be_visible()
+        page.clock.pause_at(datetime.fromtimestamp(page.evaluate("Date.now()") / 1_000 + 1, UTC))
+        line.mend()
+        with page.expect_response("**/readyz"):
+            page.evaluate(event)
+        page.clock.resume()
+        is_live(page)
+
+
+def test_a_refused_payment_is_in_the_activity_of_its_wallet_at_once(page: Page, line: Line) -> None:
+    open_wallet(page)
+    activity = page.get_by_label("Transactions, newest first")
+    expect(activity.get_by_role("listitem").first).to_be_visible()
+    page.get_by_role("main").get_by_role("link", name="Send").click()
+    page.get_by_role("radio", name="Another wallet").check()
+    page.get_by_label("The wallet’s id").fill(BOB.wallets[0].public_id)
+    page.get_by_role("button", name="Yes, send to Bob Baker").click()
+    page.get_by_label("Amount").fill("70000000.00")
+    page.get_by_role("button", name="Send $70,000,000.00").click()
+    expect(page.get_by_label("This payment").get_by_role("button", name="Change it and try again")).to_be_visible()
+    page.get_by_label("Pages").get_by_role("link", name="Wallets").click()
+    page.locator(f"a[href='{WALLET}']").first.click()
+    expect(activity.get_by_role("listitem").first).to_contain_text("$70,000,000.00")
+
+
+def watch_badges(page: Page) -> None:
+    """Note each painted frame on which the badges do not say the same."""
+    page.evaluate("""() => {
+      window.disagreements = [];
+      const look = () => {
+        const said = new Set([...document.querySelectorAll('.connection')].map((badge) => badge.textContent));
+        if (said.size > 1) window.disagreements.push([...said].join(' / '));
+        requestAnimationFrame(look);
+      };
+      requestAnimationFrame(look);
+    }""")
