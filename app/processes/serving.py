@@ -12,6 +12,7 @@ import contextlib
 import logging
 import math
 import os
+import signal
 import socket
 import sys
 import tempfile
@@ -28,7 +29,7 @@ from app.errors import ConfigurationError
 from app.http.connections import ConnectionLimits
 from app.http.protocol import GuardedProtocol
 from app.http.sockets import GuardedWebSocket
-from app.processes.starting import stand_in, wait_for_database
+from app.processes.starting import Terminated, stand_in, wait_for_database
 from app.processes.workers import CLOSING_SECONDS, Server, Workers
 from app.settings import Settings
 
@@ -59,7 +60,10 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
     Raises ConfigurationError if the address is taken, and whatever `wait_for_database` raises.
     """
     listeners = [bind(host, port)] if workers == 1 else _listeners(host, port, workers)
-    asyncio.run(wait_for_database(settings, lambda: _serving_stand_in(settings, listeners[0])))
+    try:
+        asyncio.run(wait_for_database(settings, lambda: _serving_stand_in(settings, listeners[0])))
+    except Terminated:
+        sys.exit(128 + signal.SIGTERM)
     shown = f"[{host}]" if ":" in host else host
     logger.info("running on http://%s:%d, %d worker%s", shown, listeners[0].getsockname()[1], workers, "s"[: workers > 1])
     config = _api_config(settings, host, port, workers)

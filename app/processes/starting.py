@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+import signal
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 
 import asyncpg
@@ -44,7 +45,7 @@ async def wait_for_database(settings: Settings, answering: Callable[[], Abstract
     """Return once the database can be used. Enters the context of `answering` only if it has to wait.
 
     Raises ConfigurationError, or an error of asyncpg or the system, if waiting cannot help, or if the database cannot be
-    reached within PAYCORE_DATABASE_WAIT_SECONDS.
+    reached within PAYCORE_DATABASE_WAIT_SECONDS. Raises Terminated on SIGTERM while it waits.
     """
     deadline = monotonic() + settings.database_wait_seconds
     problem = await _unavailable(settings)
@@ -53,7 +54,7 @@ async def wait_for_database(settings: Settings, answering: Callable[[], Abstract
     if monotonic() >= deadline:
         raise problem
     logger.warning("the API waits up to %g s for the database: %s", settings.database_wait_seconds, _words(problem))
-    async with answering():
+    async with answering(), _terminable():
         pauses = Backoff(0.2, 5.0)
         while problem is not None:
             if monotonic() >= deadline:
@@ -61,6 +62,38 @@ async def wait_for_database(settings: Settings, answering: Callable[[], Abstract
             await asyncio.sleep(min(pauses.next(), max(0.0, deadline - monotonic())))
             problem = await _unavailable(settings)
     logger.info("the API is connected to the database")
+
+
+class Terminated(Exception):
+    """SIGTERM has arrived."""
+
+
+@contextlib.asynccontextmanager
+async def _terminable() -> AsyncIterator[None]:
+    """Raise Terminated in the block on SIGTERM.
+
+    A handler that raises SystemExit would raise it in whatever the event loop runs then. That may be a request, and uvicorn
+    logs the errors of requests and goes on.
+    """
+    loop, task, earlier = asyncio.get_running_loop(), asyncio.current_task(), signal.getsignal(signal.SIGTERM)
+    assert task is not None
+    terminated = False
+
+    def terminate() -> None:
+        nonlocal terminated
+        terminated = True
+        task.cancel()
+
+    loop.add_signal_handler(signal.SIGTERM, terminate)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if terminated:
+            raise Terminated from None
+        raise
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, earlier)
 
 
 async def _unavailable(settings: Settings) -> Exception | None:
