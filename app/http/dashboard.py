@@ -6,6 +6,8 @@ A browser sends `Accept: text/html`, so the same URL can be a page for a browser
 from __future__ import annotations
 
 import html
+import re
+import time
 from pathlib import Path
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -37,16 +39,24 @@ _HEADERS = {
     "Vary": "Accept",
 }
 _NEVER_A_PAGE = ("/assets/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/demo/")
+_PAGES = re.compile(r"/(|wallets(/[^/]+)?|send|transactions/[^/]+|control|break)/?")
+"""The paths of the dashboard's pages. It shows on any other that there is no such page (frontend-demo/src/app/NoSuchPage.tsx)."""
 _RETRY_SECONDS = 2
 
 _WAITING = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Paycore</title>{refresh}
-<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:10vh auto;padding:0 1rem;color-scheme:light dark}}
-pre{{white-space:pre-wrap}}</style>
-<h1>Paycore runs</h1>
+<style>:root{{color-scheme:light dark;--text:light-dark(#131722,#e9ecf1);--muted:light-dark(#566070,#9aa5b4)}}
+body{{margin:0;padding:12vh 1rem 2rem;
+background:light-dark(#f5f6f8,#0d1015);color:var(--text);font:1rem/1.55 system-ui,sans-serif}}
+main{{max-width:36rem;margin:auto;padding:1.75rem;border:1px solid light-dark(#e1e5ea,#2a303b);border-radius:1rem;
+background:light-dark(#fff,#161a21)}}
+h1{{margin:0 0 .75rem;font-size:1.5rem}}p{{margin:.75rem 0 0}}.muted{{color:var(--muted)}}
+a{{color:light-dark(#2749c9,#8aa4ff)}}pre{{white-space:pre-wrap}}</style>
+<main><h1>Paycore runs</h1>
 {text}
-<p>The API is there: <code>POST /graphql</code>, <a href="/openapi.json">REST</a>, <a href="/readyz">readiness</a>.</p>
-</html>
+<p class="muted">The API is there: <code>POST /graphql</code>,
+<a href="/openapi.json">REST</a>, <a href="/readyz">readiness</a>.</p>
+</main></html>
 """
 
 
@@ -90,15 +100,29 @@ class Pages:
         if not file.is_file():
             return self._without_pages()
         policy = _GRAPHIQL_POLICY if is_graphiql else _POLICY
-        return FileResponse(file, headers={**_HEADERS, "Content-Security-Policy": policy, "Cache-Control": "no-cache"})
+        headers = {**_HEADERS, "Content-Security-Policy": policy, "Cache-Control": "no-cache"}
+        return FileResponse(file, 200 if is_graphiql or _PAGES.fullmatch(path) else 404, headers)
+
+    def _time_so_far(self) -> str:
+        """How long it has taken, by the age of the supervisor's note, and what to expect."""
+        try:
+            seconds = 0 if self._note is None else max(0, int(time.time() - self._note.stat().st_mtime))
+        except FileNotFoundError:
+            seconds = 0
+        return f"It has taken {_duration(seconds)} so far, and takes half a minute, or up to two minutes on a busy machine."
 
     def _without_pages(self) -> Response:
         note = self._note.read_text(encoding="utf-8") if self._note is not None and self._note.is_file() else ""
         if note == BUILDING:
-            return _plain(f"<p>{BUILDING} This page reloads by itself.</p>", refresh=True)
+            return _plain(f"<p>{BUILDING} {self._time_so_far()} This page reloads by itself.</p>", refresh=True)
         reason = f"<pre>{html.escape(note)}</pre>" if note else ""
         how = "With Node 20.19 or later: <code>cd frontend-demo &amp;&amp; npm ci &amp;&amp; npm run build</code>, then reload."
         return _plain(f"<p>Its pages are not built.</p>{reason}<p>{how}</p>")
+
+
+def _duration(seconds: int) -> str:
+    minutes, seconds = divmod(seconds, 60)
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
 class _Assets(StaticFiles):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +35,7 @@ async def test_a_browser_gets_a_page_and_a_program_gets_json_at_the_same_address
 ) -> None:
     async with serving(settings.model_copy(update={"dashboard_dir": pages}), engine) as api:
         wallet = await api.wallet("alice")
-        for path in ("/", f"/wallets/{wallet}", "/transactions/txn_x", "/control", "/no/such/page", "/transfer"):
+        for path in ("/", "/wallets", f"/wallets/{wallet}", "/transactions/txn_x", "/control", "/send", "/break", "/send/"):
             page = await api.http.get(path, headers=BROWSER)
             assert (page.status_code, page.text) == (200, "<!doctype html><title>Paycore</title>"), path
             assert page.headers["vary"] == "Accept"
@@ -42,6 +45,15 @@ async def test_a_browser_gets_a_page_and_a_program_gets_json_at_the_same_address
         assert (await api.http.get("/no/such/page")).json()["code"] == "NOT_FOUND"
         for path in ("/healthz", "/readyz", "/openapi.json"):
             assert (await api.http.get(path, headers=BROWSER)).headers["content-type"] == "application/json", path
+
+
+async def test_a_browser_gets_the_dashboards_404_at_an_address_without_a_page(
+    settings: Settings, engine: AsyncEngine, pages: Path
+) -> None:
+    async with serving(settings.model_copy(update={"dashboard_dir": pages}), engine) as api:
+        for path in ("/no/such/page", "/transfer", "/wallets/wal_x/more", "/transactions", "/senders"):
+            page = await api.http.get(path, headers=BROWSER)
+            assert (page.status_code, page.text) == (404, "<!doctype html><title>Paycore</title>"), path
 
 
 async def test_pages_let_nothing_in_from_elsewhere_and_assets_may_be_kept(
@@ -100,6 +112,12 @@ async def test_without_pages_the_address_says_what_goes_on(settings: Settings, e
         building = (await api.http.get("/", headers=BROWSER)).text
         assert BUILDING in building
         assert 'http-equiv="refresh"' in building
+        started = time.time() - 83
+        os.utime(tmp_path / "pages.txt", (started, started))
+        page = await api.http.get("/", headers=BROWSER)
+        assert re.search(r"It has taken 1 min \d+ s so far", page.text)
+        assert "background" in page.text
+        assert "style-src 'unsafe-inline'" in page.headers["content-security-policy"]
         (tmp_path / "pages.txt").write_text("no Node <script>alert(1)</script>")
         failed = (await api.http.get("/", headers=BROWSER)).text
         assert "&lt;script&gt;" in failed

@@ -46,6 +46,13 @@ def test_the_example_that_watches_gets_what_is_paid_meanwhile(page: Page, servic
     expect(lines).to_contain_text("0.77")
 
 
+def test_the_example_that_watches_says_that_leaving_its_tab_ends_it(page: Page) -> None:
+    open_graphiql(page)
+    page.get_by_role("tab", name=re.compile("^Watch")).click()
+    editor = page.locator(".graphiql-query-editor .view-lines")
+    expect(editor).to_contain_text(re.compile(r"GraphiQL.ends.a.subscription.when.its.*tab.is.left", re.DOTALL))
+
+
 def test_an_operation_that_a_page_hands_over_opens_in_a_tab_of_its_own(page: Page) -> None:
     operation = quote(json.dumps({"query": "query Handed { viewer { displayName } }", "variables": {}}))
     open_graphiql(page, f"/graphiql#op={operation}&as=bob")

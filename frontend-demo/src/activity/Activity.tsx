@@ -4,7 +4,7 @@ import type { FeedState } from "../live/feed.js";
 import type { Followed } from "../live/hooks.js";
 import { ActivityList } from "./ActivityList.js";
 import { Filters } from "./Filters.js";
-import { readFilter, writeFilter, type Filter } from "./filter.js";
+import { NO_LIMITS, readFilter, writeFilter, type Filter } from "./filter.js";
 
 /** A wallet's transactions: narrowed by the page's address, live on top, older ones as one scrolls. */
 export function Activity({ wallet, feed }: { readonly wallet: Followed; readonly feed: FeedState }) {
@@ -19,7 +19,7 @@ export function Activity({ wallet, feed }: { readonly wallet: Followed; readonly
     <section aria-labelledby="activity" className="stack">
       <h2 id="activity">Activity</h2>
       <Filters filter={filter} onChange={narrow} />
-      <ActivityList key={writeFilter(filter)} walletId={wallet.id} filter={filter} feed={feed} />
+      <ActivityList key={writeFilter(filter)} walletId={wallet.id} filter={filter} feed={feed} onShowAll={() => narrow(NO_LIMITS)} />
     </section>
   );
 }

@@ -2,7 +2,7 @@ import { useRef } from "react";
 import type { FeedState } from "../live/feed.js";
 import { Empty, QueryFailed, Skeleton } from "../ui/Notice.js";
 import { ActivityRow } from "./ActivityRow.js";
-import type { Filter } from "./filter.js";
+import { isNarrowed, type Filter } from "./filter.js";
 import { useActivity } from "./useActivity.js";
 import { useHeld } from "./useHeld.js";
 import { useReached } from "./useReached.js";
@@ -11,9 +11,10 @@ interface ActivityListProps {
   readonly walletId: string;
   readonly filter: Filter;
   readonly feed: FeedState;
+  readonly onShowAll: () => void;
 }
 
-export function ActivityList({ walletId, filter, feed }: ActivityListProps) {
+export function ActivityList({ walletId, filter, feed, onShowAll }: ActivityListProps) {
   const { list, fresh, loadMore } = useActivity(walletId, filter, feed.arrivals);
   const { rows, hasMore, isLoading, error } = list;
   const top = useRef<HTMLDivElement>(null);
@@ -40,7 +41,7 @@ export function ActivityList({ walletId, filter, feed }: ActivityListProps) {
       )}
       {error !== null && <QueryFailed error={error} onRetry={() => void loadMore()} />}
       {isLoading && <Skeleton label="Loading transactions" rows={count === 0 ? 6 : 2} />}
-      {!isLoading && error === null && count === 0 && !hasMore && <Empty icon="activity" title="No transactions here" />}
+      {!isLoading && error === null && count === 0 && !hasMore && <Nothing filter={filter} onShowAll={onShowAll} />}
       {!isLoading && error === null && hasMore && count > 0 && (
         <button ref={end} type="button" className="button button-wide list-more" onClick={() => void loadMore()}>
           Show older ones
@@ -48,5 +49,18 @@ export function ActivityList({ walletId, filter, feed }: ActivityListProps) {
       )}
       {!hasMore && count > 0 && <p className="list-end muted">That is all of them.</p>}
     </div>
+  );
+}
+
+function Nothing({ filter, onShowAll }: { readonly filter: Filter; readonly onShowAll: () => void }) {
+  if (!isNarrowed(filter)) {
+    return <Empty icon="activity" title="No transactions here" />;
+  }
+  return (
+    <Empty icon="activity" title="No transactions match">
+      <button type="button" className="button button-small" onClick={onShowAll}>
+        Show all
+      </button>
+    </Empty>
   );
 }

@@ -1,4 +1,4 @@
-import { DIRECTIONS, STATUSES, TYPES, type Filter } from "./filter.js";
+import { DIRECTIONS, isBackwards, isNarrowed, NO_LIMITS, STATUSES, TYPES, type Filter } from "./filter.js";
 
 const WORDS: Readonly<Record<string, string>> = {
   TRANSFER: "Transfers",
@@ -11,7 +11,6 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 export function Filters({ filter, onChange }: { readonly filter: Filter; readonly onChange: (filter: Filter) => void }) {
-  const isNarrowed = Object.values(filter).some((value) => value !== "");
   return (
     <div className="filters" role="group" aria-label="Show only">
       <Choice label="Type" value={filter.type} choices={TYPES} onChange={(type) => onChange({ ...filter, type })} />
@@ -19,14 +18,18 @@ export function Filters({ filter, onChange }: { readonly filter: Filter; readonl
       <Choice label="Direction" value={filter.direction} choices={DIRECTIONS} onChange={(direction) => onChange({ ...filter, direction })} />
       <Day label="From" value={filter.from} onChange={(from) => onChange({ ...filter, from })} />
       <Day label="To" value={filter.to} onChange={(to) => onChange({ ...filter, to })} />
-      {isNarrowed && (
-        <button
-          type="button"
-          className="button button-small"
-          onClick={() => onChange({ type: "", status: "", direction: "", from: "", to: "" })}
-        >
+      {isNarrowed(filter) && (
+        <button type="button" className="button button-small" onClick={() => onChange(NO_LIMITS)}>
           Show all
         </button>
+      )}
+      {isBackwards(filter) && (
+        <p className="field-problem filters-problem" role="alert">
+          “From” is after “To”, so no day is left.{" "}
+          <button type="button" className="button button-small" onClick={() => onChange({ ...filter, from: filter.to, to: filter.from })}>
+            Exchange the two days
+          </button>
+        </p>
       )}
     </div>
   );

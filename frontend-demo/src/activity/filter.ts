@@ -27,6 +27,17 @@ export function readFilter(search: string): Filter {
   };
 }
 
+export const NO_LIMITS: Filter = { type: "", status: "", direction: "", from: "", to: "" };
+
+export function isNarrowed(filter: Filter): boolean {
+  return Object.values(filter).some((value) => value !== "");
+}
+
+/** Whether the first day is after the last one, so that there is no day between them. */
+export function isBackwards({ from, to }: Filter): boolean {
+  return from !== "" && to !== "" && from > to;
+}
+
 /** The address's query, without what is no limit. */
 export function writeFilter(filter: Filter): string {
   return new URLSearchParams(Object.entries(filter).filter(([, value]) => value !== "")).toString();

@@ -5,9 +5,10 @@ import { CurrenciesProvider } from "../money/CurrenciesContext.js";
 import { AccountProvider } from "../session/AccountContext.js";
 import { SessionProvider, useSession } from "../session/SessionContext.js";
 import { SignInPage } from "../session/SignInPage.js";
-import { Empty, Notice, Skeleton } from "../ui/Notice.js";
+import { Notice, Skeleton } from "../ui/Notice.js";
 import { CrashGuard } from "./CrashGuard.js";
 import { lazyPage, prefetchPages } from "./lazyPage.js";
+import { isPage, NoSuchPage } from "./NoSuchPage.js";
 import { Shell } from "./Shell.js";
 
 const WalletsPage = lazyPage(async () => (await import("../wallets/WalletsPage.js")).WalletsPage);
@@ -60,6 +61,9 @@ function Page({ path }: { readonly path: string }) {
   if (demo !== null && path === "/break") {
     return <BreakPage demo={demo} />;
   }
+  if (!isPage(path)) {
+    return <NoSuchPage />;
+  }
   if (account === null) {
     return <SignInPage />;
   }
@@ -83,7 +87,7 @@ function Page({ path }: { readonly path: string }) {
             <ControlPage />
           </Route>
           <Route>
-            <Empty isPage icon="alert" title="There is no such page." />
+            <NoSuchPage />
           </Route>
         </Switch>
       </CurrenciesProvider>

@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { useAnswer } from "../graphql/useAnswer.js";
 import { ConnectionText } from "../app/Shell.js";
 import { useFeed, useLiveState } from "../live/hooks.js";
@@ -9,7 +9,7 @@ import type { WalletSummary } from "../wallets/queries.js";
 import { Verdict } from "./Verdict.js";
 import type { Cast } from "./cast.js";
 import { FOLLOWED_WALLET } from "./queries.js";
-import { stripOf } from "./strip.js";
+import { outstanding, stripOf, verdictOf } from "./strip.js";
 import { useSteadySender } from "./useSteadySender.js";
 
 interface CutTheLineProps {
@@ -50,7 +50,7 @@ function Experiment({ cast, canBreak, wallet }: CutTheLineProps & { readonly wal
   const { live, token } = useAccount();
   const feed = useFeed(wallet);
   const state = useLiveState() ?? "offline";
-  const { sent, paid, isRunning, start, stop } = useSteadySender(cast);
+  const { sent, answered, paid, isRunning, start, stop } = useSteadySender(cast);
   const [since, setSince] = useState<string | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const begin = (): void => {
@@ -94,7 +94,7 @@ function Experiment({ cast, canBreak, wallet }: CutTheLineProps & { readonly wal
           {problem}
         </p>
       )}
-      {since !== null && <Sequence arrivals={feed.arrivals} since={since} sent={sent} paid={paid} isSettled={!isRunning && state === "live"} />}
+      {since !== null && <Sequence arrivals={feed.arrivals} since={since} sent={sent} answered={answered} paid={paid} isRunning={isRunning} isLive={state === "live"} />}
     </>
   );
 }
@@ -103,15 +103,20 @@ interface SequenceProps {
   readonly arrivals: Parameters<typeof stripOf>[0];
   readonly since: string;
   readonly sent: number;
+  readonly answered: number;
   readonly paid: number;
-  readonly isSettled: boolean;
+  readonly isRunning: boolean;
+  readonly isLive: boolean;
 }
 
-function Sequence({ arrivals, since, sent, paid, isSettled }: SequenceProps) {
-  const { cells, gaps, repeats } = stripOf(arrivals, since);
+function Sequence({ arrivals, since, sent, answered, paid, isRunning, isLive }: SequenceProps) {
+  const strip = stripOf(arrivals, since);
+  const { cells, gaps, repeats } = strip;
   const waiting = Math.max(0, sent - cells.length);
+  const left = outstanding(strip, { sent, answered, paid });
+  const isOverdue = useIsOverdue(isLive && answered === sent && left > 0);
+  const verdict = verdictOf(strip, { sent, answered, paid }, isOverdue);
   const shown = cells.slice(-SHOWN_CELLS);
-  const isGood = gaps === 0 && repeats === 0;
   return (
     <>
       <ol className="strip" aria-label="Sequence numbers, in the order they arrived">
@@ -135,9 +140,28 @@ function Sequence({ arrivals, since, sent, paid, isSettled }: SequenceProps) {
           <span className="dot dot-waiting" aria-hidden="true" /> sent, not here yet
         </li>
       </ul>
-      <Verdict holds={isGood && (!isSettled || cells.length >= paid)}>
+      <Verdict holds={verdict === true && isRunning ? null : verdict}>
         {cells.length} entries arrived, {sent} payments sent: {gaps} missing in between, {repeats} repeated.
+        {left > 0 && (isOverdue ? ` ${left} never arrived.` : ` ${left} ${left === 1 ? "is still on its" : "are still on their"} way.`)}
       </Verdict>
     </>
   );
+}
+
+/** The service compares with the database every few seconds: by now it would have sent what it had missed. */
+const PATIENCE_MILLISECONDS = 15_000;
+
+function useIsOverdue(isWaiting: boolean): boolean {
+  const [isOverdue, setIsOverdue] = useState(false);
+  useEffect(() => {
+    if (!isWaiting) {
+      return undefined;
+    }
+    const timer = setTimeout(() => setIsOverdue(true), PATIENCE_MILLISECONDS);
+    return () => {
+      clearTimeout(timer);
+      setIsOverdue(false);
+    };
+  }, [isWaiting]);
+  return isOverdue;
 }

@@ -1,11 +1,18 @@
 import type { ReactNode } from "react";
 import { Icon } from "../ui/Icon.js";
 
+interface VerdictProps {
+  /** Null while it is too early to say. */
+  readonly holds: boolean | null;
+  readonly children: ReactNode;
+}
+
 /** Whether what must hold did hold. */
-export function Verdict({ holds, children }: { readonly holds: boolean; readonly children: ReactNode }) {
+export function Verdict({ holds, children }: VerdictProps) {
+  const tone = holds === null ? "waiting" : holds ? "good" : "bad";
   return (
-    <p className={holds ? "verdict verdict-good" : "verdict verdict-bad"} role="status">
-      <Icon name={holds ? "check" : "alert"} />
+    <p className={`verdict verdict-${tone}`} role="status">
+      <Icon name={holds === null ? "activity" : holds ? "check" : "alert"} />
       <span>{children}</span>
     </p>
   );

@@ -10,6 +10,32 @@ export interface Strip {
   readonly repeats: number;
 }
 
+export interface Payments {
+  readonly sent: number;
+  /** With whatever outcome. */
+  readonly answered: number;
+  readonly paid: number;
+}
+
+/** Payments that have no answer yet, or no entry here. */
+export function outstanding({ cells }: Strip, { sent, answered, paid }: Payments): number {
+  return sent - answered + Math.max(0, paid - cells.length);
+}
+
+/**
+ * Whether nothing was lost and nothing came twice; null while that is not known. What is outstanding counts as lost only where
+ * it has had its time.
+ */
+export function verdictOf(strip: Strip, payments: Payments, isOverdue: boolean): boolean | null {
+  if (strip.gaps > 0 || strip.repeats > 0) {
+    return false;
+  }
+  if (outstanding(strip, payments) > 0) {
+    return isOverdue ? false : null;
+  }
+  return true;
+}
+
 /** `arrivals` are newest first; `since` is the last number before the experiment. */
 export function stripOf(arrivals: readonly Arrival[], since: string): Strip {
   const cells = arrivals

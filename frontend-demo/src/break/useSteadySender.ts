@@ -9,7 +9,7 @@ const LASTS_MILLISECONDS = 30_000;
 
 /** Small payments, one after the other, for half a minute. Those that are not answered are sent again with their key. */
 export function useSteadySender(cast: Cast) {
-  const [counts, setCounts] = useState({ sent: 0, paid: 0 });
+  const [counts, setCounts] = useState({ sent: 0, answered: 0, paid: 0 });
   const [isRunning, setIsRunning] = useState(false);
   const timers = useRef<{ every?: ReturnType<typeof setInterval>; end?: ReturnType<typeof setTimeout> }>({});
   const stop = useCallback(() => {
@@ -22,17 +22,17 @@ export function useSteadySender(cast: Cast) {
   const start = (): void => {
     const payer = demoAccount(cast.payer);
     const send = async (): Promise<void> => {
-      setCounts(({ sent, paid }) => ({ sent: sent + 1, paid }));
+      setCounts((counts) => ({ ...counts, sent: counts.sent + 1 }));
       const answer = await settle(payer.plain, {
         idempotencyKey: newKey(),
         senderWalletId: cast.payerWallet.id,
         receiverWalletId: cast.receiverWallet.id,
         amount: { amount: "0.01", currency: "USD" },
       });
-      setCounts(({ sent, paid }) => ({ sent, paid: paid + (answer.kind === "done" ? 1 : 0) }));
+      setCounts(({ sent, answered, paid }) => ({ sent, answered: answered + 1, paid: paid + (answer.kind === "done" ? 1 : 0) }));
     };
     stop();
-    setCounts({ sent: 0, paid: 0 });
+    setCounts({ sent: 0, answered: 0, paid: 0 });
     setIsRunning(true);
     timers.current = { every: setInterval(() => void send(), EVERY_MILLISECONDS), end: setTimeout(stop, LASTS_MILLISECONDS) };
   };

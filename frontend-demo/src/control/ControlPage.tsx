@@ -45,12 +45,10 @@ function ControlRoom() {
       {status === null && error === null && <Skeleton label="Loading the ledger's state" rows={4} />}
       {status !== null && (
         <>
+          <Totals totals={status.totals} />
           <Figures status={status} throughput={throughput} />
           <div className="control-grid">
-            <div className="stack-large">
-              <Totals totals={status.totals} />
-              <Freezer hotWallets={status.hotWallets} />
-            </div>
+            <Freezer hotWallets={status.hotWallets} />
             <div className="stack-large">
               {demo !== null && <Traffic />}
               <SettledList />

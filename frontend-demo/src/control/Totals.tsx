@@ -2,51 +2,36 @@ import { MoneyText } from "../money/Money.js";
 import { Icon } from "../ui/Icon.js";
 import type { LedgerStatus } from "./queries.js";
 
-/** Per currency: what people hold, what the system wallets hold against it, and the difference, which is zero. */
+/** Per currency: the sum of all balances, which is zero, of what people hold and what the system wallets hold against it. */
 export function Totals({ totals }: { readonly totals: LedgerStatus["totals"] }) {
   return (
-    <section className="card table-card" aria-labelledby="totals">
-      <h2 id="totals" className="table-title">
-        Totals
-      </h2>
-      <div className="table-scroll" tabIndex={0} role="group" aria-labelledby="totals">
-        <table className="table">
-          <thead>
-            <tr>
-              <th scope="col">Currency</th>
-              <th scope="col" className="number">
-                People
-              </th>
-              <th scope="col" className="number">
-                System
-              </th>
-              <th scope="col" className="number">
-                Sum
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {totals.map(({ currency, userBalances, systemBalances, difference }) => {
-              const isZero = /^-?0(\.0+)?$/.test(difference.amount);
-              return (
-                <tr key={currency}>
-                  <th scope="row">{currency}</th>
-                  <td className="number">
-                    <MoneyText money={userBalances} />
-                  </td>
-                  <td className="number">
-                    <MoneyText money={systemBalances} />
-                  </td>
-                  <td className={isZero ? "number total-good" : "number total-bad"}>
-                    <MoneyText money={difference} />
-                    <Icon name={isZero ? "check" : "alert"} />
-                  </td>
-                </tr>
-              );
-            })}
-          </tbody>
-        </table>
-      </div>
+    <section className="card totals-card" aria-labelledby="totals">
+      <h2 id="totals">Totals</h2>
+      <ul className="totals">
+        {totals.map(({ currency, userBalances, systemBalances, difference }) => {
+          const isZero = /^-?0(\.0+)?$/.test(difference.amount);
+          return (
+            <li key={currency}>
+              <h3 className="total-currency">{currency}</h3>
+              <dl className="total">
+                <dt>Sum</dt>
+                <dd className={isZero ? "total-good" : "total-bad"}>
+                  <MoneyText money={difference} />
+                  <Icon name={isZero ? "check" : "alert"} />
+                </dd>
+                <dt>People</dt>
+                <dd>
+                  <MoneyText money={userBalances} />
+                </dd>
+                <dt>System</dt>
+                <dd>
+                  <MoneyText money={systemBalances} />
+                </dd>
+              </dl>
+            </li>
+          );
+        })}
+      </ul>
     </section>
   );
 }

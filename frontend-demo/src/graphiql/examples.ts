@@ -62,7 +62,8 @@ query Transactions($wallet: ID!, $after: String) {
 }
 `;
 
-const WATCH = `# Leave it running, and run Transfer in the other tab. Hand the newest cursor back as "after" to go on from there.
+const WATCH = `# Leave it running and send from another window: the first page has a button. GraphiQL ends a subscription when its
+# tab is left; run it again when you are back. With the newest cursor as "after" it then shows what came meanwhile.
 subscription Watch($wallet: ID!, $after: String) {
   walletUpdated(walletId: $wallet, after: $after) {
     kind

@@ -6,7 +6,7 @@ import type { ResultOf } from "../graphql/tada.js";
 import { Latency } from "../live/Latency.js";
 import { newest, useFeed, useLiveState } from "../live/hooks.js";
 import { useMedian } from "../live/painted.js";
-import { MoneyText } from "../money/Money.js";
+import { FittedMoney, MoneyText } from "../money/Money.js";
 import { decimalsOf, fromMinor } from "../money/decimal.js";
 import { formatMoney, type Money } from "../money/format.js";
 import { QueryFailed, Notice, Skeleton } from "../ui/Notice.js";
@@ -65,7 +65,7 @@ function Screen({ wallet: queried, name, otherName, otherWalletId }: PhoneProps 
         <ConnectionText state={state ?? "offline"} />
       </header>
       <p className="phone-balance" aria-live="polite" aria-label={`${name}'s balance`}>
-        <MoneyText money={wallet.balance} />
+        <FittedMoney money={wallet.balance} />
       </p>
       <SendPanel wallet={wallet} otherName={otherName} otherWalletId={otherWalletId} />
       <ul className="phone-entries" aria-label={`${name}'s latest entries`}>

@@ -1,7 +1,6 @@
 import { useEffect } from "react";
-import { useAnswer } from "../graphql/useAnswer.js";
 import { useAccount } from "../session/AccountContext.js";
-import { VIEWER_WALLETS } from "../wallets/queries.js";
+import { useNewestWallets } from "../wallets/useOwnWallets.js";
 import { positionOf } from "./hooks.js";
 
 /** So many of one's wallets are followed on every page; others only while they are shown. */
@@ -10,7 +9,7 @@ const MOST_FOLLOWED = 12;
 /** Follow what belongs to the account: its own wallets, or for administrators all that settles. */
 export function useOwnFeeds(): void {
   const { live, isAdmin } = useAccount();
-  const { data } = useAnswer({ query: VIEWER_WALLETS, requestPolicy: "cache-first", pause: isAdmin });
+  const { data } = useNewestWallets(isAdmin);
   useEffect(() => {
     if (isAdmin) {
       return live.settled.retain();

@@ -1,13 +1,40 @@
+import { Fragment, type CSSProperties } from "react";
 import { useExponent } from "./CurrenciesContext.js";
 import { formatChange, formatMoney, type Money } from "./format.js";
+import { groupsOf } from "./groups.js";
+
+/** Longer ones may wrap between their groups of digits, and only there. */
+const MOST_ON_ONE_LINE = 16;
+
+interface MoneyProps {
+  readonly money: Money;
+  readonly direction?: "DEBIT" | "CREDIT";
+}
 
 /** An exact amount in the reader's locale; with a direction, as money that came (+) or went (−). */
-export function MoneyText({ money, direction }: { readonly money: Money; readonly direction?: "DEBIT" | "CREDIT" }) {
-  const exponent = useExponent(money.currency);
-  const text = direction === undefined ? formatMoney(money, exponent) : formatChange(money, direction, exponent);
+export function MoneyText({ money, direction }: MoneyProps) {
+  const text = useText(money, direction);
+  const isLong = text.length > MOST_ON_ONE_LINE;
   return (
-    <data className="money" value={money.amount}>
-      {text}
+    <data className={isLong ? "money money-long" : "money"} value={money.amount}>
+      {isLong ? groupsOf(text).map((group, index) => <Fragment key={index}>{index > 0 && <wbr />}{group}</Fragment>) : text}
     </data>
   );
+}
+
+/** An amount in large type that shrinks to fit its place. */
+export function FittedMoney({ money }: { readonly money: Money }) {
+  const text = useText(money);
+  return (
+    <span className="fitted" style={{ "--characters": text.length } as CSSProperties}>
+      <span className="fitted-text">
+        <MoneyText money={money} />
+      </span>
+    </span>
+  );
+}
+
+function useText(money: Money, direction?: "DEBIT" | "CREDIT"): string {
+  const exponent = useExponent(money.currency);
+  return direction === undefined ? formatMoney(money, exponent) : formatChange(money, direction, exponent);
 }

@@ -2,6 +2,7 @@ import type { CombinedError } from "@urql/core";
 import type { ReactNode } from "react";
 import { troubleOf } from "../graphql/client.js";
 import { isTransient } from "../graphql/lastGood.js";
+import { useSession } from "../session/SessionContext.js";
 import { Icon, type IconName } from "./Icon.js";
 
 interface NoticeProps {
@@ -42,10 +43,23 @@ export function QueryFailed({ error, onRetry }: { readonly error: CombinedError;
       <p className="muted">
         <code>{code}</code>
       </p>
-      <button type="button" className="button button-small" onClick={onRetry}>
-        Try again
-      </button>
+      {code === "UNAUTHENTICATED" ? (
+        <SignInAgain />
+      ) : (
+        <button type="button" className="button button-small" onClick={onRetry}>
+          Try again
+        </button>
+      )}
     </Notice>
+  );
+}
+
+function SignInAgain() {
+  const { signOut } = useSession();
+  return (
+    <button type="button" className="button button-small button-primary" onClick={signOut}>
+      Sign in
+    </button>
   );
 }
 

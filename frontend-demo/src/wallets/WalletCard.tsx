@@ -1,6 +1,8 @@
+import { useEffect, useRef, useState } from "react";
 import { Link } from "wouter";
+import type { Arrival } from "../live/feed.js";
 import { newest, useFeed } from "../live/hooks.js";
-import { MoneyText } from "../money/Money.js";
+import { FittedMoney } from "../money/Money.js";
 import { StatusBadge } from "../ui/Badge.js";
 import { Sparkline } from "./Sparkline.js";
 import { pointsOf, type Point } from "./points.js";
@@ -8,11 +10,26 @@ import type { WalletSummary } from "./queries.js";
 
 const SHOWN_POINTS = 40;
 
-/** A wallet of one's own: its balance ticks as entries arrive. */
-export function WalletCard({ wallet: queried, points }: { readonly wallet: WalletSummary; readonly points: readonly Point[] }) {
-  const feed = useFeed(queried);
-  const wallet = newest(queried, feed);
-  const shown = pointsOf(points, feed.arrivals.map(({ entry }) => entry)).slice(-SHOWN_POINTS);
+interface CardProps {
+  readonly wallet: WalletSummary;
+  readonly points: readonly Point[];
+}
+
+/** A wallet of one's own. Only those in view are followed: a connection carries a limited number of watches. */
+export function WalletCard(props: CardProps) {
+  const place = useRef<HTMLDivElement>(null);
+  const isNear = useIsNear(place);
+  return <div ref={place}>{isNear ? <LiveCard {...props} /> : <Card {...props} arrivals={[]} />}</div>;
+}
+
+/** Its balance ticks as entries arrive. */
+function LiveCard({ wallet, points }: CardProps) {
+  const feed = useFeed(wallet);
+  return <Card wallet={newest(wallet, feed)} points={points} arrivals={feed.arrivals} />;
+}
+
+function Card({ wallet, points, arrivals }: CardProps & { readonly arrivals: readonly Arrival[] }) {
+  const shown = pointsOf(points, arrivals.map(({ entry }) => entry)).slice(-SHOWN_POINTS);
   return (
     <Link href={`/wallets/${wallet.id}`} className="card wallet-card">
       <span className="wallet-card-top">
@@ -20,9 +37,21 @@ export function WalletCard({ wallet: queried, points }: { readonly wallet: Walle
         {wallet.status === "ACTIVE" ? <span className="muted">{wallet.currency}</span> : <StatusBadge status={wallet.status} />}
       </span>
       <span className="wallet-card-balance" key={wallet.sequence}>
-        <MoneyText money={wallet.balance} />
+        <FittedMoney money={wallet.balance} />
       </span>
       <Sparkline points={shown} />
     </Link>
   );
+}
+
+function useIsNear(place: { readonly current: Element | null }): boolean {
+  const [isNear, setIsNear] = useState(false);
+  useEffect(() => {
+    const observer = new IntersectionObserver((seen) => setIsNear(seen.at(-1)?.isIntersecting === true), { rootMargin: "200px" });
+    if (place.current !== null) {
+      observer.observe(place.current);
+    }
+    return () => observer.disconnect();
+  }, [place]);
+  return isNear;
 }

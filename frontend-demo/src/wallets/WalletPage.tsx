@@ -6,7 +6,7 @@ import { ACTIVITY } from "../activity/queries.js";
 import type { ResultOf } from "../graphql/tada.js";
 import { newest, useFeed } from "../live/hooks.js";
 import { watchOperation } from "../live/watch.js";
-import { MoneyText } from "../money/Money.js";
+import { FittedMoney, MoneyText } from "../money/Money.js";
 import { Operations } from "../operations/Operations.js";
 import { operationOf } from "../operations/link.js";
 import { useAccount } from "../session/AccountContext.js";
@@ -72,7 +72,7 @@ function LoadedWalletPage({ wallet: queried }: { readonly wallet: LoadedWallet }
           )}
         </div>
         <p className="wallet-head-balance" aria-live="polite" aria-label="Balance">
-          <MoneyText money={wallet.balance} />
+          <FittedMoney money={wallet.balance} />
         </p>
         {wallet.available.amount !== wallet.balance.amount && wallet.kind === "USER" && (
           <p className="muted">

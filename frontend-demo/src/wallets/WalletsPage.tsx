@@ -1,4 +1,3 @@
-import { useAnswer } from "../graphql/useAnswer.js";
 import { watchOperation } from "../live/watch.js";
 import { Operations } from "../operations/Operations.js";
 import { operationOf } from "../operations/link.js";
@@ -9,6 +8,7 @@ import { AllWallets } from "./AllWallets.js";
 import { OpenWallet } from "./OpenWallet.js";
 import { WalletCard } from "./WalletCard.js";
 import { ALL_WALLETS, VIEWER_WALLETS } from "./queries.js";
+import { useOwnCharts, useOwnWallets } from "./useOwnWallets.js";
 
 export function WalletsPage() {
   const { isAdmin } = useAccount();
@@ -25,28 +25,28 @@ export function WalletsPage() {
 }
 
 function OwnWallets() {
-  const { data, error, again } = useAnswer({ query: VIEWER_WALLETS });
-  const wallets = data?.viewer.wallets.edges.map(({ node }) => node).reverse() ?? [];
-  const [first] = wallets;
+  const { displayName, wallets, error, again } = useOwnWallets();
+  const charts = useOwnCharts();
+  const first = wallets?.[0];
   return (
     <div className="stack-large">
       <div className="page-top">
-        <h1>{data === undefined ? "Wallets" : `${data.viewer.displayName}’s wallets`}</h1>
+        <h1>{displayName === null ? "Wallets" : `${displayName}’s wallets`}</h1>
         <OpenWallet onOpened={again} />
       </div>
-      {error !== undefined && data === undefined && <QueryFailed error={error} onRetry={again} />}
-      {error === undefined && data === undefined && <Skeleton label="Loading the wallets" />}
-      {data !== undefined && wallets.length === 0 && (
+      {error !== undefined && wallets === null && <QueryFailed error={error} onRetry={again} />}
+      {error === undefined && wallets === null && <Skeleton label="Loading the wallets" />}
+      {wallets?.length === 0 && (
         <Empty icon="wallet" title="No wallets yet">
           <p className="muted">Open one to be paid into it.</p>
         </Empty>
       )}
       <div className="wallet-grid">
-        {wallets.map((wallet) => (
-          <WalletCard key={wallet.id} wallet={wallet} points={wallet.entries.edges.map(({ node }) => node)} />
+        {wallets?.map((wallet) => (
+          <WalletCard key={wallet.id} wallet={wallet} points={charts.get(wallet.id) ?? []} />
         ))}
       </div>
-      <Operations operations={[operationOf(VIEWER_WALLETS, {}), ...(first === undefined ? [] : [watchOperation(first.id)])]} />
+      <Operations operations={[operationOf(VIEWER_WALLETS, { after: null }), ...(first === undefined ? [] : [watchOperation(first.id)])]} />
     </div>
   );
 }

@@ -18,16 +18,33 @@ export const BALANCE_POINTS = graphql(`
 /** Newest first, as every list of the API; pages show them in the order they were opened. */
 export const VIEWER_WALLETS = graphql(
   `
-    query ViewerWallets {
+    query ViewerWallets($after: String) {
       viewer {
         id displayName
-        wallets(first: 50) {
-          edges { node { ...WalletFields entries(first: 40) { ...BalancePoints } } }
+        wallets(first: 50, after: $after) {
+          edges { node { ...WalletFields } }
+          pageInfo { hasNextPage endCursor }
         }
       }
     }
   `,
-  [WALLET_FIELDS, BALANCE_POINTS],
+  [WALLET_FIELDS],
+);
+
+/** The newest entries of each wallet. Only one page draws them, so no other one asks for them. */
+export const VIEWER_CHARTS = graphql(
+  `
+    query ViewerCharts($after: String) {
+      viewer {
+        id
+        wallets(first: 50, after: $after) {
+          edges { node { id entries(first: 40) { ...BalancePoints } } }
+          pageInfo { hasNextPage endCursor }
+        }
+      }
+    }
+  `,
+  [BALANCE_POINTS],
 );
 
 export const ALL_WALLETS = graphql(

@@ -1,0 +1,90 @@
+import { describe, expect, it } from "vitest";
+import { NO_LIMITS, isBackwards } from "../../src/activity/filter.js";
+import { isPage } from "../../src/app/NoSuchPage.js";
+import { outstanding, verdictOf, type Strip } from "../../src/break/strip.js";
+import { groupsOf } from "../../src/money/groups.js";
+import { scaleOf } from "../../src/wallets/points.js";
+import { spanFormat } from "../../src/wallets/span.js";
+
+const strip = (cells: number, gaps = 0, repeats = 0): Strip => ({
+  cells: Array.from({ length: cells }, (_, index) => ({ sequence: String(index + 1), isCaughtUp: false })),
+  gaps,
+  repeats,
+});
+
+describe("the verdict of cutting the line", () => {
+  it("waits while a payment has no answer", () => {
+    expect(verdictOf(strip(3), { sent: 4, answered: 3, paid: 3 }, false)).toBeNull();
+  });
+
+  it("waits while a paid one has not arrived", () => {
+    expect(verdictOf(strip(3), { sent: 4, answered: 4, paid: 4 }, false)).toBeNull();
+  });
+
+  it("is bad if one never arrives", () => {
+    expect(verdictOf(strip(3), { sent: 4, answered: 4, paid: 4 }, true)).toBe(false);
+  });
+
+  it("is good once all that was paid is here, whatever else was refused", () => {
+    expect(verdictOf(strip(3), { sent: 4, answered: 4, paid: 3 }, false)).toBe(true);
+    expect(outstanding(strip(3), { sent: 4, answered: 4, paid: 3 })).toBe(0);
+  });
+
+  it.each([strip(3, 1), strip(3, 0, 1)])("is bad at once after a gap or a repeat", (broken) => {
+    expect(verdictOf(broken, { sent: 9, answered: 3, paid: 3 }, false)).toBe(false);
+  });
+});
+
+describe("a long amount", () => {
+  it.each([
+    ["$9,000,000,000,000,000.01", ["$9,", "000,", "000,", "000,", "000,", "000.01"]],
+    ["9.000.000,01 €", ["9.", "000.", "000,01 €"]],
+    ["−$1,234.567", ["−$1,", "234.", "567"]],
+    ["¥100", ["¥100"]],
+  ])("%s may wrap between its groups", (text, groups) => {
+    expect(groupsOf(text)).toEqual(groups);
+    expect(groups.join("")).toBe(text);
+  });
+});
+
+describe("the scale of a chart", () => {
+  const points = (...amounts: string[]) => amounts.map((amount, index) => ({ sequence: String(index), createdAt: "", balanceAfter: { amount, currency: "USD" } }));
+
+  it("includes zero, so that a small change looks small", () => {
+    expect(scaleOf(points("50.00", "49.01"))).toEqual({ heights: [1, 0.9802], zero: 0, lower: "0.00", upper: "50.00" });
+  });
+
+  it("has zero on top of balances below it", () => {
+    expect(scaleOf(points("-1.00", "-4.00"))).toEqual({ heights: [0.75, 0], zero: 1, lower: "-4.00", upper: "0.00" });
+  });
+
+  it("holds where every balance is zero", () => {
+    expect(scaleOf(points("0.00", "0.00")).heights).toEqual([0, 0]);
+  });
+
+  it.each([
+    ["2026-11-27T14:03:00Z", true, true],
+    ["2026-11-28T12:00:00Z", true, false],
+    ["2027-02-01T12:00:00Z", false, false],
+  ])("names the ends of a stretch up to %s as exactly as it is short", (to, hour, second) => {
+    const parts = spanFormat("2026-11-27T14:00:00Z", to, "en-US").formatToParts(new Date(to));
+    expect(parts.some(({ type }) => type === "hour")).toBe(hour);
+    expect(parts.some(({ type }) => type === "second")).toBe(second);
+  });
+});
+
+describe("an address", () => {
+  it.each(["/", "/wallets", "/wallets/wal_1", "/send", "/transactions/txn_1", "/control", "/break", "/send/"])("%s has a page", (path) => {
+    expect(isPage(path)).toBe(true);
+  });
+
+  it.each(["/no", "/wallets/wal_1/more", "/transactions", "/sendmoney"])("%s has none", (path) => {
+    expect(isPage(path)).toBe(false);
+  });
+});
+
+it("a range of days is backwards only where both are given", () => {
+  expect(isBackwards({ ...NO_LIMITS, from: "2026-11-20", to: "2026-11-10" })).toBe(true);
+  expect(isBackwards({ ...NO_LIMITS, from: "2026-11-20", to: "2026-11-20" })).toBe(false);
+  expect(isBackwards({ ...NO_LIMITS, from: "2026-11-20" })).toBe(false);
+});

@@ -1,0 +1,236 @@
+"""What a page shows stays true and within reach: large balances, many wallets, small windows, wrong addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import Page, Request, Route, ViewportSize, expect
+
+from tests.browser.conftest import running_service
+from tests.browser.service import ALICE, CAROL, Service, is_live, sign_in
+
+PHONE: ViewportSize = {"width": 390, "height": 844}
+FORTUNE = "9000000000000000.01"
+SHOWN_FORTUNE = "$9,000,000,"
+"""What its text begins with, and the text of a sum that includes it."""
+MANY = 60
+
+CUT = """() => [...document.querySelectorAll("data.money")].filter((money) => {
+  const own = money.getBoundingClientRect();
+  if (own.width === 0) return false;
+  for (let box = money.parentElement; box !== null; box = box.parentElement) {
+    const clips = getComputedStyle(box).overflowX !== "visible";
+    const { left, right } = box === document.documentElement ? { left: 0, right: innerWidth } : box.getBoundingClientRect();
+    if ((clips || box === document.documentElement) && (own.left < left - 1 || own.right > right + 1)) return true;
+  }
+  return false;
+}).map((money) => money.textContent)"""
+"""The amounts that are not shown whole: the window or a box around them cuts them off."""
+
+
+@pytest.fixture(scope="module")
+def service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service of their own: these fortunes would spoil what other tests look at."""
+    with running_service(tmp_path_factory.mktemp("faults")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def fortune(service: Service) -> str:
+    """Carol's wallet with more money than fits into a line of a phone."""
+    wallet = open_wallet(service, "carol", "Fortune")
+    amount = {"amount": FORTUNE, "currency": "USD"}
+    payment = {"idempotencyKey": str(uuid4()), "walletId": wallet, "amount": amount, "description": "A fortune"}
+    query = "mutation($input: DepositInput!) { deposit(input: $input) { userErrors { code message } } }"
+    assert service.ask("admin", query, input=payment)["deposit"]["userErrors"] == []
+    return wallet
+
+
+@pytest.fixture(scope="module")
+def many(service: Service) -> list[str]:
+    """The merchant's wallets, oldest first: more than one page of the API."""
+    return [open_wallet(service, "merchant", f"Till {number}") for number in range(MANY)]
+
+
+def open_wallet(service: Service, subject: str, name: str) -> str:
+    query = "mutation($input: OpenWalletInput!) { openWallet(input: $input) { wallet { id } userErrors { code message } } }"
+    opened = service.ask(subject, query, input={"idempotencyKey": str(uuid4()), "currency": "USD", "name": name})["openWallet"]
+    assert opened["userErrors"] == []
+    wallet: str = opened["wallet"]["id"]
+    return wallet
+
+
+@pytest.mark.parametrize("place", ["wallets", "wallet", "send", "everyones wallets", "control room"])
+def test_an_amount_of_any_size_is_shown_whole_on_a_phone(page: Page, service: Service, fortune: str, place: str) -> None:
+    paths = {"wallets": "/wallets", "wallet": f"/wallets/{fortune}", "send": f"/send?from={fortune}"}
+    page.set_viewport_size(PHONE)
+    page.goto("/")
+    sign_in(page, "Carol Castillo" if place in paths else "Paycore Support")
+    page.goto(paths.get(place, "/control" if place == "control room" else "/wallets"))
+    money = page.locator("data.money", has_text=SHOWN_FORTUNE).first
+    money.scroll_into_view_if_needed()
+    expect(money).to_be_visible()
+    assert page.evaluate(CUT) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_the_wallets_page_shows_every_wallet(page: Page, many: list[str]) -> None:
+    page.goto("/")
+    sign_in(page, "Blue Door Books")
+    page.goto("/wallets")
+    for wallet in (many[0], many[-1]):
+        expect(page.locator(f"a[href='/wallets/{wallet}']")).to_be_visible()
+
+
+def test_money_can_be_sent_from_every_wallet(page: Page, many: list[str]) -> None:
+    page.goto("/")
+    sign_in(page, "Blue Door Books")
+    page.goto(f"/send?from={many[0]}")
+    expect(page.get_by_label("From")).to_have_value(many[0])
+    values = page.get_by_label("From").locator("option").evaluate_all("options => options.map((option) => option.value)")
+    assert set(many) <= set(values)
+
+
+def test_the_control_room_shows_each_sum_first_on_a_phone(page: Page, fortune: str) -> None:
+    page.set_viewport_size(PHONE)
+    page.goto("/")
+    sign_in(page, "Paycore Support")
+    page.goto("/control")
+    totals = page.get_by_role("region", name="Totals")
+    dollars = totals.get_by_role("listitem").filter(has_text="USD")
+    expect(dollars.get_by_text("$0.00")).to_be_in_viewport(ratio=1)
+    expect(dollars).to_contain_text("$0.00")
+    heading = page.get_by_role("heading", level=2).first
+    expect(heading).to_have_text("Totals")
+
+
+def test_cutting_the_line_gets_no_verdict_while_a_payment_is_outstanding(page: Page, service: Service) -> None:
+    held: list[Route] = []
+    is_cut = True
+
+    def hold(route: Route) -> None:
+        if is_cut:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.goto("/break")
+    cut = page.get_by_role("region", name="Cut the line")
+    expect(cut.get_by_label("Connection: Live")).to_be_visible(timeout=30_000)
+    page.route("**/graphql", hold)
+    cut.get_by_role("button", name="Start the payments").click()
+    verdict = cut.get_by_role("status").filter(has_text="payments sent")
+    expect(verdict).to_contain_text("are still on their way")
+    expect(verdict).not_to_have_class("verdict verdict-good")
+    cut.get_by_role("button", name="Stop the payments").click()
+    expect(verdict).to_contain_text("still on")
+    expect(verdict).not_to_have_class("verdict verdict-good")
+    is_cut = False
+    for route in held:
+        route.continue_()
+    expect(verdict).to_have_class("verdict verdict-good", timeout=60_000)
+
+
+@pytest.mark.parametrize("signed_in", [True, False])
+def test_a_wrong_address_is_a_404_with_a_title_and_a_way_out(page: Page, signed_in: bool, outages: list[str]) -> None:
+    outages.append("404")
+    page.goto("/")
+    if signed_in:
+        sign_in(page, "Alice Ahlgren")
+    answer = page.goto("/no/such/page")
+    assert answer is not None
+    assert answer.status == 404
+    expect(page).to_have_title("No such page · Paycore")
+    page.get_by_role("main").get_by_role("link", name="To the start").click()
+    expect(page).to_have_title("Live · Paycore")
+
+
+def test_a_range_of_days_that_holds_none_says_so(page: Page) -> None:
+    page.goto("/")
+    sign_in(page, "Alice Ahlgren")
+    page.goto(f"/wallets/{ALICE.wallets[0].public_id}?from=2026-11-20&to=2026-11-10")
+    activity = page.get_by_role("region", name="Activity")
+    expect(activity).to_contain_text("“From” is after “To”, so no day is left")
+    activity.get_by_role("button", name="Exchange the two days").click()
+    expect(page).to_have_url(f"{page.url.split('?')[0]}?from=2026-11-10&to=2026-11-20")
+    expect(activity).not_to_contain_text("is after")
+
+
+def test_a_list_narrowed_to_nothing_offers_to_show_all(page: Page) -> None:
+    page.goto("/")
+    sign_in(page, "Alice Ahlgren")
+    page.goto(f"/wallets/{ALICE.wallets[0].public_id}?from=2001-01-01&to=2001-01-02")
+    page.get_by_text("No transactions match").locator("..").get_by_role("button", name="Show all").click()
+    expect(page.get_by_role("list", name="Transactions, newest first")).to_be_visible()
+
+
+def test_who_is_no_longer_signed_in_is_offered_to_sign_in(page: Page) -> None:
+    page.goto("/")
+    sign_in(page, "Alice Ahlgren")
+    page.route(
+        "**/graphql",
+        lambda route: route.fulfill(json={"errors": [{"message": "No token.", "extensions": {"code": "UNAUTHENTICATED"}}]}),
+    )
+    page.goto("/wallets")
+    page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    page.unroute("**/graphql")
+    page.get_by_role("button", name="Alice Ahlgren").click()
+    expect(page.get_by_role("heading", name="Alice Ahlgren’s wallets")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["/wallets", "/send"])
+def test_a_page_asks_for_the_wallets_once(page: Page, path: str) -> None:
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.url.endswith("/graphql") and "query ViewerWallets" in (request.post_data or ""):
+            asked.append(request.post_data or "")
+
+    page.goto("/")
+    sign_in(page, "Alice Ahlgren")
+    is_live(page)
+    page.on("request", note)
+    page.goto(path)
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    is_live(page)
+    page.wait_for_load_state("networkidle")
+    assert len(asked) == 1
+
+
+def test_the_chart_of_a_short_time_names_it_and_keeps_its_baseline(page: Page, service: Service) -> None:
+    wallet = open_wallet(service, "carol", "Pennies")
+    source = CAROL.wallets[0].public_id
+    service.pay("carol", source, wallet, "50.00")
+    page.goto("/")
+    sign_in(page, "Carol Castillo")
+    page.goto(f"/wallets/{wallet}")
+    is_live(page)
+    service.pay_often("carol", wallet, source, 99)
+    expect(page.get_by_label("Balance", exact=True)).to_have_text("$49.01")
+    chart = page.locator("figure.chart")
+    expect(chart.get_by_text("$0.00")).to_be_visible()
+    expect(chart.get_by_text("$50.00")).to_be_visible()
+    # A fall of two percent takes two percent of the height.
+    box = chart.locator(".chart-line").evaluate("line => line.getBBox().height / line.ownerSVGElement.viewBox.baseVal.height")
+    assert box < 0.1
+    # Both ends of a chart of minutes have a time of day.
+    times = chart.locator("time").all_inner_texts()
+    assert len(times) == 2
+    assert all(":" in text for text in times)
+
+
+@pytest.mark.parametrize("path", ["/", "/wallets", "/control"])
+def test_at_400_percent_the_page_has_the_window_to_itself(page: Page, path: str) -> None:
+    page.set_viewport_size({"width": 320, "height": 200})
+    page.goto("/")
+    sign_in(page, "Alice Ahlgren")
+    page.goto(path)
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    page.evaluate("scrollTo(0, 600)")
+    fixed = page.evaluate("""() => [...document.querySelectorAll("header, nav")].map((bar) => {
+      const { top, bottom } = bar.getBoundingClientRect();
+      return Math.max(0, Math.min(bottom, innerHeight) - Math.max(top, 0));
+    }).reduce((sum, height) => sum + height, 0)""")
+    assert fixed == 0
