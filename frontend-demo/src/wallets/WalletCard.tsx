@@ -1,8 +1,8 @@
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { Link } from "wouter";
-import type { Arrival } from "../live/feed.js";
-import { newest, useFeed } from "../live/hooks.js";
+import { newest, positionOf, useFeed } from "../live/hooks.js";
 import { FittedMoney } from "../money/Money.js";
+import { useAccount } from "../session/AccountContext.js";
 import { StatusBadge } from "../ui/Badge.js";
 import { Sparkline } from "./Sparkline.js";
 import { pointsOf, type Point } from "./points.js";
@@ -15,33 +15,36 @@ interface CardProps {
   readonly points: readonly Point[];
 }
 
-/** A wallet of one's own. Only those in view are followed: a connection carries a limited number of watches. */
-export function WalletCard(props: CardProps) {
+/** A wallet of one's own, whose balance ticks as entries arrive. */
+export function WalletCard({ wallet: queried, points }: CardProps) {
+  const { live } = useAccount();
   const place = useRef<HTMLDivElement>(null);
   const isNear = useIsNear(place);
-  return <div ref={place}>{isNear ? <LiveCard {...props} /> : <Card {...props} arrivals={[]} />}</div>;
-}
-
-/** Its balance ticks as entries arrive. */
-function LiveCard({ wallet, points }: CardProps) {
-  const feed = useFeed(wallet);
-  return <Card wallet={newest(wallet, feed)} points={points} arrivals={feed.arrivals} />;
-}
-
-function Card({ wallet, points, arrivals }: CardProps & { readonly arrivals: readonly Arrival[] }) {
-  const shown = pointsOf(points, arrivals.map(({ entry }) => entry)).slice(-SHOWN_POINTS);
+  const feed = live.feed(queried.id, positionOf(queried));
+  const state = useSyncExternalStore(feed.subscribe, () => feed.state);
+  const wallet = newest(queried, state);
+  const shown = pointsOf(points, state.arrivals.map(({ entry }) => entry)).slice(-SHOWN_POINTS);
   return (
-    <Link href={`/wallets/${wallet.id}`} className="card wallet-card">
-      <span className="wallet-card-top">
-        <span className="wallet-card-name truncate">{wallet.name}</span>
-        {wallet.status === "ACTIVE" ? <span className="muted">{wallet.currency}</span> : <StatusBadge status={wallet.status} />}
-      </span>
-      <span className="wallet-card-balance" key={wallet.sequence}>
-        <FittedMoney money={wallet.balance} />
-      </span>
-      <Sparkline points={shown} />
-    </Link>
+    <div ref={place}>
+      {isNear && <Follow wallet={queried} />}
+      <Link href={`/wallets/${wallet.id}`} className="card wallet-card">
+        <span className="wallet-card-top">
+          <span className="wallet-card-name truncate">{wallet.name}</span>
+          {wallet.status === "ACTIVE" ? <span className="muted">{wallet.currency}</span> : <StatusBadge status={wallet.status} />}
+        </span>
+        <span className="wallet-card-balance" key={wallet.sequence}>
+          <FittedMoney money={wallet.balance} />
+        </span>
+        <Sparkline points={shown} />
+      </Link>
+    </div>
   );
+}
+
+/** Beside the card, which keeps its focus when it comes into view. Only those in view are followed: a connection carries few watches. */
+function Follow({ wallet }: { readonly wallet: WalletSummary }) {
+  useFeed(wallet);
+  return null;
 }
 
 function useIsNear(place: { readonly current: Element | null }): boolean {
