@@ -124,6 +124,8 @@ def test_the_page_of_the_fifth_step_sends_money_once(tutorial: Tutorial, page: P
     wallet = ALICE.wallets[0].public_id
     before = tutorial.service.balance(wallet)
     page.goto(tutorial.url)
+    # The balance is the last thing that the page loads before it handles the form.
+    expect(page.locator("#balance")).to_contain_text("USD")
     page.get_by_label("To").select_option(label=BOB.display_name)
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#outcome")).to_have_text("Sent.")
@@ -133,6 +135,7 @@ def test_the_page_of_the_fifth_step_sends_money_once(tutorial: Tutorial, page: P
 def test_the_page_of_the_fifth_step_shows_a_refusal(tutorial: Tutorial, page: Page) -> None:
     tutorial.follow(5)
     page.goto(tutorial.url)
+    expect(page.locator("#balance")).to_contain_text("USD")
     page.get_by_label("Amount in USD").fill("1000000")
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#outcome")).to_contain_text("Refused: ")
