@@ -21,6 +21,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import PoolProxiedConnection
 
+from app.db.failures import DATABASE_ERRORS
 from app.errors import RequestTimeout
 
 _CANCEL_SECONDS = 2
@@ -115,7 +116,7 @@ async def transaction(connection: asyncpg.Connection, **options: Any) -> AsyncIt
     except BaseException:
         try:
             await block.rollback()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+        except DATABASE_ERRORS:
             if not connection.is_closed():
                 raise
         raise
@@ -144,7 +145,7 @@ class Dialect(PGDialect_asyncpg):
         """Returning False makes the pool replace this connection and all older ones."""
         try:
             dbapi_connection.run_async(lambda connection: connection.fetchrow(";", timeout=_PING_SECONDS))
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+        except DATABASE_ERRORS:
             return False
         return True
 

@@ -21,6 +21,7 @@ from app.backoff import Backoff
 from app.clock import monotonic, system_clock
 from app.db import installation_sql, outbox_sql
 from app.db.engine import connect, refuse_shared_sessions
+from app.db.failures import DATABASE_ERRORS
 from app.db.outbox_sql import LowWater
 from app.db.session import ReadOnlyServer, server_state
 from app.messages import events
@@ -32,8 +33,6 @@ from app.telemetry import metrics, tracing
 
 logger = logging.getLogger(__name__)
 
-# InternalClientError: asyncpg raises it if the connection is lost while a statement is being sent.
-_DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 _WRONG_ADDRESS = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
 """The errors of a reachable server that does not accept this user, password or database."""
 _STANDBY_SECONDS = 1.0
@@ -120,7 +119,7 @@ class OutboxRelay:
                     self._report_database(None)
                     await self._stand_by(connection, stop)
                     await self._lead(connection, stop)
-            except _DATABASE_ERRORS as error:
+            except DATABASE_ERRORS as error:
                 if isinstance(error, _WRONG_ADDRESS) and not self._had_database:
                     # Before the first success the URL is probably wrong. After it, a password may be changing.
                     raise
@@ -143,7 +142,7 @@ class OutboxRelay:
         finally:
             try:
                 await connection.close(timeout=_CLOSE_TIMEOUT_SECONDS)
-            except _DATABASE_ERRORS:
+            except DATABASE_ERRORS:
                 connection.terminate()
 
     async def _stand_by(self, connection: asyncpg.Connection, stop: asyncio.Event) -> None:

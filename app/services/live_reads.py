@@ -13,13 +13,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Hash
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.backoff import Backoff
 from app.clock import monotonic
-from app.db.failures import is_unavailable
+from app.db.failures import DATABASE_ERRORS, is_unavailable
 from app.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -27,7 +26,7 @@ logger = logging.getLogger(__name__)
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
-_DATABASE_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+_DATABASE_ERRORS = (SQLAlchemyError, *DATABASE_ERRORS)
 _SHARED_SECONDS = 5.0
 """How long later subscribers of an event get what the first one read. Nothing that they get is older than this."""
 _ROUNDS = 4
