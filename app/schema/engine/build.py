@@ -130,24 +130,15 @@ class PaycoreSchema(Schema):
         """Run an operation whose answers are streamed: one for a query or mutation, any number for a subscription."""
         assert context_value is not None
         allowed = frozenset(OperationType if allowed_operation_types is None else allowed_operation_types)
-        return self._stream_answers(query, variable_values, context_value, operation_name, allowed)
-
-    async def _stream_answers(
-        self,
-        query: str | None,
-        variables: dict[str, Any] | None,
-        context: Context,
-        name: str | None,
-        allowed: frozenset[OperationType],
-    ) -> AsyncGenerator[ExecutionResult, None]:
         try:
-            prepared = self._prepare(query, variables, context, name, allowed)
-            if not isinstance(prepared, PreExecutionError):
-                self._trim_variables(prepared.operation, variables)
+            prepared = self._prepare(query, variable_values, context_value, operation_name, allowed)
         except CannotGetOperationTypeError as error:
             prepared = self._refused([GraphQLError(error.as_http_error_reason(), original_error=error)])
         except (MissingQueryError, InvalidOperationTypeError, RequestError) as error:
             prepared = self._refusal(error)
+        return self._stream_answers(prepared)
+
+    async def _stream_answers(self, prepared: _Prepared | PreExecutionError) -> AsyncGenerator[ExecutionResult, None]:
         if isinstance(prepared, PreExecutionError):
             yield prepared
         elif prepared.operation.type is OperationType.SUBSCRIPTION:
@@ -180,6 +171,7 @@ class PaycoreSchema(Schema):
         own = context.for_operation()
         own.document_is_valid = True
         try:
+            self._trim_variables(operation, variables)
             self._admit(operation, variables, own)
         except Exception as error:  # noqa: BLE001 - `present` logs it or maps it to a code
             return self._refusal(error, own)
