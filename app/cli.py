@@ -29,8 +29,6 @@ from app.processes.outbox_relay import RELAY_ENDS_WITHIN_SECONDS, run_relay
 from app.processes.serving import is_loopback
 from app.processes.serving import serve as run_server
 from app.schema.engine.build import sdl
-from app.schema.engine.operation_files import operations_in
-from app.schema.engine.persisted import manifest
 from app.services.outbox import describe_outbox
 from app.services.quotas import QuotaChange, describe_quota, set_quota
 from app.services.verification import verify_and_record
@@ -196,14 +194,6 @@ def quota_set(
 def schema() -> None:
     """Print the GraphQL schema."""
     typer.echo(sdl(load_settings()), nl=False)
-
-
-@app.command()
-def operations(
-    folder: Annotated[Path, typer.Argument(help="Source folder of a front end.", exists=True, file_okay=False)],
-) -> None:
-    """Print the list of a front end's GraphQL operations, for PAYCORE_PERSISTED_OPERATIONS_FILE."""
-    typer.echo(manifest(operations_in(folder)), nl=False)
 
 
 @app.command()

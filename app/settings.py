@@ -285,7 +285,9 @@ class Settings(BaseSettings):
         "operations can be run.",
     )
     persisted_operations_file: Path | None = Field(
-        None, description="The list of operations: a JSON object of documents by SHA-256, as `paycore operations` writes it."
+        None,
+        description="The list of operations: a JSON object of documents by SHA-256. docs/howto/harden-graphql.md says how to "
+        "write it.",
     )
 
     wallet_party_per_minute: int = Field(

@@ -1,4 +1,4 @@
-"""Writes the generated parts of the documentation, and the dashboard's list of operations: `python -m docs.generate`.
+"""Writes the generated parts of the documentation: `python -m docs.generate`.
 
 With `--check` it only compares them.
 """
@@ -9,12 +9,9 @@ import json
 import sys
 from pathlib import Path
 
-from app.schema.engine.operation_files import operations_in
-from app.schema.engine.persisted import manifest
 from docs import api_references, performance_page, references
 
 HERE = Path(__file__).parent
-DASHBOARD = HERE.parent / "frontend-demo"
 START, END = "<!-- last run: generated -->\n", "<!-- end of last run -->\n"
 
 
@@ -30,7 +27,6 @@ def generated() -> dict[Path, str]:
         HERE / "reference" / "errors.md": references.errors_reference(),
         HERE / "reference" / "graphql.md": api_references.graphql_reference(),
         HERE / "reference" / "rest.md": api_references.rest_reference(),
-        DASHBOARD / "operations.json": manifest(operations_in(DASHBOARD / "src")),
         HERE / "performance.svg": performance_page.chart(report),
         page: f"{before}{START}\n{performance_page.last_run(report)}\n\n{END}{after}",
     }

@@ -32,5 +32,17 @@ export default tseslint.config(
       "jsx-a11y/no-noninteractive-tabindex": ["error", { tags: ["pre"], roles: ["tabpanel", "group"] }],
     },
   },
+  {
+    files: ["src/**/*.{ts,tsx}"],
+    rules: {
+      "no-restricted-syntax": [
+        "error",
+        {
+          selector: ":not(ExportNamedDeclaration > VariableDeclaration > VariableDeclarator) > CallExpression[callee.name='graphql']",
+          message: "Export each document: scripts/operations.mjs lists what the modules export.",
+        },
+      ],
+    },
+  },
   { files: ["scripts/**/*.mjs", "tests/**/*.mjs", "*.js"], languageOptions: { globals: globals.node } },
 );

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from graphql import (
@@ -127,18 +127,14 @@ def _load(settings: Settings) -> dict[str, str]:
         raise ConfigurationError(f"PAYCORE_PERSISTED_OPERATIONS_FILE must be an object of documents by their SHA-256: {path}")
     for digest, text in listed.items():
         _check(digest, text)
-    return listed
+    return {sha256(text): text for text in listed.values()}
 
 
 def _check(digest: str, text: str) -> None:
-    if sha256(text) != digest:
+    # GraphQL Code Generator writes the prefix, the Relay compiler does not.
+    if sha256(text) != digest.removeprefix("sha256:"):
         raise ConfigurationError(f"PAYCORE_PERSISTED_OPERATIONS_FILE: {digest} is not the SHA-256 of its document.")
     try:
         parse(text)
     except (GraphQLError, RecursionError):
         raise ConfigurationError(f"PAYCORE_PERSISTED_OPERATIONS_FILE: {digest} is not a GraphQL document.") from None
-
-
-def manifest(documents: Iterable[str]) -> str:
-    """The file's content for a list of documents, ordered by hash."""
-    return json.dumps(dict(sorted((sha256(text), text) for text in documents)), indent=2, ensure_ascii=False) + "\n"
