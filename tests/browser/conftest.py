@@ -1,4 +1,4 @@
-"""A real Chromium on the real service, as `paycore dev` runs it: supervised, seeded, with its pages."""
+"""Fixtures that run Chromium against `paycore dev`: the supervised service with its seed data and its pages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.browser.service import Service
 from tests.servers import free_port
 
 REQUIRED = "PAYCORE_TEST_BROWSER"
-"""Where this is `required`, a missing Chromium fails the tests instead of skipping them."""
+"""If this is `required`, a missing Chromium fails the tests instead of skipping them."""
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _START_SECONDS = 90
 
@@ -31,7 +31,7 @@ expect.set_options(timeout=20_000)
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """Where the browser is."""
+    """The path of the Chromium executable."""
     found = next((path for path in map(shutil.which, _NAMES) if path is not None), None)
     if found is None:
         if os.environ.get(REQUIRED) == "required":
@@ -40,7 +40,7 @@ def chromium() -> str:
     return found
 
 
-# For a module, not for the session: while Playwright runs, so does its event loop, and other tests have loops of their own.
+# Module scope: Playwright's event loop runs until the fixture ends, and tests in other modules start their own loops.
 @pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
     with sync_playwright() as running:
@@ -57,14 +57,14 @@ def browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """`paycore dev` with a home of its own; nothing of it is started where there is no browser."""
+    """`paycore dev` with its own home directory. Depends on `chromium`, so it does not start if no browser is installed."""
     with running_service(tmp_path_factory.mktemp("paycore")) as running:
         yield running
 
 
 @contextmanager
 def running_service(home: Path, **settings: str) -> Iterator[Service]:
-    """`paycore dev`, with these settings. Builds the pages first, unless the settings switch them off."""
+    """Run `paycore dev` with these settings. Builds the pages first, unless the settings switch them off."""
     if settings.get("PAYCORE_DASHBOARD") != "false":
         node = find_node()
         node.install()
@@ -96,7 +96,7 @@ def _answers(url: str) -> bool:
 
 
 class Watched:
-    """What the pages of a context did that they should not."""
+    """Records the console errors of a context's pages (`errors`) and their requests to other origins (`strangers`)."""
 
     def __init__(self, context: BrowserContext, origin: str) -> None:
         self.errors: list[str] = []
@@ -118,13 +118,13 @@ class Watched:
 
 @pytest.fixture
 def outages() -> list[str]:
-    """What a test may append to: parts of console errors that belong to an outage which it makes itself."""
+    """Parts of console errors that are allowed. A test that causes an outage appends the errors it expects."""
     return []
 
 
 @pytest.fixture
 def context(browser: Browser, service: Service, outages: list[str]) -> Iterator[BrowserContext]:
-    """A window of its own, whose pages must log no error and ask nobody else."""
+    """A separate browser window. Its pages must log no console error and send no request to another origin."""
     opened = browser.new_context(base_url=service.url, viewport={"width": 1280, "height": 800}, locale="en-US")
     opened.set_default_timeout(20_000)
     watched = Watched(opened, service.url)
@@ -136,5 +136,5 @@ def context(browser: Browser, service: Service, outages: list[str]) -> Iterator[
 
 @pytest.fixture
 def page(context: BrowserContext) -> Page:
-    """A page that nobody is signed in on."""
+    """A page on which nobody is signed in."""
     return context.new_page()

@@ -1,4 +1,4 @@
-"""The running service, asked directly: what the browser shows is compared with what it says."""
+"""Direct calls to the running service. Tests compare the API's answers with what the browser shows."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ _BALANCE = "query($id: ID!) { wallet(id: $id) { sequence balance { amount } } }"
 
 @dataclass
 class Service:
-    """Where it is, and its home directory."""
+    """The service's base URL and its home directory."""
 
     url: str
     home: Path
 
     def token(self, subject: str) -> str:
-        """A token of a demo user."""
+        """Returns a demo user's token."""
         session = httpx.get(f"{self.url}/demo/session").json()
         token: str = next(user["token"] for user in session["users"] if user["subject"] == subject)
         return token
 
     def ask(self, subject: str, query: str, **variables: Any) -> Any:
-        """The data of one operation."""
+        """Execute one operation and return its data. Fails if the answer has errors."""
         headers = {"Authorization": f"Bearer {self.token(subject)}"}
         answer = httpx.post(
             f"{self.url}/graphql", json={"query": query, "variables": variables}, headers=headers, timeout=20
@@ -49,15 +49,15 @@ class Service:
         return answer["data"]
 
     def balance(self, wallet_id: str) -> Decimal:
-        """As the ledger has it."""
+        """Returns the wallet's balance in the ledger, in major units."""
         return Decimal(self.ask("admin", _BALANCE, id=wallet_id)["wallet"]["balance"]["amount"])
 
     def sequence(self, wallet_id: str) -> int:
-        """Of the wallet's newest entry."""
+        """Returns the sequence number of the wallet's newest entry."""
         return int(self.ask("admin", _BALANCE, id=wallet_id)["wallet"]["sequence"])
 
     def pay(self, subject: str, sender: str, receiver: str, amount: str, currency: str = "USD") -> str:
-        """One transfer; its transaction's id."""
+        """Make one transfer and return the id of its transaction."""
         done = self.ask(subject, _PAY, input=_input(sender, receiver, amount, currency))["transfer"]
         assert done["userErrors"] == [], done
         transaction_id: str = done["transaction"]["id"]
@@ -65,7 +65,7 @@ class Service:
 
     @contextmanager
     def frozen(self, wallet_id: str) -> Iterator[None]:
-        """The wallet is frozen meanwhile."""
+        """Keep the wallet frozen for the duration of the block."""
         self.ask("admin", _SET_STATUS, id=wallet_id, status="FROZEN")
         try:
             yield
@@ -73,7 +73,7 @@ class Service:
             self.ask("admin", _SET_STATUS, id=wallet_id, status="ACTIVE")
 
     def pay_often(self, subject: str, sender: str, receiver: str, count: int) -> None:
-        """So many transfers of a cent."""
+        """Make `count` transfers of one cent each."""
         transfers = [_input(sender, receiver, "0.01", "USD") for _ in range(count)]
         results = self.ask(subject, _BATCH, transfers=transfers)["transferBatch"]["results"]
         assert {result["transaction"]["status"] for result in results} == {"COMPLETED"}
@@ -89,7 +89,7 @@ def _input(sender: str, receiver: str, amount: str, currency: str) -> dict[str, 
 
 
 def sign_in(page: Page, display_name: str) -> None:
-    """By the header's list, from whichever page is open."""
+    """Choose a demo user in the header's list. Works on any page."""
     page.get_by_label("Signed in as").select_option(label=display_name)
     expect(page.get_by_label("Signed in as")).to_have_value(
         next(user.subject for user in USERS if user.display_name == display_name)
@@ -97,10 +97,10 @@ def sign_in(page: Page, display_name: str) -> None:
 
 
 def is_live(page: Page) -> None:
-    """Wait until the page says that it is live."""
+    """Wait until the page shows the connection as live."""
     expect(page.get_by_label("Connection: Live").first).to_be_visible(timeout=30_000)
 
 
 def shown(amount: Decimal) -> str:
-    """Dollars as the pages write them in the United States."""
+    """An amount in dollars as the pages format it for en-US."""
     return f"${amount:,.2f}"

@@ -1,4 +1,4 @@
-"""What a visitor does on the dashboard, in a real browser against the real service."""
+"""The main things that a visitor does on the dashboard, in Chromium against the running service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.browser.service import ALICE, BOB, CAROL, MERCHANT, Service, is_live,
 CENT = Decimal("0.01")
 
 
-def test_two_phones_are_live_within_five_seconds_and_show_what_arrives(page: Page, service: Service) -> None:
+def test_both_phones_connect_within_five_seconds_and_show_a_payment_that_arrives(page: Page, service: Service) -> None:
     page.goto("/")
     alice, bob = page.get_by_label("Alice Ahlgren's phone"), page.get_by_label("Bob Baker's phone")
     for phone in (alice, bob):
@@ -26,7 +26,7 @@ def test_two_phones_are_live_within_five_seconds_and_show_what_arrives(page: Pag
     expect(newest).to_contain_text(re.compile(r"\+\$1\.00.*\d+ ms", re.DOTALL))
 
 
-def test_who_signs_in_sends_and_both_see_it_in_two_windows_without_a_reload(
+def test_sender_and_recipient_see_a_payment_in_two_windows_without_a_reload(
     page: Page, context: BrowserContext, service: Service
 ) -> None:
     alices, bobs = ALICE.wallets[0].public_id, BOB.wallets[0].public_id
@@ -49,14 +49,14 @@ def test_who_signs_in_sends_and_both_see_it_in_two_windows_without_a_reload(
     outcome = page.get_by_label("This payment")
     expect(outcome).to_contain_text(shown(before_alice - Decimal("3.21")))
     expect(other.get_by_label("Balance", exact=True)).to_have_text(shown(before_bob + Decimal("3.21")))
-    # Sent once more with the same key: told of the first outcome, and nothing moves.
+    # The same key again returns the first outcome and moves no money.
     outcome.get_by_text("Developer").click()
     outcome.get_by_role("button", name="Send the same request again").click()
     expect(outcome).to_contain_text(re.compile("replay|first", re.IGNORECASE))
     assert service.balance(alices) == before_alice - Decimal("3.21")
 
 
-def test_a_refusal_says_why_and_ends_the_intent_so_that_the_next_try_has_a_new_key(page: Page, service: Service) -> None:
+def test_a_refusal_shows_its_reason_and_the_next_try_uses_a_new_key(page: Page, service: Service) -> None:
     page.goto("/")
     sign_in(page, "Carol Castillo")
     page.goto(f"/send?from={CAROL.wallets[0].public_id}")
@@ -81,7 +81,7 @@ def test_a_refusal_says_why_and_ends_the_intent_so_that_the_next_try_has_a_new_k
     assert service.balance(CAROL.wallets[0].public_id) == before
 
 
-def test_three_hundred_transactions_are_scrolled_through_without_gap_or_repeat(page: Page, service: Service) -> None:
+def test_scrolling_through_three_hundred_transactions_skips_and_repeats_nothing(page: Page, service: Service) -> None:
     sender, receiver = MERCHANT.wallets[0].public_id, CAROL.wallets[0].public_id
     service.pay_often("merchant", sender, receiver, 300)
     page.goto("/")
@@ -97,7 +97,7 @@ def test_three_hundred_transactions_are_scrolled_through_without_gap_or_repeat(p
     links = rows.get_by_role("link").evaluate_all("links => links.map((link) => link.getAttribute('href'))")
     assert len(links) >= 310
     assert len(set(links)) == len(links)
-    # A page survives a reload, and the way back.
+    # The pages also work after a reload and after the browser's back button.
     rows.first.get_by_role("link").click()
     expect(page).to_have_url(re.compile("/transactions/txn_"))
     page.reload()
@@ -106,7 +106,7 @@ def test_three_hundred_transactions_are_scrolled_through_without_gap_or_repeat(p
     expect(page).to_have_url(re.compile(f"/wallets/{receiver}$"))
 
 
-def test_a_transfers_life_and_its_accounts_that_sum_to_zero(page: Page, service: Service) -> None:
+def test_a_transaction_page_shows_the_steps_of_the_transfer_and_its_amount(page: Page, service: Service) -> None:
     page.goto("/")
     sign_in(page, "Alice Ahlgren")
     transaction = service.pay("alice", ALICE.wallets[0].public_id, BOB.wallets[0].public_id, "2.00")
@@ -117,7 +117,9 @@ def test_a_transfers_life_and_its_accounts_that_sum_to_zero(page: Page, service:
 
 
 @pytest.mark.slow
-def test_nothing_is_missed_while_the_api_redis_and_the_relay_are_killed(page: Page, service: Service, outages: list[str]) -> None:
+def test_a_subscription_misses_no_entry_while_the_api_redis_and_the_relay_are_killed(
+    page: Page, service: Service, outages: list[str]
+) -> None:
     outages += [
         "ERR_CONNECTION_REFUSED",
         "WebSocket connection to",
@@ -146,7 +148,7 @@ def test_nothing_is_missed_while_the_api_redis_and_the_relay_are_killed(page: Pa
 
 
 @pytest.mark.slow
-def test_fifty_sends_with_one_key_pay_once_and_a_run_pays_exactly_what_is_there(page: Page) -> None:
+def test_fifty_sends_with_one_key_pay_once_and_a_run_on_a_wallet_pays_only_its_balance(page: Page) -> None:
     page.goto("/break")
     one_key = page.get_by_role("region", name="One key, fifty sends")
     one_key.get_by_role("button", name="Send it 50 times").click()
@@ -156,7 +158,7 @@ def test_fifty_sends_with_one_key_pay_once_and_a_run_pays_exactly_what_is_there(
     expect(run.locator(".verdict-good")).to_contain_text("70", timeout=60_000)
 
 
-def test_the_administrator_freezes_a_wallet_and_its_owner_sees_it_at_once(
+def test_the_owner_sees_at_once_that_an_administrator_froze_or_unfroze_the_wallet(
     page: Page, context: BrowserContext, service: Service
 ) -> None:
     wallet = MERCHANT.wallets[1].public_id

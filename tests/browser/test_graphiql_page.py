@@ -1,4 +1,4 @@
-"""GraphiQL from our own origin: each example runs as it stands, under the strict policy, with no other host to help."""
+"""GraphiQL, served from the service's own origin under the strict CSP: each example runs without a change."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def open_graphiql(page: Page, path: str = "/graphiql") -> None:
     ("tab", "says"),
     [("Transfer", "COMPLETED"), ("Replay", "true"), ("Refusal", "INSUFFICIENT_FUNDS"), ("Transactions", "Everyday")],
 )
-def test_an_example_runs_as_it_stands(page: Page, tab: str, says: str) -> None:
+def test_an_example_runs_without_a_change(page: Page, tab: str, says: str) -> None:
     open_graphiql(page)
     run(page, tab)
     expect(page.locator(".graphiql-response .view-lines")).to_contain_text(says)
 
 
-def test_the_example_that_watches_gets_what_is_paid_meanwhile(page: Page, service: Service) -> None:
+def test_the_watch_example_receives_a_payment_made_while_it_runs(page: Page, service: Service) -> None:
     open_graphiql(page)
     run(page, "Watch")
     lines = page.locator(".graphiql-response .view-lines")
@@ -46,21 +46,21 @@ def test_the_example_that_watches_gets_what_is_paid_meanwhile(page: Page, servic
     expect(lines).to_contain_text("0.77")
 
 
-def test_the_example_that_watches_says_that_leaving_its_tab_ends_it(page: Page) -> None:
+def test_the_watch_example_says_that_leaving_its_tab_ends_it(page: Page) -> None:
     open_graphiql(page)
     page.get_by_role("tab", name=re.compile("^Watch")).click()
     editor = page.locator(".graphiql-query-editor .view-lines")
     expect(editor).to_contain_text(re.compile(r"GraphiQL.ends.a.subscription.when.its.*tab.is.left", re.DOTALL))
 
 
-def test_an_operation_that_a_page_hands_over_opens_in_a_tab_of_its_own(page: Page) -> None:
+def test_an_operation_in_the_address_opens_in_its_own_tab_as_the_given_user(page: Page) -> None:
     operation = quote(json.dumps({"query": "query Handed { viewer { displayName } }", "variables": {}}))
     open_graphiql(page, f"/graphiql#op={operation}&as=bob")
     run(page, "Handed")
     expect(page.locator(".graphiql-response .view-lines")).to_contain_text("Bob Baker")
 
 
-def test_a_browser_that_opens_the_endpoint_is_taken_there(page: Page) -> None:
+def test_a_browser_that_opens_the_graphql_endpoint_is_redirected_to_graphiql(page: Page) -> None:
     page.goto("/graphql")
     expect(page).to_have_url(re.compile("/graphiql$"))
     expect(page.get_by_role("tab", name=re.compile("^Transfer"))).to_be_visible(timeout=60_000)

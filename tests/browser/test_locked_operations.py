@@ -1,4 +1,4 @@
-"""The dashboard where only the operations on its own list may run: every page works, and asks for nothing else."""
+"""The dashboard on a service that runs only the operations in the dashboard's list: every page still works."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ def service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def page(context: BrowserContext) -> Iterator[Page]:
-    """A page none of whose operations may be refused, by HTTP or over its sockets."""
+    """A page. The test fails if the service refuses one of its operations, over HTTP or over a WebSocket."""
     refused: list[str] = []
     opened = context.new_page()
     opened.on("response", lambda answer: refused.append(answer.request.post_data or "") if answer.status == 403 else None)
 
-    def look(text: str | bytes) -> None:
+    def record_refusal(text: str | bytes) -> None:
         if REFUSED in str(text):
             refused.append(str(text))
 
-    opened.on("websocket", lambda socket: socket.on("framereceived", look))
+    opened.on("websocket", lambda socket: socket.on("framereceived", record_refusal))
     yield opened
     assert refused == []
 
 
-def test_every_page_of_the_dashboard_keeps_to_the_list(page: Page, service: Service) -> None:
+def test_every_page_sends_only_operations_in_the_list(page: Page, service: Service) -> None:
     stranger = httpx.post(f"{service.url}/graphql", json={"query": "{ viewer { id } }"})
     assert stranger.json()["errors"][0]["extensions"]["code"] == REFUSED
     alices = ALICE.wallets[0].public_id

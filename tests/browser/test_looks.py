@@ -1,4 +1,4 @@
-"""How the pages look and read: phone width, dark mode, what axe finds, and the pictures for the README."""
+"""Phone width, dark mode and accessibility (axe) of each page, and the pictures for the README."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.browser.test_graphiql_page import open_graphiql, run
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 PICTURES = "PAYCORE_TEST_PICTURES"
-"""Where this is set, the pictures of the documentation are made anew."""
+"""If this is set, the pictures in the documentation are taken again."""
 AXE = FRONTEND / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = {
     "landing": ("/", None),
@@ -43,17 +43,17 @@ def open_page(page: Page, service: Service, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_fits_a_phone(context: BrowserContext, service: Service, name: str) -> None:
+def test_a_page_fits_the_width_of_a_phone(context: BrowserContext, service: Service, name: str) -> None:
     page = context.new_page()
     page.set_viewport_size({"width": 360, "height": 740})
     open_page(page, service, name)
     width = page.evaluate("document.documentElement.scrollWidth")
-    assert width <= 360, "nothing sticks out to the right"
+    assert width <= 360, "the page scrolls sideways"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(browser: Browser, service: Service, scheme: str) -> None:
-    # Axe is put into the page by the test, which the page's own policy would not allow.
+def test_axe_finds_no_serious_or_critical_violation(browser: Browser, service: Service, scheme: str) -> None:
+    # The page's CSP would block the axe script that this test adds.
     context = browser.new_context(
         base_url=service.url, bypass_csp=True, color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce"
     )
@@ -72,7 +72,7 @@ def test_axe_finds_nothing_serious(browser: Browser, service: Service, scheme: s
     assert found == []
 
 
-def test_dark_is_dark(browser: Browser, service: Service) -> None:
+def test_the_background_is_dark_in_dark_mode_and_light_in_light_mode(browser: Browser, service: Service) -> None:
     colours = {}
     for scheme in ("light", "dark"):
         context = browser.new_context(base_url=service.url, color_scheme="dark" if scheme == "dark" else "light")
@@ -85,9 +85,9 @@ def test_dark_is_dark(browser: Browser, service: Service) -> None:
     assert (dark < 200, light > 600) == (True, True), colours
 
 
-def test_the_pictures_of_the_documentation(context: BrowserContext, service: Service) -> None:
+def test_the_pictures_of_the_documentation_are_taken(context: BrowserContext, service: Service) -> None:
     if not os.environ.get(PICTURES):
-        pytest.skip(f"{PICTURES}=1 makes them anew")
+        pytest.skip(f"set {PICTURES}=1 to take them again")
     IMAGES.mkdir(exist_ok=True)
     for _ in range(6):
         service.pay("bob", BOB.wallets[0].public_id, ALICE.wallets[0].public_id, "5.00")

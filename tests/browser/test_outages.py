@@ -1,4 +1,4 @@
-"""The pages while the service is away and after it returns: through a line that the test cuts, as a crash or a tunnel does."""
+"""The pages during and after an outage. The test cuts the connection to the service, as a crash or a tunnel would."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tests.browser.service import ALICE, BOB, Service, is_live, shown, sign_in
 WALLET = f"/wallets/{ALICE.wallets[0].public_id}"
 REFUSED = "mutation($input: TransferInput!) { transfer(input: $input) { userErrors { code } } }"
 SECONDS_TO_LIVE = 2.0
-"""Promised on an idle machine; the tests allow more."""
+"""The limit on an idle machine. The tests allow twice as long."""
 
 
 class Line:
-    """Forwards connections to the service, until it is cut: then it resets them all and refuses new ones."""
+    """A TCP proxy in front of the service. After `cut` it has closed all connections and refuses new ones."""
 
     def __init__(self, upstream: str) -> None:
         host, port = upstream.removeprefix("http://").split(":")
@@ -35,8 +35,8 @@ class Line:
         self.url = f"http://127.0.0.1:{self._port}"
 
     def cut(self) -> None:
-        """As kill -9 of the service does."""
-        # A blocked accept ends with a shutdown, not with a close.
+        """Close all connections and the listener, as `kill -9` of the service would."""
+        # Closing the socket does not wake a blocked accept; a shutdown does.
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -46,7 +46,7 @@ class Line:
                     one.shutdown(socket.SHUT_RDWR)
 
     def mend(self) -> None:
-        """Answer at the same address again."""
+        """Accept connections at the same address again."""
         self._listener = self._listen(self._port)
 
     def _listen(self, port: int) -> socket.socket:
@@ -86,7 +86,7 @@ def line(service: Service) -> Iterator[Line]:
 
 @pytest.fixture
 def context(browser: Browser, line: Line) -> Iterator[BrowserContext]:
-    """A window that reaches the service through the line."""
+    """A browser window that reaches the service through `line`."""
     opened = browser.new_context(base_url=line.url, viewport={"width": 1280, "height": 800}, locale="en-US")
     opened.set_default_timeout(20_000)
     yield opened
@@ -100,8 +100,8 @@ def open_wallet(page: Page) -> None:
     is_live(page)
 
 
-def test_a_page_whose_code_was_not_loaded_before_an_outage_opens_after_it(page: Page, line: Line) -> None:
-    # Not even while the browser was idle.
+def test_a_page_whose_code_was_not_loaded_before_an_outage_opens_after_the_outage(page: Page, line: Line) -> None:
+    # The pages load each other's code while the browser is idle. This test needs a page whose code is not loaded.
     page.add_init_script("window.requestIdleCallback = () => 0")
     open_wallet(page)
     line.cut()
@@ -112,7 +112,7 @@ def test_a_page_whose_code_was_not_loaded_before_an_outage_opens_after_it(page: 
     expect(page.get_by_role("heading", name="Cut the line")).to_be_visible(timeout=20_000)
 
 
-def test_every_page_opens_during_an_outage_with_what_was_known(page: Page, line: Line, service: Service) -> None:
+def test_pages_open_during_an_outage_with_the_last_known_data(page: Page, line: Line, service: Service) -> None:
     page.goto("/")
     sign_in(page, "Alice Ahlgren")
     with page.expect_response(re.compile("/assets/ControlPage")):
@@ -131,7 +131,7 @@ def test_every_page_opens_during_an_outage_with_what_was_known(page: Page, line:
     expect(page.locator(".wallet-card").first).to_contain_text(shown(service.balance(ALICE.wallets[0].public_id)))
 
 
-def test_a_query_that_failed_in_an_outage_is_asked_again_by_itself(page: Page, line: Line) -> None:
+def test_a_query_that_failed_during_an_outage_is_sent_again_after_it(page: Page, line: Line) -> None:
     open_wallet(page)
     page.wait_for_load_state("networkidle")
     line.cut()
@@ -142,7 +142,7 @@ def test_a_query_that_failed_in_an_outage_is_asked_again_by_itself(page: Page, l
     expect(page.get_by_role("heading", name=re.compile("Transfer of|Deposit of"))).to_be_visible()
 
 
-def test_the_banner_says_since_when_how_old_the_figures_are_and_when_it_tries_again(page: Page, line: Line) -> None:
+def test_the_outage_banner_shows_its_start_the_age_of_the_balances_and_the_next_try(page: Page, line: Line) -> None:
     open_wallet(page)
     line.cut()
     banner = page.get_by_label("Outage")
@@ -156,7 +156,7 @@ def test_the_banner_says_since_when_how_old_the_figures_are_and_when_it_tries_ag
 
 
 @pytest.mark.parametrize("away", [0.5, 8.0])
-def test_all_parts_of_the_page_are_live_soon_after_the_service_returns(
+def test_all_parts_of_a_page_are_live_again_at_the_same_time_soon_after_an_outage(
     page: Page, line: Line, service: Service, away: float
 ) -> None:
     page.goto("/")
@@ -178,8 +178,8 @@ def test_all_parts_of_the_page_are_live_soon_after_the_service_returns(
     assert page.evaluate("window.disagreements") == []
 
 
-def test_a_browser_that_is_online_again_or_in_sight_again_tries_at_once(page: Page, line: Line) -> None:
-    # The pauses between tries never end here, so only an event can bring it back.
+def test_a_page_reconnects_at_once_when_it_is_online_or_visible_again(page: Page, line: Line) -> None:
+    # The clock is paused, so no retry timer fires: only the event can cause the next try.
     page.clock.install()
     open_wallet(page)
     for event in ("window.dispatchEvent(new Event('online'))", "document.dispatchEvent(new Event('visibilitychange'))"):
@@ -193,12 +193,12 @@ def test_a_browser_that_is_online_again_or_in_sight_again_tries_at_once(page: Pa
         is_live(page)
 
 
-def test_a_refused_payment_is_in_the_activity_of_its_wallet_at_once(page: Page, service: Service) -> None:
+def test_a_refused_payment_appears_in_the_wallets_activity_at_once(page: Page, service: Service) -> None:
     open_wallet(page)
     activity = page.get_by_label("Transactions, newest first")
     expect(activity.get_by_role("listitem").first).to_be_visible()
     page.get_by_label("Pages").get_by_role("link", name="Wallets").click()
-    # The Send page itself no longer sends what the wallet cannot pay.
+    # Sent through the API: the Send page does not send a payment that the wallet cannot make.
     payment = {
         "idempotencyKey": str(uuid4()),
         "senderWalletId": ALICE.wallets[0].public_id,
@@ -212,13 +212,13 @@ def test_a_refused_payment_is_in_the_activity_of_its_wallet_at_once(page: Page, 
 
 
 def watch_badges(page: Page) -> None:
-    """Note each painted frame on which the badges do not say the same."""
+    """Record each painted frame in which the connection badges differ, in `window.disagreements`."""
     page.evaluate("""() => {
       window.disagreements = [];
-      const look = () => {
-        const said = new Set([...document.querySelectorAll('.connection')].map((badge) => badge.textContent));
-        if (said.size > 1) window.disagreements.push([...said].join(' / '));
-        requestAnimationFrame(look);
+      const compare = () => {
+        const texts = new Set([...document.querySelectorAll('.connection')].map((badge) => badge.textContent));
+        if (texts.size > 1) window.disagreements.push([...texts].join(' / '));
+        requestAnimationFrame(compare);
       };
-      requestAnimationFrame(look);
+      requestAnimationFrame(compare);
     }""")

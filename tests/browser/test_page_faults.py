@@ -1,4 +1,4 @@
-"""What a page shows stays true and within reach: large balances, many wallets, small windows, wrong addresses."""
+"""Edge cases of the pages: very large balances, many wallets, small windows, wrong addresses, empty lists."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.browser.service import ALICE, CAROL, Service, is_live, sign_in
 PHONE: ViewportSize = {"width": 390, "height": 844}
 FORTUNE = "9000000000000000.01"
 SHOWN_FORTUNE = "$9,000,000,"
-"""What its text begins with, and the text of a sum that includes it."""
+"""The start of the formatted fortune, and of any sum that includes it."""
 MANY = 60
 
 CUT = """() => [...document.querySelectorAll("data.money")].filter((money) => {
@@ -27,19 +27,19 @@ CUT = """() => [...document.querySelectorAll("data.money")].filter((money) => {
   }
   return false;
 }).map((money) => money.textContent)"""
-"""The amounts that are not shown whole: the window or a box around them cuts them off."""
+"""Returns the amounts that the window or a surrounding box cuts off."""
 
 
 @pytest.fixture(scope="module")
 def service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service of their own: these fortunes would spoil what other tests look at."""
+    """A separate service: other tests check balances that these fortunes would change."""
     with running_service(tmp_path_factory.mktemp("faults")) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def fortune(service: Service) -> str:
-    """Carol's wallet with more money than fits into a line of a phone."""
+    """The id of a wallet of Carol's that holds more money than fits on one line of a phone."""
     wallet = open_wallet(service, "carol", "Fortune")
     amount = {"amount": FORTUNE, "currency": "USD"}
     payment = {"idempotencyKey": str(uuid4()), "walletId": wallet, "amount": amount, "description": "A fortune"}
@@ -50,7 +50,7 @@ def fortune(service: Service) -> str:
 
 @pytest.fixture(scope="module")
 def many(service: Service) -> list[str]:
-    """The merchant's wallets, oldest first: more than one page of the API."""
+    """The ids of the merchant's wallets, oldest first. They fill more than one page of the API's list."""
     return [open_wallet(service, "merchant", f"Till {number}") for number in range(MANY)]
 
 
@@ -63,7 +63,7 @@ def open_wallet(service: Service, subject: str, name: str) -> str:
 
 
 @pytest.mark.parametrize("place", ["wallets", "wallet", "send", "everyones wallets", "control room"])
-def test_an_amount_of_any_size_is_shown_whole_on_a_phone(page: Page, service: Service, fortune: str, place: str) -> None:
+def test_a_very_large_amount_is_shown_in_full_on_a_phone(page: Page, service: Service, fortune: str, place: str) -> None:
     paths = {"wallets": "/wallets", "wallet": f"/wallets/{fortune}", "send": f"/send?from={fortune}"}
     page.set_viewport_size(PHONE)
     page.goto("/")
@@ -93,7 +93,7 @@ def test_money_can_be_sent_from_every_wallet(page: Page, many: list[str]) -> Non
     assert set(many) <= set(values)
 
 
-def test_the_control_room_shows_each_sum_first_on_a_phone(page: Page, fortune: str) -> None:
+def test_the_control_room_shows_the_totals_and_their_sum_first_on_a_phone(page: Page, fortune: str) -> None:
     page.set_viewport_size(PHONE)
     page.goto("/")
     sign_in(page, "Paycore Support")
@@ -106,7 +106,7 @@ def test_the_control_room_shows_each_sum_first_on_a_phone(page: Page, fortune: s
     expect(heading).to_have_text("Totals")
 
 
-def test_cutting_the_line_gets_no_verdict_while_a_payment_is_outstanding(page: Page, service: Service) -> None:
+def test_cut_the_line_shows_no_verdict_while_a_payment_is_outstanding(page: Page, service: Service) -> None:
     held: list[Route] = []
     is_cut = True
 
@@ -134,7 +134,7 @@ def test_cutting_the_line_gets_no_verdict_while_a_payment_is_outstanding(page: P
 
 
 @pytest.mark.parametrize("signed_in", [True, False])
-def test_a_wrong_address_is_a_404_with_a_title_and_a_way_out(page: Page, signed_in: bool, outages: list[str]) -> None:
+def test_a_wrong_address_is_a_404_with_a_title_and_a_link_to_the_start(page: Page, signed_in: bool, outages: list[str]) -> None:
     outages.append("404")
     page.goto("/")
     if signed_in:
@@ -147,7 +147,7 @@ def test_a_wrong_address_is_a_404_with_a_title_and_a_way_out(page: Page, signed_
     expect(page).to_have_title("Live · Paycore")
 
 
-def test_a_range_of_days_that_holds_none_says_so(page: Page) -> None:
+def test_a_date_range_that_ends_before_it_starts_is_explained_and_can_be_swapped(page: Page) -> None:
     page.goto("/")
     sign_in(page, "Alice Ahlgren")
     page.goto(f"/wallets/{ALICE.wallets[0].public_id}?from=2026-11-20&to=2026-11-10")
@@ -158,7 +158,7 @@ def test_a_range_of_days_that_holds_none_says_so(page: Page) -> None:
     expect(activity).not_to_contain_text("is after")
 
 
-def test_a_list_narrowed_to_nothing_offers_to_show_all(page: Page) -> None:
+def test_an_empty_filtered_list_offers_to_show_all(page: Page) -> None:
     page.goto("/")
     sign_in(page, "Alice Ahlgren")
     page.goto(f"/wallets/{ALICE.wallets[0].public_id}?from=2001-01-01&to=2001-01-02")
@@ -166,7 +166,7 @@ def test_a_list_narrowed_to_nothing_offers_to_show_all(page: Page) -> None:
     expect(page.get_by_role("list", name="Transactions, newest first")).to_be_visible()
 
 
-def test_who_is_no_longer_signed_in_is_offered_to_sign_in(page: Page) -> None:
+def test_a_user_whose_token_is_refused_can_sign_in_again(page: Page) -> None:
     page.goto("/")
     sign_in(page, "Alice Ahlgren")
     page.route(
@@ -181,25 +181,25 @@ def test_who_is_no_longer_signed_in_is_offered_to_sign_in(page: Page) -> None:
 
 
 @pytest.mark.parametrize("path", ["/wallets", "/send"])
-def test_a_page_asks_for_the_wallets_once(page: Page, path: str) -> None:
-    asked: list[str] = []
+def test_a_page_requests_the_wallets_once(page: Page, path: str) -> None:
+    requests: list[str] = []
 
-    def note(request: Request) -> None:
+    def record(request: Request) -> None:
         if request.url.endswith("/graphql") and "query ViewerWallets" in (request.post_data or ""):
-            asked.append(request.post_data or "")
+            requests.append(request.post_data or "")
 
     page.goto("/")
     sign_in(page, "Alice Ahlgren")
     is_live(page)
-    page.on("request", note)
+    page.on("request", record)
     page.goto(path)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     is_live(page)
     page.wait_for_load_state("networkidle")
-    assert len(asked) == 1
+    assert len(requests) == 1
 
 
-def test_the_chart_of_a_short_time_names_it_and_keeps_its_baseline(page: Page, service: Service) -> None:
+def test_a_chart_of_minutes_starts_at_zero_and_shows_times_of_day(page: Page, service: Service) -> None:
     wallet = open_wallet(service, "carol", "Pennies")
     source = CAROL.wallets[0].public_id
     service.pay("carol", source, wallet, "50.00")
@@ -212,17 +212,17 @@ def test_the_chart_of_a_short_time_names_it_and_keeps_its_baseline(page: Page, s
     chart = page.locator("figure.chart")
     expect(chart.get_by_text("$0.00")).to_be_visible()
     expect(chart.get_by_text("$50.00")).to_be_visible()
-    # A fall of two percent takes two percent of the height.
+    # The balance falls by two percent, so the line uses two percent of the height.
     box = chart.locator(".chart-line").evaluate("line => line.getBBox().height / line.ownerSVGElement.viewBox.baseVal.height")
     assert box < 0.1
-    # Both ends of a chart of minutes have a time of day.
+    # Both ends of the time axis show a time of day.
     times = chart.locator("time").all_inner_texts()
     assert len(times) == 2
     assert all(":" in text for text in times)
 
 
 @pytest.mark.parametrize("path", ["/", "/wallets", "/control"])
-def test_at_400_percent_the_page_has_the_window_to_itself(page: Page, path: str) -> None:
+def test_at_400_percent_zoom_no_header_or_navigation_covers_the_page(page: Page, path: str) -> None:
     page.set_viewport_size({"width": 320, "height": 200})
     page.goto("/")
     sign_in(page, "Alice Ahlgren")

@@ -1,4 +1,4 @@
-"""The Send page and the dialogs: what may be typed, what is refused before it is sent, and where the focus is."""
+"""The Send page and the dialogs: accepted input, refusals before anything is sent, and keyboard focus."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def hint(page: Page) -> Locator:
     return page.locator("#send-amount-hint")
 
 
-def test_an_amount_is_read_as_people_write_it_and_shown_with_the_balance_after_it(page: Page, service: Service) -> None:
+def test_an_amount_may_be_typed_in_several_forms_and_the_balance_after_it_is_shown(page: Page, service: Service) -> None:
     open_send(page, "Alice Ahlgren", DOLLARS)
     after = {
         text: service.balance(DOLLARS) - Decimal(amount) for text, amount in ((".5", "0.50"), ("$5", "5"), ("１２.５０", "12.5"))
@@ -44,7 +44,7 @@ def test_an_amount_is_read_as_people_write_it_and_shown_with_the_balance_after_i
 
 
 @pytest.mark.parametrize(("locale", "typed", "echo"), [("de-DE", "1.234,50", "1.234,50"), ("ar-EG", "١٬٢٣٤٫٥٠", "١٬٢٣٤٫٥٠")])
-def test_an_amount_is_read_and_echoed_in_the_locale(
+def test_an_amount_is_parsed_and_formatted_in_the_browsers_locale(
     browser: Browser, service: Service, locale: str, typed: str, echo: str
 ) -> None:
     context = browser.new_context(base_url=service.url, locale=locale)
@@ -55,7 +55,7 @@ def test_an_amount_is_read_and_echoed_in_the_locale(
     context.close()
 
 
-def test_an_invalid_form_puts_the_focus_on_its_first_bad_field(page: Page) -> None:
+def test_an_invalid_form_focuses_its_first_invalid_field(page: Page) -> None:
     open_send(page, "Alice Ahlgren", DOLLARS)
     look_up(page, BOB.wallets[0].public_id)
     expect(page.get_by_role("button", name="Yes, send to Bob Baker")).to_be_visible()
@@ -67,7 +67,7 @@ def test_an_invalid_form_puts_the_focus_on_its_first_bad_field(page: Page) -> No
     expect(page.get_by_role("button", name="Yes, send to Bob Baker")).to_be_focused()
 
 
-def test_more_than_is_available_is_refused_before_it_is_sent(page: Page, service: Service) -> None:
+def test_an_amount_above_the_available_balance_is_refused_before_it_is_sent(page: Page, service: Service) -> None:
     fill_in_payment_to_bob(page, "900000000.00")
     expect(hint(page)).to_contain_text(f"more than the wallet has. Available: {shown(service.balance(DOLLARS))}")
     page.get_by_role("button", name="Send $900,000,000.00").click()
@@ -83,7 +83,7 @@ def test_a_recipient_with_another_currency_is_refused_before_anything_is_sent(pa
     expect(page.get_by_role("button", name=re.compile("^Yes, send to"))).to_have_count(0)
 
 
-def test_a_frozen_wallet_that_pays_is_named_before_anything_is_sent(page: Page, service: Service) -> None:
+def test_a_frozen_sender_wallet_is_reported_before_anything_is_sent(page: Page, service: Service) -> None:
     wallet = CAROL.wallets[0]
     with service.frozen(wallet.public_id):
         open_send(page, "Carol Castillo", wallet.public_id)
@@ -93,7 +93,7 @@ def test_a_frozen_wallet_that_pays_is_named_before_anything_is_sent(page: Page, 
         expect(page.get_by_label("From")).to_be_focused()
 
 
-def test_a_frozen_recipient_is_named_and_change_it_puts_the_focus_on_the_amount(page: Page, service: Service) -> None:
+def test_a_frozen_recipient_is_reported_and_change_it_focuses_the_amount(page: Page, service: Service) -> None:
     with service.frozen(BOB.wallets[0].public_id):
         fill_in_payment_to_bob(page, "1.01")
         page.get_by_role("button", name="Send $1.01").click()
@@ -123,7 +123,7 @@ def test_pay_again_makes_a_second_payment_of_the_same_amount_to_the_same_recipie
     assert credits_of(service, receiver, "4.44") == before + 2
 
 
-def test_graphiql_opens_with_what_the_form_holds_and_can_run_it(page: Page, service: Service) -> None:
+def test_graphiql_opens_with_the_values_of_the_form_and_runs_the_transfer(page: Page, service: Service) -> None:
     receiver = BOB.wallets[0].public_id
     before = credits_of(service, receiver, "3.33")
     fill_in_payment_to_bob(page, "3.33")
@@ -138,13 +138,13 @@ def test_graphiql_opens_with_what_the_form_holds_and_can_run_it(page: Page, serv
     assert credits_of(service, receiver, "3.33") == before + 1
 
 
-def test_graphiql_can_run_the_transfer_of_an_empty_form(page: Page) -> None:
+def test_the_operation_of_an_empty_form_has_a_valid_recipient_id(page: Page) -> None:
     open_send(page, "Alice Ahlgren", DOLLARS)
     shown_variables = page.locator("details.operation pre").nth(1)
     expect(shown_variables).to_contain_text(re.compile(r'"receiverWalletId": "wal_[0-9a-z]{26}"'))
 
 
-def test_a_dialog_opens_on_its_first_field_and_gives_the_focus_back(page: Page) -> None:
+def test_a_dialog_focuses_its_first_field_and_returns_the_focus_when_it_closes(page: Page) -> None:
     page.goto("/")
     sign_in(page, "Alice Ahlgren")
     page.goto("/wallets")
@@ -166,7 +166,7 @@ def test_a_dialog_opens_on_its_first_field_and_gives_the_focus_back(page: Page) 
     expect(opener).to_be_focused()
 
 
-def test_a_blank_reason_for_freezing_a_wallet_says_so(page: Page) -> None:
+def test_a_blank_reason_for_freezing_a_wallet_shows_an_error(page: Page) -> None:
     page.goto("/")
     sign_in(page, "Paycore Support")
     page.goto("/control")

@@ -1,4 +1,4 @@
-"""The tutorial's page, built step by step from the tutorial's own code blocks, on a service that allows its origin."""
+"""The tutorial's page, built step by step from the tutorial's code blocks, with a service that allows its origin."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ pytestmark = pytest.mark.timeout(300)
 
 
 def section(number: int) -> str:
-    """The text of the step with this number."""
+    """Returns the text of the step with this number."""
     return re.split(r"^## ", TUTORIAL, flags=re.MULTILINE)[number]
 
 
 @dataclass
 class Tutorial:
-    """The folder `my-wallet` behind a web server, and the Paycore that its page calls."""
+    """The folder `my-wallet`, the URL of its web server, and the Paycore service that its page calls."""
 
     service: Service
     folder: Path
     url: str
 
     def follow(self, last: int) -> None:
-        """Write the files as they are after this step."""
+        """Write the files as they are after step `last`."""
         for old in self.folder.iterdir():
             old.unlink()
         for number in range(1, last + 1):
@@ -52,7 +52,7 @@ class Tutorial:
 
 @pytest.fixture(scope="module")
 def tutorial(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tutorial]:
-    """Both servers, started by the tutorial's commands with other ports."""
+    """Both servers, started with the tutorial's commands on free ports."""
     assert "PAYCORE_CORS_ORIGINS=http://127.0.0.1:5500 make run" in section(1)
     (arguments,) = re.findall(r"^python3 (.*)$", section(2), re.MULTILINE)
     port = free_port()
@@ -91,7 +91,10 @@ window.WebSocket = class extends WebSocket {
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A window with nothing in its cache, whose page counts the updates it receives, and can be kept from connecting again."""
+    """A window with an empty cache.
+
+    Its page counts the updates it receives in `window.updates`. If `window.offline` is true, it cannot reconnect.
+    """
     context = browser.new_context()
     context.set_default_timeout(30_000)
     context.add_init_script(_WATCHED_SOCKETS)
@@ -99,13 +102,13 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
-def test_the_page_of_the_second_step_is_signed_in_as_nobody(tutorial: Tutorial, page: Page) -> None:
+def test_on_the_page_of_the_second_step_nobody_is_signed_in(tutorial: Tutorial, page: Page) -> None:
     tutorial.follow(2)
     page.goto(tutorial.url)
     expect(page.locator("#me")).to_have_text("nobody yet")
 
 
-def test_the_page_of_the_third_step_signs_in_as_alice_and_by_its_links_as_others(tutorial: Tutorial, page: Page) -> None:
+def test_the_page_of_the_third_step_signs_in_as_alice_and_its_links_switch_the_user(tutorial: Tutorial, page: Page) -> None:
     tutorial.follow(3)
     page.goto(tutorial.url)
     expect(page.locator("#me")).to_have_text(ALICE.display_name)
@@ -165,7 +168,7 @@ def test_the_page_of_the_fifth_step_sends_the_same_key_until_it_has_an_answer(tu
     assert tutorial.service.balance(wallet) == before - Decimal("4.50")
 
 
-def test_the_finished_page_shows_money_arrive_live(tutorial: Tutorial, page: Page) -> None:
+def test_the_finished_page_shows_a_payment_as_soon_as_it_arrives(tutorial: Tutorial, page: Page) -> None:
     tutorial.follow(6)
     watched = Watched(page.context, tutorial.url)
     other = page.context.new_page()
@@ -181,7 +184,7 @@ def test_the_finished_page_shows_money_arrive_live(tutorial: Tutorial, page: Pag
     assert watched.errors == []
 
 
-def test_the_finished_page_shows_what_it_missed_while_the_api_was_down_once(tutorial: Tutorial, page: Page) -> None:
+def test_the_finished_page_shows_the_payments_made_while_it_was_offline_exactly_once(tutorial: Tutorial, page: Page) -> None:
     tutorial.follow(6)
     service = tutorial.service
     page.goto(f"{tutorial.url}/?as=bob")

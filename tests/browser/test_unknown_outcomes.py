@@ -1,4 +1,4 @@
-"""A payment whose answer was lost is sent again with its own key, whatever the retries are answered."""
+"""A payment whose answer was lost is sent again with the same key, even if the retries fail."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ NO_TOKEN = {"errors": [{"message": "A valid bearer token is needed.", "extension
 
 
 class LostAnswers:
-    """Answers requests for a transfer with UNAUTHENTICATED; unless told otherwise the first one pays, and its answer is lost."""
+    """Answers requests for a transfer with UNAUTHENTICATED.
+
+    If `first_pays`, the first request reaches the service and pays, but its answer is lost.
+    """
 
     def __init__(self, page: Page, *, first_pays: bool = True) -> None:
         self.keys: list[str] = []
@@ -35,17 +38,17 @@ class LostAnswers:
             route.fulfill(json=NO_TOKEN)
 
     def end(self) -> None:
-        """Let everything pass again."""
+        """Let all requests through again."""
         self._page.unroute("**/graphql")
 
 
 @pytest.fixture
 def outages() -> list[str]:
-    """The console reports the request that is aborted."""
+    """The console logs an error for the aborted request."""
     return ["ERR_FAILED"]
 
 
-def test_the_send_page_keeps_the_key_of_a_payment_whose_retry_is_stopped(page: Page, service: Service) -> None:
+def test_the_send_page_keeps_the_key_of_a_payment_whose_retry_is_refused(page: Page, service: Service) -> None:
     receiver = BOB.wallets[0].public_id
     fill_in_payment_to_bob(page, "7.77")
     lost = LostAnswers(page)
@@ -60,7 +63,7 @@ def test_the_send_page_keeps_the_key_of_a_payment_whose_retry_is_stopped(page: P
     assert credits_of(service, receiver, "7.77") == 1
 
 
-def test_a_payment_that_was_made_stays_so_if_the_same_request_is_stopped_later(page: Page, service: Service) -> None:
+def test_a_payment_that_was_made_stays_made_if_a_repeat_of_its_request_is_refused(page: Page, service: Service) -> None:
     receiver = BOB.wallets[0].public_id
     fill_in_payment_to_bob(page, "6.66")
     page.get_by_role("button", name="Send $6.66").click()
@@ -77,7 +80,7 @@ def test_a_payment_that_was_made_stays_so_if_the_same_request_is_stopped_later(p
     assert credits_of(service, receiver, "6.66") == 1
 
 
-def test_a_phone_sends_an_unknown_payment_again_instead_of_a_second_one(page: Page, service: Service) -> None:
+def test_a_phone_repeats_a_payment_with_an_unknown_outcome_instead_of_making_a_second_one(page: Page, service: Service) -> None:
     receiver = BOB.wallets[0].public_id
     page.goto("/")
     phone = page.get_by_label("Alice Ahlgren's phone")
@@ -107,7 +110,7 @@ def fill_in_payment_to_bob(page: Page, amount: str) -> None:
 
 
 def credits_of(service: Service, wallet_id: str, amount: str) -> int:
-    """How many of the newest credits of a wallet have this amount."""
+    """Count the credits of this amount among the wallet's 50 newest entries."""
     query = "query($id: ID!) { wallet(id: $id) { entries(first: 50) { edges { node { direction amount { amount } } } } } }"
     edges = service.ask("admin", query, id=wallet_id)["wallet"]["entries"]["edges"]
     return sum(edge["node"] == {"direction": "CREDIT", "amount": {"amount": amount}} for edge in edges)
