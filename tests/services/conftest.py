@@ -1,4 +1,4 @@
-"""A bank on this test's own database."""
+"""Fixtures: banks on the test's own database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.bank import Bank, make_ledger
 from tests.proxy import PostgresProxy, postgres_proxy
 
 PATIENCE = {"request_timeout_seconds": 60.0}
-"""Tests send thousands of transfers at once, on machines of any speed. Those of timeouts set their own."""
+"""A long timeout: tests send thousands of transfers at once, on slow machines too. Tests of timeouts set their own."""
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ async def other_bank(engine: AsyncEngine, settings: Settings, bank: Bank) -> Asy
 
 @pytest.fixture
 async def proxy(settings: Settings) -> AsyncIterator[PostgresProxy]:
-    """A network to this test's database that loses connections and holds up commits when told to."""
+    """A proxy in front of this test's database. It can drop connections and hold back commits."""
     assert settings.database_url is not None
     async with postgres_proxy(settings.database_url.get_secret_value()) as proxy:
         yield proxy

@@ -1,4 +1,4 @@
-"""What the service's connections have, whatever defaults the server, the database and the role set."""
+"""The session settings of the service's connections do not depend on the defaults of server, database or role."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.servers import Servers, with_database
 
 @pytest.fixture
 def alter(settings: Settings) -> Callable[[str], Awaitable[None]]:
-    """Changes a default of this test's database."""
+    """A function that changes a default of this test's database."""
     assert settings.database_url is not None
     url = settings.database_url.get_secret_value()
 
@@ -40,14 +40,14 @@ def alter(settings: Settings) -> Callable[[str], Awaitable[None]]:
 
 @pytest.fixture
 def latin_database(servers: Servers) -> Iterator[str]:
-    """The URL of a database that is not UTF8."""
+    """The URL of a database with the encoding LATIN1."""
     name = f"paycore_latin_{uuid4().hex[:12]}"
     servers.execute(f"CREATE DATABASE {name} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
     yield with_database(servers.database_url, name)
     servers.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-async def shown(settings: Settings, name: str) -> str:
+async def current_setting(settings: Settings, name: str) -> str:
     connection = await connect(settings)
     try:
         value: str = await connection.fetchval("SELECT current_setting($1)", name)
@@ -60,19 +60,21 @@ async def shown(settings: Settings, name: str) -> str:
     ("default", "held"),
     [("off", "on"), ("local", "on"), ("on", "on"), ("remote_write", "remote_write"), ("remote_apply", "remote_apply")],
 )
-async def test_a_commit_waits_for_the_disk_with_any_default_of_the_database(
+async def test_a_commit_waits_for_the_disk_whatever_the_default_of_the_database_is(
     settings: Settings, alter: Callable[[str], Awaitable[None]], default: str, held: str
 ) -> None:
     await alter(f"synchronous_commit = {default}")
-    assert await shown(settings, "synchronous_commit") == held
+    assert await current_setting(settings, "synchronous_commit") == held
 
 
 async def test_the_isolation_level_is_read_committed(settings: Settings, alter: Callable[[str], Awaitable[None]]) -> None:
     await alter("default_transaction_isolation = 'serializable'")
-    assert await shown(settings, "transaction_isolation") == "read committed"
+    assert await current_setting(settings, "transaction_isolation") == "read committed"
 
 
-async def test_a_parameter_of_a_newer_postgresql_is_left_out(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_parameter_that_only_a_newer_postgresql_knows_is_not_sent(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(session, "SINCE", {**session.SINCE, "limit_of_the_future": 1000})
     connection = await connect(settings, limit_of_the_future="5s", idle_session_timeout="7s")
     try:
@@ -82,7 +84,7 @@ async def test_a_parameter_of_a_newer_postgresql_is_left_out(settings: Settings,
         await connection.close()
 
 
-async def test_a_transaction_has_a_timeout_that_can_be_overridden(settings: Settings) -> None:
+async def test_transactions_have_a_timeout_that_a_caller_can_override(settings: Settings) -> None:
     usual = str(settings.statement_timeout_ms + settings.lock_timeout_ms)
     for overrides, limit in (({}, usual), ({"transaction_timeout": "0"}, "0")):
         connection = await connect(settings, **overrides)
@@ -114,8 +116,10 @@ async def test_a_server_without_fsync_is_refused_in_production_and_logged_elsewh
         await connection.close()
 
 
-async def test_the_operating_system_ends_a_connection_whose_server_is_silent(settings: Settings, proxy: PostgresProxy) -> None:
-    # Through the proxy, because a Unix socket has nothing of this.
+async def test_the_operating_system_closes_a_connection_whose_server_does_not_answer(
+    settings: Settings, proxy: PostgresProxy
+) -> None:
+    # Through the proxy, because a Unix socket has none of these options.
     connection = await connect(settings.model_copy(update={"database_url": SecretStr(proxy.url)}))
     try:
         link = cast("Any", connection)._transport.get_extra_info("socket")

@@ -1,4 +1,4 @@
-"""Database URLs as providers write them, several hosts, and certificates."""
+"""Database URLs with the parameters that providers add, with several hosts, and with certificates."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def at(settings: Settings, url: str) -> Settings:
     return settings.model_copy(update={"database_url": SecretStr(url)})
 
 
-async def ask(settings: Settings, question: str) -> object:
+async def query_value(settings: Settings, query: str) -> object:
     connection = await open_connection(settings)
     try:
-        return await connection.fetchval(question)
+        return await connection.fetchval(query)
     finally:
         await connection.close()
 
@@ -53,7 +53,7 @@ async def tls(settings: Settings, tmp_path: Path) -> AsyncIterator[TlsProxy]:
 
 @pytest.fixture
 def standby(settings: Settings, tmp_path: Path) -> Iterator[str]:
-    """The URL of a server in recovery that has a database of the same name."""
+    """The URL of a database with the same name on a server in recovery."""
     server = EmbeddedPostgres(tmp_path / "standby", durable=False)
     (tmp_path / "standby").mkdir()
     url = with_database(server.url, urlsplit(url_of(settings)).path.removeprefix("/"))
@@ -74,7 +74,7 @@ def standby(settings: Settings, tmp_path: Path) -> Iterator[str]:
 
 @asynccontextmanager
 async def relaying(settings: Settings) -> AsyncIterator[OutboxRelay]:
-    """A running relay, which must not end by itself."""
+    """Run a relay. Fails if the relay ends before the block does."""
     publisher, stop = RedisPublisher(redis_url(settings)), asyncio.Event()
     relay = OutboxRelay(settings, publisher)
     task = asyncio.create_task(relay.run(stop))
@@ -99,7 +99,7 @@ async def relaying(settings: Settings) -> AsyncIterator[OutboxRelay]:
 )
 async def test_parameters_that_providers_add_are_accepted(settings: Settings, more: str) -> None:
     url = url_of(settings)
-    assert await ask(at(settings, f"{url}{'&' if '?' in url else '?'}{more}"), "SELECT 1") == 1
+    assert await query_value(at(settings, f"{url}{'&' if '?' in url else '?'}{more}"), "SELECT 1") == 1
 
 
 @pytest.mark.parametrize(
@@ -130,20 +130,20 @@ def test_an_invalid_url_is_one_line_without_the_password(
     assert "sesame" not in str(raised.value)
 
 
-async def test_the_systems_certificates_are_trusted_if_the_url_says_so(
+async def test_sslrootcert_system_trusts_the_certificates_of_the_operating_system(
     settings: Settings, tls: TlsProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(UntrustedServer):
         await open_connection(at(settings, tls.verified("system")))
     monkeypatch.setenv("SSL_CERT_FILE", str(tls.certificate))
-    assert await ask(at(settings, tls.verified("system")), "SELECT 1") == 1
+    assert await query_value(at(settings, tls.verified("system")), "SELECT 1") == 1
 
 
-async def test_a_certificate_that_is_not_accepted_raises_an_error_of_its_own(
+async def test_an_untrusted_certificate_raises_untrusted_server_and_counts_as_unavailable(
     settings: Settings, tls: TlsProxy, tmp_path: Path
 ) -> None:
     verifying = at(settings, tls.verified(tls.certificate))
-    assert await ask(verifying, "SELECT 1") == 1
+    assert await query_value(verifying, "SELECT 1") == 1
     tls.certificate = make_certificate(tmp_path / "other.pem")
     with pytest.raises(UntrustedServer, match="certificate is not accepted") as raised:
         await open_connection(verifying)
@@ -164,10 +164,10 @@ async def test_the_host_that_accepts_writes_is_used(settings: Settings, standby:
     first, last = (standby, url_of(settings)) if order == "standby first" else (url_of(settings), standby)
     hosts = [parse_qs(urlsplit(url).query)["host"][0] for url in (first, last)]
     several = urlsplit(standby)._replace(query=f"host={','.join(hosts)}").geturl()
-    assert await ask(at(settings, several), "SELECT pg_is_in_recovery()") is False
+    assert await query_value(at(settings, several), "SELECT pg_is_in_recovery()") is False
 
 
-async def test_only_read_only_hosts_count_as_a_lost_connection(settings: Settings, standby: str) -> None:
+async def test_an_error_that_all_hosts_are_read_only_counts_as_unavailable(settings: Settings, standby: str) -> None:
     host = parse_qs(urlsplit(standby).query)["host"][0]
     with pytest.raises(asyncpg.TargetServerAttributeNotMatched) as raised:
         await open_connection(at(settings, urlsplit(standby)._replace(query=f"host={host},{host}").geturl()))
@@ -184,7 +184,7 @@ async def test_a_silent_host_does_not_use_up_the_next_hosts_time(settings: Setti
     try:
         host = parse_qs(urlsplit(url_of(settings)).query)["host"][0]
         both = urlsplit(url_of(settings))._replace(query=f"host=127.0.0.1,{host}&port={port},5432&connect_timeout=2").geturl()
-        assert await ask(at(settings, both), "SELECT 1") == 1
+        assert await query_value(at(settings, both), "SELECT 1") == 1
     finally:
         silent.close()
 

@@ -1,4 +1,4 @@
-"""The demo's world: the same everywhere, made once, through the ledger itself."""
+"""The demo data: the same in each installation, created once, through the ledger."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TRANSFERS, DEPOSITS = 400, 13
 
 
 async def count(engine: AsyncEngine, *conditions: ColumnElement[bool]) -> int:
-    """Transactions of which all conditions hold."""
+    """Count the transactions that match all conditions."""
     async with engine.connect() as connection:
         found: int | None = await connection.scalar(select(func.count()).select_from(models.Transaction).where(*conditions))
     assert found is not None
@@ -31,7 +31,7 @@ async def count(engine: AsyncEngine, *conditions: ColumnElement[bool]) -> int:
 
 
 async def balances(engine: AsyncEngine) -> dict[str, int]:
-    """Of every demo wallet, by its public id."""
+    """Returns the balance of each demo wallet by public id, in minor units."""
     async with engine.connect() as connection:
         rows = await connection.execute(select(models.Wallet.id, models.Wallet.balance).where(models.Wallet.kind == "USER"))
     return {ids.encode("wal", wallet_id): balance for wallet_id, balance in rows}
@@ -49,7 +49,7 @@ def test_users_and_wallets_have_fixed_ids() -> None:
     assert {wallet.currency for user in seed.USERS for wallet in user.wallets} == {"USD", "EUR", "JPY", "KWD"}
 
 
-async def test_the_history_has_90_days_of_transfers_some_of_them_refused(settings: Settings, engine: AsyncEngine) -> None:
+async def test_the_history_spans_90_days_and_some_of_its_transfers_are_refused(settings: Settings, engine: AsyncEngine) -> None:
     before = datetime.now(UTC)
     assert await seed.create_demo_data(settings)
     assert await count(engine, models.Transaction.type == TransactionType.DEPOSIT) == DEPOSITS
@@ -67,7 +67,7 @@ async def test_the_history_has_90_days_of_transfers_some_of_them_refused(setting
     assert await verify(settings) == []
 
 
-async def test_running_it_again_adds_nothing(settings: Settings, engine: AsyncEngine) -> None:
+async def test_creating_the_demo_data_again_adds_nothing(settings: Settings, engine: AsyncEngine) -> None:
     assert await seed.create_demo_data(settings)
     before = await balances(engine)
     assert not await seed.create_demo_data(settings)
@@ -75,7 +75,7 @@ async def test_running_it_again_adds_nothing(settings: Settings, engine: AsyncEn
     assert await balances(engine) == before
 
 
-async def test_an_interrupted_run_resumes_to_the_same_result(
+async def test_an_interrupted_creation_resumes_and_gives_the_same_balances(
     settings: Settings, engine: AsyncEngine, empty_database: str
 ) -> None:
     attempt = asyncio.create_task(seed.create_demo_data(settings))
@@ -97,7 +97,7 @@ async def test_an_interrupted_run_resumes_to_the_same_result(
     await uninterrupted.dispose()
 
 
-async def test_production_refuses_it(settings: Settings, engine: AsyncEngine) -> None:
+async def test_production_refuses_demo_data(settings: Settings, engine: AsyncEngine) -> None:
     with pytest.raises(ConfigurationError, match="not for production"):
         await seed.create_demo_data(settings.model_copy(update={"environment": "production"}))
     assert await count(engine) == 0

@@ -1,4 +1,4 @@
-"""A change of a wallet's status on a wallet that others hold."""
+"""Freezing a wallet that other transactions have locked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.services.test_transfer_faults import locked
 
 @pytest.fixture
 async def patient(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank]:
-    """A bank whose transfers wait for a minute, and whose statements may take as long as by default."""
+    """A bank with a request timeout of a minute and the default statement timeout."""
     currencies = await load_currencies(engine)
     ledger = make_ledger(engine, settings.model_copy(update={"request_timeout_seconds": 60.0}), currencies)
     await ledger.start()
@@ -35,7 +35,7 @@ async def freeze(bank: Bank, wallet: str) -> WalletResult:
     )
 
 
-async def test_a_freeze_waits_for_whoever_holds_the_wallet_and_later_transfers_wait_behind_it(
+async def test_a_freeze_waits_for_the_lock_on_the_wallet_and_later_transfers_wait_for_the_freeze(
     patient: Bank, settings: Settings
 ) -> None:
     alice = await patient.viewer("alice")
@@ -44,7 +44,7 @@ async def test_a_freeze_waits_for_whoever_holds_the_wallet_and_later_transfers_w
         freezing = asyncio.create_task(freeze(patient, a))
         await asyncio.sleep(0.2)
         paying = [asyncio.create_task(patient.pay(alice, a, b)) for _ in range(5)]
-        # Longer than a transfer's wait for a lock.
+        # Longer than a transfer waits for a lock.
         await asyncio.sleep(1)
         assert not freezing.done()
         assert not any(task.done() for task in paying)
@@ -55,9 +55,7 @@ async def test_a_freeze_waits_for_whoever_holds_the_wallet_and_later_transfers_w
         assert [refusal.code for refusal in paid.refusals] == [RefusalCode.WALLET_NOT_ACTIVE]
 
 
-async def test_a_freeze_outlasts_a_process_that_holds_the_wallet_longer_than_a_statement_may_take(
-    patient: Bank, settings: Settings
-) -> None:
+async def test_a_freeze_waits_longer_than_the_statement_timeout_for_a_locked_wallet(patient: Bank, settings: Settings) -> None:
     alice = await patient.viewer("alice")
     wallet = await patient.wallet(alice)
     async with locked(settings, wallet):
@@ -67,7 +65,7 @@ async def test_a_freeze_outlasts_a_process_that_holds_the_wallet_longer_than_a_s
     assert (await freezing).wallet is not None
 
 
-async def test_a_freeze_wins_on_a_wallet_that_two_processes_pay_from_without_a_pause(patient: Bank, other_bank: Bank) -> None:
+async def test_a_freeze_succeeds_on_a_wallet_that_two_processes_pay_from_without_a_pause(patient: Bank, other_bank: Bank) -> None:
     alice = await patient.viewer("alice")
     a, b = await patient.wallet(alice, balance="9000.00"), await patient.wallet(alice)
 
@@ -75,7 +73,7 @@ async def test_a_freeze_wins_on_a_wallet_that_two_processes_pay_from_without_a_p
         for paid in range(5000):
             if (await bank.pay(alice, a, b, "0.01")).refusals:
                 return paid
-        raise AssertionError("the freeze never came")
+        raise AssertionError("no payment was refused, so the wallet was never frozen")
 
     payers = [asyncio.create_task(pay_until_refused(bank)) for bank in (patient, other_bank) for _ in range(20)]
     await asyncio.sleep(0.5)
@@ -85,7 +83,7 @@ async def test_a_freeze_wins_on_a_wallet_that_two_processes_pay_from_without_a_p
     assert await patient.balance(a) == result.wallet.balance
 
 
-async def test_only_transfers_of_a_wallet_that_is_changing_are_held_back(bank: Bank) -> None:
+async def test_only_transfers_of_the_wallet_that_is_being_changed_are_held_back(bank: Bank) -> None:
     alice = await bank.viewer("alice")
     a, b, c = [await bank.wallet(alice, balance="9.00") for _ in range(3)]
     with bank.ledger.group_commit.holding_back(uuid_of(a)):

@@ -1,4 +1,4 @@
-"""Who is asking: tokens verified, remembered, and no longer good once they end."""
+"""Callers are identified by tokens, which are verified, cached, and refused once they expire."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.services.identity import Identities
 from app.settings import Settings
 
 
-async def test_an_accepted_token_still_expires(engine: AsyncEngine, settings: Settings) -> None:
+async def test_a_cached_token_is_refused_once_it_expires(engine: AsyncEngine, settings: Settings) -> None:
     moment = [datetime.now(UTC)]
     identities = Identities(engine, settings, lambda: moment[0])
     token = mint_token("alice", settings, lifetime=timedelta(minutes=5))
@@ -27,7 +27,9 @@ async def test_an_accepted_token_still_expires(engine: AsyncEngine, settings: Se
         await identities.viewer(token)
 
 
-async def test_a_subject_is_one_user_and_only_the_claim_makes_an_administrator(engine: AsyncEngine, settings: Settings) -> None:
+async def test_all_tokens_of_a_subject_are_one_user_and_only_the_role_claim_makes_an_administrator(
+    engine: AsyncEngine, settings: Settings
+) -> None:
     identities = Identities(engine, settings, lambda: datetime.now(UTC))
     plain = await identities.viewer(mint_token("alice", settings))
     admin = await identities.viewer(mint_token("alice", settings, role="admin"))
@@ -37,14 +39,14 @@ async def test_a_subject_is_one_user_and_only_the_claim_makes_an_administrator(e
 
 
 def forged(settings: Settings, algorithm: str = "HS256", secret: str | None = None, **claims: object) -> str:
-    """A token with these claims, signed as asked."""
+    """A token with these claims, signed with this algorithm and secret."""
     body = {"sub": "alice", "exp": datetime.now(UTC) + timedelta(hours=1), **claims}
     body = {name: value for name, value in body.items() if value is not None}
     key = settings.jwt_secret.get_secret_value() if secret is None else secret
     return jwt.encode(body, "" if algorithm == "none" else key, algorithm=algorithm)
 
 
-def test_an_invalid_token_is_refused_without_a_reason(settings: Settings) -> None:
+def test_an_invalid_token_is_refused_without_details_of_its_claims(settings: Settings) -> None:
     settings = settings.model_copy(update={"jwt_secret": SecretStr("s" * 64)})  # Long enough for every algorithm.
     tokens = [
         "",
@@ -72,11 +74,11 @@ def test_an_invalid_token_is_refused_without_a_reason(settings: Settings) -> Non
 
 
 @pytest.mark.parametrize(("header", "token"), [(None, None), ("", None), ("Bearer abc", "abc"), ("bearer  abc ", "abc")])
-def test_the_authorization_header_is_read(header: str | None, token: str | None) -> None:
+def test_the_token_is_read_from_the_authorization_header(header: str | None, token: str | None) -> None:
     assert bearer_token(header) == token
 
 
 @pytest.mark.parametrize("header", ["Basic abc", "Bearer", "abc"])
-def test_another_scheme_is_refused(header: str) -> None:
+def test_an_authorization_header_without_a_bearer_token_is_refused(header: str) -> None:
     with pytest.raises(Unauthenticated):
         bearer_token(header)

@@ -1,4 +1,4 @@
-"""Installations that share one Redis know nothing of each other."""
+"""Installations that share one Redis are separated."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ KINDS = (b":wallet:", b":user:", b":settled", b":rate:user:")
 
 @pytest.fixture
 def other_settings(servers: Servers, template_database: str, tmp_path: Path) -> Iterator[Settings]:
-    """Another installation on the same Redis."""
+    """The settings of another installation on the same Redis."""
     name = f"paycore_test_{uuid4().hex[:12]}"
     servers.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
     url = backends.with_database(servers.database_url, name)
@@ -48,7 +48,7 @@ def other_settings(servers: Servers, template_database: str, tmp_path: Path) -> 
 
 
 async def _new_id(url: str) -> None:
-    """As the runbook says it of a copy: a database made from the same template has its id."""
+    """Give the database a new installation id. A copy has the id of its template, as the runbook explains."""
     owner = await asyncpg.connect(url)
     await owner.execute("UPDATE installation SET id = gen_random_uuid()")
     await owner.close()
@@ -75,15 +75,15 @@ async def publisher(settings: Settings) -> AsyncIterator[RedisPublisher]:
 
 
 async def listening(names: RedisNames, settings: Settings, stream: AsyncGenerator[Settled, None]) -> asyncio.Future[Settled]:
-    """The next of an administrator's stream, once Redis has confirmed that it listens."""
+    """Returns a future for the stream's next item, once Redis has confirmed the subscription of an administrator."""
     following = asyncio.ensure_future(anext(stream))
     async with redis.Redis.from_url(redis_url(settings)) as client, asyncio.timeout(20):
-        while (await client.pubsub_numsub(names.settled_channel))[0][1] == 0:  # noqa: ASYNC110 - Redis is asked
+        while (await client.pubsub_numsub(names.settled_channel))[0][1] == 0:  # noqa: ASYNC110 - polls Redis
             await asyncio.sleep(0.02)
     return following
 
 
-async def test_a_relay_publishes_for_its_own_installation_alone(
+async def test_a_relay_publishes_only_to_its_own_installation(
     world: World, settings: Settings, engine: AsyncEngine, other_settings: Settings, other_engine: AsyncEngine
 ) -> None:
     async with AsyncExitStack() as stack:
@@ -100,7 +100,7 @@ async def test_a_relay_publishes_for_its_own_installation_alone(
                 assert await connection.scalar(ours) == transaction_id
 
 
-async def test_a_wallet_with_the_same_id_in_another_installation_is_another_wallet(
+async def test_a_watch_ignores_events_of_a_wallet_with_the_same_id_in_another_installation(
     world: World, settings: Settings, engine: AsyncEngine, other_engine: AsyncEngine, publisher: RedisPublisher
 ) -> None:
     others, ours = uuid4(), uuid4()
@@ -114,7 +114,7 @@ async def test_a_wallet_with_the_same_id_in_another_installation_is_another_wall
         assert update.entry.transaction_id == ours
 
 
-async def test_one_caller_of_two_installations_has_two_limits(
+async def test_a_caller_has_a_separate_rate_limit_in_each_installation(
     settings: Settings, engine: AsyncEngine, other_engine: AsyncEngine
 ) -> None:
     limits = [RateLimit(800, 3600, name=f"test-{settings.database_url}") for _ in range(2)]
@@ -132,7 +132,9 @@ async def test_one_caller_of_two_installations_has_two_limits(
             await sharing.stop()
 
 
-async def test_every_channel_and_key_begins_with_the_installation(other_settings: Settings, other_engine: AsyncEngine) -> None:
+async def test_every_channel_and_key_starts_with_the_prefix_of_the_installation(
+    other_settings: Settings, other_engine: AsyncEngine
+) -> None:
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         client = await enter(redis.Redis.from_url(redis_url(other_settings)))
@@ -158,7 +160,7 @@ async def test_every_channel_and_key_begins_with_the_installation(other_settings
             await asyncio.wait([following])
 
 
-async def test_a_database_without_its_id_is_refused_in_one_line(settings: Settings, engine: AsyncEngine) -> None:
+async def test_a_database_without_an_installation_id_is_refused(settings: Settings, engine: AsyncEngine) -> None:
     assert settings.database_url is not None
     owner = await asyncpg.connect(settings.database_url.get_secret_value())
     await owner.execute("DELETE FROM installation")

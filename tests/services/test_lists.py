@@ -1,4 +1,4 @@
-"""Lists by keyset: what a page costs does not depend on how deep it lies, nor on what others aimed at the wallet."""
+"""Keyset paging: the cost of a page depends neither on its depth nor on refused transfers to the wallet."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REFUSED = 500
 
 
 class History:
-    """alice paid bob often; then carol tried to, without money."""
+    """Alice made 1500 payments to Bob. Then 500 of Carol's were refused, because her wallet is empty."""
 
     def __init__(self, engine: AsyncEngine, alice: Viewer, wallet: Wallet, bob: Viewer, bobs: Wallet) -> None:
         self.engine = engine
@@ -40,8 +40,8 @@ class History:
 
 async def batch(bank: Bank, payer: Viewer, sender: str, receiver: str, count: int) -> None:
     for start in range(0, count, 500):
-        asked = [TransferInput(new_key(), sender, receiver, "0.01", "USD") for _ in range(min(500, count - start))]
-        await transfer_batch(bank.ledger, payer, asked, atomic=False)
+        transfers = [TransferInput(new_key(), sender, receiver, "0.01", "USD") for _ in range(min(500, count - start))]
+        await transfer_batch(bank.ledger, payer, transfers, atomic=False)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ async def history(bank: Bank, settings: Settings) -> History:
     await batch(bank, carol, c, b, REFUSED)
     assert settings.database_url is not None
     connection = await asyncpg.connect(settings.database_url.get_secret_value())
-    # With statistics the planner has ideas of its own.
+    # With statistics, as in production, the planner may choose other plans.
     await connection.execute("ANALYZE")
     await connection.close()
     wallets = await reading.load_wallets(bank.engine, await bank.viewer("admin", admin=True), [uuid_of(a), uuid_of(b)])
@@ -60,20 +60,20 @@ async def history(bank: Bank, settings: Settings) -> History:
 
 
 @contextmanager
-def noted_statements(engine: AsyncEngine) -> Iterator[list[tuple[str, Any]]]:
-    """The statements that run meanwhile, with their parameters."""
-    noted: list[tuple[str, Any]] = []
+def recorded_statements(engine: AsyncEngine) -> Iterator[list[tuple[str, Any]]]:
+    """Yields a list of the statements that the engine runs inside the block, with their parameters."""
+    recorded: list[tuple[str, Any]] = []
 
-    def note(*arguments: Any) -> None:
-        noted.append((arguments[2], arguments[3]))
+    def record(*arguments: Any) -> None:
+        recorded.append((arguments[2], arguments[3]))
 
-    event.listen(engine.sync_engine, "before_cursor_execute", note)
-    yield noted
-    event.remove(engine.sync_engine, "before_cursor_execute", note)
+    event.listen(engine.sync_engine, "before_cursor_execute", record)
+    yield recorded
+    event.remove(engine.sync_engine, "before_cursor_execute", record)
 
 
 async def blocks(engine: AsyncEngine, statements: list[tuple[str, Any]]) -> int:
-    """How many blocks PostgreSQL looks at to run these statements: what they cost, whatever else the machine does."""
+    """Count the blocks that PostgreSQL reads for these statements: a cost that does not depend on the machine's load."""
     seen = 0
     async with engine.connect() as connection:
         for statement, parameters in statements:
@@ -85,18 +85,18 @@ async def blocks(engine: AsyncEngine, statements: list[tuple[str, Any]]) -> int:
 
 
 async def page_after(history: History, skipped: int, narrowed: TransactionFilter, *, of_bob: bool = False) -> tuple[int, int]:
-    """A page of 20 that begins behind so many: its length, and its cost in blocks."""
+    """Load a page of 20 after `skipped` rows. Returns its length and its cost in blocks."""
     viewer, wallet = (history.bob, history.bobs) if of_bob else (history.alice, history.wallet)
     after = None
     while skipped:
         page = await reading.transactions_of(history.engine, viewer, wallet, PageRequest(first=100, after=after), narrowed)
         after, skipped = page.cursors[-1], skipped - 100
-    with noted_statements(history.engine) as statements:
+    with recorded_statements(history.engine) as statements:
         found = await reading.transactions_of(history.engine, viewer, wallet, PageRequest(first=20, after=after), narrowed)
     return len(found.items), await blocks(history.engine, statements)
 
 
-async def test_a_page_of_transactions_costs_the_same_at_any_depth(history: History) -> None:
+async def test_the_cost_of_a_page_of_transactions_does_not_depend_on_its_depth(history: History) -> None:
     begin = history.wallet.created_at
     filters = {
         "unfiltered": TransactionFilter(),
@@ -114,14 +114,14 @@ async def test_refused_transfers_do_not_slow_down_the_receivers_page(history: Hi
     length, cost = await page_after(history, 0, TransactionFilter(), of_bob=True)
     received_length, received_cost = await page_after(history, 0, TransactionFilter(direction=EntryDirection.CREDIT), of_bob=True)
     assert (length, received_length) == (20, 20)
-    assert max(cost, received_cost) < 60, "500 refused rows lie between bob and the newest that reached him"
+    assert max(cost, received_cost) < 60, "500 refused rows are newer than the newest transfer that Bob received"
 
 
-async def test_a_page_of_entries_costs_the_same_at_any_depth(history: History) -> None:
+async def test_the_cost_of_a_page_of_entries_does_not_depend_on_its_depth(history: History) -> None:
     costs = []
     scope = f"entries of {history.bobs.id}"
     for after in (PAYMENTS + 1, 100):
-        with noted_statements(history.engine) as statements:
+        with recorded_statements(history.engine) as statements:
             request = PageRequest(first=20, after=encode_cursor(scope, after))
             page = await reading.entries_of(history.engine, history.bob, history.bobs, request)
         assert [entry.sequence for entry in page.items] == list(range(after - 1, after - 21, -1))
@@ -129,10 +129,10 @@ async def test_a_page_of_entries_costs_the_same_at_any_depth(history: History) -
     assert costs[1] <= costs[0] + 10, costs
 
 
-async def test_both_page_flags_are_correct_from_either_end(history: History) -> None:
-    async def page(**asked: Any) -> Page[Transaction]:
+async def test_has_previous_and_has_next_are_correct_in_both_directions(history: History) -> None:
+    async def page(**arguments: Any) -> Page[Transaction]:
         return await reading.transactions_of(
-            history.engine, history.alice, history.wallet, PageRequest(**asked), TransactionFilter()
+            history.engine, history.alice, history.wallet, PageRequest(**arguments), TransactionFilter()
         )
 
     def flags(one: Page[Transaction]) -> tuple[bool, bool]:
@@ -152,7 +152,7 @@ async def test_both_page_flags_are_correct_from_either_end(history: History) -> 
     assert (behind.items, flags(behind)) == ((), (True, False))
 
 
-async def test_a_page_has_20_items_by_default_and_reports_the_exact_end(history: History) -> None:
+async def test_a_page_has_20_items_by_default_and_the_last_page_has_no_next(history: History) -> None:
     default = await reading.transactions_of(history.engine, history.alice, history.wallet, PageRequest(), TransactionFilter())
     assert len(default.items) == 20
     deposits = TransactionFilter(direction=EntryDirection.CREDIT)
@@ -160,7 +160,7 @@ async def test_a_page_has_20_items_by_default_and_reports_the_exact_end(history:
     assert (len(page.items), page.has_next) == (1, False)
 
 
-async def test_a_filter_selects_matching_rows_and_binds_the_cursor(history: History) -> None:
+async def test_a_filter_selects_matching_rows_and_its_cursors_are_valid_only_with_it(history: History) -> None:
     admin = replace(history.alice, rights=rights_of(Role.ADMIN, None))
     failed = await reading.all_transactions(
         history.engine, admin, PageRequest(first=100), TransactionFilter(status=TransactionStatus.FAILED)

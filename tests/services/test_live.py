@@ -1,4 +1,4 @@
-"""Whoever watches a wallet sees every entry once, in sequence: real ledger, real relay, real Redis."""
+"""A watch of a wallet returns every entry once and in sequence, with the real ledger, relay and Redis."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def live(settings: Settings, engine: AsyncEngine) -> AsyncIterator[LiveUpd
 
 
 async def outbox_messages(world: World, wallet_id: UUID) -> list[tuple[str, str]]:
-    """What a relay would publish about the wallet."""
+    """Returns the messages that a relay would publish to the wallet's channel."""
     async with world.engine.connect() as connection:
         payloads = (await connection.execute(text("SELECT payload::text FROM outbox ORDER BY id"))).scalars().all()
     channel = world.names.wallet_channel(wallet_id)
@@ -65,7 +65,7 @@ async def outbox_messages(world: World, wallet_id: UUID) -> list[tuple[str, str]
     ]
 
 
-async def test_without_a_cursor_the_present_state_comes_first_and_then_each_entry(world, live, settings):
+async def test_without_a_cursor_a_snapshot_comes_first_and_then_each_entry(world, live, settings):
     async with running_relay(settings), aclosing(live.watch_wallet(world.alice, world.alice_wallet)) as updates:
         (snapshot,) = await take(updates, 1)
         assert (snapshot.kind, snapshot.wallet.balance, snapshot.entry) == (UpdateKind.SNAPSHOT, 1_000_000, None)
@@ -77,7 +77,7 @@ async def test_without_a_cursor_the_present_state_comes_first_and_then_each_entr
         assert await nothing_comes(updates)
 
 
-async def test_with_a_cursor_each_missed_entry_comes_then_a_snapshot_then_live(world, live, settings):
+async def test_with_a_cursor_the_missed_entries_come_first_then_a_snapshot_and_then_each_new_entry(world, live, settings):
     await world.pay(5)
     async with running_relay(settings):
         cursor = encode_update_cursor(world.bob_wallet, 2)
@@ -87,7 +87,7 @@ async def test_with_a_cursor_each_missed_entry_comes_then_a_snapshot_then_live(w
             assert told(await take(updates, 1)) == entries(6, 6)
 
 
-async def test_every_cursor_leads_on_from_exactly_there(world, live, settings):
+async def test_the_cursor_of_every_update_resumes_after_that_update(world, live, settings):
     await world.pay(3)
     async with running_relay(settings), aclosing(live.watch_wallet(world.alice, world.alice_wallet)) as updates:
         received = await take(updates, 1)
@@ -104,7 +104,7 @@ async def test_every_cursor_leads_on_from_exactly_there(world, live, settings):
             assert told(await take(resumed, 6 - seen + 1)) == [*entries(seen + 1, 6), ("SNAPSHOT", 6)]
 
 
-async def test_a_long_absence_is_read_in_pages(world, live, monkeypatch):
+async def test_many_missed_entries_are_read_in_pages(world, live, monkeypatch):
     monkeypatch.setattr("app.services.live._PAGE", 7)
     await world.pay(50)
     cursor = encode_update_cursor(world.bob_wallet, 0)
@@ -112,7 +112,7 @@ async def test_a_long_absence_is_read_in_pages(world, live, monkeypatch):
         assert told(await take(updates, 51)) == [*entries(1, 50), ("SNAPSHOT", 50)]
 
 
-async def test_what_is_paid_between_subscribing_and_reading_is_in_the_snapshot(world, live, settings, monkeypatch):
+async def test_a_payment_between_subscribing_and_reading_is_in_the_snapshot(world, live, settings, monkeypatch):
     subscribe = live._pubsub.subscribe
 
     @asynccontextmanager
@@ -127,7 +127,7 @@ async def test_what_is_paid_between_subscribing_and_reading_is_in_the_snapshot(w
         assert told(await take(updates, 1)) == [("SNAPSHOT", 2)]
 
 
-async def test_watches_that_begin_in_the_middle_of_traffic_miss_nothing(world, settings, engine):
+async def test_watches_that_start_during_traffic_miss_no_entry(world, settings, engine):
     async with living(settings, engine) as live, running_relay(settings):
 
         async def watch(delay: float) -> list[tuple[str, int]]:
@@ -149,7 +149,7 @@ async def test_watches_that_begin_in_the_middle_of_traffic_miss_nothing(world, s
             assert received == [("SNAPSHOT", first), *entries(first + 1, 300)]
 
 
-async def test_what_is_published_twice_is_told_once(world, live, engine, publisher):
+async def test_an_event_that_is_published_twice_is_returned_once(world, live, engine, publisher):
     async with aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
         await take(updates, 1)
         await world.pay(3)
@@ -170,7 +170,7 @@ async def test_a_gap_is_filled_from_the_database(world, live, engine, publisher)
         assert await nothing_comes(updates)
 
 
-async def test_a_message_that_cannot_be_read_is_taken_for_a_gap(world, live, publisher):
+async def test_after_a_message_that_cannot_be_parsed_the_database_is_read(world, live, publisher):
     async with aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
         await take(updates, 1)
         await world.pay(2)
@@ -190,16 +190,16 @@ async def test_a_message_that_cannot_be_read_is_taken_for_a_gap(world, live, pub
         f'{{"v":1,"kind":"wallet_state","wallet_id":"{uuid4()}","version":99}}',
     ],
     ids=[
-        "no text",
+        "not UTF-8",
         "deeply nested",
-        "text for a number",
+        "a string for a number",
         "a number for a trace",
-        "another wallet's",
-        "no version",
-        "foreign state",
+        "another wallet's entry",
+        "a version that is no number",
+        "another wallet's state",
     ],
 )
-async def test_no_message_ends_a_watch(world, live, servers, publisher, message):
+async def test_an_invalid_message_does_not_end_a_watch(world, live, servers, publisher, message):
     async with aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
         await take(updates, 1)
         await world.pay(2)
@@ -209,7 +209,7 @@ async def test_no_message_ends_a_watch(world, live, servers, publisher, message)
         assert told(await take(updates, 2)) == entries(1, 2)
 
 
-async def test_a_change_of_state_is_told_with_the_wallet_as_it_is(world, live, settings):
+async def test_a_status_change_is_returned_with_the_current_wallet(world, live, settings):
     async with running_relay(settings), aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
         await take(updates, 1)
         await world.set_status(world.bob_wallet, WalletStatus.FROZEN)
@@ -222,7 +222,7 @@ async def test_a_change_of_state_is_told_with_the_wallet_as_it_is(world, live, s
         assert received[1].wallet.status is WalletStatus.ACTIVE
 
 
-async def test_an_older_state_is_dropped(world, live, publisher):
+async def test_an_event_with_an_older_version_of_the_wallet_is_dropped(world, live, publisher):
     changed = await world.set_status(world.bob_wallet, WalletStatus.FROZEN)
     assert changed.version == 2
     async with aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
@@ -232,13 +232,13 @@ async def test_an_older_state_is_dropped(world, live, publisher):
         assert await nothing_comes(updates)
 
 
-async def test_a_state_read_ahead_of_its_entries_is_never_older_than_they_are(world, live, engine, publisher):
+async def test_entries_published_after_a_newer_state_are_still_returned_with_that_state(world, live, engine, publisher):
     async with aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
         await take(updates, 1)
         await world.pay(3)
         await world.set_status(world.bob_wallet, WalletStatus.FROZEN)
         messages = await outbox_messages(world, world.bob_wallet)
-        # State first: it shows three entries that the subscriber has yet to get, and its cursor does not skip them.
+        # The state comes first. It includes three entries that the subscriber does not have yet; its cursor does not skip them.
         await publisher.publish([messages[-1], *messages[:-1]])
         received = await take(updates, 4)
         assert told(received) == [("STATE", 3), *entries(1, 3)]
@@ -247,7 +247,7 @@ async def test_a_state_read_ahead_of_its_entries_is_never_older_than_they_are(wo
 
 
 @pytest.mark.parametrize("whose", ["stranger's", "unknown"])
-async def test_a_wallet_that_the_viewer_may_not_load_does_not_exist(world, live, whose):
+async def test_watching_a_wallet_that_the_viewer_may_not_see_raises_not_found(world, live, whose):
     wallet_id = world.alice_wallet if whose == "stranger's" else uuid4()
     with pytest.raises(NotFound) as refused:
         await anext(live.watch_wallet(world.bob, wallet_id))

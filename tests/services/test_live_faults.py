@@ -1,4 +1,4 @@
-"""Watches survive what fails around them, cost little, and leave nothing behind."""
+"""Watches continue after failures of Redis, PostgreSQL and the relay, cost little, and release what they hold."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def live(settings: Settings, engine: AsyncEngine) -> AsyncIterator[LiveUpd
         yield live
 
 
-async def test_the_last_news_before_a_silence_is_found_by_comparing(world, settings, engine):
+async def test_changes_without_an_event_are_found_by_the_regular_comparison(world, settings, engine):
     async with (
         living(settings, engine, check=0.2) as live,
         aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates,
@@ -81,7 +81,7 @@ async def test_all_watched_wallets_are_compared_in_one_statement(world, settings
 
 
 async def test_live_entries_need_no_read(world, live, settings, engine):
-    # The ledger writes on connections of its own; on the engine nobody but the watch reads.
+    # The ledger uses its own connections, so each statement on the engine is a read of the watch.
     async with running_relay(settings), aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
         await take(updates, 1)
         statements = count_statements(engine)
@@ -91,7 +91,7 @@ async def test_live_entries_need_no_read(world, live, settings, engine):
         assert statements == []
 
 
-async def test_a_restart_of_redis_during_traffic_loses_nothing(world, settings, engine, clean_servers):
+async def test_a_restart_of_redis_during_traffic_loses_no_entry(world, settings, engine, clean_servers):
     async with living(settings, engine) as live, running_relay(settings):
         received: list[WalletUpdate] = []
 
@@ -112,7 +112,7 @@ async def test_a_restart_of_redis_during_traffic_loses_nothing(world, settings, 
         assert told(received) == [("SNAPSHOT", 0), *entries(1, 300)]
 
 
-async def test_while_redis_is_away_the_database_is_compared_and_entries_still_come(world, settings, engine, clean_servers):
+async def test_while_redis_is_down_entries_come_from_the_regular_comparison(world, settings, engine, clean_servers):
     async with living(settings, engine, check=0.2) as live, running_relay(settings):
         clean_servers.stop_redis()
         async with aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
@@ -124,7 +124,7 @@ async def test_while_redis_is_away_the_database_is_compared_and_entries_still_co
             assert told(await take(updates, 2)) == entries(3, 4)
 
 
-async def test_a_slow_reader_gets_every_entry_all_the_same(world, settings, engine):
+async def test_a_slow_reader_receives_every_entry(world, settings, engine):
     async with (
         living(settings, engine, buffer=5) as live,
         running_relay(settings),
@@ -141,24 +141,24 @@ async def test_a_slow_reader_gets_every_entry_all_the_same(world, settings, engi
         assert told(await take(slow, 1)) == entries(61, 61)
 
 
-async def test_a_crash_of_the_database_ends_no_watch(world, settings, engine, publisher, clean_servers):
+async def test_a_crash_of_the_database_does_not_end_a_watch(world, settings, engine, publisher, clean_servers):
     async with living(settings, engine) as live, aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
         await take(updates, 1)
         await world.pay(2)
         await checkpoint(settings)
         clean_servers.kill_postgres()
-        # A gap, while there is nobody to ask.
+        # A message that requires a read while the database is down.
         await publisher.publish([(world.names.wallet_channel(world.bob_wallet), "{")])
-        asked = asyncio.ensure_future(anext(updates))
+        pending = asyncio.ensure_future(anext(updates))
         await asyncio.sleep(0.5)
-        assert not asked.done()
+        assert not pending.done()
         clean_servers.start_postgres()
-        assert told([await asyncio.wait_for(asked, 30), *await take(updates, 1)]) == entries(1, 2)
+        assert told([await asyncio.wait_for(pending, 30), *await take(updates, 1)]) == entries(1, 2)
 
 
-async def test_watches_that_end_at_any_moment_leave_nothing_behind(world, settings, engine):
+async def test_watches_cancelled_at_any_moment_leave_no_task_subscription_or_connection(world, settings, engine):
     async with living(settings, engine, check=0.05) as live, running_relay(settings):
-        # Once the relay has begun, its own tasks among them.
+        # After one payment the relay's own tasks are running and counted.
         await world.pay(1)
         before = asyncio.all_tasks()
         chance = random.Random(1)
@@ -179,14 +179,14 @@ async def test_watches_that_end_at_any_moment_leave_nothing_behind(world, settin
         assert live._watches == set()
         assert live._pubsub._subscribers == {}
         assert live._pubsub.healthy
-        # The regular comparison may just be reading.
+        # The regular comparison may be reading at this moment.
         await soon(lambda: engine.pool.checkedout() == 0)
         await soon(lambda: live._shared.database._slots._value == settings.database_pool_size // 3)
         await soon(lambda: asyncio.all_tasks() == before)
         assert await idle_in_transaction(settings) == 0
 
 
-async def test_stopping_ends_every_watch(world, settings, engine):
+async def test_stop_ends_every_watch(world, settings, engine):
     async with living(settings, engine) as live:
 
         async def watch() -> int:
@@ -198,16 +198,16 @@ async def test_stopping_ends_every_watch(world, settings, engine):
     assert await asyncio.wait_for(asyncio.gather(*watches), 5) == [1] * 10
 
 
-async def test_catching_up_leaves_most_connections_to_others(world, settings):
+async def test_catching_up_uses_at_most_a_third_of_the_connections(world, settings):
     engine = create_engine(settings, pool_size=3)
     async with living(settings.model_copy(update={"database_pool_size": 3}), engine) as live:
         busiest = 0
 
-        def note(*_: object) -> None:
+        def record(*_: object) -> None:
             nonlocal busiest
             busiest = max(busiest, engine.pool.checkedout())  # type: ignore[attr-defined]
 
-        event.listen(engine.sync_engine, "before_cursor_execute", note)
+        event.listen(engine.sync_engine, "before_cursor_execute", record)
         watches = [live.watch_wallet(world.bob, world.bob_wallet) for _ in range(30)]
         await asyncio.gather(*(take(updates, 1) for updates in watches))
         for updates in watches:
@@ -217,7 +217,7 @@ async def test_catching_up_leaves_most_connections_to_others(world, settings):
 
 
 async def checkpoint(settings: Settings) -> None:
-    """From here on a crash loses nothing, although the tests' servers do not wait for the disk."""
+    """Write everything to disk, so that a crash loses nothing: the tests' servers run without fsync."""
     assert settings.database_url is not None
     connection = await asyncpg.connect(settings.database_url.get_secret_value())
     await connection.execute("CHECKPOINT")

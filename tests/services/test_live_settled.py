@@ -1,4 +1,4 @@
-"""transactionSettled: who is told what, once, and what a slow reader learns."""
+"""transactionSettled: who receives which transactions, each once, and how many a slow reader missed."""
 
 from __future__ import annotations
 
@@ -49,47 +49,47 @@ async def live(settings: Settings, engine: AsyncEngine) -> AsyncIterator[LiveUpd
         yield live
 
 
-async def test_settled_transactions_are_told_to_those_concerned_and_to_administrators(world, live, settings):
+async def test_sender_recipient_and_administrators_receive_a_settled_transaction_and_nobody_else(world, live, settings):
     stranger = replace(world.alice, user_id=uuid4())
     async with running_relay(settings):
         await outbox_empty(world.engine)
         streams = [live.watch_settled(viewer) for viewer in (world.alice, world.bob, world.admin, stranger)]
-        asked = [asyncio.ensure_future(anext(stream)) for stream in streams]
+        pending = [asyncio.ensure_future(anext(stream)) for stream in streams]
         await soon(lambda: len(live._pubsub._subscribers) == 4)
         await asyncio.sleep(0.1)
         await pay_too_much(world)
         await world.pay()
-        settled = await asyncio.wait_for(asyncio.gather(*asked[:3]), 10)
+        settled = await asyncio.wait_for(asyncio.gather(*pending[:3]), 10)
         assert {one.missed for one in settled} == {0}
         assert len({one.transaction_id for one in settled}) == 1
         assert await status_of(world.engine, settled[0].transaction_id) == "COMPLETED"
-        assert not asked[3].done()
-        asked[3].cancel()
-        await asyncio.wait(asked)
+        assert not pending[3].done()
+        pending[3].cancel()
+        await asyncio.wait(pending)
         for stream in streams:
             await stream.aclose()
 
 
-async def test_a_settled_transaction_that_is_published_twice_is_told_once(world, live, publisher):
+async def test_a_settled_transaction_that_is_published_twice_is_returned_once(world, live, publisher):
     first, second = uuid4(), uuid4()
     messages = [events.messages(world.names, events.settled_payload(one, [], []), system_clock()) for one in (first, second)]
     async with aclosing(live.watch_settled(world.admin)) as settled:
-        asked = asyncio.ensure_future(anext(settled))
+        pending = asyncio.ensure_future(anext(settled))
         await soon(lambda: live._pubsub._subscribers)
         await asyncio.sleep(0.1)
         await publisher.publish([*messages[0], *messages[0], *messages[1]])
-        assert (await asked).transaction_id == first
+        assert (await pending).transaction_id == first
         assert (await anext(settled)).transaction_id == second
 
 
-async def test_a_slow_reader_of_settled_transactions_learns_how_many_it_missed(world, settings, engine, publisher):
+async def test_a_slow_reader_of_settled_transactions_gets_the_number_that_it_missed(world, settings, engine, publisher):
     async with living(settings, engine, buffer=10) as live, aclosing(live.watch_settled(world.admin)) as settled:
-        asked = asyncio.ensure_future(anext(settled))
+        pending = asyncio.ensure_future(anext(settled))
         await soon(lambda: live._pubsub._subscribers)
         await asyncio.sleep(0.1)
         ids_ = [uuid4() for _ in range(100)]
         await publisher.publish([events.messages(world.names, events.settled_payload(ids_[0], [], []), system_clock())[0]])
-        assert (await asyncio.wait_for(asked, 5)).missed == 0
+        assert (await asyncio.wait_for(pending, 5)).missed == 0
         for one in ids_[1:]:
             await publisher.publish(events.messages(world.names, events.settled_payload(one, [], []), system_clock()))
         await soon(lambda: live._pubsub._subscribers and buffer_of(live).dropped > 80)

@@ -1,4 +1,4 @@
-"""Tokens of an identity provider: which are believed, which attacks are not, and what a provider that is away means."""
+"""Tokens of an identity provider: which are accepted, which attacks are refused, and what happens without the provider."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from tests.identity_provider import AUDIENCE, ISSUER, KeyPair, Provider, ec_key,
 
 RSA, EC, ED = rsa_key("rsa"), ec_key("ec"), ed_key("ed")
 STRANGER = rsa_key("rsa")
-"""Another's key under the id of ours."""
+"""Another issuer's key with the id of our RSA key."""
 
 
 @asynccontextmanager
 async def known(settings: Settings, now: Callable[[], float] | None = None) -> AsyncIterator[SigningKeys]:
-    """The keys, read once; later readings come only by asking."""
+    """Signing keys that are loaded once. They are loaded again only if a test causes it."""
     keys = SigningKeys(settings) if now is None else SigningKeys(settings, now=now)
     await keys.start()
     try:
@@ -52,7 +52,7 @@ async def idp() -> AsyncIterator[Provider]:
 
 @pytest.fixture
 def bare() -> Settings:
-    """Settings of no server: verifying a token asks for none."""
+    """Settings without a database or Redis. Verifying a token needs neither."""
     return load_settings(environment="test")
 
 
@@ -75,13 +75,13 @@ def b64(data: bytes) -> str:
 
 
 def by_hand(header: Any, claims: Any, sign: Callable[[bytes], bytes] = lambda _: b"") -> str:
-    """A token that no library would make."""
+    """A token assembled by hand, because a library would refuse to make it."""
     signed = f"{b64(json.dumps(header).encode())}.{b64(json.dumps(claims).encode())}"
     return f"{signed}.{b64(sign(signed.encode()))}"
 
 
 def pem() -> bytes:
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415 - one attack's tool
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415 - only one attack needs it
 
     key: bytes = RSA.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     return key
@@ -96,7 +96,7 @@ def hmac_with(key: bytes) -> Callable[[bytes], bytes]:
 
 
 def flipped(token: str) -> str:
-    """The same token for another subject, under the old signature."""
+    """The token with another subject and the old signature."""
     header, _, signature = token.split(".")
     return f"{header}.{b64(json.dumps({**GOOD, 'sub': 'mallory'}).encode())}.{signature}"
 
@@ -107,7 +107,7 @@ ATTACKS: dict[str, Callable[[], str]] = {
     "three empty parts": lambda: "..",
     "a huge token": lambda: RSA.sign(padding="x" * 9000),
     "a forged subject": lambda: flipped(RSA.sign()),
-    "another's signature": STRANGER.sign,
+    "another issuer's signature": STRANGER.sign,
     "not yet valid": lambda: RSA.sign(nbf=datetime.now(UTC) + HOUR),
     "issued in the future": lambda: RSA.sign(iat=datetime.now(UTC) + HOUR),
     "alg none": lambda: by_hand({"alg": "none", "kid": "rsa"}, GOOD),
@@ -115,11 +115,11 @@ ATTACKS: dict[str, Callable[[], str]] = {
     "alg a number": lambda: by_hand({"alg": 5, "kid": "rsa"}, GOOD),
     "no alg": lambda: by_hand({"kid": "rsa"}, GOOD),
     "HS256 with the public key": lambda: by_hand({"alg": "HS256", "kid": "rsa"}, GOOD, hmac_with(pem())),
-    "RS256 said, HS256 done": lambda: by_hand({"alg": "RS256", "kid": "rsa"}, GOOD, hmac_with(pem())),
+    "HS256 declared as RS256": lambda: by_hand({"alg": "RS256", "kid": "rsa"}, GOOD, hmac_with(pem())),
     "HS256 with the demo secret": lambda: by_hand(
         {"alg": "HS256", "kid": "rsa"}, GOOD, hmac_with(b"paycore-demo-secret-for-development-only")
     ),
-    "one key's algorithm, another's id": lambda: EC.sign({"kid": "rsa"}),
+    "the algorithm of one key and the id of another": lambda: EC.sign({"kid": "rsa"}),
     "another algorithm of the same key": lambda: by_hand({"alg": "RS512", "kid": "rsa"}, GOOD),
     "no kid": lambda: by_hand({"alg": "RS256"}, GOOD),
     "kid a list": lambda: by_hand({"alg": "RS256", "kid": ["rsa"]}, GOOD),
@@ -140,19 +140,19 @@ ATTACKS: dict[str, Callable[[], str]] = {
     "an expiry as text": lambda: RSA.sign(exp="4102444800"),
     "an expiry past all dates": lambda: RSA.sign(exp=10**30),
     "an endless expiry": lambda: RSA.sign(exp=float("inf")),
-    "an expiry that is no number": lambda: RSA.sign(exp=float("nan")),
+    "an expiry that is not a number": lambda: RSA.sign(exp=float("nan")),
     "a role as number": lambda: RSA.sign(role=1),
     "a role as object": lambda: RSA.sign(role={"admin": True}),
     "a role true": lambda: RSA.sign(role=True),
     "roles with a number among them": lambda: RSA.sign(role=["admin", 1]),
     "scopes in an object": lambda: RSA.sign(scope={"admin": True}),
-    "scopes that are no names": lambda: RSA.sign(scp=[["admin"]]),
+    "scopes that are not names": lambda: RSA.sign(scp=[["admin"]]),
     "scopes true": lambda: RSA.sign(scope=True),
     "claims that are a list": lambda: by_hand({"alg": "RS256", "kid": "rsa"}, [1], sign_rsa),
     "a subject as number": lambda: by_hand({"alg": "RS256", "kid": "rsa"}, {**GOOD, "sub": 5}, sign_rsa),
     "an issuer as list": lambda: by_hand({"alg": "RS256", "kid": "rsa"}, {**GOOD, "iss": [ISSUER, 1]}, sign_rsa),
     "an audience as object": lambda: by_hand({"alg": "RS256", "kid": "rsa"}, {**GOOD, "aud": {}}, sign_rsa),
-    "nested without end": lambda: f"{b64(b'[' * 5000)}.{b64(b'{}')}.x",
+    "deeply nested JSON": lambda: f"{b64(b'[' * 5000)}.{b64(b'{}')}.x",
 }
 
 
@@ -171,7 +171,7 @@ async def test_the_attack_helper_also_makes_valid_tokens(published_settings: Set
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-async def test_a_token_that_is_not_the_providers_for_this_service_is_refused(published_settings: Settings, attack: str) -> None:
+async def test_a_forged_or_invalid_token_is_refused_without_details(published_settings: Settings, attack: str) -> None:
     async with known(published_settings) as keys:
         with pytest.raises(Unauthenticated) as refused:
             await verify_published(ATTACKS[attack](), keys, published_settings)
@@ -179,11 +179,11 @@ async def test_a_token_that_is_not_the_providers_for_this_service_is_refused(pub
     assert "alice" not in str(refused.value)
 
 
-async def test_an_expired_token_is_reported_as_expired(published_settings: Settings) -> None:
+async def test_an_expired_token_is_reported_as_expired_after_the_allowed_clock_skew(published_settings: Settings) -> None:
     async with known(published_settings) as keys:
         with pytest.raises(TokenExpired):
             await verify_published(RSA.sign(exp=datetime.now(UTC) - timedelta(minutes=5)), keys, published_settings)
-        # Clocks differ: a token that has just ended, or is about to begin, is good for a little while.
+        # Clocks differ, so a token is accepted shortly before its start and shortly after its end.
         skew = timedelta(seconds=published_settings.jwt_clock_skew_seconds - 10)
         for claims in ({"exp": datetime.now(UTC) - skew}, {"nbf": datetime.now(UTC) + skew}):
             await verify_published(RSA.sign(None, **claims), keys, published_settings)
@@ -218,7 +218,7 @@ async def test_an_expired_token_is_reported_as_expired(published_settings: Setti
         ({"role": "teller", "scope": "admin"}, rights_of(Role.USER, None)),
         ({"role": "support", "scope": "transfers:write"}, frozenset()),
     ],
-    # Not what a set says of itself: that differs from process to process.
+    # A set's repr would differ between processes.
     ids=lambda value: "" if isinstance(value, frozenset) else str(value),
 )
 async def test_role_and_scopes_determine_the_rights(
@@ -228,7 +228,7 @@ async def test_role_and_scopes_determine_the_rights(
         assert (await verify_published(ED.sign(None, **claims), keys, published_settings)).rights == rights
 
 
-async def test_the_role_may_be_in_another_claim(bare: Settings, idp: Provider) -> None:
+async def test_the_role_is_read_from_the_configured_claim(bare: Settings, idp: Provider) -> None:
     other = with_jwks(bare, jwks_url=idp.url, jwt_role_claim="https://example.com/roles")
     async with known(other) as keys:
         assert (await verify_published(ED.sign(role="admin"), keys, other)).rights == rights_of(None, None)
@@ -236,7 +236,7 @@ async def test_the_role_may_be_in_another_claim(bare: Settings, idp: Provider) -
         assert (await verify_published(named, keys, other)).rights == frozenset(Right)
 
 
-async def test_the_scopes_may_be_in_another_claim_and_the_usual_claims_still_limit_a_token(bare: Settings, idp: Provider) -> None:
+async def test_scopes_are_read_from_the_configured_claim_and_otherwise_from_the_usual_ones(bare: Settings, idp: Provider) -> None:
     other = with_jwks(bare, jwks_url=idp.url, jwt_scope_claim="permissions")
 
     async def rights(**claims: Any) -> frozenset[Right]:
@@ -249,7 +249,7 @@ async def test_the_scopes_may_be_in_another_claim_and_the_usual_claims_still_lim
         assert await rights() == rights_of(Role.USER, None)
 
 
-async def test_keys_rotate_without_a_restart_and_a_withdrawn_key_ends_its_accepted_tokens(
+async def test_keys_rotate_without_a_restart_and_the_tokens_of_a_removed_key_are_refused(
     published_settings: Settings, idp: Provider, engine: AsyncEngine
 ) -> None:
     new = rsa_key("new")
@@ -268,7 +268,7 @@ async def test_keys_rotate_without_a_restart_and_a_withdrawn_key_ends_its_accept
             identities.confirm(viewer)
         with pytest.raises(Unauthenticated):
             await identities.viewer(old_token)
-        # Another key under the same id is another key.
+        # A new key with the id of an old one does not make the old key's tokens valid.
         idp.body = jwks(STRANGER, new)
         await keys._read_once()
         with pytest.raises(Unauthenticated):
@@ -276,7 +276,7 @@ async def test_keys_rotate_without_a_restart_and_a_withdrawn_key_ends_its_accept
         await identities.viewer(STRANGER.sign())
 
 
-async def test_unknown_key_ids_share_one_read_and_do_not_exceed_the_allowed_rate(bare: Settings, idp: Provider) -> None:
+async def test_unknown_key_ids_load_the_keys_once_per_interval(bare: Settings, idp: Provider) -> None:
     moment = [1000.0]
     slow = with_jwks(bare, jwks_url=idp.url, jwks_unknown_key_seconds=10)
     async with known(slow, now=lambda: moment[0]) as keys:
@@ -291,7 +291,7 @@ async def test_unknown_key_ids_share_one_read_and_do_not_exceed_the_allowed_rate
         assert idp.asked == 2
 
 
-async def test_without_the_provider_tokens_are_accepted_up_to_the_keys_maximum_age(
+async def test_while_the_provider_is_down_tokens_are_accepted_until_the_keys_reach_their_maximum_age(
     settings: Settings, idp: Provider, engine: AsyncEngine
 ) -> None:
     moment = [1000.0]
@@ -308,12 +308,12 @@ async def test_without_the_provider_tokens_are_accepted_up_to_the_keys_maximum_a
         for token in (seen, unseen, STRANGER.sign({"kid": "made up"})):
             with pytest.raises(Unavailable):
                 await identities.viewer(token)
-        # It comes back, and so do they.
+        # Once the provider answers again, tokens are accepted again.
         idp.body, idp.status = good, 200
         await identities.viewer(seen)
 
 
-async def test_a_service_that_starts_without_its_provider_accepts_no_token_until_it_answers(
+async def test_a_service_that_starts_while_the_provider_is_down_accepts_no_token_until_it_answers(
     bare: Settings, idp: Provider
 ) -> None:
     good, idp.body = idp.body, b"<html>not found</html>"
@@ -326,7 +326,7 @@ async def test_a_service_that_starts_without_its_provider_accepts_no_token_until
 
 
 @pytest.mark.parametrize("fault", ["hangs", "is huge", "redirects", "is refused", "is garbage", "has no keys"])
-async def test_an_invalid_answer_of_the_provider_keeps_the_known_keys(
+async def test_an_invalid_answer_of_the_provider_does_not_replace_the_known_keys(
     bare: Settings, idp: Provider, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     faulty = with_jwks(bare, jwks_url=idp.url)
@@ -345,13 +345,13 @@ async def test_an_invalid_answer_of_the_provider_keeps_the_known_keys(
                 idp.body = b'{"keys": 5}'
             case _:
                 idp.body = b'{"keys": []}'
-        asked = idp.asked
+        before = idp.asked
         assert await keys.find("made up") is None
-        assert idp.asked == asked + 1
+        assert idp.asked == before + 1
         assert await keys.find("rsa") is not None
 
 
-async def test_keys_may_come_from_a_file_that_is_read_again(bare: Settings, tmp_path: Path) -> None:
+async def test_keys_from_a_file_are_loaded_again_if_the_file_changes(bare: Settings, tmp_path: Path) -> None:
     path = tmp_path / "jwks.json"
     path.write_bytes(jwks(RSA))
     filed = with_jwks(bare, jwks_file=path)
@@ -383,7 +383,7 @@ async def test_keys_may_come_from_a_file_that_is_read_again(bare: Settings, tmp_
     ],
     ids=lambda entry: str({name: entry.get(name) for name in ("kty", "kid", "alg", "use", "crv")}),
 )
-def test_a_key_that_is_not_a_strong_public_signing_key_with_an_id_is_skipped(entry: dict[str, Any]) -> None:
+def test_a_key_that_is_not_a_strong_public_signing_key_with_an_id_is_ignored(entry: dict[str, Any]) -> None:
     assert set(parse_jwks(jwks(EC, entry))) <= {"ec"} if entry.get("kid") == "ec" else set(parse_jwks(jwks(EC, entry))) == {"ec"}
     with pytest.raises(JwksError):
         parse_jwks(jwks(entry))
@@ -394,7 +394,7 @@ def test_two_keys_with_the_same_id_are_refused() -> None:
         parse_jwks(jwks(RSA, STRANGER))
 
 
-def test_no_token_is_minted_if_a_provider_issues_them(published_settings: Settings) -> None:
+def test_the_service_mints_no_token_if_an_identity_provider_is_configured(published_settings: Settings) -> None:
     with pytest.raises(ConfigurationError, match="identity provider"):
         mint_token("alice", published_settings)
 
@@ -409,7 +409,7 @@ PRODUCTION: dict[str, Any] = {
 }
 
 
-def test_production_with_jwks_needs_no_secret() -> None:
+def test_production_with_published_keys_needs_no_secret() -> None:
     assert Settings(**PRODUCTION).uses_jwks
 
 
@@ -427,12 +427,14 @@ def test_production_with_jwks_needs_no_secret() -> None:
     ],
     ids=str,
 )
-def test_production_refuses_insecure_settings_of_identity(changes: dict[str, Any], words: str) -> None:
+def test_production_refuses_insecure_identity_settings(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         Settings(**{**PRODUCTION, **changes})
 
 
-async def test_tokens_of_the_secret_must_match_issuer_and_audience_if_set(settings: Settings, engine: AsyncEngine) -> None:
+async def test_tokens_signed_with_the_secret_must_match_the_issuer_and_audience_if_they_are_set(
+    settings: Settings, engine: AsyncEngine
+) -> None:
     strict = settings.model_copy(update={"jwt_issuer": ISSUER, "jwt_audience": AUDIENCE})
     identities = Identities(engine, strict, lambda: datetime.now(UTC))
     viewer = await identities.viewer(mint_token("alice", strict, scope="wallets:read"))

@@ -1,4 +1,4 @@
-"""Redis pub/sub with a memory for what it may have lost: on a real Redis that restarts, falls silent and is overrun."""
+"""Redis pub/sub that reports when messages may be lost, with a real Redis that restarts, hangs and sends too fast."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def channels_at_redis(url: str, channel: str) -> int:
         return count
 
 
-async def test_what_is_published_right_after_subscribing_arrives(pubsub, publisher):
+async def test_a_message_published_right_after_subscribing_arrives(pubsub, publisher):
     for number in range(200):
         channel = new_channel()
         async with pubsub.subscribe(channel) as subscription:
@@ -52,30 +52,30 @@ async def test_what_is_published_right_after_subscribing_arrives(pubsub, publish
             assert await asyncio.wait_for(subscription.get(), 5) == str(number)
 
 
-async def test_no_subscriber_is_let_in_before_redis_has_confirmed_it(servers, publisher):
+async def test_subscribe_returns_only_after_redis_has_confirmed_the_subscription(servers, publisher):
     async with redis_proxy(servers.redis_url) as proxy:
         pubsub = PubSub(proxy.url, "test:check", buffer=10)
         await pubsub.connect()
         channel = new_channel()
         inside: list[int] = []
 
-        async def hear(number: int) -> object:
+        async def receive(number: int) -> object:
             async with pubsub.subscribe(channel) as subscription:
                 inside.append(number)
                 return await subscription.get()
 
         proxy.go_silent(about=b"SUBSCRIBE")
-        hearers = [asyncio.create_task(hear(number)) for number in range(5)]
+        receivers = [asyncio.create_task(receive(number)) for number in range(5)]
         await asyncio.sleep(0.3)
         assert inside == []
         proxy.flow()
         await soon(lambda: len(inside) == 5)
-        await publisher.publish([(channel, "news")])
-        assert await asyncio.gather(*hearers) == ["news"] * 5
+        await publisher.publish([(channel, "event")])
+        assert await asyncio.gather(*receivers) == ["event"] * 5
         await pubsub.disconnect()
 
 
-async def test_after_a_reconnection_nobody_catches_up_before_redis_has_confirmed_the_channel(servers, publisher):
+async def test_after_a_reconnection_catch_up_comes_only_after_redis_has_confirmed_the_channel(servers, publisher):
     async with redis_proxy(servers.redis_url) as proxy:
         pubsub = PubSub(proxy.url, "test:check", buffer=10)
         await pubsub.connect()
@@ -84,49 +84,49 @@ async def test_after_a_reconnection_nobody_catches_up_before_redis_has_confirmed
             proxy.go_silent(about=b"SUBSCRIBE")
             proxy.cut()
             await soon(lambda: proxy.holding)
-            assert not pubsub.healthy, "not before it is known that messages arrive"
+            assert not pubsub.healthy, "the subscription is not confirmed yet, so messages may be lost"
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(subscription.get(), 0.3)
-            # What is published now is lost. Whoever catches up later reads it from the database.
+            # This message is lost. A subscriber that catches up later reads the event from the database.
             await publisher.publish([(channel, "lost")])
             proxy.flow()
             assert await asyncio.wait_for(subscription.get(), 5) is CATCH_UP
         await pubsub.disconnect()
 
 
-async def test_messages_of_one_round_trip_arrive_in_their_order(pubsub, publisher):
+async def test_messages_published_in_one_round_trip_arrive_in_order(pubsub, publisher):
     channel = new_channel()
     async with pubsub.subscribe(channel) as subscription:
         await publisher.publish([(channel, str(number)) for number in range(100)])
         assert [await subscription.get() for _ in range(100)] == [str(number) for number in range(100)]
 
 
-async def test_first_subscribers_of_a_channel_who_come_at_once_all_hear(pubsub, publisher):
+async def test_all_of_many_simultaneous_first_subscribers_of_a_channel_receive(pubsub, publisher):
     channel = new_channel()
 
-    async def hear() -> object:
+    async def receive() -> object:
         async with pubsub.subscribe(channel) as subscription:
             ready.append(None)
             return await subscription.get()
 
     ready: list[None] = []
-    hearers = [asyncio.create_task(hear()) for _ in range(50)]
+    receivers = [asyncio.create_task(receive()) for _ in range(50)]
     await soon(lambda: len(ready) == 50)
-    await publisher.publish([(channel, "news")])
-    assert await asyncio.gather(*hearers) == ["news"] * 50
+    await publisher.publish([(channel, "event")])
+    assert await asyncio.gather(*receivers) == ["event"] * 50
 
 
-async def test_one_who_leaves_takes_nobody_along(pubsub, publisher):
+async def test_a_subscriber_that_leaves_does_not_end_the_subscriptions_of_others(pubsub, publisher):
     channel = new_channel()
     async with pubsub.subscribe(channel) as stays:
         for _ in range(20):
             async with pubsub.subscribe(channel):
                 pass
-        await publisher.publish([(channel, "news")])
-        assert await asyncio.wait_for(stays.get(), 5) == "news"
+        await publisher.publish([(channel, "event")])
+        assert await asyncio.wait_for(stays.get(), 5) == "event"
 
 
-async def test_one_who_comes_as_the_last_one_leaves_hears(pubsub, publisher):
+async def test_a_subscriber_that_joins_while_the_last_one_leaves_receives(pubsub, publisher):
     channel = new_channel()
     for number in range(50):
         entered = asyncio.Event()
@@ -143,7 +143,7 @@ async def test_one_who_comes_as_the_last_one_leaves_hears(pubsub, publisher):
         await task
 
 
-async def test_after_a_restart_of_redis_every_subscriber_catches_up_and_hears_again(pubsub, publisher, clean_servers):
+async def test_after_a_restart_of_redis_every_subscriber_catches_up_and_receives_again(pubsub, publisher, clean_servers):
     channels = [new_channel() for _ in range(20)]
     async with asyncio.TaskGroup() as group:
 
@@ -165,11 +165,11 @@ async def test_after_a_restart_of_redis_every_subscriber_catches_up_and_hears_ag
         clean_servers.start_redis()
         await soon(lambda: len(caught_up) == len(channels))
         assert pubsub.healthy
-        # CATCH_UP came only once Redis had confirmed the channel: what is published from then on arrives.
+        # CATCH_UP comes only after Redis has confirmed the channel, so messages published from now on arrive.
         await publisher.publish([(channel, "after") for channel in channels])
 
 
-async def test_who_subscribes_while_redis_is_away_gets_in_at_once_and_catches_up_later(pubsub, clean_servers):
+async def test_subscribe_returns_at_once_while_redis_is_down_and_the_subscriber_catches_up_later(pubsub, clean_servers):
     clean_servers.stop_redis()
     await soon(lambda: not pubsub.healthy)
     async with asyncio.timeout(1):
@@ -180,7 +180,7 @@ async def test_who_subscribes_while_redis_is_away_gets_in_at_once_and_catches_up
     await context.__aexit__(None, None, None)
 
 
-async def test_the_service_starts_while_redis_is_away(clean_servers, publisher):
+async def test_the_service_starts_while_redis_is_down(clean_servers, publisher):
     clean_servers.stop_redis()
     pubsub = PubSub(clean_servers.redis_url, "test:check", buffer=10)
     await pubsub.connect()
@@ -189,31 +189,31 @@ async def test_the_service_starts_while_redis_is_away(clean_servers, publisher):
     await soon(lambda: pubsub.healthy)
     channel = new_channel()
     async with pubsub.subscribe(channel) as subscription:
-        await publisher.publish([(channel, "news")])
-        assert await asyncio.wait_for(subscription.get(), 5) == "news"
+        await publisher.publish([(channel, "event")])
+        assert await asyncio.wait_for(subscription.get(), 5) == "event"
     await pubsub.disconnect()
 
 
-async def test_a_connection_that_fell_silent_is_noticed_and_replaced(servers, publisher):
+async def test_a_connection_that_hangs_is_detected_and_replaced(servers, publisher):
     async with redis_proxy(servers.redis_url) as proxy:
         pubsub = PubSub(proxy.url, "test:check", buffer=10, ping_seconds=0.2)
         await pubsub.connect()
         channel = new_channel()
         async with pubsub.subscribe(channel) as subscription:
             await asyncio.sleep(1)
-            assert pubsub.healthy, "silence alone is no sickness: Redis answers pings"
+            assert pubsub.healthy, "no messages are no failure: Redis answers pings"
             proxy.go_silent()
             await publisher.publish([(channel, "lost")])
             await soon(lambda: not pubsub.healthy, 2)
             proxy.flow()
             received = [await asyncio.wait_for(subscription.get(), 15)]
             assert received == [CATCH_UP]
-            await publisher.publish([(channel, "news")])
-            assert await asyncio.wait_for(subscription.get(), 5) == "news"
+            await publisher.publish([(channel, "event")])
+            assert await asyncio.wait_for(subscription.get(), 5) == "event"
         await pubsub.disconnect()
 
 
-async def test_a_slow_subscriber_keeps_a_bounded_number_of_messages_and_is_told(servers, publisher):
+async def test_the_oldest_messages_of_a_slow_subscriber_are_dropped_and_counted(servers, publisher):
     pubsub = PubSub(servers.redis_url, "test:check", buffer=5)
     await pubsub.connect()
     channel = new_channel()
@@ -234,7 +234,7 @@ async def test_a_slow_subscriber_keeps_a_bounded_number_of_messages_and_is_told(
     await pubsub.disconnect()
 
 
-async def test_asking_many_times_to_catch_up_is_asking_once(pubsub):
+async def test_repeated_requests_to_catch_up_become_one(pubsub):
     async with pubsub.subscribe(new_channel()) as subscription:
         for _ in range(10):
             subscription.catch_up()
@@ -244,49 +244,49 @@ async def test_asking_many_times_to_catch_up_is_asking_once(pubsub):
         assert await subscription.get() is CATCH_UP
 
 
-async def test_stopping_ends_every_subscription(servers):
+async def test_disconnect_ends_every_subscription(servers):
     pubsub = PubSub(servers.redis_url, "test:check", buffer=5)
     await pubsub.connect()
 
-    async def hear() -> None:
+    async def receive() -> None:
         async with pubsub.subscribe(new_channel()) as subscription:
             await subscription.get()
 
-    hearers = [asyncio.create_task(hear()) for _ in range(10)]
+    receivers = [asyncio.create_task(receive()) for _ in range(10)]
     await soon(lambda: len(pubsub._subscribers) == 10)
     await asyncio.sleep(0.1)
     await pubsub.disconnect()
-    results = await asyncio.wait_for(asyncio.gather(*hearers, return_exceptions=True), 5)
+    results = await asyncio.wait_for(asyncio.gather(*receivers, return_exceptions=True), 5)
     assert [type(result) for result in results] == [Unsubscribed] * 10
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_subscribers_who_are_cancelled_at_any_moment_leave_nothing_behind(pubsub, publisher, servers):
+async def test_subscribers_cancelled_at_any_moment_leave_no_subscription(pubsub, publisher, servers):
     channels = [new_channel() for _ in range(10)]
 
-    async def hear(channel: str) -> None:
+    async def receive(channel: str) -> None:
         async with pubsub.subscribe(channel) as subscription:
             while True:
                 await subscription.get()
 
     for round_ in range(20):
-        hearers = [asyncio.create_task(hear(channel)) for channel in channels * 3]
+        receivers = [asyncio.create_task(receive(channel)) for channel in channels * 3]
         for _ in range(round_):
             await asyncio.sleep(0)
-        for hearer in hearers:
-            hearer.cancel()
-        await asyncio.gather(*hearers, return_exceptions=True)
+        for receiver in receivers:
+            receiver.cancel()
+        await asyncio.gather(*receivers, return_exceptions=True)
     assert pubsub.healthy
     assert pubsub._subscribers == {}
     async with pubsub.subscribe(channels[0]) as subscription:
-        # The answer to this one comes after those to all the others.
-        await publisher.publish([(channels[0], "news")])
+        # Redis answers in order, so this answer comes after those to all earlier commands.
+        await publisher.publish([(channels[0], "event")])
         while await asyncio.wait_for(subscription.get(), 5) is CATCH_UP:
             pass
     for channel in channels[1:]:
         assert await channels_at_redis(servers.redis_url, channel) == 0
 
 
-def test_without_an_address_of_redis_the_message_says_what_to_set():
+def test_without_a_redis_url_the_error_names_the_setting():
     with pytest.raises(ConfigurationError, match="PAYCORE_REDIS_URL is not set"):
         redis_url(Settings(environment="test"))

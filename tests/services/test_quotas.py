@@ -1,4 +1,4 @@
-"""Quotas: exact under any concurrency, recorded as refusals, replayed, and of no concern to anybody else."""
+"""Quotas are exact under concurrency, recorded as refusals, replayed, and do not affect other users."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from tests.services.conftest import PATIENCE
 
 
 async def limit(settings: Settings, subject: str, *amounts: str, minute: int | None = None, day: int | None = None) -> None:
-    """Give a user limits of their own."""
+    """Set a user's own limits."""
     await set_quota(settings, subject, QuotaChange(minute, day, amounts), "for a test")
 
 
 async def used(bank: Bank, user_id: UUID) -> tuple[int, dict[str, int]]:
-    """Transfers and amounts counted for this day."""
+    """Returns the number of transfers and the amounts counted for this day, in minor units."""
     async with bank.engine.connect() as connection:
         count = await connection.scalar(text("SELECT day_transfers FROM quotas WHERE user_id = :u"), {"u": user_id})
         query = text("SELECT currency, day_amount FROM quota_amounts WHERE user_id = :u")
@@ -42,7 +42,7 @@ async def used(bank: Bank, user_id: UUID) -> tuple[int, dict[str, int]]:
 
 @pytest.fixture
 async def late_bank(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank]:
-    """A process whose clock is a day ahead."""
+    """A second process whose clock is a day ahead."""
     currencies = await load_currencies(engine)
     patient = settings.model_copy(update=PATIENCE)
     ledger = Ledger(engine, patient, currencies, lambda: system_clock() + timedelta(days=1))
@@ -51,7 +51,7 @@ async def late_bank(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Ba
     await ledger.stop()
 
 
-async def test_of_many_transfers_by_two_processes_from_several_wallets_exactly_as_many_complete_as_the_day_allows(
+async def test_concurrent_transfers_of_two_processes_use_exactly_the_quota_of_the_day(
     bank: Bank, other_bank: Bank, settings: Settings
 ) -> None:
     alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
@@ -65,7 +65,7 @@ async def test_of_many_transfers_by_two_processes_from_several_wallets_exactly_a
     assert await bank.balance(theirs) == 66 * 150
     assert {result.refusals[0].code for result in results if result.refusals} == {RefusalCode.QUOTA_EXCEEDED}
     assert await used(bank, alice.user_id) == (66, {"USD": 9900})
-    # A smaller one still fits: twice, then the count's limit is far, but the amount's is reached.
+    # 1.00 is left, so three transfers of 0.30 still fit.
     small = await asyncio.gather(*(random.choice([bank, other_bank]).pay(alice, mine[0], theirs, "0.30") for _ in range(10)))
     assert sum(not result.refusals for result in small) == 3
     assert await used(bank, alice.user_id) == (69, {"USD": 9990})
@@ -74,7 +74,7 @@ async def test_of_many_transfers_by_two_processes_from_several_wallets_exactly_a
     assert await used(bank, alice.user_id) == (70, {"USD": 9991})
 
 
-async def test_a_refusal_by_quota_is_recorded_replayed_and_moves_nothing(
+async def test_a_refusal_by_quota_is_recorded_and_replayed_and_moves_no_money(
     bank: Bank, other_bank: Bank, settings: Settings
 ) -> None:
     alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
@@ -95,9 +95,7 @@ async def test_a_refusal_by_quota_is_recorded_replayed_and_moves_nothing(
     assert not (await bank.pay(alice, a, b, "5.00")).refusals
 
 
-async def test_a_replay_of_a_completed_transfer_uses_nothing_and_is_answered_past_the_limit(
-    bank: Bank, settings: Settings
-) -> None:
+async def test_a_replay_uses_no_quota_and_is_answered_even_if_the_limit_is_reached(bank: Bank, settings: Settings) -> None:
     alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
     a, b, key = await bank.wallet(alice, balance="10.00"), await bank.wallet(bob), new_key()
     await limit(settings, "alice", minute=1)
@@ -106,15 +104,15 @@ async def test_a_replay_of_a_completed_transfer_uses_nothing_and_is_answered_pas
     assert (await used(bank, alice.user_id))[0] == 1
 
 
-async def test_what_fails_uses_nothing_and_an_atomic_batch_uses_all_or_nothing(bank: Bank, settings: Settings) -> None:
+async def test_a_failed_transfer_uses_no_quota_and_an_atomic_batch_uses_all_or_nothing(bank: Bank, settings: Settings) -> None:
     alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
     a, b = await bank.wallet(alice, balance="10.00"), await bank.wallet(bob)
     await limit(settings, "alice", "USD=9.00", day=3)
     assert (await bank.pay(alice, a, b, "11.00")).refusals[0].code is RefusalCode.INSUFFICIENT_FUNDS
 
     async def batch(*amounts: str) -> list[RefusalCode | None]:
-        asked = [TransferInput(new_key(), a, b, amount, "USD") for amount in amounts]
-        result = await transfer_batch(bank.ledger, alice, asked, atomic=True)
+        transfers = [TransferInput(new_key(), a, b, amount, "USD") for amount in amounts]
+        result = await transfer_batch(bank.ledger, alice, transfers, atomic=True)
         return [one.refusals[0].code if one.refusals else None for one in result.results]
 
     assert await batch("4.00", "6.00") == [RefusalCode.BATCH_ABORTED, RefusalCode.QUOTA_EXCEEDED]
@@ -123,7 +121,7 @@ async def test_what_fails_uses_nothing_and_an_atomic_batch_uses_all_or_nothing(b
     assert await used(bank, alice.user_id) == (2, {"USD": 900})
 
 
-async def test_a_new_day_allows_again_and_a_process_with_a_slow_clock_does_not_bring_the_old_one_back(
+async def test_a_new_day_has_a_new_quota_and_a_slow_clock_does_not_return_to_the_old_day(
     bank: Bank, late_bank: Bank, settings: Settings
 ) -> None:
     alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
@@ -138,7 +136,7 @@ async def test_a_new_day_allows_again_and_a_process_with_a_slow_clock_does_not_b
     assert await used(bank, alice.user_id) == (2, {"USD": 200})
 
 
-async def test_the_general_limits_hold_for_everyone_without_their_own(engine: AsyncEngine, settings: Settings) -> None:
+async def test_the_general_limits_apply_to_every_user_without_their_own(engine: AsyncEngine, settings: Settings) -> None:
     currencies = await load_currencies(engine)
     limited = settings.model_copy(
         update={**PATIENCE, "quota_transfers_per_day": 5, "quota_amounts_per_day": ("USD=3.00", "JPY=10")}
@@ -164,26 +162,26 @@ async def test_the_general_limits_hold_for_everyone_without_their_own(engine: As
             await ledger.stop()
 
 
-async def test_users_without_a_quota_run_no_statement_of_quotas(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_transfer_of_a_user_without_a_quota_runs_no_extra_statement(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
     for method in ("fetch", "fetchval", "execute"):
         run = getattr(asyncpg.Connection, method)
 
-        async def noted(self: asyncpg.Connection, query: str, *args: object, _run: object = run, **kwargs: object) -> object:
+        async def recorded(self: asyncpg.Connection, query: str, *args: object, _run: object = run, **kwargs: object) -> object:
             seen.append(query)
             return await _run(self, query, *args, **kwargs)  # type: ignore[operator]
 
-        monkeypatch.setattr(asyncpg.Connection, method, noted)
+        monkeypatch.setattr(asyncpg.Connection, method, recorded)
     alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
     a, b = await bank.wallet(alice, balance="10.00"), await bank.wallet(bob)
     await bank.pay(alice, a, b)
     seen.clear()
     await bank.pay(alice, a, b)
-    # BEGIN, the locks, the keys, the writing, COMMIT.
+    # BEGIN, the locks, the keys, the writes, COMMIT.
     assert len(seen) == 5, seen
 
 
-async def test_a_quota_that_somebody_holds_keeps_back_its_user_alone(bank: Bank, settings: Settings) -> None:
+async def test_a_locked_quota_delays_only_the_transfers_of_its_user(bank: Bank, settings: Settings) -> None:
     alice, carol = await bank.viewer("alice"), await bank.viewer("carol")
     a, c, b = await bank.wallet(alice, balance="10.00"), await bank.wallet(carol, balance="10.00"), await bank.wallet(carol)
     await limit(settings, "alice", day=10)
@@ -202,12 +200,12 @@ async def test_a_quota_that_somebody_holds_keeps_back_its_user_alone(bank: Bank,
     assert (await used(bank, alice.user_id))[0] == 1
 
 
-async def test_what_an_operator_changes_is_in_the_audit_log_and_what_is_used_stays(bank: Bank, settings: Settings) -> None:
+async def test_a_changed_quota_is_in_the_audit_log_and_keeps_the_amounts_already_used(bank: Bank, settings: Settings) -> None:
     alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
     a, b = await bank.wallet(alice, balance="10.00"), await bank.wallet(bob)
     await limit(settings, "alice", "USD=3.00", minute=100)
     await bank.pay(alice, a, b, "2.00")
-    await set_quota(settings, "alice", QuotaChange(amounts=("USD=4.00",)), "asked by phone")
+    await set_quota(settings, "alice", QuotaChange(amounts=("USD=4.00",)), "requested by phone")
     assert (await bank.pay(alice, a, b, "2.01")).refusals
     async with bank.engine.connect() as connection:
         query = text(
@@ -216,7 +214,7 @@ async def test_what_an_operator_changes_is_in_the_audit_log_and_what_is_used_sta
         newest = (await connection.execute(query)).first()
     assert newest is not None
     assert newest.operator
-    assert (newest.actor_id, newest.reason) == (None, "asked by phone")
+    assert (newest.actor_id, newest.reason) == (None, "requested by phone")
     assert (newest.before["amounts_per_day"], newest.after["amounts_per_day"]) == ({"USD": 300}, {"USD": 400})
     assert newest.after["transfers_per_minute"] == 100
     lines = await describe_quota(settings, "alice")
@@ -224,13 +222,13 @@ async def test_what_an_operator_changes_is_in_the_audit_log_and_what_is_used_sta
 
 
 @pytest.mark.parametrize("amount", ["USD", "USD=", "USD=-1", "USD=1.001", "ZZZ=1.00", "USD=1e3"])
-async def test_an_amount_that_is_none_is_refused(bank: Bank, settings: Settings, amount: str) -> None:
+async def test_an_invalid_amount_of_a_quota_is_refused(bank: Bank, settings: Settings, amount: str) -> None:
     await bank.viewer("alice")
     with pytest.raises(ConfigurationError, match=r"USD|ZZZ"):
         await limit(settings, "alice", amount)
 
 
-async def test_a_user_whom_nobody_knows_gets_no_quota(bank: Bank, settings: Settings) -> None:
+async def test_a_quota_of_an_unknown_user_is_refused(bank: Bank, settings: Settings) -> None:
     with pytest.raises(ConfigurationError, match="no user"):
         await limit(settings, "nobody", day=1)
 
@@ -246,7 +244,7 @@ async def test_a_user_whom_nobody_knows_gets_no_quota(bank: Bank, settings: Sett
         "TRUNCATE quotas CASCADE",
     ],
 )
-async def test_the_services_role_counts_but_does_not_allow(bank: Bank, settings: Settings, statement: str) -> None:
+async def test_the_database_role_of_the_service_may_not_change_limits(bank: Bank, settings: Settings, statement: str) -> None:
     await bank.viewer("alice")
     await limit(settings, "alice", "USD=1.00", day=1)
     async with bank.engine.connect() as connection:
@@ -254,7 +252,7 @@ async def test_the_services_role_counts_but_does_not_allow(bank: Bank, settings:
             await connection.execute(text(statement))
 
 
-async def test_a_deposit_is_in_the_audit_log_with_the_money(bank: Bank) -> None:
+async def test_a_deposit_is_in_the_audit_log_with_the_balances(bank: Bank) -> None:
     alice = await bank.viewer("alice")
     wallet = await bank.wallet(alice, balance="10.00")
     await bank.pay(alice, wallet, await bank.wallet(alice))

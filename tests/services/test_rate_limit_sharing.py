@@ -1,4 +1,4 @@
-"""Processes share their rate limits by a task that must end when it is stopped, whatever it waits for."""
+"""A background task shares rate limits between processes. It ends when it is stopped, whatever it waits for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Redis that lets its user do little: what must be allowed is documented, and what is missing is named."""
+"""A Redis user with few rights: the documented rights are enough, and a missing one is named."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NAMES = RedisNames(uuid4())
 
 
 class RedisUser:
-    """A user of Redis; `url` is Redis' with its name and password."""
+    """A Redis user. `url` is the URL of Redis with the user's name and password."""
 
     def __init__(self, admin: redis.Redis, url: str) -> None:
         self._admin = admin
@@ -40,7 +40,7 @@ class RedisUser:
         self.url = parts._replace(netloc=f"{self.name}:secret@{host}").geturl()
 
     async def may(self, rights: str) -> None:
-        """It may do this and nothing else, also where it is connected already."""
+        """Set the user's rights to exactly these. They also apply to existing connections."""
         setting = ["reset", "on", ">secret", *rights.split()]
         await self._admin.execute_command("ACL SETUSER", self.name, *setting)
 
@@ -97,7 +97,7 @@ async def relaying(settings: Settings, url: str) -> AsyncIterator[OutboxRelay]:
         await publisher.close()
 
 
-async def test_the_documented_rights_are_enough(
+async def test_the_documented_rights_are_enough_for_api_and_relay(
     settings: Settings, engine: AsyncEngine, new_user: Callable[[], RedisUser]
 ) -> None:
     api_user, relay_user = new_user(), new_user()
@@ -120,7 +120,7 @@ async def test_the_documented_rights_are_enough(
 
 
 @pytest.mark.parametrize("right", SUBSCRIBER_RIGHTS.split())
-async def test_a_right_that_listening_lacks_is_named_and_said_once(
+async def test_a_missing_right_to_subscribe_is_named_and_logged_once(
     new_user: Callable[[], RedisUser], caplog: pytest.LogCaptureFixture, right: str
 ) -> None:
     user = new_user()
@@ -140,7 +140,7 @@ async def test_a_right_that_listening_lacks_is_named_and_said_once(
 
 
 @pytest.mark.parametrize("right", SHARING_RIGHTS.split())
-async def test_a_right_that_sharing_of_rates_lacks_is_named_before_there_is_anything_to_share(
+async def test_a_missing_right_to_share_rate_limits_is_named_before_there_is_anything_to_share(
     new_user: Callable[[], RedisUser], servers: Servers, caplog: pytest.LogCaptureFixture, right: str
 ) -> None:
     user = new_user()
@@ -157,7 +157,7 @@ async def test_a_right_that_sharing_of_rates_lacks_is_named_before_there_is_anyt
 
 
 @pytest.mark.parametrize("right", RELAY_RIGHTS.split())
-async def test_a_relay_that_lacks_a_right_names_it_with_nothing_to_publish_and_is_not_ready(
+async def test_a_relay_that_lacks_a_right_names_it_before_there_is_anything_to_publish_and_is_not_ready(
     settings: Settings, new_user: Callable[[], RedisUser], caplog: pytest.LogCaptureFixture, right: str
 ) -> None:
     user = new_user()
@@ -172,7 +172,7 @@ async def test_a_relay_that_lacks_a_right_names_it_with_nothing_to_publish_and_i
     assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 1
 
 
-async def test_a_password_that_is_refused_is_called_that(settings: Settings, new_user: Callable[[], RedisUser]) -> None:
+async def test_a_refused_password_is_reported_as_such(settings: Settings, new_user: Callable[[], RedisUser]) -> None:
     user = new_user()
     await user.may(SUBSCRIBER_RIGHTS)
     wrong = user.url.replace(":secret@", ":wrong@")

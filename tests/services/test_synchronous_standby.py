@@ -1,4 +1,4 @@
-"""A synchronous standby that does not confirm: what waits for it is not shown to anyone, and is not lost either."""
+"""A synchronous standby that does not confirm: commits that wait for it are not visible, and are not lost."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def standby(servers: Servers, tmp_path: Path) -> AsyncIterator[Standby]:
 
 @pytest.fixture
 async def hasty(engine: AsyncEngine, settings: Settings, standby: Standby) -> AsyncIterator[Bank]:
-    """A bank that gives up early. Its readers use a pool of their own."""
+    """A bank with short timeouts. Its reads use another pool."""
     quick = settings.model_copy(update=_HASTY)
     currencies = await load_currencies(engine)
     ledger = make_ledger(engine, quick, currencies)
@@ -63,15 +63,13 @@ async def pays_in_the_end(bank: Bank, *terms: object) -> bool:
                 return result.replayed
 
 
-async def test_a_transfer_whose_commit_waits_for_a_standby_is_shown_to_nobody_and_settles_once(
-    hasty: Bank, standby: Standby
-) -> None:
+async def test_a_transfer_whose_commit_waits_for_a_standby_is_invisible_and_settles_once(hasty: Bank, standby: Standby) -> None:
     alice, bob = await hasty.viewer("alice"), await hasty.viewer("bob")
     a, b, key = await hasty.wallet(alice, balance="9.00"), await hasty.wallet(bob), new_key()
     standby.freeze()
     with pytest.raises(RequestTimeout):
         await hasty.pay(alice, a, b, "1.00", key)
-    # The settler goes on trying, with each of its means.
+    # The settler keeps trying, in each of its ways.
     for _ in range(2):
         with pytest.raises((RequestTimeout, Unavailable)):
             await hasty.pay(alice, a, b, "1.00", key)
@@ -83,7 +81,7 @@ async def test_a_transfer_whose_commit_waits_for_a_standby_is_shown_to_nobody_an
     assert (await hasty.balance(a), await hasty.balance(b)) == (800, 100)
 
 
-async def test_transfers_that_wait_for_a_standby_take_few_connections(hasty: Bank, standby: Standby) -> None:
+async def test_transfers_that_wait_for_a_standby_use_few_connections(hasty: Bank, standby: Standby) -> None:
     alice = await hasty.viewer("alice")
     pairs = [(await hasty.wallet(alice, balance="9.00"), await hasty.wallet(alice)) for _ in range(6)]
     standby.freeze()
@@ -95,24 +93,22 @@ async def test_transfers_that_wait_for_a_standby_take_few_connections(hasty: Ban
     await pays_in_the_end(hasty, alice, *pairs[0], "1.00", new_key())
 
 
-async def test_a_new_wallet_whose_commit_waits_is_unknown_and_there_once_in_the_end(
+async def test_a_new_wallet_whose_commit_waits_is_invisible_and_is_created_once(
     hasty: Bank, hasty_engine: AsyncEngine, standby: Standby
 ) -> None:
     alice = await hasty.viewer("alice")
-    asked = OpenWalletInput(new_key(), "USD", "Mine")
+    opening = OpenWalletInput(new_key(), "USD", "Mine")
     standby.freeze()
     with pytest.raises(RequestTimeout):
-        await open_wallet(hasty_engine, alice, asked, hasty.currencies, system_clock, most=10)
+        await open_wallet(hasty_engine, alice, opening, hasty.currencies, system_clock, most=10)
     assert await hasty.count("wallets WHERE kind = 'USER'") == 0
     standby.thaw()
-    again = await open_wallet(hasty.engine, alice, asked, hasty.currencies, system_clock, most=10)
+    again = await open_wallet(hasty.engine, alice, opening, hasty.currencies, system_clock, most=10)
     assert again.wallet is not None
     assert await hasty.count("wallets WHERE kind = 'USER'") == 1
 
 
-async def test_a_caller_who_is_gone_does_not_end_the_wait_for_a_standby(
-    hasty: Bank, engine: AsyncEngine, standby: Standby
-) -> None:
+async def test_a_cancelled_caller_does_not_end_the_wait_for_a_standby(hasty: Bank, engine: AsyncEngine, standby: Standby) -> None:
     alice, admin = await hasty.viewer("alice"), await hasty.viewer("admin", admin=True)
     wallet = await hasty.wallet(alice)
     standby.freeze()

@@ -1,4 +1,4 @@
-"""Names, descriptions and reasons are kept by one rule, and keys that are older than it still answer."""
+"""Names, descriptions and reasons are normalized by one rule. Keys from releases before the rule still replay."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["owner"]
 COMPOSED = "Café"
 DECOMPOSED = unicodedata.normalize("NFD", COMPOSED)
 OLDER = {"decomposed": DECOMPOSED, "reordered": "pay \u202eecila", "blank": "  ", "of two lines": "a\u2028b"}
-"""What releases before there was a rule have kept as it was sent."""
+"""Texts as releases before the rule stored them, unchanged."""
 
 
 async def pay(bank: Bank, payer: Viewer, wallets: tuple[str, str], description: str, key: str) -> TransferResult:
@@ -45,7 +45,7 @@ async def keep_as_older_releases_did(owner: asyncpg.Connection, key: str, descri
     await owner.execute("ALTER TABLE transactions ENABLE TRIGGER transactions_guard")
 
 
-async def test_a_description_is_kept_composed_and_both_forms_are_one_request(bank: Bank) -> None:
+async def test_a_description_is_stored_composed_and_both_forms_are_the_same_request(bank: Bank) -> None:
     alice = await bank.viewer("alice")
     a, b, key = await bank.wallet(alice, balance="9.00"), await bank.wallet(alice), new_key()
     first = await pay(bank, alice, (a, b), DECOMPOSED, key)
@@ -60,7 +60,7 @@ async def test_a_description_is_kept_composed_and_both_forms_are_one_request(ban
 
 
 @pytest.mark.parametrize("kind", OLDER)
-async def test_a_key_from_before_the_rule_replays_and_its_text_is_refused_with_a_new_one(
+async def test_a_key_from_before_the_rule_replays_but_its_text_is_refused_with_a_new_key(
     bank: Bank, owner: asyncpg.Connection, settings: Settings, kind: str
 ) -> None:
     alice, text = await bank.viewer("alice"), OLDER[kind]
@@ -70,8 +70,8 @@ async def test_a_key_from_before_the_rule_replays_and_its_text_is_refused_with_a
 
     again = await pay(bank, alice, (a, b), text, key)
     assert (again.replayed, again.refusals) == (True, ())
-    asked = [TransferInput(key, a, b, "1.00", "USD", text), TransferInput(new_key(), a, b, "2.00", "USD")]
-    batch = await transfer_batch(bank.ledger, alice, asked, atomic=True)
+    transfers = [TransferInput(key, a, b, "1.00", "USD", text), TransferInput(new_key(), a, b, "2.00", "USD")]
+    batch = await transfer_batch(bank.ledger, alice, transfers, atomic=True)
     assert [(result.replayed, result.refusals) for result in batch.results] == [(True, ()), (False, ())]
 
     other = await pay(bank, alice, (a, b), text + "!", key)
@@ -84,7 +84,7 @@ async def test_a_key_from_before_the_rule_replays_and_its_text_is_refused_with_a
     assert await verify(settings) == []
 
 
-async def test_a_text_that_is_refused_is_refused_before_whatever_else_is_wrong(bank: Bank) -> None:
+async def test_an_invalid_text_is_refused_before_any_other_error(bank: Bank) -> None:
     alice = await bank.viewer("alice")
     a = await bank.wallet(alice)
     unknown = ids.encode("wal", ids.new_id(bank.clock()))
@@ -94,7 +94,7 @@ async def test_a_text_that_is_refused_is_refused_before_whatever_else_is_wrong(b
     assert await bank.count("transactions") == 0
 
 
-async def test_a_text_that_is_refused_waits_for_a_process_of_the_release_before_that_settles_it(
+async def test_an_invalid_text_waits_for_a_process_of_the_previous_release_that_settles_the_same_key(
     bank: Bank, owner: asyncpg.Connection
 ) -> None:
     alice = await bank.viewer("alice")
@@ -102,8 +102,8 @@ async def test_a_text_that_is_refused_waits_for_a_process_of_the_release_before_
     transaction = owner.transaction()
     await transaction.start()
     await owner.execute("SELECT FROM wallets WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", [uuid_of(a), uuid_of(b)])
-    asked = asyncio.create_task(pay(bank, alice, (a, b), "a\u202eb", key))
-    done, _ = await asyncio.wait([asked], timeout=1)
+    paying = asyncio.create_task(pay(bank, alice, (a, b), "a\u202eb", key))
+    done, _ = await asyncio.wait([paying], timeout=1)
     assert not done
     await owner.execute(
         """
@@ -114,12 +114,14 @@ async def test_a_text_that_is_refused_waits_for_a_process_of_the_release_before_
         ids.new_transaction_id(bank.clock()), alice.user_id, uuid_of(a), uuid_of(b), key, "a\u202eb",
     )  # fmt: skip
     await transaction.commit()
-    result = await asked
+    result = await paying
     assert (result.replayed, result.refusals[0].code) == (True, RefusalCode.WALLET_NOT_ACTIVE)
 
 
 @pytest.mark.parametrize("kind", ["decomposed", "reordered"])
-async def test_a_wallets_name_is_kept_by_the_rule_and_older_keys_replay(bank: Bank, owner: asyncpg.Connection, kind: str) -> None:
+async def test_a_wallets_name_is_stored_by_the_rule_and_older_keys_replay(
+    bank: Bank, owner: asyncpg.Connection, kind: str
+) -> None:
     alice, name, key = await bank.viewer("alice"), OLDER[kind], new_key()
     first = await opened(bank, alice, "as it is now", key)
     older = wallets._hash(OpenWalletInput(key, "USD", name))
@@ -140,7 +142,7 @@ async def test_a_wallets_name_is_kept_by_the_rule_and_older_keys_replay(bank: Ba
         assert [(refusal.code, refusal.path[-1]) for refusal in new.refusals] == [(RefusalCode.INVALID_INPUT, "name")]
 
 
-async def test_both_forms_of_a_name_are_one_request(bank: Bank) -> None:
+async def test_both_forms_of_a_name_are_the_same_request(bank: Bank) -> None:
     alice, key = await bank.viewer("alice"), new_key()
     first = await opened(bank, alice, DECOMPOSED, key)
     for form in (COMPOSED, DECOMPOSED):
@@ -149,7 +151,7 @@ async def test_both_forms_of_a_name_are_one_request(bank: Bank) -> None:
     assert await bank.count("wallets") == 1
 
 
-async def test_reasons_are_kept_by_the_rule_and_refused_by_it(bank: Bank, owner: asyncpg.Connection, settings: Settings) -> None:
+async def test_reasons_are_stored_or_refused_by_the_rule(bank: Bank, owner: asyncpg.Connection, settings: Settings) -> None:
     alice, admin = await bank.viewer("alice"), await bank.viewer("admin", admin=True)
     wallet = await bank.wallet(alice)
 

@@ -1,4 +1,4 @@
-"""Locks that are held, connections that break, processes that freeze: no false answer, nothing lost, nothing twice."""
+"""With held locks, broken connections and frozen processes, answers stay correct and each transfer settles once."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def running(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank
 
 @pytest.fixture
 async def hasty(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank]:
-    """A bank that gives up early, so that tests of giving up are quick."""
+    """A bank with short timeouts, so that tests of timeouts are fast."""
     quick = settings.model_copy(update={"request_timeout_seconds": 1.5, "statement_timeout_ms": 1000, "lock_timeout_ms": 100})
     async with running(engine, quick) as bank:
         yield bank
@@ -58,14 +58,14 @@ async def hasty(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank]:
 
 @pytest.fixture
 async def far_bank(engine: AsyncEngine, settings: Settings, proxy: PostgresProxy) -> AsyncIterator[Bank]:
-    """A bank whose ledger reaches its database through the proxy."""
+    """A bank whose ledger connects to its database through the proxy."""
     async with running(engine, settings.model_copy(update={"database_url": SecretStr(proxy.url)})) as bank:
         yield bank
 
 
 @asynccontextmanager
 async def locked(settings: Settings, wallet_id: str) -> AsyncIterator[asyncpg.Connection]:
-    """Someone else holds the wallet."""
+    """Another transaction holds the lock on the wallet."""
     connection = await connect(settings, idle_in_transaction_session_timeout="0", transaction_timeout="0")
     try:
         await connection.execute("BEGIN")
@@ -76,7 +76,7 @@ async def locked(settings: Settings, wallet_id: str) -> AsyncIterator[asyncpg.Co
         connection.terminate()
 
 
-async def test_one_locked_wallet_does_not_stop_the_others(hasty: Bank, settings: Settings) -> None:
+async def test_a_locked_wallet_does_not_delay_transfers_of_other_wallets(hasty: Bank, settings: Settings) -> None:
     alice, bob = await hasty.viewer("alice"), await hasty.viewer("bob")
     held, free, to = await hasty.wallet(alice, balance="9.00"), await hasty.wallet(alice, balance="9.00"), await hasty.wallet(bob)
     key = new_key()
@@ -85,7 +85,7 @@ async def test_one_locked_wallet_does_not_stop_the_others(hasty: Bank, settings:
         await asyncio.sleep(0.2)
         started = monotonic()
         done = [await hasty.pay(alice, free, to, "0.10") for _ in range(20)]
-        assert not stuck.done() or monotonic() - started > 1.0, "the others went on while it waited"
+        assert not stuck.done() or monotonic() - started > 1.0, "the others settled while it waited"
         assert not any(result.refusals for result in done)
         with pytest.raises(RequestTimeout):
             await stuck
@@ -93,7 +93,7 @@ async def test_one_locked_wallet_does_not_stop_the_others(hasty: Bank, settings:
     assert await hasty.balance(held) == 800
 
 
-async def test_a_transfer_settles_as_soon_as_its_wallet_is_free(hasty: Bank, settings: Settings) -> None:
+async def test_a_transfer_settles_as_soon_as_its_wallet_is_unlocked(hasty: Bank, settings: Settings) -> None:
     alice, bob = await hasty.viewer("alice"), await hasty.viewer("bob")
     held, to = await hasty.wallet(alice, balance="9.00"), await hasty.wallet(bob)
     async with locked(settings, held):
@@ -105,7 +105,7 @@ async def test_a_transfer_settles_as_soon_as_its_wallet_is_free(hasty: Bank, set
     assert await hasty.balance(held) == 600
 
 
-async def test_every_try_of_a_transfer_carries_the_same_id(
+async def test_every_attempt_of_a_transfer_has_the_same_id(
     hasty: Bank, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tries: list[UUID] = []
@@ -126,11 +126,11 @@ async def test_every_try_of_a_transfer_carries_the_same_id(
     assert set(tries) == {transaction.id}
 
 
-async def test_transfers_of_a_batch_get_ids_in_the_order_in_which_they_settle(bank: Bank) -> None:
+async def test_the_ids_of_a_batch_are_in_the_order_in_which_its_transfers_settle(bank: Bank) -> None:
     alice = await bank.viewer("alice")
     a, b = await bank.wallet(alice, balance="9.00"), await bank.wallet(alice)
-    asked = [TransferInput(new_key(), a, b, "0.01", "USD") for _ in range(50)]
-    made = [result.transaction for result in (await transfer_batch(bank.ledger, alice, asked, atomic=False)).results]
+    transfers = [TransferInput(new_key(), a, b, "0.01", "USD") for _ in range(50)]
+    made = [result.transaction for result in (await transfer_batch(bank.ledger, alice, transfers, atomic=False)).results]
     ids = [transaction.id for transaction in made if transaction is not None]
     assert len(ids) == 50
     assert ids == sorted(ids)
@@ -150,7 +150,7 @@ async def test_a_frozen_process_loses_its_locks(engine: AsyncEngine, settings: S
             frozen.terminate()
 
 
-async def test_a_commit_whose_answer_is_lost_is_found_out_and_answered_as_the_first(far_bank: Bank, proxy: PostgresProxy) -> None:
+async def test_a_commit_whose_answer_is_lost_is_found_and_answered_as_not_replayed(far_bank: Bank, proxy: PostgresProxy) -> None:
     alice, bob = await far_bank.viewer("alice"), await far_bank.viewer("bob")
     a, b = await far_bank.wallet(alice, balance="9.00"), await far_bank.wallet(bob)
     proxy.lose_commit_answers = 1
@@ -161,7 +161,7 @@ async def test_a_commit_whose_answer_is_lost_is_found_out_and_answered_as_the_fi
     assert await far_bank.balance(a) == 800
 
 
-async def test_a_commit_that_never_arrived_is_made_again(far_bank: Bank, proxy: PostgresProxy) -> None:
+async def test_a_commit_that_never_reached_the_server_is_repeated(far_bank: Bank, proxy: PostgresProxy) -> None:
     alice, bob = await far_bank.viewer("alice"), await far_bank.viewer("bob")
     a, b = await far_bank.wallet(alice, balance="9.00"), await far_bank.wallet(bob)
     proxy.lose_commits = 2
@@ -171,7 +171,7 @@ async def test_a_commit_that_never_arrived_is_made_again(far_bank: Bank, proxy: 
     assert await far_bank.balance(a) == 800
 
 
-async def test_when_the_outcome_cannot_be_found_out_the_answer_says_so_and_the_key_pays_once(
+async def test_if_the_outcome_cannot_be_found_the_caller_gets_a_timeout_and_the_key_pays_once(
     engine: AsyncEngine, settings: Settings, proxy: PostgresProxy
 ) -> None:
     quick = {"request_timeout_seconds": 1.5, "statement_timeout_ms": 1000, "database_url": SecretStr(proxy.url)}
@@ -180,18 +180,20 @@ async def test_when_the_outcome_cannot_be_found_out_the_answer_says_so_and_the_k
         a, b = await bank.wallet(alice, balance="9.00"), await bank.wallet(bob)
         key = new_key()
         proxy.lose_commit_answers = 1
-        asked = asyncio.create_task(bank.pay(alice, a, b, "1.00", key))
+        paying = asyncio.create_task(bank.pay(alice, a, b, "1.00", key))
         await proxy.lost.wait()
         proxy.refuse = True
         with pytest.raises(RequestTimeout):
-            await asked
+            await paying
         proxy.refuse = False
         again = await bank.pay(alice, a, b, "1.00", key)
         assert again.replayed
         assert await bank.balance(a) == 800
 
 
-async def test_while_the_database_is_away_nothing_is_accepted_and_nothing_moves(far_bank: Bank, proxy: PostgresProxy) -> None:
+async def test_while_the_database_is_down_transfers_are_unavailable_and_no_money_moves(
+    far_bank: Bank, proxy: PostgresProxy
+) -> None:
     alice, bob = await far_bank.viewer("alice"), await far_bank.viewer("bob")
     a, b = await far_bank.wallet(alice, balance="9.00"), await far_bank.wallet(bob)
     proxy.refuse = True
@@ -203,17 +205,17 @@ async def test_while_the_database_is_away_nothing_is_accepted_and_nothing_moves(
     assert await far_bank.balance(a) == 800
 
 
-async def test_connections_that_break_under_load_lose_and_double_nothing(far_bank: Bank, proxy: PostgresProxy) -> None:
+async def test_broken_connections_under_load_neither_lose_nor_repeat_a_transfer(far_bank: Bank, proxy: PostgresProxy) -> None:
     alice, bob = await far_bank.viewer("alice"), await far_bank.viewer("bob")
     a, b = await far_bank.wallet(alice, balance="100.00"), await far_bank.wallet(bob)
 
-    async def insist(key: str) -> TransferResult:
+    async def pay_until_answered(key: str) -> TransferResult:
         for _ in range(50):
             try:
                 return await transfer(far_bank.ledger, alice, TransferInput(key, a, b, "0.01", "USD"))
             except (RequestTimeout, Unavailable):
                 await asyncio.sleep(0.01)
-        raise AssertionError("never answered")
+        raise AssertionError("50 attempts got no outcome")
 
     async def saboteur() -> None:
         for round_ in range(12):
@@ -224,7 +226,7 @@ async def test_connections_that_break_under_load_lose_and_double_nothing(far_ban
                 proxy.drop_connections()
 
     async def client() -> int:
-        answers = [await insist(new_key()) for _ in range(40)]
+        answers = [await pay_until_answered(new_key()) for _ in range(40)]
         return sum(answer.transaction is not None and not answer.refusals for answer in answers)
 
     *paid, _ = await asyncio.gather(*(client() for _ in range(10)), saboteur())
@@ -269,18 +271,18 @@ async def test_serialization_failures_and_deadlocks_are_retried_three_times(
     assert (again.replayed, again.refusals) == (False, ())
 
 
-async def test_one_poisonous_transfer_harms_only_itself(bank: Bank, settings: Settings) -> None:
+async def test_a_transfer_that_the_database_refuses_does_not_fail_the_others_in_its_batch(bank: Bank, settings: Settings) -> None:
     alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
     a, b = await bank.wallet(alice, balance="9.00"), await bank.wallet(bob)
     await sabotage(settings, "ALTER TABLE transactions ADD CONSTRAINT poison CHECK (description <> 'poison')")
-    asked = [TransferInput(new_key(), a, b, "0.10", "USD", "poison" if n == 7 else "fine") for n in range(20)]
-    results = await asyncio.gather(*(transfer(bank.ledger, alice, one) for one in asked), return_exceptions=True)
+    transfers = [TransferInput(new_key(), a, b, "0.10", "USD", "poison" if n == 7 else "fine") for n in range(20)]
+    results = await asyncio.gather(*(transfer(bank.ledger, alice, one) for one in transfers), return_exceptions=True)
     assert [n for n, result in enumerate(results) if isinstance(result, Internal)] == [7]
     assert all(isinstance(result, TransferResult) and not result.refusals for n, result in enumerate(results) if n != 7)
     assert await bank.balance(b) == 190
 
 
-async def test_a_bug_in_one_transfer_does_not_fail_its_neighbours(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bug_in_one_transfer_does_not_fail_the_others_in_its_batch(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
     a, b = await bank.wallet(alice, balance="9.00"), await bank.wallet(bob)
     monkeypatch.setattr(settlement, "settle", _raises_for("buggy", settle))
@@ -292,7 +294,7 @@ async def test_a_bug_in_one_transfer_does_not_fail_its_neighbours(bank: Bank, mo
 
 
 def _raises_for(description: str, decide: Callable[..., Settlement]) -> Callable[..., Settlement]:
-    """The core with a bug: it raises for transfers with this description."""
+    """Returns the ledger's core with a bug: it raises for transfers with this description."""
 
     def decide_with_a_bug(units: Sequence[Unit], *arguments: object, **options: object) -> Settlement:
         if any(request.description == description for unit in units for request in unit.requests):
@@ -303,7 +305,7 @@ def _raises_for(description: str, decide: Callable[..., Settlement]) -> Callable
 
 
 @pytest.mark.parametrize("reporter", ["count_outcomes", "outcome_lines"])
-async def test_a_reporter_that_raises_after_the_commit_does_not_stop_the_settling(
+async def test_an_error_in_metrics_or_logs_after_the_commit_does_not_stop_settling(
     bank: Bank, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, reporter: str
 ) -> None:
     alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
@@ -316,7 +318,7 @@ async def test_a_reporter_that_raises_after_the_commit_does_not_stop_the_settlin
     assert "failed" in caplog.text
 
 
-async def test_an_observer_that_raises_does_not_stop_the_settling(engine: AsyncEngine, settings: Settings) -> None:
+async def test_an_observer_that_raises_does_not_stop_settling(engine: AsyncEngine, settings: Settings) -> None:
     currencies = await load_currencies(engine)
     ledger = Ledger(engine, settings, currencies, system_clock, observe=_raise)
     await ledger.start()
@@ -330,7 +332,7 @@ async def test_an_observer_that_raises_does_not_stop_the_settling(engine: AsyncE
         await ledger.stop()
 
 
-async def test_a_bug_around_the_commit_does_not_end_the_settling(
+async def test_a_bug_after_the_commit_does_not_stop_settling(
     hasty: Bank, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     alice, bob = await hasty.viewer("alice"), await hasty.viewer("bob")
@@ -346,25 +348,25 @@ async def test_a_bug_around_the_commit_does_not_end_the_settling(
 
 
 def _raise(*_arguments: object, **_options: object) -> NoReturn:
-    message = "a bug of the reporter"
+    message = "a bug in the reporter"
     raise RuntimeError(message)
 
 
-async def test_the_queue_is_bounded_and_says_so_at_once(engine: AsyncEngine, settings: Settings) -> None:
+async def test_a_full_queue_refuses_transfers_at_once(engine: AsyncEngine, settings: Settings) -> None:
     small = {"transfer_queue_limit": 5, "request_timeout_seconds": 1.5, "statement_timeout_ms": 1000, "lock_timeout_ms": 100}
     async with running(engine, settings.model_copy(update=small)) as bank:
         alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
         a, b = await bank.wallet(alice, balance="9.00"), await bank.wallet(bob)
         async with locked(settings, a):
-            asked = [asyncio.create_task(bank.pay(alice, a, b, "1.00")) for _ in range(8)]
-            results = await asyncio.gather(*asked, return_exceptions=True)
+            paying = [asyncio.create_task(bank.pay(alice, a, b, "1.00")) for _ in range(8)]
+            results = await asyncio.gather(*paying, return_exceptions=True)
         assert sum(isinstance(result, Unavailable) for result in results) == 3
         assert sum(isinstance(result, RequestTimeout) for result in results) == 5
         assert await bank.balance(a) == 900
         assert not (await bank.pay(alice, a, b, "1.00")).refusals, "the queue has room again"
 
 
-async def test_one_user_holds_a_share_of_the_queue_and_the_others_the_rest(engine: AsyncEngine, settings: Settings) -> None:
+async def test_a_user_may_fill_only_a_share_of_the_queue(engine: AsyncEngine, settings: Settings) -> None:
     small = {
         "transfer_queue_limit": 10, "transfers_waiting_per_user": 4,
         "request_timeout_seconds": 1.5, "statement_timeout_ms": 1000, "lock_timeout_ms": 100,
@@ -373,22 +375,22 @@ async def test_one_user_holds_a_share_of_the_queue_and_the_others_the_rest(engin
         alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
         a, b, free = await bank.wallet(alice, balance="9.00"), await bank.wallet(bob, balance="9.00"), await bank.wallet(alice)
         async with locked(settings, a):
-            asked = [asyncio.create_task(bank.pay(alice, a, b, "1.00")) for _ in range(3)]
+            paying = [asyncio.create_task(bank.pay(alice, a, b, "1.00")) for _ in range(3)]
             await asyncio.sleep(0)
             many = [TransferInput(new_key(), a, b, "1.00", "USD") for _ in range(2)]
             with pytest.raises(RateLimited, match="nothing moved") as refused:
                 await transfer_batch(bank.ledger, alice, many, atomic=False)
             assert refused.value.retry_after_seconds == 1
-            assert not (await bank.pay(bob, b, free)).refusals, "another user's places are free"
-            asked.append(asyncio.create_task(bank.pay(alice, a, b, "1.00")))
-            results = await asyncio.gather(*asked, return_exceptions=True)
+            assert not (await bank.pay(bob, b, free)).refusals, "another user's share is free"
+            paying.append(asyncio.create_task(bank.pay(alice, a, b, "1.00")))
+            results = await asyncio.gather(*paying, return_exceptions=True)
         assert [type(result) for result in results] == [RequestTimeout] * 4
-        assert not (await bank.pay(alice, a, b, "1.00")).refusals, "the places of what was given up are free again"
+        assert not (await bank.pay(alice, a, b, "1.00")).refusals, "transfers that timed out have left the queue"
         assert bank.ledger.group_commit._size_of_user == {}
-        assert await bank.count("transactions WHERE type = 'TRANSFER'") == 2, "what was refused is not recorded"
+        assert await bank.count("transactions WHERE type = 'TRANSFER'") == 2, "refused transfers are not recorded"
 
 
-async def test_stopping_answers_what_was_accepted_and_accepts_no_more(engine: AsyncEngine, settings: Settings) -> None:
+async def test_stop_answers_the_accepted_transfers_and_refuses_new_ones(engine: AsyncEngine, settings: Settings) -> None:
     currencies = await load_currencies(engine)
     ledger = make_ledger(engine, settings, currencies)
     await ledger.start()
@@ -404,7 +406,7 @@ async def test_stopping_answers_what_was_accepted_and_accepts_no_more(engine: As
 
 
 async def is_free(settings: Settings, statement: str, *arguments: object) -> bool:
-    """Whether a statement gets its locks at once."""
+    """Returns whether a statement gets its locks at once."""
     connection = await connect(settings, lock_timeout="50")
     try:
         await connection.execute("BEGIN")
@@ -417,7 +419,7 @@ async def is_free(settings: Settings, statement: str, *arguments: object) -> boo
         connection.terminate()
 
 
-async def test_wallets_are_locked_in_the_order_of_their_ids(bank: Bank, settings: Settings) -> None:
+async def test_wallets_are_locked_in_order_of_their_ids(bank: Bank, settings: Settings) -> None:
     alice = await bank.viewer("alice")
     first, *later = [await bank.wallet(alice, balance="9.00") for _ in range(6)]
     patient = settings.model_copy(update={"lock_timeout_ms": 2000})
@@ -437,7 +439,7 @@ SELECT gen_random_uuid(), $1, $2, 'TRANSFER', 'FAILED', $3, $4, 1, 'USD', 'INSUF
 """
 
 
-async def test_keys_are_claimed_in_one_order(bank: Bank, settings: Settings) -> None:
+async def test_idempotency_keys_are_claimed_in_order(bank: Bank, settings: Settings) -> None:
     alice = await bank.viewer("alice")
     a, b = await bank.wallet(alice, balance="9.00"), await bank.wallet(alice)
     patient = settings.model_copy(update={"lock_timeout_ms": 2000})
@@ -448,15 +450,15 @@ async def test_keys_are_claimed_in_one_order(bank: Bank, settings: Settings) -> 
             holder = await connect(settings, idle_in_transaction_session_timeout="0", transaction_timeout="0")
             await holder.execute("BEGIN")
             await holder.execute(CLAIM, terms[0], keys[0], *terms[1:])
-            asked = [TransferInput(key, a, b, "0.01", "USD") for key in reversed(keys)]
-            stuck = asyncio.create_task(transfer_batch(slow_bank.ledger, alice, asked, atomic=False))
+            transfers = [TransferInput(key, a, b, "0.01", "USD") for key in reversed(keys)]
+            stuck = asyncio.create_task(transfer_batch(slow_bank.ledger, alice, transfers, atomic=False))
             await asyncio.sleep(0.1)
             assert await is_free(settings, CLAIM, terms[0], keys[-1], *terms[1:])
             holder.terminate()
             assert not any(result.refusals for result in (await stuck).results)
 
 
-async def test_a_migration_that_changes_what_a_statement_returns_costs_no_transfer_and_no_wrong_answer(
+async def test_a_migration_that_changes_the_result_type_of_a_statement_fails_no_transfer(
     hasty: Bank, owner: asyncpg.Connection, engine: AsyncEngine
 ) -> None:
     alice = await hasty.viewer("alice")
@@ -466,7 +468,7 @@ async def test_a_migration_that_changes_what_a_statement_returns_costs_no_transf
     async with engine.connect() as connection:
         await connection.execute(select(models.Transaction.description))
     await owner.execute("ALTER TABLE transactions ALTER COLUMN description TYPE varchar")
-    # One alone, which no splitting of a batch would help.
+    # A single transfer, because splitting a batch could hide the error.
     assert (await hasty.pay(alice, a, b, "1.00", key)).replayed
     assert await hasty.balance(b) == 100
     async with engine.connect() as connection:

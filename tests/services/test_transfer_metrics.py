@@ -1,4 +1,4 @@
-"""What is told of transfers that get no outcome, and of the queue while nothing settles: the figures that alerts stand on."""
+"""Metrics and log lines of transfers without an outcome and of the queue during a stall. Alerts use these metrics."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def failed_tries(kind: str) -> float:
 
 
 class Rises:
-    """By how much counters have risen since this was made."""
+    """How much counters have risen since this object was created."""
 
     def __init__(self) -> None:
         self._before = self._unanswered()
@@ -49,7 +49,7 @@ class Rises:
         }
 
     def all(self) -> dict[str, float]:
-        """Those that have."""
+        """Returns the counters that have risen, each with its difference."""
         return {name: now - self._before[name] for name, now in self._unanswered().items() if now != self._before[name]}
 
 
@@ -57,7 +57,7 @@ def level() -> tuple[float, float]:
     return value("transfers_in_flight"), value("queue_depth")
 
 
-async def test_while_the_database_stalls_the_gauges_rise_and_once_all_is_answered_they_are_zero(
+async def test_the_gauges_rise_while_the_database_stalls_and_return_to_zero_after_the_last_answer(
     engine: AsyncEngine, settings: Settings, proxy: PostgresProxy
 ) -> None:
     far = settings.model_copy(update={"database_url": SecretStr(proxy.url), "transfer_queue_limit": 40})
@@ -70,7 +70,7 @@ async def test_while_the_database_stalls_the_gauges_rise_and_once_all_is_answere
         await soon(lambda: proxy.holding)
         await soon(lambda: level() == (1, 0))
         others = [asyncio.create_task(bank.pay(alice, a, b, "0.01")) for _ in range(7)]
-        # No batch is taken, and they are seen.
+        # The queue is visible although the ledger takes no batch.
         await soon(lambda: level() == (8, 7))
         assert value("queue_used_ratio") == 8 / 40
         proxy.pass_commits()
@@ -79,7 +79,7 @@ async def test_while_the_database_stalls_the_gauges_rise_and_once_all_is_answere
         assert value("queue_used_ratio") == 0
 
 
-async def test_transfers_that_run_out_of_time_are_counted_and_leave_the_gauges(
+async def test_transfers_that_time_out_are_counted_and_leave_the_gauges(
     engine: AsyncEngine, settings: Settings, proxy: PostgresProxy
 ) -> None:
     far = settings.model_copy(update={**QUICK, "database_url": SecretStr(proxy.url)})
@@ -88,17 +88,17 @@ async def test_transfers_that_run_out_of_time_are_counted_and_leave_the_gauges(
         a, b = await bank.wallet(alice, balance="9.00"), await bank.wallet(alice)
         rises = Rises()
         proxy.hold_commits()
-        asked = [asyncio.create_task(bank.pay(alice, a, b, "0.01"))]
+        paying = [asyncio.create_task(bank.pay(alice, a, b, "0.01"))]
         await soon(lambda: proxy.holding)
-        asked += [asyncio.create_task(bank.pay(alice, a, b, "0.01")) for _ in range(3)]
-        answers = await asyncio.gather(*asked, return_exceptions=True)
+        paying += [asyncio.create_task(bank.pay(alice, a, b, "0.01")) for _ in range(3)]
+        answers = await asyncio.gather(*paying, return_exceptions=True)
         assert all(isinstance(answer, RequestTimeout) for answer in answers)
         await soon(lambda: level() == (0, 0))
         assert rises.all() == {"TIMEOUT": 4, "all": 4}
         proxy.pass_commits()
 
 
-async def test_a_full_queue_is_counted_and_told_once_when_it_begins_and_once_when_it_ends(
+async def test_refusals_of_a_full_queue_are_counted_and_logged_once_at_the_start_and_once_at_the_end(
     engine: AsyncEngine, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with running(engine, settings.model_copy(update={**QUICK, "transfer_queue_limit": 5})) as bank:
@@ -110,12 +110,12 @@ async def test_a_full_queue_is_counted_and_told_once_when_it_begins_and_once_whe
 
         rises = Rises()
         async with locked(settings, a):
-            asked = [asyncio.create_task(bank.pay(alice, a, b, "1.00")) for _ in range(45)]
+            paying = [asyncio.create_task(bank.pay(alice, a, b, "1.00")) for _ in range(45)]
             batch = [TransferInput(new_key(), a, b, "0.01", "USD") for _ in range(10)]
             await asyncio.sleep(0)
             with pytest.raises(Unavailable):
                 await transfer_batch(bank.ledger, alice, batch, atomic=True)
-            await asyncio.gather(*asked, return_exceptions=True)
+            await asyncio.gather(*paying, return_exceptions=True)
         assert rises.all() == {"UNAVAILABLE": 50, "TIMEOUT": 5, "all": 55, "found the queue full": 50}
         await soon(lambda: len(lines()) == 2)
         assert {record.levelno for record in caplog.records if record.name == "app.services.transfer_telemetry.queue"} == {
@@ -141,9 +141,9 @@ async def test_transfers_without_an_outcome_are_counted_by_the_code_of_their_ans
         with pytest.raises(Unavailable):
             await bank.pay(alice, a, b, "1.00")
         assert rises.all() == {"UNAVAILABLE": 1, "all": 1}
-        assert failed_tries("connection") - broken == MAX_RETRIES + 1, "with the one that was given up"
+        assert failed_tries("connection") - broken == MAX_RETRIES + 1, "with the attempt after the last retry"
         proxy.refuse = False
-        # A fault of ours with an SQLSTATE: the service's role may not do what it must.
+        # A fault of the service with an SQLSTATE: its role lacks a privilege.
         await bank.pay(alice, a, b, "0.01")
         await sabotage(settings, "REVOKE INSERT ON ledger_entries FROM paycore_app")
         with pytest.raises(Internal):
@@ -153,7 +153,7 @@ async def test_transfers_without_an_outcome_are_counted_by_the_code_of_their_ans
         assert insufficient_privilege >= 1
 
 
-async def test_nothing_is_unanswered_where_a_refusal_is_the_answer(bank: Bank) -> None:
+async def test_a_refusal_is_not_counted_as_unanswered(bank: Bank) -> None:
     alice = await bank.viewer("alice")
     a, b = await bank.wallet(alice, balance="1.00"), await bank.wallet(alice)
     rises = Rises()

@@ -1,4 +1,4 @@
-"""Transfers on real PostgreSQL: once, exact, and never below the floor, whoever asks at the same time."""
+"""Transfers on real PostgreSQL are exact, settle once, and never overdraw a wallet, under any concurrency."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.services.wallets import set_wallet_status
 from tests.bank import Bank, new_key
 
 
-async def test_a_transfer_moves_money_and_answers_with_what_is_committed(bank: Bank) -> None:
+async def test_a_transfer_moves_money_and_returns_the_committed_entries(bank: Bank) -> None:
     alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
     a, b = await bank.wallet(alice, balance="100.00"), await bank.wallet(bob)
     result = await bank.pay(alice, a, b, "12.34")
@@ -25,7 +25,7 @@ async def test_a_transfer_moves_money_and_answers_with_what_is_committed(bank: B
     assert (await bank.balance(a), await bank.balance(b)) == (8766, 1234)
 
 
-async def test_fifty_simultaneous_requests_with_one_key_make_one_transaction_and_fifty_equal_answers(
+async def test_fifty_simultaneous_requests_with_one_key_make_one_transaction_and_get_the_same_answer(
     bank: Bank, other_bank: Bank
 ) -> None:
     alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
@@ -38,7 +38,7 @@ async def test_fifty_simultaneous_requests_with_one_key_make_one_transaction_and
     assert await bank.balance(a) == 9900
 
 
-async def test_of_200_simultaneous_transfers_from_a_wallet_that_can_pay_70_exactly_70_complete(
+async def test_exactly_70_of_200_simultaneous_transfers_from_a_wallet_with_money_for_70_complete(
     bank: Bank, other_bank: Bank
 ) -> None:
     alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
@@ -51,7 +51,7 @@ async def test_of_200_simultaneous_transfers_from_a_wallet_that_can_pay_70_exact
     assert (await bank.balance(a), await bank.balance(b)) == (0, 7000)
 
 
-async def test_opposite_transfers_at_once_never_surface_a_deadlock(bank: Bank, other_bank: Bank) -> None:
+async def test_simultaneous_transfers_in_opposite_directions_never_fail_with_a_deadlock(bank: Bank, other_bank: Bank) -> None:
     alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
     a, b = await bank.wallet(alice, balance="1000.00"), await bank.wallet(bob, balance="1000.00")
 
@@ -67,7 +67,7 @@ async def test_opposite_transfers_at_once_never_surface_a_deadlock(bank: Bank, o
     assert await bank.balance(a) + await bank.balance(b) == 200_000
 
 
-async def test_keys_written_in_opposite_order_by_two_processes_harm_nobody(bank: Bank, other_bank: Bank) -> None:
+async def test_two_processes_that_write_the_same_keys_in_opposite_order_do_not_deadlock(bank: Bank, other_bank: Bank) -> None:
     alice = await bank.viewer("alice")
     wallets = [await bank.wallet(alice, balance="1000.00") for _ in range(4)]
     for _ in range(20):
@@ -79,14 +79,14 @@ async def test_keys_written_in_opposite_order_by_two_processes_harm_nobody(bank:
             transfer_batch(other_bank.ledger, alice, there, atomic=False),
         )
         answers = dict(zip(keys, first.results, strict=True))
-        for asked, result in zip(there, second.results, strict=True):
-            codes = {r.code for r in (*result.refusals, *answers[asked.idempotency_key].refusals)}
-            assert codes == {RefusalCode.IDEMPOTENCY_KEY_REUSED}, "one of the two owns the key, the other is told"
-            assert (result.transaction is None) != (answers[asked.idempotency_key].transaction is None)
+        for given, result in zip(there, second.results, strict=True):
+            codes = {r.code for r in (*result.refusals, *answers[given.idempotency_key].refusals)}
+            assert codes == {RefusalCode.IDEMPOTENCY_KEY_REUSED}, "one of the two owns the key, the other is refused"
+            assert (result.transaction is None) != (answers[given.idempotency_key].transaction is None)
     assert sum([await bank.balance(wallet) for wallet in wallets]) == 400_000
 
 
-async def test_a_refusal_is_recorded_and_replayed_even_when_the_money_has_come(bank: Bank) -> None:
+async def test_a_refusal_is_recorded_and_replayed_even_if_the_wallet_has_enough_money_later(bank: Bank) -> None:
     alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
     a, b = await bank.wallet(alice, balance="1.00"), await bank.wallet(bob, balance="50.00")
     key = new_key()
@@ -108,7 +108,7 @@ async def test_a_malformed_transfer_does_not_use_its_key(bank: Bank) -> None:
     assert not (await bank.pay(alice, a, b, "1.00", key)).refusals
 
 
-async def test_a_strangers_wallet_looks_like_none_at_all(bank: Bank) -> None:
+async def test_another_users_wallet_gets_the_same_answer_as_an_unknown_one(bank: Bank) -> None:
     alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
     a, b = await bank.wallet(alice, balance="5.00"), await bank.wallet(bob, balance="5.00")
     unknown = ids.encode("wal", ids.new_id(bank.clock()))
@@ -119,14 +119,14 @@ async def test_a_strangers_wallet_looks_like_none_at_all(bank: Bank) -> None:
     assert foreign.transaction is None
 
 
-async def test_an_atomic_batch_is_all_or_none_and_an_ordinary_one_each_on_its_own(bank: Bank) -> None:
+async def test_an_atomic_batch_settles_all_or_none_and_another_batch_settles_each_transfer_separately(bank: Bank) -> None:
     alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
     a, b = await bank.wallet(alice, balance="10.00"), await bank.wallet(bob)
 
-    def asked() -> list[TransferInput]:
+    def transfers() -> list[TransferInput]:
         return [TransferInput(new_key(), a, b, amount, "USD") for amount in ("6.00", "6.00", "4.00")]
 
-    atomic = await transfer_batch(bank.ledger, alice, asked(), atomic=True)
+    atomic = await transfer_batch(bank.ledger, alice, transfers(), atomic=True)
     assert [r.refusals[0].code for r in atomic.results] == [
         RefusalCode.BATCH_ABORTED,
         RefusalCode.INSUFFICIENT_FUNDS,
@@ -134,16 +134,16 @@ async def test_an_atomic_batch_is_all_or_none_and_an_ordinary_one_each_on_its_ow
     ]
     assert all(r.transaction and r.transaction.status is TransactionStatus.FAILED for r in atomic.results)
     assert await bank.balance(a) == 1000
-    each = await transfer_batch(bank.ledger, alice, asked(), atomic=False)
+    each = await transfer_batch(bank.ledger, alice, transfers(), atomic=False)
     assert [bool(r.refusals) for r in each.results] == [False, True, False]
     assert await bank.balance(a) == 0
 
 
 @pytest.mark.parametrize("size", [0, 501])
-async def test_a_batch_of_no_or_too_many_transfers_is_refused_as_a_whole(bank: Bank, size: int) -> None:
+async def test_an_empty_or_too_large_batch_is_refused_as_a_whole(bank: Bank, size: int) -> None:
     alice = await bank.viewer("alice")
-    asked = [TransferInput(new_key(), "wal_a", "wal_b", "1.00", "USD")] * size
-    result = await transfer_batch(bank.ledger, alice, asked, atomic=False)
+    transfers = [TransferInput(new_key(), "wal_a", "wal_b", "1.00", "USD")] * size
+    result = await transfer_batch(bank.ledger, alice, transfers, atomic=False)
     assert result.results == ()
     assert [refusal.code for refusal in result.refusals] == [RefusalCode.INVALID_INPUT]
 
@@ -151,14 +151,14 @@ async def test_a_batch_of_no_or_too_many_transfers_is_refused_as_a_whole(bank: B
 async def test_a_batch_of_500_settles_in_order(bank: Bank) -> None:
     alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
     a, b = await bank.wallet(alice, balance="5.00"), await bank.wallet(bob)
-    asked = [TransferInput(new_key(), a, b, "0.01", "USD") for _ in range(500)]
-    result = await transfer_batch(bank.ledger, alice, asked, atomic=True)
+    transfers = [TransferInput(new_key(), a, b, "0.01", "USD") for _ in range(500)]
+    result = await transfer_batch(bank.ledger, alice, transfers, atomic=True)
     debits = [r.entries[0] for r in result.results]
     assert [entry.sequence for entry in debits] == list(range(2, 502))
     assert debits[-1].balance_after == 0
 
 
-async def test_only_an_administrator_deposits(bank: Bank) -> None:
+async def test_only_an_administrator_may_deposit(bank: Bank) -> None:
     alice = await bank.viewer("alice")
     a = await bank.wallet(alice)
     with pytest.raises(Forbidden):
@@ -179,24 +179,24 @@ async def test_simultaneous_first_deposits_of_a_currency_share_one_system_wallet
     assert await bank.count("wallets WHERE kind = 'SYSTEM'") == 1
 
 
-async def test_frozen_wallets_neither_pay_nor_receive_and_the_answer_does_not_tell_frozen_from_closed(bank: Bank) -> None:
+async def test_transfers_to_frozen_and_to_closed_wallets_get_the_same_refusal(bank: Bank) -> None:
     alice, bob, admin = await bank.viewer("alice"), await bank.viewer("bob"), await bank.viewer("admin", admin=True)
     a = await bank.wallet(alice, balance="5.00")
     frozen, closed = await bank.wallet(bob), await bank.wallet(bob)
     for wallet, status in ((frozen, WalletStatus.FROZEN), (closed, WalletStatus.CLOSED)):
-        await set_wallet_status(bank.engine, admin, wallet, status, "asked by the court", clock=bank.clock)
+        await set_wallet_status(bank.engine, admin, wallet, status, "requested by a court", clock=bank.clock)
     to_frozen, to_closed = await bank.pay(alice, a, frozen), await bank.pay(alice, a, closed)
     assert to_frozen.refusals == to_closed.refusals
     assert to_frozen.refusals[0].code is RefusalCode.WALLET_NOT_ACTIVE
     assert await bank.balance(a) == 500
 
 
-async def test_a_user_who_calls_first_many_times_at_once_is_one_user(bank: Bank) -> None:
+async def test_simultaneous_first_calls_of_a_user_create_one_user(bank: Bank) -> None:
     viewers = await asyncio.gather(*(bank.viewer("newcomer") for _ in range(20)))
     assert len({viewer.user_id for viewer in viewers}) == 1
 
 
-async def test_a_caller_that_leaves_does_not_stop_its_transfer(bank: Bank) -> None:
+async def test_a_cancelled_caller_does_not_stop_its_transfer(bank: Bank) -> None:
     alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
     a, b = await bank.wallet(alice, balance="10.00"), await bank.wallet(bob)
     keys = [new_key() for _ in range(200)]
@@ -206,12 +206,12 @@ async def test_a_caller_that_leaves_does_not_stop_its_transfer(bank: Bank) -> No
         caller.cancel()
     await asyncio.gather(*callers, return_exceptions=True)
     await bank.pay(alice, a, b, "1.00")
-    assert await bank.balance(b) == 300, "they settled before the one that came after them"
+    assert await bank.balance(b) == 300, "they settled before the later payment"
     again = [await transfer(bank.ledger, alice, TransferInput(key, a, b, "0.01", "USD")) for key in keys]
     assert all(result.replayed for result in again)
 
 
-async def test_what_arrives_in_the_next_turns_of_the_event_loop_settles_with_what_came_first(bank: Bank) -> None:
+async def test_transfers_that_arrive_in_the_next_turns_of_the_event_loop_join_the_first_ones_batch(bank: Bank) -> None:
     alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
     a, b = await bank.wallet(alice, balance="100.00"), await bank.wallet(bob)
     payments = []
@@ -219,5 +219,5 @@ async def test_what_arrives_in_the_next_turns_of_the_event_loop_settles_with_wha
         payments.append(asyncio.create_task(bank.pay(alice, a, b)))
         await asyncio.sleep(0)
     results = await asyncio.gather(*payments)
-    # A batch gives all of its members their time when it takes them.
+    # All transfers of a batch get the same time, when the batch takes them.
     assert len({result.transaction.created_at for result in results if result.transaction}) == 1

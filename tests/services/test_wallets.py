@@ -1,4 +1,4 @@
-"""Opening wallets, as many as a user may have, and changing the status of those that users have."""
+"""Opening wallets up to a user's limit, and changing the status of wallets."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ MOST = 5
 
 
 async def opened(bank: Bank, owner: Viewer, key: str | None = None, *, most: int = MOST) -> WalletResult:
-    """One more wallet, or why not."""
+    """Open one more wallet. Returns the wallet or the refusals."""
     return await open_wallet(
         bank.engine, owner, OpenWalletInput(key or new_key(), "USD", "Mine"), bank.currencies, bank.clock, most=most
     )
 
 
-async def test_of_many_simultaneous_openings_exactly_as_many_succeed_as_the_user_may_have(bank: Bank) -> None:
+async def test_simultaneous_openings_succeed_exactly_up_to_the_users_limit(bank: Bank) -> None:
     alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
     results = await asyncio.gather(*(opened(bank, alice) for _ in range(20)), *(opened(bank, bob) for _ in range(MOST)))
     assert sum(result.wallet is not None for result in results[:20]) == MOST
@@ -33,7 +33,7 @@ async def test_of_many_simultaneous_openings_exactly_as_many_succeed_as_the_user
     assert await bank.count("wallets") == await bank.count("wallet_openings") == 2 * MOST
 
 
-async def test_past_the_limit_earlier_keys_are_answered_and_a_refused_one_is_free_for_another_try(bank: Bank) -> None:
+async def test_at_the_limit_earlier_keys_replay_and_a_refused_key_can_be_used_again(bank: Bank) -> None:
     alice, keys = await bank.viewer("alice"), [new_key() for _ in range(MOST)]
     first = [await opened(bank, alice, key) for key in keys]
     refused = new_key()
@@ -45,7 +45,7 @@ async def test_past_the_limit_earlier_keys_are_answered_and_a_refused_one_is_fre
     assert (later.replayed, later.refusals) == (False, ())
 
 
-async def test_a_race_for_the_last_place_with_one_key_answers_all_with_its_wallet(bank: Bank) -> None:
+async def test_simultaneous_openings_with_one_key_all_get_the_same_wallet(bank: Bank) -> None:
     alice, key = await bank.viewer("alice"), new_key()
     results = await asyncio.gather(*(opened(bank, alice, key, most=1) for _ in range(10)))
     assert len({result.wallet for result in results}) == 1
@@ -53,7 +53,7 @@ async def test_a_race_for_the_last_place_with_one_key_answers_all_with_its_walle
     assert not any(result.refusals for result in results)
 
 
-async def test_a_system_wallet_is_to_set_wallet_status_as_one_that_does_not_exist(bank: Bank) -> None:
+async def test_set_wallet_status_treats_a_system_wallet_as_unknown(bank: Bank) -> None:
     admin = await bank.viewer("admin", admin=True)
     theirs = await bank.wallet(await bank.viewer("alice"), balance="5.00")
     async with bank.engine.connect() as connection:
