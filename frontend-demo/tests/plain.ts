@@ -1,6 +1,6 @@
 /**
- * Watches a wallet with graphql-ws alone, whose own retries bring it back, and prints what it is told, one JSON object a
- * line, until its input ends. Arguments: the GraphQL endpoint and the wallet's id. PAYCORE_TOKEN is the token.
+ * Watches a wallet until its input ends with graphql-ws alone, which reconnects by its own retries. Prints each update,
+ * error and close as one line of JSON. Arguments: the GraphQL endpoint and the wallet's id. The token is in PAYCORE_TOKEN.
  */
 
 import { createClient } from "graphql-ws";
@@ -12,10 +12,10 @@ const query = `
     walletUpdated(walletId: $walletId, after: $after) { kind cursor entry { sequence balanceAfter { amount } } }
   }
 `;
-// Sent anew with each subscription, so that a retry goes on from the newest cursor.
+// graphql-ws sends this object again with each retry, so a retry resumes at the newest cursor.
 const variables: { walletId: string; after?: string } = { walletId };
 
-interface Told {
+interface Result {
   readonly walletUpdated: { readonly kind: string; readonly cursor: string };
 }
 
@@ -28,13 +28,13 @@ const client = createClient({
   webSocketImpl: WebSocket,
   connectionParams: { Authorization: `Bearer ${process.env["PAYCORE_TOKEN"] ?? ""}` },
   retryAttempts: 100,
-  // By default it gives up where nobody listens, as while the service restarts.
+  // By default graphql-ws gives up if the connection is refused, as it is while the service restarts.
   shouldRetry: () => true,
   retryWait: () => new Promise((resolve) => setTimeout(resolve, 100)),
   on: { closed: (event) => print({ closed: (event as { code: number }).code }) },
 });
 
-client.subscribe<Told>(
+client.subscribe<Result>(
   { query, variables },
   {
     next: ({ data, errors }) => {

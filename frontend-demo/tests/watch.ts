@@ -1,6 +1,6 @@
 /**
- * Watches a wallet and prints what it is told, one JSON object a line, until its input ends.
- * Arguments: the GraphQL endpoint and the wallet's id. PAYCORE_TOKEN is the token.
+ * Watches a wallet until its input ends. Prints each update, state and end as one line of JSON.
+ * Arguments: the GraphQL endpoint and the wallet's id. The token is in PAYCORE_TOKEN.
  */
 
 import WebSocket from "ws";
@@ -28,5 +28,5 @@ const watch = watchWallet({
   webSocketImpl: WebSocket,
 });
 
-// No exit: once it is stopped, nothing may keep the process.
+// Without process.exit(): a stopped watch must not keep the process running.
 process.stdin.on("end", () => watch.stop()).resume();

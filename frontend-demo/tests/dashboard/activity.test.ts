@@ -25,13 +25,13 @@ function transaction(number: number, status: "COMPLETED" | "FAILED" = "COMPLETED
 const ids = (rows: readonly Row[]): string[] => rows.map(({ id }) => id);
 
 describe("rows", () => {
-  test("a wallet sees who is on the other side", () => {
+  test("a row shows the other party of the transaction", () => {
     expect(rowOfTransaction(transaction(1), "wal_alice")).toMatchObject({ direction: "DEBIT", counterparty: "Bob" });
     expect(rowOfTransaction(transaction(1), "wal_bob")).toMatchObject({ direction: "CREDIT", counterparty: "Alice" });
     expect(rowOfArrival(arrival(1, false, "DEBIT"))).toMatchObject({ id: "txn_1", counterparty: "Bob", entryId: "ent_1" });
   });
 
-  test("what arrived is put on top, unless a page has it already", () => {
+  test("live entries come first, except those that a loaded page already has", () => {
     const loaded = [2, 1].map((number) => rowOfTransaction(transaction(number), "wal_bob"));
     expect(ids(liveRows([arrival(4), arrival(3), arrival(2)], loaded))).toEqual(["txn_4", "txn_3"]);
   });
@@ -40,13 +40,13 @@ describe("rows", () => {
     expect(ids(liveRows([arrival(3), arrival(3)], []))).toEqual(["txn_3"]);
   });
 
-  test("an older page repeats nothing that is there", () => {
+  test("appending an older page adds no row twice", () => {
     const rows = [3, 2].map((number) => rowOfTransaction(transaction(number), "wal_bob"));
     const older = [2, 1].map((number) => rowOfTransaction(transaction(number), "wal_bob"));
     expect(ids(appendRows(rows, older))).toEqual(["txn_3", "txn_2", "txn_1"]);
   });
 
-  test("the newest ones, loaded anew, bring a refusal in its place and leave the others as they are shown", () => {
+  test("reloading the newest transactions adds a refusal at its place and keeps the existing rows", () => {
     const shown = [...liveRows([arrival(4)], []), ...[2, 1].map((number) => rowOfTransaction(transaction(number), "wal_alice"))];
     const head = [transaction(5), transaction(4), transaction(3, "FAILED"), transaction(2)].map((one) => rowOfTransaction(one, "wal_alice"));
     const joined = withHead(head, shown);
@@ -55,17 +55,17 @@ describe("rows", () => {
     expect(joined?.[2]?.status).toBe("FAILED");
   });
 
-  test("a transaction that has another status by now is shown with it", () => {
+  test("reloading updates the status of a transaction", () => {
     const [before, now] = [transaction(1, "FAILED"), transaction(1)].map((one) => rowOfTransaction(one, "wal_alice"));
     expect(withHead(now === undefined ? [] : [now], before === undefined ? [] : [before])?.[0]?.status).toBe("COMPLETED");
   });
 
-  test("the newest ones do not join rows that they have nothing in common with", () => {
+  test("reloaded transactions that overlap with no existing row cannot be joined", () => {
     const rows = [9, 1].map((number) => rowOfTransaction(transaction(number), "wal_bob"));
     expect(withHead(rows.slice(0, 1), rows.slice(1))).toBeNull();
   });
 
-  test("arrivals that no longer reach back to the list leave a gap", () => {
+  test("there is a gap if the oldest live entry does not follow the list's newest one", () => {
     expect(hasGap([arrival(8), arrival(7)], "6")).toBe(false);
     expect(hasGap([arrival(8), arrival(7)], "7")).toBe(false);
     expect(hasGap([arrival(8), arrival(7)], "5")).toBe(true);
@@ -74,19 +74,19 @@ describe("rows", () => {
 });
 
 describe("a filter", () => {
-  test("survives the page's address", () => {
+  test("is written to the page's address and read from it", () => {
     const filter = { ...NO_LIMITS, type: "DEPOSIT", from: "2026-11-01" };
     expect(writeFilter(filter)).toBe("type=DEPOSIT&from=2026-11-01");
     expect(readFilter(`?${writeFilter(filter)}`)).toEqual(filter);
   });
 
-  test("takes nothing from the address that is none", () => {
+  test("ignores invalid values in the address", () => {
     expect(readFilter("?type=GIFT&status=&direction=UP&from=yesterday&to=2026-13-45")).toEqual(NO_LIMITS);
   });
 
-  test("asks the API for whole days, the last one included", () => {
-    const asked = apiFilter({ ...NO_LIMITS, status: "FAILED", from: "2026-11-01", to: "2026-11-30" });
-    expect(asked).toEqual({
+  test("requests whole days from the API, including the last one", () => {
+    const filter = apiFilter({ ...NO_LIMITS, status: "FAILED", from: "2026-11-01", to: "2026-11-30" });
+    expect(filter).toEqual({
       status: "FAILED",
       createdFrom: new Date(2026, 10, 1).toISOString(),
       createdTo: new Date(2026, 11, 1).toISOString(),
@@ -102,18 +102,18 @@ describe("a filter", () => {
     [{ from: "2026-11-25" }, false],
     [{ to: "2026-11-21" }, false],
     [{ from: "2026-11-22", to: "2026-11-24" }, true],
-  ])("%j lets a live row through: %s", (limits, expected) => {
+  ])("the filter %j matches a live row: %s", (limits, expected) => {
     expect(matches({ ...NO_LIMITS, ...limits }, rowOfArrival(arrival(1)))).toBe(expected);
   });
 });
 
 describe("the strip", () => {
-  test("counts from the number before the experiment", () => {
+  test("starts after the sequence number before the experiment", () => {
     const strip = stripOf([arrival(8, true), arrival(7), arrival(6), arrival(5)], "6");
     expect(strip).toEqual({ cells: [{ sequence: "7", isCaughtUp: false }, { sequence: "8", isCaughtUp: true }], gaps: 0, repeats: 0 });
   });
 
-  test("sees a number that is missing and one that comes again", () => {
+  test("counts missing and repeated sequence numbers", () => {
     expect(stripOf([arrival(9), arrival(7)], "6")).toMatchObject({ gaps: 1, repeats: 0 });
     expect(stripOf([arrival(8), arrival(7), arrival(7)], "6")).toMatchObject({ gaps: 0, repeats: 1 });
   });
@@ -124,12 +124,12 @@ describe("a chart", () => {
     return { sequence: String(sequence), createdAt: "2026-11-23T12:00:00Z", balanceAfter: { amount, currency: "USD" } };
   }
 
-  test("goes from the oldest to the newest entry, each once", () => {
+  test("has each entry once, from the oldest to the newest", () => {
     const points = pointsOf([point(2, "2.00"), point(1, "1.00")], [point(4, "4.00"), point(3, "3.00"), point(2, "2.00")]);
     expect(points.map(({ sequence }) => sequence)).toEqual(["1", "2", "3", "4"]);
   });
 
-  test("spans the lowest and the highest balance, also below zero and beyond what a Number holds", () => {
+  test("spans the lowest to the highest balance, also for negative balances and those too large for a Number", () => {
     expect(heights([point(1, "-1.00"), point(2, "0.00"), point(3, "1.00")])).toEqual([0, 0.5, 1]);
     expect(heights([point(1, "90071992547409930.00"), point(2, "90071992547409930.01")])).toEqual([0, 1]);
     expect(heights([point(1, "5.00"), point(2, "5.00")])).toEqual([0.5, 0.5]);

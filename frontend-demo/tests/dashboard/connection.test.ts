@@ -9,7 +9,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A service that is there or not, and one hub that follows it when it is told to connect. */
+/** A service that is up or down, and one hub that counts how often it is resumed. */
 class World {
   isThere = true;
   probes = 0;
@@ -32,13 +32,13 @@ class World {
     this.connection.changed();
   }
 
-  /** The hub's state is this one now. */
+  /** Set the hub's state. */
   hubIs(state: LiveState | null): void {
     this.hub.state = state;
     this.connection.changed();
   }
 
-  /** The service dies, and a hub says so. */
+  /** The service goes down, and the hub reports the failure. */
   die(): void {
     this.isThere = false;
     this.hub.state = "offline";
@@ -47,7 +47,7 @@ class World {
 }
 
 describe("the connection of a page", () => {
-  test("is the worst of its parts", () => {
+  test("has the worst state of its parts", () => {
     expect(worst(["live", null, "catching-up"])).toBe("catching-up");
     expect(worst(["live", "offline", "catching-up"])).toBe("offline");
     expect(worst(["live", null])).toBe("live");
@@ -70,7 +70,7 @@ describe("the connection of a page", () => {
     expect(world.connection.view).toEqual({ state: "live", lostAt: null, nextTryAt: null });
   });
 
-  test("asks at once and then every second, and resumes within a second of the return", async () => {
+  test("probes the service at once and then every second, and resumes within a second of its return", async () => {
     const world = new World();
     await vi.advanceTimersByTimeAsync(20_000);
     world.die();
@@ -83,7 +83,7 @@ describe("the connection of a page", () => {
     expect(world.hub.resumed).toBe(1);
   });
 
-  test("asks less often after a minute, but never less than every ten seconds", async () => {
+  test("probes less often after a minute, but at least every ten seconds", async () => {
     const world = new World();
     await vi.advanceTimersByTimeAsync(20_000);
     world.die();
@@ -94,7 +94,7 @@ describe("the connection of a page", () => {
     expect(world.probes - before).toBeLessThanOrEqual(8);
   });
 
-  test("goes on with the first success of anything, and with a wish to try now", async () => {
+  test("resumes after the first successful request, and after a request to try now", async () => {
     const world = new World();
     const returned = vi.fn();
     world.connection.onReturn(returned);
@@ -112,7 +112,7 @@ describe("the connection of a page", () => {
     expect(returned).toHaveBeenCalledTimes(2);
   });
 
-  test("a failed request alone takes no live balance for offline while the service answers", async () => {
+  test("stays live after one failed request if the service answers its probe", async () => {
     const world = new World();
     const states: (LiveState | null)[] = [];
     world.connection.subscribe(() => states.push(world.connection.view.state));
@@ -123,7 +123,7 @@ describe("the connection of a page", () => {
     expect(world.connection.view.lostAt).toBeNull();
   });
 
-  test("a service that answers but keeps no connection is not asked without a pause", async () => {
+  test("pauses between probes of a service that answers but closes every socket", async () => {
     const world = new World();
     await vi.advanceTimersByTimeAsync(20_000);
     world.hub.resume = () => queueMicrotask(world.connection.failed);
@@ -157,7 +157,7 @@ describe("the code of a page", () => {
     return { chunk, calls };
   }
 
-  test("is loaded again after a failure, when the service has returned", async () => {
+  test("is loaded again once the service has returned after a failure", async () => {
     const { chunk, calls } = chunkOf([new Error("No network."), "code"]);
     const listener = vi.fn();
     chunk.subscribe(listener);
@@ -167,7 +167,7 @@ describe("the code of a page", () => {
     expect(chunk.code).toBe("code");
   });
 
-  test("is given up where the service answers and it still fails, and tried again when it is asked for", async () => {
+  test("is given up if loading fails while the service answers, and loaded again at the next start", async () => {
     const gone = new Error("404");
     const { chunk, calls } = chunkOf([gone, gone, gone, "code"]);
     await chunk.start();

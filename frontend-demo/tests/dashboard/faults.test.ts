@@ -17,15 +17,15 @@ describe("the verdict of cutting the line", () => {
     expect(verdictOf(strip(3), { sent: 4, answered: 3, paid: 3 }, false)).toBeNull();
   });
 
-  it("waits while a paid one has not arrived", () => {
+  it("waits while a completed payment has not arrived", () => {
     expect(verdictOf(strip(3), { sent: 4, answered: 4, paid: 4 }, false)).toBeNull();
   });
 
-  it("is bad if one never arrives", () => {
+  it("is bad if a completed payment never arrives", () => {
     expect(verdictOf(strip(3), { sent: 4, answered: 4, paid: 4 }, true)).toBe(false);
   });
 
-  it("is good once all that was paid is here, whatever else was refused", () => {
+  it("is good once every completed payment has arrived, even if others were refused", () => {
     expect(verdictOf(strip(3), { sent: 4, answered: 4, paid: 3 }, false)).toBe(true);
     expect(outstanding(strip(3), { sent: 4, answered: 4, paid: 3 })).toBe(0);
   });
@@ -41,7 +41,7 @@ describe("a long amount", () => {
     ["9.000.000,01 €", ["9.", "000.", "000,01 €"]],
     ["−$1,234.567", ["−$1,", "234.", "567"]],
     ["¥100", ["¥100"]],
-  ])("%s may wrap between its groups", (text, groups) => {
+  ])("%s may wrap between its digit groups", (text, groups) => {
     expect(groupsOf(text)).toEqual(groups);
     expect(groups.join("")).toBe(text);
   });
@@ -54,11 +54,11 @@ describe("the scale of a chart", () => {
     expect(scaleOf(points("50.00", "49.01"))).toEqual({ heights: [1, 0.9802], zero: 0, lower: "0.00", upper: "50.00" });
   });
 
-  it("has zero on top of balances below it", () => {
+  it("has zero at the top if all balances are negative", () => {
     expect(scaleOf(points("-1.00", "-4.00"))).toEqual({ heights: [0.75, 0], zero: 1, lower: "-4.00", upper: "0.00" });
   });
 
-  it("holds where every balance is zero", () => {
+  it("is valid if every balance is zero", () => {
     expect(scaleOf(points("0.00", "0.00")).heights).toEqual([0, 0]);
   });
 
@@ -66,7 +66,7 @@ describe("the scale of a chart", () => {
     ["2026-11-27T14:03:00Z", true, true],
     ["2026-11-28T12:00:00Z", true, false],
     ["2027-02-01T12:00:00Z", false, false],
-  ])("names the ends of a stretch up to %s as exactly as it is short", (to, hour, second) => {
+  ])("labels a span up to %s with hour: %s, second: %s", (to, hour, second) => {
     const parts = spanFormat("2026-11-27T14:00:00Z", to, "en-US").formatToParts(new Date(to));
     expect(parts.some(({ type }) => type === "hour")).toBe(hour);
     expect(parts.some(({ type }) => type === "second")).toBe(second);
@@ -78,12 +78,12 @@ describe("an address", () => {
     expect(isPage(path)).toBe(true);
   });
 
-  it.each(["/no", "/wallets/wal_1/more", "/transactions", "/sendmoney"])("%s has none", (path) => {
+  it.each(["/no", "/wallets/wal_1/more", "/transactions", "/sendmoney"])("%s has no page", (path) => {
     expect(isPage(path)).toBe(false);
   });
 });
 
-it("a range of days is backwards only where both are given", () => {
+it("a date range is backwards only if both dates are given", () => {
   expect(isBackwards({ ...NO_LIMITS, from: "2026-11-20", to: "2026-11-10" })).toBe(true);
   expect(isBackwards({ ...NO_LIMITS, from: "2026-11-20", to: "2026-11-20" })).toBe(false);
   expect(isBackwards({ ...NO_LIMITS, from: "2026-11-20" })).toBe(false);

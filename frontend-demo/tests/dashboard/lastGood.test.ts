@@ -10,7 +10,7 @@ const WALLET = gql`
   }
 `;
 
-/** A client whose requests are answered by these, one after the other; an Error is a request that fails. */
+/** A client whose requests get these answers in turn. An Error makes the request fail. */
 function clientOf(...answers: readonly (object | Error)[]) {
   const left = [...answers];
   const reports: string[] = [];
@@ -25,32 +25,32 @@ function clientOf(...answers: readonly (object | Error)[]) {
     },
     exchanges: [keepLastGood(), reportTo({ failed: () => reports.push("failed"), succeeded: () => reports.push("succeeded") }), fetchExchange],
   });
-  return { ask: (id = "wal_1") => client.query<{ wallet: unknown }>(WALLET, { id }).toPromise(), reports };
+  return { query: (id = "wal_1") => client.query<{ wallet: unknown }>(WALLET, { id }).toPromise(), reports };
 }
 
 const good = { data: { wallet: { id: "wal_1" } } };
 const errorOf = (code: string) => ({ data: { wallet: null }, errors: [{ message: code, extensions: { code } }] });
 
-describe("a query that fails for the moment", () => {
+describe("a query with a transient failure", () => {
   test.each([new TypeError("Failed to fetch"), errorOf("UNAVAILABLE"), errorOf("TIMEOUT")])("keeps its last good data: %o", async (failure) => {
-    const { ask, reports } = clientOf(good, failure);
-    await ask();
-    const { data, error } = await ask();
+    const { query, reports } = clientOf(good, failure);
+    await query();
+    const { data, error } = await query();
     expect(data?.wallet).toMatchObject({ id: "wal_1" });
     expect(error !== undefined && isTransient(error)).toBe(true);
     expect(reports).toEqual(["succeeded", "failed"]);
   });
 
-  test("has no data, rather than a null that says there is no such thing, where none was good before", async () => {
-    const { ask } = clientOf(good, errorOf("UNAVAILABLE"));
-    await ask("wal_2");
-    expect((await ask("wal_1")).data).toBeUndefined();
+  test("has undefined data, not null, if it never succeeded: null would mean that there is no such wallet", async () => {
+    const { query } = clientOf(good, errorOf("UNAVAILABLE"));
+    await query("wal_2");
+    expect((await query("wal_1")).data).toBeUndefined();
   });
 
-  test("is not one that the service refused: what is gone is gone", async () => {
-    const { ask, reports } = clientOf(good, errorOf("NOT_FOUND"));
-    await ask();
-    expect((await ask()).data?.wallet).toBeNull();
+  test("does not include a refusal: the refusal's data replace the last good data", async () => {
+    const { query, reports } = clientOf(good, errorOf("NOT_FOUND"));
+    await query();
+    expect((await query()).data?.wallet).toBeNull();
     expect(reports).toEqual(["succeeded", "succeeded"]);
   });
 });

@@ -3,7 +3,7 @@ import { decimalsOf, fromMinor, sum, toMinor } from "../../src/money/decimal.js"
 import { formatChange, formatMoney } from "../../src/money/format.js";
 import { amountPlaceholder, parseAmount, typedAmount } from "../../src/money/input.js";
 
-/** No-break spaces look like others in an editor. */
+/** Replaces no-break spaces, which look like other spaces in an editor, and removes direction marks. */
 function plain(text: string): string {
   return text.replaceAll(/[\u00a0\u202f]/g, " ").replaceAll(/[\u200e\u200f]/g, "");
 }
@@ -36,17 +36,17 @@ describe("decimals", () => {
     expect(toMinor(amount, exponent)).toBe(minor);
   });
 
-  test("a sum is exact where numbers would not be", () => {
+  test("a sum is exact even if it would not be as a Number", () => {
     expect(sum(["0.10", "0.20", "-0.30"], 2)).toBe("0.00");
     expect(sum(["90071992547409.93", "0.01"], 2)).toBe("90071992547409.94");
   });
 
-  test.each([["1.00", 2], ["1", 0], ["0.500", 3]])("%s has %i", (amount, decimals) => {
+  test.each([["1.00", 2], ["1", 0], ["0.500", 3]])("%s has %i decimals", (amount, decimals) => {
     expect(decimalsOf(amount)).toBe(decimals);
   });
 });
 
-describe("an amount for people", () => {
+describe("a formatted amount", () => {
   test.each([
     ["1234.50", "USD", 2, "en-US", "$1,234.50"],
     ["1234.50", "USD", 2, "de-DE", "1.234,50 $"],
@@ -56,37 +56,37 @@ describe("an amount for people", () => {
     ["595810", "JPY", 0, "en-US", "¥595,810"],
     ["2700.125", "KWD", 3, "en-US", "KWD 2,700.125"],
     ["1234567.00", "INR", 2, "en-IN", "₹12,34,567.00"],
-    // Beyond what a Number holds: the last digits would be others.
+    // Too large for a Number, which would change the last digits.
     ["92233720368547758.07", "USD", 2, "en-US", "$92,233,720,368,547,758.07"],
   ])("%s %s with exponent %i in %s is %s", (amount, currency, exponent, locale, text) => {
     expect(plain(formatMoney({ amount, currency }, exponent, locale))).toBe(text);
   });
 
-  test("it is written with the digits of the locale", () => {
+  test("uses the digits of the locale", () => {
     expect(formatMoney({ amount: "1234.50", currency: "EGP" }, 2, "ar-EG")).toContain("١٬٢٣٤٫٥٠");
   });
 
-  test("its decimals are those of the API, whatever Intl believes", () => {
+  test("has as many decimals as the API's exponent says, even if Intl uses another number", () => {
     expect(formatMoney({ amount: "5.0000", currency: "USD" }, 4, "en-US")).toBe("$5.0000");
     expect(formatMoney({ amount: "5", currency: "USD" }, 0, "en-US")).toBe("$5");
     expect(formatMoney({ amount: "5.00", currency: "JPY" }, undefined, "en-US")).toBe("¥5.00");
   });
 
-  test("a change has a sign either way", () => {
+  test("of a debit has a minus sign and of a credit a plus sign", () => {
     expect(formatChange({ amount: "5.00", currency: "USD" }, "DEBIT", 2, "en-US")).toBe("−$5.00");
     expect(formatChange({ amount: "5.00", currency: "USD" }, "CREDIT", 2, "en-US")).toBe("+$5.00");
   });
 });
 
 describe("a negative amount", () => {
-  test.each(["en-US", "de-DE", "ja-JP", "ar-EG", "sv-SE"])("has the same minus sign as one that went, in %s", (locale) => {
+  test.each(["en-US", "de-DE", "ja-JP", "ar-EG", "sv-SE"])("has the minus sign U+2212 in %s", (locale) => {
     const text = formatMoney({ amount: "-1800000", currency: "JPY" }, 0, locale);
     expect(text).toContain("−");
     expect(text).not.toContain("-");
   });
 });
 
-describe("an amount that is typed", () => {
+describe("a typed amount", () => {
   test.each([
     ["12.34", "USD", 2, "en-US", "12.34"],
     [" 12 ", "USD", 2, "en-US", "12.00"],
@@ -109,7 +109,7 @@ describe("an amount that is typed", () => {
     ["1\u202f234,50", "EUR", "fr-FR", "1234.50"],
     ["1’234.50", "CHF", "de-CH", "1234.50"],
     ["12,34,567.50", "INR", "en-IN", "1234567.50"],
-    // Written as elsewhere, but it can mean nothing else.
+    // Not the locale's format, but unambiguous.
     ["1.234,50", "USD", "en-US", "1234.50"],
     ["1,234.50", "EUR", "de-DE", "1234.50"],
     ["12.5", "EUR", "de-DE", "12.50"],
@@ -138,7 +138,7 @@ describe("an amount that is typed", () => {
     ["5,00 €", "EUR", 2, "de-DE", "5.00"],
     ["￥１２０", "JPY", 0, "ja-JP", "120"],
     ["120円", "JPY", 0, "ja-JP", "120"],
-  ])("%j may name its currency %s; with exponent %i in %s it is %s", (typed, currency, exponent, locale, amount) => {
+  ])("%j may contain its currency %s; with exponent %i in %s it is %s", (typed, currency, exponent, locale, amount) => {
     expect(parseAmount(typed, { currency, exponent, locale })).toEqual({ ok: true, amount });
   });
 
@@ -152,7 +152,7 @@ describe("an amount that is typed", () => {
     ["1.234", 2, "fr-FR", { ok: false, problem: "ambiguous" }],
     ["1,234", 3, "ar-EG", { ok: false, problem: "ambiguous" }],
     ["0,500", 3, "en-US", { ok: true, amount: "0.500" }],
-  ])("%j with exponent %i could be two amounts: %s decides", (typed, exponent, locale, read) => {
+  ])("%j with exponent %i is ambiguous, and is read by the rules of %s", (typed, exponent, locale, read) => {
     expect(parseAmount(typed, { currency: "KWD", exponent, locale })).toEqual(read);
   });
 
@@ -179,7 +179,7 @@ describe("an amount that is typed", () => {
     expect(parseAmount(typed, { currency: "USD", exponent, locale })).toEqual({ ok: false, problem });
   });
 
-  test.each(["en-US", "de-DE", "fr-FR", "ar-EG", "de-CH", "en-IN"])("what the page puts into the field is read as the same amount in %s", (locale) => {
+  test.each(["en-US", "de-DE", "fr-FR", "ar-EG", "de-CH", "en-IN"])("an amount that the page puts into the field is parsed as the same amount in %s", (locale) => {
     for (const amount of ["1.234", "123.400", "0.001", "1234567.890"]) {
       expect(parseAmount(typedAmount(amount, locale), { currency: "KWD", exponent: 3, locale })).toEqual({ ok: true, amount });
     }

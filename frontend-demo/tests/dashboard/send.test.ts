@@ -26,30 +26,30 @@ function refusal(code: Refusal["code"]): Refusal {
 }
 
 describe("an intent", () => {
-  test.each<[string, Attempt, boolean]>([
-    ["a payment that was made", answerOf({ transaction: TRANSACTION, replayed: false, userErrors: [] }), true],
-    ["a refusal that was recorded", answerOf({ transaction: { ...TRANSACTION, status: "FAILED" }, replayed: false, userErrors: [refusal("INSUFFICIENT_FUNDS")] }), true],
-    ["a refusal that left no trace", answerOf({ transaction: null, replayed: false, userErrors: [refusal("INVALID_AMOUNT")] }), false],
-    ["a key that belongs to another payment", answerOf({ transaction: null, replayed: false, userErrors: [refusal("IDEMPOTENCY_KEY_REUSED")] }), true],
-    ["an answer that was lost", { kind: "unknown", trouble: TROUBLE }, false],
-    ["a token that is not accepted", { kind: "stopped", trouble: TROUBLE }, false],
-  ])("after %s, its key is used up: %#", (_, result, ends) => {
+  test.each<[string, boolean, Attempt]>([
+    ["a payment that was made", true, answerOf({ transaction: TRANSACTION, replayed: false, userErrors: [] })],
+    ["a refusal that was recorded", true, answerOf({ transaction: { ...TRANSACTION, status: "FAILED" }, replayed: false, userErrors: [refusal("INSUFFICIENT_FUNDS")] })],
+    ["a refusal that was not recorded", false, answerOf({ transaction: null, replayed: false, userErrors: [refusal("INVALID_AMOUNT")] })],
+    ["a key that belongs to another payment", true, answerOf({ transaction: null, replayed: false, userErrors: [refusal("IDEMPOTENCY_KEY_REUSED")] })],
+    ["an answer that was lost", false, { kind: "unknown", trouble: TROUBLE }],
+    ["a token that was refused", false, { kind: "stopped", trouble: TROUBLE }],
+  ])("after %s, the intent has ended: %s", (_, ends, result) => {
     expect(endsIntent(result)).toBe(ends);
   });
 
-  test("waits longer each time, and never less than the service asks for", () => {
+  test("waits longer before each retry, and at least as long as the service requires", () => {
     expect([1, 2, 3, 9].map((tries) => pauseAfter(tries, TROUBLE))).toEqual([1_000, 2_000, 4_000, 15_000]);
     expect(pauseAfter(1, { ...TROUBLE, retryAfterSeconds: 30 })).toBe(30_000);
     expect(pauseAfter(4, { ...TROUBLE, retryAfterSeconds: 1 })).toBe(8_000);
   });
 
-  test("has a key that the service takes, and no other has", () => {
+  test("has a unique key that the service accepts", () => {
     const keys = Array.from({ length: 100 }, newKey);
     expect(new Set(keys).size).toBe(100);
     expect(keys.every((key) => /^[0-9a-f]{32}$/.test(key))).toBe(true);
   });
 
-  test("tells a code that is newer than the page in the service's own words", () => {
+  test("shows the service's message for a code that the page does not know", () => {
     expect(refusalText({ code: "INVALID_INPUT", message: "This text must not be blank." })).toBe("This text must not be blank.");
     expect(refusalText({ code: "MOON_PHASE", message: "Not at full moon." })).toBe("Not at full moon.");
   });
@@ -67,12 +67,12 @@ test("a link opens an operation in GraphiQL as the user", () => {
 describe("a token", () => {
   const made = (claims: object): string => `e30.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.c2ln`;
 
-  test("tells whose it is", () => {
+  test("contains its subject, its role and its expiry", () => {
     expect(readToken(made({ sub: "åsa", role: "admin", exp: 5 }))).toEqual({ subject: "åsa", isAdmin: true, expiresAt: 5 });
     expect(readToken(made({ sub: "bob" }))).toEqual({ subject: "bob", isAdmin: false, expiresAt: null });
   });
 
-  test.each(["", "abc", "a.b.c", made({}), made({ sub: 5 })])("%j is none", (token) => {
+  test.each(["", "abc", "a.b.c", made({}), made({ sub: 5 })])("%j is not a token", (token) => {
     expect(readToken(token)).toBeNull();
   });
 });
@@ -87,13 +87,13 @@ describe("a transfer's life", () => {
     published_at: null,
   };
 
-  test("is counted in milliseconds from its acceptance, with their fractions", () => {
+  test("is measured in milliseconds with fractions, from its acceptance", () => {
     const deliveredAt = Date.parse("2026-11-23T12:00:00.020Z");
     const times = stepsOf(LIFE, deliveredAt).map(({ at }) => (at === null ? null : Number(at.toFixed(1))));
     expect(times).toEqual([0, 0.5, 5, null, 19.9]);
   });
 
-  test("does not know what nobody has seen", () => {
+  test("has no delivery time if the page did not receive the entry", () => {
     expect(stepsOf(LIFE, null).at(-1)?.at).toBeNull();
   });
 });
@@ -101,13 +101,13 @@ describe("a transfer's life", () => {
 describe("a key whose outcome is unknown", () => {
   const INPUT = { idempotencyKey: "k", senderWalletId: "wal_a", receiverWalletId: "wal_b", amount: MONEY };
 
-  /** A client whose requests fail with these codes, one after the other. */
+  /** A client whose requests fail with these codes in turn. */
   function failing(...codes: string[]): Client {
     const errors = codes.map((code) => new CombinedError({ graphQLErrors: [{ message: code, extensions: { code } }] }));
     return { mutation: () => ({ toPromise: () => Promise.resolve({ error: errors.shift() }) }) } as unknown as Client;
   }
 
-  test("stays unknown if a retry is stopped", async () => {
+  test("stays unknown if a retry is refused without an outcome", async () => {
     vi.useFakeTimers();
     const settled = settle(failing("TIMEOUT", "UNAUTHENTICATED"), INPUT);
     await vi.runAllTimersAsync();
@@ -115,20 +115,20 @@ describe("a key whose outcome is unknown", () => {
     expect((await settled).kind).toBe("unknown");
   });
 
-  test("stays unknown if the next request after a reload is stopped", async () => {
+  test("stays unknown if the first request after a reload is refused without an outcome", async () => {
     expect((await attempt(failing("UNAUTHENTICATED"), INPUT, true)).kind).toBe("unknown");
   });
 
-  test("was never unknown if its first request is stopped", async () => {
+  test("is stopped, not unknown, if its first request is refused without an outcome", async () => {
     expect((await settle(failing("UNAUTHENTICATED"), INPUT)).kind).toBe("stopped");
   });
 
-  test("is unknown after an error with a code that this page does not know", async () => {
+  test("is unknown after an error with a code that the page does not know", async () => {
     expect((await attempt(failing("A_CODE_OF_A_LATER_RELEASE"), INPUT, false)).kind).toBe("unknown");
   });
 });
 
-describe("a payment that is kept over a reload", () => {
+describe("a payment that is stored for a reload", () => {
   const INPUT = { idempotencyKey: "k", senderWalletId: "wal_a", receiverWalletId: "wal_b", amount: MONEY };
   const DONE = answerOf({ transaction: TRANSACTION, replayed: false, userErrors: [] });
   const UNKNOWN: Attempt = { kind: "unknown", trouble: TROUBLE };
@@ -145,19 +145,19 @@ describe("a payment that is kept over a reload", () => {
     return () => vi.unstubAllGlobals();
   });
 
-  test.each<[string, Attempt[], boolean]>([
-    ["it was made", [DONE], false],
-    ["it was refused", [answerOf({ transaction: null, replayed: false, userErrors: [refusal("INVALID_AMOUNT")] })], false],
-    ["its only request was turned away", [STOPPED], false],
-    ["its answer was lost", [UNKNOWN], true],
-    ["one of two requests was turned away and the other lost", [STOPPED, UNKNOWN], true],
-    ["one of two requests was turned away and the other paid", [STOPPED, DONE], false],
-  ])("after %s: %#", (_, answers, isKept) => {
+  test.each<[string, boolean, Attempt[]]>([
+    ["it was paid", false, [DONE]],
+    ["it was refused", false, [answerOf({ transaction: null, replayed: false, userErrors: [refusal("INVALID_AMOUNT")] })]],
+    ["its only request was refused without an outcome", false, [STOPPED]],
+    ["its answer was lost", true, [UNKNOWN]],
+    ["one of two requests was refused and the other lost", true, [STOPPED, UNKNOWN]],
+    ["one of two requests was refused and the other paid", false, [STOPPED, DONE]],
+  ])("if %s, it is kept: %s", (_, isKept, answers) => {
     concludeIntent("alice", INPUT, answers);
     expect(openIntents("alice")).toEqual(isKept ? [INPUT] : []);
   });
 
-  test("stays if one request is turned away while a second one with its key is under way", () => {
+  test("is kept if one request is refused while another with the same key is running", () => {
     rememberIntent("alice", INPUT);
     concludeIntent("alice", INPUT, [STOPPED]);
     expect(openIntents("alice")).toEqual([INPUT]);
@@ -165,7 +165,7 @@ describe("a payment that is kept over a reload", () => {
     expect(openIntents("alice")).toEqual([]);
   });
 
-  test("is nobody else's", () => {
+  test("is not visible to another user", () => {
     expect(openIntents("bob")).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 import type { Arrival } from "../../src/live/feed.js";
 
-/** An entry as it arrives, with the transaction txn_N. */
+/** A live entry with this sequence number. Its transaction is txn_N. */
 export function arrival(sequence: number, isCaughtUp = false, direction: "DEBIT" | "CREDIT" = "CREDIT"): Arrival {
   const money = { amount: "1.00", currency: "USD" };
   return {

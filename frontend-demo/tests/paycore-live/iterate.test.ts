@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import WebSocket from "ws";
 import { WatchError, walletUpdates, type IterateOptions, type WalletUpdate } from "../../src/paycore-live/index.js";
 import { Service, pause, soon } from "./service.js";
-import { TIMING, WALLET, cursorAt, entries, entriesTold, entry, positionAt, snapshot, told } from "./world.js";
+import { TIMING, WALLET, cursorAt, entries, entrySummaries, entry, positionAt, snapshot, summary } from "./world.js";
 
 let service: Service;
 
@@ -19,7 +19,7 @@ function updates(options: Partial<IterateOptions> = {}): AsyncGenerator<WalletUp
   return walletUpdates({ url: service.url, walletId: WALLET, token, webSocketImpl: WebSocket, timing: TIMING, ...options });
 }
 
-test("a loop gets every update in order, also through a lost connection, and ends the watch when it is left", async () => {
+test("a loop gets every update in order despite a lost connection, and leaving the loop ends the watch", async () => {
   service.onSubscribe = (connection) => {
     if (service.connections.length === 1) {
       connection.update(snapshot(0), entry(1), entry(2));
@@ -30,7 +30,7 @@ test("a loop gets every update in order, also through a lost connection, and end
   };
   const seen: string[] = [];
   for await (const update of updates()) {
-    seen.push(told(update));
+    seen.push(summary(update));
     if (seen.length === 5) {
       break;
     }
@@ -41,7 +41,7 @@ test("a loop gets every update in order, also through a lost connection, and end
   expect(service.connections.length).toBe(2);
 });
 
-test("a signal ends a loop that waits", async () => {
+test("a signal ends a waiting loop", async () => {
   const controller = new AbortController();
   service.onSubscribe = (connection) => {
     connection.update(snapshot(0));
@@ -49,19 +49,19 @@ test("a signal ends a loop that waits", async () => {
   };
   const seen: string[] = [];
   for await (const update of updates({ signal: controller.signal })) {
-    seen.push(told(update));
+    seen.push(summary(update));
   }
   expect(seen).toEqual(["SNAPSHOT 0"]);
   await soon(() => service.open === 0);
 });
 
-test("a signal that was given before connects nothing", async () => {
+test("with an aborted signal the loop does not connect", async () => {
   expect(await updates({ signal: AbortSignal.abort() }).next()).toEqual({ done: true, value: undefined });
   await pause(50);
   expect(service.connections.length).toBe(0);
 });
 
-test("the end of the watch is thrown, after what came before it", async () => {
+test("the loop throws the end of the watch after the updates before it", async () => {
   service.onSubscribe = (connection) => {
     connection.update(snapshot(0), entry(1));
     connection.close(4400);
@@ -69,7 +69,7 @@ test("the end of the watch is thrown, after what came before it", async () => {
   const seen: string[] = [];
   const loop = async (): Promise<void> => {
     for await (const update of updates()) {
-      seen.push(told(update));
+      seen.push(summary(update));
       await pause(30);
     }
   };
@@ -77,7 +77,7 @@ test("the end of the watch is thrown, after what came before it", async () => {
   expect(seen).toEqual(["SNAPSHOT 0", "ENTRY 1"]);
 });
 
-test("a loop that is too slow holds no more than its buffer and misses nothing", async () => {
+test("a slow loop holds at most its buffer and misses no update", async () => {
   const last = 50;
   service.onSubscribe = (connection) => {
     const after = Number(connection.subscription?.after?.replace("cursor-", ""));
@@ -85,21 +85,21 @@ test("a loop that is too slow holds no more than its buffer and misses nothing",
   };
   const seen: string[] = [];
   for await (const update of updates({ after: positionAt(0), buffer: 8 })) {
-    seen.push(told(update));
+    seen.push(summary(update));
     if (seen.length === 1) {
       await pause(100);
-      expect(service.open, "it has closed the connection meanwhile").toBe(0);
+      expect(service.open, "the connection is closed while the buffer is full").toBe(0);
     }
     if (update.kind === "SNAPSHOT") {
       break;
     }
   }
-  expect(seen).toEqual([...entriesTold(1, last), `SNAPSHOT ${String(last)}`]);
+  expect(seen).toEqual([...entrySummaries(1, last), `SNAPSHOT ${String(last)}`]);
   const resumed = service.connections.map((connection) => connection.subscription?.after);
   expect(resumed).toEqual([0, 8, 16, 24, 32, 40, 48].map(cursorAt));
 });
 
-test("a loop that comes back after the connection was lost keeps to the pauses between tries", async () => {
+test("a loop that continues after a lost connection keeps the pauses between retries", async () => {
   service.onSubscribe = (connection) => {
     connection.update(snapshot(0));
     connection.close(1013);

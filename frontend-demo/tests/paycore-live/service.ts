@@ -1,4 +1,4 @@
-/** A service that speaks graphql-transport-ws by hand, so that a test can have it say whatever it likes. */
+/** A minimal graphql-transport-ws server. A test decides each message that it sends, valid or not. */
 
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
@@ -19,7 +19,7 @@ interface Message {
 export class Connection {
   readonly socket: WebSocket;
   token: string | undefined;
-  /** Set once it is subscribed; `after` is undefined where the client gave none. */
+  /** Set once the client has subscribed. `after` is undefined if the client gave none. */
   subscription: { readonly id: string; readonly walletId: string; readonly after: string | undefined } | null = null;
   /** Ids of all subscriptions, by wallet. */
   readonly idOf = new Map<string, string>();
@@ -41,19 +41,19 @@ export class Connection {
     }
   }
 
-  /** To one of several subscriptions. */
+  /** Send updates to one of several subscriptions. */
   updateOf(walletId: string, ...updates: readonly object[]): void {
     for (const walletUpdated of updates) {
       this.send({ id: this.idOf.get(walletId), type: "next", payload: { data: { walletUpdated } } });
     }
   }
 
-  /** Close properly; or lose the connection where no code is given. */
+  /** Close with this code. Without a code, drop the connection without a close frame. */
   close(code?: number): void {
     if (code === undefined) {
       this.socket.terminate();
     } else {
-      this.socket.close(code, "as the test says");
+      this.socket.close(code, "closed by the test");
     }
   }
 }
@@ -81,7 +81,7 @@ export class Service {
     return `ws://127.0.0.1:${String((this.#server.address() as AddressInfo).port)}/graphql`;
   }
 
-  /** The connection with this number, once it is subscribed. */
+  /** Resolves to the connection with this index, once the client has subscribed on it. */
   async subscribed(index: number): Promise<Connection> {
     await soon(() => this.connections[index]?.subscription);
     return this.connections[index]!;
@@ -125,12 +125,12 @@ export class Service {
   }
 }
 
-/** Return once the condition holds. */
+/** Resolves once the condition holds. Throws after `milliseconds`. */
 export async function soon(condition: () => unknown, milliseconds = 10_000): Promise<void> {
   const end = performance.now() + milliseconds;
   while (!condition()) {
     if (performance.now() > end) {
-      throw new Error(`It does not happen: ${condition.toString()}`);
+      throw new Error(`This did not happen in time: ${condition.toString()}`);
     }
     await pause(2);
   }

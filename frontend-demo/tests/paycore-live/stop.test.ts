@@ -1,10 +1,10 @@
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Service, pause, soon } from "./service.js";
-import { TIMING, cursorAt, entry, snapshot, watching, type Diary } from "./world.js";
+import { TIMING, cursorAt, entry, snapshot, watching, type WatchLog } from "./world.js";
 
 const { setTimeout: realSetTimeout, clearTimeout: realClearTimeout } = globalThis;
-/** Long enough that no timer ends by itself here. */
+/** So long that no timer fires during a test. */
 const LONG = { ...TIMING, connect: 60_000, ping: 60_000, pong: 60_000 };
 const timers = new Set<unknown>();
 let service: Service;
@@ -33,55 +33,55 @@ afterEach(async () => {
   await service.stop();
 });
 
-/** Nothing is left of the watch, and nothing is told of it any more. */
-async function nothingIsLeft(diary: Diary): Promise<void> {
-  const known = JSON.stringify([diary.told, diary.states, diary.tokensAsked]);
+/** Checks that a stopped watch has no timer and no connection, and calls no callback. */
+async function expectNothingLeft(log: WatchLog): Promise<void> {
+  const known = JSON.stringify([log.summaries, log.states, log.tokenRequests]);
   const connections = service.connections.length;
   await soon(() => timers.size === 0);
   await soon(() => service.open === 0);
   await pause(100);
   expect(timers.size).toBe(0);
   expect(service.connections.length).toBe(connections);
-  expect(JSON.stringify([diary.told, diary.states, diary.tokensAsked])).toBe(known);
-  expect(diary.ends).toEqual([]);
-  expect(diary.watch.state).toBe("offline");
+  expect(JSON.stringify([log.summaries, log.states, log.tokenRequests])).toBe(known);
+  expect(log.ends).toEqual([]);
+  expect(log.watch.state).toBe("offline");
 }
 
-test("before it has begun", async () => {
-  const diary = watching(service, { timing: LONG });
+test("a watch can be stopped before it starts to connect", async () => {
+  const log = watching(service, { timing: LONG });
   expect(timers.size).toBe(1);
-  diary.watch.stop();
-  await nothingIsLeft(diary);
-  expect(diary.states).toEqual([]);
+  log.watch.stop();
+  await expectNothingLeft(log);
+  expect(log.states).toEqual([]);
 });
 
-test("while it waits for a token", async () => {
+test("a watch can be stopped while it waits for a token", async () => {
   let give: (token: string) => void = () => undefined;
-  const diary = watching(service, { token: () => new Promise((resolve) => (give = resolve)), timing: LONG });
-  await soon(() => diary.watch.state === "connecting");
-  diary.watch.stop();
+  const log = watching(service, { token: () => new Promise((resolve) => (give = resolve)), timing: LONG });
+  await soon(() => log.watch.state === "connecting");
+  log.watch.stop();
   give("too late");
-  await nothingIsLeft(diary);
+  await expectNothingLeft(log);
 });
 
-test("while it connects", async () => {
-  const swallowed: Socket[] = [];
-  const hole = createServer((socket) => {
-    swallowed.push(socket);
+test("a watch can be stopped while it connects", async () => {
+  const accepted: Socket[] = [];
+  const silent = createServer((socket) => {
+    accepted.push(socket);
     socket.on("error", () => undefined);
   });
-  await new Promise<void>((resolve) => hole.listen(0, "127.0.0.1", resolve));
-  const diary = watching({ url: `ws://127.0.0.1:${String((hole.address() as AddressInfo).port)}/graphql` }, { timing: LONG });
-  await soon(() => swallowed.length === 1);
-  diary.watch.stop();
-  await nothingIsLeft(diary);
-  await soon(() => swallowed.every((socket) => socket.destroyed || socket.readableEnded || socket.resume().readableEnded));
-  hole.close();
+  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  const log = watching({ url: `ws://127.0.0.1:${String((silent.address() as AddressInfo).port)}/graphql` }, { timing: LONG });
+  await soon(() => accepted.length === 1);
+  log.watch.stop();
+  await expectNothingLeft(log);
+  await soon(() => accepted.every((socket) => socket.destroyed || socket.readableEnded || socket.resume().readableEnded));
+  silent.close();
 });
 
-test("while it is live: the subscription is completed and the socket closed properly", async () => {
+test("stopping a live watch completes its subscription and closes the socket with code 1000", async () => {
   service.answersPings = false;
-  const diary = watching(service, { timing: { ...LONG, ping: 20 } });
+  const log = watching(service, { timing: { ...LONG, ping: 20 } });
   const first = await service.subscribed(0);
   const messages: string[] = [];
   let code: number | undefined;
@@ -90,49 +90,49 @@ test("while it is live: the subscription is completed and the socket closed prop
   first.update(snapshot(1));
   await soon(() => messages.includes("ping"));
   expect(timers.size).toBeGreaterThan(0);
-  diary.watch.stop();
+  log.watch.stop();
   first.update(entry(2));
-  await nothingIsLeft(diary);
+  await expectNothingLeft(log);
   expect(messages.at(-1)).toBe("complete");
   expect(code).toBe(1000);
 });
 
-test("within a callback", async () => {
-  const diary = watching(service, {
+test("a watch can be stopped in a callback", async () => {
+  const log = watching(service, {
     timing: LONG,
     onUpdate: (update) => {
-      diary.told.push(update.kind);
-      diary.watch.stop();
+      log.summaries.push(update.kind);
+      log.watch.stop();
     },
   });
   (await service.subscribed(0)).update(snapshot(1), entry(2));
-  await soon(() => diary.told.length > 0);
-  await nothingIsLeft(diary);
-  expect(diary.told).toEqual(["SNAPSHOT"]);
+  await soon(() => log.summaries.length > 0);
+  await expectNothingLeft(log);
+  expect(log.summaries).toEqual(["SNAPSHOT"]);
 });
 
-test("while it waits to try again", async () => {
-  const diary = watching(service, { timing: { ...LONG, firstRetry: 60_000, longestRetry: 60_000 } });
+test("a watch can be stopped while it waits to reconnect", async () => {
+  const log = watching(service, { timing: { ...LONG, firstRetry: 60_000, longestRetry: 60_000 } });
   (await service.subscribed(0)).close();
-  await soon(() => diary.watch.state === "offline");
+  await soon(() => log.watch.state === "offline");
   expect(timers.size).toBe(1);
-  diary.watch.stop();
-  diary.watch.resume();
-  await nothingIsLeft(diary);
+  log.watch.stop();
+  log.watch.resume();
+  await expectNothingLeft(log);
 });
 
-test("a pause leaves nothing either, and resume goes on from the cursor", async () => {
-  const diary = watching(service, { timing: LONG });
+test("a paused watch has no timer and no connection, and resume continues from the cursor", async () => {
+  const log = watching(service, { timing: LONG });
   (await service.subscribed(0)).update(snapshot(1), entry(2));
-  await soon(() => diary.told.length === 2);
-  diary.watch.pause();
-  await nothingIsLeft(diary);
-  diary.watch.resume();
+  await soon(() => log.summaries.length === 2);
+  log.watch.pause();
+  await expectNothingLeft(log);
+  log.watch.resume();
   const second = await service.subscribed(1);
   expect(second.subscription?.after).toBe(cursorAt(2));
   second.update(entry(3), snapshot(3));
-  await soon(() => diary.watch.state === "live");
-  diary.watch.stop();
-  await nothingIsLeft(diary);
-  expect(diary.told).toEqual(["SNAPSHOT 1", "ENTRY 2", "ENTRY 3", "SNAPSHOT 3"]);
+  await soon(() => log.watch.state === "live");
+  log.watch.stop();
+  await expectNothingLeft(log);
+  expect(log.summaries).toEqual(["SNAPSHOT 1", "ENTRY 2", "ENTRY 3", "SNAPSHOT 3"]);
 });

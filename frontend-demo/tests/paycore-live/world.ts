@@ -1,4 +1,4 @@
-/** What the tests of the client share: updates as the service sends them, and a watch that writes down what it is told. */
+/** Shared by the client's tests: updates as the service sends them, and a watch that records its callbacks. */
 
 import WebSocket from "ws";
 import type { ConnectionState, Position, WalletUpdate, WatchError, WatchOptions } from "../../src/paycore-live/index.js";
@@ -58,47 +58,47 @@ export function entries(first: number, last: number): object[] {
   return Array.from({ length: last - first + 1 }, (_, index) => entry(first + index));
 }
 
-/** "SNAPSHOT 3", "ENTRY 4": the kind, and the sequence of the entry or of the state. */
-export function told(update: WalletUpdate): string {
+/** The kind and the sequence of the entry or of the wallet, such as "SNAPSHOT 3" or "ENTRY 4". */
+export function summary(update: WalletUpdate): string {
   return `${update.kind} ${update.entry?.sequence ?? update.wallet.sequence}`;
 }
 
-/** What `told` says of entries. */
-export function entriesTold(first: number, last: number): string[] {
+/** The summaries of the entries from `first` to `last`. */
+export function entrySummaries(first: number, last: number): string[] {
   return Array.from({ length: last - first + 1 }, (_, index) => `ENTRY ${String(first + index)}`);
 }
 
-export interface Diary {
+export interface WatchLog {
   readonly watch: WalletWatch;
   readonly updates: WalletUpdate[];
-  readonly told: string[];
+  readonly summaries: string[];
   readonly states: ConnectionState[];
   readonly reasons: WatchError[];
   readonly ends: WatchError[];
-  tokensAsked: number;
+  tokenRequests: number;
 }
 
-/** Start a watch. Its tokens are token-1, token-2 and so on. */
-export function watching(service: Pick<Service, "url">, options: Partial<WatchOptions> = {}): Diary {
-  const diary = { updates: [], told: [], states: [], reasons: [], ends: [], tokensAsked: 0 } as unknown as Diary;
+/** Starts a watch that records its callbacks. Its tokens are token-1, token-2 and so on. */
+export function watching(service: Pick<Service, "url">, options: Partial<WatchOptions> = {}): WatchLog {
+  const log = { updates: [], summaries: [], states: [], reasons: [], ends: [], tokenRequests: 0 } as unknown as WatchLog;
   const watch = watchWallet({
     url: service.url,
     walletId: WALLET,
-    token: () => Promise.resolve(`token-${String(++diary.tokensAsked)}`),
+    token: () => Promise.resolve(`token-${String(++log.tokenRequests)}`),
     onUpdate: (update) => {
-      diary.updates.push(update);
-      diary.told.push(told(update));
+      log.updates.push(update);
+      log.summaries.push(summary(update));
     },
     onState: (current, reason) => {
-      diary.states.push(current);
+      log.states.push(current);
       if (reason !== undefined) {
-        diary.reasons.push(reason);
+        log.reasons.push(reason);
       }
     },
-    onEnd: (error) => diary.ends.push(error),
+    onEnd: (error) => log.ends.push(error),
     webSocketImpl: WebSocket,
     timing: TIMING,
     ...options,
   });
-  return Object.assign(diary, { watch });
+  return Object.assign(log, { watch });
 }
