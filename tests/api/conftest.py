@@ -26,7 +26,7 @@ from tests.transport_ws import Socket, open_socket
 
 @dataclass
 class Api:
-    """One running API process, and what a client needs to talk to it."""
+    """A running API, and what a client needs to call it."""
 
     url: str
     settings: Settings
@@ -44,46 +44,46 @@ class Api:
         return self.tokens[subject]
 
     def headers(self, subject: str | None) -> dict[str, str]:
-        """The Authorization header of a user; none for None."""
+        """The Authorization header of a user; empty for None."""
         return {} if subject is None else {"Authorization": f"Bearer {self.token(subject)}"}
 
     async def graphql(self, subject: str | None, query: str, **variables: Any) -> dict[str, Any]:
-        """One operation; the whole answer."""
+        """Run one operation and return the whole answer."""
         response = await self.http.post("/graphql", json={"query": query, "variables": variables}, headers=self.headers(subject))
         answer: dict[str, Any] = response.json()
         return answer
 
     async def data(self, subject: str | None, query: str, **variables: Any) -> dict[str, Any]:
-        """One operation that must succeed; its data."""
+        """Run one operation, which must succeed, and return its data."""
         answer = await self.graphql(subject, query, **variables)
         assert "errors" not in answer, answer
         data: dict[str, Any] = answer["data"]
         return data
 
     async def codes(self, subject: str | None, query: str, **variables: Any) -> list[str]:
-        """The codes of the top-level errors of one operation."""
+        """Run one operation and return the codes of its top-level errors."""
         answer = await self.graphql(subject, query, **variables)
         return [error["extensions"]["code"] for error in answer.get("errors", [])]
 
     def socket(self, subject: str | None = None, **init: Any) -> Any:
-        """A WebSocket on which connection_init was acknowledged."""
+        """A WebSocket whose connection_init is acknowledged."""
         payload = {**self.headers(subject), **init}
         return open_socket(self.url.replace("http", "ws", 1) + "/graphql", payload)
 
     async def relayed(self) -> None:
-        """Wait until all news so far are published: who subscribes now gets none of them."""
+        """Wait until all events so far are published: later subscribers get none of them."""
         async with asyncio.timeout(10):
-            while await self.bank.count("outbox"):  # noqa: ASYNC110 - the relay is another task, as in life
+            while await self.bank.count("outbox"):  # noqa: ASYNC110 - the relay is another task
                 await asyncio.sleep(0.02)
 
     async def wallet(self, subject: str, currency: str = "USD", balance: str | None = None) -> str:
-        """A new wallet of a user, by its public id."""
+        """Open a wallet for a user and return its public id."""
         return await self.bank.wallet(await self.bank.viewer(subject), currency, balance)
 
 
 @asynccontextmanager
 async def serving(settings: Settings, engine: AsyncEngine, *, relay: bool = True) -> AsyncIterator[Api]:
-    """An API, with a relay unless told otherwise."""
+    """An API, with a relay beside it unless `relay` is false."""
     port = free_port()
     app = create_app(settings)
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False))
@@ -100,7 +100,7 @@ async def serving(settings: Settings, engine: AsyncEngine, *, relay: bool = True
         async with httpx.AsyncClient(base_url=url, timeout=20) as http:
             yield Api(url, settings, http, Bank(engine, services.ledger, services.currencies), services, app)
     finally:
-        # Also where a test failed in between: what it left running would fail another one.
+        # Also after a failed test: what it leaves running would fail the next one.
         server.should_exit = True
         stop.set()
         await asyncio.gather(task, *others)
@@ -108,7 +108,7 @@ async def serving(settings: Settings, engine: AsyncEngine, *, relay: bool = True
 
 @pytest.fixture
 async def api(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
-    """A running API on this test's own database."""
+    """A running API on a database of the test's own."""
     async with serving(settings, engine) as running:
         yield running
 

@@ -1,4 +1,4 @@
-"""An answer's size: what a query finds is withheld where it is too large; what a mutation did never is."""
+"""A query's answer is refused if it is too large; a mutation's answer never is."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ OPEN = f"""mutation($key: String!) {{
 
 
 @pytest.fixture
-async def terse(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
-    """An API that answers queries in a kilobyte."""
+async def small_answers(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
+    """An API whose queries may answer with one kilobyte."""
     async with serving(settings.model_copy(update={"max_answer_bytes": 1024}), engine) as running:
         yield running
 
 
-async def test_a_query_that_finds_too_much_is_too_complex_whichever_way_it_comes(terse: Api) -> None:
+async def test_a_query_with_too_large_an_answer_is_too_complex_over_every_transport(small_answers: Api) -> None:
     query = f"{{ viewer {{ {NAMES} }} }}"
-    headers = {**terse.headers("alice"), "Accept": "application/graphql-response+json"}
-    refused = await terse.http.post("/graphql", json={"query": query}, headers=headers)
+    headers = {**small_answers.headers("alice"), "Accept": "application/graphql-response+json"}
+    refused = await small_answers.http.post("/graphql", json={"query": query}, headers=headers)
     assert (refused.status_code, set(refused.json())) == (400, {"errors"})
-    assert await terse.codes("alice", query) == ["QUERY_TOO_COMPLEX"]
-    async with terse.socket("alice") as socket, events(terse, "alice", query) as stream:
+    assert await small_answers.codes("alice", query) == ["QUERY_TOO_COMPLEX"]
+    async with small_answers.socket("alice") as socket, events(small_answers, "alice", query) as stream:
         await socket.subscribe("1", query)
         assert (await socket.message("1"))["payload"][0]["extensions"]["code"] == "QUERY_TOO_COMPLEX"
         _, answer = await stream.event()
         assert answer["errors"][0]["extensions"]["code"] == "QUERY_TOO_COMPLEX"
         assert not answer.get("data")
-    await terse.data("alice", "{ viewer { displayName } }")
+    await small_answers.data("alice", "{ viewer { displayName } }")
 
 
-async def test_a_mutation_always_has_its_answer(terse: Api) -> None:
-    response = await terse.http.post(
-        "/graphql", json={"query": OPEN, "variables": {"key": new_key()}}, headers=terse.headers("alice")
+async def test_a_mutation_is_answered_however_large_its_answer(small_answers: Api) -> None:
+    response = await small_answers.http.post(
+        "/graphql", json={"query": OPEN, "variables": {"key": new_key()}}, headers=small_answers.headers("alice")
     )
     assert len(response.content) > 1024
     assert len(response.json()["data"]["openWallet"]["wallet"]) == 99
-    async with terse.socket("alice") as socket:
+    async with small_answers.socket("alice") as socket:
         await socket.subscribe("1", OPEN, key=new_key())
         assert len((await socket.data("1"))["openWallet"]["wallet"]) == 99
-    assert await terse.bank.count("wallet_openings") == 2
+    assert await small_answers.bank.count("wallet_openings") == 2

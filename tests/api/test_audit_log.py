@@ -1,4 +1,4 @@
-"""What the audit log tells of each thing that administrators and operators do: who, what, to what, before, after, why, when."""
+"""The audit log records what administrators and operators do: who, what, to what, before, after, why and when."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ STATUS = "mutation($i: SetWalletStatusInput!) { setWalletStatus(input: $i) { wal
 
 
 async def records(api: Api) -> list[Any]:
-    """All of it, in the order in which it came."""
+    """All records, oldest first."""
     async with api.bank.engine.connect() as connection:
         return list((await connection.execute(text("SELECT * FROM audit_log ORDER BY created_at"))).all())
 
 
-async def ask(api: Api, query: str, request_id: str, asked: dict[str, Any]) -> dict[str, Any]:
-    """An administrator's answer to a request with an id of the client's own."""
+async def ask(api: Api, query: str, request_id: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Run a mutation as an administrator with a request id of the client; return its payload."""
     headers = {**api.headers("admin"), "X-Request-Id": request_id}
-    response = await api.http.post("/graphql", json={"query": query, "variables": {"i": asked}}, headers=headers)
+    response = await api.http.post("/graphql", json={"query": query, "variables": {"i": values}}, headers=headers)
     assert response.headers["x-request-id"] == request_id
     (payload,) = response.json()["data"].values()
     assert isinstance(payload, dict)
@@ -40,19 +40,19 @@ async def ask(api: Api, query: str, request_id: str, asked: dict[str, Any]) -> d
 
 
 def facts(record: Any) -> dict[str, Any]:
-    """A record without what differs from run to run."""
+    """A record without the columns that differ from run to run."""
     return {name: value for name, value in record._mapping.items() if name not in ("id", "created_at")}
 
 
-async def test_a_deposit_is_told_with_the_money_before_and_after(api: Api) -> None:
+async def test_a_deposit_is_recorded_with_the_balance_before_and_after(api: Api) -> None:
     wallet, admin = await api.wallet("bob"), await api.bank.viewer("admin", admin=True)
     began = datetime.now(UTC)
     money = {"amount": "12.50", "currency": "USD"}
-    asked = {"idempotencyKey": new_key(), "walletId": wallet, "amount": money, "description": "paid in at the counter"}
-    payload = await ask(api, DEPOSIT, "deposit-1", asked)
-    assert (await ask(api, DEPOSIT, "deposit-2", asked))["replayed"], "a replay does nothing, so it leaves no record"
-    again = await ask(api, DEPOSIT, "deposit-3", {**asked, "idempotencyKey": new_key(), "description": None})
-    wrong = {**asked, "idempotencyKey": new_key(), "amount": {"amount": "1.00", "currency": "EUR"}, "description": None}
+    values = {"idempotencyKey": new_key(), "walletId": wallet, "amount": money, "description": "paid in at the counter"}
+    payload = await ask(api, DEPOSIT, "deposit-1", values)
+    assert (await ask(api, DEPOSIT, "deposit-2", values))["replayed"], "a replay does nothing, so it leaves no record"
+    again = await ask(api, DEPOSIT, "deposit-3", {**values, "idempotencyKey": new_key(), "description": None})
+    wrong = {**values, "idempotencyKey": new_key(), "amount": {"amount": "1.00", "currency": "EUR"}, "description": None}
     failed = await ask(api, DEPOSIT, "deposit-4", wrong)
     common = {"actor_id": admin.user_id, "operator": None, "action": "DEPOSIT", "subject_id": uuid_of(wallet)}
 
@@ -60,37 +60,42 @@ async def test_a_deposit_is_told_with_the_money_before_and_after(api: Api) -> No
         return {"transaction_id": answer["transaction"]["id"], "status": "COMPLETED", "amount": "1250", "currency": "USD", **more}
 
     mismatch = {"status": "FAILED", "amount": "100", "currency": "EUR", "failure_code": "CURRENCY_MISMATCH"}
-    told = await records(api)
-    assert [facts(record) for record in told] == [
+    logged = await records(api)
+    assert [facts(record) for record in logged] == [
         {**common, "before": {"balance": "0"}, "after": after(payload, balance="1250"), "reason": "paid in at the counter",
          "request_id": "deposit-1"},
         {**common, "before": {"balance": "1250"}, "after": after(again, balance="2500"), "reason": None,
          "request_id": "deposit-3"},
         {**common, "before": {}, "after": after(failed, **mismatch), "reason": None, "request_id": "deposit-4"},
     ]  # fmt: skip
-    assert all(began <= record.created_at <= datetime.now(UTC) for record in told)
+    assert all(began <= record.created_at <= datetime.now(UTC) for record in logged)
 
 
-async def test_a_change_of_status_is_told_with_its_reason_and_one_that_changes_nothing_is_not(api: Api) -> None:
+async def test_a_change_of_status_is_recorded_with_its_reason_unless_it_changes_nothing(api: Api) -> None:
     wallet, admin = await api.wallet("bob"), await api.bank.viewer("admin", admin=True)
-    steps = (("FROZEN", "asked by the court"), ("FROZEN", "once more"), ("ACTIVE", "the court let it go"), ("CLOSED", "as asked"))
+    steps = (
+        ("FROZEN", "ordered by the court"),
+        ("FROZEN", "once more"),
+        ("ACTIVE", "the court let it go"),
+        ("CLOSED", "as requested"),
+    )
     for number, (status, reason) in enumerate(steps):
-        asked = {"walletId": wallet, "status": status, "reason": reason}
-        assert (await ask(api, STATUS, f"status-{number}", asked))["wallet"]["status"] == status
+        values = {"walletId": wallet, "status": status, "reason": reason}
+        assert (await ask(api, STATUS, f"status-{number}", values))["wallet"]["status"] == status
     common = {"actor_id": admin.user_id, "operator": None, "action": "SET_WALLET_STATUS", "subject_id": uuid_of(wallet)}
 
     def change(before: str, after: str, reason: str, number: int) -> dict[str, Any]:
-        told = {"before": {"status": before}, "after": {"status": after}, "reason": reason, "request_id": f"status-{number}"}
-        return {**common, **told}
+        logged = {"before": {"status": before}, "after": {"status": after}, "reason": reason, "request_id": f"status-{number}"}
+        return {**common, **logged}
 
     assert [facts(record) for record in await records(api)] == [
-        change("ACTIVE", "FROZEN", "asked by the court", 0),
+        change("ACTIVE", "FROZEN", "ordered by the court", 0),
         change("FROZEN", "ACTIVE", "the court let it go", 2),
-        change("ACTIVE", "CLOSED", "as asked", 3),
+        change("ACTIVE", "CLOSED", "as requested", 3),
     ]
 
 
-async def test_a_changed_quota_is_told_with_all_limits_before_and_after(api: Api, owner: asyncpg.Connection) -> None:
+async def test_a_changed_quota_is_recorded_with_all_limits_before_and_after(api: Api, owner: asyncpg.Connection) -> None:
     bob = await api.bank.viewer("bob")
     await set_quota(api.settings, "bob", QuotaChange(5, 50, ("USD=10.00",)), "a new customer")
     await set_quota(api.settings, "bob", QuotaChange(transfers_per_day=500, clear=True), "known by now")
@@ -106,7 +111,7 @@ async def test_a_changed_quota_is_told_with_all_limits_before_and_after(api: Api
     ]
 
 
-async def test_another_try_for_parked_news_is_told_and_one_for_none_is_not(
+async def test_a_retry_of_parked_events_is_recorded_unless_nothing_is_parked(
     api: Api, owner: asyncpg.Connection, settings: Settings
 ) -> None:
     assert "put back into the outbox: 0." in (await describe_outbox(settings, retry=True))[0]
@@ -124,7 +129,9 @@ _FORGED = (
 )
 
 
-async def test_the_database_signs_records_whatever_whoever_writes_says(api: Api, owner: asyncpg.Connection) -> None:
+async def test_the_database_sets_the_operator_and_time_of_a_record_whatever_the_insert_says(
+    api: Api, owner: asyncpg.Connection
+) -> None:
     admin = await api.bank.viewer("admin", admin=True)
     began, long_ago = datetime.now(UTC), datetime(2001, 1, 1, tzinfo=UTC)
     for who, name in (("operator", "'somebody else'"), ("actor_id", f"'{admin.user_id}'")):

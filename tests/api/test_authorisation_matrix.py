@@ -1,6 +1,6 @@
-"""Who may see and do what: every root field, node type and route, for every kind of caller. One without a decision here fails.
+"""Who may see and do what: each root field, node type and route, for each kind of caller.
 
-`test_field_matrix.py` does the same for every field of every other type.
+A field, type or route without a decision here fails. `test_field_matrix.py` does the same for the fields of other types.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ CALLERS: dict[str, tuple[str, str | None, str | None]] = {
 """Subject, role and scopes of their tokens; behind them comes whoever has no token at all."""
 
 # One letter for each caller, in their order: Y yes, - nothing (as if it did not exist), N WALLET_NOT_FOUND, F FORBIDDEN,
-# U UNAUTHENTICATED. What is asked about is alice's wallet, her completed transfer to bob, and one that was refused.
+# U UNAUTHENTICATED. The objects are alice's wallet, her completed transfer to bob, and a refused one.
 ANY_TOKEN = "YYYYY YYYY YY U"
 WALLET = "Y--YY YFFF YY U"
 COMPLETED = "YY-YY YFFF YY U"
@@ -73,7 +73,7 @@ NODES = {
     "User": ("OWNER", WALLET),
 }
 
-# What shows less than the object which it is of, where it is worth saying in whole words.
+# Fields that show less than the object they belong to.
 NARROWER = {
     "a refused transfer": ("{ transaction(id: FAILED) { id } }", FAILED),
     "the receiver's entry": ("{ node(id: THEIR_ENTRY) { id } }", "-Y-YY -FFF YY U"),
@@ -145,14 +145,14 @@ ELSEWHERE = {"GET,POST /graphql", "WEBSOCKET /graphql"}
 
 
 class World:
-    """alice has paid bob, and has been refused; carol has nothing to do with it."""
+    """alice has paid bob once and was refused once; carol took part in neither."""
 
     def __init__(self, api: Api) -> None:
         self.api = api
         self.names: dict[str, str] = {}
 
     async def build(self) -> World:
-        """Make it."""
+        """Create the wallets and transfers."""
         bank, key = self.api.bank, new_key()
         alice = await bank.viewer("alice")
         wallet, theirs = await bank.wallet(alice, balance="1000.00"), await bank.wallet(await bank.viewer("bob"))
@@ -174,20 +174,20 @@ class World:
         return self
 
     def text(self, template: str) -> str:
-        """The document about this world."""
+        """The document, with the names of this world's objects replaced by their ids."""
         for name, value in self.names.items():
             template = template.replace(f": {name}", f': "{value}"').replace(f"[{name}]", f'["{value}"]')
         return template.replace("NEW_KEY", f'"{new_key()}"').replace("ONE", '{amount: "1.00", currency: "USD"}')
 
     def headers(self, caller: str) -> dict[str, str]:
-        """Their Authorization header."""
+        """A caller's Authorization header."""
         if caller not in CALLERS:
             return {}
         subject, role, scope = CALLERS[caller]
         return {"Authorization": f"Bearer {mint_token(subject, self.api.settings, role=role, scope=scope)}"}
 
     async def ask(self, caller: str, template: str) -> str:
-        """The letter of one operation over HTTP."""
+        """Run one operation over HTTP and return its letter."""
         body = {"query": self.text(template)}
         return letter((await self.api.http.post("/graphql", json=body, headers=self.headers(caller))).json())
 
@@ -203,30 +203,30 @@ async def world(api: Api) -> World:
 
 
 def spaced(letters: list[str]) -> str:
-    """As the tables write them: people, services of alice, those above, nobody."""
+    """The letters grouped as in the tables: people, alice's services, administrators, nobody."""
     text = "".join(letters)
     return f"{text[:5]} {text[5:9]} {text[9:11]} {text[11:]}"
 
 
 LETTERS = {"FORBIDDEN": "F", "UNAUTHENTICATED": "U", "NOT_FOUND": "-", "WALLET_NOT_FOUND": "N", "NOT_SUPERVISED": "Y"}
-"""The last is said to those who may break things, where nobody would start them again."""
+"""NOT_SUPERVISED: the caller may break things, but no supervisor would start them again."""
 
 
 def letter_of_code(error: dict[str, Any]) -> str:
-    """The letter of an error; its whole code where there is none."""
+    """The letter of an error, or its whole code if it has no letter."""
     code: str = error["extensions"]["code"]
     return LETTERS.get(code, code)
 
 
 def letter(answer: dict[str, Any]) -> str:
-    """What an answer amounts to."""
+    """The letter of an answer."""
     if answer.get("errors"):
         return letter_of_code(answer["errors"][0])
     return found(answer["data"])
 
 
 def found(value: Any) -> str:
-    """Y where something is there; - for null and empty lists, however deep; N for a wallet that may not be used."""
+    """Y for a value; - for null and empty lists at any depth; N for a wallet that the caller may not use."""
     if isinstance(value, dict):
         if value.get("userErrors"):
             return letter_of_code({"extensions": value["userErrors"][0]})
@@ -253,7 +253,7 @@ async def test_every_node_type_answers_each_caller_as_decided_by_node_and_by_nod
     assert {name: await world.row(f"{{ nodes(ids: [{node}]) {{ id }} }}") for name, (node, _) in NODES.items()} == decided
 
 
-async def test_what_shows_less_than_its_object_does_so_to_each_caller_as_decided(world: World) -> None:
+async def test_every_narrower_field_answers_each_caller_as_decided(world: World) -> None:
     assert {name: await world.row(query) for name, (query, _) in NARROWER.items()} == {n: row for n, (_, row) in NARROWER.items()}
 
 
@@ -272,7 +272,7 @@ async def test_every_subscription_answers_each_caller_as_decided(world: World, t
 
 
 class Feed(Protocol):
-    """The next answer of one subscription. Raises TimeoutError where none comes in time."""
+    """The next answer of one subscription. Raises TimeoutError if none comes in time."""
 
     async def __call__(self, *, within: float = 10) -> dict[str, Any]: ...
 
@@ -300,7 +300,7 @@ async def over_events(world: World, caller: str, query: str) -> AsyncIterator[Fe
     async with world.api.http.stream("POST", "/graphql", json={"query": query}, headers=headers) as response:
 
         async def read() -> None:
-            # By a task of its own: a read that is cancelled ends an answer's lines for good.
+            # In a task of its own: a cancelled read ends the iterator over the answer's lines.
             stream = Stream(response)
             while (event := await stream.event(within=60))[0] == "next":
                 answers.put_nowait(event[1])
@@ -317,7 +317,7 @@ async def over_events(world: World, caller: str, query: str) -> AsyncIterator[Fe
 
 
 async def watch(world: World, caller: str, name: str, subscribed: Subscribed) -> str:
-    """What a subscriber is told: of alice's transfer to bob, or only of the one that follows and concerns them."""
+    """The letter of a subscription. One to `transactionSettled` is Y if it shows alice's transfer to bob."""
     await world.api.relayed()
     async with subscribed(world, caller, world.text(SUBSCRIPTIONS[name][0])) as feed:
         if name == "transactionSettled" and caller in CALLERS:
@@ -326,7 +326,7 @@ async def watch(world: World, caller: str, name: str, subscribed: Subscribed) ->
 
 
 async def watch_settled(world: World, feed: Feed, subject: str) -> str:
-    """Whether they hear of alice's transfer to bob, or only of the next one, to themselves."""
+    """Y if the subscriber gets alice's transfer to bob; - if only the next one, to themselves."""
     bank = world.api.bank
     alice, mine = await bank.viewer("alice"), await bank.wallet(await bank.viewer(subject))
 
@@ -336,20 +336,20 @@ async def watch_settled(world: World, feed: Feed, subject: str) -> str:
         return ids.encode("txn", paid.id)
 
     for _ in range(40):
-        # Live only: what settles before the subscription stands is not told.
+        # Transfers that settle before the subscription is active are not sent.
         await pay(mine)
         with contextlib.suppress(TimeoutError):
             first = await feed(within=0.5)
             break
     else:
-        pytest.fail("the subscription never began")
+        pytest.fail("the subscription never started")
     if first.get("errors"):
         return letter(first)
     watched, fence = await pay(world.names["THEIR_WALLET"]), await pay(mine)
-    while (told := (await feed())["data"]["transactionSettled"])["transaction"]["id"] not in (watched, fence):
+    while (settled := (await feed())["data"]["transactionSettled"])["transaction"]["id"] not in (watched, fence):
         pass
-    assert told["missed"] == 0
-    return "Y" if told["transaction"]["id"] == watched else "-"
+    assert settled["missed"] == 0
+    return "Y" if settled["transaction"]["id"] == watched else "-"
 
 
 async def test_every_route_answers_each_caller_as_decided(world: World) -> None:

@@ -1,4 +1,4 @@
-"""Bad input to everything but transfers: deposits, status changes, filters, lookups. Coded, inline and by variable alike."""
+"""Bad input to deposits, status changes, filters and lookups gets a code, inline and by variable."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ NO_IDS = ["", "x", "wal_", "wal_\u0000", UNKNOWN, UNKNOWN.upper(), "ü" * 30, "w
 async def test_a_deposit_with_bad_input_is_refused(api: Api) -> None:
     wallet = await api.wallet("bob")
     for changes, code, path in BAD_DEPOSITS:
-        asked = {"idempotencyKey": new_key(), "walletId": wallet, **dollars("1.00"), **changes}
-        payload = (await api.data("admin", DEPOSIT, i=asked))["deposit"]
+        values = {"idempotencyKey": new_key(), "walletId": wallet, **dollars("1.00"), **changes}
+        payload = (await api.data("admin", DEPOSIT, i=values))["deposit"]
         assert payload["userErrors"] == [{"code": code, "path": ["input", *path]}], changes
         assert (payload["transaction"] is not None) == (code == "CURRENCY_MISMATCH"), "recorded where the ledger refused it"
     assert await api.bank.balance(wallet) == 0
@@ -71,8 +71,8 @@ async def test_a_status_change_with_bad_input_is_refused(api: Api) -> None:
     wallet = await api.wallet("bob", balance="1.00")
     recorded = await api.bank.count("audit_log")
     for changes, code, path in BAD_STATUS_CHANGES:
-        asked = {"walletId": wallet, "status": "FROZEN", "reason": "test", **changes}
-        payload = (await api.data("admin", STATUS, i=asked))["setWalletStatus"]
+        values = {"walletId": wallet, "status": "FROZEN", "reason": "test", **changes}
+        payload = (await api.data("admin", STATUS, i=values))["setWalletStatus"]
         assert payload == {"wallet": None, "userErrors": [{"code": code, "path": ["input", *path]}]}, changes
     assert await api.bank.count("audit_log") == recorded
 
@@ -80,8 +80,8 @@ async def test_a_status_change_with_bad_input_is_refused(api: Api) -> None:
 async def test_only_administrators_deposit_and_change_status(api: Api) -> None:
     wallet = await api.wallet("bob")
     deposit = {"idempotencyKey": "k", "walletId": wallet, **dollars("1.00")}
-    for document, asked in ((DEPOSIT, deposit), (STATUS, {"walletId": wallet, "status": "FROZEN", "reason": "none"})):
-        answer = await api.graphql("bob", document, i=asked)
+    for document, values in ((DEPOSIT, deposit), (STATUS, {"walletId": wallet, "status": "FROZEN", "reason": "none"})):
+        answer = await api.graphql("bob", document, i=values)
         assert list(answer["data"].values()) == [None]
         assert [error["extensions"] for error in answer["errors"]] == [{"code": "FORBIDDEN"}]
     assert await api.bank.balance(wallet) == 0
@@ -98,7 +98,7 @@ async def test_only_times_by_rfc_3339_are_accepted(api: Api) -> None:
         assert await api.codes("admin", LIST, f={"createdFrom": moment, "createdTo": moment}) == [], moment
 
 
-async def test_a_filter_that_the_list_does_not_have_is_refused_and_null_is_as_good_as_none(api: Api) -> None:
+async def test_a_filter_is_refused_if_the_list_does_not_have_it_and_ignored_if_it_is_null(api: Api) -> None:
     for filter_ in ({"direction": "DEBIT"}, {"status": "DONE"}, {"nope": 1}):
         assert await api.codes("admin", LIST, f=filter_) == ["BAD_USER_INPUT"], filter_
     for nothing in (None, {}, dict.fromkeys(("type", "status", "direction", "createdFrom", "createdTo"))):
@@ -106,14 +106,14 @@ async def test_a_filter_that_the_list_does_not_have_is_refused_and_null_is_as_go
     assert await api.codes("admin", "{ wallets(first: null, after: null, last: null, before: null) { edges { cursor } } }") == []
 
 
-async def test_at_most_a_hundred_nodes_are_loaded_at_once(api: Api) -> None:
+async def test_a_query_loads_at_most_a_hundred_nodes(api: Api) -> None:
     nodes = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
     wallet = await api.wallet("alice")
     assert await api.data("alice", nodes, ids=[wallet] * 100) == {"nodes": [{"id": wallet}] * 100}
     assert await api.codes("alice", nodes, ids=[wallet] * 101) == ["BAD_USER_INPUT"]
 
 
-async def test_an_id_that_is_none_is_null_everywhere(api: Api) -> None:
+async def test_a_malformed_id_answers_null_in_every_lookup(api: Api) -> None:
     query = """query($id: ID!, $ids: [ID!]!, $key: String!) {
       wallet(id: $id) { id } transaction(id: $id) { id } node(id: $id) { id } nodes(ids: $ids) { id }
       walletParty(walletId: $id) { walletId } transactionByIdempotencyKey(idempotencyKey: $key) { id } }"""

@@ -1,4 +1,4 @@
-"""Bad input of every kind: a coded answer, inline and by variable alike, and nothing changes."""
+"""Bad input to transfers gets a code, inline and by variable, and changes nothing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class World:
     names: dict[str, str] = field(default_factory=dict)
 
     def input(self, **changes: Any) -> dict[str, Any]:
-        """A transfer that would settle, but for the changes; `$name` stands for a wallet's id."""
+        """A valid transfer with some fields changed; `$name` is replaced by a wallet's id."""
         good: dict[str, Any] = {
             "idempotencyKey": new_key(),
             "senderWalletId": "$alice",
@@ -46,7 +46,7 @@ class World:
         return {name: self.names.get(value, value) if isinstance(value, str) else value for name, value in good.items()}
 
     async def state(self) -> list[tuple[str, int]]:
-        """Everything that a refused input must leave as it was."""
+        """The balances and counts that a refused input must not change."""
         bank = self.api.bank
         balances = [(name, await bank.balance(id_)) for name, id_ in self.names.items() if not name.startswith("$no")]
         return [*balances, *[(table, await bank.count(table)) for table in ("ledger_entries", "outbox WHERE false")]]
@@ -75,13 +75,13 @@ def inline(value: Any) -> str:
     return json.dumps(value)
 
 
-async def ask(world: World, asked: dict[str, Any], *, by: str) -> tuple[str, str | None]:
-    """The code of the answer, and for a userError the last part of its path."""
+async def ask(world: World, values: dict[str, Any], *, by: str) -> tuple[str, str | None]:
+    """Send a transfer; return the code of its error, and for a userError the last part of its path."""
     if by == "variable":
-        answer = await world.api.graphql("alice", TRANSFER, input=asked)
+        answer = await world.api.graphql("alice", TRANSFER, input=values)
     else:
         answer = await world.api.graphql(
-            "alice", TRANSFER.replace("($input: TransferInput!)", "").replace("$input", inline(asked))
+            "alice", TRANSFER.replace("($input: TransferInput!)", "").replace("$input", inline(values))
         )
     if answer.get("errors"):
         assert answer.get("data") in (None, {"transfer": None})
@@ -146,7 +146,7 @@ STATIC_TYPE_ERRORS = {"no amount", "number as id"}
 """Inline, the document itself is invalid."""
 
 
-async def test_every_kind_of_bad_input_gets_its_code_and_changes_nothing(world: World) -> None:
+async def test_each_kind_of_bad_input_gets_its_code_and_changes_nothing(world: World) -> None:
     before = await world.state()
     wrong = []
     for name, changes, code, where in CASES:
@@ -159,7 +159,7 @@ async def test_every_kind_of_bad_input_gets_its_code_and_changes_nothing(world: 
     assert await world.state() == before
 
 
-async def test_what_left_no_trace_did_not_use_its_key(world: World) -> None:
+async def test_a_refusal_that_is_not_recorded_does_not_use_its_key(world: World) -> None:
     for name, changes, code, _ in CASES:
         if code in ("CURRENCY_MISMATCH", "WALLET_NOT_ACTIVE", "INSUFFICIENT_FUNDS", "IDEMPOTENCY_KEY_INVALID"):
             continue
@@ -172,14 +172,14 @@ async def test_what_left_no_trace_did_not_use_its_key(world: World) -> None:
 
 
 @pytest.mark.parametrize(("size", "code"), [(0, "INVALID_INPUT"), (501, "INVALID_INPUT"), (500, None)])
-async def test_a_batch_holds_1_to_500(world: World, size: int, code: str | None) -> None:
-    asked = [world.input(amount="0.01") for _ in range(size)]
-    payload = (await world.api.data("alice", BATCH, input={"transfers": asked}))["transferBatch"]
+async def test_a_batch_holds_1_to_500_transfers(world: World, size: int, code: str | None) -> None:
+    transfers = [world.input(amount="0.01") for _ in range(size)]
+    payload = (await world.api.data("alice", BATCH, input={"transfers": transfers}))["transferBatch"]
     assert [error["code"] for error in payload["userErrors"]] == ([] if code is None else [code])
     assert len(payload["results"]) == (0 if code else size)
 
 
-async def test_the_largest_batch_fits_in_whatever_script_and_larger_variables_do_not(world: World) -> None:
+async def test_the_largest_batch_fits_in_every_script_and_larger_variables_are_refused(world: World) -> None:
     large = {"amount": "0.01", "description": "\N{GRINNING FACE}" * 280}
     transfers = [world.input(**large, idempotencyKey=new_key().ljust(255, "k")) for _ in range(500)]
     payload = (await world.api.data("alice", BATCH, input={"transfers": transfers}))["transferBatch"]
@@ -201,14 +201,14 @@ async def test_the_largest_batch_fits_in_whatever_script_and_larger_variables_do
     assert await world.state() == before
 
 
-async def test_a_malformed_member_of_a_batch_refuses_itself_alone_or_all_of_an_atomic_one(world: World) -> None:
-    def asked() -> list[dict[str, Any]]:
+async def test_a_malformed_member_refuses_itself_and_in_an_atomic_batch_all_members(world: World) -> None:
+    def transfers() -> list[dict[str, Any]]:
         return [world.input(amount="0.01"), world.input(amount="0"), world.input(receiverWalletId="nonsense")]
 
-    each = (await world.api.data("alice", BATCH, input={"transfers": asked()}))["transferBatch"]["results"]
+    each = (await world.api.data("alice", BATCH, input={"transfers": transfers()}))["transferBatch"]["results"]
     assert [[e["code"] for e in r["userErrors"]] for r in each] == [[], ["INVALID_AMOUNT"], ["WALLET_NOT_FOUND"]]
     before = await world.api.bank.count("transactions")
-    whole = (await world.api.data("alice", BATCH, input={"transfers": asked(), "atomic": True}))["transferBatch"]["results"]
+    whole = (await world.api.data("alice", BATCH, input={"transfers": transfers(), "atomic": True}))["transferBatch"]["results"]
     assert [[e["code"] for e in r["userErrors"]] for r in whole] == [["BATCH_ABORTED"], ["INVALID_AMOUNT"], ["WALLET_NOT_FOUND"]]
     assert [r["transaction"] for r in whole] == [None] * 3
     assert await world.api.bank.count("transactions") == before
@@ -228,9 +228,9 @@ async def test_a_malformed_member_of_a_batch_refuses_itself_alone_or_all_of_an_a
     ],
 )
 async def test_a_wallet_cannot_be_opened_with_bad_input(api: Api, changes: dict[str, str], code: str) -> None:
-    asked = {"idempotencyKey": new_key(), "currency": "USD", "name": "Main", **changes}
+    values = {"idempotencyKey": new_key(), "currency": "USD", "name": "Main", **changes}
     opened = "mutation($i: OpenWalletInput!) { openWallet(input: $i) { wallet { id } userErrors { code } } }"
-    payload = (await api.data("alice", opened, i=asked))["openWallet"]
+    payload = (await api.data("alice", opened, i=values))["openWallet"]
     assert payload == {"wallet": None, "userErrors": [{"code": code}]}
 
 
@@ -245,7 +245,7 @@ async def test_a_wallet_cannot_be_opened_with_bad_input(api: Api, changes: dict[
         (b" " * 3_200_000, 413),
     ],
 )  # fmt: skip
-async def test_a_request_that_is_none_gets_a_coded_json_answer(api: Api, body: bytes, status: int) -> None:
+async def test_a_malformed_request_gets_a_coded_json_answer(api: Api, body: bytes, status: int) -> None:
     headers = {**api.headers("alice"), "Content-Type": "application/json"}
     response = await api.http.post("/graphql", content=body, headers=headers)
     assert response.status_code == status
@@ -267,7 +267,7 @@ async def test_a_request_that_is_none_gets_a_coded_json_answer(api: Api, body: b
         ("{ viewer { ...f } } fragment f on User { ...g } fragment g on User { ...f }", "GRAPHQL_VALIDATION_FAILED"),
     ],
 )
-async def test_documents_are_bounded_and_their_faults_coded(api: Api, document: str, code: str) -> None:
+async def test_an_invalid_or_too_large_document_gets_its_code(api: Api, document: str, code: str) -> None:
     codes = set(await api.codes("alice", document))
     assert code in codes
     assert codes <= {code, "QUERY_TOO_COMPLEX"}
@@ -276,5 +276,5 @@ async def test_documents_are_bounded_and_their_faults_coded(api: Api, document: 
 @pytest.mark.parametrize(
     "arguments", ["first: 0", "first: 101", "first: -1", "last: 101", "first: 1, last: 1", 'after: "nonsense"']
 )
-async def test_pages_are_bounded_and_cursors_are_not_made_by_hand(api: Api, arguments: str) -> None:
+async def test_a_page_of_invalid_size_or_cursor_is_refused(api: Api, arguments: str) -> None:
     assert await api.codes("alice", f"{{ viewer {{ wallets({arguments}) {{ edges {{ cursor }} }} }} }}") == ["BAD_USER_INPUT"]

@@ -22,7 +22,7 @@ TRANSFER = """mutation($input: TransferInput!) { transfer(input: $input) {
 async def raw(
     api: Api, method: str, path: str, accept: str | None, subject: str | None = "alice", **body: object
 ) -> tuple[bytes, dict[str, str]]:
-    """The bytes as they came over the line, and the headers."""
+    """The bytes as received, before decompression, and the headers."""
     headers = {**api.headers(subject), "Accept-Encoding": accept or "identity"}
     async with api.http.stream(method, path, headers=headers, json=body or None) as answer:
         return b"".join([part async for part in answer.aiter_raw()]), dict(answer.headers)

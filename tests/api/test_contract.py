@@ -1,4 +1,4 @@
-"""The public contract: the exported schema holds all of it, and every field of it answers."""
+"""The exported schema contains the whole public contract, and every field of the contract answers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXPORTED = Path(__file__).parents[2] / "schema.graphql"
 
 
 def described(schema: GraphQLSchema) -> dict[str, str]:
-    """Every description, by the name of what it describes."""
+    """Each description in the schema, by the name of the element it describes."""
 
     def texts(name: str, type_: GraphQLNamedType) -> list[tuple[str, str | None]]:
         fields = getattr(type_, "fields", {}).items()
@@ -42,7 +42,7 @@ def test_the_exported_schema_has_no_breaking_difference_from_the_contract(settin
     assert [change.description for change in find_breaking_changes(contract, ours)] == []
 
 
-def test_what_the_contract_promises_in_words_the_schema_says(settings: Settings) -> None:
+def test_the_schema_has_every_description_of_the_contract(settings: Settings) -> None:
     contract, ours = described(build_schema(CONTRACT.read_text())), described(build_schema(sdl(settings)))
     assert {name: text for name, text in contract.items() if ours.get(name) != text} == {}
 
@@ -52,7 +52,7 @@ def test_the_committed_schema_is_the_exported_one(settings: Settings) -> None:
 
 
 def selection(type_: GraphQLNamedType, depth: int) -> str:
-    """Every field of a type, down to a depth, without those that need arguments."""
+    """A selection of every field of a type without required arguments, down to a depth."""
     if not isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):
         return ""
     parts = ["__typename"]
@@ -68,7 +68,7 @@ def selection(type_: GraphQLNamedType, depth: int) -> str:
 
 
 def walk(value: Any, seen: dict[str, set[str]]) -> None:
-    """Note which fields of which types have answered with something."""
+    """Record which fields of which types answered with a value."""
     if isinstance(value, list):
         for item in value:
             walk(item, seen)
@@ -165,6 +165,6 @@ async def test_every_field_of_the_contract_answers(api: Api, schema: GraphQLSche
         for field in type_.fields
         if field not in seen.get(name, set())
     }
-    # Subscriptions are shown in test_subscriptions; roots have no __typename of their own here.
+    # Subscriptions are covered by test_subscriptions; the root types have no __typename here.
     elsewhere = ("WalletUpdate", "TransactionSettled", "Query", "Mutation", "Subscription")
     assert {name for name in missing if not name.startswith(elsewhere)} == set()

@@ -1,4 +1,4 @@
-"""Pages for people at the addresses where programs get JSON; nothing of the file system but the pages."""
+"""Browsers get pages where programs get JSON, and no file is served but those of the pages."""
 
 from __future__ import annotations
 
@@ -56,9 +56,7 @@ async def test_a_browser_gets_the_dashboards_404_at_an_address_without_a_page(
             assert (page.status_code, page.text) == (404, "<!doctype html><title>Paycore</title>"), path
 
 
-async def test_pages_let_nothing_in_from_elsewhere_and_assets_may_be_kept(
-    settings: Settings, engine: AsyncEngine, pages: Path
-) -> None:
+async def test_pages_have_a_strict_csp_and_assets_are_cached(settings: Settings, engine: AsyncEngine, pages: Path) -> None:
     async with serving(settings.model_copy(update={"dashboard_dir": pages}), engine) as api:
         page = await api.http.get("/", headers=BROWSER)
         policy = dict(part.split(" ", 1) for part in page.headers["content-security-policy"].split("; "))
@@ -81,22 +79,20 @@ async def test_pages_let_nothing_in_from_elsewhere_and_assets_may_be_kept(
 @pytest.mark.parametrize("path", ["/assets/../secret.txt", "/assets/%2e%2e/secret.txt", "/assets/..%2fsecret.txt",
                                   "/assets//etc/passwd",
                                   "/assets/%2e%2e%2f%2e%2e%2fsecret.txt", "/assets/..\\secret.txt", "/assets/%00"])  # fmt: skip
-async def test_no_way_leads_out_of_the_assets(settings: Settings, engine: AsyncEngine, pages: Path, path: str) -> None:
+async def test_no_path_leads_out_of_the_assets(settings: Settings, engine: AsyncEngine, pages: Path, path: str) -> None:
     async with serving(settings.model_copy(update={"dashboard_dir": pages}), engine) as api:
         response = await api.http.get(path)
         assert response.status_code == 404
         assert "secret" not in response.text
 
 
-async def test_who_opens_graphql_in_a_browser_gets_graphiql_unless_it_is_off(
-    settings: Settings, engine: AsyncEngine, pages: Path
-) -> None:
+async def test_a_browser_gets_graphiql_at_graphql_unless_it_is_off(settings: Settings, engine: AsyncEngine, pages: Path) -> None:
     async with serving(settings.model_copy(update={"dashboard_dir": pages}), engine) as api:
         opened = await api.http.get("/graphql", headers=BROWSER)
         assert (opened.status_code, opened.headers["location"]) == (307, "/graphiql")
         assert "GraphiQL" in (await api.http.get("/graphiql", headers=BROWSER)).text
-        asked = await api.http.get("/graphql", params={"query": "{ __typename }"}, headers=BROWSER)
-        assert asked.json()["data"] == {"__typename": "Query"}
+        answer = await api.http.get("/graphql", params={"query": "{ __typename }"}, headers=BROWSER)
+        assert answer.json()["data"] == {"__typename": "Query"}
     off = settings.model_copy(update={"dashboard_dir": pages, "graphiql": False})
     async with serving(off, engine) as api:
         assert (await api.http.get("/graphiql", headers=BROWSER)).status_code == 404
@@ -104,7 +100,9 @@ async def test_who_opens_graphql_in_a_browser_gets_graphiql_unless_it_is_off(
         assert (await api.http.get("/", headers=BROWSER)).headers["content-type"] == "application/problem+json"
 
 
-async def test_without_pages_the_address_says_what_goes_on(settings: Settings, engine: AsyncEngine, tmp_path: Path) -> None:
+async def test_without_pages_the_address_explains_how_to_build_them(
+    settings: Settings, engine: AsyncEngine, tmp_path: Path
+) -> None:
     empty = settings.model_copy(update={"dashboard_dir": tmp_path / "nothing", "supervisor_home": tmp_path})
     async with serving(empty, engine) as api:
         assert "npm run build" in (await api.http.get("/", headers=BROWSER)).text

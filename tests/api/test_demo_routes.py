@@ -1,4 +1,4 @@
-"""What only the demo has: tokens, the life of a transaction, traffic, wishes to break things. Production has none of it."""
+"""Routes of the demo: tokens, the timeline of a transaction, traffic and fault requests. Production has none of them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def test_every_user_of_the_demo_has_a_token_that_works(demo_api: Api) -> N
         assert shown == {wallet["id"] for wallet in user["wallets"]}
 
 
-async def test_no_tokens_are_handed_out_with_another_secret(settings: Settings, engine: AsyncEngine) -> None:
+async def test_the_demo_issues_no_tokens_with_another_secret(settings: Settings, engine: AsyncEngine) -> None:
     own = settings.model_copy(update={"jwt_secret": SecretStr("a-secret-of-ones-own-with-32-bytes!!")})
     async with serving(own, engine, relay=False) as api:
         response = await api.http.get("/demo/session")
@@ -60,7 +60,7 @@ async def test_production_has_no_demo_routes(settings: Settings, engine: AsyncEn
             assert response.headers["strict-transport-security"].startswith("max-age=")
 
 
-async def test_a_transactions_timeline_is_in_order_and_only_for_those_who_may_see_it(api: Api) -> None:
+async def test_a_transactions_timeline_is_in_order_and_hidden_from_strangers(api: Api) -> None:
     a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
     pay = """mutation($a: ID!, $b: ID!, $k: String!) {
       transfer(input: {idempotencyKey: $k, senderWalletId: $a, receiverWalletId: $b, amount: {amount: "1", currency: "USD"}}) {
@@ -78,10 +78,10 @@ async def test_a_transactions_timeline_is_in_order_and_only_for_those_who_may_se
         while (await life())["published_at"] is None:  # noqa: ASYNC110 - it happens in the relay
             await asyncio.sleep(0.02)
     for transaction in transactions:
-        told = await life(f"/demo/transactions/{transaction}/life", "bob")
-        moments = [told[name] for name in ("accepted_at", "batched_at", "committed_at")]
+        timeline = await life(f"/demo/transactions/{transaction}/life", "bob")
+        moments = [timeline[name] for name in ("accepted_at", "batched_at", "committed_at")]
         assert moments == sorted(moments)
-        assert 1 <= told["batch_size"] <= 5
+        assert 1 <= timeline["batch_size"] <= 5
     for subject, status in (("bob", 200), ("carol", 404), (None, 401)):
         assert (await api.http.get(path, headers=api.headers(subject))).status_code == status
     unknown = "/demo/transactions/txn_01jgfjjz00e008000000000011/life"

@@ -1,4 +1,4 @@
-"""Clients that hang up at any moment: their transfers settle or do not, the keys tell, and nothing leaks."""
+"""Clients that hang up at any moment: each transfer settles or does not, its key shows which, and nothing leaks."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ MUTATION = "mutation($i: TransferInput!) { transfer(input: $i) { replayed transa
 PAGE = "query($w: ID!) { wallet(id: $w) { owner { displayName } transactions { edges { node { sender { displayName } } } } } }"
 
 
-async def test_a_thousand_clients_that_hang_up_lose_nothing_and_leave_nothing_behind(api: Api) -> None:
+async def test_a_thousand_clients_that_hang_up_lose_no_money_and_leak_nothing(api: Api) -> None:
     a, b = await api.wallet("alice", balance="100.00"), await api.wallet("bob")
     chance = random.Random(7)
     money = {"amount": "0.01", "currency": "USD"}
 
-    def asked(number: int) -> dict[str, object]:
+    def transfer_input(number: int) -> dict[str, object]:
         return {"idempotencyKey": f"k{number}", "senderWalletId": a, "receiverWalletId": b, "amount": money}
 
     async def hang_up(number: int) -> None:
-        body = {"query": MUTATION, "variables": {"i": asked(number)}} if number % 2 else {"query": PAGE, "variables": {"w": a}}
+        body = (
+            {"query": MUTATION, "variables": {"i": transfer_input(number)}}
+            if number % 2
+            else {"query": PAGE, "variables": {"w": a}}
+        )
         try:
             async with asyncio.timeout(chance.uniform(0, 0.05)):
                 await api.http.post("/graphql", json=body, headers=api.headers("alice"))
@@ -32,7 +36,7 @@ async def test_a_thousand_clients_that_hang_up_lose_nothing_and_leave_nothing_be
 
     for start in range(0, 1000, 50):
         await asyncio.gather(*(hang_up(number) for number in range(start, start + 50)))
-    answers = [await api.data("alice", MUTATION, i=asked(number)) for number in range(1, 1000, 2)]
+    answers = [await api.data("alice", MUTATION, i=transfer_input(number)) for number in range(1, 1000, 2)]
     assert all(not answer["transfer"]["userErrors"] for answer in answers)
     assert await api.bank.balance(b) == 500
     pool = api.services.engine.sync_engine.pool

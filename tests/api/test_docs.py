@@ -1,4 +1,4 @@
-"""Every example of the documentation runs, and what is generated is fresh."""
+"""Every example in the documentation runs, and the generated files are up to date."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md",
 
 
 def blocks(language: str, text: str = README) -> list[str]:
-    """The code blocks of a language."""
+    """The code blocks in one language."""
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
@@ -53,7 +53,7 @@ async def test_the_readmes_mutation_pays_bob_once_and_its_subscription_shows_it(
     assert update["entry"]["amount"]["amount"] == "4.50"
 
 
-async def test_the_readmes_curl_works_as_it_stands(demo_api: Api) -> None:
+async def test_the_readmes_curl_command_works_unchanged(demo_api: Api) -> None:
     (command,) = [block for block in blocks("sh") if "curl" in block]
     command = command.replace("http://127.0.0.1:8000", demo_api.url).replace(".venv/bin/", f"{Path(sys.executable).parent}/")
     process = await asyncio.create_subprocess_exec(
@@ -63,7 +63,7 @@ async def test_the_readmes_curl_works_as_it_stands(demo_api: Api) -> None:
     assert json.loads(output)["transaction"]["status"] == "COMPLETED"
 
 
-async def test_the_watch_of_the_page_on_live_updates_goes_on_from_its_cursor(demo_api: Api) -> None:
+async def test_the_subscription_in_the_page_on_live_updates_resumes_from_its_cursor(demo_api: Api) -> None:
     (document,) = blocks("graphql", LIVE_UPDATES)
     wallet = USERS[1].wallets[0].public_id
     async with demo_api.socket("bob") as socket:
@@ -75,7 +75,7 @@ async def test_the_watch_of_the_page_on_live_updates_goes_on_from_its_cursor(dem
         assert [(await socket.data("2"))["walletUpdated"]["kind"] for _ in range(2)] == ["ENTRY", "SNAPSHOT"]
 
 
-async def test_the_event_stream_of_the_page_on_live_updates_begins_with_a_snapshot(demo_api: Api) -> None:
+async def test_the_event_stream_in_the_page_on_live_updates_starts_with_a_snapshot(demo_api: Api) -> None:
     (command,) = [block for block in blocks("sh", LIVE_UPDATES) if "curl" in block]
     command = command.replace("http://127.0.0.1:8000", demo_api.url).replace(".venv/bin/", f"{Path(sys.executable).parent}/")
     process = await asyncio.create_subprocess_exec(
@@ -99,19 +99,19 @@ def test_the_readme_lists_the_demos_fixed_ids() -> None:
             assert f"`{wallet.public_id}` {wallet.currency}" in row
 
 
-def test_no_example_is_left_untested() -> None:
+def test_every_example_is_tested() -> None:
     known = {"PayBob", "WatchBob"}
     named = {name for block in blocks("graphql") for name in re.findall(r"(?:query|mutation|subscription) (\w+)", block)}
     assert named == known
     commands = [line for block in blocks("sh") for line in block.splitlines() if not line.startswith((" ", "#"))]
-    # `make run` and `make test` are what CI and tests/processes/test_dev.py do.
+    # CI and tests/processes/test_dev.py run `make run` and `make test`.
     assert [command.split()[0:2] for command in commands] == [["make", "run"], ["curl", "-s"], ["make", "test"]]
     elsewhere = {
         document.name: len(blocks("graphql", text)) + text.count("curl ")
         for document in DOCUMENTS[3:]
         if blocks("graphql", text := document.read_text(encoding="utf-8")) or "curl " in text
     }
-    # The runbook's asks a cluster.
+    # The runbook's command needs a cluster.
     assert elsewhere == {"live-updates.md": 2, "runbook.md": 1}
     pages = {path.name for path in DOCUMENTS if blocks("(?:html|js)", path.read_text(encoding="utf-8"))}
     assert pages == {"tutorial.md"}, "tests/browser/test_tutorial.py runs the tutorial's"
@@ -125,7 +125,7 @@ def test_the_operations_in_the_tutorials_javascript_fit_the_schema() -> None:
     assert [error.message for text in operations for error in validate(schema, parse(text))] == []
 
 
-def test_links_between_documents_lead_somewhere() -> None:
+def test_every_link_between_documents_has_a_target() -> None:
     for document in DOCUMENTS:
         for target in re.findall(r"\]\((?!https?://)([^)#]+)", document.read_text(encoding="utf-8")):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
@@ -140,22 +140,22 @@ def test_the_index_links_every_page_in_the_order_of_the_kinds() -> None:
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["Quickstart", "Tutorial", "How-to guides", "Explanation", "Reference"]
 
 
-def test_tests_and_modules_that_documents_name_are_there() -> None:
+def test_every_test_and_module_that_the_documents_name_exists() -> None:
     for document in DOCUMENTS:
         for path in re.findall(r"`((?:app|tests|docs|bench|migrations|deploy)/[\w./-]+)`", document.read_text(encoding="utf-8")):
             assert (ROOT / path).exists(), f"{document.name}: {path}"
 
 
-def test_settings_that_documents_name_are_there() -> None:
+def test_every_setting_that_the_documents_name_exists() -> None:
     known = {f"PAYCORE_{name.upper()}" for name in Settings.model_fields}
     for document in DOCUMENTS:
-        # PAYCORE_TEST_… are for the tests alone.
+        # Only the tests read PAYCORE_TEST_….
         named = set(re.findall(r"PAYCORE_(?!TEST_)[A-Z][A-Z_]+[A-Z]", document.read_text(encoding="utf-8")))
-        # compose.yaml hands this one on in a URL.
+        # compose.yaml passes this one in a URL.
         named.discard("PAYCORE_SERVICE_PASSWORD")
         assert {name if name in known else name.removesuffix("_FILE") for name in named} <= known, document.name
 
 
-def test_what_is_generated_is_fresh() -> None:
+def test_the_generated_files_are_up_to_date() -> None:
     for path, fresh in generate.generated().items():
         assert path.read_text(encoding="utf-8") == fresh, "run `make generate`"

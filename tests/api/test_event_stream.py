@@ -1,4 +1,4 @@
-"""Server-Sent Events: for clients that cannot open a WebSocket. POST with a bearer token, resumed with `after`."""
+"""Server-Sent Events, for clients that cannot open a WebSocket: POST with a bearer token, resume with `after`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Stream:
         self._lines = response.aiter_lines()
 
     async def event(self, *, within: float = 10) -> tuple[str, Any]:
-        """The name and the data of the next event; ("end", None) where the stream ends without one."""
+        """The name and the data of the next event; ("end", None) if the stream ends instead."""
         name = ""
         async with asyncio.timeout(within):
             async for line in self._lines:
@@ -45,7 +45,7 @@ class Stream:
         return "end", None
 
     async def update(self) -> dict[str, Any]:
-        """The wallet update that the next event brings."""
+        """The wallet update in the next event."""
         name, answer = await self.event()
         assert name == "next", answer
         assert "errors" not in answer, answer
@@ -63,7 +63,7 @@ async def events(api: Api, subject: str | None, query: str, token: str | None = 
         yield Stream(response)
 
 
-async def test_a_wallet_is_watched_and_gone_on_with_from_its_cursor(api: Api) -> None:
+async def test_a_stream_of_a_wallet_resumes_from_its_cursor(api: Api) -> None:
     a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
     alice = await api.bank.viewer("alice")
     async with events(api, "bob", WATCH, wallet=b) as stream:
@@ -84,7 +84,7 @@ async def test_a_wallet_is_watched_and_gone_on_with_from_its_cursor(api: Api) ->
         assert (await stream.update())["entry"]["sequence"] == "5"
 
 
-async def test_queries_mutations_and_what_is_wrong_with_them_are_one_event_and_the_end(api: Api) -> None:
+async def test_a_query_mutation_or_error_is_one_event_and_the_end(api: Api) -> None:
     for query, codes in (("{ viewer { id } }", []),
                          ("{", ["GRAPHQL_VALIDATION_FAILED"]), ("{ nope }", ["GRAPHQL_VALIDATION_FAILED"]),
                          ("subscription { walletUpdated(walletId: \"x\") { kind } }", ["NOT_FOUND"])):  # fmt: skip
@@ -97,14 +97,14 @@ async def test_queries_mutations_and_what_is_wrong_with_them_are_one_event_and_t
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"query": null}', b'{"query": 5}', b'{"query": ""}'])
-async def test_a_request_that_is_none_is_400_and_no_stream(api: Api, body: bytes) -> None:
+async def test_a_malformed_request_is_400_and_no_stream(api: Api, body: bytes) -> None:
     headers = {**api.headers("alice"), "Accept": "text/event-stream", "Content-Type": "application/json"}
     response = await api.http.post("/graphql", content=body, headers=headers)
     assert (response.status_code, response.headers["content-type"]) == (400, "application/json")
     assert response.json()["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
-async def test_every_event_heartbeat_and_end_is_framed_with_lf_alone(
+async def test_every_event_heartbeat_and_end_is_framed_with_lf_only(
     settings: Settings, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(EventTransport, "__init__", lambda self: SSETransport.__init__(self, heartbeat_interval=0.2))
@@ -125,7 +125,7 @@ async def test_every_event_heartbeat_and_end_is_framed_with_lf_alone(
     assert complete == "event: complete\ndata: "
 
 
-async def test_without_a_token_there_is_nothing_to_see(api: Api) -> None:
+async def test_a_stream_without_a_token_is_unauthenticated(api: Api) -> None:
     b = await api.wallet("bob")
     for subject, code in ((None, "UNAUTHENTICATED"), ("carol", "NOT_FOUND")):
         async with events(api, subject, WATCH, wallet=b) as stream:
@@ -134,7 +134,7 @@ async def test_without_a_token_there_is_nothing_to_see(api: Api) -> None:
             assert (await stream.event())[0] == "complete"
 
 
-async def test_a_stream_ends_with_its_token_and_says_so(settings: Settings, engine: AsyncEngine) -> None:
+async def test_a_stream_ends_with_a_code_when_its_token_expires(settings: Settings, engine: AsyncEngine) -> None:
     async with serving(settings.model_copy(update={"jwt_clock_skew_seconds": 0}), engine) as api:
         b = await api.wallet("bob")
         async with events(api, None, WATCH, mint_token("bob", api.settings, lifetime=timedelta(seconds=2)), wallet=b) as stream:
@@ -145,7 +145,7 @@ async def test_a_stream_ends_with_its_token_and_says_so(settings: Settings, engi
         await soon(lambda: not api.services.live._by_user)
 
 
-async def test_who_leaves_is_forgotten(api: Api) -> None:
+async def test_a_client_that_leaves_frees_its_subscription(api: Api) -> None:
     b = await api.wallet("bob")
     async with events(api, "bob", WATCH, wallet=b) as watching, events(api, "bob", SETTLED):
         await watching.update()
@@ -175,7 +175,7 @@ async def test_the_limit_of_a_user_counts_streams_and_sockets_together(settings:
             assert (await socket.data("3"))["walletUpdated"]["kind"] == "SNAPSHOT"
 
 
-async def test_a_process_that_stops_ends_its_streams_without_a_complete(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stopping_process_ends_its_streams_without_a_complete_event(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     b = await api.wallet("bob")
     view = api.app.state.graphql
     async with events(api, "bob", WATCH, wallet=b) as stream:
@@ -184,7 +184,7 @@ async def test_a_process_that_stops_ends_its_streams_without_a_complete(api: Api
         assert await stream.event(within=5) == ("end", None)
 
 
-async def test_a_client_that_takes_either_gets_a_stream_for_a_subscription_alone(api: Api) -> None:
+async def test_a_client_that_accepts_json_and_streams_gets_a_stream_only_for_a_subscription(api: Api) -> None:
     accept = "application/graphql-response+json, application/json, text/event-stream"
     for query, media_type in (("{ viewer { id } }", "application/graphql-response+json"), (SETTLED, "text/event-stream")):
         headers = {**api.headers("alice"), "Accept": accept}
@@ -200,7 +200,7 @@ async def hasty(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
         yield running
 
 
-async def test_a_client_that_takes_nothing_is_let_go(hasty: Api) -> None:
+async def test_a_client_that_reads_nothing_is_disconnected(hasty: Api) -> None:
     api = hasty
     a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
     fields = " ".join(f"w{number}: wallet {{ name id updatesCursor }}" for number in range(60))
@@ -219,7 +219,7 @@ async def test_a_client_that_takes_nothing_is_let_go(hasty: Api) -> None:
     try:
         await soon(lambda: api.services.live._watches)
         alice = await api.bank.viewer("alice")
-        # More than the buffers of both kernels take, at some 8 kB for each entry.
+        # More than the buffers of both kernels hold, at about 8 kB per entry.
         for _ in range(700):
             await api.bank.pay(alice, a, b, "0.01")
         await soon(lambda: not api.services.live._watches, 20)

@@ -1,4 +1,4 @@
-"""When something breaks inside: the answer says so and nothing more, what was committed stands, and the log knows why."""
+"""Internal faults: the answer has no details, committed transfers keep their outcome, and the log has the cause."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WATCH = """subscription($w: ID!) { walletUpdated(walletId: $w) {
 
 @asynccontextmanager
 async def owner_of(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
-    """A connection that may do to the database what the service may not."""
+    """A connection as the owner of the database, with rights that the service lacks."""
     assert settings.database_url is not None
     connection = await asyncpg.connect(settings.database_url.get_secret_value())
     try:
@@ -39,14 +39,14 @@ async def owner_of(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
 
 @asynccontextmanager
 async def without_names(settings: Settings) -> AsyncIterator[None]:
-    """Every read of a user's name fails meanwhile, in a way that nobody foresaw."""
+    """Within the block, every read of a user's name fails with an unexpected error."""
     async with owner_of(settings) as connection:
         await connection.execute("ALTER TABLE users RENAME display_name TO away")
         yield
         await connection.execute("ALTER TABLE users RENAME away TO display_name")
 
 
-def asked(sender: str, receiver: str, amount: str = "1.00") -> dict[str, object]:
+def transfer_input(sender: str, receiver: str, amount: str = "1.00") -> dict[str, object]:
     money = {"amount": amount, "currency": "USD"}
     return {"idempotencyKey": new_key(), "senderWalletId": sender, "receiverWalletId": receiver, "amount": money}
 
@@ -55,7 +55,7 @@ def errors_of(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
     return [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
-async def test_a_fault_is_internal_says_nothing_and_is_logged_once(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_fault_is_internal_without_details_and_logged_once(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     a = await api.wallet("alice", balance="5.00")
     await api.data("alice", "{ viewer { id } }")
     query = "query($w: ID!) { wallet(id: $w) { id owner { displayName } } }"
@@ -72,9 +72,7 @@ async def test_a_fault_is_internal_says_nothing_and_is_logged_once(api: Api, cap
     assert (await api.data("alice", query, w=a))["wallet"]["owner"]["displayName"], "and it passes"
 
 
-async def test_a_fault_within_a_subscription_is_masked_too_and_does_not_end_it(
-    api: Api, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_fault_in_a_subscription_is_masked_and_does_not_end_it(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     a, b = await api.wallet("alice", balance="5.00"), await api.wallet("bob")
     alice = await api.bank.viewer("alice")
     async with api.socket("bob") as socket:
@@ -92,9 +90,7 @@ async def test_a_fault_within_a_subscription_is_masked_too_and_does_not_end_it(
     assert len(errors_of(caplog)) == 1
 
 
-async def test_what_an_invalid_document_or_a_refusal_says_is_not_logged_as_a_fault(
-    api: Api, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_an_invalid_document_or_a_refusal_is_not_logged_as_a_fault(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     for document in (
         "{",
         "{ nope }",
@@ -106,11 +102,11 @@ async def test_what_an_invalid_document_or_a_refusal_says_is_not_logged_as_a_fau
     assert errors_of(caplog) == []
 
 
-async def test_a_read_that_fails_afterwards_takes_nothing_from_the_answer_of_a_committed_transfer(api: Api) -> None:
+async def test_a_failed_read_after_the_commit_leaves_the_outcome_in_the_answer(api: Api) -> None:
     a, b = await api.wallet("alice", balance="5.00"), await api.wallet("bob")
     await api.data("alice", "{ viewer { id } }")
     async with without_names(api.settings):
-        answer = await api.graphql("alice", TRANSFER, i=asked(a, b))
+        answer = await api.graphql("alice", TRANSFER, i=transfer_input(a, b))
     assert answer["data"]["transfer"] == {
         "replayed": False,
         "userErrors": [],
@@ -125,7 +121,7 @@ async def test_a_read_that_fails_afterwards_takes_nothing_from_the_answer_of_a_c
     assert [error["path"] for error in answer["errors"]] == [["transfer", "transaction", "sender"]]
 
 
-async def test_a_token_that_ends_while_the_transfer_waits_does_not_take_its_answer_away(
+async def test_a_token_that_expires_while_the_transfer_waits_does_not_remove_its_answer(
     settings: Settings, engine: AsyncEngine
 ) -> None:
     async with serving(settings.model_copy(update={"jwt_clock_skew_seconds": 0}), engine) as api:
@@ -134,7 +130,7 @@ async def test_a_token_that_ends_while_the_transfer_waits_does_not_take_its_answ
         async with owner_of(settings) as connection, connection.transaction():
             await connection.execute("SELECT FROM wallets WHERE id = $1 FOR UPDATE", ids.decode("wal", a))
             api.tokens["alice"] = mint_token("alice", api.settings, lifetime=timedelta(seconds=2))
-            waiting = asyncio.create_task(api.graphql("alice", TRANSFER, i=asked(a, b)))
+            waiting = asyncio.create_task(api.graphql("alice", TRANSFER, i=transfer_input(a, b)))
             await asyncio.sleep(2.5)
             assert await api.codes("alice", "{ viewer { id } }") == ["UNAUTHENTICATED"], "it has ended by now"
         answer = await waiting
@@ -142,14 +138,14 @@ async def test_a_token_that_ends_while_the_transfer_waits_does_not_take_its_answ
         assert answer["data"]["transfer"]["transaction"]["status"] == "COMPLETED"
 
 
-async def test_a_token_is_accepted_for_as_long_as_clocks_may_differ(api: Api) -> None:
+async def test_an_expired_token_is_accepted_within_the_leeway_for_clocks(api: Api) -> None:
     api.tokens["alice"] = mint_token("alice", api.settings, lifetime=timedelta(seconds=-5))
     assert await api.codes("alice", "{ viewer { id } }") == []
     api.tokens["alice"] = mint_token("alice", api.settings, lifetime=timedelta(seconds=-40))
     assert await api.codes("alice", "{ viewer { id } }") == ["UNAUTHENTICATED"]
 
 
-async def test_each_mutation_of_a_document_sees_what_the_one_before_it_did(api: Api) -> None:
+async def test_each_mutation_of_a_document_sees_the_effect_of_the_one_before(api: Api) -> None:
     a, b = await api.wallet("alice", balance="5.00"), await api.wallet("bob")
     admin = await api.bank.viewer("admin", admin=True)
     await api.bank.pay(await api.bank.viewer("alice"), a, b, "1.00")

@@ -1,6 +1,6 @@
-"""Every field of every type, asked for by every kind of caller: nodes, lists, payloads, refusals and plain values alike.
+"""Every field of every type, requested by every kind of caller: nodes, lists, payloads, refusals and values.
 
-The letters and the callers are those of `test_authorisation_matrix.py`. A field that nobody decided about fails.
+The letters and callers are those of `test_authorisation_matrix.py`. A field without a decision fails.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ SET_STATUS = 'mutation { setWalletStatus(input: {walletId: WALLET, status: ACTIV
 
 
 def refused(amount: str, currency: str = "USD", key: str = "NEW_KEY") -> str:
-    """A transfer by which the ledger is asked too much, and its user errors of the type in question."""
-    asked = PAY.replace("ONE", f'{{amount: "{amount}", currency: "{currency}"}}').replace("NEW_KEY", key)
-    return asked.replace("FIELDS", "userErrors { ... on TYPE { FIELDS } }")
+    """A transfer that the ledger refuses, with its user errors of one type."""
+    document = PAY.replace("ONE", f'{{amount: "{amount}", currency: "{currency}"}}').replace("NEW_KEY", key)
+    return document.replace("FIELDS", "userErrors { ... on TYPE { FIELDS } }")
 
 
 PARTY = "YYYYY YYFF YY U"
@@ -149,13 +149,13 @@ def decided(rows: dict[str, str]) -> dict[str, str]:
 
 
 def selection(type_: GraphQLObjectType) -> str:
-    """All fields of a type, each of them no deeper than it takes to tell that it is there."""
+    """A selection of all fields of a type, only as deep as needed to see that each has a value."""
     inner = {name: "" if is_leaf_type(get_named_type(field.type)) else " { __typename }" for name, field in type_.fields.items()}
     return " ".join(["here: __typename", *(name + rest for name, rest in inner.items())])
 
 
 def inside(value: Any) -> dict[str, Any] | None:
-    """The object that was asked about, wherever in the answer it is; None where it is not."""
+    """The requested object at any depth of the answer, or None."""
     if isinstance(value, dict):
         return value if "here" in value else next(filter(None, map(inside, value.values())), None)
     return next(filter(None, map(inside, value)), None) if isinstance(value, list) else None
@@ -165,7 +165,7 @@ def letters(answer: dict[str, Any], type_: GraphQLObjectType) -> dict[str, str]:
     """The letter of each field of one answer."""
     there = inside(answer.get("data"))
     if there is None:
-        # A refusal of another type is nothing here.
+        # A refusal of another type does not count.
         whole = letter(answer) if answer.get("errors") else "-"
         return dict.fromkeys(type_.fields, whole)
     assert there["here"] == type_.name
@@ -179,7 +179,7 @@ async def world(api: Api) -> World:
 
 
 async def ask(world: World, caller: str, document: str) -> dict[str, Any]:
-    """The answer, or the first answer, to one caller."""
+    """The answer to one caller; for a subscription, the first one."""
     text = world.text(document)
     if text.startswith("subscription"):
         async with over_websocket(world, caller, text) as feed:

@@ -1,4 +1,4 @@
-"""The GraphQL over HTTP specification, as the public audit of graphql-http reads it."""
+"""The API passes the audit of graphql-http, which checks the GraphQL over HTTP specification."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.node import ready_node
 AUDITS = 61
 
 
-async def test_the_public_audit_finds_nothing_to_say(api: Api) -> None:
+async def test_the_audit_of_graphql_http_finds_no_fault(api: Api) -> None:
     node = ready_node()
     process = await asyncio.create_subprocess_exec(
         node.executable, FRONTEND / "tests" / "audit.mjs", f"{api.url}/graphql", cwd=FRONTEND, env=node.environment(),

@@ -46,7 +46,7 @@ async def small_budget(settings: Settings, engine: AsyncEngine, monkeypatch: pyt
     changed = {"max_query_cost": 500, "query_budget_per_minute": 1000}
     async with serving(settings.model_copy(update=changed), engine) as api:
         monkeypatch.setattr(api.services.query_budget, "_now", lambda: 1_000_000_000.0)
-        # The first sender of a text pays for reading it.
+        # The first sender of a document is charged for parsing it.
         for document in (BATCH, NODES, OPEN, "{ viewer { id } }"):
             await api.graphql("bob", document)
         yield api

@@ -1,4 +1,4 @@
-"""What an operation used is free with its last use: nothing is left that only the garbage collector would find."""
+"""Operations create no reference cycles: their memory is freed without the garbage collector."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ async def test_an_operation_leaves_the_garbage_collector_nothing_to_find(api: Ap
         ("{ me: nothing }", {}),
     ],
 )
-async def test_nor_does_one_that_fails_with_what_it_was_given(api: Api, query: str, variables: dict[str, object]) -> None:
+async def test_an_operation_that_fails_leaves_the_garbage_collector_nothing_to_find(
+    api: Api, query: str, variables: dict[str, object]
+) -> None:
     await api.codes("alice", query, **variables)
     with without_collector():
         known = {id(found) for found in gc.get_objects() if isinstance(found, GraphQLError)}

@@ -1,4 +1,4 @@
-"""A client that goes away is no fault of ours: the log has no error and no traceback of it."""
+"""A client that goes away is not a fault: no error and no traceback is logged."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from tests.waiting import soon
 
 
 def running() -> list[Any]:
-    """The coroutines of the operations that run on sockets."""
+    """The coroutines of the operations that run on WebSockets."""
     coroutines: list[Any] = [task.get_coro() for task in asyncio.all_tasks()]
     return [one for one in coroutines if getattr(one, "__name__", "") == "run_operation"]
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])
-async def test_an_operation_whose_client_has_gone_before_its_answer_logs_no_fault(
+async def test_an_operation_whose_client_leaves_before_the_answer_logs_no_fault(
     api: Api, how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     wallet = await api.wallet("bob")
@@ -50,7 +50,7 @@ async def test_an_operation_whose_client_has_gone_before_its_answer_logs_no_faul
     assert errors_of(caplog) == []
 
 
-async def test_a_fault_while_sending_is_logged_as_one(
+async def test_a_fault_while_sending_is_logged(
     api: Api, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(_socket: WebSocket, _text: str) -> None:
@@ -64,7 +64,7 @@ async def test_a_fault_while_sending_is_logged_as_one(
     assert "a fault of ours" in str(logged.exc_info)
 
 
-async def test_a_client_that_is_being_let_go_of_is_one_that_has_gone(settings: Settings) -> None:
+async def test_a_client_that_is_being_disconnected_logs_no_fault(settings: Settings) -> None:
     sent: list[str] = []
 
     async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,7 +72,7 @@ async def test_a_client_that_is_being_let_go_of_is_one_that_has_gone(settings: S
         await socket.accept()
         await socket.receive_text()
         (protocol,) = server.server_state.connections
-        # As after a ping without an answer, while there is something left that the client has not taken.
+        # The state after an unanswered ping while sent data is still unread by the client.
         protocol.close_sent = True  # type: ignore[union-attr]
         with pytest.raises(WebSocketDisconnect):
             await socket.send_text("too late")

@@ -1,4 +1,4 @@
-"""What /metrics tells of the ledger itself: the result of the last `paycore verify`, for as long as there is no newer one."""
+"""/metrics shows the result of the latest `paycore verify`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def ledger_metrics(api: Api) -> dict[str, float]:
     return {name: value for name, value in (await samples(api)).items() if name.startswith("paycore_ledger")}
 
 
-async def test_the_last_verification_is_told_by_every_scrape_and_nothing_where_there_was_none(
+async def test_every_scrape_shows_the_latest_verification_once_there_is_one(
     api: Api, owner: asyncpg.Connection, settings: Settings
 ) -> None:
     for _ in range(MAX_FINDINGS + 3):
@@ -32,10 +32,10 @@ async def test_the_last_verification_is_told_by_every_scrape_and_nothing_where_t
     }
 
     await owner.execute("ALTER TABLE wallets DISABLE TRIGGER USER; UPDATE wallets SET sequence = 1 WHERE kind = 'USER'")
-    assert (await ledger_metrics(api))["paycore_ledger_findings"] == 0, "nobody has looked yet"
-    told = await verify_and_record(settings)
-    # All are counted, also those that are not told one by one.
-    assert len(told.findings) == MAX_FINDINGS + 1
+    assert (await ledger_metrics(api))["paycore_ledger_findings"] == 0, "no verification ran since"
+    result = await verify_and_record(settings)
+    # All findings are counted, also those that are not listed.
+    assert len(result.findings) == MAX_FINDINGS + 1
     assert await ledger_metrics(api) == {
         "paycore_ledger_findings": MAX_FINDINGS + 3,
         "paycore_ledger_verified_timestamp_seconds": await newest(owner),
@@ -47,7 +47,7 @@ async def test_the_last_verification_is_told_by_every_scrape_and_nothing_where_t
     assert await owner.fetchval("SELECT count(*) FROM ledger_verifications WHERE duration_ms >= 0") == 3
 
 
-async def test_a_process_that_starts_later_tells_it_too_and_the_outbox_is_told_where_the_ledger_is_not(
+async def test_a_process_that_starts_later_shows_the_verification_and_the_outbox_is_shown_without_it(
     api: Api, owner: asyncpg.Connection, settings: Settings
 ) -> None:
     await verify_and_record(settings)
@@ -66,17 +66,17 @@ async def test_a_process_that_starts_later_tells_it_too_and_the_outbox_is_told_w
         ("ALTER TABLE ledger_verifications RENAME TO of_an_older_revision", "does not exist"),
     ],
 )
-async def test_a_result_that_cannot_be_recorded_is_told_all_the_same(
+async def test_a_result_that_cannot_be_recorded_is_still_reported(
     owner: asyncpg.Connection, settings: Settings, spoil: str, reason: str
 ) -> None:
     await owner.execute(spoil)
-    told = await verify_and_record(settings)
-    assert told.findings == []
-    assert told.not_recorded is not None
-    assert reason in told.not_recorded
+    result = await verify_and_record(settings)
+    assert result.findings == []
+    assert result.not_recorded is not None
+    assert reason in result.not_recorded
 
 
 async def newest(owner: asyncpg.Connection) -> float:
     moment = await owner.fetchval("SELECT finished_at FROM ledger_verifications ORDER BY id DESC LIMIT 1")
-    told: float = moment.timestamp()
-    return told
+    result: float = moment.timestamp()
+    return result

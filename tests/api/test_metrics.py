@@ -1,4 +1,4 @@
-"""What /metrics tells after traffic that is known: each promised name, with its true value."""
+"""After known traffic, /metrics has each documented name with the right value."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ BATCH = """mutation Batch($t: [TransferInput!]!) { transferBatch(input: {transfe
 
 
 async def samples(api: Api) -> dict[str, float]:
-    """Each sample by its name and labels."""
+    """The samples of /metrics, by name and labels."""
     response = await api.http.get("/metrics")
     assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
     lines = [line for line in response.text.splitlines() if not line.startswith("#")]
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
 
-async def test_transfers_are_counted_by_what_became_of_them(api: Api) -> None:
+async def test_transfers_are_counted_by_outcome(api: Api) -> None:
     a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
 
     async def pay(key: str, amount: str, receiver: str = b) -> dict[str, Any]:
@@ -65,7 +65,7 @@ async def test_transfers_are_counted_by_what_became_of_them(api: Api) -> None:
     assert after["paycore_pool_size"] == api.settings.database_pool_size
 
 
-async def test_a_pool_in_use_and_a_failed_try_are_seen(api: Api, engine: AsyncEngine) -> None:
+async def test_connections_in_use_and_failed_attempts_are_counted(api: Api, engine: AsyncEngine) -> None:
     a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
     lock_not_available = 'paycore_retries_total{kind="lock_timeout",sqlstate="55P03"}'
     before = await samples(api)
@@ -73,7 +73,7 @@ async def test_a_pool_in_use_and_a_failed_try_are_seen(api: Api, engine: AsyncEn
     async with api.services.engine.connect(), api.services.engine.connect() as connection:
         during = await samples(api)
         await connection.execute(text("SELECT 1"))
-    # The third, which asks for the outbox, is back by then.
+    # The third, which read the outbox, has been returned by then.
     assert during["paycore_pool_in_use"] == 2
     async with engine.begin() as other:
         await other.execute(text("SELECT FROM wallets WHERE id = :id FOR UPDATE"), {"id": uuid_of(a)})
@@ -85,10 +85,10 @@ async def test_a_pool_in_use_and_a_failed_try_are_seen(api: Api, engine: AsyncEn
     assert after[lock_not_available] - before.get(lock_not_available, 0) == 1
 
 
-async def test_connects_that_fail_leave_no_trace_in_the_pools_account(api: Api, clean_servers: Servers) -> None:
+async def test_failed_connects_do_not_count_as_pool_connections(api: Api, clean_servers: Servers) -> None:
     clean_servers.kill_postgres()
     for _ in range(5):
-        # The pool's own connections break first; then making new ones fails.
+        # The pool's existing connections break first; then new ones cannot be made.
         assert (await api.graphql("alice", "{ viewer { id } }"))["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
     clean_servers.start_postgres()
     await api.data("alice", "{ viewer { id } }")
@@ -97,7 +97,7 @@ async def test_connects_that_fail_leave_no_trace_in_the_pools_account(api: Api, 
     assert (await samples(api))["paycore_pool_in_use"] == 0
 
 
-async def test_what_runs_over_a_socket_is_timed_unless_it_is_a_subscription(settings: Settings, engine: AsyncEngine) -> None:
+async def test_operations_over_a_websocket_are_timed_except_subscriptions(settings: Settings, engine: AsyncEngine) -> None:
     async with serving(settings, engine) as api, api.socket("alice") as socket:
         await socket.subscribe("1", "query OverSocket { __typename }")
         await socket.data("1")
@@ -109,7 +109,7 @@ async def test_what_runs_over_a_socket_is_timed_unless_it_is_a_subscription(sett
         assert not [name for name in found if 'operation="Settled"' in name]
 
 
-async def test_the_metrics_hold_nothing_of_what_people_sent(api: Api) -> None:
+async def test_the_metrics_contain_no_values_that_clients_sent(api: Api) -> None:
     a, b, key = await api.wallet("alice-of-the-bank", balance="9.00"), await api.wallet("bob"), "a-key-that-is-nobodys-business"
     described = PAY.replace('currency: "USD"}', 'currency: "USD"}, description: "for the surprise party"')
     for amount in ("1.00", "1.00", "2.00", "100.00", "0"):

@@ -1,4 +1,4 @@
-"""Fields of an update that are not in its event: read once for all subscribers, never in anybody's way, never out of sight."""
+"""Fields of an update that its event lacks are read once for all subscribers, within limits and access rules."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ MANY = 30
 
 
 async def watching(socket: Socket, query: str, wallet: str, count: int = MANY) -> list[str]:
-    """So many live subscriptions, by their ids."""
+    """Open `count` subscriptions, wait until they are live and return their ids."""
     names = [str(uuid4()) for _ in range(count)]
     for name in names:
         await socket.subscribe(name, query, wallet=wallet)
@@ -49,7 +49,7 @@ async def watching(socket: Socket, query: str, wallet: str, count: int = MANY) -
 
 
 async def updates(socket: Socket, names: list[str]) -> list[dict[str, Any]]:
-    """The next update of each."""
+    """The next update of each subscription."""
     return [(await socket.data(name))["walletUpdated"] for name in names]
 
 
@@ -61,7 +61,7 @@ async def alice(api: Api) -> Viewer:
     return await api.bank.viewer("alice")
 
 
-async def test_what_the_event_holds_is_answered_without_a_read(api: Api) -> None:
+async def test_fields_that_the_event_contains_need_no_read(api: Api) -> None:
     a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
     async with api.socket("bob") as socket:
         names = await watching(socket, IDS, b)
@@ -69,16 +69,16 @@ async def test_what_the_event_holds_is_answered_without_a_read(api: Api) -> None
         await pay(api, a, b)
         got = await updates(socket, names)
         assert statements == []
-    told = await api.data(
+    answer = await api.data(
         "bob", "query($w: ID!) { viewer { id } wallet(id: $w) { transactions { edges { node { id } } } } }", w=b
     )
-    (edge,) = told["wallet"]["transactions"]["edges"]
+    (edge,) = answer["wallet"]["transactions"]["edges"]
     transaction = {"id": edge["node"]["id"], "__typename": "Transaction"}
     expected = {"sequence": "1", "wallet": got[0]["entry"]["wallet"], "transaction": transaction}
-    assert got == [{"kind": "ENTRY", "wallet": {"owner": {"id": told["viewer"]["id"]}}, "entry": expected}] * MANY
+    assert got == [{"kind": "ENTRY", "wallet": {"owner": {"id": answer["viewer"]["id"]}}, "entry": expected}] * MANY
 
 
-async def test_what_must_be_read_is_read_once_for_all_subscribers_of_an_event(api: Api) -> None:
+async def test_other_fields_are_read_once_for_all_subscribers_of_an_event(api: Api) -> None:
     a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
     async with api.socket("bob") as socket:
         nested, listed = await watching(socket, NESTED, b), await watching(socket, LISTED, b)
@@ -98,7 +98,7 @@ async def test_what_must_be_read_is_read_once_for_all_subscribers_of_an_event(ap
         assert len(statements) == 8
 
 
-async def test_a_change_of_a_wallet_is_read_once_for_all_who_watch_it(api: Api) -> None:
+async def test_a_changed_wallet_is_read_once_for_all_its_subscribers(api: Api) -> None:
     b = await api.wallet("bob")
     async with api.socket("bob") as socket:
         names = await watching(socket, STATUS, b)
@@ -109,7 +109,7 @@ async def test_a_change_of_a_wallet_is_read_once_for_all_who_watch_it(api: Api) 
         assert len([one for one in statements if one.startswith("SELECT wallets.id") and "FOR UPDATE" not in one]) <= 2
 
 
-async def test_a_settled_transaction_is_read_once_for_all_who_see_the_same(api: Api) -> None:
+async def test_a_settled_transaction_is_read_once_for_all_subscribers_with_the_same_rights(api: Api) -> None:
     a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
     await api.relayed()
     async with api.socket("bob") as bob, api.socket("admin") as admin:
@@ -117,17 +117,17 @@ async def test_a_settled_transaction_is_read_once_for_all_who_see_the_same(api: 
             for number in range(MANY):
                 await socket.subscribe(str(number), SETTLED)
         await soon(lambda: sum(api.services.live._by_user.values()) == 2 * MANY)
-        # Redis has confirmed them all.
+        # Redis has confirmed all subscriptions.
         await soon(lambda: not api.services.live._pubsub._redis._unconfirmed)
         statements = count_statements(api.services.engine)
         await pay(api, a, b)
         got = [(await socket.data(str(number)))["transactionSettled"] for socket in (bob, admin) for number in range(MANY)]
         assert got == [got[0]] * 2 * MANY
-        # Each of the two sees by a right of their own; the sender's name is everybody's.
+        # Two reads, as the two viewers have different rights, and one shared read of the sender's name.
         assert len(statements) == 3
 
 
-async def test_shared_reads_show_nobody_what_only_another_may_see(api: Api) -> None:
+async def test_shared_reads_show_each_subscriber_only_what_they_may_see(api: Api) -> None:
     a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
     async with api.socket("bob") as bob, api.socket("admin") as admin:
         seen = {}
@@ -149,7 +149,7 @@ async def test_live_reads_leave_most_of_the_pool_to_requests(settings: Settings,
         async with api.socket("bob") as socket:
             names = [name for wallet in wallets for name in await watching(socket, NESTED, wallet, 3)]
             pool: Any = api.services.engine.pool
-            # Held by nobody's request, so what is lent from here on is lent to live reads.
+            # No request holds a connection, so from here on only live reads do.
             await soon(lambda: pool.checkedout() == 0)
             busiest = 0
 
@@ -165,7 +165,7 @@ async def test_live_reads_leave_most_of_the_pool_to_requests(settings: Settings,
             assert busiest == 1
 
 
-async def test_a_watch_outlives_an_update_that_could_not_be_read_and_misses_nothing(
+async def test_a_subscription_survives_an_update_that_cannot_be_read_and_misses_nothing(
     settings: Settings, engine: AsyncEngine
 ) -> None:
     changed = settings.model_copy(update={"lock_timeout_ms": 500, "statement_timeout_ms": 500})
@@ -185,7 +185,7 @@ async def test_a_watch_outlives_an_update_that_could_not_be_read_and_misses_noth
             await soon(lambda: api.services.live.state == "ok")
 
 
-async def test_an_update_that_is_read_draws_on_the_budget_and_one_that_is_not_does_not(
+async def test_only_updates_that_are_read_draw_on_the_budget(
     settings: Settings, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving(settings, engine) as api:
@@ -220,7 +220,7 @@ async def test_an_update_that_is_read_draws_on_the_budget_and_one_that_is_not_do
         ('subscription { walletUpdated(walletId: "x") { entry { wallet { owner { id } } } } }', False),
     ],
 )
-def test_it_is_known_before_whether_events_are_read(settings: Settings, query: str, is_read: bool) -> None:
+def test_whether_updates_need_reads_is_known_from_the_document(settings: Settings, query: str, is_read: bool) -> None:
     known = build_schema(settings).documents.prepare(query)
     assert isinstance(known, KnownDocument), known
     assert known.operation(None).reads_events is is_read

@@ -1,4 +1,4 @@
-"""Networks that swallow packets, cut connections or are slow, between each process and each server."""
+"""A network between a process and a server that swallows packets, cuts connections or is slow."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PATIENCE = 60.0
 
 @dataclass
 class Site:
-    """An API and a relay, each with a network of its own to each server."""
+    """An API and a relay, each with its own network to each server."""
 
     api: Api
     relay: OutboxRelay
@@ -41,16 +41,16 @@ class Site:
     bob: str
 
     async def pay(self) -> None:
-        """alice pays bob once. Sends the same key until the outcome is known."""
-        asked = {
+        """alice pays bob once: the same key is sent until the outcome is known."""
+        values = {
             "idempotencyKey": new_key(), "senderWalletId": self.alice, "receiverWalletId": self.bob,
             "amount": {"amount": "0.01", "currency": "USD"},
         }  # fmt: skip
-        answer = await self.answered("alice", TRANSFER, i=asked)
+        answer = await self.answered("alice", TRANSFER, i=values)
         assert answer["transfer"] == {"transaction": {"status": "COMPLETED"}, "userErrors": []}
 
     async def answered(self, subject: str, query: str, **variables: Any) -> dict[str, Any]:
-        """The data of an operation that is sent again as long as its errors are retryable."""
+        """Send an operation until it has no retryable error; return its data."""
         async with asyncio.timeout(PATIENCE):
             while True:
                 answer = await self.api.graphql(subject, query, **variables)
@@ -64,7 +64,7 @@ class Site:
         return await self.api.http.get("/readyz")
 
     async def until_ready(self) -> None:
-        """Return once the API has everything that it needs, and the relay too."""
+        """Wait until the API and the relay are ready."""
         async with asyncio.timeout(PATIENCE):
             while (response := await self.readiness()).status_code != 200 or response.json()["degraded"]:  # noqa: ASYNC110 - it waits for another process
                 await asyncio.sleep(0.1)
@@ -114,9 +114,7 @@ def slow_down(link: Network) -> None:
 
 @pytest.mark.parametrize("fault", [swallow, Network.cut, slow_down], ids=["silent", "cut", "slow"])
 @pytest.mark.parametrize("link", list(LINKS))
-async def test_a_network_that_fails_costs_seconds_and_nothing_else(
-    site: Site, link: str, fault: Callable[[Network], None]
-) -> None:
+async def test_a_failed_network_costs_only_seconds(site: Site, link: str, fault: Callable[[Network], None]) -> None:
     async with site.api.socket("bob") as socket:
         watches = [str(number) for number in range(8)]
         for watch in watches:
@@ -124,7 +122,7 @@ async def test_a_network_that_fails_costs_seconds_and_nothing_else(
             assert (await socket.data(watch))["walletUpdated"]["kind"] == "SNAPSHOT"
         fault(LINKS[link](site))
         await asyncio.gather(*(site.pay() for _ in range(5)))
-        # Of a user whom the API has not met before.
+        # A user whom the API has not seen before.
         assert await site.answered("carol", "{ viewer { id } }")
         for watch in watches:
             updates = [(await socket.data(watch, within=PATIENCE))["walletUpdated"] for _ in range(5)]
@@ -135,7 +133,7 @@ async def test_a_network_that_fails_costs_seconds_and_nothing_else(
 
 
 @pytest.mark.slow
-async def test_readiness_says_so_while_every_connection_to_the_database_is_silent(site: Site) -> None:
+async def test_readiness_reports_that_every_connection_to_the_database_is_silent(site: Site) -> None:
     site.api_database.swallows_new = True
     swallow(site.api_database)
     async with asyncio.timeout(PATIENCE):
@@ -151,7 +149,7 @@ async def test_readiness_says_so_while_every_connection_to_the_database_is_silen
 
 
 @pytest.mark.slow
-async def test_readiness_says_that_live_updates_are_late_while_redis_is_silent(site: Site) -> None:
+async def test_readiness_reports_that_live_updates_are_late_while_redis_is_silent(site: Site) -> None:
     site.api_redis.swallows_new = True
     swallow(site.api_redis)
     async with asyncio.timeout(PATIENCE):

@@ -1,4 +1,4 @@
-"""Reading a document costs its sender something unless it is known, and little is kept of those that are not used."""
+"""Parsing a document costs its sender points unless it is cached, and the cache of documents is bounded."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from tests.api.test_query_limits import PRODUCTION
 LONG = "{ viewer { " + " ".join(f"... on User {{ a{n}: id }}" for n in range(95)) + " } }"
 
 
-def budget_left(told: dict[str, Any]) -> int:
-    cost: dict[str, int] = told["extensions"]["cost"]
+def budget_left(answer: dict[str, Any]) -> int:
+    cost: dict[str, int] = answer["extensions"]["cost"]
     return cost["remaining"] + cost["requested"]
 
 
-async def test_a_viewer_pays_for_a_text_by_its_length_and_only_where_it_is_new(
+async def test_a_viewer_pays_for_a_new_document_by_its_length(
     settings: Settings, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving(settings, engine, relay=False) as api:
@@ -36,7 +36,7 @@ async def test_a_viewer_pays_for_a_text_by_its_length_and_only_where_it_is_new(
         assert budget_left(await api.graphql("bob", LONG)) == whole
 
 
-async def test_past_the_budget_new_texts_are_refused_unread_and_known_ones_are_not(
+async def test_past_the_budget_new_documents_are_refused_unparsed_and_cached_ones_run(
     settings: Settings, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = settings.model_copy(update={"max_query_cost": 300, "query_budget_per_minute": 300})
@@ -57,7 +57,7 @@ async def test_past_the_budget_new_texts_are_refused_unread_and_known_ones_are_n
         assert await api.codes("alice", LONG) == []
         read.clear()
         for number in range(3):
-            # Invalid as well as valid ones, by each way in.
+            # Valid and invalid ones, over each transport.
             for text in (LONG.replace("{", f"query q{number} {{", 1), LONG.replace("id", f"nope{number}", 1)):
                 assert await api.codes("alice", text) == ["RATE_LIMITED"]
                 response = await api.http.get("/graphql", params={"query": text}, headers=api.headers("alice"))
@@ -70,8 +70,8 @@ async def test_past_the_budget_new_texts_are_refused_unread_and_known_ones_are_n
         assert await api.codes("alice", known) == []
 
 
-async def test_strangers_have_short_texts_read_and_no_long_ones(settings: Settings, engine: AsyncEngine) -> None:
-    asked = get_introspection_query(specified_by_url=True, directive_is_repeatable=True, input_value_deprecation=True)
+async def test_without_a_token_only_short_documents_are_parsed(settings: Settings, engine: AsyncEngine) -> None:
+    introspection = get_introspection_query(specified_by_url=True, directive_is_repeatable=True, input_value_deprecation=True)
     production = Settings(**{**settings.model_dump(exclude=set(PRODUCTION)), **PRODUCTION})
     middle = "{ " + " ".join(f"... on Query {{ a{n}: __typename }}" for n in range(45)) + " }"
     for chosen, reads_middle in ((settings, True), (production, False)):
@@ -84,7 +84,7 @@ async def test_strangers_have_short_texts_read_and_no_long_ones(settings: Settin
             assert await api.codes(None, middle) == ([] if reads_middle else ["UNAUTHENTICATED"])
             assert await api.codes(None, "{ __typename }") == []
             assert await api.codes(None, "{ nope }") == ["GRAPHQL_VALIDATION_FAILED"]
-            # What somebody else has had read is known.
+            # A document that another client had parsed is cached.
             assert await api.codes("alice", middle) == []
             assert await api.codes(None, middle) == []
             refused = await api.http.post(
@@ -92,12 +92,10 @@ async def test_strangers_have_short_texts_read_and_no_long_ones(settings: Settin
             )
             assert refused.status_code == 401
             if reads_middle:
-                assert "__schema" in await api.data(None, asked)
+                assert "__schema" in await api.data(None, introspection)
 
 
-async def test_a_refused_text_is_refused_again_without_being_looked_at(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_refused_document_is_refused_again_without_parsing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     schema = build_schema(settings)
     bad = ("{ viewer { nope } }", "{", "{ viewer { " + "a { " * 300 + "}" * 302, "{ " + "n" * 3000 + " }")
     first = [refusal(schema, text) for text in bad]
@@ -117,7 +115,7 @@ def refusal(schema: PaycoreSchema, text: str) -> str:
     return json.dumps([error.formatted for error in shown])
 
 
-def test_what_is_kept_is_bounded_by_what_it_holds(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_of_documents_is_bounded_by_size(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(documents_module, "_MAX_CACHED_TOKENS", 2000)
     monkeypatch.setattr(documents_module, "_MAX_REFUSED_CHARACTERS", 5000)
     documents = build_schema(settings).documents
@@ -136,7 +134,7 @@ def test_what_is_kept_is_bounded_by_what_it_holds(settings: Settings, monkeypatc
     assert documents.get("{ viewer { id } }") is not None, "what is used is kept"
 
 
-def test_what_is_past_the_validators_patience_is_too_complex(settings: Settings) -> None:
+def test_a_document_past_the_validators_budget_is_too_complex(settings: Settings) -> None:
     fields = "wallets(first: 1) { edges { node { id name } } } " * 40
     (error,) = build_schema(settings).documents.prepare(f"{{ viewer {{ {fields} }} }}")  # type: ignore[misc]
     assert isinstance(error, GraphQLError)

@@ -1,4 +1,4 @@
-"""Under which names operations are counted: what strangers and clients send at will makes no series of its own."""
+"""The names under which operations are counted: clients cannot create metric series at will."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def ask_all(api: Api, subject: str | None, names: Iterable[str]) -> None:
 
 
 async def over_socket(socket: Socket, id_: str, query: str, operation_name: Any = None) -> dict[str, Any]:
-    """One operation and its only answer."""
+    """Run one operation over a WebSocket and return its only answer."""
     payload = {"query": query, "operationName": operation_name}
     await socket.send({"id": id_, "type": "subscribe", "payload": payload})
     answer = await socket.message(id_)
@@ -38,8 +38,8 @@ async def over_socket(socket: Socket, id_: str, query: str, operation_name: Any 
 
 
 async def ask_wrongly(api: Api, subject: str | None, mark: str) -> int:
-    """Operations of names that their documents do not have, over HTTP and a socket; how many came over the socket."""
-    # A stranger's message has no room for more.
+    """Send operation names that their documents lack, over HTTP and a WebSocket; return how many over the WebSocket."""
+    # A message without a token may not be larger.
     huge = HUGE[:10_000] if subject is None else HUGE
     wrong = [mark, f"{mark}\n", huge, "", *(f"{mark}{number}" for number in range(20))]
     for name in wrong:
@@ -54,15 +54,15 @@ async def ask_wrongly(api: Api, subject: str | None, mark: str) -> int:
     return len(wrong) + 2
 
 
-async def test_a_name_that_the_document_does_not_have_is_unknown_however_it_comes(api: Api) -> None:
+async def test_a_name_that_the_document_lacks_is_counted_as_unknown_over_every_transport(api: Api) -> None:
     before = await samples(api)
-    asked = await ask_wrongly(api, "alice", "WrongByAlice")
+    sent = await ask_wrongly(api, "alice", "WrongByAlice")
     after = await samples(api)
-    assert after[count("unknown", "websocket")] - before.get(count("unknown", "websocket"), 0) == asked
+    assert after[count("unknown", "websocket")] - before.get(count("unknown", "websocket"), 0) == sent
     assert not [name for name in after if "WrongByAlice" in name or HUGE[:65] in name]
 
 
-async def test_a_long_name_of_an_operation_is_cut(api: Api) -> None:
+async def test_a_long_operation_name_is_truncated(api: Api) -> None:
     await ask_all(api, "alice", ["L" * 9000])
     async with api.socket("alice") as socket:
         await over_socket(socket, "1", f"query {'L' * 9000} {{ __typename }}")
@@ -71,7 +71,7 @@ async def test_a_long_name_of_an_operation_is_cut(api: Api) -> None:
     assert not [name for name in after if "L" * 65 in name]
 
 
-async def test_strangers_are_counted_as_one_and_take_no_places(api: Api) -> None:
+async def test_operations_without_a_token_are_counted_under_one_name(api: Api) -> None:
     before = await samples(api)
     await ask_all(api, None, (f"Stranger{number}" for number in range(130)))
     wrong = await ask_wrongly(api, None, "StrangerWrong")
@@ -80,14 +80,14 @@ async def test_strangers_are_counted_as_one_and_take_no_places(api: Api) -> None
             await over_socket(socket, str(number), f"query StrangerSocket{number} {{ __typename }}")
     await ask_all(api, "alice", (f"Guest{number}" for number in range(100)))
     after = await samples(api)
-    for transport, asked in (("http", 130), ("websocket", 130 + wrong)):
+    for transport, sent in (("http", 130), ("websocket", 130 + wrong)):
         strangers = count("unauthenticated", transport)
-        assert after[strangers] - before.get(strangers, 0) == asked
+        assert after[strangers] - before.get(strangers, 0) == sent
     assert not [name for name in after if "Stranger" in name]
     assert len([name for name in after if name.startswith('paycore_request_seconds_count{operation="Guest')]) == 100
 
 
-async def test_only_so_many_names_are_told_apart_and_listed_ones_always_are(
+async def test_the_number_of_names_is_bounded_and_listed_names_are_always_counted(
     settings: Settings, engine: AsyncEngine, tmp_path: Path
 ) -> None:
     text = "query ListedOne { __typename }"

@@ -1,4 +1,4 @@
-"""An operation that takes too long: a query is cut off, a mutation says the truth about each of its fields."""
+"""An operation that takes too long: a query is cancelled, a mutation reports which of its outcomes are known."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TWO = """mutation($first: String!, $second: String!, $from: ID!, $to: ID!) {
 
 @pytest.fixture
 async def hasty(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
-    """An API whose operations have a second and a half, and less than its statements."""
+    """An API whose operations may take 1.5 seconds, less than its statements."""
     async with serving(
         settings.model_copy(update={"request_timeout_seconds": 1.5, "lock_timeout_ms": 5000, "statement_timeout_ms": 5000}),
         engine,
@@ -35,7 +35,7 @@ async def hasty(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
 
 @asynccontextmanager
 async def locked(settings: Settings, statement: str) -> AsyncIterator[None]:
-    """Somebody else holds what the statement locks."""
+    """Another session holds the lock that the statement takes."""
     owner = await open_connection(settings)
     try:
         async with owner.transaction():
@@ -45,12 +45,12 @@ async def locked(settings: Settings, statement: str) -> AsyncIterator[None]:
         await owner.close()
 
 
-async def test_a_query_is_cut_off_and_the_service_goes_on(hasty: Api) -> None:
+async def test_a_query_is_cancelled_after_the_timeout_and_frees_its_connection(hasty: Api) -> None:
     await hasty.data("alice", "{ viewer { displayName } }")
     async with locked(hasty.settings, "LOCK TABLE users IN ACCESS EXCLUSIVE MODE"):
-        # More than there are connections: none may stay with a query that nobody waits for.
-        told = await asyncio.gather(*(hasty.codes("alice", "{ viewer { displayName } }") for _ in range(15)))
-        assert told == [["TIMEOUT"]] * 15
+        # More than the pool's connections: each must return to the pool when its query is cancelled.
+        codes = await asyncio.gather(*(hasty.codes("alice", "{ viewer { displayName } }") for _ in range(15)))
+        assert codes == [["TIMEOUT"]] * 15
         async with hasty.socket("alice") as socket:
             await socket.subscribe("1", "{ viewer { displayName } }")
             payload = (await socket.message("1"))["payload"]
@@ -61,15 +61,15 @@ async def test_a_query_is_cut_off_and_the_service_goes_on(hasty: Api) -> None:
             await asyncio.sleep(0.1)
 
 
-async def test_a_mutation_says_of_each_field_whether_it_is_known(hasty: Api, engine: AsyncEngine) -> None:
+async def test_a_mutation_reports_for_each_field_whether_its_outcome_is_known(hasty: Api, engine: AsyncEngine) -> None:
     sender, receiver = await hasty.wallet("alice", balance="10.00"), await hasty.wallet("bob")
     opened = await hasty.bank.count("wallet_openings")
     first, second = new_key(), new_key()
     wallet_id = ids.decode("wal", sender)
     async with locked(hasty.settings, f"SELECT FROM wallets WHERE id = '{wallet_id}' FOR UPDATE"):
-        asked = {"first": first, "second": second, "from": sender, "to": receiver}
-        answer = await hasty.graphql("alice", TWO, **asked)
-    # The first started and its outcome is not known; the second did not start, as its message says.
+        values = {"first": first, "second": second, "from": sender, "to": receiver}
+        answer = await hasty.graphql("alice", TWO, **values)
+    # The first field started and its outcome is unknown; the second did not start.
     assert [(error["path"], error["extensions"]["code"]) for error in answer["errors"]] == [
         (["one"], "TIMEOUT"),
         (["two"], "TIMEOUT"),
@@ -78,7 +78,7 @@ async def test_a_mutation_says_of_each_field_whether_it_is_known(hasty: Api, eng
     assert await hasty.bank.count("wallet_openings") == opened
     async with engine.connect() as connection:
         recorded = await connection.scalar(text("SELECT count(*) FROM transactions WHERE idempotency_key = :key"), {"key": first})
-    again = await hasty.data("alice", TWO, **asked)
+    again = await hasty.data("alice", TWO, **values)
     assert again["one"]["transaction"]["status"] == "COMPLETED"
     assert again["two"]["wallet"] is not None
     assert recorded in (0, 1)

@@ -1,4 +1,4 @@
-"""The outcome of a mutation is final, even if part of its answer cannot be read: no error below it says that nothing moved."""
+"""The outcome of a mutation is final even if part of its answer cannot be read: no error says that nothing moved."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.api.test_event_stream import events
-from tests.api.test_faults import asked, owner_of, without_names
+from tests.api.test_faults import owner_of, transfer_input, without_names
 from tests.bank import new_key
 
 PAY = """mutation($i: TransferInput!) { transfer(input: $i) { replayed userErrors { code message }
@@ -31,7 +31,7 @@ FREEZE = """mutation($w: ID!) { setWalletStatus(input: {walletId: $w, status: FR
 
 @asynccontextmanager
 async def unreadable(settings: Settings, table: str = "ledger_entries") -> AsyncIterator[None]:
-    """Every read of a table's times fails meanwhile."""
+    """Within the block, every read of a table's times fails."""
     async with owner_of(settings) as connection:
         await connection.execute(f"ALTER TABLE {table} RENAME created_at TO away")
         yield
@@ -39,7 +39,7 @@ async def unreadable(settings: Settings, table: str = "ledger_entries") -> Async
 
 
 def incomplete(answer: dict[str, Any]) -> dict[str, Any]:
-    """The one error of an answer, which says that the outcome is final."""
+    """The only error of an answer; it must say that the outcome is final."""
     (error,) = answer["errors"]
     assert error["extensions"]["code"] == "ANSWER_INCOMPLETE", error
     assert "Only this part of the answer is missing." in error["message"]
@@ -56,7 +56,7 @@ async def test_an_error_below_a_completed_transfer_says_that_the_outcome_is_fina
     a, b = await api.wallet("alice", balance="5.00"), await api.wallet("bob")
     await api.data("alice", "{ viewer { id } }")
     async with without_names(api.settings):
-        answer = await api.graphql("alice", PAY, i=asked(a, b))
+        answer = await api.graphql("alice", PAY, i=transfer_input(a, b))
     transaction = answer["data"]["transfer"]["transaction"]
     assert (transaction["status"], transaction["sender"]) == ("COMPLETED", None)
     error = incomplete(answer)
@@ -70,12 +70,10 @@ async def test_an_error_below_a_completed_transfer_says_that_the_outcome_is_fina
     }
 
 
-async def test_a_replay_that_the_database_cannot_read_in_time_never_says_that_nothing_moved(
-    settings: Settings, engine: AsyncEngine
-) -> None:
+async def test_a_replay_that_is_read_too_late_never_says_that_nothing_moved(settings: Settings, engine: AsyncEngine) -> None:
     async with serving(settings, engine) as api:
         a, b = await api.wallet("alice", balance="5.00"), await api.wallet("bob")
-        transfer = asked(a, b)
+        transfer = transfer_input(a, b)
         paid = (await api.data("alice", PAY_AND_READ, i=transfer))["paid"]
         object.__setattr__(api.services.settings, "request_timeout_seconds", 2.0)
         async with owner_of(settings) as connection, connection.transaction():
@@ -89,9 +87,9 @@ async def test_a_replay_that_the_database_cannot_read_in_time_never_says_that_no
         assert again == {**paid, "replayed": True}
 
 
-async def test_over_a_socket_and_a_stream_an_error_below_a_mutation_says_so_too(api: Api) -> None:
+async def test_an_error_below_a_mutation_over_websocket_and_stream_says_that_the_outcome_is_final(api: Api) -> None:
     a, b = await api.wallet("alice", balance="5.00"), await api.wallet("bob")
-    transfer = asked(a, b)
+    transfer = transfer_input(a, b)
     await api.data("alice", PAY_AND_READ, i=transfer)
     async with unreadable(api.settings), api.socket("alice") as socket:
         await socket.subscribe("1", PAY_AND_READ, i=transfer)
@@ -103,9 +101,9 @@ async def test_over_a_socket_and_a_stream_an_error_below_a_mutation_says_so_too(
         assert incomplete(answer)["extensions"]["transactionStatus"] == "COMPLETED"
 
 
-async def test_the_errors_of_a_batch_name_the_transaction_that_they_belong_to(api: Api) -> None:
+async def test_each_error_of_a_batch_names_its_transaction(api: Api) -> None:
     a, b = await api.wallet("alice", balance="5.00"), await api.wallet("bob")
-    transfers = [asked(a, b), asked(a, b, "99.00")]
+    transfers = [transfer_input(a, b), transfer_input(a, b, "99.00")]
     await api.data("alice", "{ viewer { id } }")
     async with without_names(api.settings):
         answer = await api.graphql("alice", BATCH, i=transfers)
@@ -119,7 +117,7 @@ async def test_the_errors_of_a_batch_name_the_transaction_that_they_belong_to(ap
     assert incomplete(replay)["extensions"]["transactionStatus"] == "COMPLETED"
 
 
-async def test_no_payload_of_any_mutation_is_empty_of_both_outcome_and_refusal(api: Api) -> None:
+async def test_every_payload_of_a_mutation_has_an_outcome_or_a_refusal(api: Api) -> None:
     wallet = await api.wallet("alice")
     deposit, key = money(wallet), new_key()
     await api.data("admin", DEPOSIT, i=deposit)
@@ -142,7 +140,7 @@ async def test_no_payload_of_any_mutation_is_empty_of_both_outcome_and_refusal(a
 
 async def test_an_error_beside_a_refusal_says_that_the_refusal_is_final(api: Api) -> None:
     a, b = await api.wallet("alice", balance="5.00"), await api.wallet("bob")
-    first = asked(a, b)
+    first = transfer_input(a, b)
     await api.data("alice", PAY, i=first)
     reused = """mutation($i: TransferInput!) { transfer(input: $i) { transaction { id }
       userErrors { code ... on IdempotencyKeyReused { transaction { id sender { displayName } } } } } }"""
@@ -152,7 +150,7 @@ async def test_an_error_beside_a_refusal_says_that_the_refusal_is_final(api: Api
     assert "the refusal is final" in incomplete(answer)["message"]
 
 
-async def test_over_rest_a_replay_has_its_outcome_although_nothing_else_can_be_read(api: Api) -> None:
+async def test_a_rest_replay_has_its_outcome_although_nothing_else_can_be_read(api: Api) -> None:
     a, b = await api.wallet("alice", balance="5.00"), await api.wallet("bob")
     body = {"sender_wallet_id": a, "receiver_wallet_id": b, "amount": "1.00", "currency": "USD", "idempotency_key": new_key()}
     await api.data("alice", "{ viewer { id } }")

@@ -1,4 +1,4 @@
-"""Operations on a list: run by their hash, and, where the list is locked, nothing else."""
+"""Listed operations run by their hash; if the list is locked, nothing else runs."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def code_of(answer: Any) -> str:
     return code
 
 
-async def test_a_listed_operation_runs_by_its_hash_its_text_and_its_text_with_typenames(locked: Api) -> None:
+async def test_a_listed_operation_runs_by_hash_by_text_and_by_text_with_typenames(locked: Api) -> None:
     for body in (*by_hash(LISTED), {"query": LISTED}, {"query": "query Me{viewer{displayName __typename}}"}):
         answer = await ask(locked, **body)
         assert answer["data"]["viewer"]["displayName"], answer
@@ -76,7 +76,7 @@ async def test_a_locked_list_runs_nothing_else(locked: Api) -> None:
         assert code_of(await ask(locked, documentId=name)) == "BAD_USER_INPUT"
 
 
-async def test_sockets_keep_to_the_list_too(locked: Api) -> None:
+async def test_a_websocket_runs_only_listed_operations(locked: Api) -> None:
     wallet = await locked.wallet("alice")
     async with locked.socket("alice") as socket:
         await socket.send({"id": "1", "type": "subscribe", "payload": {**by_hash(WATCH)[0], "variables": {"id": wallet}}})
@@ -87,7 +87,7 @@ async def test_sockets_keep_to_the_list_too(locked: Api) -> None:
         assert (await socket.message("3"))["payload"][0]["extensions"]["code"] == "PERSISTED_QUERY_NOT_FOUND"
 
 
-async def test_an_open_list_runs_hashes_and_texts_and_without_a_list_hashes_are_not_supported(
+async def test_an_open_list_runs_hashes_and_texts_and_hashes_need_a_list(
     listed: Settings, settings: Settings, engine: AsyncEngine
 ) -> None:
     async with serving(listed.model_copy(update={"persisted_operations": "allow"}), engine) as api:
@@ -122,7 +122,7 @@ def test_every_operation_on_the_dashboards_list_is_valid(settings: Settings) -> 
         ('{"abc": "{ viewer { id } }"}', "is not the SHA-256"), (json.dumps({sha256("{"): "{"}), "not a GraphQL document"),
     ],
 )  # fmt: skip
-def test_a_list_that_is_none_keeps_the_service_from_starting(listed: Settings, written: str, words: str) -> None:
+def test_an_invalid_list_stops_the_service_from_starting(listed: Settings, written: str, words: str) -> None:
     assert listed.persisted_operations_file is not None
     listed.persisted_operations_file.write_text(written)
     with pytest.raises(ConfigurationError, match=words):

@@ -1,4 +1,4 @@
-"""Addresses as clients write them: with a slash at the end, behind a proxy that ends TLS, or under a prefix of the path."""
+"""URLs with a trailing slash, behind a proxy that terminates TLS, or under a path prefix."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PUBLIC = "https://example.com/pay"
 
 
 @pytest.mark.parametrize(
-    ("asked", "leads_to"),
+    ("path", "leads_to"),
     [
         ("/graphql/", "/graphql"),
         ("/graphql/?query=%7Bviewer%7Bid%7D%7D&a=/", "/graphql?query=%7Bviewer%7Bid%7D%7D&a=/"),
@@ -31,24 +31,24 @@ PUBLIC = "https://example.com/pay"
         ("/healthz/", "/healthz"),
     ],
 )
-async def test_a_slash_at_the_end_is_redirected_to_the_same_scheme_host_and_prefix(api: Api, asked: str, leads_to: str) -> None:
+async def test_a_trailing_slash_is_redirected_to_the_same_scheme_host_and_prefix(api: Api, path: str, leads_to: str) -> None:
     headers = {"Host": "internal:8000", "X-Forwarded-Proto": "http"}
-    response = await api.http.get(asked, headers=headers, follow_redirects=False)
+    response = await api.http.get(path, headers=headers, follow_redirects=False)
     assert response.status_code == 307
-    assert urljoin(PUBLIC + asked, response.headers["location"]) == PUBLIC + leads_to
+    assert urljoin(PUBLIC + path, response.headers["location"]) == PUBLIC + leads_to
 
 
 @pytest.mark.parametrize(
-    "asked", ["/nothing/", "/graphql//", "/graphql%2F", "//example.org/", "//example.org/graphql/", "/assets"]
+    "path", ["/nothing/", "/graphql//", "/graphql%2F", "//example.org/", "//example.org/graphql/", "/assets"]
 )
-async def test_a_slash_at_the_end_of_what_is_not_there_is_404(api: Api, asked: str) -> None:
-    response = await api.http.get(api.url + asked, follow_redirects=False)
+async def test_a_trailing_slash_on_an_unknown_path_is_404(api: Api, path: str) -> None:
+    response = await api.http.get(api.url + path, follow_redirects=False)
     assert response.status_code == 404
 
 
 @pytest.fixture
 async def under_a_prefix(api: Api, tmp_path: Path) -> AsyncIterator[str]:
-    """The address of a real nginx that serves the API under /pay/."""
+    """The URL of an nginx that serves the API under /pay/."""
     if NGINX is None:
         pytest.skip("nginx is not installed here")
     port = free_port()

@@ -1,4 +1,4 @@
-"""What carries GraphQL: HTTP and graphql-transport-ws, used rightly and wrongly. Whatever comes in, the answer is coded."""
+"""GraphQL over HTTP and graphql-transport-ws, valid and invalid: every error has a code."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TWO = "query one { viewer { id } } mutation two " + OPEN_WALLET.removeprefix("mu
 NONE = "fragment f on Query { viewer { id } }"
 
 
-async def test_a_query_may_come_by_get_and_nothing_that_changes_something(api: Api) -> None:
+async def test_get_runs_a_query_and_refuses_a_mutation(api: Api) -> None:
     async def get(query: str, **more: str) -> tuple[int, Any]:
         response = await api.http.get("/graphql", params={"query": query, **more}, headers=api.headers("alice"))
         answer = response.json()
@@ -53,13 +53,13 @@ async def test_a_query_may_come_by_get_and_nothing_that_changes_something(api: A
     assert await api.bank.count("wallets") == 0
 
 
-async def test_an_empty_operation_name_in_a_url_equals_none(api: Api) -> None:
+async def test_an_empty_operation_name_in_a_url_is_ignored(api: Api) -> None:
     response = await api.http.get("/graphql", params={"query": "query One { __typename }", "operationName": ""})
     assert response.json()["data"] == {"__typename": "Query"}
 
 
 @pytest.mark.parametrize("accept", ['multipart/mixed;boundary="graphql";subscriptionSpec=1.0,application/json', "*/*"])
-async def test_no_other_way_over_http_opens_a_subscription(api: Api, accept: str) -> None:
+async def test_a_subscription_over_http_needs_an_event_stream(api: Api, accept: str) -> None:
     response = await api.http.post("/graphql", json={"query": SETTLED}, headers={**api.headers("alice"), "Accept": accept})
     assert response.status_code == 400
     assert response.json()["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
@@ -68,7 +68,7 @@ async def test_no_other_way_over_http_opens_a_subscription(api: Api, accept: str
 @pytest.mark.parametrize(
     "content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", None]
 )
-async def test_a_body_of_another_type_is_refused_so_that_no_foreign_page_can_post_one(api: Api, content_type: str | None) -> None:
+async def test_a_body_of_another_content_type_is_refused(api: Api, content_type: str | None) -> None:
     headers = api.headers("alice") | ({} if content_type is None else {"Content-Type": content_type})
     response = await api.http.post("/graphql", content=json.dumps({"query": OPEN_WALLET}).encode(), headers=headers)
     assert response.status_code == 415
@@ -79,7 +79,7 @@ async def test_a_body_of_another_type_is_refused_so_that_no_foreign_page_can_pos
 @pytest.mark.parametrize(
     ("document", "name"), [(TWO, None), (TWO, "three"), (NONE, None), ("", None), ("{ viewer { id } }", "nobody")]
 )
-async def test_a_request_that_names_no_single_operation_runs_none_over_http_and_socket_alike(
+async def test_an_ambiguous_or_unknown_operation_name_runs_nothing_over_http_and_websocket(
     api: Api, document: str, name: str | None
 ) -> None:
     body = {"query": document, "operationName": name}
@@ -94,7 +94,7 @@ async def test_a_request_that_names_no_single_operation_runs_none_over_http_and_
     assert await api.bank.count("wallets") == 0
 
 
-async def test_of_several_operations_the_named_one_runs_again_and_again(api: Api) -> None:
+async def test_the_named_operation_of_several_runs_each_time(api: Api) -> None:
     for expected in ({"openWallet": {"replayed": False}}, {"openWallet": {"replayed": True}}):
         body = {"query": TWO, "operationName": "two"}
         answer = (await api.http.post("/graphql", json=body, headers=api.headers("alice"))).json()
@@ -103,7 +103,7 @@ async def test_of_several_operations_the_named_one_runs_again_and_again(api: Api
 
 
 @pytest.mark.parametrize("protocol", ["graphql-ws", "mqtt", None])
-async def test_only_graphql_transport_ws_is_spoken(api: Api, protocol: str | None) -> None:
+async def test_another_websocket_subprotocol_is_refused(api: Api, protocol: str | None) -> None:
     offered = None if protocol is None else [websockets.Subprotocol(protocol)]
     async with connect(api.url.replace("http", "ws", 1) + "/graphql", subprotocols=offered) as connection:
         await connection.wait_closed()
@@ -126,14 +126,14 @@ async def test_a_socket_without_a_token_is_accepted_and_its_fields_are_unauthent
     [([], 4400), (5, 4400), ({"Authorization": 5}, 4403), ({"Authorization": "Basic YTpi"}, 4403),
      ({"Authorization": "Bearer x.y.z"}, 4403)],
 )  # fmt: skip
-async def test_a_socket_with_a_token_that_is_none_is_closed(api: Api, payload: Any, code: int) -> None:
+async def test_a_socket_with_an_invalid_token_is_closed(api: Api, payload: Any, code: int) -> None:
     async with open_socket(api.url.replace("http", "ws", 1) + "/graphql", None) as socket:
         await socket.send({"type": "connection_init", "payload": payload})
         assert await socket.close_code() == code
 
 
 @pytest.mark.parametrize("text", ["x" * 300, "ü" * 100, "𝄞" * 40], ids=["ASCII", "two bytes each", "four bytes each"])
-async def test_a_close_reason_that_quotes_the_client_is_cut_to_what_a_frame_holds(api: Api, text: str) -> None:
+async def test_a_close_reason_that_quotes_the_client_is_truncated_to_fit_a_frame(api: Api, text: str) -> None:
     async with api.socket("alice") as socket:
         await socket.send({"type": text})
         assert await socket.close_code() == 4400
@@ -144,7 +144,9 @@ async def test_a_close_reason_that_quotes_the_client_is_cut_to_what_a_frame_hold
         assert await socket.close_code() == 4409
 
 
-async def test_a_socket_ends_with_its_token_after_what_runs_has_its_answer(settings: Settings, engine: AsyncEngine) -> None:
+async def test_a_socket_closes_when_its_token_expires_after_running_operations_are_answered(
+    settings: Settings, engine: AsyncEngine
+) -> None:
     async with serving(settings.model_copy(update={"jwt_clock_skew_seconds": 0}), engine) as api:
         a, b = await api.wallet("alice", balance="5.00"), await api.wallet("bob", balance="5.00")
         watched = await api.wallet("alice")
@@ -155,7 +157,7 @@ async def test_a_socket_ends_with_its_token_after_what_runs_has_its_answer(setti
             assert (await socket.data("watch"))["walletUpdated"]["kind"] == "SNAPSHOT"
             await asyncio.sleep((expires_at - system_clock()).total_seconds() - 0.5)
             async with engine.begin() as connection:
-                # The transfer waits for this lock, and is answered only after the token has ended.
+                # The transfer waits for this lock, so it is answered only after the token has expired.
                 await connection.execute(text("SELECT FROM wallets WHERE id = :id FOR UPDATE"), {"id": uuid_of(a)})
                 await socket.subscribe("pay", PAY, a=a, b=b)
                 await asyncio.sleep(0.7)
@@ -168,7 +170,7 @@ async def test_a_socket_ends_with_its_token_after_what_runs_has_its_answer(setti
         await soon(lambda: not api.services.live._watches)
 
 
-async def test_a_token_that_has_ended_opens_no_socket(settings: Settings, engine: AsyncEngine) -> None:
+async def test_an_expired_token_opens_no_socket(settings: Settings, engine: AsyncEngine) -> None:
     async with serving(settings.model_copy(update={"jwt_clock_skew_seconds": 0}), engine) as api:
         token = mint_token("alice", api.settings, lifetime=timedelta(seconds=-1))
         async with open_socket(api.url.replace("http", "ws", 1) + "/graphql", None) as socket:
@@ -176,7 +178,7 @@ async def test_a_token_that_has_ended_opens_no_socket(settings: Settings, engine
             assert await socket.close_code() == 4403
 
 
-async def test_a_token_that_cannot_be_looked_at_now_may_come_again(settings: Settings, engine: AsyncEngine) -> None:
+async def test_a_token_that_cannot_be_checked_now_may_be_sent_again(settings: Settings, engine: AsyncEngine) -> None:
     assert settings.database_url is not None
     async with postgres_proxy(settings.database_url.get_secret_value()) as proxy:
         through = settings.model_copy(update={"database_url": SecretStr(proxy.url)})
@@ -192,7 +194,7 @@ async def test_a_token_that_cannot_be_looked_at_now_may_come_again(settings: Set
                 assert (await socket.data("1"))["viewer"]["id"]
 
 
-async def test_ends_of_sockets_are_counted_once_by_their_codes(api: Api, engine: AsyncEngine) -> None:
+async def test_each_closed_socket_is_counted_once_by_its_close_code(api: Api, engine: AsyncEngine) -> None:
     def count(code: str) -> float:
         value: float = metrics.WEBSOCKET_CLOSES.labels(code)._value.get()
         return value
@@ -208,19 +210,19 @@ async def test_ends_of_sockets_are_counted_once_by_their_codes(api: Api, engine:
         await socket.connection.close(4999)
     hasty = api.settings.model_copy(update={"connection_init_timeout_seconds": 0.2})
     async with serving(hasty, engine) as other, open_socket(other.url.replace("http", "ws", 1) + "/graphql", None) as socket:
-        # Closed from here while the socket waits for what its client says.
+        # Closed by the server while the socket waits for a message.
         assert await socket.close_code() == 4408
     await soon(lambda: metrics.WEBSOCKETS._value.get() == 0)
     assert {code: count(code) - before[code] for code in before} == {"4400": 1, "4408": 1, "1000": 1, "other": 1}
 
 
-async def test_a_socket_that_says_nothing_is_closed(settings: Settings, engine: AsyncEngine) -> None:
+async def test_a_socket_without_connection_init_is_closed(settings: Settings, engine: AsyncEngine) -> None:
     hasty = settings.model_copy(update={"connection_init_timeout_seconds": 0.2})
     async with serving(hasty, engine) as api, open_socket(api.url.replace("http", "ws", 1) + "/graphql", None) as socket:
         assert await socket.close_code() == 4408
 
 
-async def test_a_socket_without_a_token_is_closed_after_a_while(settings: Settings, engine: AsyncEngine) -> None:
+async def test_a_socket_without_a_token_is_closed_after_its_time_limit(settings: Settings, engine: AsyncEngine) -> None:
     hasty = settings.model_copy(update={"anonymous_socket_seconds": 0.5})
     async with serving(hasty, engine) as api, api.socket("alice") as known, api.socket() as socket:
         await socket.subscribe("1", "{ __typename }")
@@ -231,7 +233,7 @@ async def test_a_socket_without_a_token_is_closed_after_a_while(settings: Settin
         assert await known.data("1")
 
 
-async def test_until_a_token_is_accepted_messages_are_small(api: Api) -> None:
+async def test_messages_are_limited_to_a_small_size_until_a_token_is_accepted(api: Api) -> None:
     limit = api.settings.max_anonymous_message_bytes
     fits = json.dumps({"type": "connection_init", "payload": {"x": ""}})
 
@@ -254,7 +256,9 @@ async def test_until_a_token_is_accepted_messages_are_small(api: Api) -> None:
         assert await socket.data("1")
 
 
-async def test_one_operation_too_many_on_a_socket_is_refused_and_harms_no_other(settings: Settings, engine: AsyncEngine) -> None:
+async def test_an_operation_past_the_limit_of_a_socket_is_refused_and_the_others_go_on(
+    settings: Settings, engine: AsyncEngine
+) -> None:
     async with serving(settings.model_copy(update={"max_subscriptions_per_connection": 2}), engine) as api:
         a, b = await api.wallet("alice", balance="1.00"), await api.wallet("bob")
         async with api.socket("bob") as socket:
@@ -271,7 +275,7 @@ async def test_one_operation_too_many_on_a_socket_is_refused_and_harms_no_other(
             assert (await socket.data("2"))["walletUpdated"]["kind"] == "ENTRY"
 
 
-async def test_without_a_token_every_field_is_unauthenticated_whatever_its_arguments(api: Api) -> None:
+async def test_every_field_is_unauthenticated_without_a_token_whatever_its_arguments(api: Api) -> None:
     for field in ("nodes(ids: []) { id }", "wallets(first: 500) { edges { cursor } }",
                   'transactions(after: "") { edges { cursor } }',
                   'transaction(id: "x") { id }', 'transactionByIdempotencyKey(idempotencyKey: "") { id }'):  # fmt: skip
@@ -288,12 +292,12 @@ async def test_without_a_token_every_field_is_unauthenticated_whatever_its_argum
         ("query($i: ID!) { viewer { id } wallet(id: $i) { id } }", {"i": "x"}, 200, True),
     ],
 )
-async def test_under_its_own_media_type_the_status_tells_whether_the_operation_ran(
+async def test_the_status_of_the_graphql_media_type_shows_whether_the_operation_ran(
     api: Api, query: str, variables: dict[str, Any] | None, status: int, has_data: bool
 ) -> None:
     body = {"query": query, "variables": variables}
     for media_type in ("application/graphql-response+json", "application/json"):
-        for _ in range(2):  # the second time, the document is known
+        for _ in range(2):  # the second time, the document is cached
             response = await api.http.post("/graphql", json=body, headers={**api.headers("alice"), "Accept": media_type})
             assert response.headers["content-type"] == media_type
             assert response.status_code == (status if "graphql" in media_type else 200)
@@ -301,12 +305,12 @@ async def test_under_its_own_media_type_the_status_tells_whether_the_operation_r
             assert response.headers["cache-control"] == "no-store"
 
 
-async def test_what_cannot_be_answered_in_a_media_type_that_is_taken_is_406(api: Api) -> None:
+async def test_a_request_that_accepts_no_supported_media_type_is_406(api: Api) -> None:
     response = await api.http.post("/graphql", json={"query": "{ __typename }"}, headers={"Accept": "image/png"})
     assert (response.status_code, response.headers["content-type"]) == (406, "application/json")
 
 
-async def test_other_methods_are_405_and_told_which_are_not(api: Api) -> None:
+async def test_other_methods_are_405_with_an_allow_header(api: Api) -> None:
     for method in ("PUT", "DELETE", "PATCH"):
         response = await api.http.request(method, "/graphql", json={"query": "{ __typename }"})
         assert response.status_code == 405

@@ -1,4 +1,4 @@
-"""Tokens of an identity provider, over HTTP, sockets and event streams alike: believed while their key is published."""
+"""Tokens of an identity provider are accepted over HTTP, WebSockets and event streams while their key is published."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def idp() -> AsyncIterator[Provider]:
 
 @pytest.fixture
 def published(settings: Settings, idp: Provider) -> Settings:
-    """Keys are read every second, and anew for each unknown one."""
+    """Settings that reload the keys every second, and at once for an unknown key."""
     return with_jwks(settings, jwks_url=idp.url, jwks_refresh_seconds=1)
 
 
@@ -72,24 +72,24 @@ def codes_of(answer: dict[str, Any]) -> set[str]:
 
 
 async def test_only_tokens_of_a_published_key_are_accepted_by_all_transports(api: Api, idp: Provider) -> None:
-    async def is_believed(key: KeyPair) -> None:
+    async def is_accepted(key: KeyPair) -> None:
         assert await codes_over_http(api, key.sign()) == await codes_of_stream(api, key.sign()) == set()
         async with socket_of(api, key.sign()) as socket:
             await socket.subscribe("1", ASK)
             assert (await socket.data("1"))["viewer"]["id"].startswith("usr_")
 
-    await is_believed(OLD)
+    await is_accepted(OLD)
     for token in (STRANGER.sign(), NEW.sign(), OLD.sign(aud="another service"), OLD.sign(iss="https://evil.example.com/")):
         assert await codes_over_http(api, token) == await codes_of_stream(api, token) == REFUSED
         assert await close_code(api, token) == 4403
     idp.body = jwks(OLD, NEW)
-    await is_believed(NEW)
-    await is_believed(OLD)
+    await is_accepted(NEW)
+    await is_accepted(OLD)
 
 
 @asynccontextmanager
-async def watched(api: Api, wallet: str, token: str) -> AsyncIterator[tuple[Socket, Stream]]:
-    """A socket and a stream that show a wallet, and have nothing more to tell."""
+async def subscribed_twice(api: Api, wallet: str, token: str) -> AsyncIterator[tuple[Socket, Stream]]:
+    """A WebSocket and a stream that watch a wallet and have sent their snapshots."""
     async with socket_of(api, token) as socket, events(api, None, WATCH, token, wallet=wallet) as stream:
         await socket.subscribe("1", WATCH, wallet=wallet)
         assert (await socket.data("1"))["walletUpdated"]["kind"] == "SNAPSHOT"
@@ -102,9 +102,9 @@ async def test_a_withdrawn_key_ends_only_the_sockets_and_streams_of_its_tokens(a
     a, b = await api.wallet("alice", balance="5.00"), await api.wallet("bob")
     token = OLD.sign(sub="bob")
     async with (
-        watched(api, b, token) as (socket, stream),
+        subscribed_twice(api, b, token) as (socket, stream),
         socket_of(api, token) as silent,
-        watched(api, b, NEW.sign(sub="bob")) as (other_socket, other_stream),
+        subscribed_twice(api, b, NEW.sign(sub="bob")) as (other_socket, other_stream),
     ):
         idp.body = jwks(NEW)
         assert await socket.close_code() == await silent.close_code() == 4403
@@ -122,7 +122,7 @@ async def test_a_withdrawn_key_ends_only_the_sockets_and_streams_of_its_tokens(a
     await soon(lambda: not api.services.live._watches)
 
 
-async def test_a_provider_unreachable_for_too_long_ends_connections_until_it_is_back(
+async def test_connections_end_while_the_provider_is_unreachable_for_too_long(
     published: Settings, engine: AsyncEngine, idp: Provider
 ) -> None:
     async with serving(published.model_copy(update={"jwks_max_age_seconds": 2.0}), engine) as api:
@@ -130,7 +130,7 @@ async def test_a_provider_unreachable_for_too_long_ends_connections_until_it_is_
         async with socket_of(api, token) as socket:
             await asyncio.sleep(2.5)
             await socket.subscribe("1", ASK)
-            assert await socket.data("1"), "it is asked again and again"
+            assert await socket.data("1"), "the token was checked several times"
             idp.status = 500
             assert await socket.close_code() == 4403
         assert await codes_over_http(api, token) == await codes_of_stream(api, token) == {"UNAVAILABLE"}

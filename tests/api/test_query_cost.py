@@ -1,4 +1,4 @@
-"""What an operation costs: known before it runs, told with the answer, bounded for each operation and each user."""
+"""The cost of an operation: computed before it runs, returned with the answer, limited per operation and per user."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def cost_of(settings: Settings, document: str, **variables: Any) -> int:
     return known.operation(None).cost.of(variables)
 
 
-def test_lists_multiply_what_is_in_them(settings: Settings) -> None:
+def test_a_list_multiplies_the_cost_of_its_fields(settings: Settings) -> None:
     one, ten = cost_of(settings, PAGE, first=1), cost_of(settings, PAGE, first=10)
     assert ten > 9 * (one - 2)
     assert cost_of(settings, PAGE, first=100) > 9 * (ten - 2)
@@ -37,19 +37,19 @@ def test_lists_multiply_what_is_in_them(settings: Settings) -> None:
     assert cost_of(settings, inline) == ten
 
 
-def test_a_page_without_a_size_costs_the_default_and_one_that_is_none_the_largest(settings: Settings) -> None:
+def test_a_page_without_a_size_costs_the_default_and_one_of_null_the_largest(settings: Settings) -> None:
     assert cost_of(settings, PAGE) == cost_of(settings, PAGE, first=20)
     for strange in (-1, 0, 10**30, "x", [1], {"a": 1}, True):
         assert cost_of(settings, PAGE, first=strange) <= cost_of(settings, PAGE, first=100)
 
 
-def test_fragments_cost_wherever_they_are_spread(settings: Settings) -> None:
+def test_a_fragment_costs_at_each_spread(settings: Settings) -> None:
     plain = "{ a: viewer { wallets { edges { node { id } } } } b: viewer { wallets { edges { node { id } } } } }"
     spread = "{ a: viewer { ...f } b: viewer { ...f } } fragment f on User { wallets { edges { node { id } } } }"
     assert cost_of(settings, plain) == cost_of(settings, spread)
 
 
-def test_nodes_and_batches_cost_by_their_length(settings: Settings) -> None:
+def test_nodes_and_batches_cost_in_proportion_to_their_length(settings: Settings) -> None:
     assert cost_of(settings, NODES, ids=["a"] * 50) > 20 * cost_of(settings, NODES, ids=["a"])
     assert cost_of(settings, NODES, ids="a") == cost_of(settings, NODES, ids=["a"])
     batch = """mutation($t: [TransferInput!]!) {
@@ -67,7 +67,7 @@ def wide(fields: int, name: str = "id") -> str:
     return "{ viewer { wallets(first: 100) { edges { node { " + " ".join(f"a{n}: {name}" for n in range(fields)) + " } } } } }"
 
 
-def test_wide_rows_cost_more_however_their_width_comes_about(settings: Settings) -> None:
+def test_wide_rows_cost_more_whether_by_fields_aliases_or_fragments(settings: Settings) -> None:
     narrow = cost_of(settings, wide(9))
     assert cost_of(settings, wide(10)) == cost_of(settings, wide(19)) == narrow + 100
     assert cost_of(settings, wide(100)) == narrow + 1000
@@ -78,7 +78,7 @@ def test_wide_rows_cost_more_however_their_width_comes_about(settings: Settings)
     assert cost_of(settings, "{ viewer { " + "id " * 40 + "} }") == cost_of(settings, "{ viewer { id } }") + 4
 
 
-def test_the_dashboards_operations_stay_far_below_every_limit(settings: Settings) -> None:
+def test_the_dashboards_operations_cost_far_less_than_the_limits(settings: Settings) -> None:
     listed = json.loads((Path(__file__).parents[2] / "frontend-demo/operations.json").read_text(encoding="utf-8"))
     documents = build_schema(settings).documents
     assert len(listed) > 10
@@ -87,16 +87,18 @@ def test_the_dashboards_operations_stay_far_below_every_limit(settings: Settings
         assert isinstance(known, KnownDocument), known
         operation, most = known.operation(None), settings.max_query_cost / 4
         if operation.type is OperationType.SUBSCRIPTION:
-            # Watching draws on no budget, however busy the wallet.
+            # Watching a wallet draws on no budget, however many events arrive.
             most = FREE_EVENT
         assert operation.cost.of({"first": 100}) <= most, text
 
 
-async def test_the_cost_is_told_and_an_operation_past_the_limit_does_not_run(settings: Settings, engine: AsyncEngine) -> None:
+async def test_an_operation_past_the_limit_does_not_run_and_the_answer_has_the_cost(
+    settings: Settings, engine: AsyncEngine
+) -> None:
     async with serving(settings.model_copy(update={"max_query_cost": 200}), engine) as api:
-        told = (await api.graphql("alice", PAGE, first=2))["extensions"]["cost"]
-        assert told["requested"] == cost_of(settings, PAGE, first=2)
-        assert told["limit"] == 200
+        cost = (await api.graphql("alice", PAGE, first=2))["extensions"]["cost"]
+        assert cost["requested"] == cost_of(settings, PAGE, first=2)
+        assert cost["limit"] == 200
         refused = await api.graphql("alice", PAGE, first=100)
         assert [error["extensions"]["code"] for error in refused["errors"]] == ["QUERY_TOO_COMPLEX"]
         assert refused["extensions"]["cost"]["requested"] > 200
@@ -112,7 +114,7 @@ async def test_the_cost_is_told_and_an_operation_past_the_limit_does_not_run(set
             assert message["payload"][0]["extensions"]["code"] == "QUERY_TOO_COMPLEX"
 
 
-async def test_a_user_has_a_budget_that_others_do_not_share_and_mutations_do_not_draw_on(
+async def test_each_user_has_a_budget_of_their_own_and_mutations_do_not_draw_on_it(
     settings: Settings, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changed = {"max_query_cost": 500, "query_budget_per_minute": 1000}
@@ -122,13 +124,13 @@ async def test_a_user_has_a_budget_that_others_do_not_share_and_mutations_do_not
     async with serving(settings.model_copy(update=changed), engine) as api:
         # One window for all of the test.
         monkeypatch.setattr(api.services.query_budget, "_now", lambda: 1_000_000_000.0)
-        # Whoever sends a text first pays for reading it.
+        # The first sender of a document is charged for parsing it.
         await api.data("bob", PAGE, first=1)
         await api.data("bob", opening, key=new_key())
         cost = cost_of(settings, PAGE, first=20)
         for number in range(1, 1000 // cost + 1):
-            told = await api.graphql("alice", PAGE, first=20)
-            assert told["extensions"]["cost"]["remaining"] == 1000 - number * cost
+            answer = await api.graphql("alice", PAGE, first=20)
+            assert answer["extensions"]["cost"]["remaining"] == 1000 - number * cost
         refused = await api.graphql("alice", PAGE, first=20)
         (error,) = refused["errors"]
         assert error["extensions"]["code"] == "RATE_LIMITED"
@@ -140,6 +142,6 @@ async def test_a_user_has_a_budget_that_others_do_not_share_and_mutations_do_not
         assert "errors" not in await api.graphql("alice", opening, key=new_key())
 
 
-async def test_the_cost_can_be_kept_out_of_answers(settings: Settings, engine: AsyncEngine) -> None:
+async def test_a_setting_omits_the_cost_from_answers(settings: Settings, engine: AsyncEngine) -> None:
     async with serving(settings.model_copy(update={"query_cost_in_answers": False}), engine) as api:
         assert set(await api.graphql("alice", "{ viewer { id } }")) == {"data"}

@@ -1,4 +1,4 @@
-"""How large a document may be: at the limit it runs, past it nothing of it does, over HTTP and over a WebSocket."""
+"""Limits of documents: at a limit an operation runs, past it nothing runs, over HTTP and WebSocket."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def introspected(levels: int) -> str:
 
 
 def spread(fields: int) -> str:
-    """A fragment of five fields, spread as often as makes so many; each spread and the field at the root count too."""
+    """A document of `fields` fields: a fragment of five, spread several times. Spreads and the root field count too."""
     times, more = divmod(fields - 1, 6)
     singles = " ".join(["id"] * more)
     return (
@@ -80,18 +80,18 @@ PAST_IT = {
 
 
 @pytest.mark.parametrize("document", AT_THE_LIMIT.values(), ids=AT_THE_LIMIT)
-async def test_at_each_limit_a_document_runs(small: Api, document: str) -> None:
+async def test_a_document_at_a_limit_runs(small: Api, document: str) -> None:
     answer = await small.graphql("alice", document)
     assert "errors" not in answer, answer
 
 
 @pytest.mark.parametrize("document", PAST_IT.values(), ids=PAST_IT)
-async def test_past_each_limit_a_document_is_too_complex(small: Api, document: str) -> None:
+async def test_a_document_past_a_limit_is_too_complex(small: Api, document: str) -> None:
     assert await small.codes("alice", document) == ["QUERY_TOO_COMPLEX"]
 
 
 @pytest.mark.parametrize("document", PAST_IT.values(), ids=PAST_IT)
-async def test_past_each_limit_a_document_is_too_complex_for_a_websocket_too(small: Api, document: str) -> None:
+async def test_a_document_past_a_limit_is_too_complex_over_a_websocket(small: Api, document: str) -> None:
     async with small.socket("alice") as socket:
         await socket.subscribe("1", document)
         message = await socket.message("1")
@@ -99,7 +99,7 @@ async def test_past_each_limit_a_document_is_too_complex_for_a_websocket_too(sma
     assert [error["extensions"]["code"] for error in message["payload"]] == ["QUERY_TOO_COMPLEX"]
 
 
-async def test_too_many_tokens_are_not_read(small: Api) -> None:
+async def test_a_document_of_too_many_tokens_is_not_parsed(small: Api) -> None:
     assert await small.codes("alice", "{ " + "viewer { id } " * 100 + "}") == ["GRAPHQL_VALIDATION_FAILED"]
 
 
@@ -109,7 +109,7 @@ async def test_a_mutation_in_a_document_that_is_too_large_does_nothing(small: Ap
     assert await small.bank.count("wallet_openings") == 0
 
 
-async def test_past_the_limit_of_its_variables_an_operation_is_too_complex_whichever_way_it_comes(small: Api) -> None:
+async def test_an_operation_with_too_large_variables_is_too_complex_over_every_transport(small: Api) -> None:
     document = "query($id: ID!) { wallet(id: $id) { id } }"
     for size, codes in ((1500, []), (2500, ["QUERY_TOO_COMPLEX"])):
         variables = {"id": "x" * 10, "more": "x" * size}
@@ -123,7 +123,7 @@ async def test_past_the_limit_of_its_variables_an_operation_is_too_complex_which
         assert message["type"] == ("error" if codes else "next")
 
 
-async def test_errors_are_counted_out_and_cut_short(small: Api) -> None:
+async def test_the_number_and_length_of_errors_are_limited(small: Api) -> None:
     answer = await small.graphql("alice", "{ " + " ".join(f"nope{n}" for n in range(30)) + " }")
     codes = [error["extensions"]["code"] for error in answer["errors"]]
     assert len(codes) <= 5
@@ -148,7 +148,7 @@ GUESSES: tuple[tuple[str, dict[str, Any]], ...] = (
 )  # fmt: skip
 
 
-async def test_production_neither_tells_its_schema_nor_suggests_names(settings: Settings, engine: AsyncEngine) -> None:
+async def test_production_hides_its_schema_and_suggests_no_names(settings: Settings, engine: AsyncEngine) -> None:
     production = Settings(**{**settings.model_dump(exclude=set(PRODUCTION)), **PRODUCTION})
     async with serving(production, engine) as api, api.socket("alice") as socket:
         for number, (document, variables) in enumerate(GUESSES):
@@ -156,11 +156,11 @@ async def test_production_neither_tells_its_schema_nor_suggests_names(settings: 
             assert answer["errors"], document
             assert "Did you mean" not in str(answer), answer
             await socket.subscribe(str(number), document, **variables)
-            told = await socket.message(str(number))
-            assert "Did you mean" not in str(told), told
-        for asked in ("{ __schema { queryType { name } } }", '{ __type(name: "Wallet") { name } }'):
-            assert set(await api.codes("alice", asked)) == {"GRAPHQL_VALIDATION_FAILED"}
-            await socket.subscribe("i", asked)
+            message = await socket.message(str(number))
+            assert "Did you mean" not in str(message), message
+        for query in ("{ __schema { queryType { name } } }", '{ __type(name: "Wallet") { name } }'):
+            assert set(await api.codes("alice", query)) == {"GRAPHQL_VALIDATION_FAILED"}
+            await socket.subscribe("i", query)
             assert (await socket.message("i"))["type"] == "error"
         assert (await api.data("alice", "{ viewer { __typename } }"))["viewer"] == {"__typename": "User"}
 
@@ -169,6 +169,6 @@ async def test_development_suggests_names(api: Api) -> None:
     assert "Did you mean" in str(await api.graphql("alice", TYPO))
 
 
-async def test_a_document_of_several_operations_says_which_runs(api: Api) -> None:
+async def test_a_document_of_several_operations_needs_an_operation_name(api: Api) -> None:
     document = "query one { viewer { id } } query two { viewer { id } }"
     assert await api.codes("alice", document) == ["BAD_USER_INPUT"]

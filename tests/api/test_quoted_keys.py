@@ -1,4 +1,4 @@
-"""An idempotency key in quotation marks: refused in the header of REST, where clients mean the key within them."""
+"""An idempotency key in quotation marks is refused in the REST header, as clients mean the key without them."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ async def test_an_empty_quoted_key_in_the_header_is_refused(api: Api) -> None:
     assert (await post(api, body, **{"Idempotency-Key": '""'})).json()["code"] == "IDEMPOTENCY_KEY_INVALID"
 
 
-async def test_a_quoted_key_in_the_header_and_the_key_in_the_body_are_refused_with_an_explanation(api: Api) -> None:
+async def test_a_quoted_key_in_the_header_with_the_key_in_the_body_is_refused_with_an_explanation(api: Api) -> None:
     body = await good(api)
     response = await post(api, body, **{"Idempotency-Key": f'"{body["idempotency_key"]}"'})
     assert response.json()["code"] == "BAD_USER_INPUT"
     assert "Quotation marks" in response.json()["detail"]
 
 
-async def test_a_quoted_key_in_the_header_replays_what_is_recorded_with_the_quotation_marks(api: Api) -> None:
+async def test_a_quoted_key_in_the_header_replays_a_transfer_recorded_with_the_quotation_marks(api: Api) -> None:
     body = await good(api)
-    # What a release before the refusal recorded for such a header.
+    # Recorded by a release that did not refuse such a header.
     first = await post(api, {**body, "idempotency_key": f'"{body["idempotency_key"]}"'})
     quoted = {"Idempotency-Key": f'"{body.pop("idempotency_key")}"'}
     again = await post(api, body, **quoted)
@@ -59,7 +59,7 @@ async def test_a_quoted_key_in_the_header_replays_what_is_recorded_with_the_quot
     assert await api.bank.balance(body["sender_wallet_id"]) == 900
 
 
-async def test_a_quotation_mark_in_a_key_of_graphql_is_a_character_like_any_other(api: Api) -> None:
+async def test_a_quotation_mark_is_part_of_the_key_in_graphql(api: Api) -> None:
     body = await good(api)
     given = {"senderWalletId": body["sender_wallet_id"], "receiverWalletId": body["receiver_wallet_id"]}
     given |= {"idempotencyKey": f'"{new_key()}"', "amount": {"amount": "1.00", "currency": "USD"}}  # type: ignore[dict-item]

@@ -46,7 +46,7 @@ async def test_a_user_past_the_limit_is_refused_with_the_time_to_wait_and_others
     assert refused.headers["x-request-id"]
     assert f'"user";q={LIMIT};w=10' in refused.headers.get_list("ratelimit-policy")
     assert refused.headers["ratelimit"] == f'"user";r=0;t={error["extensions"]["retryAfterSeconds"]}'
-    # By whatever token, on whatever route.
+    # With any token, on any route.
     other = {"Authorization": f"Bearer {mint_token('alice', limited.settings, role='support')}"}
     problem = await limited.http.get("/wallets/wal_x", headers=other)
     assert (problem.status_code, problem.json()["code"]) == (429, "RATE_LIMITED")
@@ -73,13 +73,13 @@ async def test_operations_of_a_websocket_without_a_token_count_for_its_address(s
         async with api.socket("alice") as known, api.socket() as socket:
             await limit_is_reached(socket, already=2)
             assert (await api.http.post("/graphql", json=ASK)).status_code == 429
-            # Whoever has a token is counted as a user, wherever they are.
+            # A client with a token is counted as its user, not by address.
             await known.subscribe("1", ASK["query"])
             assert await known.data("1")
 
 
 async def limit_is_reached(socket: Socket, already: int = 0) -> None:
-    """Ask what is no GraphQL until that is not even looked at."""
+    """Send invalid GraphQL until it is refused without being parsed."""
     refusals = []
     for number in range(LIMIT - already + 1):
         await socket.subscribe(f"x{number}", "{ nope")
@@ -113,39 +113,44 @@ DEPOSIT = "mutation($i: DepositInput!) { deposit(input: $i) { userErrors { code 
 
 @pytest.fixture
 async def paying(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
-    """Twenty transfers of each user in ten seconds."""
+    """An API that allows each user twenty transfers in ten seconds."""
     async with serving(settings.model_copy(update={"transfers_per_user_per_second": 2}), engine, relay=False) as api:
         yield api
 
 
-def asked_for(sender: str, receiver: str, amount: str = "0.01") -> dict[str, Any]:
+def transfer_input(sender: str, receiver: str, amount: str = "0.01") -> dict[str, Any]:
     money = {"amount": amount, "currency": "USD"}
     return {"idempotencyKey": new_key(), "senderWalletId": sender, "receiverWalletId": receiver, "amount": money}
 
 
-async def test_each_member_of_a_batch_counts_and_past_the_rate_nothing_is_recorded(paying: Api) -> None:
+async def test_each_transfer_of_a_batch_counts_and_past_the_limit_nothing_is_recorded(paying: Api) -> None:
     a, b = await paying.wallet("alice", balance="9.00"), await paying.wallet("bob", balance="9.00")
     await early_in_a_window()
-    batch = [asked_for(a, b), asked_for(a, b, "100.00"), asked_for(b, a), *(asked_for("x", "y") for _ in range(15))]
+    batch = [
+        transfer_input(a, b),
+        transfer_input(a, b, "100.00"),
+        transfer_input(b, a),
+        *(transfer_input("x", "y") for _ in range(15)),
+    ]
     assert len((await paying.data("alice", PAY_MANY, i=batch))["transferBatch"]["results"]) == 18
     rest = {"sender_wallet_id": a, "receiver_wallet_id": b, "amount": "0.01", "currency": "USD", "idempotency_key": new_key()}
     assert (await paying.http.post("/transfer", json=rest, headers=paying.headers("alice"))).status_code == 201
     recorded = await paying.bank.count("transactions")
 
-    # One place is left: two more do not fit, and are refused before they are looked at.
+    # One transfer is left: a batch of two does not fit and is refused unread.
     refused = await paying.graphql("alice", PAY_MANY, i=batch[:2])
     (error,) = refused["errors"]
     assert error["extensions"]["code"] == "RATE_LIMITED"
     assert 1 <= error["extensions"]["retryAfterSeconds"] <= 10
     await paying.data("alice", OPEN, k=new_key())
     assert await paying.codes("alice", OPEN, k=new_key()) == ["RATE_LIMITED"]
-    assert await paying.codes("alice", PAY, i=asked_for(a, b)) == ["RATE_LIMITED"]
+    assert await paying.codes("alice", PAY, i=transfer_input(a, b)) == ["RATE_LIMITED"]
     problem = await paying.http.post("/transfer", json={**rest, "idempotency_key": new_key()}, headers=paying.headers("alice"))
     assert (problem.status_code, problem.json()["code"]) == (429, "RATE_LIMITED")
     assert 1 <= int(problem.headers["retry-after"]) == problem.json()["retry_after_seconds"]
     assert await paying.bank.count("transactions") == recorded
     assert await paying.bank.count("wallets WHERE name = 'x'") == 1
-    await paying.data("bob", PAY, i=asked_for(b, a))
+    await paying.data("bob", PAY, i=transfer_input(b, a))
 
 
 async def test_deposits_count_too(paying: Api) -> None:
@@ -157,13 +162,13 @@ async def test_deposits_count_too(paying: Api) -> None:
     assert await paying.bank.balance(wallet) == 2000
 
 
-async def test_one_wallet_too_many_is_refused_as_data_and_not_recorded(settings: Settings, engine: AsyncEngine) -> None:
+async def test_a_wallet_past_the_limit_is_refused_as_data_and_not_recorded(settings: Settings, engine: AsyncEngine) -> None:
     async with serving(settings.model_copy(update={"max_wallets_per_user": 1}), engine, relay=False) as api:
         open_one = OPEN.replace("wallet { id }", "wallet { id } replayed userErrors { __typename code path }")
         first = (await api.data("alice", open_one, k="first"))["openWallet"]
         refused = (await api.data("alice", open_one, k="second"))["openWallet"]
-        told = {"__typename": "InvalidInput", "code": "QUOTA_EXCEEDED", "path": ["input"]}
-        assert refused == {"wallet": None, "replayed": False, "userErrors": [told]}
+        error = {"__typename": "InvalidInput", "code": "QUOTA_EXCEEDED", "path": ["input"]}
+        assert refused == {"wallet": None, "replayed": False, "userErrors": [error]}
         again = (await api.data("alice", open_one, k="first"))["openWallet"]
         assert again == {**first, "replayed": True}
         assert (await api.data("bob", open_one, k="first"))["openWallet"]["wallet"] is not None
@@ -179,7 +184,7 @@ async def test_two_processes_share_one_limit(limited: Api, settings: Settings, e
             for api in (limited, other):
                 answer = await api.http.post("/graphql", json=ASK, headers=api.headers("alice"))
                 allowed += answer.status_code == 200
-            # Slowly enough for what is told to arrive: a round or two is what may pass meanwhile.
+            # Slow enough for the processes to exchange counts: a round or two may pass in between.
             await asyncio.sleep(0.05)
         assert LIMIT - 1 <= allowed <= LIMIT + SLACK * 2 + 2 * 8
 

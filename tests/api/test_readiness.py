@@ -1,4 +1,4 @@
-"""Readiness is about what a request needs; what live updates need is a detail of it."""
+"""Readiness depends on what requests need; the state of live updates is only reported."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DETAILS = ["redis", "live_updates", "rate_limits"]
 
 
 async def until(http: httpx.AsyncClient, **wanted: object) -> dict[str, Any]:
-    """Wait until readiness shows it, ready all the time."""
+    """Wait until readiness has the wanted values; it must report ready at each poll."""
     async with asyncio.timeout(30):
         while True:
             answer = await http.get("/readyz")
@@ -47,7 +47,7 @@ async def pays(api: Api) -> None:
     assert paid.status_code == 201, paid.text
 
 
-async def test_a_process_stays_ready_and_says_what_is_degraded_while_redis_is_away(api: Api, clean_servers: Servers) -> None:
+async def test_a_process_stays_ready_and_reports_what_is_degraded_while_redis_is_down(api: Api, clean_servers: Servers) -> None:
     await until(api.http, degraded=[])
     clean_servers.stop_redis()
     shown = await until(api.http, degraded=DETAILS)
@@ -60,7 +60,7 @@ async def test_a_process_stays_ready_and_says_what_is_degraded_while_redis_is_aw
     assert await metric(api.http, "paycore_redis_connected") == 1
 
 
-async def test_a_process_that_starts_while_redis_is_away_is_ready(
+async def test_a_process_that_starts_while_redis_is_down_is_ready(
     settings: Settings, engine: AsyncEngine, clean_servers: Servers
 ) -> None:
     clean_servers.stop_redis()
@@ -69,7 +69,7 @@ async def test_a_process_that_starts_while_redis_is_away_is_ready(
         await pays(api)
 
 
-async def test_live_updates_show_that_they_wait_for_the_database(
+async def test_readiness_reports_live_updates_that_wait_for_the_database(
     settings: Settings, engine: AsyncEngine, clean_servers: Servers
 ) -> None:
     async with living_world(engine, settings) as world, living(settings, engine) as live:
@@ -84,7 +84,7 @@ async def test_live_updates_show_that_they_wait_for_the_database(
         await updates.aclose()
 
 
-async def test_nobody_waits_for_the_database_once_the_subscriber_has_left(
+async def test_live_updates_stop_waiting_for_the_database_once_the_subscriber_leaves(
     settings: Settings, engine: AsyncEngine, clean_servers: Servers
 ) -> None:
     async with living_world(engine, settings) as world, living(settings, engine) as live:
@@ -118,7 +118,7 @@ async def test_a_process_whose_settling_failed_is_not_ready_until_it_settles_aga
     await pays(api)
 
 
-async def test_a_database_that_turns_read_only_costs_nothing_but_time(
+async def test_a_database_that_turns_read_only_costs_only_time(
     api: Api, servers: Servers, caplog: pytest.LogCaptureFixture
 ) -> None:
     if isinstance(servers, Given):

@@ -1,4 +1,4 @@
-"""Lists and lookups: pages that repeat and skip nothing, few statements, and strangers who learn nothing."""
+"""Lists and lookups: pages repeat and skip nothing, need few statements and show strangers nothing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ENTRIES = ENTRIES.replace("id amount { amount } status", "id sequence")
 
 
 async def pages(api: Api, subject: str, query: str, wallet: str, *, backward: bool, **more: Any) -> list[list[str]]:
-    """All pages of a list, as ids, from one of its ends."""
+    """All pages of a list as ids, read forwards or backwards."""
     found: list[list[str]] = []
     arguments: dict[str, Any] = {"last": 7} if backward else {"first": 7}
     for _ in range(50):
@@ -47,7 +47,7 @@ async def pages(api: Api, subject: str, query: str, wallet: str, *, backward: bo
 
 
 async def history(api: Api, count: int) -> tuple[str, str]:
-    """alice's and bob's wallets after so many payments to and fro."""
+    """alice's and bob's wallets after `count` payments in both directions."""
     a, b = await api.wallet("alice", balance="1000.00"), await api.wallet("bob", balance="1000.00")
     alice, bob = await api.bank.viewer("alice"), await api.bank.viewer("bob")
     for number in range(count):
@@ -57,7 +57,7 @@ async def history(api: Api, count: int) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("query", [PAGE, ENTRIES], ids=["transactions", "entries"])
-async def test_pages_both_ways_hold_each_item_once_in_the_same_order(api: Api, query: str) -> None:
+async def test_pages_in_both_directions_have_each_item_once_in_the_same_order(api: Api, query: str) -> None:
     a, _ = await history(api, 30)
     forward = [id_ for page in await pages(api, "alice", query, a, backward=False) for id_ in page]
     backward = [id_ for page in reversed(await pages(api, "alice", query, a, backward=True)) for id_ in page]
@@ -65,7 +65,7 @@ async def test_pages_both_ways_hold_each_item_once_in_the_same_order(api: Api, q
     assert len(set(forward)) == len(forward) > 20
 
 
-async def test_what_arrives_while_one_pages_back_changes_no_later_page(api: Api) -> None:
+async def test_new_items_change_no_later_page_of_a_list_read_backwards(api: Api) -> None:
     a, b = await history(api, 25)
     whole = [id_ for page in await pages(api, "alice", PAGE, a, backward=False) for id_ in page]
     first = await api.data("alice", PAGE, w=a, first=7)
@@ -75,7 +75,7 @@ async def test_what_arrives_while_one_pages_back_changes_no_later_page(api: Api)
     assert [edge["node"]["id"] for edge in rest["wallet"]["transactions"]["edges"]] == whole[7:]
 
 
-async def test_filters_narrow_a_list_and_bind_its_cursors(api: Api) -> None:
+async def test_a_filter_narrows_a_list_and_its_cursors_fit_only_that_filter(api: Api) -> None:
     a, _ = await history(api, 20)
     sent = await pages(api, "alice", PAGE, a, backward=False, filter={"direction": "DEBIT"})
     received = await pages(api, "alice", PAGE, a, backward=False, filter={"direction": "CREDIT"})
@@ -102,7 +102,7 @@ async def test_a_time_filter_includes_its_start_and_excludes_its_end(api: Api) -
 
 @contextmanager
 def counted_statements(api: Api) -> Iterator[list[str]]:
-    """The statements that the API's engine runs meanwhile."""
+    """The statements that the API's engine runs within the block."""
     statements: list[str] = []
 
     def note(*arguments: Any) -> None:
@@ -114,7 +114,7 @@ def counted_statements(api: Api) -> Iterator[list[str]]:
     event.remove(sync_engine, "before_cursor_execute", note)
 
 
-async def test_a_page_of_fifty_with_both_parties_costs_as_many_statements_as_a_page_of_five(api: Api) -> None:
+async def test_a_page_of_fifty_with_parties_needs_as_many_statements_as_a_page_of_five(api: Api) -> None:
     a, _ = await history(api, 60)
     query = """query($w: ID!, $n: Int!) { wallet(id: $w) { transactions(first: $n) { edges { node {
       id sender { displayName wallet { name } } receiver { displayName wallet { name } }
@@ -129,7 +129,7 @@ async def test_a_page_of_fifty_with_both_parties_costs_as_many_statements_as_a_p
     assert counts[5] == counts[50] <= 7, counts
 
 
-async def test_two_transfers_in_one_document_of_which_the_second_times_out_keep_the_firsts_answer(api: Api) -> None:
+async def test_a_timeout_of_the_second_transfer_in_a_document_keeps_the_answer_of_the_first(api: Api) -> None:
     a, held, b = await api.wallet("alice", balance="9.00"), await api.wallet("alice", balance="9.00"), await api.wallet("bob")
     transfer = """transfer(input: {idempotencyKey: "%s", senderWalletId: "%s", receiverWalletId: "%s",
       amount: {amount: "1.00", currency: "USD"}})"""
@@ -151,8 +151,8 @@ async def test_two_transfers_in_one_document_of_which_the_second_times_out_keep_
     assert error["extensions"] == {"code": "TIMEOUT", "retryable": True}
 
 
-async def test_a_stranger_reaches_nothing_by_any_path(api: Api) -> None:
-    """carol walks the graph from everything whose id she could know; nothing of alice and bob may come back."""
+async def test_a_stranger_reaches_nothing_private_through_the_graph(api: Api) -> None:
+    """carol reads the graph from every id that she could know and gets nothing of alice and bob."""
     a, b = await api.wallet("alice", balance="77.31"), await api.wallet("bob")
     c = await api.wallet("carol")
     alice = await api.bank.viewer("alice")
@@ -185,7 +185,7 @@ async def test_a_stranger_reaches_nothing_by_any_path(api: Api) -> None:
     assert "alice" not in party["walletParty"]["displayName"]
 
 
-async def test_the_receiver_sees_what_arrived_and_never_the_key_the_refused_or_the_senders_side(api: Api) -> None:
+async def test_the_receiver_sees_completed_transfers_without_the_key_and_the_senders_side(api: Api) -> None:
     a, b = await api.wallet("alice", balance="50.00"), await api.wallet("bob")
     alice = await api.bank.viewer("alice")
     paid = (await api.bank.pay(alice, a, b, "12.34", "secret-key-1")).transaction
@@ -208,7 +208,7 @@ async def test_the_receiver_sees_what_arrived_and_never_the_key_the_refused_or_t
     assert seen == {"transaction": {"idempotencyKey": None, "failureCode": "INSUFFICIENT_FUNDS"}}
 
 
-async def test_without_a_token_only_introspection_answers(api: Api) -> None:
+async def test_only_introspection_is_answered_without_a_token(api: Api) -> None:
     assert await api.codes(None, "{ __schema { queryType { name } } }") == []
     for field in ("viewer { id }", "currencies { code }", 'node(id: "x") { id }', 'walletParty(walletId: "x") { currency }',
                   "wallets { edges { cursor } }", "ledgerStatus { outboxPending }", 'wallet(id: "x") { id }'):  # fmt: skip
@@ -220,17 +220,22 @@ async def test_without_a_token_only_introspection_answers(api: Api) -> None:
 
 async def test_fifty_simultaneous_requests_with_one_key_get_fifty_equal_answers(api: Api) -> None:
     a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
-    asked = {"idempotencyKey": "one", "senderWalletId": a, "receiverWalletId": b, "amount": {"amount": "1.00", "currency": "USD"}}
+    transfer_input = {
+        "idempotencyKey": "one",
+        "senderWalletId": a,
+        "receiverWalletId": b,
+        "amount": {"amount": "1.00", "currency": "USD"},
+    }
     mutation = (
         "mutation($i: TransferInput!) { transfer(input: $i) { transaction { id status completedAt } userErrors { code } } }"
     )
-    answers = await asyncio.gather(*(api.graphql("alice", mutation, i=asked) for _ in range(50)))
+    answers = await asyncio.gather(*(api.graphql("alice", mutation, i=transfer_input) for _ in range(50)))
     assert all(answer == answers[0] for answer in answers)
     assert answers[0]["data"]["transfer"]["transaction"]["status"] == "COMPLETED"
     assert await api.bank.count("transactions WHERE type = 'TRANSFER'") == 1
 
 
-async def test_asking_whom_a_wallet_belongs_to_is_rate_limited(api: Api) -> None:
+async def test_queries_for_the_owner_of_a_wallet_are_rate_limited(api: Api) -> None:
     wallet = await api.wallet("bob")
     query = "query($w: ID!) { walletParty(walletId: $w) { displayName } }"
     codes = [await api.codes("carol", query, w=wallet) for _ in range(api.settings.wallet_party_per_minute * 2 + 1)]

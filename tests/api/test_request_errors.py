@@ -1,4 +1,4 @@
-"""Every answer with an error is counted by its code, whichever way it was asked; and requests are timed from their headers on."""
+"""Every answer with an error is counted by its code, over every transport; requests are timed from their headers on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ERROR = 'paycore_request_errors_total{code="'
 
 @asynccontextmanager
 async def counted(api: Api) -> AsyncIterator[Counter[str]]:
-    """By how much each code has risen, once the block has ended."""
+    """A counter that holds, after the block, how much each code rose within it."""
     rises: Counter[str] = Counter()
     before = await samples(api)
     yield rises
@@ -39,7 +39,7 @@ async def graphql(api: Api, body: object, subject: str | None = "alice", **heade
 
 
 Ask = Callable[[Api], Awaitable[object]]
-ASKED: dict[str, tuple[Ask, str]] = {
+REQUESTS: dict[str, tuple[Ask, str]] = {
     "no token": (lambda api: graphql(api, {"query": "{ viewer { id } }"}, None), "UNAUTHENTICATED"),
     "a document that is none": (lambda api: graphql(api, {"query": "{"}), "GRAPHQL_VALIDATION_FAILED"),
     "a field that is none": (lambda api: graphql(api, {"query": "{ nope nor { this } }"}), "GRAPHQL_VALIDATION_FAILED"),
@@ -86,13 +86,13 @@ ASKED: dict[str, tuple[Ask, str]] = {
 
 
 async def test_each_answer_with_an_error_is_counted_once_by_its_code(api: Api) -> None:
-    for asked, (ask, code) in ASKED.items():
+    for name, (ask, code) in REQUESTS.items():
         async with counted(api) as rises:
             await ask(api)
-        assert rises == {code: 1}, asked
+        assert rises == {code: 1}, name
 
 
-async def test_errors_over_a_socket_are_counted_those_of_its_protocol_not(api: Api) -> None:
+async def test_errors_of_operations_over_a_websocket_are_counted_and_those_of_the_protocol_are_not(api: Api) -> None:
     async with counted(api) as rises, api.socket() as socket:
         await over_socket(socket, "1", "{ viewer { id } }")
         await over_socket(socket, "2", "{ nope }")
@@ -107,7 +107,7 @@ async def test_errors_over_a_socket_are_counted_those_of_its_protocol_not(api: A
     }  # fmt: skip
 
 
-async def test_an_answer_without_an_error_and_a_refusal_are_no_errors(api: Api) -> None:
+async def test_a_success_and_a_refusal_are_not_counted_as_errors(api: Api) -> None:
     a = await api.wallet("alice", balance="1.00")
     body = {"sender_wallet_id": a, "receiver_wallet_id": a, "amount": "1.00", "currency": "USD", "idempotency_key": "self"}
     async with counted(api) as rises:
@@ -116,7 +116,7 @@ async def test_an_answer_without_an_error_and_a_refusal_are_no_errors(api: Api) 
     assert rises == {}
 
 
-async def test_faults_and_refused_rates_are_counted_too(settings: Settings, engine: AsyncEngine) -> None:
+async def test_internal_faults_and_exceeded_rate_limits_are_counted(settings: Settings, engine: AsyncEngine) -> None:
     a = ""
     async with serving(settings, engine) as api:
         a = await api.wallet("alice")
@@ -133,7 +133,7 @@ async def test_faults_and_refused_rates_are_counted_too(settings: Settings, engi
         assert rises["RATE_LIMITED"] == statuses.count(429) > 0
 
 
-async def test_every_code_is_there_before_its_first_error(api: Api) -> None:
+async def test_every_code_has_a_series_before_its_first_error(api: Api) -> None:
     assert {f'{ERROR}{code}"}}' for code in CODES} <= set(await samples(api))
 
 
@@ -144,24 +144,24 @@ async def test_every_code_is_there_before_its_first_error(api: Api) -> None:
         ("/transfer", {"amount": 7}, 'operation="POST /transfer",transport="rest"'),
     ],
 )
-async def test_a_requests_time_begins_with_its_headers(api: Api, path: str, body: object, labels: str) -> None:
+async def test_the_time_of_a_request_starts_with_its_headers(api: Api, path: str, body: object, labels: str) -> None:
     content = json.dumps(body).encode()
 
-    async def dawdling() -> AsyncIterator[bytes]:
+    async def slow_body() -> AsyncIterator[bytes]:
         yield content[:5]
         await asyncio.sleep(0.4)
         yield content[5:]
 
     before = await samples(api)
     headers = {**api.headers("alice"), "content-type": "application/json"}
-    await api.http.post(path, content=dawdling(), headers=headers)
+    await api.http.post(path, content=slow_body(), headers=headers)
     after = await samples(api)
     count, total = f"paycore_request_seconds_count{{{labels}}}", f"paycore_request_seconds_sum{{{labels}}}"
     assert after[count] - before.get(count, 0) == 1
     assert after[total] - before.get(total, 0) >= 0.35
 
 
-async def test_rest_is_timed_by_its_routes_whatever_the_answer(api: Api) -> None:
+async def test_rest_requests_are_timed_by_route_whatever_the_answer(api: Api) -> None:
     a = await api.wallet("alice")
     before = await samples(api)
     for path in (f"/wallets/{a}", "/wallets/wal_x", f"/wallets/{a}/transactions", "/transactions/txn_x"):

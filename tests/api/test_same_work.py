@@ -1,4 +1,4 @@
-"""What may not be seen costs what does not exist costs, statement by statement: time does not tell them apart either."""
+"""A hidden object takes the same statements as a missing one, so that time does not tell them apart."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ PAY = """mutation($from: ID!, $to: ID!, $key: String!) { transfer(input: {idempo
 
 @pytest.fixture
 async def api(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
-    """Without a relay, whose statements would be among the others, and what is left of a budget in each answer."""
+    """An API without a relay, whose statements would be recorded too, and without the cost in answers, which varies."""
     async with serving(settings.model_copy(update={"query_cost_in_answers": False}), engine, relay=False) as running:
         yield running
 
 
 class World:
-    """carol, who has a wallet; alice's things, which are not hers to see; and ids of the same kinds that nothing has."""
+    """carol with a wallet, alice's objects that carol may not see, and unused ids of the same kinds."""
 
     def __init__(self, api: Api) -> None:
         self.api = api
 
     async def build(self) -> World:
-        """Make it, and have carol ask for something, so that everything that is made once is there."""
+        """Create the objects and run one query as carol, so that one-time work is done."""
         bank = self.api.bank
         alice, self.key = await bank.viewer("alice"), new_key()
         self.theirs = await self.api.wallet("alice", balance="9.00")
@@ -74,7 +74,7 @@ class World:
         return self
 
     async def pay(self, sender: str, receiver: str) -> Any:
-        """carol's answer."""
+        """Pay as carol and return the answer."""
         return await self.api.graphql("carol", PAY, **{"from": sender, "to": receiver, "key": new_key()})
 
 
@@ -85,7 +85,7 @@ async def world(api: Api) -> World:
 
 @contextmanager
 def statements(api: Api) -> Iterator[list[str]]:
-    """Everything that the service asks its database meanwhile, by both of its ways there."""
+    """The statements that the service runs within the block, through SQLAlchemy and asyncpg."""
     seen: list[str] = []
 
     def by_engine(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
@@ -105,14 +105,14 @@ def statements(api: Api) -> Iterator[list[str]]:
 
 
 def worker_connection(group_commit: GroupCommit) -> asyncpg.Connection:
-    """On which transfers settle."""
+    """The connection on which transfers settle."""
     connection = group_commit._worker_settler._connection
     assert connection is not None
     return connection
 
 
-async def asked(world: World, document: str, id_: str) -> tuple[Any, list[str]]:
-    """carol's answer to one operation, and what it took."""
+async def ask(world: World, document: str, id_: str) -> tuple[Any, list[str]]:
+    """Run one operation as carol; return the answer and its statements."""
     with statements(world.api) as seen:
         answer = await world.api.graphql("carol", document, id=id_)
     assert "errors" not in answer, answer
@@ -120,25 +120,25 @@ async def asked(world: World, document: str, id_: str) -> tuple[Any, list[str]]:
 
 
 @pytest.mark.parametrize("prefix", ["wal", "txn", "ent", "usr"])
-async def test_a_node_that_may_not_be_seen_takes_the_statements_of_one_that_is_not_there(world: World, prefix: str) -> None:
+async def test_a_hidden_node_takes_the_statements_of_a_missing_one(world: World, prefix: str) -> None:
     by_name = {"wal": [WALLET], "txn": [TRANSACTION]}.get(prefix, [])
     for document in (NODE, NODES, *by_name):
-        foreign = await asked(world, document, world.foreign[prefix])
-        unknown = await asked(world, document, world.unknown[prefix])
+        foreign = await ask(world, document, world.foreign[prefix])
+        unknown = await ask(world, document, world.unknown[prefix])
         assert foreign == unknown
-        assert bool(foreign[1]) == (prefix != "usr"), "of users one's own id is told from others without the database"
+        assert bool(foreign[1]) == (prefix != "usr"), "a user's own id is recognised without the database"
 
 
-async def test_anothers_key_takes_the_statements_of_one_that_nobody_used(world: World) -> None:
-    assert await asked(world, BY_KEY, world.key) == await asked(world, BY_KEY, new_key())
+async def test_the_key_of_another_user_takes_the_statements_of_an_unused_one(world: World) -> None:
+    assert await ask(world, BY_KEY, world.key) == await ask(world, BY_KEY, new_key())
 
 
-async def test_a_party_that_is_no_user_takes_the_statements_of_one_that_is_not_there(world: World) -> None:
-    assert await asked(world, PARTY, world.system) == await asked(world, PARTY, world.unknown["wal"])
+async def test_the_party_of_a_system_wallet_takes_the_statements_of_a_missing_wallet(world: World) -> None:
+    assert await ask(world, PARTY, world.system) == await ask(world, PARTY, world.unknown["wal"])
 
 
 @pytest.mark.parametrize("path", ["/wallets/{wal}", "/wallets/{wal}/transactions", "/transactions/{txn}"])
-async def test_a_route_to_what_may_not_be_seen_takes_the_statements_of_one_to_nothing(world: World, path: str) -> None:
+async def test_a_rest_route_to_a_hidden_object_takes_the_statements_of_a_missing_one(world: World, path: str) -> None:
     async def get(things: dict[str, str]) -> tuple[httpx.Response, list[str]]:
         with statements(world.api) as seen:
             response = await world.api.http.get(path.format(**things), headers=world.api.headers("carol"))
@@ -150,7 +150,7 @@ async def test_a_route_to_what_may_not_be_seen_takes_the_statements_of_one_to_no
     assert one == other != []
 
 
-async def test_a_watch_of_what_may_not_be_seen_takes_the_statements_of_one_of_nothing(world: World) -> None:
+async def test_a_subscription_to_a_hidden_wallet_takes_the_statements_of_a_missing_one(world: World) -> None:
     async def watch(id_: str) -> tuple[Any, list[str]]:
         async with world.api.socket("carol") as socket:
             with statements(world.api) as seen:
@@ -163,8 +163,8 @@ async def test_a_watch_of_what_may_not_be_seen_takes_the_statements_of_one_of_no
     assert foreign[1]
 
 
-async def test_paying_from_or_to_what_one_may_not_name_takes_the_statements_of_what_is_not_there(world: World) -> None:
-    """Also once the service has met the wallet: it remembers whose wallets are, but nothing of what is not there."""
+async def test_paying_from_or_to_a_hidden_wallet_takes_the_statements_of_a_missing_one(world: World) -> None:
+    """Also once the service has cached the owner of the hidden wallet: a missing wallet is never cached."""
 
     async def pay(sender: str, receiver: str) -> tuple[Any, list[str]]:
         with statements(world.api) as seen:

@@ -1,4 +1,4 @@
-"""JSON that two readers may understand differently, and JSON that costs much before anybody knows who sent it."""
+"""Ambiguous JSON, and JSON that is expensive to read before its sender is known, are refused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NODES = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }"
 
 
 async def payment(api: Api) -> tuple[str, str]:
-    """A request body that pays 1.00, and the wallet that pays."""
+    """A request body that pays 1.00, and the sender's wallet."""
     alice = await api.bank.viewer("alice")
     sender, receiver = await api.bank.wallet(alice, balance="100.00"), await api.bank.wallet(alice)
     given = {
@@ -44,7 +44,7 @@ TWICE = {
 
 
 @pytest.mark.parametrize("name", TWICE)
-async def test_a_name_given_twice_over_http_is_refused_and_moves_nothing(api: Api, name: str) -> None:
+async def test_a_duplicate_name_over_http_is_refused_and_moves_nothing(api: Api, name: str) -> None:
     body, sender = await payment(api)
     twice = body.replace(*TWICE[name])
     assert twice != body
@@ -57,7 +57,7 @@ async def test_a_name_given_twice_over_http_is_refused_and_moves_nothing(api: Ap
 
 
 @pytest.mark.parametrize("name", TWICE)
-async def test_a_name_given_twice_over_a_websocket_closes_it_and_moves_nothing(api: Api, name: str) -> None:
+async def test_a_duplicate_name_over_a_websocket_closes_it_and_moves_nothing(api: Api, name: str) -> None:
     body, sender = await payment(api)
     twice = body.replace(*TWICE[name])
     async with api.socket("alice") as socket:
@@ -67,7 +67,7 @@ async def test_a_name_given_twice_over_a_websocket_closes_it_and_moves_nothing(a
     assert await api.bank.balance(sender) == 100_00
 
 
-async def test_json_that_is_nested_too_deeply_is_refused(api: Api) -> None:
+async def test_too_deeply_nested_json_is_refused(api: Api) -> None:
     body = '{"query": "{ __typename }", "variables": {"x": ' + "[" * 1010 + "]" * 1010 + "}}"
     headers = {**api.headers("alice"), "Content-Type": "application/json"}
     response = await api.http.post("/graphql", content=body, headers=headers)
@@ -94,7 +94,7 @@ async def test_a_long_list_in_the_variables_is_refused_before_it_is_coerced(
         assert message["payload"][0]["extensions"]["code"] == "QUERY_TOO_COMPLEX"
 
 
-async def test_a_batch_with_one_transfer_too_many_still_gets_its_own_refusal(api: Api) -> None:
+async def test_a_batch_of_one_transfer_too_many_gets_a_refusal_of_its_own(api: Api) -> None:
     given = {"idempotencyKey": "k", "senderWalletId": "x", "receiverWalletId": "y", "amount": {"amount": "1", "currency": "USD"}}
     answer = await api.graphql("alice", BATCH, i=[given] * (MAX_BATCH + 1))
     assert answer["data"]["transferBatch"]["userErrors"] == [{"code": "INVALID_INPUT"}]
@@ -118,26 +118,26 @@ MANY = {
 
 
 @pytest.mark.parametrize("name", MANY)
-def test_json_of_very_many_values_is_refused(name: str) -> None:
+def test_json_of_too_many_values_is_refused(name: str) -> None:
     text = "[" + ",".join([MANY[name]] * (MAX_MARKS + 1)) + "]"
     for given in (text, text.encode()):
         with pytest.raises(BadUserInput, match="commas and opening brackets"):
             strict_json.loads(given)
 
 
-def test_marks_within_strings_are_not_counted() -> None:
+def test_punctuation_in_strings_is_not_counted_as_values() -> None:
     value = {"text": ',[{\\"' * MAX_MARKS, "other": [",[{", '"[', "\\"] * 1000}
     for given in (json.dumps(value), json.dumps(value).encode()):
         assert strict_json.loads(given) == value
 
 
-async def test_a_websocket_message_of_very_many_values_closes_it(api: Api) -> None:
+async def test_a_websocket_message_of_too_many_values_closes_it(api: Api) -> None:
     async with api.socket("alice") as socket:
         await socket.send('{"type": "ping", "payload": {"x": [' + "0," * MAX_MARKS + "0]}}")
         assert await socket.close_code() == 4400
 
 
-async def test_a_body_of_very_many_values_is_refused(api: Api) -> None:
+async def test_a_body_of_too_many_values_is_refused(api: Api) -> None:
     body = '{"query": "{ __typename }", "variables": {"x": [' + "0," * MAX_MARKS + "0]}}"
     headers = {**api.headers("alice"), "Content-Type": "application/json"}
     for path in ("/graphql", "/transfer"):

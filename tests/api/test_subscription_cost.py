@@ -1,4 +1,4 @@
-"""What the events of a subscription may cost, in points, time and memory: plain watching draws on nothing."""
+"""Limits of a subscription's events in points, time and memory; events without reads are free."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def pay(api: Api, sender: str, receiver: str, times: int) -> None:
 
 
 async def end_of(socket: Socket, id_: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The updates that come until a resumed operation is live, or ends; and the error that it ends with."""
+    """The updates until a resumed operation ends, and the error that ends it."""
     updates: list[dict[str, Any]] = []
     while True:
         message = await socket.message(id_)
@@ -50,7 +50,7 @@ async def end_of(socket: Socket, id_: str) -> tuple[list[dict[str, Any]], dict[s
             return updates, {}
 
 
-async def test_rich_events_draw_on_the_budget_until_the_subscription_ends_and_can_be_resumed(
+async def test_events_with_reads_draw_on_the_budget_until_the_subscription_ends_and_resumes(
     settings: Settings, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1_000_000_000.0
@@ -78,7 +78,7 @@ async def test_rich_events_draw_on_the_budget_until_the_subscription_ends_and_ca
         assert [update["entry"]["sequence"] for update in seen if update["entry"]] == [str(number) for number in range(1, 9)]
 
 
-async def test_plain_events_are_free_however_many(
+async def test_events_without_reads_draw_on_no_budget(
     settings: Settings, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changed = settings.model_copy(update={"max_query_cost": 60, "query_budget_per_minute": 60})
@@ -97,9 +97,7 @@ async def test_plain_events_are_free_however_many(
                 assert (await stream.update())["entry"]["sequence"] == str(number)
 
 
-async def test_an_event_has_a_limit_of_its_own_that_a_query_of_the_same_cost_is_within(
-    settings: Settings, engine: AsyncEngine
-) -> None:
+async def test_an_event_has_a_lower_limit_of_cost_than_a_query(settings: Settings, engine: AsyncEngine) -> None:
     async with serving(settings.model_copy(update={"max_subscription_cost": 30}), engine, relay=False) as api:
         b = await api.wallet("bob")
         large = RICH.replace("20", "40")
@@ -112,7 +110,9 @@ async def test_an_event_has_a_limit_of_its_own_that_a_query_of_the_same_cost_is_
         assert await api.codes("bob", query, w=b) == []
 
 
-async def test_an_event_that_takes_too_long_is_tried_again_and_ends_nothing(settings: Settings, engine: AsyncEngine) -> None:
+async def test_an_event_that_takes_too_long_is_retried_and_the_subscription_goes_on(
+    settings: Settings, engine: AsyncEngine
+) -> None:
     changed = {"request_timeout_seconds": 1.5, "lock_timeout_ms": 5000, "statement_timeout_ms": 5000}
     async with serving(settings.model_copy(update=changed), engine, relay=False) as api:
         b = await api.wallet("bob")
@@ -125,9 +125,7 @@ async def test_an_event_that_takes_too_long_is_tried_again_and_ends_nothing(sett
             assert ([update["kind"] for update in updates], error) == (["SNAPSHOT"], {})
 
 
-async def test_a_running_subscription_keeps_no_variables_that_it_does_not_declare_and_none_that_are_large(
-    api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_running_subscription_keeps_no_undeclared_or_large_variables(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     sockets: list[TransportHandler] = []
     handle = TransportHandler.handle
 

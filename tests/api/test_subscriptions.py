@@ -1,4 +1,4 @@
-"""Watching over a real WebSocket: snapshot, live, resume; and what a socket must put up with."""
+"""Subscriptions over a WebSocket: snapshot, live updates, resume, and protocol errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def test_bob_sees_his_balance_change_when_alice_pays(api: Api) -> None:
         assert update["entry"]["transaction"]["sender"]["displayName"].startswith("Member ")
 
 
-async def test_who_comes_back_with_a_cursor_gets_every_entry_since_and_then_a_snapshot(api: Api) -> None:
+async def test_a_subscription_with_a_cursor_gets_every_later_entry_and_then_a_snapshot(api: Api) -> None:
     a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
     alice = await api.bank.viewer("alice")
     wallet = (await api.data("bob", "query($id: ID!) { wallet(id: $id) { updatesCursor } }", id=b))["wallet"]
@@ -52,7 +52,7 @@ async def test_who_comes_back_with_a_cursor_gets_every_entry_since_and_then_a_sn
     assert [entry["sequence"] for entry in resumed] == ["4", "5"]
 
 
-async def test_a_freeze_is_news(api: Api) -> None:
+async def test_a_freeze_sends_an_update(api: Api) -> None:
     b = await api.wallet("bob")
     freeze = """mutation($w: ID!) {
       setWalletStatus(input: {walletId: $w, status: FROZEN, reason: "court order"}) { wallet { status } }
@@ -65,7 +65,7 @@ async def test_a_freeze_is_news(api: Api) -> None:
     assert (update["kind"], update["wallet"]["status"]) == ("STATE", "FROZEN")
 
 
-async def test_settled_transactions_reach_both_sides_and_administrators_and_nobody_else(api: Api) -> None:
+async def test_a_settled_transaction_is_sent_only_to_its_parties_and_administrators(api: Api) -> None:
     a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
     alice = await api.bank.viewer("alice")
     await api.relayed()
@@ -83,7 +83,7 @@ async def test_settled_transactions_reach_both_sides_and_administrators_and_nobo
 
 
 @pytest.mark.parametrize("subject", ["carol", None])
-async def test_a_stranger_cannot_watch_and_learns_nothing(api: Api, subject: str | None) -> None:
+async def test_a_stranger_cannot_subscribe_to_a_wallet(api: Api, subject: str | None) -> None:
     b = await api.wallet("bob")
     async with api.socket(subject) as socket:
         answers = []
@@ -97,7 +97,7 @@ async def test_a_stranger_cannot_watch_and_learns_nothing(api: Api, subject: str
 
 
 @pytest.mark.parametrize("cursor", ["", "nonsense", "AAAA", "ü", "a" * 10_000, None])
-async def test_a_cursor_that_is_not_this_wallets_is_refused(api: Api, cursor: str | None) -> None:
+async def test_a_cursor_of_another_wallet_or_of_none_is_refused(api: Api, cursor: str | None) -> None:
     a, b = await api.wallet("bob"), await api.wallet("bob")
     if cursor is None:
         wallet = (await api.data("bob", "query($id: ID!) { wallet(id: $id) { updatesCursor } }", id=a))["wallet"]
@@ -109,14 +109,14 @@ async def test_a_cursor_that_is_not_this_wallets_is_refused(api: Api, cursor: st
     assert errors[0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
-async def test_queries_and_mutations_run_over_the_socket_too_and_complete(api: Api) -> None:
+async def test_queries_and_mutations_run_over_a_websocket_and_complete(api: Api) -> None:
     async with api.socket("alice") as socket:
         await socket.subscribe("q", "{ viewer { displayName } }")
         assert (await socket.data("q"))["viewer"]["displayName"]
         assert (await socket.message("q"))["type"] == "complete"
 
 
-async def test_an_invalid_document_is_an_error_of_its_operation_and_leaves_its_siblings_alone(api: Api) -> None:
+async def test_an_invalid_document_fails_only_its_own_operation(api: Api) -> None:
     b = await api.wallet("bob")
     async with api.socket("bob") as socket:
         await socket.subscribe("watch", WATCH, wallet=b)
@@ -142,7 +142,7 @@ async def test_an_invalid_document_is_an_error_of_its_operation_and_leaves_its_s
      '{"type": "subscribe", "id": "1", "payload": {"query": "\\ud800"}}',
      '{"type": "complete"}', b"\x00"],
 )  # fmt: skip
-async def test_a_message_that_is_none_closes_the_socket_with_4400(api: Api, message: str | bytes) -> None:
+async def test_a_malformed_message_closes_the_socket_with_4400(api: Api, message: str | bytes) -> None:
     async with api.socket("alice") as socket:
         await socket.send(message)
         assert await socket.close_code() == 4400

@@ -1,4 +1,4 @@
-"""The TypeScript client that other teams copy, against the real service. Its own tests run in `make check`."""
+"""The TypeScript client that other teams copy, against a running service. Its unit tests run in `make check`."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ from tests.waiting import soon
 
 
 class Watcher:
-    """A Node process with the client in it, and what the client told so far."""
+    """A Node process that runs the client, and the lines that it printed so far."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
-        self.told: list[dict[str, Any]] = []
+        self.lines: list[dict[str, Any]] = []
 
-    def said(self, name: str) -> list[Any]:
-        """What it told under this name."""
-        return [line[name] for line in self.told if name in line]
+    def printed(self, name: str) -> list[Any]:
+        """The values that it printed under this name."""
+        return [line[name] for line in self.lines if name in line]
 
     def entries(self) -> list[dict[str, Any]]:
-        return [update["entry"] for update in self.said("update") if update["kind"] == "ENTRY"]
+        return [update["entry"] for update in self.printed("update") if update["kind"] == "ENTRY"]
 
     async def read(self) -> None:
         assert self.process.stdout is not None
         async for line in self.process.stdout:
-            self.told.append(json.loads(line))
+            self.lines.append(json.loads(line))
 
     async def stop(self) -> int:
-        """Have it stop the watch; the exit code of the process, which ends when nothing is left in it."""
+        """Stop the subscription and return the process's exit code: it ends once nothing keeps it running."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         async with asyncio.timeout(20):
@@ -55,7 +55,7 @@ class Watcher:
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The client, and the command lines that the tests call, as JavaScript."""
+    """The client and the scripts that the tests run, compiled to JavaScript."""
     directory = tmp_path_factory.mktemp("typescript-client")
     ready_node().run("typescript/bin/tsc", "--noEmit", "false", "--outDir", directory)
     (directory / "package.json").write_text('{"type": "module"}')
@@ -93,7 +93,7 @@ def api_process(settings: Settings, port: int) -> Iterator[subprocess.Popen[byte
 
 
 async def pay_until(enough: asyncio.Event, world: World) -> int:
-    """Have alice pay bob without a break; how often she did."""
+    """alice pays bob until the event is set; return how many payments were made."""
     paid = 0
     while not enough.is_set():
         await world.pay(5)
@@ -118,7 +118,7 @@ def test_the_lock_of_npm_names_no_registry() -> None:
 
 
 @pytest.mark.slow
-async def test_it_gets_every_entry_once_and_in_order_while_the_api_is_killed_and_restarted(
+async def test_the_client_gets_every_entry_once_and_in_order_while_the_api_is_killed_and_restarted(
     settings: Settings, engine: AsyncEngine, compiled: Path, free_port: int
 ) -> None:
     token = mint_token("bob", settings)
@@ -130,7 +130,7 @@ async def test_it_gets_every_entry_once_and_in_order_while_the_api_is_killed_and
         ):
 
             def lives(times: int) -> bool:
-                return watcher.said("state").count("live") >= times
+                return watcher.printed("state").count("live") >= times
 
             with api_process(settings, free_port) as first:
                 await soon(lambda: lives(1), 30)
@@ -152,29 +152,29 @@ async def test_it_gets_every_entry_once_and_in_order_while_the_api_is_killed_and
         entries = watcher.entries()
         assert [entry["sequence"] for entry in entries] == [str(number) for number in range(1, paid + 1)]
         assert [entry["balanceAfter"]["amount"] for entry in entries] == [f"{n // 100}.{n % 100:02}" for n in range(1, paid + 1)]
-        states = watcher.said("state")
-        assert states[-3:] == ["connecting", "catching-up", "live"], "and nothing is told of the stop"
-        assert watcher.said("asked").count("token") == states.count("connecting") >= 3
+        states = watcher.printed("state")
+        assert states[-3:] == ["connecting", "catching-up", "live"], "stopping changes no state"
+        assert watcher.printed("asked").count("token") == states.count("connecting") >= 3
 
 
-async def test_it_ends_by_itself_where_the_wallet_is_not_ones_own(api: Api, compiled: Path) -> None:
+async def test_the_client_ends_if_the_wallet_belongs_to_another_user(api: Api, compiled: Path) -> None:
     wallet_id = await api.wallet("bob")
     async with watching(compiled / "watch.js", api.url, wallet_id, api.token("carol")) as watcher:
         await watcher.process.wait()
-    assert watcher.told[-1] == {"end": "refused", "code": "NOT_FOUND"}
+    assert watcher.lines[-1] == {"end": "refused", "code": "NOT_FOUND"}
 
 
-async def test_it_asks_for_a_second_token_where_the_first_is_refused_and_then_tells(api: Api, compiled: Path) -> None:
+async def test_the_client_requests_a_second_token_if_the_first_is_refused_and_then_ends(api: Api, compiled: Path) -> None:
     wallet_id = await api.wallet("bob")
     async with watching(compiled / "watch.js", api.url, wallet_id, "nonsense") as watcher:
         await watcher.process.wait()
-    assert watcher.told[-1]["end"] == "unauthenticated"
-    assert watcher.told[-1]["code"] in {"4401", "4403"}
-    assert len(watcher.said("asked")) == 2
+    assert watcher.lines[-1]["end"] == "unauthenticated"
+    assert watcher.lines[-1]["code"] in {"4401", "4403"}
+    assert len(watcher.printed("asked")) == 2
 
 
 @pytest.mark.slow
-async def test_graphql_ws_alone_comes_back_by_its_own_retries_and_misses_nothing(
+async def test_graphql_ws_without_the_client_reconnects_and_misses_nothing(
     settings: Settings, engine: AsyncEngine, compiled: Path, free_port: int
 ) -> None:
     url, token = f"http://127.0.0.1:{free_port}", mint_token("bob", settings)
@@ -184,15 +184,15 @@ async def test_graphql_ws_alone_comes_back_by_its_own_retries_and_misses_nothing
         watching(compiled / "plain.js", url, ids.encode("wal", world.bob_wallet), token) as watcher,
     ):
 
-        async def heard(snapshots: int, entries: int) -> None:
-            await soon(lambda: [u["kind"] for u in watcher.said("update")].count("SNAPSHOT") == snapshots, 30)
+        async def received(snapshots: int, entries: int) -> None:
+            await soon(lambda: [u["kind"] for u in watcher.printed("update")].count("SNAPSHOT") == snapshots, 30)
             await soon(lambda: len(watcher.entries()) == entries)
 
-        for begun, end in enumerate((signal.SIGTERM, signal.SIGKILL, None)):
+        for restarts, end in enumerate((signal.SIGTERM, signal.SIGKILL, None)):
             with api_process(settings, free_port) as api:
-                await heard(snapshots=begun + 1, entries=10 * begun)
+                await received(snapshots=restarts + 1, entries=10 * restarts)
                 await world.pay(5)
-                await heard(snapshots=begun + 1, entries=10 * begun + 5)
+                await received(snapshots=restarts + 1, entries=10 * restarts + 5)
                 if end is None:
                     assert await watcher.stop() == 0
                 else:
@@ -200,5 +200,5 @@ async def test_graphql_ws_alone_comes_back_by_its_own_retries_and_misses_nothing
                     await asyncio.to_thread(api.wait, 30)
                     await world.pay(5)
         assert [entry["sequence"] for entry in watcher.entries()] == [str(number) for number in range(1, 26)]
-        assert not watcher.said("failed") + watcher.said("errors")
-        assert 1012 in watcher.said("closed"), "a service that restarts says so"
+        assert not watcher.printed("failed") + watcher.printed("errors")
+        assert 1012 in watcher.printed("closed"), "a service that restarts says so"
