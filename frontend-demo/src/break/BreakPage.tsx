@@ -13,7 +13,7 @@ import { OneKey } from "./OneKey.js";
 import { RunOnWallet } from "./RunOnWallet.js";
 import { castOf } from "./cast.js";
 
-/** Experiments that would cost money in a ledger that is not careful. */
+/** Experiments in which a ledger without these guarantees would lose or create money. */
 export function BreakPage({ demo }: { readonly demo: DemoSession }) {
   useTitle("Try to break it");
   const cast = castOf(demo);

@@ -17,7 +17,7 @@ interface CutTheLineProps {
   readonly canBreak: boolean;
 }
 
-/** Entries of a wallet while connections and servers die: none may be missing, none may come twice. */
+/** Shows a wallet's entries while connections and servers are killed. No entry may be missing or come twice. */
 export function CutTheLine(props: CutTheLineProps) {
   const { data, error, again } = useAnswer({ query: FOLLOWED_WALLET, variables: { id: props.cast.receiverWallet.id } });
   return (
@@ -148,7 +148,7 @@ function Sequence({ arrivals, since, sent, answered, paid, isRunning, isLive }: 
   );
 }
 
-/** The service compares with the database every few seconds: by now it would have sent what it had missed. */
+/** The service compares with the database every few seconds. After this time it has sent every entry that it missed. */
 const PATIENCE_MILLISECONDS = 15_000;
 
 function useIsOverdue(isWaiting: boolean): boolean {

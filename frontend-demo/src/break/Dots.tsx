@@ -1,4 +1,4 @@
-/** One square for each request, in the order they were made. */
+/** The state of one request, shown as a square. */
 export type Dot = "waiting" | "done" | "replayed" | "refused" | "failed";
 
 export function Dots({ dots, label }: { readonly dots: readonly Dot[]; readonly label: string }) {

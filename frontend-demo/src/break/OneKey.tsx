@@ -11,7 +11,7 @@ import { sendAtOnce } from "./sendAtOnce.js";
 
 const SENDS = 50;
 
-/** Fifty requests with one key: one of them pays, the others are told of it. */
+/** Sends fifty requests with one key. One of them pays, and the others get the same outcome as a replay. */
 export function OneKey({ cast }: { readonly cast: Cast }) {
   const [dots, setDots] = useState<readonly Dot[]>([]);
   const [answers, setAnswers] = useState<readonly Attempt[] | null>(null);

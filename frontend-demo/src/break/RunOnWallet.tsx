@@ -26,7 +26,7 @@ interface Outcome {
 
 type Progress = "ready" | "opening" | "sending" | Outcome | { readonly problem: string };
 
-/** Two hundred payments at the same moment from a wallet that can pay seventy of them. */
+/** Sends two hundred payments at once from a wallet that can pay seventy of them. */
 export function RunOnWallet({ cast }: { readonly cast: Cast }) {
   const [dots, setDots] = useState<readonly Dot[]>([]);
   const [progress, setProgress] = useState<Progress>("ready");
@@ -82,7 +82,7 @@ function count(answers: readonly Attempt[], kind: Attempt["kind"]): number {
   return answers.filter((answer) => answer.kind === kind).length;
 }
 
-/** The id of a new wallet that can pay exactly so many times. Throws where it cannot be made. */
+/** Opens a wallet that can pay exactly AFFORDABLE times. Returns its id. Throws if that fails. */
 async function fundedWallet(owner: Account, admin: Account): Promise<string> {
   const opened = await owner.plain.mutation(OPEN_WALLET, { input: { idempotencyKey: newKey(), currency: EACH.currency, name: "Run on the wallet" } }).toPromise();
   const wallet = opened.data?.openWallet?.wallet;

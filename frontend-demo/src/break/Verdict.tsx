@@ -7,7 +7,7 @@ interface VerdictProps {
   readonly children: ReactNode;
 }
 
-/** Whether what must hold did hold. */
+/** Shows whether an experiment's guarantee held. */
 export function Verdict({ holds, children }: VerdictProps) {
   const tone = holds === null ? "waiting" : holds ? "good" : "bad";
   return (

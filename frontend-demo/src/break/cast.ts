@@ -2,18 +2,18 @@ import type { DemoSession, DemoUser } from "../session/demo.js";
 
 type DemoWallet = DemoUser["wallets"][number];
 
-/** Who plays which part in the experiments. */
+/** The demo users and wallets of the experiments. */
 export interface Cast {
   readonly payer: DemoUser;
   readonly payerWallet: DemoWallet;
-  /** Whose wallet is watched while the line is cut. */
+  /** The owner of the wallet that is watched while the line is cut. */
   readonly receiver: DemoUser;
   readonly receiverWallet: DemoWallet;
-  /** Where the money of the other experiments goes. */
+  /** The wallet that receives the money of the other experiments. */
   readonly tillWallet: DemoWallet;
-  /** Opens a wallet for each run on it. */
+  /** The user who opens a wallet for each run on it. */
   readonly owner: DemoUser;
-  /** Brings money in. */
+  /** The administrator who makes deposits. */
   readonly admin: DemoUser;
 }
 

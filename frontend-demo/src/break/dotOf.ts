@@ -13,7 +13,7 @@ export function dotOf(answer: Attempt): Dot {
   }
 }
 
-/** The dots, with this one changed. */
+/** A copy of the dots with one of them changed. */
 export function withDot(dots: readonly Dot[], index: number, dot: Dot): Dot[] {
   return dots.map((before, place) => (place === index ? dot : before));
 }

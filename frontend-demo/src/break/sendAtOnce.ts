@@ -6,11 +6,11 @@ import { answerOf, settle, type Attempt } from "../send/attempt.js";
 import { TRANSFER, type TransferInput } from "../send/queries.js";
 import type { Account } from "../session/account.js";
 
-/** A browser has no more than six HTTP requests to a service under way; a WebSocket carries as many as this. */
+/** Requests per WebSocket. Over HTTP a browser has at most six requests to one service at a time. */
 const PER_SOCKET = 50;
 const QUERY = stringifyDocument(TRANSFER);
 
-/** Send all of them at the same moment. Each answer is told as it comes, with the place of its input. */
+/** Sends all inputs at once. Calls `onAnswer` for each answer when it arrives, with the index of its input. */
 export async function sendAtOnce(
   account: Account,
   inputs: readonly TransferInput[],
@@ -23,7 +23,7 @@ export async function sendAtOnce(
   try {
     return await Promise.all(
       inputs.map(async (input, index) => {
-        // What was not answered there is asked again with the same key, until it is known.
+        // A request without an answer is sent again with the same key, until its outcome is known.
         const answer = (await sendOver(clients[Math.floor(index / PER_SOCKET)], input)) ?? (await settle(account.plain, input, true));
         onAnswer(index, answer);
         return answer;

@@ -1,30 +1,30 @@
 import type { Arrival } from "../live/feed.js";
 
-/** What became of the sequence numbers since the experiment began. */
+/** The sequence numbers that arrived since the start of the experiment. */
 export interface Strip {
-  /** In the order of their arrival; `isCaughtUp` where a number came only after the connection was back. */
+  /** In order of arrival. `isCaughtUp` if a number arrived only after a reconnection. */
   readonly cells: readonly { readonly sequence: string; readonly isCaughtUp: boolean }[];
-  /** Numbers that were passed over. */
+  /** How many numbers were skipped. */
   readonly gaps: number;
-  /** Numbers that came more than once, or after a later one. */
+  /** How many numbers came more than once, or after a later one. */
   readonly repeats: number;
 }
 
 export interface Payments {
   readonly sent: number;
-  /** With whatever outcome. */
+  /** With any outcome. */
   readonly answered: number;
   readonly paid: number;
 }
 
-/** Payments that have no answer yet, or no entry here. */
+/** How many payments have no answer yet, or no entry here. */
 export function outstanding({ cells }: Strip, { sent, answered, paid }: Payments): number {
   return sent - answered + Math.max(0, paid - cells.length);
 }
 
 /**
- * Whether nothing was lost and nothing came twice; null while that is not known. What is outstanding counts as lost only where
- * it has had its time.
+ * Whether no entry was lost or came twice. Null while that is unknown. An outstanding payment counts as lost only if
+ * `isOverdue`.
  */
 export function verdictOf(strip: Strip, payments: Payments, isOverdue: boolean): boolean | null {
   if (strip.gaps > 0 || strip.repeats > 0) {
@@ -36,7 +36,7 @@ export function verdictOf(strip: Strip, payments: Payments, isOverdue: boolean):
   return true;
 }
 
-/** `arrivals` are newest first; `since` is the last number before the experiment. */
+/** `arrivals` is newest first. `since` is the last sequence number before the experiment. */
 export function stripOf(arrivals: readonly Arrival[], since: string): Strip {
   const cells = arrivals
     .filter(({ entry }) => BigInt(entry.sequence) > BigInt(since))

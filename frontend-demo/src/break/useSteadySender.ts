@@ -7,7 +7,7 @@ import type { Cast } from "./cast.js";
 const EVERY_MILLISECONDS = 150;
 const LASTS_MILLISECONDS = 30_000;
 
-/** Small payments, one after the other, for half a minute. Those that are not answered are sent again with their key. */
+/** Sends small payments at a fixed interval for half a minute. A payment without an answer is sent again with its key. */
 export function useSteadySender(cast: Cast) {
   const [counts, setCounts] = useState({ sent: 0, answered: 0, paid: 0 });
   const [isRunning, setIsRunning] = useState(false);

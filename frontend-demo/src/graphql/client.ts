@@ -5,10 +5,10 @@ import { keepLastGood, reportTo } from "./lastGood.js";
 type Token = () => Promise<string>;
 
 const ENDPOINT = "/graphql";
-/** The service answers within 10 seconds, be it with TIMEOUT. What takes longer is lost. */
+/** The service answers within 10 seconds, at the latest with TIMEOUT. A request that takes longer is lost. */
 const PATIENCE_MILLISECONDS = 12_000;
 
-/** Asks for a token at each request, so that it may be a fresh one. */
+/** Gets the token at each request, so that an expired one is replaced. */
 function authorizedFetch(token: Token): typeof fetch {
   return async (input, init) => {
     const headers = new Headers(init?.headers);
@@ -19,7 +19,7 @@ function authorizedFetch(token: Token): typeof fetch {
   };
 }
 
-/** For pages: with a cache of answers, so that going back shows what was there while it asks again. */
+/** For pages. It caches results, so that going back shows the last result while the query is sent again. */
 export function createPageClient(token: Token): Client {
   return new Client({
     url: ENDPOINT,
@@ -30,19 +30,19 @@ export function createPageClient(token: Token): Client {
   });
 }
 
-/** For money that moves: each call is a request of its own, and its answer touches no page. */
+/** For transfers. Each call sends a request, and its result does not change a page's cache. */
 export function createPlainClient(token: Token): Client {
   return new Client({ url: ENDPOINT, fetch: authorizedFetch(token), preferGetMethod: false, exchanges: [reportTo(connection), fetchExchange] });
 }
 
 export interface Trouble {
-  /** `extensions.code` of the first GraphQL error, or NETWORK where there was no GraphQL answer. */
+  /** `extensions.code` of the first GraphQL error, or NETWORK if there was no GraphQL answer. */
   readonly code: string;
   readonly message: string;
   readonly retryAfterSeconds: number | null;
 }
 
-/** What went wrong with an operation, for people and for programs. */
+/** The code and the message of a failed operation. */
 export function troubleOf(error: CombinedError): Trouble {
   const first = error.graphQLErrors[0];
   if (first === undefined) {

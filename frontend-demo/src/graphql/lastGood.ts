@@ -3,18 +3,18 @@ import { mapExchange, type CombinedError, type Exchange } from "@urql/core";
 const TRANSIENT = new Set(["TIMEOUT", "UNAVAILABLE"]);
 const MOST_KEPT = 200;
 
-/** Whether the service was not reached, or cannot answer now: the same question may be answered later. */
+/** Whether the service was not reached or cannot answer now, so that the same query may succeed later. */
 export function isTransient({ networkError, graphQLErrors }: CombinedError): boolean {
   return networkError !== undefined || graphQLErrors.some(({ extensions: { code } }) => typeof code === "string" && TRANSIENT.has(code));
 }
 
-/** Where the network's own results are reported. */
+/** Receives the results of requests that reached the network. */
 export interface Reachability {
   failed(): void;
   succeeded(): void;
 }
 
-/** Reports whether the service answered. Belongs after the cache, whose answers say nothing of the service. */
+/** Reports whether the service answered. Place it after the cache, so that cached results are not reported. */
 export function reportTo(reachability: Reachability): Exchange {
   return mapExchange({
     onResult: (result) => {
@@ -23,13 +23,13 @@ export function reportTo(reachability: Reachability): Exchange {
         return result;
       }
       reachability.failed();
-      // A null in the place of what could not be read must not be taken for "there is no such thing".
+      // A null for a field that could not be read must not be shown as "there is no such thing".
       return result.operation.kind === "query" ? { ...result, data: undefined } : result;
     },
   });
 }
 
-/** A query that fails for the moment has its last good data beside the error. Belongs before the cache. */
+/** Adds the last good data to a query's transient error. Place it before the cache. */
 export function keepLastGood(): Exchange {
   const kept = new Map<number, unknown>();
   return mapExchange({

@@ -1,7 +1,7 @@
 import { initGraphQLTada } from "gql.tada";
 import type { introspection } from "./schema.js";
 
-/** Operations whose types are inferred from the service's schema while they are written. */
+/** Parses an operation. Its types are inferred from the service's schema in the editor. */
 export const graphql = initGraphQLTada<{
   introspection: introspection;
   disableMasking: true;

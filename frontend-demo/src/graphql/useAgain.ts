@@ -5,16 +5,16 @@ import { isTransient } from "./lastGood.js";
 
 const RETRY_MILLISECONDS = 1_000;
 
-/** Ask again, after an error that may pass, as soon as the service answers. */
+/** After a transient error, call `again` as soon as the service answers. */
 export function useAgain(error: CombinedError | null | undefined, again: () => unknown): void {
   useEffect(() => {
     if (!error || !isTransient(error)) {
       return undefined;
     }
-    const ask = (): void => void again();
-    // It may have answered between the error and now: then nobody says so any more.
-    const timer = connection.isDoubted ? undefined : setTimeout(ask, RETRY_MILLISECONDS);
-    const leave = connection.onReturn(ask);
+    const retry = (): void => void again();
+    // If the service has answered since the error, onReturn is not called again.
+    const timer = connection.isDoubted ? undefined : setTimeout(retry, RETRY_MILLISECONDS);
+    const leave = connection.onReturn(retry);
     return () => {
       clearTimeout(timer);
       leave();

@@ -4,19 +4,19 @@ import { useQuery, type UseQueryArgs } from "urql";
 import { useAgain } from "./useAgain.js";
 
 export interface Answer<Data> {
-  /** Undefined until there is one, and where the service answered with nothing but errors. The last good one while it does not answer. */
+  /** Undefined before the first answer and if the service returned only errors. The last good data during an outage. */
   readonly data: Data | undefined;
   readonly error: CombinedError | undefined;
   readonly isLoading: boolean;
-  /** Ask the service again, whatever is remembered. */
+  /** Send the query again and ignore the cache. */
   readonly again: () => void;
 }
 
-/** A query's answer, asked for as long as the page that uses it is shown. */
+/** The result of a query. The query is repeated after transient errors while the component is shown. */
 export function useAnswer<Data, Variables extends AnyVariables>(question: UseQueryArgs<Variables, Data>): Answer<Data> {
   const [{ data, error, fetching }, ask] = useQuery(question);
   const again = useCallback(() => ask({ requestPolicy: "network-only" }), [ask]);
   useAgain(error, again);
-  // GraphQL's null is no answer either.
+  // A null `data` is no result either.
   return { data: data ?? undefined, error, isLoading: fetching, again };
 }

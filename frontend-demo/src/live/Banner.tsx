@@ -4,11 +4,11 @@ import { formatClock } from "../ui/time.js";
 import { now } from "./feed.js";
 import { connection, useConnection } from "./page.js";
 
-/** A loss that is mended sooner is not worth a word. */
+/** Shorter outages show no banner. */
 const SILENT_MILLISECONDS = 700;
 const TICK_MILLISECONDS = 250;
 
-/** Says since when the connection is lost, how old the figures are, and when the page tries again. */
+/** Shows when the connection was lost, how old the balances are, and when the page tries again. */
 export function ConnectionBanner() {
   const { state, lostAt, nextTryAt } = useConnection();
   const time = useClock(lostAt !== null);
@@ -16,7 +16,7 @@ export function ConnectionBanner() {
   const asOf = lostAt === null ? "" : `Balances as of ${formatClock(lostAt)}.`;
   return (
     <>
-      {/* The words that tick are not read out, only these. */}
+      {/* Screen readers get only this text: the visible text changes every second. */}
       <p className="visually-hidden" role="status" aria-label="Connection lost">
         {isShown ? `Connection lost. ${asOf} This page tries again by itself.` : ""}
       </p>
@@ -51,7 +51,7 @@ function nextText(isCatchingUp: boolean, nextTryAt: number | null, time: number)
   return `Next try in ${Math.max(1, Math.ceil((nextTryAt - time) / 1_000))} s`;
 }
 
-/** The present, four times a second while it is needed. */
+/** The current time, updated four times a second while `isNeeded`. */
 function useClock(isNeeded: boolean): number {
   const [time, setTime] = useState(now);
   useEffect(() => {

@@ -4,8 +4,8 @@ import { now } from "./feed.js";
 import { rememberPainted, usePainted } from "./painted.js";
 
 /**
- * How long an entry took from the ledger's commit to this screen: its `createdAt` to the frame that shows it, measured where it is
- * shown. Both clocks are those of one machine in the demo; over a network the difference of the clocks would be in it.
+ * The time from an entry's commit (`createdAt`) to the frame that shows it. The browser measures it. In the demo both
+ * clocks belong to one machine. Over a network the result would include the difference of the clocks.
  */
 export function Latency({ entryId, createdAt }: { readonly entryId: string; readonly createdAt: string }) {
   const milliseconds = usePainted(entryId);
@@ -14,7 +14,7 @@ export function Latency({ entryId, createdAt }: { readonly entryId: string; read
     if (isMeasured) {
       return undefined;
     }
-    // A frame is on screen once the task after it runs.
+    // The frame is on the screen when the next task after it runs.
     let timer: ReturnType<typeof setTimeout> | undefined;
     const frame = requestAnimationFrame(() => {
       timer = setTimeout(() => rememberPainted(entryId, Math.max(0, now() - millisecondsOf(createdAt))));

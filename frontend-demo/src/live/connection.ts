@@ -2,38 +2,38 @@ import { now } from "./feed.js";
 
 export type LiveState = "live" | "catching-up" | "offline";
 
-/** What keeps connections of its own: a hub. */
+/** A part of the page that has its own connections, such as a hub. */
 export interface Member {
-  /** Null where it needs no connection now. */
+  /** Null if it needs no connection now. */
   readonly state: LiveState | null;
-  /** Connect now what waits for its next try. */
+  /** Reconnect now, without waiting for the next try. */
   resume(): void;
 }
 
 export interface ConnectionView {
-  /** Of the page as a whole; null where nothing needs a live connection. */
+  /** The state of the whole page. Null if nothing needs a live connection. */
   readonly state: LiveState | null;
-  /** Milliseconds since 1970; null while nothing is lost. What is shown may be older than the ledger since then. */
+  /** Milliseconds since 1970, or null if nothing is lost. Data on the page may be out of date since then. */
   readonly lostAt: number | null;
-  /** When the service is asked again; null while it is being asked, and while nothing is lost. */
+  /** When the service is probed again. Null during a probe, and if nothing is lost. */
   readonly nextTryAt: number | null;
 }
 
 interface Options {
-  /** Whether the service answers. Never rejects. */
+  /** Resolves to whether the service answers. Never rejects. */
   readonly probe: () => Promise<boolean>;
 }
 
 const FIRST_PAUSE_MILLISECONDS = 1_000;
 const LONGEST_PAUSE_MILLISECONDS = 10_000;
-/** Tries with the shortest pause: an outage of about a minute ends within a second of the service's return. */
+/** Tries with the shortest pause. In an outage of up to a minute, the page notices the service's return within a second. */
 const QUICK_TRIES = 60;
-/** A connection that held for so long was a good one: the pauses start from the shortest again. */
+/** If the service was reachable for this long, the pauses start from the shortest again. */
 const STEADY_MILLISECONDS = 10_000;
 
 /**
- * Whether the service can be reached, for the page as a whole. Everything that fails or succeeds reports here, so all
- * parts of the page say the same, and what waits goes on with the first success.
+ * Whether the service is reachable, for the whole page. Each request and socket reports its failures and successes here.
+ * So all parts of the page show the same state, and everything that waits continues after the first success.
  */
 export class Connection {
   readonly #probe: () => Promise<boolean>;
@@ -44,7 +44,7 @@ export class Connection {
   #lostAt: number | null = null;
   #nextTryAt: number | null = null;
   #isDoubted = false;
-  /** A try has failed since then. */
+  /** Whether a probe has failed since the first failure. */
   #isDown = false;
   #isTrying = false;
   #tries = 0;
@@ -59,7 +59,7 @@ export class Connection {
     return this.#view;
   }
 
-  /** Something failed, and nothing has succeeded since. */
+  /** Whether something failed and nothing has succeeded since. */
   get isDoubted(): boolean {
     return this.#isDoubted;
   }
@@ -68,12 +68,12 @@ export class Connection {
     this.#members.add(member);
   }
 
-  /** A request or a connection failed because the service was not reached. */
+  /** Report that a request or a connection did not reach the service. */
   readonly failed = (): void => {
     this.#lostAt ??= now();
     if (!this.#isDoubted) {
       this.#isDoubted = true;
-      // A service that answers but does not keep the connection must not be asked without a pause.
+      // Pause between probes if the service answers but closes each connection.
       const isSteady = now() - this.#answeredAt >= STEADY_MILLISECONDS;
       this.#tries = isSteady ? 0 : this.#tries;
       this.#tryIn(isSteady ? 0 : this.#pause());
@@ -81,7 +81,7 @@ export class Connection {
     this.changed();
   };
 
-  /** The service answered, whatever was asked. */
+  /** Report that the service answered a request. */
   readonly succeeded = (): void => {
     if (this.#isDoubted) {
       this.#isDoubted = false;
@@ -95,20 +95,20 @@ export class Connection {
     this.changed();
   };
 
-  /** Ask the service now instead of later. */
+  /** Probe the service now, without waiting for the next try. */
   readonly tryNow = (): void => {
     if (this.#isDoubted) {
       this.#tryIn(0);
     }
   };
 
-  /** Connect now what waits for its next try. */
+  /** Reconnect now, without waiting for the next try. */
   readonly resume = (): void => {
     this.#members.forEach((member) => member.resume());
     this.tryNow();
   };
 
-  /** `listener` is called whenever the service answers again. */
+  /** Call `listener` each time the service answers again. Returns a function that removes it. */
   readonly onReturn = (listener: () => void): (() => void) => {
     this.#returned.add(listener);
     return () => this.#returned.delete(listener);
@@ -119,7 +119,7 @@ export class Connection {
     return () => this.#listeners.delete(listener);
   };
 
-  /** A member's state may be another one. */
+  /** Compute the view again, because a member's state may have changed. */
   readonly changed = (): void => {
     const state = this.#isDown ? "offline" : worst([...this.#members].map((member) => member.state));
     if (!this.#isDoubted && (state === null || state === "live")) {
@@ -161,14 +161,14 @@ export class Connection {
     }
   }
 
-  /** Cut by up to a quarter at random, so that not all pages ask a service that restarts at the same moment. */
+  /** Shortened at random by up to a quarter, so that not all pages probe a restarting service at the same moment. */
   #pause(): number {
     const longest = FIRST_PAUSE_MILLISECONDS * 2 ** Math.max(0, this.#tries - QUICK_TRIES);
     return Math.min(LONGEST_PAUSE_MILLISECONDS, longest) * (0.75 + Math.random() / 4);
   }
 }
 
-/** Of all connections together; null where none is needed. */
+/** The worst of these states. Null if no connection is needed. */
 export function worst(states: readonly (LiveState | null)[]): LiveState | null {
   return (["offline", "catching-up", "live"] as const).find((state) => states.includes(state)) ?? null;
 }

@@ -9,21 +9,21 @@ import {
   type WatchError,
 } from "../paycore-live/index.js";
 
-/** An entry as it came over the wire, and when. */
+/** An entry and the time at which it arrived. */
 export interface Arrival {
   readonly entry: LedgerEntry;
   /** Milliseconds since 1970, by this browser's clock. */
   readonly arrivedAt: number;
-  /** Came while the watch caught up after a lost connection, rather than live. */
+  /** Whether it arrived while the watch was catching up after a lost connection. */
   readonly isCaughtUp: boolean;
 }
 
 export interface FeedState {
   readonly wallet: Wallet | null;
   readonly connection: ConnectionState;
-  /** Newest first, bounded. */
+  /** Newest first, at most KEPT_ARRIVALS. */
   readonly arrivals: readonly Arrival[];
-  /** Why the watch ended by itself; null while it goes on. */
+  /** The error that ended the watch. Null while it runs. */
   readonly ended: WatchError | null;
 }
 
@@ -31,23 +31,23 @@ export interface FeedOptions {
   readonly socket: LiveSocket;
   readonly walletId: string;
   readonly onChange: () => void;
-  /** The connection was lost or not made. */
+  /** Called if the connection is lost or cannot be opened. */
   readonly onFailed: () => void;
 }
 
-/** How long what nobody shows goes on, so that moving between pages does not cost a connection each. */
+/** How long a feed keeps running after its last user is gone, so that changing pages does not reconnect. */
 export const LINGER_MILLISECONDS = 3_000;
 
 const KEPT_ARRIVALS = 1000;
 
-/** The watch of one wallet, shared by all parts of a page that show it. It goes on where it was when it starts again. */
+/** The watch of one wallet, shared by all parts of a page that show it. A restart resumes at its last position. */
 export class WalletFeed {
   readonly #options: FeedOptions;
   readonly #listeners = new Set<() => void>();
   #state: FeedState = { wallet: null, connection: "offline", arrivals: [], ended: null };
   #watch: WalletWatch | null = null;
   #position: Position | undefined;
-  #isTold = true;
+  #isNotified = true;
   #isDropped = false;
 
   constructor(options: FeedOptions, after: Position | undefined) {
@@ -77,7 +77,7 @@ export class WalletFeed {
       },
       onState: (connection, reason) => {
         this.#enter({ connection });
-        // A service that asks for patience is there, and gets it.
+        // A service that answers RATE_LIMITED is reachable.
         if (connection === "offline" && reason?.kind === "unreachable" && reason.code !== "RATE_LIMITED") {
           this.#options.onFailed();
         }
@@ -93,7 +93,7 @@ export class WalletFeed {
     this.#enter({ connection: "offline" });
   }
 
-  /** Lose the connection, as a phone in a tunnel does, until `pickUp`. */
+  /** Close the connection, as a phone in a tunnel would, until `pickUp`. */
   drop(): void {
     this.#isDropped = true;
     this.#watch?.pause();
@@ -104,7 +104,7 @@ export class WalletFeed {
     this.#watch?.resume();
   }
 
-  /** Connect now instead of later, unless it was dropped on purpose. */
+  /** Reconnect now, unless the connection was closed by `drop`. */
   resume(): void {
     if (!this.#isDropped) {
       this.#watch?.resume();
@@ -119,7 +119,7 @@ export class WalletFeed {
   #end(ended: WatchError): void {
     this.#watch = null;
     if (ended.code === "BAD_USER_INPUT" && this.#position !== undefined) {
-      // The ledger is older than our cursor, as after a restore: begin anew from the present.
+      // The ledger is older than the cursor, as after a restore. Start again with the current state.
       this.#position = undefined;
       this.#enter({ wallet: null, arrivals: [] });
       this.start();
@@ -130,10 +130,10 @@ export class WalletFeed {
 
   #enter(change: Partial<FeedState>): void {
     this.#state = { ...this.#state, ...change };
-    if (this.#isTold) {
-      this.#isTold = false;
+    if (this.#isNotified) {
+      this.#isNotified = false;
       soon(() => {
-        this.#isTold = true;
+        this.#isNotified = true;
         this.#listeners.forEach((listener) => listener());
         this.#options.onChange();
       });
@@ -145,7 +145,7 @@ export function now(): number {
   return performance.timeOrigin + performance.now();
 }
 
-/** With the next frame; a page in the background has none, so after a while in any case. */
+/** Calls back in the next frame, or after 250 ms: a page in the background has no frames. */
 function soon(callback: () => void): void {
   const run = (): void => {
     cancelAnimationFrame(frame);

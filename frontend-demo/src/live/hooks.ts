@@ -6,7 +6,7 @@ import type { LiveState } from "./connection.js";
 import { useConnection } from "./page.js";
 import type { SettledState } from "./settled.js";
 
-/** What a query says of a wallet, enough to follow it from there. */
+/** The fields of a queried wallet that are needed to watch it from there. */
 export interface Followed {
   readonly id: string;
   readonly sequence: string;
@@ -17,7 +17,7 @@ export function positionOf({ updatesCursor, sequence }: Followed): Position {
   return { cursor: updatesCursor, sequence };
 }
 
-/** Follow a wallet from where its query answered: nothing that comes after that is missed. */
+/** Watch a wallet from the position of its query. No later entry is missed. */
 export function useFeed(wallet: Followed): FeedState {
   const { live } = useAccount();
   const { id, sequence, updatesCursor } = wallet;
@@ -33,7 +33,7 @@ interface Present {
   readonly available: { readonly amount: string; readonly currency: string };
 }
 
-/** The wallet as the query gave it, or as the feed knows it where that is newer. */
+/** The newer one of the queried wallet and the feed's wallet. */
 export function newest<W extends Present>(queried: W, feed: FeedState): W {
   const { wallet } = feed;
   if (wallet === null || BigInt(wallet.sequence) < BigInt(queried.sequence)) {
@@ -43,7 +43,7 @@ export function newest<W extends Present>(queried: W, feed: FeedState): W {
   return { ...queried, sequence, balance, available, status };
 }
 
-/** The same for all parts of the page; null where nothing needs a connection. */
+/** The state of the whole page. Null if nothing needs a connection. */
 export function useLiveState(): LiveState | null {
   return useConnection().state;
 }

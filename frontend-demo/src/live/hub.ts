@@ -16,7 +16,7 @@ export class LiveHub {
   readonly #feeds = new Map<string, Shared>();
   readonly #connection: Connection;
 
-  /** `connection` is that of the whole page, which this hub is a part of. */
+  /** `connection` is the connection of the whole page. The hub adds itself to it. */
   constructor(token: () => Promise<string>, connection: Connection) {
     const url = webSocketUrl();
     this.#connection = connection;
@@ -25,7 +25,7 @@ export class LiveHub {
     connection.add(this);
   }
 
-  /** The wallet's feed. `after` is where its first watch begins: where the page's own answer ends. */
+  /** The wallet's feed. `after` is the position of the page's query, where the first watch starts. */
   feed(walletId: string, after?: Position): WalletFeed {
     return this.#shared(walletId, after).feed;
   }
@@ -44,14 +44,14 @@ export class LiveHub {
     };
   }
 
-  /** Of all connections together: the worst one; null where none is wanted. */
+  /** The worst state of all running connections. Null if there are none. */
   get state(): LiveState | null {
     const feeds = [...this.#feeds.values()].map(({ feed }) => feed);
     const running = [...feeds, this.settled].filter(({ isRunning }) => isRunning);
     return worst(running.map(({ state: { connection } }) => (connection === "connecting" ? "catching-up" : connection)));
   }
 
-  /** When a transaction's entry arrived here, in milliseconds since 1970; null where it came before this page. */
+  /** When a transaction's entry arrived here, in milliseconds since 1970. Null if it arrived before this page was open. */
   deliveredAt(transactionId: string): number | null {
     for (const { feed } of this.#feeds.values()) {
       const arrival = feed.state.arrivals.find(({ entry }) => entry.transaction.id === transactionId);
@@ -62,7 +62,7 @@ export class LiveHub {
     return this.settled.state.rows.find(({ transaction }) => transaction.id === transactionId)?.arrivedAt ?? null;
   }
 
-  /** Connect now what waits for its next try. */
+  /** Reconnect now, without waiting for the next try. */
   resume(): void {
     this.#feeds.forEach(({ feed }) => feed.resume());
     this.settled.resume();

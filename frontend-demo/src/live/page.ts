@@ -13,10 +13,10 @@ async function probe(): Promise<boolean> {
   }
 }
 
-/** The one of this page. */
+/** The page's only Connection. */
 export const connection = new Connection({ probe });
 
-/** Keep it informed by what the browser knows of the network and of the page. */
+/** Reconnect at once when the browser is online again or the page is visible again. */
 export function watchBrowser(): void {
   window.addEventListener("online", connection.resume);
   window.addEventListener("offline", connection.failed);

@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from "react";
 
-/** How long entries took from the ledger's commit to this screen, in milliseconds, by entry id. */
+/** The time from commit to screen by entry id, in milliseconds. */
 const painted = new Map<string, number>();
 const listeners = new Set<() => void>();
 const MOST_REMEMBERED = 2_000;
@@ -18,12 +18,12 @@ function subscribe(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
-/** Undefined until it was measured. */
+/** Undefined until it is measured. */
 export function usePainted(entryId: string): number | undefined {
   return useSyncExternalStore(subscribe, () => painted.get(entryId));
 }
 
-/** The middle one of what was measured for these entries; null before the first. */
+/** The median of the times measured for these entries. Null if there are none. */
 export function useMedian(entryIds: readonly string[]): number | null {
   return useSyncExternalStore(subscribe, () => {
     const taken = entryIds.flatMap((id) => painted.get(id) ?? []).sort((a, b) => a - b);

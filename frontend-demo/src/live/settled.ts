@@ -27,9 +27,9 @@ export interface SettledRow {
 
 export interface SettledState {
   readonly connection: ConnectionState;
-  /** Newest first, bounded. */
+  /** Newest first, at most KEPT_ROWS. */
   readonly rows: readonly SettledRow[];
-  /** All that came, and what was left out because this subscriber was too slow. */
+  /** How many transactions arrived, and in `missed` how many the service left out because this subscriber was too slow. */
   readonly count: number;
   readonly missed: number;
 }
@@ -38,15 +38,15 @@ interface SettledOptions {
   readonly url: string;
   readonly token: () => Promise<string>;
   readonly onChange: () => void;
-  /** The connection was lost or not made. */
+  /** Called if the connection is lost or cannot be opened. */
   readonly onFailed: () => void;
 }
 
 const KEPT_ROWS = 60;
-const TELL_EVERY_MILLISECONDS = 100;
+const NOTIFY_EVERY_MILLISECONDS = 100;
 const LONGEST_PAUSE_MILLISECONDS = 5_000;
 
-/** Transactions of everyone as they settle, for administrators. Live only: what settles while it is away is not told. */
+/** All users' transactions as they settle, for administrators. Transactions that settle while it is disconnected are missing. */
 export class SettledFeed {
   readonly #options: SettledOptions;
   readonly #listeners = new Set<() => void>();
@@ -54,8 +54,8 @@ export class SettledFeed {
   #users = 0;
   #linger: ReturnType<typeof setTimeout> | undefined;
   #state: SettledState = { connection: "offline", rows: [], count: 0, missed: 0 };
-  #isTelling = false;
-  /** Ends the pause before the next try. */
+  #isNotifying = false;
+  /** Ends the pause before the next try at once. */
   #wake = (): void => undefined;
 
   constructor(options: SettledOptions) {
@@ -70,7 +70,7 @@ export class SettledFeed {
     return this.#client !== null;
   }
 
-  /** Run until the returned function is called by everyone who called this. */
+  /** Keep it running. It stops after every caller has called the function that it got. */
   retain(): () => void {
     this.#users += 1;
     clearTimeout(this.#linger);
@@ -90,7 +90,7 @@ export class SettledFeed {
     return () => this.#listeners.delete(listener);
   };
 
-  /** Connect now instead of later. */
+  /** Reconnect now, without waiting for the next try. */
   resume(): void {
     this.#wake();
   }
@@ -152,13 +152,13 @@ export class SettledFeed {
 
   #enter(change: Partial<SettledState>): void {
     this.#state = { ...this.#state, ...change };
-    if (!this.#isTelling) {
-      this.#isTelling = true;
+    if (!this.#isNotifying) {
+      this.#isNotifying = true;
       setTimeout(() => {
-        this.#isTelling = false;
+        this.#isNotifying = false;
         this.#listeners.forEach((listener) => listener());
         this.#options.onChange();
-      }, TELL_EVERY_MILLISECONDS);
+      }, NOTIFY_EVERY_MILLISECONDS);
     }
   }
 }

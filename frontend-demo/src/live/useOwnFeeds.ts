@@ -3,10 +3,10 @@ import { useAccount } from "../session/AccountContext.js";
 import { useNewestWallets } from "../wallets/useOwnWallets.js";
 import { positionOf } from "./hooks.js";
 
-/** So many of one's wallets are followed on every page; others only while they are shown. */
+/** How many of a user's wallets are watched on every page. The others are watched only while a page shows them. */
 const MOST_FOLLOWED = 12;
 
-/** Follow what belongs to the account: its own wallets, or for administrators all that settles. */
+/** Watch the account's own wallets, or for an administrator all settled transactions. */
 export function useOwnFeeds(): void {
   const { live, isAdmin } = useAccount();
   const { data } = useNewestWallets(isAdmin);

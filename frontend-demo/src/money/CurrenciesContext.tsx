@@ -18,12 +18,12 @@ export function CurrenciesProvider({ children }: { readonly children: ReactNode 
   return <CurrenciesContext value={currencies}>{children}</CurrenciesContext>;
 }
 
-/** By code; empty until the service has answered. */
+/** Currencies by code. Empty until the service has answered. */
 export function useCurrencies(): ReadonlyMap<string, Currency> {
   return use(CurrenciesContext);
 }
 
-/** `Currency.exponent`; undefined until the service has answered. */
+/** The currency's `exponent`. Undefined until the service has answered. */
 export function useExponent(code: string): number | undefined {
   return useCurrencies().get(code)?.exponent;
 }

@@ -3,7 +3,7 @@ import { useExponent } from "./CurrenciesContext.js";
 import { formatChange, formatMoney, type Money } from "./format.js";
 import { groupsOf } from "./groups.js";
 
-/** Longer ones may wrap between their groups of digits, and only there. */
+/** Longer amounts may wrap, but only between groups of digits. */
 const MOST_ON_ONE_LINE = 16;
 
 interface MoneyProps {
@@ -11,7 +11,7 @@ interface MoneyProps {
   readonly direction?: "DEBIT" | "CREDIT";
 }
 
-/** An exact amount in the reader's locale; with a direction, as money that came (+) or went (−). */
+/** An exact amount in the reader's locale. With a direction it has a sign: + for CREDIT, − for DEBIT. */
 export function MoneyText({ money, direction }: MoneyProps) {
   const text = useText(money, direction);
   const isLong = text.length > MOST_ON_ONE_LINE;
@@ -22,7 +22,7 @@ export function MoneyText({ money, direction }: MoneyProps) {
   );
 }
 
-/** An amount in large type that shrinks to fit its place. */
+/** An amount in large type, which shrinks to fit into its container. */
 export function FittedMoney({ money }: { readonly money: Money }) {
   const text = useText(money);
   return (

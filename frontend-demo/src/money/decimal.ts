@@ -2,12 +2,12 @@
 
 const PLAIN = /^(-?)(\d+)(?:\.(\d+))?$/;
 
-/** "12.34" with exponent 2 is 1234n. Throws RangeError for what is no plain decimal or has more decimals than that. */
+/** "12.34" with exponent 2 is 1234n. Throws RangeError if it is not a plain decimal or has more decimals. */
 export function toMinor(amount: string, exponent: number): bigint {
   const match = PLAIN.exec(amount);
   const [, sign = "", whole = "", fraction = ""] = match ?? [];
   if (match === null || fraction.length > exponent) {
-    throw new RangeError(`${amount} is no decimal with at most ${exponent} digits after its point`);
+    throw new RangeError(`${amount} is not a decimal with at most ${exponent} digits after its point`);
   }
   const minor = BigInt(whole + fraction.padEnd(exponent, "0"));
   return sign === "-" ? -minor : minor;
@@ -21,13 +21,13 @@ export function fromMinor(minor: bigint, exponent: number): string {
   return `${minor < 0n ? "-" : ""}${whole}${fraction}`;
 }
 
-/** How many digits stand after the point: what the service writes is exactly the currency's exponent. */
+/** The number of digits after the point. In amounts of the service it is the currency's exponent. */
 export function decimalsOf(amount: string): number {
   const point = amount.indexOf(".");
   return point < 0 ? 0 : amount.length - point - 1;
 }
 
-/** The sum of amounts that have the same currency, and so the same number of decimals. */
+/** The sum of amounts of one currency, whose exponent is `exponent`. */
 export function sum(amounts: readonly string[], exponent: number): string {
   return fromMinor(amounts.reduce((total, amount) => total + toMinor(amount, exponent), 0n), exponent);
 }

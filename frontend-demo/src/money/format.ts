@@ -14,7 +14,7 @@ interface Style {
 
 const styles = new Map<string, Style>();
 
-/** What Intl knows of a currency in a locale: the symbol and its place, groups, digits and the decimal sign. */
+/** A currency's format in a locale, from Intl: symbol and its place, grouping, digits and decimal sign. */
 function styleOf(locale: string, currency: string): Style {
   const key = `${locale} ${currency}`;
   const known = styles.get(key);
@@ -36,17 +36,17 @@ export function decimalSign(locale: string): string {
   return new Intl.NumberFormat(locale).formatToParts(1.5).find(({ type }) => type === "decimal")?.value ?? ".";
 }
 
-/** What stands between thousands, such as "," or "."; what else may stand there, as a space, is never a decimal sign. */
+/** The locale's sign between thousands, such as "," or ".". Other group signs, such as a space, are never decimal signs. */
 export function groupSign(locale: string): string {
   return new Intl.NumberFormat(locale).formatToParts(1_234_567).find(({ type }) => type === "group")?.value ?? "";
 }
 
-/** One minus sign for every amount: locales of one page differ between this one and a hyphen. */
+/** The minus sign of every amount. Some locales would use a hyphen. */
 const MINUS = "−";
 
 /**
- * An exact amount for people. Its decimals are those of `exponent` (`Currency.exponent`), and its digits come from the string;
- * Intl gives only what stands around them, and the groups of the whole part, which it is handed as a BigInt.
+ * An exact amount as text. It has `exponent` decimals (`Currency.exponent`), and its digits come from the string. Intl
+ * supplies only the text around them and the grouping of the whole part, which it gets as a BigInt.
  */
 export function formatMoney(money: Money, exponent = decimalsOf(money.amount), locale = navigator.language): string {
   const style = styleOf(locale, money.currency);
@@ -61,7 +61,7 @@ export function formatMoney(money: Money, exponent = decimalsOf(money.amount), l
     .join("");
 }
 
-/** The same with a sign on both sides of zero, as for money that came or went. */
+/** The amount with a sign: + for CREDIT, − for DEBIT. */
 export function formatChange(money: Money, direction: "DEBIT" | "CREDIT", exponent?: number, locale?: string): string {
   return `${direction === "DEBIT" ? MINUS : "+"}${formatMoney(money, exponent, locale)}`;
 }

@@ -1,4 +1,4 @@
-/** The text of an amount, cut after each separator that has three digits or more behind it: "$1,", "234,", "567.80". */
+/** Splits an amount's text after each separator with at least three digits behind it: "$1,", "234,", "567.80". */
 export function groupsOf(text: string): string[] {
   return text.split(/(?<=\p{Nd}[^\p{Nd}])(?=\p{Nd}{3})/u);
 }

@@ -5,21 +5,21 @@ export type AmountInput =
   | { readonly ok: true; readonly amount: string }
   | { readonly ok: false; readonly problem: "empty" | "no-number" | "other-currency" | "ambiguous" | "too-many-decimals" | "not-positive" | "too-large" };
 
-/** What an amount is read for: its currency, the decimals of that currency, and the reader's locale. */
+/** How to parse an amount: its currency, that currency's number of decimals, and the user's locale. */
 export interface AmountStyle {
   readonly currency: string;
   readonly exponent: number;
   readonly locale?: string;
 }
 
-/** The service keeps minor units in 64 bits. */
+/** The service stores minor units in 64 bits. */
 const LARGEST_MINOR = 2n ** 63n - 1n;
 const MOST_CHARACTERS = 60;
 
 /**
- * What somebody typed as an amount, as the decimal string that the service takes, with exactly the currency's decimals.
- * Every way of writing it is read that can mean only one amount. "1,234" can mean two: it is read as the locale writes numbers,
- * or refused where the locale does not use that sign. Pages show what was understood before anything is sent.
+ * Parses a typed amount. Returns the decimal string that the service accepts, with exactly the currency's decimals.
+ * Accepts every form that can mean only one amount. "1,234" can mean two: it is read by the locale's rules, or refused
+ * as ambiguous if the locale does not use that sign. Pages show the parsed amount before anything is sent.
  */
 export function parseAmount(text: string, { currency, exponent, locale = navigator.language }: AmountStyle): AmountInput {
   const typed = simplified(text);
@@ -44,17 +44,17 @@ export function parseAmount(text: string, { currency, exponent, locale = navigat
   return minor > LARGEST_MINOR ? { ok: false, problem: "too-large" } : { ok: true, amount: fromMinor(minor, exponent) };
 }
 
-/** An example of a well-written amount, such as 0.00 or 0,000. */
+/** An example of an amount in the locale's format, such as 0.00 or 0,000. */
 export function amountPlaceholder(exponent: number, locale = navigator.language): string {
   return typedAmount(fromMinor(0n, exponent), locale);
 }
 
-/** An amount of the service as it may stand in a field: `parseAmount` reads the same amount from it. */
+/** The text of a service's amount for an input field. `parseAmount` returns the same amount for it. */
 export function typedAmount(amount: string, locale = navigator.language): string {
   return amount.replace(".", decimalSign(locale));
 }
 
-/** Western digits, ASCII signs and no marks of direction, whatever keyboard it came from. */
+/** Normalizes the text to ASCII digits and separators, without direction marks. */
 function simplified(text: string): string {
   return text
     .normalize("NFKC")
@@ -67,14 +67,14 @@ function simplified(text: string): string {
     .toLowerCase();
 }
 
-/** Unicode keeps the ten digits of a script in one row, which starts at a code point that ends with 0 or 6 in base 16. */
+/** The ten digits of a script have consecutive code points. The first one ends with 0 or 6 in base 16. */
 function digitOf(character: string): string {
   const code = character.codePointAt(0) ?? 0;
   const low = code % 16;
   return String(/\p{Nd}/u.test(String.fromCodePoint(code - low)) ? low : low - 6);
 }
 
-/** The currency may stand before or after the number, as a symbol, a code or a word. */
+/** Removes the currency before or after the number: a symbol, a code or a name. */
 function withoutCurrency(typed: string, currency: string, locale: string): string {
   for (const name of namesOf(currency, locale)) {
     if (typed.startsWith(name)) {
@@ -87,7 +87,7 @@ function withoutCurrency(typed: string, currency: string, locale: string): strin
   return typed;
 }
 
-/** Longest first, so that "US$" is not taken for "$". */
+/** Longest first, so that "US$" is matched before "$". */
 function namesOf(currency: string, locale: string): string[] {
   const displays = [locale, "en-001"].flatMap((place) => (["code", "symbol", "narrowSymbol", "name"] as const).map((currencyDisplay) => ({ place, currencyDisplay })));
   const names = displays.map(({ place, currencyDisplay }) => {
@@ -102,7 +102,7 @@ interface Parts {
   readonly fraction: string;
 }
 
-/** Which sign groups thousands and which one starts the decimals; null where it is no number. */
+/** Splits a number into its whole part and its decimals. Null if it is not a number. */
 function partsOf(bare: string, locale: string): Parts | "ambiguous" | null {
   if (!/^[\d.,'٬٫ ]*\d[\d.,'٬٫ ]*$/.test(bare)) {
     return null;
@@ -114,7 +114,7 @@ function partsOf(bare: string, locale: string): Parts | "ambiguous" | null {
     return grouped(bare);
   }
   const [before = "", after = ""] = bare.split(last);
-  // Alone before three digits, it could be either. ٫ is a decimal sign everywhere.
+  // A single sign before three digits may be a group or a decimal sign. ٫ is always a decimal sign.
   if (signs === last && last !== "٫" && /^[1-9]\d{0,2}$/.test(before) && /^\d{3}$/.test(after)) {
     if (last === groupSign(locale)) {
       return grouped(bare);
@@ -125,7 +125,7 @@ function partsOf(bare: string, locale: string): Parts | "ambiguous" | null {
   return whole === null || !/^\d*$/.test(after) ? null : { whole: whole.whole, fraction: after };
 }
 
-/** Groups of three, or of two before the last three as in India, all parted by the same sign. */
+/** Accepts groups of three digits, or of two before the last three as in India, all with the same separator. */
 function grouped(text: string): Parts | null {
   const isWhole = /^\d+$/.test(text) || /^\d{1,3}(?:([.,'٬ ])\d{3})(?:\1\d{3})*$/.test(text) || /^\d{1,2}(?:([,٬ ])\d{2})(?:\1\d{2})*\1\d{3}$/.test(text);
   return isWhole ? { whole: text.replaceAll(/\D/g, ""), fraction: "" } : null;

@@ -13,7 +13,7 @@ interface AmountFieldProps {
   readonly onChange: (value: string) => void;
 }
 
-/** The amount, what was understood of it, and what stays in the wallet. */
+/** The amount field with the parsed amount and the balance after the payment. */
 export function AmountField({ available, exponent, value, parsed, problem, onChange }: AmountFieldProps) {
   const { currency } = available;
   return (

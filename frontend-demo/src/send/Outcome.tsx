@@ -15,15 +15,15 @@ interface OutcomeProps {
   readonly state: Open;
   readonly wallets: readonly WalletSummary[];
   readonly onRepeat: () => void;
-  /** Back to the form as it is. */
+  /** Back to the form with its values. */
   readonly onEdit: () => void;
-  /** An empty form. */
+  /** To an empty form. */
   readonly onNext: () => void;
-  /** A form with the same payment, which gets a key of its own. */
+  /** To a form with the same payment, which gets a new key. */
   readonly onPayAgain: (answer: Done) => void;
 }
 
-/** What is known of a payment: never more than the service has said. */
+/** The state of a payment, by the service's answers only. */
 export function Outcome({ state, wallets, onRepeat, onEdit, onNext, onPayAgain }: OutcomeProps) {
   const section = useFocusHere(state.phase);
   const wallet = wallets.find(({ id }) => id === state.input.senderWalletId);
@@ -77,12 +77,12 @@ export function Outcome({ state, wallets, onRepeat, onEdit, onNext, onPayAgain }
   );
 }
 
-/** The focus comes here with the outcome, and stays if the button that had it goes away; it is not taken from anything else. */
+/** Focuses the outcome if nothing has the focus, or if the focused element was hidden or removed. */
 function useFocusHere(phase: Open["phase"]) {
   const section = useRef<HTMLElement>(null);
   useEffect(() => {
     const { activeElement } = document;
-    // What is in the form is hidden by now.
+    // Elements of the form are hidden now.
     if (activeElement === null || activeElement === document.body || activeElement.closest("[hidden]") !== null) {
       section.current?.focus();
     }

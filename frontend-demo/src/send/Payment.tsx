@@ -15,13 +15,13 @@ import { newKey } from "./key.js";
 import { TRANSFER, WALLET_PARTY, type TransferInput } from "./queries.js";
 import { useIntent } from "./useIntent.js";
 
-/** The form, what became of it, and the operations with what the page holds. */
+/** The form, the outcome of the payment, and the page's GraphQL operations with the current values. */
 export function Payment({ wallets, first }: { readonly wallets: readonly WalletSummary[]; readonly first: WalletSummary }) {
-  const asked = new URLSearchParams(useSearch()).get("from");
+  const requested = new URLSearchParams(useSearch()).get("from");
   const { state, send, repeat, edit } = useIntent();
   const [draft, setDraft] = useState(EMPTY);
   const [forms, setForms] = useState(0);
-  const from = wallets.find(({ id }) => id === (draft.walletId ?? asked)) ?? first;
+  const from = wallets.find(({ id }) => id === (draft.walletId ?? requested)) ?? first;
   const example = useExample(draft, from);
   const start = (next: Draft): void => {
     edit();
@@ -32,7 +32,7 @@ export function Payment({ wallets, first }: { readonly wallets: readonly WalletS
   const input = state.phase === "editing" ? example : state.input;
   return (
     <>
-      {/* It stays as it is typed behind what became of it: a refused payment is changed, not typed anew. */}
+      {/* The form keeps its values while the outcome is shown, so that a refused payment can be changed. */}
       <div hidden={state.phase !== "editing"}>
         <SendForm key={forms} wallets={wallets} from={from} draft={draft} onChange={setDraft} onSend={send} />
       </div>
@@ -51,7 +51,7 @@ export function Payment({ wallets, first }: { readonly wallets: readonly WalletS
   );
 }
 
-/** Back in the form, the amount is what is written next. */
+/** Focuses the amount when the user returns to the form. */
 function useFocusOnReturn(isEditing: boolean): void {
   const wasEditing = useRef(isEditing);
   useEffect(() => {
@@ -62,7 +62,7 @@ function useFocusOnReturn(isEditing: boolean): void {
   }, [isEditing]);
 }
 
-/** What the form would send, complete, so that GraphiQL can run it: with a demo user's wallet and one unit where nothing is chosen. */
+/** A complete input that GraphiQL can run. Fields that the form lacks get a demo user's wallet and an amount of one unit. */
 function useExample({ party, amount, note }: Draft, { id, currency, balance }: WalletSummary): TransferInput {
   const { demo } = useSession();
   const { subject } = useAccount();
@@ -72,7 +72,7 @@ function useExample({ party, amount, note }: Draft, { id, currency, balance }: W
     const others = demo?.users.filter((user) => user.subject !== subject).flatMap((user) => user.wallets) ?? [];
     const description = note.trim();
     return {
-      // A key of its own: the page's payment has another one, and a key that was used takes no other input.
+      // Not the key of the page's payment: a used key with another input would be refused.
       idempotencyKey: newKey(),
       senderWalletId: id,
       receiverWalletId: party?.walletId ?? others.find((wallet) => wallet.currency === currency)?.id ?? "wal_…",

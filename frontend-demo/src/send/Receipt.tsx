@@ -12,7 +12,7 @@ interface ReceiptProps {
   readonly transaction: SentTransaction | null;
 }
 
-/** What was paid, from where, to whom and when; of a payment that is not made, only the wallet's balance. */
+/** What was paid, from which wallet, to whom and when. If nothing was paid, only the wallet's balance. */
 export function Receipt({ input, wallet, transaction }: ReceiptProps) {
   return (
     <dl className="facts">

@@ -15,7 +15,7 @@ interface RecipientProps {
   readonly problem: string | null;
 }
 
-/** Somebody whom this wallet has dealt with, or a wallet's id, which is looked up before anything is sent to it. */
+/** Choose a recent counterparty, or enter a wallet's id, whose owner is looked up and confirmed before the payment. */
 export function Recipient({ wallet, chosen, onChoose, problem }: RecipientProps) {
   const known = useCounterparties(wallet.id);
   const [isOther, setIsOther] = useState(false);
@@ -68,12 +68,12 @@ export function Recipient({ wallet, chosen, onChoose, problem }: RecipientProps)
   );
 }
 
-/** Who is paid again is on the list, even if the last payments were to others. */
+/** Adds the chosen recipient to the list if the latest payments were to others. */
 function withChosen(known: readonly Party[] | undefined, chosen: Party | null): readonly Party[] | undefined {
   return chosen === null || known?.some(({ walletId }) => walletId === chosen.walletId) ? known : [chosen, ...(known ?? [])];
 }
 
-/** Whom the wallet's latest transfers went to or came from, each once; undefined while it is asked. */
+/** The counterparties of the wallet's latest transfers, each once. Undefined while they are loaded. */
 function useCounterparties(walletId: string): readonly Party[] | undefined {
   const { data, isLoading } = useAnswer({ query: COUNTERPARTIES, variables: { walletId } });
   return useMemo(() => {

@@ -17,7 +17,7 @@ interface SendFormProps {
   readonly from: WalletSummary;
   readonly draft: Draft;
   readonly onChange: (draft: Draft) => void;
-  /** Send it, so many times at once with one key. */
+  /** Send `requests` requests at once, all with one key. */
   readonly onSend: (wanted: Wanted, requests: number) => void;
 }
 
@@ -85,7 +85,7 @@ export function SendForm({ wallets, from, draft, onChange, onSend }: SendFormPro
   );
 }
 
-/** Where the first field that has to be changed may be, in the order of the form; empty where all are good. */
+/** Where to find the first invalid field, in the order of the form. Empty if all fields are valid. */
 function firstBad({ amount, wallet, party }: Problems): readonly string[] {
   if (amount !== null) {
     return ["#send-amount"];

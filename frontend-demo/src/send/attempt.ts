@@ -3,12 +3,12 @@ import { troubleOf, type Trouble } from "../graphql/client.js";
 import { TRANSFER, type Refusal, type SentTransaction, type TransferInput, type TransferPayload } from "./queries.js";
 
 /**
- * What one request to transfer came to.
+ * The outcome of one transfer request.
  *
- * done: the money moved, now or, where `replayed`, before.
- * refused: nothing moved. Where it was recorded, `transaction` is set, and the key is used up.
- * unknown: it may have moved. Only the same key again can tell, and it is safe.
- * stopped: this key was never sent before, nothing moved, and sending it again would not help, as when nobody is signed in.
+ * done: the money moved, now or, if `replayed`, earlier.
+ * refused: no money moved. If the refusal was recorded, `transaction` is set and the key cannot be used for another payment.
+ * unknown: the money may have moved. Another request with the same key is safe and returns the outcome.
+ * stopped: nothing moved, no earlier request with this key can have paid, and a retry would not help, such as without a sign-in.
  */
 export type Attempt =
   | { readonly kind: "done"; readonly transaction: SentTransaction; readonly replayed: boolean }
@@ -18,7 +18,7 @@ export type Attempt =
 
 export type Done = Extract<Attempt, { readonly kind: "done" }>;
 
-/** The request was turned away before anything ran. After any other code, also one that is newer than this page, it may have paid. */
+/** Codes of requests that were refused before anything ran. After any other code, also an unknown one, it may have paid. */
 const NOTHING_RAN = new Set([
   "UNAUTHENTICATED",
   "FORBIDDEN",
@@ -30,7 +30,7 @@ const NOTHING_RAN = new Set([
   "PERSISTED_QUERY_NOT_SUPPORTED",
 ]);
 
-/** Sends it once. With `wasUnknown` an earlier request with this key may have paid: then only an outcome of the key ends that. */
+/** Sends it once. If `wasUnknown`, an earlier request with this key may have paid, so the result is never "stopped". */
 export async function attempt(client: Client, input: TransferInput, wasUnknown: boolean): Promise<Attempt> {
   const { data, error } = await client.mutation(TRANSFER, { input }).toPromise();
   if (error === undefined && data?.transfer) {
@@ -40,12 +40,12 @@ export async function attempt(client: Client, input: TransferInput, wasUnknown: 
   return { kind: wasUnknown || isWorthRepeating(trouble) ? "unknown" : "stopped", trouble };
 }
 
-/** Whether the same request may get another answer by itself, without a new sign-in for example. */
+/** Whether a retry of the same request may get another answer. */
 export function isWorthRepeating({ code }: Trouble): boolean {
   return !NOTHING_RAN.has(code);
 }
 
-/** What the service said of a transfer. */
+/** The attempt that a transfer payload describes. */
 export function answerOf({ transaction, replayed, userErrors }: TransferPayload): Attempt {
   if (userErrors.length > 0 || transaction === null) {
     return { kind: "refused", refusals: userErrors, transaction, replayed };
@@ -53,7 +53,7 @@ export function answerOf({ transaction, replayed, userErrors }: TransferPayload)
   return { kind: "done", transaction, replayed };
 }
 
-/** Whether what was sent is settled under its key, so that a new try is another intent and needs another key. */
+/** Whether the key now has a final outcome, so that a new try is a new intent and needs a new key. */
 export function endsIntent(result: Attempt): boolean {
   if (result.kind === "refused") {
     return result.transaction !== null || result.refusals.some(({ code }) => code === "IDEMPOTENCY_KEY_REUSED");
@@ -64,13 +64,13 @@ export function endsIntent(result: Attempt): boolean {
 const FIRST_PAUSE_MILLISECONDS = 1_000;
 const LONGEST_PAUSE_MILLISECONDS = 15_000;
 
-/** How long to wait before the try after this many; what the service asks for comes first. */
+/** Milliseconds to wait after this many tries, at least as long as the service requires. */
 export function pauseAfter(tries: number, { retryAfterSeconds }: Trouble): number {
   const pause = Math.min(LONGEST_PAUSE_MILLISECONDS, FIRST_PAUSE_MILLISECONDS * 2 ** (tries - 1));
   return retryAfterSeconds === null ? pause : Math.max(pause, retryAfterSeconds * 1_000);
 }
 
-/** Sends it until its outcome is known, with the same key. Gives up after so many tries. */
+/** Sends it with the same key until its outcome is known. Gives up after `mostTries`. */
 export async function settle(client: Client, input: TransferInput, wasUnknown = false, mostTries = 8): Promise<Attempt> {
   for (let tries = 1; ; tries += 1) {
     const result = await attempt(client, input, wasUnknown || tries > 1);

@@ -4,9 +4,9 @@ import type { WalletSummary } from "../wallets/queries.js";
 import type { Done } from "./attempt.js";
 import type { Party, TransferInput } from "./queries.js";
 
-/** What stands in the form. */
+/** The values of the form. */
 export interface Draft {
-  /** The wallet that pays; null for the one that the page was opened with. */
+  /** The paying wallet. Null for the one that the page was opened with. */
   readonly walletId: string | null;
   readonly party: Party | null;
   /** As it was typed. */
@@ -16,7 +16,7 @@ export interface Draft {
 
 export const EMPTY: Draft = { walletId: null, party: null, amount: "", note: "" };
 
-/** The same payment once more, as it may be sent or changed. */
+/** A form with the values of a completed payment. */
 export function draftOf(input: TransferInput, { transaction: { receiver } }: Done): Draft {
   const { amount, currency } = input.amount;
   return {
@@ -35,7 +35,7 @@ export interface Problems {
   readonly party: "missing" | "other-currency" | null;
 }
 
-/** What the service would refuse, as far as the page knows it. */
+/** The problems that the page can find without the service. */
 export function problemsOf(parsed: AmountInput, wallet: WalletSummary, party: Party | null, exponent: number): Problems {
   const isTooMuch = parsed.ok && toMinor(parsed.amount, exponent) > toMinor(wallet.available.amount, exponent);
   return {

@@ -1,6 +1,6 @@
 /**
- * Payments whose outcome is not known yet, kept in the tab over a reload. Only an outcome of its own key may remove one: a new key
- * for the same payment could pay it twice.
+ * Payments with an unknown outcome, stored in the tab so that they survive a reload. A payment is removed only after an
+ * outcome for its key: a new key for the same payment could pay it twice.
  */
 
 import type { Attempt } from "./attempt.js";
@@ -8,7 +8,7 @@ import type { TransferInput } from "./queries.js";
 
 interface Kept {
   readonly input: TransferInput;
-  /** How often it was sent. A page that is left and opened again may send it while the first request is still under way. */
+  /** How often it was sent. A page that is left and opened again may send it while the first request is still running. */
   readonly sends: number;
 }
 
@@ -20,13 +20,13 @@ export function openIntents(owner: string): readonly TransferInput[] {
   return keptOf(owner).map(({ input }) => input);
 }
 
-/** Call it before each request with the payment's key. */
+/** Store the payment. Call this before each request with its key. */
 export function rememberIntent(owner: string, input: TransferInput): void {
   const earlier = keptOf(owner).find((kept) => isSame(kept, input))?.sends ?? 0;
   keep(owner, [...others(owner, input), { input, sends: earlier + 1 }]);
 }
 
-/** Call it with the answers to these requests: it forgets the payment if nothing that was sent for it can still be unknown. */
+/** Remove the payment if none of its requests can have an unknown outcome. Call this with the answers to its requests. */
 export function concludeIntent(owner: string, input: TransferInput, answers: readonly Attempt[]): void {
   const isKnown = answers.some(({ kind }) => kind === "done" || kind === "refused");
   const isUnknown = answers.some(({ kind }) => kind === "unknown");

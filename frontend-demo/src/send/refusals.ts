@@ -1,6 +1,6 @@
 import type { Refusal } from "./queries.js";
 
-/** Why nothing moved, and what to do about it, in plain words. */
+/** Why the payment was refused and what to do about it, by code. */
 export const REFUSALS: Readonly<Record<Exclude<Refusal["code"], "INVALID_INPUT">, string>> = {
   INVALID_AMOUNT: "This amount cannot be sent. It has to be more than zero, with no more decimals than the currency has.",
   IDEMPOTENCY_KEY_INVALID: "The request's key is not valid. Please send it again from the form.",
@@ -14,13 +14,13 @@ export const REFUSALS: Readonly<Record<Exclude<Refusal["code"], "INVALID_INPUT">
   BATCH_ABORTED: "Another payment of the same batch was refused, so none was made.",
 };
 
-/** Which wallet takes no part, by the field of the input that the service names. */
+/** Which wallet is not active, by the input field that the service names. */
 const INACTIVE: Readonly<Record<string, string>> = {
   senderWalletId: "The wallet that pays is frozen or closed, so nothing can be sent from it.",
   receiverWalletId: "The recipient’s wallet is frozen or closed, so nothing can be sent to it.",
 };
 
-/** The words for a code; those of the service where they say which text is wrong and why, and for a code that is newer than this page. */
+/** The text for a code. For INVALID_INPUT and for unknown codes it is the service's message. */
 export function refusalText({ code, message, path }: { readonly code: string; readonly message: string; readonly path?: readonly string[] | null }): string {
   const field = path?.at(-1) ?? "";
   if (code === "WALLET_NOT_ACTIVE" && field in INACTIVE) {

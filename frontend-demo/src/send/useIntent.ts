@@ -11,13 +11,13 @@ export type Wanted = Omit<TransferInput, "idempotencyKey">;
 interface Sent {
   readonly input: TransferInput;
   readonly tries: number;
-  /** How many requests are made at once, with the one key. */
+  /** How many requests are sent at once with the same key. */
   readonly requests: number;
   /** Whether an earlier request with this key may have paid. */
   readonly wasUnknown: boolean;
 }
 
-/** Where a payment stands. It is unknown until the service has said what became of it. */
+/** The state of a payment. It is unknown until the service has returned an outcome. */
 export type IntentState =
   | { readonly phase: "editing" }
   | ({ readonly phase: "sending" } & Sent)
@@ -28,13 +28,13 @@ const MOST_TRIES = 8;
 const EDITING: IntentState = { phase: "editing" };
 
 /**
- * One payment at a time: its key is made when it is first sent and kept through every retry, also over a reload of the page.
- * A new key comes only once the outcome of the last one is recorded.
+ * Sends one payment at a time. Its key is created when it is first sent, and is kept for every retry and over a reload of
+ * the page. A new key is created only after the last one has a recorded outcome.
  */
 export function useIntent() {
   const { plain, subject } = useAccount();
   const [state, setState] = useState<IntentState>(EDITING);
-  /** Of a request that was refused without a record: its key is still unused. */
+  /** The key of a request that was refused without a record. It can be used again. */
   const unusedKey = useRef<string | null>(null);
 
   const run = useCallback(
@@ -56,7 +56,7 @@ export function useIntent() {
     [plain, subject],
   );
 
-  // What an earlier page left open.
+  // Resume a payment that was open before a reload.
   useEffect(() => {
     const [left] = openIntents(subject);
     const timer = left === undefined ? undefined : setTimeout(() => void run({ input: left, tries: 1, requests: 1, wasUnknown: true }));
@@ -74,20 +74,20 @@ export function useIntent() {
 
   return {
     state,
-    /** Send it; `requests` times at once with the one key. */
+    /** Send the payment. Sends `requests` requests at once with the same key. */
     send: (wanted: Wanted, requests = 1): void => {
       void run({ input: { ...wanted, idempotencyKey: unusedKey.current ?? newKey() }, tries: 1, requests, wasUnknown: false });
     },
-    /** The same request again, with the same key. */
+    /** Send the same request again, with the same key. */
     repeat: (): void => {
       if (state.phase === "unknown") {
         void run({ input: state.input, tries: state.tries + 1, requests: 1, wasUnknown: true });
       } else if (state.phase === "settled") {
-        // A key that has an outcome may have paid: if this request is stopped, that says nothing of the payment.
+        // A key with an outcome may have paid, so this request must not end as "stopped".
         void run({ input: state.input, tries: 1, requests: 1, wasUnknown: state.answers.some(endsIntent) });
       }
     },
-    /** Back to the form, once the outcome is known. */
+    /** Return to the form, if the outcome is known. */
     edit: (): void => {
       if (state.phase === "settled") {
         setState(EDITING);

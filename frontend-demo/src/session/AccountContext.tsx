@@ -4,7 +4,7 @@ import type { Account } from "./account.js";
 
 const AccountContext = createContext<Account | null>(null);
 
-/** All within speaks to the service as this account. */
+/** Components inside use the service as this account. */
 export function AccountProvider({ account, children }: { readonly account: Account; readonly children: ReactNode }) {
   return (
     <AccountContext value={account}>
@@ -16,7 +16,7 @@ export function AccountProvider({ account, children }: { readonly account: Accou
 export function useAccount(): Account {
   const account = use(AccountContext);
   if (account === null) {
-    throw new Error("There is nobody signed in here.");
+    throw new Error("useAccount() needs an AccountProvider around it.");
   }
   return account;
 }

@@ -7,12 +7,12 @@ const TOKEN_KEY = "paycore.token";
 const RETRY_MILLISECONDS = 1_000;
 
 export interface Session {
-  /** Null in production, where nobody's token is handed out. */
+  /** Null in production, where the service gives out no tokens. */
   readonly demo: DemoSession | null;
   /** Null until somebody signs in. */
   readonly account: Account | null;
   readonly signIn: (subject: string) => void;
-  /** Whether it can be a token; whether it is a good one, the service says. */
+  /** Returns false if the text is not a token. The service checks whether it is valid. */
   readonly signInWithToken: (token: string) => boolean;
   readonly signOut: () => void;
 }
@@ -60,7 +60,7 @@ export function SessionProvider({ children, waiting }: { readonly children: Reac
   return typeof loaded === "string" ? waiting(loaded === "unreachable") : <SessionContext value={session}>{children}</SessionContext>;
 }
 
-/** Asked until it is answered: the page may be there before the service is. */
+/** Retries until the service answers: the page may load before the service is up. */
 function useDemoSession(): Loaded {
   const [loaded, setLoaded] = useState<Loaded>("loading");
   useEffect(() => {
@@ -91,7 +91,7 @@ function useDemoSession(): Loaded {
 export function useSession(): Session {
   const session = use(SessionContext);
   if (session === null) {
-    throw new Error("There is no session around this.");
+    throw new Error("useSession() needs a SessionProvider around it.");
   }
   return session;
 }

@@ -3,7 +3,7 @@ import { Icon } from "../ui/Icon.js";
 import { useTitle } from "../ui/title.js";
 import { useSession } from "./SessionContext.js";
 
-/** Choose a demo user; or, in production, give a token of your own. */
+/** Choose a demo user or, in production, paste an access token. */
 export function SignInPage() {
   const { demo, signIn } = useSession();
   useTitle("Sign in");
@@ -64,7 +64,7 @@ function TokenForm() {
           onChange={(event) => setToken(event.target.value)}
         />
         <p id="token-hint" className={isRefused ? "field-problem" : "muted"}>
-          {isRefused ? "This is no JSON Web Token." : "A JSON Web Token from your identity provider. It stays in this tab."}
+          {isRefused ? "This is not a JSON Web Token." : "A JSON Web Token from your identity provider. It stays in this tab."}
         </p>
       </div>
       <button type="submit" className="button button-primary">

@@ -5,7 +5,7 @@ import { connection } from "../live/page.js";
 import { fetchDemoSession, type DemoUser } from "./demo.js";
 import { isFresh, readToken } from "./token.js";
 
-/** Somebody who is signed in, and all that speaks to the service in their name. */
+/** A user who is signed in, with the clients that send that user's requests. */
 export interface Account {
   readonly subject: string;
   readonly name: string;
@@ -18,7 +18,7 @@ export interface Account {
 
 const accounts = new Map<string, Account>();
 
-/** One for each demo user, however often it is asked for. A token that is about to end is replaced. */
+/** Returns the same account for each call with the same demo user. A token that is about to expire is replaced. */
 export function demoAccount(user: DemoUser): Account {
   const known = accounts.get(user.subject);
   if (known !== undefined) {
@@ -36,7 +36,7 @@ export function demoAccount(user: DemoUser): Account {
   return made;
 }
 
-/** Whose token was pasted; null where it is none. */
+/** The account of a pasted token. Null if the text is not a token. */
 export function tokenAccount(token: string): Account | null {
   const claims = readToken(token);
   return claims === null ? null : account(claims.subject, claims.subject, claims.isAdmin, () => Promise.resolve(token));

@@ -14,7 +14,7 @@ export interface DemoSession {
   readonly can_break: boolean;
 }
 
-/** Null in production. Throws where the service cannot be reached. */
+/** Null in production. Throws if the service cannot be reached. */
 export async function fetchDemoSession(): Promise<DemoSession | null> {
   const response = await fetch("/demo/session", { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(10_000) });
   if (response.status === 404) {
@@ -35,7 +35,7 @@ export class DemoError extends Error {
   }
 }
 
-/** Call one of the demo's own routes. Throws DemoError for every answer that is not one of success. */
+/** Call one of the demo's own routes. Throws DemoError for every answer without a success status. */
 export async function demoRequest<Answer>(token: string, method: string, path: string, body?: object): Promise<Answer> {
   const response = await fetch(`/demo/${path}`, {
     method,

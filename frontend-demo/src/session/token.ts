@@ -1,13 +1,13 @@
-/** What a page may read of its own token. The service checks it; this only decides which menu is shown. */
+/** Claims that the page reads from its token. The service verifies the token; the page only chooses its menu by it. */
 
 export interface Claims {
   readonly subject: string;
   readonly isAdmin: boolean;
-  /** Seconds since 1970; null where it does not end. */
+  /** Seconds since 1970. Null if the token does not expire. */
   readonly expiresAt: number | null;
 }
 
-/** Null for what is no JSON Web Token with a subject. */
+/** Returns null if the text is not a JSON Web Token with a subject. */
 export function readToken(token: string): Claims | null {
   try {
     const [, payload = ""] = token.split(".");

@@ -4,18 +4,18 @@ import { DemoError, demoRequest } from "../session/demo.js";
 import { formatMilliseconds } from "../ui/time.js";
 import { stepsOf, type Life } from "./life.js";
 
-const ASK_AGAIN_MILLISECONDS = 500;
-const MOST_QUESTIONS = 10;
+const POLL_MILLISECONDS = 500;
+const MOST_REQUESTS = 10;
 
-/** From accepted to delivered. The service remembers this of its newest transactions only, and only in the demo. */
+/** The steps of a transaction, from accepted to delivered. The service keeps them only in the demo, for its newest transactions. */
 export function LifeTimeline({ transactionId, isCompleted }: { readonly transactionId: string; readonly isCompleted: boolean }) {
   const { live } = useAccount();
   const life = useLife(transactionId, isCompleted);
-  if (life === "asking") {
+  if (life === "loading") {
     return null;
   }
   if (life === "unknown") {
-    return <p className="muted">The times of its stations are no longer remembered: the service keeps those of its newest transfers.</p>;
+    return <p className="muted">The times of its steps are no longer available: the service keeps them only for its newest transfers.</p>;
   }
   const steps = stepsOf(life, live.deliveredAt(transactionId)).slice(0, isCompleted ? undefined : 3);
   const end = Math.max(1, ...steps.map(({ at }) => at ?? 0));
@@ -42,27 +42,27 @@ export function LifeTimeline({ transactionId, isCompleted }: { readonly transact
   );
 }
 
-/** Asked again for a moment, until it is published. */
-function useLife(transactionId: string, isCompleted: boolean): Life | "asking" | "unknown" {
+/** Polls until the transaction is published, at most MOST_REQUESTS times. */
+function useLife(transactionId: string, isCompleted: boolean): Life | "loading" | "unknown" {
   const { token } = useAccount();
-  const [life, setLife] = useState<Life | "asking" | "unknown">("asking");
+  const [life, setLife] = useState<Life | "loading" | "unknown">("loading");
   useEffect(() => {
     let isOver = false;
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const ask = async (question: number): Promise<void> => {
+    const poll = async (request: number): Promise<void> => {
       const found = await token()
         .then((bearer) => demoRequest<Life>(bearer, "GET", `transactions/${transactionId}/life`))
-        .catch((error: unknown) => (error instanceof DemoError ? "unknown" : "asking"));
+        .catch((error: unknown) => (error instanceof DemoError ? "unknown" : "loading"));
       if (isOver) {
         return;
       }
       setLife(found);
-      const isComplete = found === "unknown" || (found !== "asking" && (found.published_at !== null || !isCompleted));
-      if (!isComplete && question < MOST_QUESTIONS) {
-        timer = setTimeout(() => void ask(question + 1), ASK_AGAIN_MILLISECONDS);
+      const isComplete = found === "unknown" || (found !== "loading" && (found.published_at !== null || !isCompleted));
+      if (!isComplete && request < MOST_REQUESTS) {
+        timer = setTimeout(() => void poll(request + 1), POLL_MILLISECONDS);
       }
     };
-    void ask(1);
+    void poll(1);
     return () => {
       isOver = true;
       clearTimeout(timer);

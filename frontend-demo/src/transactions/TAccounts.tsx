@@ -3,7 +3,7 @@ import { Icon } from "../ui/Icon.js";
 import { accountsOf, balanceOf, type TAccount } from "./accounts.js";
 import type { LoadedTransaction } from "./queries.js";
 
-/** Debits and credits as in a ledger book: what leaves one account enters another. */
+/** Debits and credits as T-accounts: an amount that leaves one account enters another. */
 export function TAccounts({ transaction }: { readonly transaction: LoadedTransaction }) {
   const accounts = accountsOf(transaction);
   const rest = balanceOf(accounts);
@@ -45,7 +45,7 @@ function Account({ account: { name, direction, amount, balances } }: { readonly 
         <tr>
           <td colSpan={2}>
             {balances === null ? (
-              <span className="muted">Its balance is not yours to see</span>
+              <span className="muted">You may not see its balance</span>
             ) : (
               <>
                 <span className="muted">

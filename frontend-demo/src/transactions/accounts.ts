@@ -8,13 +8,13 @@ export interface TAccount {
   readonly name: string;
   readonly direction: "DEBIT" | "CREDIT";
   readonly amount: Money;
-  /** Before and after; null where the wallet is not the viewer's to see. */
+  /** The balances before and after. Null if the viewer may not see the wallet. */
   readonly balances: { readonly before: Money; readonly after: Money } | null;
 }
 
 /**
- * The accounts that a completed transaction touched: the viewer's from their entries; the other side, whose entries are not the viewer's
- * to see, from the transaction itself, which says who paid and who was paid.
+ * The accounts of a completed transaction. The viewer's accounts come from their entries. The viewer may not see the other
+ * side's entries, so that side comes from the transaction's sender and receiver.
  */
 export function accountsOf(transaction: LoadedTransaction): TAccount[] {
   const { entries, sender, receiver, amount } = transaction;
@@ -35,7 +35,7 @@ export function accountsOf(transaction: LoadedTransaction): TAccount[] {
   return [...seen, ...hidden].sort((a, b) => Number(a.direction === "CREDIT") - Number(b.direction === "CREDIT"));
 }
 
-/** Credits less debits: zero, or it is no double entry. */
+/** Credits less debits. Zero for a valid double entry. */
 export function balanceOf(accounts: readonly TAccount[]): string {
   const exponent = Math.max(0, ...accounts.map(({ amount }) => decimalsOf(amount.amount)));
   return sum(accounts.map(({ direction, amount }) => (direction === "DEBIT" ? `-${amount.amount}` : amount.amount)), exponent);

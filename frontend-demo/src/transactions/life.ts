@@ -13,11 +13,11 @@ export interface Life {
 export interface Step {
   readonly name: string;
   readonly detail: string;
-  /** Since the request was accepted; null where it is not known. */
+  /** Milliseconds since the request was accepted. Null if unknown. */
   readonly at: number | null;
 }
 
-/** The stations of a transaction, in milliseconds since it was accepted. `deliveredAt` is this browser's clock. */
+/** The steps of a transaction. `deliveredAt` is in milliseconds since 1970, by this browser's clock. */
 export function stepsOf(life: Life, deliveredAt: number | null): Step[] {
   const since = (time: string | null): number | null => (time === null ? null : millisecondsBetween(life.accepted_at, time));
   return [

@@ -7,7 +7,7 @@ const TONES: Readonly<Record<string, string>> = {
   FAILED: "bad",
 };
 
-/** A status of the API in a word. */
+/** A status of the API as a coloured word. */
 export function StatusBadge({ status }: { readonly status: string }) {
   return <span className={`badge badge-${TONES[status] ?? "muted"}`}>{status.charAt(0) + status.slice(1).toLowerCase()}</span>;
 }

@@ -25,7 +25,7 @@ export function Copy({ text, label }: { readonly text: string; readonly label: s
   );
 }
 
-/** An id, cut in its middle where there is no room, with a button that copies it whole. */
+/** An id, shortened if there is no room, with a button that copies all of it. */
 export function CopyableId({ id, label }: { readonly id: string; readonly label: string }) {
   return (
     <span className="copyable-id">

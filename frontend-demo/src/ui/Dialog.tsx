@@ -7,11 +7,11 @@ interface DialogProps {
   readonly children: ReactNode;
 }
 
-/** A modal dialog: it opens on its first field, and the browser keeps the focus in it and closes it with Escape. */
+/** A modal dialog. It focuses its first field. The browser keeps the focus inside and closes it with Escape. */
 export function Dialog({ title, onClose, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const titleId = useId();
-  // Closed while it is still in the page: only then does the browser give the focus back to what opened it.
+  // Close it before React removes it: only then does the browser return the focus to the element that opened it.
   useLayoutEffect(() => {
     const element = dialog.current;
     element?.showModal();

@@ -12,7 +12,7 @@ interface NoticeProps {
   readonly children?: ReactNode;
 }
 
-/** A short message in the place of, or above, what it is about. */
+/** A short message above, or instead of, the content that it is about. */
 export function Notice({ tone = "plain", icon, title, children }: NoticeProps) {
   return (
     <div className={`notice notice-${tone}`} role={tone === "bad" || tone === "warning" ? "alert" : "status"}>
@@ -25,7 +25,7 @@ export function Notice({ tone = "plain", icon, title, children }: NoticeProps) {
   );
 }
 
-/** A query that failed, with a button to ask again. */
+/** The error of a failed query, with a button that sends it again. */
 export function QueryFailed({ error, onRetry }: { readonly error: CombinedError; readonly onRetry: () => void }) {
   const { code, message } = troubleOf(error);
   if (isTransient(error)) {
@@ -66,12 +66,12 @@ function SignInAgain() {
 interface EmptyProps {
   readonly icon: IconName;
   readonly title: string;
-  /** It stands for the whole page. */
+  /** Whether it replaces the whole page, so that its title is the page's heading. */
   readonly isPage?: boolean;
   readonly children?: ReactNode;
 }
 
-/** Nothing is there yet, and what that means. */
+/** Shown instead of an empty list or page, with an explanation. */
 export function Empty({ icon, title, isPage = false, children }: EmptyProps) {
   return (
     <div className="empty">
@@ -82,7 +82,7 @@ export function Empty({ icon, title, isPage = false, children }: EmptyProps) {
   );
 }
 
-/** Grey bars in the place of what is being loaded. */
+/** Grey bars instead of content that is being loaded. */
 export function Skeleton({ rows = 3, label }: { readonly rows?: number; readonly label: string }) {
   return (
     <div className="skeleton" role="status" aria-label={label}>

@@ -21,12 +21,12 @@ export function formatExact(time: string): string {
   return EXACT.format(new Date(time));
 }
 
-/** Milliseconds from one timestamp of the API to another; it writes microseconds, which Date would cut off. */
+/** Milliseconds from one timestamp of the API to another. The API has microseconds, which Date would cut off. */
 export function millisecondsBetween(from: string, to: string): number {
   return millisecondsOf(to) - millisecondsOf(from);
 }
 
-/** Since 1970, with the fraction of a millisecond. */
+/** Milliseconds since 1970, with fractions. */
 export function millisecondsOf(time: string): number {
   const fraction = /\.\d{3}(\d+)/.exec(time)?.[1] ?? "0";
   return Date.parse(time) + Number(`0.${fraction}`);
