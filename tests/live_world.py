@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
+import pytest
 from sqlalchemy import event, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -17,7 +18,7 @@ from app.clock import system_clock
 from app.db.currency_sql import load_currencies
 from app.db.installation_sql import load_redis_names
 from app.db.models import OutboxEvent
-from app.messages.publisher import redis_url
+from app.messages.publisher import RedisPublisher, redis_url
 from app.messages.pubsub import PubSub
 from app.messages.redis_names import RedisNames
 from app.processes.outbox_relay import run_relay
@@ -108,6 +109,28 @@ async def living(
     finally:
         await live.stop()
         await pubsub.disconnect()
+
+
+@pytest.fixture
+async def world(engine: AsyncEngine, settings: Settings) -> AsyncIterator[World]:
+    """The world on this test's database."""
+    async with living_world(engine, settings) as world:
+        yield world
+
+
+@pytest.fixture
+async def live(settings: Settings, engine: AsyncEngine) -> AsyncIterator[LiveUpdates]:
+    """The subscriptions of one API process, without regular comparisons with the database."""
+    async with living(settings, engine) as live:
+        yield live
+
+
+@pytest.fixture
+async def publisher(settings: Settings) -> AsyncIterator[RedisPublisher]:
+    """Publishes to Redis, as a relay does."""
+    publisher = RedisPublisher(redis_url(settings))
+    yield publisher
+    await publisher.close()
 
 
 async def outbox_empty(engine: AsyncEngine) -> None:

@@ -13,6 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.db.currency_sql import load_currencies
 from app.settings import Settings
 from tests.bank import Bank, make_ledger
+from tests.live_world import world
+
+__all__ = ["world"]
 
 
 @pytest.fixture

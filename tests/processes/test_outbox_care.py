@@ -11,7 +11,6 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db import outbox_sql
 from app.db.engine import connect
@@ -20,7 +19,7 @@ from app.processes.outbox_relay import OutboxRelay, run_relay
 from app.settings import Settings
 from app.telemetry import metrics
 from tests.api.conftest import serving
-from tests.live_world import World, entries, living, living_world, outbox_empty, running_relay, take, told
+from tests.live_world import entries, living, outbox_empty, running_relay, take, told
 from tests.processes.test_cli import paycore, until_somebody_waits
 from tests.processes.test_outbox_relay import (
     RELAY,
@@ -39,12 +38,6 @@ from tests.waiting import soon
 UNREADABLE = '{"v":1,"kind":"unheard-of"}'
 HASTY = "from app.processes import outbox_relay as r; assert r._CONNECTION.pop('idle_session_timeout') == '30s'\n"
 HASTY += "r._CONNECTION['idle_session_timeout'] = '1s'\n"
-
-
-@pytest.fixture
-async def world(engine: AsyncEngine, settings: Settings) -> AsyncIterator[World]:
-    async with living_world(engine, settings) as world:
-        yield world
 
 
 @pytest.fixture

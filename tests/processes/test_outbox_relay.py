@@ -15,7 +15,6 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db import outbox_sql
 from app.db.engine import connect
@@ -25,7 +24,7 @@ from app.messages.pubsub import PubSub
 from app.processes.outbox_relay import OutboxRelay, run_relay
 from app.services.live import WalletUpdate
 from app.settings import Settings
-from tests.live_world import World, entries, living, living_world, outbox_empty, running_relay, take, told
+from tests.live_world import World, entries, living, outbox_empty, running_relay, take, told
 from tests.waiting import soon
 
 RELAY = "import asyncio; from app.processes.outbox_relay import run_relay; from app.settings import load_settings\n"
@@ -76,12 +75,6 @@ def relay_process(settings: Settings, script: str = RELAY) -> Iterator[subproces
     finally:
         process.kill()
         process.wait()
-
-
-@pytest.fixture
-async def world(engine: AsyncEngine, settings: Settings) -> AsyncIterator[World]:
-    async with living_world(engine, settings) as world:
-        yield world
 
 
 @pytest.fixture

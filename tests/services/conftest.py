@@ -10,7 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.db.currency_sql import load_currencies
 from app.settings import Settings
 from tests.bank import Bank, make_ledger
+from tests.live_world import live, publisher, world
 from tests.proxy import PostgresProxy, postgres_proxy
+
+__all__ = ["live", "publisher", "world"]
 
 PATIENCE = {"request_timeout_seconds": 60.0}
 """A long timeout: tests send thousands of transfers at once, on slow machines too. Tests of timeouts set their own."""

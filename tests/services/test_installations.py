@@ -61,19 +61,6 @@ async def other_engine(other_settings: Settings) -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
-@pytest.fixture
-async def world(engine: AsyncEngine, settings: Settings) -> AsyncIterator[World]:
-    async with living_world(engine, settings) as world:
-        yield world
-
-
-@pytest.fixture
-async def publisher(settings: Settings) -> AsyncIterator[RedisPublisher]:
-    publisher = RedisPublisher(redis_url(settings))
-    yield publisher
-    await publisher.close()
-
-
 async def listening(names: RedisNames, settings: Settings, stream: AsyncGenerator[Settled, None]) -> asyncio.Future[Settled]:
     """Returns a future for the stream's next item, once Redis has confirmed the subscription of an administrator."""
     following = asyncio.ensure_future(anext(stream))

@@ -3,53 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from uuid import UUID, uuid4
 
 import pytest
 from redis import asyncio as redis
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.clock import system_clock
 from app.errors import BadUserInput, NotFound
 from app.messages import events
-from app.messages.publisher import RedisPublisher
 from app.paging.update_cursor import decode_update_cursor, encode_update_cursor
 from app.records import WalletStatus
-from app.services.live import LiveUpdates, UpdateKind, WalletUpdate
-from app.settings import Settings
+from app.services.live import UpdateKind, WalletUpdate
 from tests.live_world import (
     World,
     entries,
     living,
-    living_world,
     nothing_comes,
     running_relay,
     take,
     told,
 )
-
-
-@pytest.fixture
-async def world(engine: AsyncEngine, settings: Settings) -> AsyncIterator[World]:
-    async with living_world(engine, settings) as world:
-        yield world
-
-
-@pytest.fixture
-async def publisher(settings: Settings) -> AsyncIterator[RedisPublisher]:
-    assert settings.redis_url is not None
-    publisher = RedisPublisher(settings.redis_url.get_secret_value())
-    yield publisher
-    await publisher.close()
-
-
-@pytest.fixture
-async def live(settings: Settings, engine: AsyncEngine) -> AsyncIterator[LiveUpdates]:
-    async with living(settings, engine) as live:
-        yield live
 
 
 async def outbox_messages(world: World, wallet_id: UUID) -> list[tuple[str, str]]:

@@ -4,52 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import asyncpg
-import pytest
 from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.engine import create_engine
-from app.messages.publisher import RedisPublisher
 from app.paging.update_cursor import encode_update_cursor
 from app.records import WalletStatus
-from app.services.live import LiveUpdates, WalletUpdate
+from app.services.live import WalletUpdate
 from app.settings import Settings
 from tests.live_world import (
-    World,
     count_statements,
     entries,
     living,
-    living_world,
     nothing_comes,
     running_relay,
     take,
     told,
 )
 from tests.waiting import soon
-
-
-@pytest.fixture
-async def world(engine: AsyncEngine, settings: Settings) -> AsyncIterator[World]:
-    async with living_world(engine, settings) as world:
-        yield world
-
-
-@pytest.fixture
-async def publisher(settings: Settings) -> AsyncIterator[RedisPublisher]:
-    assert settings.redis_url is not None
-    publisher = RedisPublisher(settings.redis_url.get_secret_value())
-    yield publisher
-    await publisher.close()
-
-
-@pytest.fixture
-async def live(settings: Settings, engine: AsyncEngine) -> AsyncIterator[LiveUpdates]:
-    async with living(settings, engine) as live:
-        yield live
 
 
 async def test_changes_without_an_event_are_found_by_the_regular_comparison(world, settings, engine):

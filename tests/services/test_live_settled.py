@@ -3,50 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
 from uuid import UUID, uuid4
 
-import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids
 from app.clock import system_clock
 from app.messages import events
-from app.messages.publisher import RedisPublisher
 from app.records import TransactionStatus
 from app.services.live import LiveUpdates
-from app.settings import Settings
 from tests.live_world import (
     World,
     living,
-    living_world,
     outbox_empty,
     running_relay,
 )
 from tests.waiting import soon
-
-
-@pytest.fixture
-async def world(engine: AsyncEngine, settings: Settings) -> AsyncIterator[World]:
-    async with living_world(engine, settings) as world:
-        yield world
-
-
-@pytest.fixture
-async def publisher(settings: Settings) -> AsyncIterator[RedisPublisher]:
-    assert settings.redis_url is not None
-    publisher = RedisPublisher(settings.redis_url.get_secret_value())
-    yield publisher
-    await publisher.close()
-
-
-@pytest.fixture
-async def live(settings: Settings, engine: AsyncEngine) -> AsyncIterator[LiveUpdates]:
-    async with living(settings, engine) as live:
-        yield live
 
 
 async def test_sender_recipient_and_administrators_receive_a_settled_transaction_and_nobody_else(world, live, settings):
