@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import sys
 from collections.abc import Coroutine
@@ -32,8 +33,10 @@ from app.schema.engine.build import sdl
 from app.services.outbox import describe_outbox
 from app.services.quotas import QuotaChange, describe_quota, set_quota
 from app.services.verification import verify_and_record
-from app.settings import DatabaseSettings, RelaySettings, Settings, load_settings
+from app.settings import DatabaseSettings, RelaySettings, Settings, load_settings, unknown_variables
 from app.telemetry.logs import configure_logging
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -63,7 +66,7 @@ def dev(
 ) -> None:
     """Run everything on this machine: embedded PostgreSQL and Redis, demo data, API and relay. Ctrl-C stops it."""
     settings = load_settings() if port is None else load_settings(port=port)
-    configure_logging(settings)
+    _begin_log(settings)
     run_dev(settings, reset=reset)
 
 
@@ -78,7 +81,7 @@ def serve(
     if started_by is not None:
         end_with_supervisor()
     settings = load_settings()
-    configure_logging(settings)
+    _begin_log(settings, started_by)
     if settings.redis_url is None:
         raise ConfigurationError("PAYCORE_REDIS_URL is not set. For a demo with its own servers run `paycore dev`.")
     listening = host or settings.host
@@ -95,7 +98,7 @@ def relay(started_by: StartedBy = None) -> None:
     if started_by is not None:
         end_with_supervisor()
     settings = load_settings(RelaySettings)
-    configure_logging(settings)
+    _begin_log(settings, started_by)
 
     async def run() -> None:
         stop = asyncio.Event()
@@ -210,6 +213,17 @@ def verify() -> None:
         typer.echo(f"The result was not recorded, so /metrics does not show it: {verified.not_recorded}.", err=True)
     if verified.findings:
         raise typer.Exit(1)
+
+
+def _begin_log(settings: Settings, started_by: Path | None = None) -> None:
+    """Configure logging, and warn of variables that are not settings. What `paycore dev` starts leaves the warning to it."""
+    configure_logging(settings)
+    unknown = unknown_variables() if started_by is None else []
+    if unknown:
+        logger.warning(
+            "these variables are not settings and have no effect: %s. docs/reference/settings.md lists the settings",
+            ", ".join(unknown),
+        )
 
 
 def _with_running_servers(settings: Settings) -> Settings:

@@ -187,7 +187,7 @@ async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tu
         engine = create_engine(settings)
         stack.push_async_callback(_dispose, engine)
         currencies, names = await load_currencies(engine), await load_redis_names(engine)
-        pubsub = PubSub(redis_url(settings), names.check_channel, buffer=settings.subscriber_buffer)
+        pubsub = PubSub(redis_url(settings), names.check_channel)
         await pubsub.connect()
         stack.push_async_callback(pubsub.disconnect)
         keys = SigningKeys(settings) if settings.uses_jwks else None

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from redis.asyncio import ConnectionPool
 
@@ -20,10 +21,17 @@ DEMO_JWT_SECRET = "paycore-demo-secret-for-development-only"
 
 MAX_BATCH = 500
 """Transfers in one transferBatch. Part of the contract, so not a setting. Limits that count transfers must leave room for it."""
+COMMIT_LIMIT = 500
+"""Transfers settled in one database transaction."""
+JWKS_REFRESH_SECONDS = 300
+"""Interval between reads of the published keys."""
 RATE_SECONDS = 10
 """Rates are set per second but apply over ten, because a page that loads sends many requests at once."""
 
 _PREFIX = "PAYCORE_"
+_TESTS_PREFIX = "PAYCORE_TEST_"
+_READ_ELSEWHERE = frozenset({"PAYCORE_SERVICE_PASSWORD", "PAYCORE_URL", "PAYCORE_TOKEN"})
+"""Variables of compose.yaml and of the front end's scripts. The service ignores them."""
 _MIN_SECRET_BYTES = 32
 _HEADERS = re.compile(r"[\w-]+=[^,\r\n]*(,[\w-]+=[^,\r\n]*)*")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:_-]+")
@@ -97,15 +105,12 @@ class Settings(BaseSettings):
         "PAYCORE_JWT_SECRET.",
     )
     jwks_file: Path | None = Field(None, description="File with the identity provider's keys. Replaces PAYCORE_JWKS_URL.")
-    jwks_refresh_seconds: float = Field(300, ge=1, description="Interval between reads of the published keys.")
     jwks_max_age_seconds: float = Field(
         21_600,
-        ge=1,
+        # Keys that end sooner would be refused between two reads.
+        ge=JWKS_REFRESH_SECONDS,
         description="How long keys stay valid while their source cannot be read. After that, requests with a token are answered "
         "with UNAVAILABLE.",
-    )
-    jwks_unknown_key_seconds: float = Field(
-        10, ge=0, description="A token with an unknown key triggers a read of the keys, at most once in this time."
     )
     jwt_issuer: str | None = Field(None, min_length=1, description="`iss` that tokens must have. Production with JWKS needs it.")
     jwt_audience: str | None = Field(
@@ -147,7 +152,6 @@ class Settings(BaseSettings):
         description="Transfers of one user that may wait in one process, so that one user cannot fill the queue. Further ones "
         "are refused as RATE_LIMITED; no money moves.",
     )
-    transfer_commit_limit: int = Field(500, ge=1, le=2000, description="Transfers settled in one database transaction.")
 
     max_wallets_per_user: int = Field(
         1000,
@@ -182,14 +186,11 @@ class Settings(BaseSettings):
         description="Time for an HTTP request's line and headers to arrive, from the opening of the connection or the request's "
         "first byte. After it the connection is closed.",
     )
-    max_head_bytes: int = Field(
-        65_536, ge=1024, description="Largest line and headers of an HTTP request. Larger ones are answered with 400."
-    )
     max_body_bytes: int = Field(
         3_145_728,
         ge=1024,
-        description="Largest HTTP request body. A `transferBatch` of 500 fits with descriptions in any script, even if each "
-        "character is escaped as in `\\u00e9`.",
+        description="Largest HTTP request body, and largest message on a WebSocket; larger ones close it with 1009. A "
+        "`transferBatch` of 500 fits with descriptions in any script, even if each character is escaped as in `\\u00e9`.",
     )
     body_timeout_seconds: float = Field(
         10.0, gt=0, description="Time for an HTTP request body to arrive. Slower ones are answered with 408."
@@ -226,21 +227,7 @@ class Settings(BaseSettings):
         None,
         description="Answer `__schema` and `__type`, and suggest names in errors. Unset: on, except in production.",
     )
-    max_query_length: int = Field(100_000, ge=1000, description="Longest GraphQL document, in characters.")
-    max_query_tokens: int = Field(5000, ge=100, description="Longest GraphQL document, in tokens.")
     max_query_depth: int = Field(15, ge=1, description="Deepest nesting of a GraphQL operation.")
-    max_introspection_depth: int = Field(20, ge=1, description="Deepest nesting below `__schema` and `__type`.")
-    max_query_fields: int = Field(
-        2000,
-        ge=10,
-        description="Largest number of fields and fragment spreads in a GraphQL document. A fragment's fields count for each "
-        "spread.",
-    )
-    max_query_root_fields: int = Field(100, ge=1, description="Largest number of fields at the root of an operation.")
-    max_query_aliases: int = Field(100, ge=1, description="Largest number of aliases in a GraphQL document.")
-    max_query_directives: int = Field(
-        50, ge=0, description="Largest number of directives, such as @include, in a GraphQL document."
-    )
     max_query_cost: int = Field(
         10_000,
         ge=10,
@@ -257,27 +244,6 @@ class Settings(BaseSettings):
         ge=10,
         description="Points per minute for one user's queries, new subscriptions, events that are read or expensive, new "
         "documents and inputs of more than 4 KiB. Mutations have quotas of their own instead.",
-    )
-    query_cost_in_answers: bool = Field(
-        default=True,
-        description="Report the cost in each answer: `extensions.cost` with requested, limit and, for queries, remaining.",
-    )
-    max_variables_bytes: int = Field(
-        2_097_152,
-        ge=1024,
-        description="Largest variables of an operation, as JSON in UTF-8. A `transferBatch` of 500 fits with descriptions in any "
-        "script.",
-    )
-    max_subscription_variables_bytes: int = Field(
-        16_384, ge=1024, description="Largest variables of a subscription. They stay in memory while it runs."
-    )
-    max_answer_bytes: int = Field(
-        8_388_608,
-        ge=1024,
-        description="Largest answer to queries. Those of a batch count together. A mutation's answer is never withheld.",
-    )
-    max_errors: int = Field(
-        20, ge=1, description="Largest number of errors in a GraphQL answer. One more says how many were left out."
     )
     persisted_operations: Literal["off", "allow", "only"] = Field(
         "off",
@@ -313,24 +279,6 @@ class Settings(BaseSettings):
         "their outcome. Each member of a batch counts. 0: no limit. Unset: 1000 in production, no limit elsewhere.",
     )
 
-    connection_init_timeout_seconds: float = Field(
-        5.0, gt=0, description="Time for a WebSocket to send `connection_init`. After it the socket is closed with 4408."
-    )
-    anonymous_socket_seconds: float = Field(
-        60.0, gt=0, description="Lifetime of a WebSocket without a token. After it the socket is closed with 4401."
-    )
-    max_anonymous_message_bytes: int = Field(
-        16_384,
-        ge=1024,
-        description="Largest GraphQL request body without a valid token; larger ones are answered with UNAUTHENTICATED. Also the "
-        "largest message on a WebSocket until its token is accepted, including `connection_init`; larger ones close it with "
-        "1009.",
-    )
-    max_websocket_message_bytes: int = Field(
-        3_145_728,
-        ge=1024,
-        description="Largest message on a WebSocket; larger ones close it with 1009. The default equals PAYCORE_MAX_BODY_BYTES.",
-    )
     websocket_ping_seconds: float = Field(
         20.0, gt=0, description="Interval of pings on a WebSocket. If no answer comes within the same time, the socket is closed."
     )
@@ -342,15 +290,10 @@ class Settings(BaseSettings):
         ge=1,
         description="Largest number of subscriptions of one user that run at once in an API process, over all connections.",
     )
-    subscriber_buffer: int = Field(
-        1000, ge=1, description="Events kept for a slow subscriber. If there are more, it catches up from the database."
-    )
     live_check_seconds: float = Field(
         3.0, gt=0, description="Interval at which subscribed wallets are compared with the database, in one statement."
     )
 
-    relay_batch_limit: int = Field(500, ge=1, le=10_000, description="Outbox rows that the relay publishes per round.")
-    relay_idle_seconds: float = Field(0.05, gt=0, le=5, description="Longest pause between the relay's reads of an idle outbox.")
     relay_port: int = Field(
         0, ge=0, le=65535, description="Port of the relay's /healthz, /readyz and /metrics, on PAYCORE_HOST. 0: none."
     )
@@ -442,8 +385,6 @@ class Settings(BaseSettings):
             raise ValueError("set one of PAYCORE_JWKS_URL and PAYCORE_JWKS_FILE")
         if "jwt_secret" in self.model_fields_set:
             raise ValueError("set PAYCORE_JWT_SECRET or JWKS, not both")
-        if self.jwks_max_age_seconds < self.jwks_refresh_seconds:
-            raise ValueError("PAYCORE_JWKS_MAX_AGE_SECONDS must not be below PAYCORE_JWKS_REFRESH_SECONDS")
         url = self.jwks_url or "https://"
         if not url.startswith(("https://", "http://")):
             raise ValueError("PAYCORE_JWKS_URL must start with https://")
@@ -503,8 +444,7 @@ class _SecretFiles(PydanticBaseSettingsSource):
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
         path = os.environ.get(f"{_PREFIX}{field_name.upper()}_FILE")
-        is_secret = "SecretStr" in str(field.annotation)
-        if not path or not is_secret or field_name in self._unused:
+        if not path or not is_secret(field) or field_name in self._unused:
             return None, field_name, False
         try:
             return Path(path).read_text(encoding="utf-8").strip(), field_name, False
@@ -516,6 +456,24 @@ class _SecretFiles(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
         return {name: value for name, value in found.items() if value is not None}
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Whether a setting can be given as a file."""
+    return "SecretStr" in str(field.annotation)
+
+
+def unknown_variables() -> list[str]:
+    """The names of variables that look like settings but are none, for example misspelt ones. They have no effect."""
+    known = {name for setting in Settings.model_fields for name in _variables_of(setting)} | _READ_ELSEWHERE
+    given = (name for name, value in os.environ.items() if value and name.upper().startswith(_PREFIX))
+    # Names of settings are read in any case.
+    return sorted(name for name in given if name.upper() not in known and not name.startswith(_TESTS_PREFIX))
+
+
+def _variables_of(setting: str) -> tuple[str, ...]:
+    name = f"{_PREFIX}{setting.upper()}"
+    return (name, f"{name}_FILE") if is_secret(Settings.model_fields[setting]) else (name,)
 
 
 def _check_redis_url(url: str) -> None:

@@ -9,13 +9,16 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from app import errors
-from app.settings import Settings
+from app.settings import Settings, is_secret
 from app.telemetry import metrics
 
 SETTINGS_HEAD = """# Settings
 
 Generated from `app/settings.py` by `make generate`. Each setting is an environment variable. A process reads them
 once, when it starts. Secrets can be given as a file instead, for example `PAYCORE_JWT_SECRET_FILE=/run/secrets/jwt`.
+
+A start of the API or the relay logs a warning with the names of `PAYCORE_` variables that are not listed here. They
+have no effect: a name is misspelt, or a release removed the setting.
 
 | variable | default | meaning |
 |---|---|---|
@@ -100,8 +103,7 @@ def _word(retryable: bool | None) -> str:  # noqa: FBT001 - a value to show
 
 
 def _setting(name: str, field: FieldInfo) -> str:
-    is_secret = "SecretStr" in str(field.annotation)
-    note = " A secret; `_FILE` works." if is_secret else ""
+    note = " A secret; `_FILE` works." if is_secret(field) else ""
     # A bar ends a cell of a table, between backticks too.
     description = (field.description or "").replace("|", r"\|")
     return f"| `PAYCORE_{name.upper()}` | {_default(field)} | {description}{note} |"

@@ -60,7 +60,7 @@ def jwks(*keys: KeyPair | dict[str, Any]) -> bytes:
 
 def with_jwks(settings: Settings, **changes: Any) -> Settings:
     """These settings with an identity provider in place of the secret."""
-    given = {"jwt_issuer": ISSUER, "jwt_audience": AUDIENCE, "jwks_unknown_key_seconds": 0, **changes}
+    given = {"jwt_issuer": ISSUER, "jwt_audience": AUDIENCE, **changes}
     return Settings(**{**settings.model_dump(exclude={"jwt_secret"}, exclude_unset=True), **given})
 
 

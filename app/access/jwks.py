@@ -1,7 +1,7 @@
 """An identity provider's signing keys (JWKS, RFC 7517): read in the background and trusted up to a maximum age.
 
-The keys are read when the process starts, then every few minutes. A token that names an unknown key triggers another read; the
-settings limit how often. While the provider is unreachable, the last keys stay valid up to the maximum age. After that every
+The keys are read when the process starts, then every few minutes. A token that names an unknown key triggers another read, but
+not too often. While the provider is unreachable, the last keys stay valid up to the maximum age. After that every
 token is refused, including tokens that were accepted before.
 """
 
@@ -25,7 +25,7 @@ from app import tasks
 from app.backoff import Backoff
 from app.clock import monotonic
 from app.errors import Unavailable
-from app.settings import Settings
+from app.settings import JWKS_REFRESH_SECONDS, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,8 @@ _MIN_RSA_BITS = 2048
 _FETCH_SECONDS = 3.0
 """For the whole fetch. Below the request timeout, because a request whose token has a new key waits for the fetch."""
 
+_UNKNOWN_KEY_SECONDS = 10.0
+"""Least time between two reads for tokens with unknown keys."""
 _WATCH_SECONDS = 2.0
 """How often the keys of open connections are checked, all in one pass."""
 
@@ -58,12 +60,19 @@ class SigningKey:
 class SigningKeys:
     """The published keys, as this process last read them."""
 
-    def __init__(self, settings: Settings, *, now: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        refresh_seconds: float = JWKS_REFRESH_SECONDS,
+        unknown_key_seconds: float = _UNKNOWN_KEY_SECONDS,
+        now: Callable[[], float] = monotonic,
+    ) -> None:
         self._url = settings.jwks_url
         self._file = settings.jwks_file
-        self._refresh_seconds = settings.jwks_refresh_seconds
+        self._refresh_seconds = refresh_seconds
         self._max_age_seconds = settings.jwks_max_age_seconds
-        self._pause_seconds = settings.jwks_unknown_key_seconds
+        self._pause_seconds = unknown_key_seconds
         self._now = now
         self._keys: dict[str, SigningKey] = {}
         self._read_at: float | None = None

@@ -16,7 +16,6 @@ class ConnectionLimits:
     """Limits of a connection. The settings describe them."""
 
     head_seconds: float
-    head_bytes: int
     send_seconds: float
 
 

@@ -15,6 +15,8 @@ BODY_ARRIVED = "body_arrived"
 """Key in a request's state: the whole body has arrived, so reading it does not wait."""
 BODY_BROKEN = "body_broken"
 """Key in a request's state: its body is malformed, and the rest of it is not read."""
+_MAX_HEAD_BYTES = 65_536
+"""Largest line and headers of a request."""
 
 
 class GuardedProtocol(SendTimeouts, HttpToolsProtocol):
@@ -69,12 +71,12 @@ class GuardedProtocol(SendTimeouts, HttpToolsProtocol):
         """Limit the bytes of a head, and of a body's framing. `timer` and `read` are from before the bytes were parsed."""
         if read is not None and read is self.cycle and read.more_body:
             self._framing_bytes += len(data)
-            if self._framing_bytes > self._limits.head_bytes:
+            if self._framing_bytes > _MAX_HEAD_BYTES:
                 self.send_400_response("The request's body is mostly chunk extensions or trailers.")
         elif self._head_timer is not None:
             # If the head started within these bytes, whole requests may be before it. They count from the next bytes on.
             self._head_bytes += len(data) if self._head_timer is timer else 0
-            if self._head_bytes > self._limits.head_bytes:
+            if self._head_bytes > _MAX_HEAD_BYTES:
                 self.send_400_response("The request's headers are too large.")
         elif self._is_idle():
             # The bytes, for example an empty line, cancelled the keep-alive timer without starting a request.

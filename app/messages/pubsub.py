@@ -19,6 +19,9 @@ from app.messages.publisher import OK
 from app.messages.redis_backend import CATCH_UP, PING_SECONDS, CatchUp, RedisBackend
 from app.telemetry import metrics
 
+SUBSCRIBER_BUFFER = 1000
+"""Events kept for a slow subscriber. If there are more, it catches up from the database."""
+
 
 class Unsubscribed(Exception):
     """The service is stopping, so no further message will come."""
@@ -86,7 +89,9 @@ class Subscription:
 class PubSub(Broadcast):
     """Broadcaster with support for Redis restarts, slow subscribers, and an orderly stop."""
 
-    def __init__(self, url: str, check_channel: str, *, buffer: int, ping_seconds: float = PING_SECONDS) -> None:
+    def __init__(
+        self, url: str, check_channel: str, *, buffer: int = SUBSCRIBER_BUFFER, ping_seconds: float = PING_SECONDS
+    ) -> None:
         self._redis = RedisBackend(url, check_channel, ping_seconds=ping_seconds)
         self._buffer_limit = buffer
         super().__init__(backend=self._redis)

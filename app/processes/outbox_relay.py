@@ -35,9 +35,13 @@ logger = logging.getLogger(__name__)
 
 _WRONG_ADDRESS = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
 """The errors of a reachable server that does not accept this user, password or database."""
+_BATCH_LIMIT = 500
+"""Rows published per round."""
 _STANDBY_SECONDS = 1.0
 _BUSY_PAUSE_SECONDS = 0.005
 """Pause after an empty claim in a busy outbox: polling for each single row would take a whole core."""
+IDLE_SECONDS = 0.05
+"""Longest pause between the claims from an idle outbox."""
 _CLOSE_TIMEOUT_SECONDS = 2.0
 _REDIS_CHECK_SECONDS = 2.0
 """How often a relay with nothing to publish checks Redis."""
@@ -61,8 +65,9 @@ _CONNECTION = {
 class OutboxRelay:
     """One relay. `run` returns once `stop` is set and the current batch is done."""
 
-    def __init__(self, settings: Settings, publisher: Publisher) -> None:
+    def __init__(self, settings: Settings, publisher: Publisher, *, batch_limit: int = _BATCH_LIMIT) -> None:
         self._settings = settings
+        self._batch_limit = batch_limit
         self._publisher = publisher
         self._low_water = LowWater()
         self._has_claimed = False
@@ -164,7 +169,7 @@ class OutboxRelay:
 
     async def _lead(self, connection: asyncpg.Connection, stop: asyncio.Event) -> None:
         self._low_water, self._has_claimed = LowWater(), False
-        idle = Backoff(min(_BUSY_PAUSE_SECONDS, self._settings.relay_idle_seconds), self._settings.relay_idle_seconds)
+        idle = Backoff(_BUSY_PAUSE_SECONDS, IDLE_SECONDS)
         redis_retry = Backoff(0.05, 5.0)
         while not stop.is_set():
             try:
@@ -179,13 +184,12 @@ class OutboxRelay:
                 idle.reset()
             else:
                 await self._check_redis()
-            if found < self._settings.relay_batch_limit:
+            if found < self._batch_limit:
                 await _pause(stop, idle.next())
 
     async def _relay_batch(self, connection: asyncpg.Connection) -> int:
         """Publish and delete one batch. Returns the number of rows found. Raises NotPublished, and then deletes nothing."""
-        limit = self._settings.relay_batch_limit
-        claim = await outbox_sql.claim(connection, self._low_water.id, limit, first=not self._has_claimed)
+        claim = await outbox_sql.claim(connection, self._low_water.id, self._batch_limit, first=not self._has_claimed)
         self._has_claimed = True
         self._database_answered_at = monotonic()
         messages: list[tuple[str, str]] = []

@@ -90,7 +90,7 @@ def _api_config(settings: Settings, host: str, port: int, workers: int) -> uvico
         ws=cast("type[Protocol]", partial(GuardedWebSocket, limits=limits)),
         ws_ping_interval=settings.websocket_ping_seconds,
         ws_ping_timeout=settings.websocket_ping_seconds,
-        ws_max_size=settings.max_websocket_message_bytes,
+        ws_max_size=settings.max_body_bytes,
         # Messages are small. Compression would cost memory per socket and let a small message expand into a large one.
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=graceful_seconds(settings),
@@ -113,7 +113,7 @@ def _api_config(settings: Settings, host: str, port: int, workers: int) -> uvico
 
 
 def _limits(settings: Settings) -> ConnectionLimits:
-    return ConnectionLimits(settings.head_timeout_seconds, settings.max_head_bytes, settings.send_timeout_seconds)
+    return ConnectionLimits(settings.head_timeout_seconds, settings.send_timeout_seconds)
 
 
 def _serving_stand_in(settings: Settings, listener: socket.socket) -> AbstractAsyncContextManager[None]:

@@ -25,7 +25,7 @@ from app.access.viewer import Viewer
 from app.db import live_sql
 from app.errors import BadUserInput, NotFound, RateLimited
 from app.messages import events
-from app.messages.pubsub import PubSub, Subscription, Unsubscribed
+from app.messages.pubsub import SUBSCRIBER_BUFFER, PubSub, Subscription, Unsubscribed
 from app.messages.redis_backend import CATCH_UP
 from app.messages.redis_names import RedisNames
 from app.paging.update_cursor import decode_update_cursor, encode_update_cursor
@@ -87,7 +87,6 @@ class LiveUpdates:
         self._shared = LiveReads(engine, settings)
         self._reader = _Reader(self._shared.database)
         self._check_seconds = settings.live_check_seconds
-        self._dedup_limit = settings.subscriber_buffer
         self._watches: set[_WalletWatch] = set()
         self._most_per_user = settings.max_subscriptions_per_user
         self._by_user: Counter[UUID] = Counter()
@@ -170,7 +169,7 @@ class LiveUpdates:
                     if not isinstance(event, events.SettledEvent) or event.transaction_id in seen:
                         continue
                     seen[event.transaction_id] = None
-                    if len(seen) > self._dedup_limit:
+                    if len(seen) > SUBSCRIBER_BUFFER:
                         seen.popitem(last=False)
                     with tracing.delivery(event.trace, "deliver transactionSettled", channel):
                         reads = self._shared.of_event(event.transaction_id)

@@ -25,7 +25,7 @@ from app.services.quotas import general_limits
 from app.services.refusals import wallet_not_found
 from app.services.settlement import Settler
 from app.services.transfer_telemetry.timeline import Timeline
-from app.settings import MAX_BATCH, Settings
+from app.settings import COMMIT_LIMIT, MAX_BATCH, Settings
 
 MAX_DESCRIPTION = 280
 """The purpose of the system wallets that deposits come from."""
@@ -106,7 +106,7 @@ class Ledger:
             clock,
             queue_limit=settings.transfer_queue_limit,
             queue_limit_per_user=settings.transfers_waiting_per_user,
-            commit_limit=settings.transfer_commit_limit,
+            commit_limit=COMMIT_LIMIT,
             timeout_seconds=settings.request_timeout_seconds,
             observe=observe,
         )

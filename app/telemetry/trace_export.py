@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
 from app import __version__
-from app.settings import Settings
+from app.settings import COMMIT_LIMIT, Settings
 
 _EXPORT_SECONDS = 3
 _DELAY_MILLISECONDS = 1000
@@ -38,7 +38,7 @@ def provider(settings: Settings, service: str) -> TracerProvider:
             }
         ),
         # A batch's span has a link to each of its members.
-        span_limits=SpanLimits(max_span_attribute_length=4000, max_links=settings.transfer_commit_limit),
+        span_limits=SpanLimits(max_span_attribute_length=4000, max_links=COMMIT_LIMIT),
         shutdown_on_exit=False,
     )
     processor = BatchSpanProcessor(exporter, schedule_delay_millis=_DELAY_MILLISECONDS, max_queue_size=_MAX_WAITING_SPANS)

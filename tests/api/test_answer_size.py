@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.settings import Settings
-from tests.api.conftest import Api, serving
+from tests.api.conftest import Api
 from tests.api.test_event_stream import events
 from tests.bank import new_key
 
@@ -21,10 +17,10 @@ OPEN = f"""mutation($key: String!) {{
 
 
 @pytest.fixture
-async def small_answers(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
+def small_answers(api: Api) -> Api:
     """An API whose queries may answer with one kilobyte."""
-    async with serving(settings.model_copy(update={"max_answer_bytes": 1024}), engine) as running:
-        yield running
+    api.app.state.graphql.schema.max_answer_bytes = 1024
+    return api
 
 
 async def test_a_query_with_too_large_an_answer_is_too_complex_over_every_transport(small_answers: Api) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.schema.engine.requests import MAX_VARIABLES_BYTES
 from tests.api.conftest import Api
 from tests.bank import new_key
 
@@ -185,7 +186,7 @@ async def test_the_largest_batch_fits_in_every_script_and_larger_variables_are_r
     payload = (await world.api.data("alice", BATCH, input={"transfers": transfers}))["transferBatch"]
     assert [result["userErrors"] for result in payload["results"]] == [[]] * 500
     before = await world.state()
-    more = {"input": {"transfers": [world.input()], "more": "x" * world.api.settings.max_variables_bytes}}
+    more = {"input": {"transfers": [world.input()], "more": "x" * MAX_VARIABLES_BYTES}}
     assert await world.api.codes("alice", BATCH, **more) == ["QUERY_TOO_COMPLEX"]
     async with world.api.socket("alice") as socket:
         await socket.subscribe("1", BATCH, **more)

@@ -14,6 +14,8 @@ from graphql import build_schema, parse, validate
 
 from app.demo import seed
 from app.demo.seed import USERS
+from app.schema.engine import build, documents, error_handling, limits, requests
+from app.schema.engine.build import PaycoreSchema
 from app.settings import Settings
 from docs import generate
 from tests.api.conftest import Api
@@ -154,6 +156,16 @@ def test_every_setting_that_the_documents_name_exists() -> None:
         # compose.yaml passes this one in a URL.
         named.discard("PAYCORE_SERVICE_PASSWORD")
         assert {name if name in known else name.removesuffix("_FILE") for name in named} <= known, document.name
+
+
+def test_the_guide_states_the_numbers_of_the_fixed_limits() -> None:
+    guide = (ROOT / "docs/howto/harden-graphql.md").read_text(encoding="utf-8")
+    table = "\n".join(line for line in guide.splitlines() if line.startswith("|"))
+    for limit in (limits.MAX_ALIASES, limits.MAX_DIRECTIVES, limits.MAX_FIELDS, limits.MAX_ROOT_FIELDS,
+                  limits.MAX_INTROSPECTION_DEPTH, documents.MAX_LENGTH, documents.MAX_TOKENS, requests.MAX_VARIABLES_BYTES,
+                  requests.MAX_ANONYMOUS_BYTES, build.MAX_SUBSCRIPTION_VARIABLES_BYTES, PaycoreSchema.max_answer_bytes,
+                  error_handling.MAX_ERRORS):  # fmt: skip
+        assert re.search(rf": {limit:,}\b", table), limit
 
 
 def test_the_generated_files_are_up_to_date() -> None:

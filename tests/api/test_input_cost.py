@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.schema.engine.requests import FREE_BYTES, LONGEST_LIST
+from app.schema.engine.requests import FREE_BYTES, LONGEST_LIST, MAX_ANONYMOUS_BYTES
 from app.settings import MAX_BATCH, Settings
 from tests.api.conftest import Api, serving
 from tests.bank import new_key
@@ -121,7 +121,7 @@ async def test_a_caller_without_a_token_may_still_give_introspection_a_name(api:
 
 
 async def test_a_large_url_without_a_token_is_refused_before_it_is_parsed(api: Api) -> None:
-    params = {"query": NODES, "variables": "[" + " " * api.settings.max_anonymous_message_bytes}
+    params = {"query": NODES, "variables": "[" + " " * MAX_ANONYMOUS_BYTES}
     response = await api.http.get("/graphql", params=params)
     assert [error["extensions"]["code"] for error in response.json()["errors"]] == ["UNAUTHENTICATED"]
 

@@ -79,7 +79,7 @@ async def test_a_client_that_is_being_disconnected_logs_no_fault(settings: Setti
         sent.append("nothing")
 
     port = free_port()
-    limits = ConnectionLimits(settings.head_timeout_seconds, settings.max_head_bytes, settings.send_timeout_seconds)
+    limits = ConnectionLimits(settings.head_timeout_seconds, settings.send_timeout_seconds)
     protocol = cast("type[asyncio.Protocol]", partial(GuardedWebSocket, limits=limits))
     server = uvicorn.Server(uvicorn.Config(endpoint, port=port, log_config=None, lifespan="off", ws=protocol))
     serving = asyncio.create_task(server.serve())

@@ -16,6 +16,8 @@ from websockets.asyncio.client import connect
 
 from app.access.tokens import mint_token, verify_token
 from app.clock import system_clock
+from app.schema.engine.requests import MAX_ANONYMOUS_BYTES
+from app.schema.transport import websocket
 from app.settings import Settings
 from app.telemetry import metrics
 from tests.api.conftest import Api, serving
@@ -194,7 +196,7 @@ async def test_a_token_that_cannot_be_checked_now_may_be_sent_again(settings: Se
                 assert (await socket.data("1"))["viewer"]["id"]
 
 
-async def test_each_closed_socket_is_counted_once_by_its_close_code(api: Api, engine: AsyncEngine) -> None:
+async def test_each_closed_socket_is_counted_once_by_its_close_code(api: Api) -> None:
     def count(code: str) -> float:
         value: float = metrics.WEBSOCKET_CLOSES.labels(code)._value.get()
         return value
@@ -208,23 +210,25 @@ async def test_each_closed_socket_is_counted_once_by_its_close_code(api: Api, en
         pass
     async with api.socket("alice") as socket:
         await socket.connection.close(4999)
-    hasty = api.settings.model_copy(update={"connection_init_timeout_seconds": 0.2})
-    async with serving(hasty, engine) as other, open_socket(other.url.replace("http", "ws", 1) + "/graphql", None) as socket:
+    api.app.state.graphql.connection_init_wait_timeout = timedelta(seconds=0.2)
+    async with open_socket(api.url.replace("http", "ws", 1) + "/graphql", None) as socket:
         # Closed by the server while the socket waits for a message.
         assert await socket.close_code() == 4408
     await soon(lambda: metrics.WEBSOCKETS._value.get() == 0)
     assert {code: count(code) - before[code] for code in before} == {"4400": 1, "4408": 1, "1000": 1, "other": 1}
 
 
-async def test_a_socket_without_connection_init_is_closed(settings: Settings, engine: AsyncEngine) -> None:
-    hasty = settings.model_copy(update={"connection_init_timeout_seconds": 0.2})
-    async with serving(hasty, engine) as api, open_socket(api.url.replace("http", "ws", 1) + "/graphql", None) as socket:
+async def test_a_socket_without_connection_init_is_closed(api: Api) -> None:
+    # Five seconds by default.
+    assert api.app.state.graphql.connection_init_wait_timeout == timedelta(seconds=5)
+    api.app.state.graphql.connection_init_wait_timeout = timedelta(seconds=0.2)
+    async with open_socket(api.url.replace("http", "ws", 1) + "/graphql", None) as socket:
         assert await socket.close_code() == 4408
 
 
-async def test_a_socket_without_a_token_is_closed_after_its_time_limit(settings: Settings, engine: AsyncEngine) -> None:
-    hasty = settings.model_copy(update={"anonymous_socket_seconds": 0.5})
-    async with serving(hasty, engine) as api, api.socket("alice") as known, api.socket() as socket:
+async def test_a_socket_without_a_token_is_closed_after_its_time_limit(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "_ANONYMOUS_SECONDS", 0.5)
+    async with api.socket("alice") as known, api.socket() as socket:
         await socket.subscribe("1", "{ __typename }")
         assert await socket.data("1")
         assert await socket.close_code() == 4401
@@ -234,7 +238,7 @@ async def test_a_socket_without_a_token_is_closed_after_its_time_limit(settings:
 
 
 async def test_messages_are_limited_to_a_small_size_until_a_token_is_accepted(api: Api) -> None:
-    limit = api.settings.max_anonymous_message_bytes
+    limit = MAX_ANONYMOUS_BYTES
     fits = json.dumps({"type": "connection_init", "payload": {"x": ""}})
 
     def init(padding: str) -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app import main
+from app.access.jwks import SigningKeys
 from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.api.test_event_stream import Stream, events
@@ -30,9 +33,10 @@ async def idp() -> AsyncIterator[Provider]:
 
 
 @pytest.fixture
-def published(settings: Settings, idp: Provider) -> Settings:
+def published(settings: Settings, idp: Provider, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings that reload the keys every second, and at once for an unknown key."""
-    return with_jwks(settings, jwks_url=idp.url, jwks_refresh_seconds=1)
+    monkeypatch.setattr(main, "SigningKeys", partial(SigningKeys, refresh_seconds=1, unknown_key_seconds=0))
+    return with_jwks(settings, jwks_url=idp.url)
 
 
 @pytest.fixture

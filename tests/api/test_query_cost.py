@@ -140,8 +140,3 @@ async def test_each_user_has_a_budget_of_their_own_and_mutations_do_not_draw_on_
             assert (await socket.message("1"))["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
         assert "errors" not in await api.graphql("bob", PAGE, first=20)
         assert "errors" not in await api.graphql("alice", opening, key=new_key())
-
-
-async def test_a_setting_omits_the_cost_from_answers(settings: Settings, engine: AsyncEngine) -> None:
-    async with serving(settings.model_copy(update={"query_cost_in_answers": False}), engine) as api:
-        assert set(await api.graphql("alice", "{ viewer { id } }")) == {"data"}

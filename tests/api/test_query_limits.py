@@ -2,41 +2,44 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import orjson
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.schema.engine.documents import MAX_LENGTH, MAX_TOKENS
+from app.schema.engine.error_handling import MAX_ERRORS
+from app.schema.engine.limits import MAX_ALIASES, MAX_DIRECTIVES, MAX_FIELDS, MAX_INTROSPECTION_DEPTH, MAX_ROOT_FIELDS
+from app.schema.engine.requests import MAX_VARIABLES_BYTES
 from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.bank import new_key
 
-LIMITS: dict[str, Any] = {
-    "max_query_length": 3000,
-    "max_query_tokens": 400,
-    "max_query_depth": 6,
-    "max_introspection_depth": 5,
-    "max_query_fields": 40,
-    "max_query_root_fields": 8,
-    "max_query_aliases": 10,
-    "max_query_directives": 5,
-    "max_errors": 4,
-    "max_variables_bytes": 2000,
-}
 OPEN = 'mutation {{ openWallet(input: {{idempotencyKey: "{key}", currency: "USD", name: "x"}}) {{ {fields} }} }}'
 
 
 @pytest.fixture
-async def small(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
-    """An API with small limits."""
-    async with serving(settings.model_copy(update=LIMITS), engine) as running:
+async def shallow(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
+    """An API whose limit of levels is 6. The other limits are no settings."""
+    async with serving(settings.model_copy(update={"max_query_depth": 6}), engine) as running:
         yield running
 
 
 def introspected(levels: int) -> str:
+    """So many levels below `__schema`."""
     return "{ __schema { queryType { " + "ofType { " * (levels - 2) + "name" + " }" * levels + " }"
+
+
+def aliases(count: int, field: str = "id") -> str:
+    return " ".join(f"a{n}: {field}" for n in range(count))
+
+
+def roots(count: int) -> str:
+    """So many fields at the root. Half have aliases: comparing all under one name would take too long."""
+    half = count // 2
+    return f"{{ {aliases(half, 'viewer { __typename }')} {'viewer { __typename } ' * (count - half)} }}"
 
 
 def spread(fields: int) -> str:
@@ -53,85 +56,84 @@ def spread(fields: int) -> str:
 
 AT_THE_LIMIT = {
     "depth": "{ viewer { wallets { edges { node { owner { id } } } } } }",
-    "introspection": introspected(4),
-    "fields": spread(40),
-    "root fields": "{ " + "viewer { __typename } " * 8 + "}",
-    "aliases": "{ viewer { " + " ".join(f"a{n}: id" for n in range(10)) + " } }",
-    "directives": "{ viewer { " + "id @include(if: true) " * 5 + "} }",
-    "length": "{ viewer { id } }".ljust(3000),
-    "tokens": "{ viewer { id } " + "}".rjust(20, ","),
+    "introspection": introspected(MAX_INTROSPECTION_DEPTH - 1),
+    "fields": spread(MAX_FIELDS),
+    "root fields": roots(MAX_ROOT_FIELDS),
+    "aliases": "{ viewer { " + aliases(MAX_ALIASES) + " } }",
+    "directives": "{ viewer { " + "id @include(if: true) " * MAX_DIRECTIVES + "} }",
+    "length": "{ viewer { id } }".ljust(MAX_LENGTH),
+    "tokens": "{ viewer { id } " + "}".rjust(2 * MAX_TOKENS, ","),
 }
 PAST_IT = {
     "depth": "{ viewer { wallets { edges { node { owner { wallets { pageInfo { endCursor } } } } } } } }",
-    "introspection": introspected(6),
-    "fields": spread(41),
-    "root fields": "{ " + "viewer { __typename } " * 9 + "}",
-    "operations that share fragments": " ".join(f"query q{n} {{ viewer {{ ...f }} }}" for n in range(14))
-    + " fragment f on User { id }",
-    "aliases": "{ viewer { " + " ".join(f"a{n}: id" for n in range(11)) + " } }",
-    "aliases in a fragment that is not used": "{ viewer { id } } fragment f on User { "
-    + " ".join(f"a{n}: id" for n in range(11))
-    + " }",
-    "directives": "{ viewer { " + "id @include(if: true) " * 6 + "} }",
-    "directives on fragments": "{ viewer { " + "... @include(if: true) { id } " * 6 + "} }",
-    "directives on variables": "query(" + "$a: Int @nope " * 6 + ") { viewer { id } }",
-    "length": "{ viewer { id } }".ljust(3001),
+    "introspection": introspected(MAX_INTROSPECTION_DEPTH),
+    "fields": spread(MAX_FIELDS + 1),
+    "root fields": roots(MAX_ROOT_FIELDS + 1),
+    "operations that share fragments": " ".join(f"query q{n} {{ viewer {{ ...f }} }}" for n in range(MAX_FIELDS // 20))
+    + " fragment f on User { "
+    + "id " * 20
+    + "}",
+    "aliases": "{ viewer { " + aliases(MAX_ALIASES + 1) + " } }",
+    "aliases in a fragment that is not used": "{ viewer { id } } fragment f on User { " + aliases(MAX_ALIASES + 1) + " }",
+    "directives": "{ viewer { " + "id @include(if: true) " * (MAX_DIRECTIVES + 1) + "} }",
+    "directives on fragments": "{ viewer { " + "... @include(if: true) { id } " * (MAX_DIRECTIVES + 1) + "} }",
+    "directives on variables": "query(" + "$a: Int @nope " * (MAX_DIRECTIVES + 1) + ") { viewer { id } }",
+    "length": "{ viewer { id } }".ljust(MAX_LENGTH + 1),
 }
 
 
 @pytest.mark.parametrize("document", AT_THE_LIMIT.values(), ids=AT_THE_LIMIT)
-async def test_a_document_at_a_limit_runs(small: Api, document: str) -> None:
-    answer = await small.graphql("alice", document)
+async def test_a_document_at_a_limit_runs(shallow: Api, document: str) -> None:
+    answer = await shallow.graphql("alice", document)
     assert "errors" not in answer, answer
 
 
 @pytest.mark.parametrize("document", PAST_IT.values(), ids=PAST_IT)
-async def test_a_document_past_a_limit_is_too_complex(small: Api, document: str) -> None:
-    assert await small.codes("alice", document) == ["QUERY_TOO_COMPLEX"]
+async def test_a_document_past_a_limit_is_too_complex(shallow: Api, document: str) -> None:
+    assert await shallow.codes("alice", document) == ["QUERY_TOO_COMPLEX"]
 
 
 @pytest.mark.parametrize("document", PAST_IT.values(), ids=PAST_IT)
-async def test_a_document_past_a_limit_is_too_complex_over_a_websocket(small: Api, document: str) -> None:
-    async with small.socket("alice") as socket:
+async def test_a_document_past_a_limit_is_too_complex_over_a_websocket(shallow: Api, document: str) -> None:
+    async with shallow.socket("alice") as socket:
         await socket.subscribe("1", document)
         message = await socket.message("1")
     assert message["type"] == "error"
     assert [error["extensions"]["code"] for error in message["payload"]] == ["QUERY_TOO_COMPLEX"]
 
 
-async def test_a_document_of_too_many_tokens_is_not_parsed(small: Api) -> None:
-    assert await small.codes("alice", "{ " + "viewer { id } " * 100 + "}") == ["GRAPHQL_VALIDATION_FAILED"]
+async def test_a_document_of_too_many_tokens_is_not_parsed(shallow: Api) -> None:
+    assert await shallow.codes("alice", "{ " + "viewer { id } " * (MAX_TOKENS // 4) + "}") == ["GRAPHQL_VALIDATION_FAILED"]
 
 
-async def test_a_mutation_in_a_document_that_is_too_large_does_nothing(small: Api) -> None:
-    fields = " ".join(f"a{n}: replayed" for n in range(11))
-    assert await small.codes("alice", OPEN.format(key=new_key(), fields=fields)) == ["QUERY_TOO_COMPLEX"]
-    assert await small.bank.count("wallet_openings") == 0
+async def test_a_mutation_in_a_document_that_is_too_large_does_nothing(shallow: Api) -> None:
+    document = OPEN.format(key=new_key(), fields=aliases(MAX_ALIASES + 1, "replayed"))
+    assert await shallow.codes("alice", document) == ["QUERY_TOO_COMPLEX"]
+    assert await shallow.bank.count("wallet_openings") == 0
 
 
-async def test_an_operation_with_too_large_variables_is_too_complex_over_every_transport(small: Api) -> None:
+async def test_an_operation_with_too_large_variables_is_too_complex_over_every_transport(shallow: Api) -> None:
     document = "query($id: ID!) { wallet(id: $id) { id } }"
-    for size, codes in ((1500, []), (2500, ["QUERY_TOO_COMPLEX"])):
-        variables = {"id": "x" * 10, "more": "x" * size}
-        assert await small.codes("alice", document, **variables) == codes
-        by_get = {"query": document, "variables": json.dumps(variables)}
-        answer = (await small.http.get("/graphql", params=by_get, headers=small.headers("alice"))).json()
-        assert [error["extensions"]["code"] for error in answer.get("errors", [])] == codes
-        async with small.socket("alice") as socket:
+    for more, codes in ((0, []), (1, ["QUERY_TOO_COMPLEX"])):
+        variables = {"id": "x" * 10, "more": ""}
+        # A GET cannot be so large.
+        variables["more"] = "x" * (MAX_VARIABLES_BYTES - len(orjson.dumps(variables)) + more)
+        assert await shallow.codes("alice", document, **variables) == codes
+        async with shallow.socket("alice") as socket:
             await socket.subscribe("1", document, **variables)
             message = await socket.message("1")
         assert message["type"] == ("error" if codes else "next")
 
 
-async def test_the_number_and_length_of_errors_are_limited(small: Api) -> None:
-    answer = await small.graphql("alice", "{ " + " ".join(f"nope{n}" for n in range(30)) + " }")
+async def test_the_number_and_length_of_errors_are_limited(shallow: Api) -> None:
+    answer = await shallow.graphql("alice", "{ " + " ".join(f"nope{n}" for n in range(60)) + " }")
     codes = [error["extensions"]["code"] for error in answer["errors"]]
-    assert len(codes) <= 5
-    long = await small.graphql("alice", "{ " + "n" * 2500 + " }")
+    assert MAX_ERRORS <= len(codes) <= MAX_ERRORS + 1
+    long = await shallow.graphql("alice", "{ " + "n" * 2500 + " }")
     assert all(len(error["message"]) <= 501 for error in long["errors"])
-    failing = "{ " + " ".join(f'a{n}: wallet(id: "nonsense{n}") {{ id }}' for n in range(8)) + " }"
-    failed = (await small.graphql(None, failing))["errors"]
-    assert [error["extensions"]["code"] for error in failed] == ["UNAUTHENTICATED"] * 4 + ["MORE_ERRORS"]
+    failing = "{ " + " ".join(f'a{n}: wallet(id: "nonsense{n}") {{ id }}' for n in range(MAX_ERRORS + 4)) + " }"
+    failed = (await shallow.graphql(None, failing))["errors"]
+    assert [error["extensions"]["code"] for error in failed] == ["UNAUTHENTICATED"] * MAX_ERRORS + ["MORE_ERRORS"]
     assert failed[-1]["extensions"]["omitted"] == 4
 
 

@@ -9,7 +9,7 @@ import pytest
 from app.errors import BadUserInput
 from app.http import strict_json
 from app.http.strict_json import MAX_MARKS
-from app.schema.engine.requests import LONGEST_LIST
+from app.schema.engine.requests import LONGEST_LIST, MAX_ANONYMOUS_BYTES
 from app.settings import MAX_BATCH
 from tests.api.conftest import Api
 from tests.bank import new_key
@@ -103,7 +103,7 @@ async def test_a_batch_of_one_transfer_too_many_gets_a_refusal_of_its_own(api: A
 @pytest.mark.parametrize("token", [None, "nonsense"])
 async def test_a_large_body_without_a_valid_token_is_refused_before_it_is_parsed(api: Api, token: str | None) -> None:
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    body = "{" + " " * api.settings.max_anonymous_message_bytes
+    body = "{" + " " * MAX_ANONYMOUS_BYTES
     response = await api.http.post("/graphql", content=body, headers={**headers, "Content-Type": "application/json"})
     assert [error["extensions"]["code"] for error in response.json()["errors"]] == ["UNAUTHENTICATED"]
 

@@ -109,6 +109,17 @@ def test_what_the_user_can_mend_is_one_line(settings: Settings, tmp_path: Path) 
     assert_one_line(paycore("dev", "--reset", environment=external), "--reset")
 
 
+@pytest.mark.parametrize("command", ["serve", "relay"])
+def test_a_start_warns_once_of_variables_that_are_no_settings_and_not_of_their_values(command: str, tmp_path: Path) -> None:
+    wrong = {"PAYCORE_HOME": str(tmp_path / "home"), "PAYCORE_MAX_ERRORS": "5", "PAYCORE_PASWORD": "hunter2"}
+    finished = paycore(command, environment=wrong)
+    (line,) = [line for line in finished.stderr.splitlines() if "PAYCORE_PASWORD" in line]
+    assert "warning" in line
+    assert "PAYCORE_MAX_ERRORS, PAYCORE_PASWORD" in line
+    assert "PAYCORE_HOME" not in line
+    assert "hunter2" not in finished.stderr
+
+
 @pytest.mark.parametrize("command", ["verify", "migrate", "seed", "relay"])
 @pytest.mark.parametrize(
     "url", ["postgresql://u:sesame/x@host/name", "postgresql://u:sesame@host:abc/name", "postgresql://u:sesame@h/n?sslmode=bogus"]

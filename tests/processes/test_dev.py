@@ -121,6 +121,11 @@ def test_the_demo_runs_moves_money_keeps_it_and_leaves_nothing_running(home: Pat
     assert processes_of(home) == []
 
 
+def test_the_demo_and_what_it_starts_warn_once_of_a_variable_that_is_no_setting(home: Path) -> None:
+    with demo(home, free_port(), PAYCORE_PROT="9000") as (_, printed):
+        assert printed.count("PAYCORE_PROT") == 1
+
+
 def test_after_a_kill_the_next_start_takes_over(home: Path) -> None:
     port = free_port()
     with demo(home, port) as (process, printed):

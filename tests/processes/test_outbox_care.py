@@ -59,7 +59,7 @@ async def add(connection: asyncpg.Connection, payload: str, count: int) -> None:
 
 async def test_rows_that_cannot_be_read_are_parked_and_block_nobody(settings, writer, caplog):
     parked_before = metrics.RELAY_PARKED._value.get()
-    async with recording_relay(settings.model_copy(update={"relay_batch_limit": 5})) as (relay, recorder):
+    async with recording_relay(settings, batch_limit=5) as (relay, recorder):
         # More of them than the relay takes at a time.
         await add(writer, UNREADABLE, 12)
         told_of = [await commit_news(writer) for _ in range(10)]

@@ -21,7 +21,7 @@ from app.db.engine import connect
 from app.messages import events
 from app.messages.publisher import RedisPublisher, redis_url
 from app.messages.pubsub import PubSub
-from app.processes.outbox_relay import OutboxRelay, run_relay
+from app.processes.outbox_relay import IDLE_SECONDS, OutboxRelay, run_relay
 from app.services.live import WalletUpdate
 from app.settings import Settings
 from tests.live_world import World, entries, living, outbox_empty, running_relay, take, told
@@ -45,9 +45,9 @@ class Recorder(RedisPublisher):
 
 
 @asynccontextmanager
-async def recording_relay(settings: Settings) -> AsyncIterator[tuple[OutboxRelay, Recorder]]:
+async def recording_relay(settings: Settings, **limits: int) -> AsyncIterator[tuple[OutboxRelay, Recorder]]:
     recorder = Recorder(settings)
-    relay = OutboxRelay(settings, recorder)
+    relay = OutboxRelay(settings, recorder, **limits)
     stop = asyncio.Event()
     task = asyncio.create_task(relay.run(stop))
     try:
@@ -157,7 +157,7 @@ async def test_an_idle_relay_wakes_quickly_and_rests_cheaply(settings, writer, m
         await asyncio.sleep(0.5)
         looks.clear()
         await asyncio.sleep(1)
-        assert len(looks) <= 2 / settings.relay_idle_seconds
+        assert len(looks) <= 2 / IDLE_SECONDS
         begun = time.monotonic()
         wallet_id = await commit_news(writer)
         await soon(lambda: wallet_id in recorder.published, 2)
@@ -192,7 +192,7 @@ async def test_a_row_that_commits_after_higher_ids_is_published(settings, writer
 
 
 async def test_random_commits_out_of_order_are_all_published(settings):
-    async with recording_relay(settings.model_copy(update={"relay_batch_limit": 3})) as (_, recorder):
+    async with recording_relay(settings, batch_limit=3) as (_, recorder):
         told_of: list[str] = []
 
         async def write(number: int) -> None:

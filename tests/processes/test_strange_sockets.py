@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack
 import psutil
 import pytest
 
+from app.access.tokens import mint_token
 from app.settings import Settings
 from tests.processes.test_strangers import connections, running, unread
 from tests.transport_ws import open_socket
@@ -117,6 +118,17 @@ async def test_what_a_socket_was_opened_with_is_not_kept(settings: Settings) -> 
         await growth({})
         little = await growth({})
         assert await growth({"x": [{} for _ in range(3900)]}) - little < 8_000_000
+
+
+async def test_a_message_larger_than_the_largest_body_closes_its_socket(settings: Settings) -> None:
+    async with running(settings, PAYCORE_MAX_BODY_BYTES="20000") as (port, _):
+        headers = {"Authorization": f"Bearer {mint_token('alice', settings)}"}
+        async with open_socket(f"ws://127.0.0.1:{port}/graphql", headers) as socket_:
+            for size, is_answered in ((19_000, True), (20_001, False)):
+                await socket_.subscribe(str(size), "{ __typename }", x="x" * size)
+                if is_answered:
+                    assert await socket_.data(str(size)) == {"__typename": "Query"}
+            assert await socket_.close_code() == 1009
 
 
 async def test_a_message_in_thousands_of_parts_is_one_message(settings: Settings) -> None:

@@ -23,6 +23,7 @@ from app.access.jwks import JwksError, SigningKeys, parse_jwks
 from app.access.policy import rights_of
 from app.access.tokens import mint_token, verify_published
 from app.access.viewer import Right, Role
+from app.clock import monotonic
 from app.errors import ConfigurationError, TokenExpired, Unauthenticated, Unavailable
 from app.services.identity import Identities
 from app.settings import Settings, load_settings
@@ -34,9 +35,11 @@ STRANGER = rsa_key("rsa")
 
 
 @asynccontextmanager
-async def known(settings: Settings, now: Callable[[], float] | None = None) -> AsyncIterator[SigningKeys]:
+async def known(
+    settings: Settings, now: Callable[[], float] = monotonic, unknown_key_seconds: float = 0
+) -> AsyncIterator[SigningKeys]:
     """Signing keys that are loaded once. They are loaded again only if a test causes it."""
-    keys = SigningKeys(settings) if now is None else SigningKeys(settings, now=now)
+    keys = SigningKeys(settings, now=now, unknown_key_seconds=unknown_key_seconds)
     await keys.start()
     try:
         yield keys
@@ -278,8 +281,7 @@ async def test_keys_rotate_without_a_restart_and_the_tokens_of_a_removed_key_are
 
 async def test_unknown_key_ids_load_the_keys_once_per_interval(bare: Settings, idp: Provider) -> None:
     moment = [1000.0]
-    slow = with_jwks(bare, jwks_url=idp.url, jwks_unknown_key_seconds=10)
-    async with known(slow, now=lambda: moment[0]) as keys:
+    async with known(with_jwks(bare, jwks_url=idp.url), now=lambda: moment[0], unknown_key_seconds=10) as keys:
         assert idp.asked == 1
         for _ in range(50):
             assert await keys.find("made up") is None
@@ -423,7 +425,7 @@ def test_production_with_published_keys_needs_no_secret() -> None:
         ({"jwt_issuer": None}, "ISSUER"),
         ({"jwt_audience": None}, "AUDIENCE"),
         ({"jwks_url": None}, "demo secret"),
-        ({"jwks_max_age_seconds": 100}, "MAX_AGE"),
+        ({"jwks_max_age_seconds": 100}, "jwks_max_age_seconds"),
     ],
     ids=str,
 )

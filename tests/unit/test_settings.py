@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,9 @@ from pydantic import ValidationError
 
 from app.errors import ConfigurationError
 from app.processes.serving import ends_within, graceful_seconds
-from app.settings import DEMO_JWT_SECRET, DatabaseSettings, RelaySettings, Settings, load_settings
+from app.settings import DEMO_JWT_SECRET, DatabaseSettings, RelaySettings, Settings, load_settings, unknown_variables
 
+ROOT = Path(__file__).parents[2]
 SECRET = "0123456789abcdef0123456789abcdef-of-our-own"
 DATABASE_URL = "postgresql://paycore:hunter2@db.example/paycore"
 REDIS_URL = "redis://:hunter3@redis.example:6379/0"
@@ -176,6 +178,38 @@ def test_only_secrets_are_read_from_files(monkeypatch, tmp_path):
     (tmp_path / "port").write_text("9001")
     monkeypatch.setenv("PAYCORE_PORT_FILE", str(tmp_path / "port"))
     assert load_settings().port == 8000
+
+
+def test_variables_that_are_no_settings_are_named(monkeypatch):
+    for name in ("PAYCORE_MAX_ERRORS", "PAYCORE_PROT", "paycore_prot", "PAYCORE_PORT_FILE"):
+        monkeypatch.setenv(name, "5")
+    assert unknown_variables() == ["PAYCORE_MAX_ERRORS", "PAYCORE_PORT_FILE", "PAYCORE_PROT", "paycore_prot"]
+
+
+def test_settings_files_of_secrets_and_variables_of_other_programs_are_not_named(monkeypatch):
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"PAYCORE_{name.upper()}", "x")
+    for name in ("PAYCORE_JWT_SECRET_FILE", "PAYCORE_DATABASE_URL_FILE", "PAYCORE_REDIS_URL_FILE", "PAYCORE_OTLP_HEADERS_FILE",
+                 "PAYCORE_SERVICE_PASSWORD", "PAYCORE_URL", "PAYCORE_TOKEN", "PAYCORE_TEST_SERVERS", "paycore_port",
+                 "PAYCOREX"):  # fmt: skip
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("PAYCORE_EMPTY", "")
+    assert unknown_variables() == []
+
+
+def test_every_paycore_variable_of_the_repository_is_known(monkeypatch):
+    """Those of the image, the manifests, the compose file, the Makefile and the pipeline."""
+    named = {name for file in deployed_files() for name in re.findall(r"\bPAYCORE_[A-Z0-9_]*[A-Z0-9]\b", file.read_text("utf-8"))}
+    assert {"PAYCORE_ENVIRONMENT", "PAYCORE_DATABASE_URL", "PAYCORE_SERVICE_PASSWORD"} <= named
+    for name in named:
+        monkeypatch.setenv(name, "x")
+    assert unknown_variables() == []
+
+
+def deployed_files() -> list[Path]:
+    files = [ROOT / name for name in ("Dockerfile", "Makefile", "compose.yaml")]
+    kinds = {".yaml", ".env", ".sh", ".conf", ".md"}
+    return files + [file for folder in ("deploy", ".github") for file in (ROOT / folder).rglob("*") if file.suffix in kinds]
 
 
 def test_secrets_are_not_in_printed_settings(production):

@@ -40,6 +40,8 @@ from app.settings import Settings
 from app.telemetry import metrics, tracing
 
 TOO_LARGE = "The answer is too large. Ask for less at a time."
+MAX_SUBSCRIPTION_VARIABLES_BYTES = 16_384
+"""Variables of a subscription stay in memory while it runs."""
 _ONE_ANSWER = frozenset({OperationType.QUERY, OperationType.MUTATION})
 
 
@@ -65,6 +67,9 @@ class PaycoreSchema(Schema):
 
     This is done in the schema and not in Strawberry extensions, because an extension costs more per request than the document.
     """
+
+    max_answer_bytes = 8_388_608
+    """Largest answer to a query. A mutation's answer is never withheld."""
 
     def __init__(self, settings: Settings, config: StrawberryConfig) -> None:
         super().__init__(
@@ -146,7 +151,7 @@ class PaycoreSchema(Schema):
                 async for answer in answers:
                     yield answer
         else:
-            yield await self._answer(prepared, max_bytes=self._settings.max_answer_bytes)
+            yield await self._answer(prepared, max_bytes=self.max_answer_bytes)
 
     def _prepare(
         self,
@@ -258,8 +263,7 @@ class PaycoreSchema(Schema):
             limit = min(limit, self._settings.max_subscription_cost)
             context.event_cost = requested if operation.reads_events or requested > FREE_EVENT else 0
         cost = {"requested": requested, "limit": limit}
-        if self._settings.query_cost_in_answers:
-            context.answer_extensions = {"cost": cost}
+        context.answer_extensions = {"cost": cost}
         if requested > limit:
             raise QueryTooComplex(f"This operation costs up to {requested} points; {limit} is the limit. Ask for smaller pages.")
         if operation.type is not OperationType.MUTATION and viewer is not None:
@@ -283,11 +287,11 @@ class PaycoreSchema(Schema):
             for name in variables.keys() - operation.variables:
                 del variables[name]
         if operation.type is OperationType.SUBSCRIPTION:
-            check_variables(variables, self._settings.max_subscription_variables_bytes)
+            check_variables(variables, MAX_SUBSCRIPTION_VARIABLES_BYTES)
 
     def _shown(self, errors: list[GraphQLError], context: Context | None = None) -> list[GraphQLError]:
         is_validated, outcomes = (False, {}) if context is None else (context.document_is_valid, context.outcomes)
-        shown = present_all(errors, self._settings.max_errors, is_validated=is_validated, outcomes=outcomes)
+        shown = present_all(errors, is_validated=is_validated, outcomes=outcomes)
         metrics.count_errors((error.extensions or {}).get("code") for error in shown)
         return shown
 

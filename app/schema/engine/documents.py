@@ -38,12 +38,16 @@ from strawberry.types.graphql import OperationType
 from app.errors import BadUserInput, RequestError, Unauthenticated
 from app.schema.context import Context
 from app.schema.engine.cost import Cost, operation_cost
-from app.schema.engine.error_handling import TOO_COMPLEX, present
+from app.schema.engine.error_handling import MAX_ERRORS, TOO_COMPLEX, present
 from app.schema.engine.event_reads import events_are_read
 from app.schema.engine.limits import excess
 from app.schema.engine.persisted import PersistedOperations, metric_name, operations_of
 from app.settings import Settings
 
+MAX_LENGTH = 100_000
+"""Longest document, in characters."""
+MAX_TOKENS = 5000
+"""Longest document, in tokens."""
 _MAX_CACHED_TOKENS = 100_000
 """Size of the document cache, in tokens. A token takes at most half a kilobyte of memory."""
 _TOKENS_PER_DOCUMENT = 10
@@ -182,9 +186,8 @@ class DocumentCache:
         refused = self._refused.find(query)
         if refused is not None:
             return list(refused.errors)
-        limit = self._settings.max_query_length
-        if len(query) > limit:
-            return [GraphQLError(f"The document is longer than {limit} characters.", extensions={"code": TOO_COMPLEX})]
+        if len(query) > MAX_LENGTH:
+            return [GraphQLError(f"The document is longer than {MAX_LENGTH} characters.", extensions={"code": TOO_COMPLEX})]
         if sender is not None:
             try:
                 self._charge(query, sender)
@@ -208,7 +211,7 @@ class DocumentCache:
             self.persisted.check(document)
             if not operations_of(document):
                 raise CannotGetOperationTypeError(None)
-            too_much = excess(document, self._settings)
+            too_much = excess(document, self._settings.max_query_depth)
             problems = [too_much] if too_much else self._validate(document)
             if not problems:
                 size = _TOKENS_PER_DOCUMENT + document.token_count + len(query) // _CHARACTERS_PER_TOKEN
@@ -228,7 +231,7 @@ class DocumentCache:
 
     def parse(self, query: str) -> DocumentNode:
         """Parse a text. Raises GraphQLError if it is not a document or has too many tokens."""
-        return parse(query, max_tokens=self._settings.max_query_tokens)
+        return parse(query, max_tokens=MAX_TOKENS)
 
     def types(self, query: str) -> dict[str | None, OperationType]:
         """The type of each operation of an uncached text, by name. Empty if the text is long or not a document."""
@@ -240,10 +243,10 @@ class DocumentCache:
             return {}
 
     def _validate(self, document: DocumentNode) -> list[GraphQLError]:
-        limit = self._settings.max_errors
-        errors = validate(self._schema, document, self._rules, limit, hide_suggestions=not self._settings.introspection_enabled)
-        # Validation aborts after `limit` errors, or earlier if comparing the fields of the document would take too long.
-        if errors and isinstance(errors[-1], ValidationAbortedError) and len(errors) <= limit:
+        hides = not self._settings.introspection_enabled
+        errors = validate(self._schema, document, self._rules, MAX_ERRORS, hide_suggestions=hides)
+        # Validation aborts after MAX_ERRORS errors, or earlier if comparing the fields of the document would take too long.
+        if errors and isinstance(errors[-1], ValidationAbortedError) and len(errors) <= MAX_ERRORS:
             errors[-1] = GraphQLError("The document is too complex to be validated.", extensions={"code": TOO_COMPLEX})
         return [_without_python_error(error) for error in errors]
 

@@ -17,6 +17,8 @@ from app.telemetry.privacy import with_causes, withhold_values
 logger = logging.getLogger(__name__)
 
 TOO_COMPLEX = QueryTooComplex.code
+MAX_ERRORS = 20
+"""Errors in one answer. One more says how many were left out."""
 _LONGEST_MESSAGE = 500
 _MOST_PLACES = 10
 
@@ -25,7 +27,7 @@ _NO_OPERATION = (MissingQueryError, CannotGetOperationTypeError, InvalidOperatio
 
 
 def present_all(
-    errors: list[GraphQLError], limit: int, *, is_validated: bool, outcomes: Mapping[str | int, Outcome]
+    errors: list[GraphQLError], limit: int = MAX_ERRORS, *, is_validated: bool, outcomes: Mapping[str | int, Outcome]
 ) -> list[GraphQLError]:
     """Return the errors as a client may see them: at most `limit`, then one with the number of those left out.
 

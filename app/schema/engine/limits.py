@@ -17,7 +17,14 @@ from graphql import (
 )
 
 from app.schema.engine.error_handling import TOO_COMPLEX
-from app.settings import Settings
+
+MAX_ALIASES = 100
+MAX_DIRECTIVES = 50
+MAX_FIELDS = 2000
+"""Fields and fragment spreads in a document. A fragment's fields count for each spread."""
+MAX_ROOT_FIELDS = 100
+MAX_INTROSPECTION_DEPTH = 20
+"""Levels below `__schema` and `__type`, and these."""
 
 _INTROSPECTION = ("__schema", "__type")
 
@@ -34,7 +41,7 @@ class _Size(NamedTuple):
 _EMPTY = _Size()
 
 
-def excess(document: DocumentNode, settings: Settings) -> GraphQLError | None:
+def excess(document: DocumentNode, max_depth: int) -> GraphQLError | None:
     """Return the error for the first limit that a document exceeds, or None. Takes linear time in the text's length.
 
     Raises RecursionError for hundreds of fragments that are nested in each other.
@@ -44,21 +51,17 @@ def excess(document: DocumentNode, settings: Settings) -> GraphQLError | None:
     # Unused fragments count too: the standard rules visit their directives and aliases.
     for name in measure.fragments:
         measure.of_fragment(name)
-    return next(_problems(measure, sizes, settings), None)
+    return next(_problems(measure, sizes, max_depth), None)
 
 
-def _problems(measure: _Measure, sizes: list[_Size], settings: Settings) -> Iterator[GraphQLError]:
+def _problems(measure: _Measure, sizes: list[_Size], max_depth: int) -> Iterator[GraphQLError]:
     measured = (
-        ("aliases", measure.aliases, settings.max_query_aliases),
-        ("directives", measure.directives, settings.max_query_directives),
-        (
-            "fields and spreads, counted where its fragments are spread,",
-            sum(size.fields for size in sizes),
-            settings.max_query_fields,
-        ),
-        ("fields at the root of an operation", max((s.root_fields for s in sizes), default=0), settings.max_query_root_fields),
-        ("levels", max((size.depth for size in sizes), default=0), settings.max_query_depth),
-        ("levels of introspection", max((s.introspection_depth for s in sizes), default=0), settings.max_introspection_depth),
+        ("aliases", measure.aliases, MAX_ALIASES),
+        ("directives", measure.directives, MAX_DIRECTIVES),
+        ("fields and spreads, counted where its fragments are spread,", sum(size.fields for size in sizes), MAX_FIELDS),
+        ("fields at the root of an operation", max((s.root_fields for s in sizes), default=0), MAX_ROOT_FIELDS),
+        ("levels", max((size.depth for size in sizes), default=0), max_depth),
+        ("levels of introspection", max((s.introspection_depth for s in sizes), default=0), MAX_INTROSPECTION_DEPTH),
     )
     for what, found, limit in measured:
         if found > limit:

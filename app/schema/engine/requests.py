@@ -14,6 +14,10 @@ from app.schema.context import Context
 from app.schema.engine.persisted import PersistedOperations
 from app.settings import MAX_BATCH
 
+MAX_VARIABLES_BYTES = 2_097_152
+"""Largest variables of an operation, as JSON in UTF-8. A `transferBatch` of 500 fits with descriptions in any script."""
+MAX_ANONYMOUS_BYTES = 16_384
+"""Largest HTTP input without a valid token, and largest message on a WebSocket until its token is accepted."""
 LONGEST_LIST = 2 * MAX_BATCH
 """Longest list in the variables. Longer than any field takes, so that the field's own error can name its limit."""
 FREE_BYTES = 4096
@@ -49,7 +53,7 @@ def check_size(context: Context, size: int) -> None:
 
     Raises Unauthenticated for a large input without a valid token, and RateLimited if the viewer's budget is used up.
     """
-    if context.maybe_viewer is None and size > context.services.settings.max_anonymous_message_bytes:
+    if context.maybe_viewer is None and size > MAX_ANONYMOUS_BYTES:
         raise context.refusal or Unauthenticated
     charge_for_size(context, size)
 
@@ -79,7 +83,7 @@ def check_lists(variables: Mapping[str, Any] | None) -> None:
             waiting += value
 
 
-def check_variables(variables: Mapping[str, Any] | None, max_bytes: int) -> None:
+def check_variables(variables: Mapping[str, Any] | None, max_bytes: int = MAX_VARIABLES_BYTES) -> None:
     """Raises QueryTooComplex for variables larger than `max_bytes` as JSON, BadUserInput if they are nested too deeply."""
     if not variables:
         return

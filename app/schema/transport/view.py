@@ -31,7 +31,7 @@ from app.errors import BadUserInput, QueryTooComplex, RequestError, Unauthentica
 from app.http import strict_json
 from app.schema.context import Context
 from app.schema.engine.build import TOO_LARGE, PaycoreSchema, build_schema
-from app.schema.engine.requests import LONGEST_LIST, check_lists, check_size, check_variables, operation_of
+from app.schema.engine.requests import LONGEST_LIST, MAX_VARIABLES_BYTES, check_lists, check_size, check_variables, operation_of
 from app.schema.transport import media
 from app.schema.transport.event_stream import EventStreams, EventTransport, with_timeout
 from app.schema.transport.websocket import COUNTED, Adapter, AuthenticationUnavailable, TransportHandler, count_close
@@ -40,6 +40,8 @@ from app.telemetry import metrics
 
 logger = logging.getLogger(__name__)
 
+_INIT_SECONDS = 5
+"""For a WebSocket to send `connection_init`."""
 _BY_POST_ALONE = (OperationType.MUTATION, OperationType.SUBSCRIPTION)
 
 
@@ -55,7 +57,7 @@ class PaycoreView(GraphQL[Context, None]):
             build_schema(settings),
             graphql_ide=None,
             subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL],
-            connection_init_wait_timeout=timedelta(seconds=settings.connection_init_timeout_seconds),
+            connection_init_wait_timeout=timedelta(seconds=_INIT_SECONDS),
             max_subscriptions_per_connection=settings.max_subscriptions_per_connection,
             allowed_origins=settings.cors_origins,
         )
@@ -116,7 +118,8 @@ class PaycoreView(GraphQL[Context, None]):
         """Answer one operation. A query's answer that is too large becomes an error; a mutation's is always sent."""
         result = await self.execute_single(request, self.request_adapter_class(request), Response(), context, None, operation)
         response = media.answer(_content(result), media_type)
-        too_large = len(response.body) > self._services.settings.max_answer_bytes
+        assert isinstance(self.schema, PaycoreSchema)
+        too_large = len(response.body) > self.schema.max_answer_bytes
         if too_large and self._operation_type(operation) is OperationType.QUERY:
             metrics.count_errors([QueryTooComplex.code])
             return media.answer(media.errors(QueryTooComplex(TOO_LARGE)), media_type)
@@ -225,10 +228,9 @@ class PaycoreView(GraphQL[Context, None]):
     def _operation(self, data: Any, size: int | None = None) -> GraphQLRequestData:
         """Read one operation from a body of `size` bytes. Raises HTTPException and RequestError."""
         operation = operation_of(data, cast("PaycoreSchema", self.schema).documents.persisted)
-        max_bytes = self._services.settings.max_variables_bytes
         # The variables are part of the body, so those of a small body need no check.
-        if size is None or size > max_bytes:
-            check_variables(operation.variables, max_bytes)
+        if size is None or size > MAX_VARIABLES_BYTES:
+            check_variables(operation.variables)
         if size is None or size > LONGEST_LIST:
             check_lists(operation.variables)
         return operation

@@ -25,7 +25,7 @@ from app.errors import BadUserInput, RateLimited, RequestError
 from app.http.sockets import ON_STOP
 from app.schema.context import Context
 from app.schema.engine.build import PaycoreSchema
-from app.schema.engine.requests import charge_for_size, check_lists, check_variables
+from app.schema.engine.requests import MAX_ANONYMOUS_BYTES, charge_for_size, check_lists, check_variables
 from app.telemetry import metrics
 from app.telemetry.privacy import withhold_values
 
@@ -47,6 +47,8 @@ _CODES = frozenset((1000, 1001, 1005, 1006, 1009, 1011, 1012, 1013, 4400, 4401, 
 _MAX_ID_LENGTH = 255
 _MAX_REASON_BYTES = 123
 """Longest reason in a close frame (RFC 6455, section 5.5)."""
+_ANONYMOUS_SECONDS = 60.0
+"""Lifetime of a socket without a token."""
 _BEFORE_EXPIRY = timedelta(milliseconds=100)
 """Subscriptions end this long before the token expires. An error about the token would end them for the client as well."""
 
@@ -125,7 +127,7 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
 
     async def handle(self) -> None:
         """Serve the socket until either side ends it."""
-        self._adapter.max_bytes = self.context.services.settings.max_anonymous_message_bytes
+        self._adapter.max_bytes = MAX_ANONYMOUS_BYTES
         self._adapter.ws.scope["state"][ON_STOP] = self._end_with_the_process
         with metrics.WEBSOCKETS.track_inprogress():
             try:
@@ -230,7 +232,7 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
         if limit is not None and len(self.operations) >= limit:
             raise RateLimited(1, f"This socket runs {limit} operations already: complete one first.")
         payload = message["payload"]
-        check_variables(payload.get("variables"), self.context.services.settings.max_variables_bytes)
+        check_variables(payload.get("variables"))
         check_lists(payload.get("variables"))
         payload["query"] = self.schema.documents.persisted.text_of(payload) or ""
 
@@ -241,9 +243,8 @@ class TransportHandler(BaseGraphQLTransportWSHandler[Context, None]):
 
     async def _end_without_a_token(self) -> None:
         """Close after a delay. A client that has a token sends it with `connection_init`, so none can follow."""
-        seconds = self.context.services.settings.anonymous_socket_seconds
-        await asyncio.sleep(seconds)
-        await self.websocket.close(NO_TOKEN, f"Unauthorized: without a token a socket ends after {seconds:g} s")
+        await asyncio.sleep(_ANONYMOUS_SECONDS)
+        await self.websocket.close(NO_TOKEN, f"Unauthorized: without a token a socket ends after {_ANONYMOUS_SECONDS:g} s")
 
     async def _end_with_the_token(self) -> None:
         viewer = self.context.maybe_viewer
