@@ -159,13 +159,13 @@ async def nothing_comes(updates: AsyncIterator[object], seconds: float = 0.3) ->
     return not done
 
 
-def told(updates: Sequence[WalletUpdate]) -> list[tuple[str, int]]:
+def kinds_and_sequences(updates: Sequence[WalletUpdate]) -> list[tuple[str, int]]:
     """Kind and sequence: of the entry, or of the state that is shown."""
     return [(update.kind.value, update.entry.sequence if update.entry else update.wallet.sequence) for update in updates]
 
 
 def entries(first: int, last: int) -> list[tuple[str, int]]:
-    """What is told of the entries from `first` to `last`."""
+    """What is kinds_and_sequences of the entries from `first` to `last`."""
     return [("ENTRY", sequence) for sequence in range(first, last + 1)]
 
 

@@ -1,4 +1,4 @@
-"""What tests of processes share."""
+"""Fixtures of the process tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["world"]
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """A home with the mode that a careful root gives to all of its own."""
+    """A home in a directory of mode 0700, which another user cannot enter."""
     parent = Path(tempfile.mkdtemp(prefix="paycore-test-"))
     assert parent.stat().st_mode & 0o777 == 0o700
     yield parent / "home"
@@ -29,7 +29,7 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture
 async def bank(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank]:
-    """Who opens wallets and fills them, beside the processes."""
+    """A bank that opens and fills wallets in the test's own process."""
     currencies = await load_currencies(engine)
     ledger = make_ledger(engine, settings, currencies)
     await ledger.start()

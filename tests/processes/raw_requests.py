@@ -1,4 +1,4 @@
-"""A table of requests as raw bytes, whose ends a server and a proxy before it may see at different places."""
+"""Requests as raw bytes whose end a server and a proxy in front of it may see in different places."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ SMUGGLING = b"Content-Length: %d" % len(SMUGGLED)
 
 
 def post(*headers: bytes, method: bytes = b"POST", target: bytes = b"/graphql", version: bytes = b"HTTP/1.1") -> bytes:
-    """The head of a request."""
+    """The head of a request with a body."""
     lines = (b"%b %b %b" % (method, target, version), b"Host: x", b"Content-Type: application/json", *headers)
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
 def get(*headers: bytes, target: bytes = b"/healthz") -> bytes:
-    """The same, of one that needs no body."""
+    """The head of a request without a body."""
     return post(*headers, method=b"GET", target=target)
 
 
 def chunks(*parts: bytes) -> bytes:
-    """A request whose body in chunks is these bytes."""
+    """A request with these bytes as its chunked body."""
     return post(IN_CHUNKS) + b"".join(parts)
 
 
 @dataclass(frozen=True)
 class Raw:
-    """What a client sends, and the statuses that it gets. He waits a little before each part."""
+    """What a client sends, with a short pause before each part, and the statuses it must get."""
 
     statuses: list[int]
     parts: tuple[bytes, ...]
@@ -58,17 +58,17 @@ class Raw:
 
 
 def read(*parts: bytes, statuses: list[int] | None = None) -> Raw:
-    """Read whole and answered; the connection goes on, or ends after what asks for that."""
+    """Read whole and answered; the connection stays open unless a request asks to close it."""
     return Raw([200] if statuses is None else statuses, parts)
 
 
 def refused(*parts: bytes, statuses: list[int] | None = None) -> Raw:
-    """Answered once, and the connection ends."""
+    """Answered once; then the connection is closed."""
     return Raw([400] if statuses is None else statuses, parts, closes=True)
 
 
 def early(status: int, *parts: bytes) -> Raw:
-    """Answered before its body was there: it is not certain that it comes, so the connection ends."""
+    """Answered before its body arrived, which may never happen; then the connection is closed."""
     return Raw([status], parts, closes=True)
 
 

@@ -1,4 +1,4 @@
-"""`make bench` as a whole, in its smallest profile: every figure is there, and nothing is left running."""
+"""`make bench` in its smallest profile prints every figure and leaves nothing running."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_every_figure_is_measured_beside_its_baselines(tmp_path: Path) -> None:
     ]
 
 
-def test_an_unknown_profile_is_said_in_words(tmp_path: Path) -> None:
+def test_an_unknown_profile_is_reported_with_the_known_ones(tmp_path: Path) -> None:
     finished = subprocess.run(
         [sys.executable, "-m", "bench", "--profile", "huge", "--output", str(tmp_path / "x.json")],
         cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=60, check=False,
@@ -54,7 +54,7 @@ def test_an_unknown_profile_is_said_in_words(tmp_path: Path) -> None:
     assert "huge" in finished.stderr
 
 
-async def test_the_baselines_ids_on_an_older_postgresql_are_as_those_of_a_new_one(database: str) -> None:
+async def test_the_baseline_makes_the_same_kind_of_ids_on_an_older_postgresql(database: str) -> None:
     connection = await asyncpg.connect(database)
     try:
         await connection.execute(baselines.UUIDV7)

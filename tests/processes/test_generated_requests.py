@@ -1,4 +1,4 @@
-"""Thousands of requests that Schemathesis makes up from the schemas: every answer is coded, and none is a fault of ours."""
+"""Requests that Schemathesis generates from the schemas: every error has a code and none is an internal fault."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def codes_of(answer: dict[str, Any]) -> set[str]:
 
 
 def with_variables(document: str, schema: GraphQLSchema) -> dict[str, Any]:
-    """The same operation with the arguments of its root fields as variables."""
+    """The operation with the arguments of its root fields as variables."""
     (operation,) = parse(document).definitions
     assert isinstance(operation, OperationDefinitionNode)
     root = schema.get_root_type(operation.operation)
@@ -100,14 +100,14 @@ def with_variables(document: str, schema: GraphQLSchema) -> dict[str, Any]:
         return replace(argument, value=VariableNode(name=NameNode(value=name)))
 
     fields = [field for field in operation.selection_set.selections if isinstance(field, FieldNode)]
-    asked = [replace(field, arguments=tuple(lifted(field, one) for one in field.arguments or ())) for field in fields]
+    lifted_fields = [replace(field, arguments=tuple(lifted(field, one) for one in field.arguments or ())) for field in fields]
     head = f"{operation.operation.value}({', '.join(declared)})" if declared else operation.operation.value
-    return {"query": f"{head} {{ {' '.join(map(print_ast, asked))} }}", "variables": variables}
+    return {"query": f"{head} {{ {' '.join(map(print_ast, lifted_fields))} }}", "variables": variables}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("subject", ["admin", "alice"])
-def test_generated_operations_get_coded_answers(
+def test_generated_operations_get_answers_with_known_codes(
     service: tuple[str, Path], settings: Settings, scalars: None, subject: str
 ) -> None:
     url, log = service
@@ -135,14 +135,16 @@ def test_generated_operations_get_coded_answers(
 
 
 @pytest.mark.slow
-def test_generated_rest_requests_get_described_answers(service: tuple[str, Path], settings: Settings, tmp_path: Path) -> None:
+def test_generated_rest_requests_get_answers_that_openapi_describes(
+    service: tuple[str, Path], settings: Settings, tmp_path: Path
+) -> None:
     url, log = service
     token = mint_token("alice", settings)
     finished = subprocess.run(
         [
             Path(EXECUTABLE).parent / "schemathesis", "run", f"{url}/openapi.json", "--header", f"Authorization: Bearer {token}",
             "--max-time", "25", "--phases", "coverage,fuzzing", "--checks", "all",
-            # What a rule refuses (a currency that does not exist) is 400 too; no schema could say it.
+            # A broken rule (an unknown currency) is 400 too, which the schema cannot describe.
             "--exclude-checks", "positive_data_acceptance", "--warnings", "off", "--no-color",
         ],
         capture_output=True, text=True, cwd=tmp_path, check=False, timeout=110,

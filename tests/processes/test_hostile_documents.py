@@ -1,4 +1,4 @@
-"""Documents and bodies that are made to hurt, against a real `paycore serve`: each gets its answer, and little is kept of it."""
+"""Documents and bodies built to exhaust `paycore serve`: each is refused, and little memory is kept."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def cycle(length: int) -> str:
 
 
 def doubling(levels: int) -> str:
-    """Each fragment spreads the next one twice: 2^levels fields at the end."""
+    """Each fragment spreads the next one twice: 2^levels fields in total."""
     fragments = " ".join(f"fragment f{n} on User {{ ...f{n + 1} ...f{n + 1} }}" for n in range(levels))
     return f"{{ viewer {{ ...f0 }} }} {fragments} fragment f{levels} on User {{ id }}"
 
 
 def overlapping(fields: int) -> str:
-    """All under one name, with arguments that must be compared pair by pair."""
+    """Fields with one alias, whose arguments must be compared pair by pair."""
     return "{ viewer { " + "wallets(first: 1) { edges { node { id name } } } " * fields + "} }"
 
 
@@ -84,7 +84,7 @@ def assert_refused(name: str, response: httpx.Response) -> None:
     assert len(response.content) < 20_000, name
 
 
-async def test_documents_that_are_made_to_hurt_are_refused_in_bounded_time_and_memory(settings: Settings) -> None:
+async def test_hostile_documents_are_refused_in_bounded_time_and_memory(settings: Settings) -> None:
     headers = {"Authorization": f"Bearer {mint_token('alice', settings)}"}
     async with service(settings) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=WITHIN_SECONDS) as http:
         process = serving_on(port)
@@ -109,7 +109,7 @@ OPENINGS = (
 
 
 def with_many_operations(number: int) -> dict[str, Any]:
-    """Accepted, and as large in memory as ten kilobytes of text become."""
+    """A valid document of ten kilobytes, as large as possible once parsed."""
     operations = " ".join(f"query q{one} {{ viewer {{ id }} }}" for one in range(400))
     return {"query": f"query z{number} {{ __typename }} {operations}", "operationName": f"z{number}"}
 
@@ -131,11 +131,11 @@ ACCEPTED: dict[str, tuple[Callable[[int], dict[str, Any]], int]] = {
 """And how often: if each was kept, those of many operations would hold 110 megabytes."""
 
 
-async def test_accepted_documents_and_wide_answers_leave_little_behind(settings: Settings) -> None:
+async def test_valid_documents_and_wide_answers_keep_little_memory(settings: Settings) -> None:
     async with service(settings) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=WITHIN_SECONDS) as http:
         process = serving_on(port)
         for name, (make, times) in ACCEPTED.items():
-            # A user for each: a budget is for one.
+            # A new user for each, as the budget is per user.
             headers = {"Authorization": f"Bearer {mint_token(name, settings)}"}
             opened = await http.post("/graphql", json={"query": OPENINGS}, headers=headers)
             assert "errors" not in opened.json()
@@ -145,7 +145,7 @@ async def test_accepted_documents_and_wide_answers_leave_little_behind(settings:
                 answer = (await http.post("/graphql", json=make(number), headers=headers)).json()
                 assert "errors" not in answer, name
             assert process.memory_info().rss - before < 80 * MEGABYTE, name
-            # Strangers fill nothing.
+            # Documents without a token fill no cache.
             refused = (await http.post("/graphql", json=make(times + 1))).json()
             assert refused["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED", name
         headers = {"Authorization": f"Bearer {mint_token('alice', settings)}"}
@@ -153,7 +153,7 @@ async def test_accepted_documents_and_wide_answers_leave_little_behind(settings:
         assert still.json()["data"] == {"viewer": {"__typename": "User"}}
 
 
-async def test_compressed_bodies_are_not_unpacked(settings: Settings) -> None:
+async def test_compressed_bodies_are_not_decompressed(settings: Settings) -> None:
     headers = {
         "Authorization": f"Bearer {mint_token('alice', settings)}",
         "Content-Type": "application/json",
@@ -172,6 +172,6 @@ async def test_compressed_bodies_are_not_unpacked(settings: Settings) -> None:
 
 
 def serving_on(port: int) -> psutil.Process:
-    """The process that answers there: a worker, where there are several."""
+    """The process that listens on the port: a worker if there are several."""
     listening = [one for one in psutil.net_connections("tcp") if one.status == psutil.CONN_LISTEN and one.pid]
     return psutil.Process(max(one.pid or 0 for one in listening if one.laddr and one.laddr.port == port))

@@ -1,4 +1,4 @@
-"""The steps of the image, without Docker: the Dockerfile's own commands in directories of this test, and what comes of them."""
+"""The Dockerfile's stages without Docker: its own commands run in directories of the test."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
 def stage(name: str) -> str:
-    """The text of one stage, a line for each instruction."""
-    told = next(part for part in DOCKERFILE.split("\nFROM ") if part.partition("\n")[0].endswith(name))
-    return told.replace("\\\n", " ")
+    """The text of one stage, one line per instruction."""
+    text = next(part for part in DOCKERFILE.split("\nFROM ") if part.partition("\n")[0].endswith(name))
+    return text.replace("\\\n", " ")
 
 
 def is_sent(path: str, rules: str) -> bool:
-    """Whether .dockerignore lets a path through: the last rule that names it or a directory above it decides."""
+    """Whether .dockerignore includes a path: the last rule that matches it or a parent directory decides."""
     parts = path.split("/")
     above = ["/".join(parts[: count + 1]) for count in range(len(parts))]
     sent = True
@@ -44,9 +44,9 @@ def is_sent(path: str, rules: str) -> bool:
 
 
 def send_context(place: Path) -> Path:
-    """What Docker is given to build from, copied."""
+    """Copy the build context that Docker would get."""
     rules = (ROOT / ".dockerignore").read_text(encoding="utf-8")
-    # Nothing else has a file that is let through: virtual environments and the like are not looked into.
+    # No other directory has an included file, so virtual environments and the like are not searched.
     tops = {rule[1:].partition("/")[0] for rule in rules.splitlines() if rule.startswith("!")}
     for top in tops:
         for directory, below, files in os.walk(ROOT / top):
@@ -61,12 +61,12 @@ def send_context(place: Path) -> Path:
 
 
 def build(name: str, root: Path, environment: Mapping[str, str]) -> None:
-    """Run a stage's COPY and RUN, in their order, with what it has at / under `root`."""
+    """Run a stage's COPY and RUN instructions in order, with `root` in place of /."""
     context, workdir = send_context(root / "context"), root
     here = {f"/{top}": str(root / top) for top in ("build-venv", "build", "venv", "dist")}
 
     def moved(text: str) -> str:
-        # Where a word begins with one of the places, and not within a longer path.
+        # Only where a word starts with one of the paths, not within a longer path.
         return re.sub(r"(?<![\w./-])/(?:build-venv|build|venv|dist)\b", lambda found: here[found[0]], text)
 
     for line in stage(name).splitlines():
@@ -79,7 +79,7 @@ def build(name: str, root: Path, environment: Mapping[str, str]) -> None:
             for source in sources:
                 copy(context / source, workdir / target / ("" if (context / source).is_dir() else Path(source).name))
         elif instruction == "RUN":
-            # Without the secrets that are mounted for it: pip and npm have this machine's configuration.
+            # Without mounted secrets: pip and npm use this machine's configuration.
             command = moved(re.sub(r"--mount=\S+", "", rest)).strip()
             done = subprocess.run(
                 ["sh", "-ec", command], cwd=workdir, env=environment, capture_output=True, text=True, check=False, timeout=300
@@ -87,7 +87,7 @@ def build(name: str, root: Path, environment: Mapping[str, str]) -> None:
             assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 
 
-def test_what_is_sent_to_be_built_from_is_what_the_ignore_file_says(tmp_path: Path) -> None:
+def test_the_build_context_follows_the_ignore_file(tmp_path: Path) -> None:
     rules = "# all\n*\n!app\n!requirements/*.txt\napp/dist\n**/__pycache__\n"
     assert [path for path in ("app", "app/a.py", "app/db/b.py", "requirements/c.txt") if not is_sent(path, rules)] == []
     assert [
@@ -104,10 +104,10 @@ def test_what_is_sent_to_be_built_from_is_what_the_ignore_file_says(tmp_path: Pa
 
 @pytest.mark.heavy
 @pytest.mark.timeout(400)
-def test_the_pages_stage_builds_whole_pages_from_the_lock(tmp_path: Path) -> None:
+def test_the_pages_stage_builds_the_pages_from_the_lock_file(tmp_path: Path) -> None:
     node, tools = find_node(), tmp_path / "tools"
     tools.mkdir()
-    # The image has node and npm on its path.
+    # As in the image, node and npm are on the path.
     for name, called in {"node": (node.executable,), "npm": node.npm}.items():
         (tools / name).write_text(f'#!/bin/sh\nexec {shlex.join(map(str, called))} "$@"\n', encoding="utf-8")
         (tools / name).chmod(0o755)
@@ -123,12 +123,12 @@ def test_the_pages_stage_builds_whole_pages_from_the_lock(tmp_path: Path) -> Non
 
 @pytest.mark.heavy
 @pytest.mark.timeout(400)
-def test_the_build_stage_makes_an_environment_that_serves_the_api_and_holds_no_pip(
+def test_the_build_stage_makes_an_environment_that_serves_the_api_and_has_no_pip(
     home: Path, free_port: int, tmp_path: Path
 ) -> None:
     venv, tools = tmp_path / "venv", tmp_path / "tools"
     tools.mkdir()
-    # The image's Python is called so.
+    # The name of Python in the image.
     (tools / "python").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n', encoding="utf-8")
     (tools / "python").chmod(0o755)
     build("AS build", tmp_path, {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"})
@@ -138,7 +138,7 @@ def test_the_build_stage_makes_an_environment_that_serves_the_api_and_holds_no_p
         r'^CMD \["(\w+)"\]$', DOCKERFILE, re.MULTILINE
     )
     assert entry == ["paycore", "serve"]
-    # As the image: production, from elsewhere than the source, with the pages that were built.
+    # As in the image: production, outside the source tree, with the built pages.
     environment = {
         "PATH": f"{venv / 'bin'}:/usr/bin:/bin",
         "PAYCORE_PORT": str(free_port),
@@ -147,7 +147,7 @@ def test_the_build_stage_makes_an_environment_that_serves_the_api_and_holds_no_p
         "PAYCORE_DASHBOARD_DIR": str(DIST),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    # Production refuses a server that runs without fsync, as those of the other tests do.
+    # Production refuses a server without fsync, which the other tests use.
     with start_servers(home) as servers:
         environment |= {"PAYCORE_DATABASE_URL": servers.database_url, "PAYCORE_REDIS_URL": servers.redis_url}
         migrated = subprocess.run(
@@ -165,17 +165,17 @@ def test_the_build_stage_makes_an_environment_that_serves_the_api_and_holds_no_p
             assert wait_until(lambda: answers(f"http://127.0.0.1:{free_port}/readyz"), seconds=30)
             health = re.search(r'CMD \["python", "-c", "(.*)"\]$', DOCKERFILE, re.MULTILINE)
             assert health is not None
-            asked = [str(venv / "bin" / "python"), "-c", health[1]]
-            assert subprocess.run(asked, env=environment, check=False, timeout=10).returncode == 0
+            probe = [str(venv / "bin" / "python"), "-c", health[1]]
+            assert subprocess.run(probe, env=environment, check=False, timeout=10).returncode == 0
         finally:
             process.terminate()
-            # Gracefully, and then by the signal, as uvicorn does it.
+            # Uvicorn stops gracefully and then ends by the signal.
             assert process.wait(30) in (0, -15)
-        assert subprocess.run(asked, env=environment, check=False, timeout=10, stderr=subprocess.DEVNULL).returncode != 0
+        assert subprocess.run(probe, env=environment, check=False, timeout=10, stderr=subprocess.DEVNULL).returncode != 0
 
 
 def copy(source: Path, place: Path) -> None:
-    """A file, or what is in a directory, as COPY does."""
+    """Copy a file or the contents of a directory, as COPY does."""
     place.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
         shutil.copytree(source, place, dirs_exist_ok=True)

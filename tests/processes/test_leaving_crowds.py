@@ -1,4 +1,4 @@
-"""Clients that leave all at once, and database links that are cut: however many there are, the log has no error of them."""
+"""Many clients that leave at once, and database connections that are cut, log no error."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.slow
 
 @dataclass
 class Service:
-    """One API and one relay, each a process of its own."""
+    """An API process and a relay process."""
 
     port: int
     http: httpx.AsyncClient
@@ -47,7 +47,7 @@ class Service:
 
     @property
     def wallet(self) -> str:
-        """Whose updates are watched, by its public id."""
+        """The public id of the wallet whose updates are watched."""
         return ids.encode("wal", self.world.bob_wallet)
 
     @property
@@ -55,11 +55,11 @@ class Service:
         return {"Authorization": f"Bearer {self.token('bob')}"}
 
     def socket(self) -> Any:
-        """An acknowledged socket."""
+        """A WebSocket whose connection_init is acknowledged."""
         return open_socket(f"ws://127.0.0.1:{self.port}/graphql", self.headers)
 
     def faults(self) -> list[str]:
-        """What was logged as an error, or holds a traceback, or is no line of the log."""
+        """The log lines that are errors, contain a traceback or are not JSON."""
         return [line for line in self.log().splitlines() if _is_fault(line)]
 
     async def until_metric(self, name: str, value: float, *, meanwhile: Callable[[], Awaitable[None]] | None = None) -> None:
@@ -70,7 +70,7 @@ class Service:
                 await asyncio.sleep(0.1)
 
     async def _metric(self, name: str) -> float:
-        """The sum over its labels."""
+        """A metric's sum over its labels."""
         lines = (await self.http.get("/metrics")).text.splitlines()
         return sum(float(line.split()[-1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
 
@@ -106,8 +106,8 @@ async def watch(socket: Socket, wallet: str) -> None:
 
 
 @asynccontextmanager
-async def transferring(it: Service) -> AsyncIterator[list[str]]:
-    """Alice pays bob through the API, each time until it is known to be paid. What is yielded has the keys of what is."""
+async def paying(it: Service) -> AsyncIterator[list[str]]:
+    """alice pays bob through the API, retrying each payment until it is known. Yields the list of paid keys."""
     paid: list[str] = []
     stop = asyncio.Event()
     sender = ids.encode("wal", it.world.alice_wallet)
@@ -124,7 +124,7 @@ async def transferring(it: Service) -> AsyncIterator[list[str]]:
                 while not await answered({**headers, "Idempotency-Key": key}):  # noqa: ASYNC110 - it happens in the service
                     await asyncio.sleep(0.05)
             paid.append(key)
-            # Not as fast as it can: each is sent to every watch.
+            # Slowly, as each payment is sent to every subscription.
             await asyncio.sleep(0.05)
 
     payer = asyncio.create_task(pay())
@@ -137,7 +137,7 @@ async def transferring(it: Service) -> AsyncIterator[list[str]]:
 
 @asynccontextmanager
 async def following(socket: Socket) -> AsyncIterator[dict[str, int]]:
-    """The sequence of the last entry of each operation so far."""
+    """Yields the sequence of the latest entry of each operation."""
     latest: dict[str, int] = {}
 
     async def follow() -> None:
@@ -155,8 +155,8 @@ async def following(socket: Socket) -> AsyncIterator[dict[str, int]]:
         await asyncio.wait([task])
 
 
-async def more_of(paid: list[str]) -> None:
-    """Return once there is one more."""
+async def another_payment(paid: list[str]) -> None:
+    """Wait for one more payment."""
     before = len(paid)
     await soon(lambda: len(paid) > before, 60)
 
@@ -170,7 +170,7 @@ async def leave(socket: Socket, *, politely: bool) -> None:
 
 
 @pytest.mark.parametrize("wait", [True, False], ids=["with their updates", "before their answers"])
-async def test_sockets_with_many_operations_that_leave_at_once_log_no_error(
+async def test_sockets_with_many_operations_that_close_at_once_log_no_error(
     settings: Settings, engine: AsyncEngine, wait: bool
 ) -> None:
     async with service(settings, engine) as it, AsyncExitStack() as stack:
@@ -186,30 +186,30 @@ async def test_sockets_with_many_operations_that_leave_at_once_log_no_error(
 
 
 @pytest.mark.parametrize("more", [0, 1], ids=["", "with another request behind"])
-async def test_event_streams_that_leave_at_once_end_and_log_no_error(settings: Settings, engine: AsyncEngine, more: int) -> None:
+async def test_event_streams_that_close_at_once_end_and_log_no_error(settings: Settings, engine: AsyncEngine, more: int) -> None:
     async with service(settings, engine) as it:
         body = json.dumps({"query": WATCH, "variables": {"wallet": it.wallet}})
         head = "".join(f"{name}: {value}\r\n" for name, value in it.headers.items())
-        asked = (
+        request = (
             f"POST /graphql HTTP/1.1\r\nHost: x\r\n{head}Accept: text/event-stream\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\n\r\n{body}"
         ).encode()
         writers = []
         for _ in range(STREAMS):
             _, writer = await asyncio.open_connection("127.0.0.1", it.port)
-            writer.write(asked)
+            writer.write(request)
             writers.append(writer)
         await it.until_metric("paycore_subscriptions", STREAMS)
         await it.world.pay()
         for number, writer in enumerate(writers):
-            writer.write(asked * more)
+            writer.write(request * more)
             writer.close() if number % 2 else writer.transport.abort()
-        # A client that does not take what is sent is found gone by that.
+        # A client that does not read is detected as gone.
         await it.until_metric("paycore_subscriptions", 0, meanwhile=it.world.pay)
         assert it.faults() == []
 
 
-async def test_a_message_that_is_no_text_ends_its_socket_and_logs_no_error(settings: Settings, engine: AsyncEngine) -> None:
+async def test_a_message_of_invalid_utf_8_closes_its_socket_and_logs_no_error(settings: Settings, engine: AsyncEngine) -> None:
     async with service(settings, engine) as it:
         for parts in (b"\xff", [b"{", b"\xc3", b"}"]):
             async with it.socket() as socket:
@@ -218,7 +218,7 @@ async def test_a_message_that_is_no_text_ends_its_socket_and_logs_no_error(setti
         assert it.faults() == []
 
 
-async def test_database_links_that_are_cut_log_no_error(settings: Settings, engine: AsyncEngine) -> None:
+async def test_cut_database_connections_log_no_error(settings: Settings, engine: AsyncEngine) -> None:
     assert settings.database_url is not None
     async with postgres_proxy(settings.database_url.get_secret_value()) as proxy, AsyncExitStack() as stack:
         it = await stack.enter_async_context(service(settings, engine, PAYCORE_DATABASE_URL=proxy.url))
@@ -227,15 +227,15 @@ async def test_database_links_that_are_cut_log_no_error(settings: Settings, engi
             await watcher.subscribe(f"plain {number}", WATCH, wallet=it.wallet)
             await watcher.subscribe(f"reads {number}", READS, wallet=it.wallet)
         latest = await stack.enter_async_context(following(watcher))
-        async with transferring(it) as paid:
+        async with paying(it) as paid:
             for number in range(CUTS):
-                await more_of(paid)
+                await another_payment(paid)
                 proxy.refuse = bool(number % 2)
                 proxy.drop_connections()
-                # Long enough for tries that fail, too.
+                # Long enough for some attempts to fail.
                 await asyncio.sleep(0.5)
                 proxy.refuse = False
-            await more_of(paid)
+            await another_payment(paid)
         plain = [f"plain {number}" for number in range(WATCHES)]
         await soon(lambda: all(latest.get(one) == len(paid) for one in plain), 60)
         assert it.faults() == []

@@ -1,4 +1,4 @@
-"""The moments at which live updates would lose something: while one subscribes, behind one who does not read, out of order."""
+"""Live updates lose nothing while a client subscribes, behind a client that does not read, and out of order."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def crowd(engine: AsyncEngine, settings: Settings, free_port: int) -> Asyn
         yield crowd
 
 
-async def test_one_who_does_not_read_for_30_seconds_harms_nobody_and_misses_nothing(crowd: Crowd) -> None:
+async def test_a_client_that_does_not_read_for_30_seconds_delays_nobody_and_misses_nothing(crowd: Crowd) -> None:
     payer, payee, *others = crowd.members
     api = psutil.Process((await crowd.serve()).pid)
     crowd.processes.relay()
@@ -56,9 +56,9 @@ async def test_one_who_does_not_read_for_30_seconds_harms_nobody_and_misses_noth
             await crowd.pay(payer, [payee] * 500)
             await crowd.pay(others[1], [others[0]] * 10)
             largest = max(largest, api.memory_info().rss)
-        # The others hear of it while it is going on, not only once the slow ones read again.
+        # The others get it meanwhile, not only once the slow ones read again.
         await crowd.everyone_knows(quick)
-        # The API could send them no more, and kept no more for them.
+        # The API could send them no more and kept no more in memory for them.
         assert await metric(crowd, "paycore_live_overflows_total") >= STUCK
         await asyncio.sleep(stalled_until - asyncio.get_running_loop().time())
         assert max(watcher.sequence for watcher in slow) < 600, "they have read nothing"
@@ -78,7 +78,7 @@ async def metric(crowd: Crowd, name: str) -> float:
 
 
 @pytest.mark.parametrize("moment", ["acknowledged", "subscribed", "snapshot"])
-async def test_a_payment_in_the_very_moment_of_subscribing_is_told(crowd: Crowd, moment: str) -> None:
+async def test_a_payment_at_the_moment_of_subscribing_is_sent(crowd: Crowd, moment: str) -> None:
     await crowd.serve()
     crowd.processes.relay()
 
@@ -98,16 +98,18 @@ async def test_a_payment_in_the_very_moment_of_subscribing_is_told(crowd: Crowd,
                 first = (await socket.data("1"))["walletUpdated"]
                 it_is("snapshot")
                 await asyncio.gather(*payments)
-                await told_the_rest(crowd, payee, socket, first)
+                await gets_every_entry_from(crowd, payee, socket, first)
 
-    # Half of them are only paid, half only pay: a wallet's truth changes in its own rounds alone.
+    # Half of them only receive and half only pay, so a receiver's wallet changes only in its own rounds.
     async with asyncio.TaskGroup() as group:
         for payee, payer in zip(crowd.members[::2], crowd.members[1::2], strict=True):
             group.create_task(subscribe_and_pay(payee, payer))
 
 
-@pytest.mark.parametrize("held", [b"$9\r\nSUBSCRIBE", b"$9\r\nsubscribe"], ids=["on its way to Redis", "confirmed but unheard"])
-async def test_a_payment_while_a_subscription_waits_for_redis_is_told(crowd: Crowd, held: bytes) -> None:
+@pytest.mark.parametrize(
+    "held", [b"$9\r\nSUBSCRIBE", b"$9\r\nsubscribe"], ids=["on its way to Redis", "confirmed but not received"]
+)
+async def test_a_payment_while_a_subscription_waits_for_redis_is_sent(crowd: Crowd, held: bytes) -> None:
     payer, *payees = crowd.members
     async with redis_proxy(redis_url(crowd.settings)) as proxy:
         await crowd.serve(PAYCORE_REDIS_URL=proxy.url)
@@ -119,14 +121,14 @@ async def test_a_payment_while_a_subscription_waits_for_redis_is_told(crowd: Cro
                 await socket.subscribe("1", WATCH, wallet=payee.wallet)
                 await soon(lambda: proxy.holding)
                 await crowd.pay(payer, [payee])
-                # Published, and nobody has heard of it.
+                # Published, but not received by any subscriber.
                 await outbox_empty(crowd.engine)
                 proxy.flow()
-                await told_the_rest(crowd, payee, socket, (await socket.data("1"))["walletUpdated"])
+                await gets_every_entry_from(crowd, payee, socket, (await socket.data("1"))["walletUpdated"])
 
 
-async def told_the_rest(crowd: Crowd, member: Member, socket: Socket, first: dict[str, Any]) -> None:
-    """After this first update, each entry comes until there is no more."""
+async def gets_every_entry_from(crowd: Crowd, member: Member, socket: Socket, first: dict[str, Any]) -> None:
+    """Assert that each entry after this first update arrives."""
     assert first["kind"] == "SNAPSHOT"
     sequence = int(first["wallet"]["sequence"])
     for expected, _ in (await crowd.entries(member))[sequence:]:
@@ -135,13 +137,13 @@ async def told_the_rest(crowd: Crowd, member: Member, socket: Socket, first: dic
 
 
 def acknowledged(crowd: Crowd, member: Member) -> AbstractAsyncContextManager[Socket]:
-    """A member's socket after connection_ack."""
+    """A member's WebSocket after connection_ack."""
     url = crowd.url.replace("http", "ws", 1) + "/graphql"
     return open_socket(url, {"Authorization": f"Bearer {member.token}"})
 
 
-async def test_commits_that_arrive_out_of_their_order_are_told_in_order(crowd: Crowd) -> None:
-    """One API's COMMIT is on its way to the database while another API's transfers, with higher outbox ids, are published."""
+async def test_commits_out_of_order_are_sent_in_order(crowd: Crowd) -> None:
+    """One API's COMMIT is delayed while another API's transfers, with higher outbox ids, are published."""
     a, b, c, d, *_ = crowd.members
     async with postgres_proxy(database_dsn(crowd.settings)) as proxy:
         await crowd.serve(PAYCORE_DATABASE_URL=proxy.url)
@@ -157,7 +159,7 @@ async def test_commits_that_arrive_out_of_their_order_are_told_in_order(crowd: C
                 await soon(lambda: proxy.holding)
                 await other.pay(c, [d] * random.randint(1, 5))
                 await other.everyone_knows([watcher for watcher in watchers if watcher.member in (c, d)])
-                # It waits for b's wallet, so it comes after the late one there.
+                # It waits for b's wallet, so it follows the late one there.
                 after_it = asyncio.create_task(other.pay(c, [b, d]))
                 await asyncio.sleep(random.uniform(0.05, 0.25))
                 assert not late.done()
@@ -167,7 +169,7 @@ async def test_commits_that_arrive_out_of_their_order_are_told_in_order(crowd: C
     assert {watcher.sockets for watcher in watchers} == {1}
 
 
-async def test_who_never_reads_again_is_let_go(crowd: Crowd) -> None:
+async def test_a_client_that_never_reads_again_is_disconnected(crowd: Crowd) -> None:
     payer, payee, *_ = crowd.members
     await crowd.serve(PAYCORE_WEBSOCKET_PING_SECONDS="1")
     crowd.processes.relay()

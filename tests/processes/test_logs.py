@@ -1,4 +1,4 @@
-"""What the processes of a service say: each line a JSON object in production, one for each transfer, nothing that is secret."""
+"""The logs of a service: JSON lines in production, one for each transfer, and no secrets."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ PAY = """mutation($key: String!, $from: ID!, $to: ID!, $amount: Decimal!, $words
 
 @pytest.fixture
 def running(settings: Settings, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Running]:
-    """A service with these settings."""
+    """A service with the settings of the test's parameter."""
     with running_service(settings, tmp_path / "all.log", request.param) as running:
         yield running
 
 
 async def send(running: Running, settings: Settings, bank: Bank) -> list[tuple[str, str, str | None, str | None, str]]:
-    """Transfers of every outcome; of each its request id, outcome, code, transaction and key."""
+    """Send transfers of every outcome; return each one's request id, outcome, code, transaction and key."""
     alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
     mine, theirs = await bank.wallet(alice, balance="100.00"), await bank.wallet(bob)
     token = mint_token("alice", settings.model_copy(update={"jwt_secret": SecretStr(SECRET)}))
     keys = [new_key() for _ in range(20)]
-    # Sent, sent again, more than there is, and a key with another amount.
-    asked = [(key, "1.00") for key in keys] + [(key, "1.00") for key in keys[:5]]
-    asked += [(new_key(), "5000.00") for _ in range(3)] + [(keys[0], "2.00")]
-    told = []
+    # Completed, replayed, more than the balance, and a used key with another amount.
+    payments = [(key, "1.00") for key in keys] + [(key, "1.00") for key in keys[:5]]
+    payments += [(new_key(), "5000.00") for _ in range(3)] + [(keys[0], "2.00")]
+    outcomes = []
     async with httpx.AsyncClient(base_url=running.url, timeout=20) as http:
-        for number, (key, amount) in enumerate(asked):
+        for number, (key, amount) in enumerate(payments):
             variables = {"key": key, "from": mine, "to": theirs, "amount": amount, "words": "words-that-somebody-wrote"}
             headers = {"Authorization": f"Bearer {token}", "X-Request-Id": f"request-{number}"}
             answer = await http.post("/graphql", json={"query": PAY, "variables": variables}, headers=headers)
@@ -55,23 +55,21 @@ async def send(running: Running, settings: Settings, bank: Bank) -> list[tuple[s
             transaction, errors = payload["transaction"], payload["userErrors"]
             outcome = "refused" if transaction is None else "replayed" if payload["replayed"] else transaction["status"].lower()
             code = errors[0]["code"] if errors else None
-            told.append((f"request-{number}", outcome, code, transaction and transaction["id"], fingerprint(key)))
-    return told
+            outcomes.append((f"request-{number}", outcome, code, transaction and transaction["id"], fingerprint(key)))
+    return outcomes
 
 
 @pytest.mark.parametrize("running", [{"PAYCORE_LOG_FORMAT": "json", "PAYCORE_LOG_LEVEL": "info"}], indirect=True)
-async def test_every_line_is_json_and_each_transfer_has_one_that_is_true(
-    running: Running, settings: Settings, bank: Bank
-) -> None:
-    told = await send(running, settings, bank)
-    assert Counter(outcome for _, outcome, *_ in told) == {"completed": 20, "replayed": 5, "failed": 3, "refused": 1}
+async def test_every_line_is_json_and_each_transfer_has_a_correct_one(running: Running, settings: Settings, bank: Bank) -> None:
+    outcomes = await send(running, settings, bank)
+    assert Counter(outcome for _, outcome, *_ in outcomes) == {"completed": 20, "replayed": 5, "failed": 3, "refused": 1}
 
     def transfer_lines() -> list[dict[str, Any]]:
         return [line for line in running.lines() if line["event"] == "transfer"]
 
-    await asyncio.to_thread(wait_until, lambda: len(transfer_lines()) >= len(told), 10)
+    await asyncio.to_thread(wait_until, lambda: len(transfer_lines()) >= len(outcomes), 10)
     transfers = transfer_lines()
-    assert sorted(told, key=str) == sorted(
+    assert sorted(outcomes, key=str) == sorted(
         [(line["request_id"], line["outcome"], line.get("code"), line.get("transaction"), line["key"]) for line in transfers],
         key=str,
     )
@@ -90,32 +88,34 @@ async def test_every_line_is_json_and_each_transfer_has_one_that_is_true(
 
 
 @pytest.mark.parametrize("running", [{"PAYCORE_LOG_LEVEL": "warning"}], indirect=True)
-async def test_at_a_higher_level_transfers_say_nothing(running: Running, settings: Settings, bank: Bank) -> None:
+async def test_transfers_are_not_logged_at_a_higher_level(running: Running, settings: Settings, bank: Bank) -> None:
     await send(running, settings, bank)
     assert "[app.transfers]" not in running.log.read_text()
 
 
 @pytest.mark.parametrize("running", [{"PAYCORE_LOG_LEVEL": "info"}], indirect=True)
-async def test_text_for_people_keeps_to_one_line_whatever_was_sent(running: Running, settings: Settings, bank: Bank) -> None:
-    told = await send(running, settings, bank)
-    await asyncio.to_thread(wait_until, lambda: running.log.read_text().count("outcome=") >= len(told), 10)
-    assert sum(" transfer " in line and "outcome=" in line for line in running.log.read_text().splitlines()) == len(told)
+async def test_a_text_log_has_one_line_per_event_whatever_was_sent(running: Running, settings: Settings, bank: Bank) -> None:
+    outcomes = await send(running, settings, bank)
+    await asyncio.to_thread(wait_until, lambda: running.log.read_text().count("outcome=") >= len(outcomes), 10)
+    assert sum(" transfer " in line and "outcome=" in line for line in running.log.read_text().splitlines()) == len(outcomes)
     async with httpx.AsyncClient(base_url=running.url, timeout=20) as http:
         await http.get("/wallets/x%0AERROR%20forged%1B%5B31m")
     assert not re.search(r"^ERROR|\x1b", running.log.read_text(), re.MULTILINE)
 
 
 @pytest.mark.parametrize("running", [{"PAYCORE_LOG_FORMAT": "json"}], indirect=True)
-async def test_who_asked_before_on_a_connection_is_not_said_to_ask_what_comes_next(running: Running, settings: Settings) -> None:
+async def test_a_requests_log_lines_do_not_name_the_user_of_the_one_before_on_the_connection(
+    running: Running, settings: Settings
+) -> None:
     token = mint_token("alice", settings.model_copy(update={"jwt_secret": SecretStr(SECRET)}))
     body = json.dumps({"query": "{" + " ".join(f"unknown{number}" for number in range(50)) + "}"}).encode()
 
     def request(*headers: str) -> bytes:
-        told = "\r\n".join(("Host: x", "Content-Type: application/json", f"Content-Length: {len(body)}", *headers))
-        return f"POST /graphql HTTP/1.1\r\n{told}\r\n\r\n".encode() + body
+        lines = "\r\n".join(("Host: x", "Content-Type: application/json", f"Content-Length: {len(body)}", *headers))
+        return f"POST /graphql HTTP/1.1\r\n{lines}\r\n\r\n".encode() + body
 
     reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
-    # Together, so that the second is begun from where the first ends.
+    # Sent together, so that the second starts in the context of the first.
     writer.write(request("X-Request-Id: first", f"Authorization: Bearer {token}"))
     writer.write(request("X-Request-Id: second", "Connection: close"))
     assert (await asyncio.wait_for(reader.read(), 20)).count(b"HTTP/1.1 200") == 2

@@ -1,4 +1,4 @@
-"""Real traffic to two workers and a relay: then /metrics, the logs and the exported spans each tell what happened, truly."""
+"""After traffic to two workers and a relay, /metrics, the logs and the exported spans are correct."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SETTLED = "subscription Settled { transactionSettled { transaction { id } } }"
 
 @dataclass
 class World:
-    """The service under test, two wallets, and all that was sent."""
+    """The service under test, two wallets, and a record of the transfers sent."""
 
     running: Running
     collector: Collector
@@ -50,12 +50,12 @@ class World:
     keys: list[str] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
-    asked: int = 0
+    transfers_sent: int = 0
 
     async def pay(self, http: httpx.AsyncClient, key: str, amount: str = "0.10", **headers: str) -> dict[str, Any]:
-        """One transfer by GraphQL."""
+        """Send one transfer by GraphQL."""
         self.keys.append(key)
-        self.asked += 1
+        self.transfers_sent += 1
         variables = {"key": key, "from": self.sender, "to": self.receiver, "amount": amount, "words": WORDS}
         given = {"Authorization": f"Bearer {self.tokens['alice']}", **headers}
         answer = await http.post("/graphql", json={"query": PAY, "variables": variables}, headers=given)
@@ -64,7 +64,7 @@ class World:
         return payload
 
     def note(self, payload: dict[str, Any]) -> None:
-        """Remember what became of it."""
+        """Record the outcome of a transfer."""
         transaction = payload["transaction"]
         outcome = "refused" if transaction is None else "replayed" if payload["replayed"] else transaction["status"].lower()
         self.outcomes[outcome] += 1
@@ -72,7 +72,7 @@ class World:
             self.refusals.update(error["code"] for error in payload["userErrors"])
 
     def socket(self, subject: str) -> Any:
-        """An acknowledged socket of theirs."""
+        """A user's WebSocket whose connection_init is acknowledged."""
         url = self.running.url.replace("http", "ws", 1) + "/graphql"
         return open_socket(url, {"Authorization": f"Bearer {self.tokens[subject]}"})
 
@@ -85,7 +85,7 @@ def collector() -> Iterator[Collector]:
 
 @asynccontextmanager
 async def world(settings: Settings, bank: Bank, collector: Collector, log: Path, **environment: str) -> AsyncIterator[World]:
-    """A service that traces everything, unless told otherwise, and knows no other secret than SECRET."""
+    """A service that traces every request by default, with SECRET as its secret."""
     alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
     sender, receiver = await bank.wallet(alice, balance="100.00"), await bank.wallet(bob)
     own = settings.model_copy(update={"jwt_secret": SecretStr(SECRET)})
@@ -106,7 +106,7 @@ async def world(settings: Settings, bank: Bank, collector: Collector, log: Path,
 
 
 async def until(holds: Callable[[], bool], what: str) -> None:
-    """Wait for what the background does soon."""
+    """Wait for a condition that background work fulfils."""
     for _ in range(200):
         if holds():
             return
@@ -115,25 +115,25 @@ async def until(holds: Callable[[], bool], what: str) -> None:
 
 
 async def samples(url: str) -> dict[str, float]:
-    """What /metrics says, by name and labels."""
+    """The samples of /metrics, by name and labels."""
     async with httpx.AsyncClient() as http:
         lines = (await http.get(f"{url}/metrics")).text.splitlines()
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))}
 
 
 async def at_rest(url: str) -> dict[str, float]:
-    """What it says once nothing is under way: each worker looks at its queue once a second."""
-    told: dict[str, float] = {}
+    """The samples once no transfer is running: each worker reads its queue once a second."""
+    found: dict[str, float] = {}
     for _ in range(100):
-        told = await samples(url)
-        if told["paycore_transfers_in_flight"] == told["paycore_queue_used_ratio"] == 0:
+        found = await samples(url)
+        if found["paycore_transfers_in_flight"] == found["paycore_queue_used_ratio"] == 0:
             break
         await asyncio.sleep(0.1)
-    return told
+    return found
 
 
 async def next_entry(socket: Socket, id_: str) -> str:
-    """The transaction of the next entry that the watch is told of."""
+    """The transaction of the next entry of a subscription."""
     while True:
         update = (await socket.data(id_))["walletUpdated"]
         if update["kind"] == "ENTRY":
@@ -146,7 +146,7 @@ def parent_of(spans: list[Span], child: Span) -> Span:
 
 
 @pytest.mark.timeout(180)
-async def test_one_trace_tells_a_transfers_whole_life(
+async def test_one_trace_shows_a_transfer_from_request_to_delivery(
     settings: Settings, bank: Bank, collector: Collector, tmp_path: Path
 ) -> None:
     async with world(settings, bank, collector, tmp_path / "log") as here:
@@ -159,9 +159,9 @@ async def test_one_trace_tells_a_transfers_whole_life(
             transaction = payload["transaction"]["id"]
             assert await next_entry(socket, "watch") == transaction
             assert (await socket.data("settled"))["transactionSettled"]["transaction"]["id"] == transaction
-            # An update's span ends when its subscriber takes the next, or ends.
-        await until(lambda: bool(collector.named("deliver walletUpdated")), "no delivery was told")
-        await until(lambda: bool(collector.named("deliver transactionSettled")), "no news of a settlement was told")
+            # The span of an update ends when its subscriber takes the next one or ends.
+        await until(lambda: bool(collector.named("deliver walletUpdated")), "no delivery was exported")
+        await until(lambda: bool(collector.named("deliver transactionSettled")), "no delivery of a settlement was exported")
         log = here.running.lines()
     (root,) = collector.named("POST /graphql")
     spans = collector.of(root.trace)
@@ -195,29 +195,29 @@ async def test_one_trace_tells_a_transfers_whole_life(
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-async def test_each_promised_name_has_a_true_value(
+async def test_each_documented_metric_log_and_span_is_correct(
     settings: Settings, bank: Bank, engine: AsyncEngine, collector: Collector, tmp_path: Path
 ) -> None:
     async with world(settings, bank, collector, tmp_path / "log") as here:
         await send_everything(here, settings, engine)
-        told = await at_rest(here.running.url)
+        found = await at_rest(here.running.url)
         relayed = await samples(f"http://127.0.0.1:{here.running.relay_port}")
         log = [line for line in here.running.lines() if line["event"] == "transfer"]
-        await until(lambda: len(collector.named("transfer")) == here.asked, "not every transfer has its span")
+        await until(lambda: len(collector.named("transfer")) == here.transfers_sent, "not every transfer has its span")
         await until(lambda: len(collector.named("publish")) == here.outcomes["completed"], "not every publishing has its span")
-    check_metrics(here, told, relayed)
-    # The logs: a line each, with the trace that was exported.
+    check_metrics(here, found, relayed)
+    # Logs: one line per transfer, with the exported trace.
     assert Counter(line["outcome"] for line in log) == here.outcomes
     spans = {span.trace: span for span in collector.named("transfer")}
     assert {line["trace_id"] for line in log} == set(spans)
     for line in log:
         assert spans[line["trace_id"]].attributes["paycore.keys"] == [line["key"]]
         assert spans[line["trace_id"]].attributes["paycore.outcomes"] == [f"{line['outcome']}=1"]
-    # The batches: each names all its members, and each member names it.
+    # Batches: each links to all its members, and each member to its batch.
     batches = {span.id: span for span in collector.named("batch")}
     members = collector.named("settle")
     assert max(len(batch.links) for batch in batches.values()) > 1
-    assert sum(batch.attributes["paycore.batch.size"] for batch in batches.values()) >= here.asked
+    assert sum(batch.attributes["paycore.batch.size"] for batch in batches.values()) >= here.transfers_sent
     for member in members:
         assert any(member.parent == linked for _, linked in batches[member.links[-1][1]].links)
     assert any(batch.failed and batch.attributes["error.type"] == "55P03" for batch in batches.values())
@@ -225,11 +225,11 @@ async def test_each_promised_name_has_a_true_value(
 
 
 async def send_everything(here: World, settings: Settings, engine: AsyncEngine) -> None:
-    """Transfers of every outcome, alone and at once; a lock that is held; a Redis connection that is lost; sockets that end."""
+    """Cause transfers of every outcome, a wait for a lock, a lost Redis connection and closed WebSockets."""
     async with here.socket("bob") as socket:
         await socket.subscribe("watch", WATCH, id=here.receiver)
         assert (await socket.data("watch"))["walletUpdated"]["kind"] == "SNAPSHOT"
-        # A client has a connection of its own each, so that both workers have some.
+        # Each client has its own connection, so that both workers get some.
         clients = [httpx.AsyncClient(base_url=here.running.url, timeout=20) for _ in range(16)]
         for _ in range(5):
             await asyncio.gather(*(here.pay(http, new_key()) for http in clients))
@@ -249,11 +249,11 @@ async def send_everything(here: World, settings: Settings, engine: AsyncEngine) 
             await next_entry(socket, "watch")
         assert settings.redis_url is not None
         with redis.Redis.from_url(settings.redis_url.get_secret_value()) as client:
-            # Not those of other tests' services: there, one more is caught up, and nothing is lost.
+            # Kill only this service's connections, not those of other tests' services.
             client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
         for _ in range(100):
-            told = await samples(here.running.url)
-            if told["paycore_redis_losses_total"] == 2 and told["paycore_redis_connected"] == 1:
+            found = await samples(here.running.url)
+            if found["paycore_redis_losses_total"] == 2 and found["paycore_redis_connected"] == 1:
                 break
             await asyncio.sleep(0.1)
     async with here.socket("bob") as socket:
@@ -261,11 +261,11 @@ async def send_everything(here: World, settings: Settings, engine: AsyncEngine) 
         assert await socket.close_code() == 4400
 
 
-def check_metrics(here: World, told: dict[str, float], relayed: dict[str, float]) -> None:
-    """The API's over both workers; the relay's own."""
+def check_metrics(here: World, found: dict[str, float], relayed: dict[str, float]) -> None:
+    """Check the API's metrics, summed over both workers, and the relay's."""
 
     def value(name: str) -> float:
-        return told[f"paycore_{name}"]
+        return found[f"paycore_{name}"]
 
     for outcome, count in here.outcomes.items():
         assert value(f'transfers_total{{outcome="{outcome}"}}') == count, outcome
@@ -273,14 +273,14 @@ def check_metrics(here: World, told: dict[str, float], relayed: dict[str, float]
         assert value(f'refusals_total{{code="{code}"}}') == count, code
     assert value("replays_total") == 5
     assert value("key_conflicts_total") == 1
-    assert value("batch_size_sum") == here.asked
-    assert 1 < value("batch_size_count") < here.asked
+    assert value("batch_size_sum") == here.transfers_sent
+    assert 1 < value("batch_size_count") < here.transfers_sent
     assert value("commit_seconds_count") > value("batch_size_count"), "the slow lane looked at a held wallet"
     assert value('retries_total{kind="lock_timeout",sqlstate="55P03"}') == 1
     assert value("queue_wait_seconds_count") == value("batch_size_count")
     assert value("queue_depth") == value("transfers_in_flight") == value("queue_used_ratio") == value("queue_refusals_total") == 0
     assert value('transfers_total{outcome="unanswered"}') == value('transfers_unanswered_total{code="UNAVAILABLE"}') == 0
-    assert value('request_seconds_count{operation="Pay",transport="http"}') == here.asked
+    assert value('request_seconds_count{operation="Pay",transport="http"}') == here.transfers_sent
     assert value('request_errors_total{code="INTERNAL"}') == value('request_errors_total{code="UNAVAILABLE"}') == 0
     assert value("pool_size") == 10
     assert value("pool_in_use") == 0
@@ -297,14 +297,14 @@ def check_metrics(here: World, told: dict[str, float], relayed: dict[str, float]
 
 
 def check_secrets(here: World) -> None:
-    """Whatever was sent to the collector, and logged."""
+    """Check that nothing sent to the collector or logged contains a secret."""
     sent = b"".join(here.collector.bodies) + here.running.log.read_bytes()
     for secret in (SECRET, WORDS, HEADER_SECRET, "Bearer", "eyJ", "98765.43", *here.keys, *here.tokens.values()):
         assert secret.encode() not in sent, secret
     assert {headers["x-collector-key"] for headers in here.collector.headers} == {HEADER_SECRET}
 
 
-async def test_a_clients_traceparent_is_believed_where_that_is_asked_for_alone(
+async def test_a_clients_traceparent_is_used_only_if_the_setting_allows_it(
     settings: Settings, bank: Bank, collector: Collector, tmp_path: Path
 ) -> None:
     recorded, unrecorded = "5" * 32, "6" * 32
@@ -327,7 +327,7 @@ async def test_a_clients_traceparent_is_believed_where_that_is_asked_for_alone(
 
 
 @pytest.mark.parametrize("answers", [False, True], ids=["nobody-listens", "never-answers"])
-async def test_a_collector_that_is_away_holds_nothing_up(
+async def test_an_unreachable_collector_delays_nothing(
     settings: Settings, bank: Bank, tmp_path: Path, free_port: int, answers: bool
 ) -> None:
     async def stall(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -340,12 +340,12 @@ async def test_a_collector_that_is_away_holds_nothing_up(
     try:
         async with world(settings, bank, Collector(free_port), tmp_path / "log") as here:
             async with httpx.AsyncClient(base_url=here.running.url, timeout=20) as http:
-                # More spans than one export carries, all of one worker.
+                # More spans than one export holds, all of one worker.
                 for _ in range(200):
                     assert (await here.pay(http, new_key()))["transaction"]["status"] == "COMPLETED"
             for process in here.running.processes.values():
                 process.terminate()
-            # Well before anybody would have to kill them.
+            # Well before a supervisor would kill them.
             ended = [await asyncio.to_thread(process.wait, 10) for process in here.running.processes.values()]
             assert all(code in (0, -15) for code in ended)
             assert not re.search(r"Traceback|Task exception", here.running.log.read_text())

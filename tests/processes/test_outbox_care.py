@@ -1,4 +1,4 @@
-"""What the outbox's operators rely on: unreadable rows are parked, a frozen leader is replaced, the lag is told."""
+"""Operating the outbox: unreadable rows are parked, a frozen leader is replaced, and the lag is reported."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from app.processes.outbox_relay import OutboxRelay, run_relay
 from app.settings import Settings
 from app.telemetry import metrics
 from tests.api.conftest import serving
-from tests.live_world import entries, living, outbox_empty, running_relay, take, told
-from tests.processes.test_cli import paycore, until_somebody_waits
+from tests.live_world import entries, kinds_and_sequences, living, outbox_empty, running_relay, take
+from tests.processes.test_cli import paycore, until_a_lock_is_awaited
 from tests.processes.test_outbox_relay import (
     RELAY,
-    commit_news,
+    commit_event,
     leader_pid,
     new_leader,
+    outbox_rows,
     recording_relay,
     relay_process,
     superuser,
     take_transaction_id,
-    waiting,
 )
 from tests.servers import free_port
 from tests.waiting import soon
@@ -57,16 +57,16 @@ async def add(connection: asyncpg.Connection, payload: str, count: int) -> None:
         )
 
 
-async def test_rows_that_cannot_be_read_are_parked_and_block_nobody(settings, writer, caplog):
+async def test_unreadable_rows_are_parked_and_block_no_others(settings, writer, caplog):
     parked_before = metrics.RELAY_PARKED._value.get()
     async with recording_relay(settings, batch_limit=5) as (relay, recorder):
-        # More of them than the relay takes at a time.
+        # More than the relay takes in one batch.
         await add(writer, UNREADABLE, 12)
-        told_of = [await commit_news(writer) for _ in range(10)]
-        await soon(lambda: set(told_of) <= set(recorder.published))
-        assert recorder.published == told_of
+        readable = [await commit_event(writer) for _ in range(10)]
+        await soon(lambda: set(readable) <= set(recorder.published))
+        assert recorder.published == readable
         await soon(lambda: relay._low_water.id > 0)
-    assert await waiting(writer) == 0
+    assert await outbox_rows(writer) == 0
     assert await writer.fetchval("SELECT count(*) FROM outbox_parked WHERE reason LIKE '%unheard-of%'") == 12
     assert len([record for record in caplog.records if "parked outbox row" in record.message]) == 12
     assert metrics.RELAY_PARKED._value.get() - parked_before == 12
@@ -84,38 +84,38 @@ async def test_rows_that_cannot_be_read_are_parked_and_block_nobody(settings, wr
     ],
     ids=["an empty entry", "a number for a trace", "NUL", "deeply nested", "half a character", "long"],
 )
-async def test_no_row_ends_the_relay(settings, writer, payload):
+async def test_no_unreadable_row_ends_the_relay(settings, writer, payload):
     async with recording_relay(settings) as (relay, recorder):
         await add(writer, payload, 1)
-        wallet_id = await commit_news(writer)
+        wallet_id = await commit_event(writer)
         await soon(lambda: recorder.published == [wallet_id])
         assert relay.leading
     assert await writer.fetchval("SELECT count(*) FROM outbox_parked WHERE length(reason) < 600") == 1
 
 
-async def test_what_is_parked_is_told_and_gets_another_try(settings, writer):
-    wallet_id = await commit_news(writer)
+async def test_parked_rows_are_listed_and_can_be_retried(settings, writer):
+    wallet_id = await commit_event(writer)
     async with writer.transaction():
         payload = await writer.fetchval("DELETE FROM outbox RETURNING payload::text")
         await add(writer, payload, 3)
-        # As an older relay would have left them.
+        # As an older relay leaves them.
         await writer.execute(
             "WITH rows AS (DELETE FROM outbox RETURNING *) INSERT INTO outbox_parked "
             "SELECT id, created_at, payload, now(), 'a kind of tomorrow' FROM rows"
         )
     async with recording_relay(settings) as (relay, recorder):
-        await commit_news(writer)
+        await commit_event(writer)
         await soon(lambda: relay._low_water.id > 0)
-        shown = paycore("outbox", settings=settings)
-        assert "parked: 3." in shown.stdout
-        assert shown.stdout.count("a kind of tomorrow") == 3
+        listing = paycore("outbox", settings=settings)
+        assert "parked: 3." in listing.stdout
+        assert listing.stdout.count("a kind of tomorrow") == 3
         assert recorder.published.count(wallet_id) == 0
         assert "put back into the outbox: 3." in paycore("outbox", "--retry", settings=settings).stdout
         await soon(lambda: recorder.published.count(wallet_id) == 3)
     assert await writer.fetchval("SELECT count(*) FROM outbox_parked") == 0
 
 
-async def test_a_watch_gets_the_entries_whose_news_were_parked(world, settings, engine, writer):
+async def test_a_subscription_gets_the_entries_whose_events_were_parked(world, settings, engine, writer):
     async with living(settings, engine) as live, aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
         await take(updates, 1)
         await world.pay(3)
@@ -124,32 +124,32 @@ async def test_a_watch_gets_the_entries_whose_news_were_parked(world, settings, 
         await add(writer, UNREADABLE, 3)
         await world.pay(1)
         async with running_relay(settings):
-            assert told(await take(updates, 4)) == entries(1, 4)
+            assert kinds_and_sequences(await take(updates, 4)) == entries(1, 4)
             await outbox_empty(engine)
 
 
-async def test_a_leader_that_is_frozen_loses_its_lead(settings, writer):
+async def test_a_frozen_leader_loses_its_lock(settings, writer):
     with relay_process(settings, HASTY + RELAY) as frozen:
         first = await new_leader(writer, None, 20)
         frozen.send_signal(signal.SIGSTOP)
         try:
             async with recording_relay(settings) as (_, recorder):
                 assert await leader_pid(writer) != first
-                wallet_id = await commit_news(writer)
+                wallet_id = await commit_event(writer)
                 await soon(lambda: wallet_id in recorder.published)
         finally:
             frozen.send_signal(signal.SIGCONT)
 
 
-async def test_a_relay_without_a_leaders_lock_does_not_freeze_its_standby(settings, writer):
-    """A standby asks again and again, so its own session is never idle for long."""
+async def test_a_standby_stays_connected_while_another_relay_leads(settings, writer):
+    """A standby tries to get the lock at short intervals, so its session is never idle for long."""
     with relay_process(settings, HASTY.replace("1s", "3s") + RELAY), relay_process(settings, HASTY.replace("1s", "3s") + RELAY):
         first = await new_leader(writer, None, 20)
         with pytest.raises(TimeoutError):
             await new_leader(writer, first, 6)
 
 
-async def test_the_lag_is_told_by_readiness_and_metrics_while_no_relay_runs(settings, engine, writer):
+async def test_readiness_and_metrics_show_the_lag_while_no_relay_runs(settings, engine, writer):
     async with serving(settings, engine, relay=False) as api:
         http = api.http
         assert (await http.get("/readyz")).json()["outbox"] == {"pending": 0, "lag_seconds": 0.0, "parked": 0}
@@ -169,7 +169,7 @@ async def test_the_lag_is_told_by_readiness_and_metrics_while_no_relay_runs(sett
         assert (await http.get("/readyz")).json()["outbox"]["pending"] == 0
 
 
-async def test_the_relay_tells_its_health_and_counts_where_it_is_asked_to(settings, clean_servers, writer):
+async def test_the_relay_serves_its_health_and_metrics_on_its_port(settings, clean_servers, writer):
     port = free_port()
     stop = asyncio.Event()
     relay = asyncio.create_task(run_relay(settings.model_copy(update={"relay_port": port}), stop))
@@ -183,11 +183,11 @@ async def test_the_relay_tells_its_health_and_counts_where_it_is_asked_to(settin
                 {"status": "ready", "role": "leader", "database": "ok", "redis": "ok"},
             )
             clean_servers.stop_redis()
-            await commit_news(writer)
-            await redis_is(http, "unavailable")
+            await commit_event(writer)
+            await until_redis(http, "unavailable")
             assert "\npaycore_relay_redis_connected 0.0" in (await http.get("/metrics")).text
             clean_servers.start_redis()
-            await redis_is(http, "ok")
+            await until_redis(http, "ok")
             assert "\npaycore_relay_redis_connected 1.0" in (await http.get("/metrics")).text
             assert "paycore_relay_published_total" in (await http.get("/metrics")).text
     finally:
@@ -196,7 +196,7 @@ async def test_the_relay_tells_its_health_and_counts_where_it_is_asked_to(settin
 
 
 @pytest.mark.parametrize("stands_by", [False, True], ids=["leads", "stands by"])
-async def test_a_relay_with_nothing_to_do_stays_ready_and_shows_that_redis_is_away(settings, clean_servers, writer, stands_by):
+async def test_an_idle_relay_stays_ready_and_reports_that_redis_is_down(settings, clean_servers, writer, stands_by):
     port, stop = free_port(), asyncio.Event()
     async with AsyncExitStack() as stack:
         if stands_by:
@@ -204,34 +204,34 @@ async def test_a_relay_with_nothing_to_do_stays_ready_and_shows_that_redis_is_aw
         relay = asyncio.create_task(run_relay(settings.model_copy(update={"relay_port": port}), stop))
         try:
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
-                await soon_answers(http)
-                await ready_is(http, 200)
+                await until_it_answers(http)
+                await until_readiness(http, 200)
                 assert (await http.get("/readyz")).json()["role"] == ("standby" if stands_by else "leader")
                 clean_servers.stop_redis()
-                await redis_is(http, "unavailable")
+                await until_redis(http, "unavailable")
                 clean_servers.start_redis()
-                await redis_is(http, "ok")
+                await until_redis(http, "ok")
         finally:
             stop.set()
             await asyncio.wait_for(relay, 10)
 
 
-async def test_a_leader_that_lost_redis_and_then_its_lead_sees_redis_again_as_a_standby(settings, clean_servers, writer):
+async def test_a_leader_that_lost_redis_and_its_lock_finds_redis_again_as_a_standby(settings, clean_servers, writer):
     async with recording_relay(settings) as (relay, _), superuser(settings) as heir, superuser(settings) as admin:
         clean_servers.stop_redis()
-        await commit_news(writer)
-        await soon(lambda: shown(relay) == ("leader", "unavailable"))
+        await commit_event(writer)
+        await soon(lambda: role_and_redis(relay) == ("leader", "unavailable"))
         inherits = asyncio.create_task(heir.execute("SELECT pg_advisory_lock($1)", outbox_sql.LEADER_LOCK))
-        await until_somebody_waits(settings)
+        await until_a_lock_is_awaited(settings)
         await admin.execute("SELECT pg_terminate_backend($1)", await leader_pid(writer))
         await inherits
         await soon(lambda: not relay.leading)
         clean_servers.start_redis()
-        # It has nothing to publish by which it would learn of that.
-        await soon(lambda: shown(relay) == ("standby", "ok"), 20)
+        # It has nothing to publish, so only its own check finds this out.
+        await soon(lambda: role_and_redis(relay) == ("standby", "ok"), 20)
 
 
-async def soon_answers(http: httpx.AsyncClient) -> None:
+async def until_it_answers(http: httpx.AsyncClient) -> None:
     async with asyncio.timeout(20):
         while True:
             with suppress(httpx.ConnectError):
@@ -240,14 +240,14 @@ async def soon_answers(http: httpx.AsyncClient) -> None:
             await asyncio.sleep(0.05)
 
 
-async def ready_is(http: httpx.AsyncClient, status: int) -> None:
+async def until_readiness(http: httpx.AsyncClient, status: int) -> None:
     async with asyncio.timeout(20):
         while (await http.get("/readyz")).status_code != status:  # noqa: ASYNC110 - it happens in the relay
             await asyncio.sleep(0.05)
 
 
-async def redis_is(http: httpx.AsyncClient, state: str) -> None:
-    """Wait until the relay shows it, and stay ready all the time."""
+async def until_redis(http: httpx.AsyncClient, state: str) -> None:
+    """Wait until readiness has this state of Redis; the relay must report ready at each poll."""
     async with asyncio.timeout(20):
         while True:
             ready = await http.get("/readyz")
@@ -257,6 +257,6 @@ async def redis_is(http: httpx.AsyncClient, state: str) -> None:
             await asyncio.sleep(0.05)
 
 
-def shown(relay: OutboxRelay) -> tuple[str, str]:
+def role_and_redis(relay: OutboxRelay) -> tuple[str, str]:
     state = relay.state()
     return state.role, state.redis

@@ -1,4 +1,4 @@
-"""The outbox relay loses nothing and mixes nothing up: crashes, takeovers, late commits, servers that go away."""
+"""The outbox relay publishes every event in order, over crashes, takeovers, late commits and server outages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from app.messages.pubsub import PubSub
 from app.processes.outbox_relay import IDLE_SECONDS, OutboxRelay, run_relay
 from app.services.live import WalletUpdate
 from app.settings import Settings
-from tests.live_world import World, entries, living, outbox_empty, running_relay, take, told
+from tests.live_world import World, entries, kinds_and_sequences, living, outbox_empty, running_relay, take
 from tests.waiting import soon
 
 RELAY = "import asyncio; from app.processes.outbox_relay import run_relay; from app.settings import load_settings\n"
@@ -32,7 +32,7 @@ RELAY += "asyncio.run(run_relay(load_settings(), asyncio.Event()))"
 
 
 class Recorder(RedisPublisher):
-    """Publishes, and remembers the wallets that it published something of, in order."""
+    """Publishes to Redis and records the wallets of the published events, in order."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(redis_url(settings))
@@ -92,25 +92,25 @@ async def other_writer(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def take_transaction_id(connection: asyncpg.Connection) -> None:
-    """As the service's writers do, by locking wallets, before they write into the outbox."""
+    """Assign a transaction id, as the service's writers do by locking wallets before they write to the outbox."""
     await connection.execute("SELECT pg_current_xact_id()")
 
 
-async def announce(connection: asyncpg.Connection, payload: str | None = None) -> str:
-    """Write a row into the outbox; returns the wallet that it is about."""
+async def insert_event(connection: asyncpg.Connection, payload: str | None = None) -> str:
+    """Insert an event into the outbox; return its wallet's id."""
     wallet_id = uuid4()
     payload = payload or events.wallet_state_payload(wallet_id, 1)
     await connection.execute("INSERT INTO outbox (created_at, payload) VALUES (now(), $1::text::json)", payload)
     return str(wallet_id)
 
 
-async def commit_news(connection: asyncpg.Connection, payload: str | None = None) -> str:
+async def commit_event(connection: asyncpg.Connection, payload: str | None = None) -> str:
     async with connection.transaction():
         await take_transaction_id(connection)
-        return await announce(connection, payload)
+        return await insert_event(connection, payload)
 
 
-async def waiting(connection: asyncpg.Connection) -> int:
+async def outbox_rows(connection: asyncpg.Connection) -> int:
     return int(await connection.fetchval("SELECT count(*) FROM outbox"))
 
 
@@ -133,7 +133,7 @@ async def new_leader(connection: asyncpg.Connection, old: int | None, seconds: f
             await asyncio.sleep(0.02)
 
 
-async def test_news_are_published_in_order_and_deleted(world, settings):
+async def test_events_are_published_in_order_and_deleted(world, settings):
     pubsub = PubSub(redis_url(settings), world.names.check_channel, buffer=1000)
     await pubsub.connect()
     async with pubsub.subscribe(world.names.wallet_channel(world.bob_wallet)) as subscription, running_relay(settings):
@@ -144,7 +144,7 @@ async def test_news_are_published_in_order_and_deleted(world, settings):
     await pubsub.disconnect()
 
 
-async def test_an_idle_relay_wakes_quickly_and_rests_cheaply(settings, writer, monkeypatch):
+async def test_an_idle_relay_wakes_quickly_and_polls_rarely(settings, writer, monkeypatch):
     looks: list[float] = []
     claim = outbox_sql.claim
 
@@ -158,10 +158,10 @@ async def test_an_idle_relay_wakes_quickly_and_rests_cheaply(settings, writer, m
         looks.clear()
         await asyncio.sleep(1)
         assert len(looks) <= 2 / IDLE_SECONDS
-        begun = time.monotonic()
-        wallet_id = await commit_news(writer)
+        started = time.monotonic()
+        wallet_id = await commit_event(writer)
         await soon(lambda: wallet_id in recorder.published, 2)
-        assert time.monotonic() - begun < 0.5
+        assert time.monotonic() - started < 0.5
 
 
 @pytest.mark.parametrize("older", ["the late one", "the early one"])
@@ -173,14 +173,14 @@ async def test_a_row_that_commits_after_higher_ids_is_published(settings, writer
         await early_transaction.start()
         for connection in (late, early) if older == "the late one" else (early, late):
             await take_transaction_id(connection)
-        # The late one has the lower outbox id.
-        of_late = await announce(late)
-        of_early = await announce(early)
+        # The late row has the lower outbox id.
+        of_late = await insert_event(late)
+        of_early = await insert_event(early)
         await early_transaction.commit()
         await soon(lambda: of_early in recorder.published)
-        # Idle and busy looks alike must keep the gap in mind.
+        # Idle and busy polls must both remember the gap.
         await asyncio.sleep(0.5)
-        others = [await commit_news(third) for _ in range(20)]
+        others = [await commit_event(third) for _ in range(20)]
         await soon(lambda: set(others) <= set(recorder.published))
         await asyncio.sleep(0.5)
         assert of_late not in recorder.published
@@ -188,7 +188,7 @@ async def test_a_row_that_commits_after_higher_ids_is_published(settings, writer
         await late_transaction.commit()
         await soon(lambda: of_late in recorder.published)
         await soon(lambda: relay._low_water.id > 0)
-        assert await waiting(third) == 0
+        assert await outbox_rows(third) == 0
 
 
 async def test_random_commits_out_of_order_are_all_published(settings):
@@ -200,17 +200,17 @@ async def test_random_commits_out_of_order_are_all_published(settings):
                 for round_ in range(30):
                     async with connection.transaction():
                         await take_transaction_id(connection)
-                        told_of.append(await announce(connection))
+                        told_of.append(await insert_event(connection))
                         await asyncio.sleep((number * 7 + round_ * 3) % 11 / 500)
-                        told_of.append(await announce(connection))
+                        told_of.append(await insert_event(connection))
 
         await asyncio.gather(*(write(number) for number in range(8)))
         await soon(lambda: set(told_of) <= set(recorder.published))
         assert sorted(told_of) == sorted(recorder.published)
 
 
-async def test_looks_stay_cheap_while_an_old_snapshot_is_open(settings, writer, other_writer):
-    """A backup keeps deleted rows from being cleaned up; looks must not pass over all of them each time."""
+async def test_polls_stay_cheap_while_an_old_snapshot_is_open(settings, writer, other_writer):
+    """A backup keeps deleted rows from being vacuumed; polls must not scan all of them each time."""
     backup, count = other_writer, 5000
     async with backup.transaction(isolation="repeatable_read", readonly=True):
         await backup.execute("SELECT count(*) FROM outbox")
@@ -225,22 +225,22 @@ async def test_looks_stay_cheap_while_an_old_snapshot_is_open(settings, writer, 
                     )
                 await soon(lambda: relay._low_water.id > 0)
             await soon(lambda: len(recorder.published) == count)
-            # News go on, one by one, as they would during a long backup.
+            # Events continue one by one, as during a long backup.
             for _ in range(3):
-                await commit_news(writer)
+                await commit_event(writer)
             await soon(lambda: len(recorder.published) == count + 3)
             low_water = relay._low_water.id
-            assert await pages_of_a_look(writer, 0) > 100, "without a low-water mark a look passes over what was deleted"
-            assert await pages_of_a_look(writer, low_water) < 30
+            assert await pages_of_a_poll(writer, 0) > 100, "without a low-water mark a look passes over what was deleted"
+            assert await pages_of_a_poll(writer, low_water) < 30
 
 
-async def pages_of_a_look(connection: asyncpg.Connection, after_id: int) -> int:
+async def pages_of_a_poll(connection: asyncpg.Connection, after_id: int) -> int:
     explain = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "
     plan = json.loads(await connection.fetchval(explain + outbox_sql._CLAIM, after_id, 500))[0]["Plan"]
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
 
 
-async def test_a_relay_that_ends_between_publishing_and_deleting_repeats_and_loses_nothing(world, settings, engine):
+async def test_a_relay_that_dies_between_publishing_and_deleting_repeats_events_and_loses_none(world, settings, engine):
     class Stuck(Recorder):
         async def publish(self, messages: Iterable[tuple[str, str]]) -> None:
             await super().publish(messages)
@@ -251,7 +251,7 @@ async def test_a_relay_that_ends_between_publishing_and_deleting_repeats_and_los
         await world.pay(20)
         stuck = Stuck(settings)
         crashing = asyncio.create_task(OutboxRelay(settings, stuck).run(asyncio.Event()))
-        assert told(await take(updates, 20)) == entries(1, 20)
+        assert kinds_and_sequences(await take(updates, 20)) == entries(1, 20)
         crashing.cancel()
         await asyncio.wait([crashing])
         await stuck.close()
@@ -259,10 +259,10 @@ async def test_a_relay_that_ends_between_publishing_and_deleting_repeats_and_los
             await outbox_empty(engine)
             assert recorder.published.count(str(world.bob_wallet)) == 20
             await world.pay()
-            assert told(await take(updates, 1)) == entries(21, 21)
+            assert kinds_and_sequences(await take(updates, 1)) == entries(21, 21)
 
 
-async def test_relays_killed_during_traffic_lose_and_repeat_nothing_for_a_watch(world, settings, engine):
+async def test_a_subscription_misses_and_repeats_nothing_when_relays_are_killed(world, settings, engine):
     async with living(settings, engine) as live, connected(settings) as connection:
         received: list[WalletUpdate] = []
 
@@ -285,7 +285,7 @@ async def test_relays_killed_during_traffic_lose_and_repeat_nothing_for_a_watch(
         async with running_relay(settings):
             await traffic
             await asyncio.wait_for(watching, 30)
-            assert told(received) == [("SNAPSHOT", 0), *entries(1, 1000)]
+            assert kinds_and_sequences(received) == [("SNAPSHOT", 0), *entries(1, 1000)]
             await outbox_empty(engine)
 
 
@@ -295,7 +295,7 @@ async def pay_slowly(world: World, times: int) -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_a_standby_takes_over_within_seconds_of_a_kill(settings, writer, engine):
+async def test_a_standby_takes_over_within_seconds_after_a_kill(settings, writer, engine):
     with relay_process(settings) as leader:
         first = await new_leader(writer, None, 15)
         async with asyncio.TaskGroup() as group:
@@ -305,19 +305,19 @@ async def test_a_standby_takes_over_within_seconds_of_a_kill(settings, writer, e
             assert await leader_pid(writer) == first, "a standby waits"
             leader.kill()
             await new_leader(writer, first, 5)
-            await commit_news(writer)
+            await commit_event(writer)
             await outbox_empty(engine)
             stop.set()
 
 
-async def test_a_leader_whose_connection_was_closed_lets_another_lead(settings, servers, writer, engine):
+async def test_another_relay_leads_once_the_leaders_connection_is_closed(settings, servers, writer, engine):
     async with recording_relay(settings) as (relay, recorder):
         first = await leader_pid(writer)
         async with superuser(settings) as admin:
             await admin.execute("SELECT pg_terminate_backend($1)", first)
         assert await new_leader(writer, first) != first
         await soon(lambda: relay.leading)
-        wallet_id = await commit_news(writer)
+        wallet_id = await commit_event(writer)
         await soon(lambda: wallet_id in recorder.published)
 
 
@@ -327,7 +327,7 @@ async def test_two_relays_never_lead_at_once(settings, writer):
     relays = [OutboxRelay(settings, recorder) for recorder in (first, second)]
     tasks = [asyncio.create_task(relay.run(stop)) for relay in relays]
     for _ in range(100):
-        await commit_news(writer)
+        await commit_event(writer)
         assert not all(relay.leading for relay in relays)
     await soon(lambda: len(first.published) + len(second.published) == 100)
     assert sorted([len(first.published), len(second.published)]) == [0, 100]
@@ -337,7 +337,7 @@ async def test_two_relays_never_lead_at_once(settings, writer):
     await second.close()
 
 
-async def test_while_redis_is_away_everything_is_kept_and_it_is_said_once(world, settings, engine, clean_servers, caplog):
+async def test_events_are_kept_while_redis_is_down_and_the_outage_is_logged_once(world, settings, engine, clean_servers, caplog):
     caplog.set_level(logging.INFO)
     async with running_relay(settings):
         await outbox_empty(engine)
@@ -345,7 +345,7 @@ async def test_while_redis_is_away_everything_is_kept_and_it_is_said_once(world,
         await world.pay(20)
         await asyncio.sleep(1.5)
         async with connected(settings) as connection:
-            assert await waiting(connection) == 20
+            assert await outbox_rows(connection) == 20
         clean_servers.start_redis()
         await outbox_empty(engine)
     said = [
@@ -356,7 +356,7 @@ async def test_while_redis_is_away_everything_is_kept_and_it_is_said_once(world,
     assert "is connected to Redis again" in said[1]
 
 
-async def test_a_crash_of_the_database_is_survived_and_said_once(settings, clean_servers, caplog):
+async def test_the_relay_survives_a_crash_of_the_database_and_logs_it_once(settings, clean_servers, caplog):
     caplog.set_level(logging.INFO)
     async with recording_relay(settings) as (relay, recorder):
         async with superuser(settings) as admin:
@@ -367,7 +367,7 @@ async def test_a_crash_of_the_database_is_survived_and_said_once(settings, clean
         clean_servers.start_postgres()
         await soon(lambda: relay.leading, 20)
         async with connected(settings) as connection:
-            wallet_id = await commit_news(connection)
+            wallet_id = await commit_event(connection)
         await soon(lambda: wallet_id in recorder.published)
     said = [
         record.message
@@ -379,22 +379,22 @@ async def test_a_crash_of_the_database_is_survived_and_said_once(settings, clean
     assert "is connected to the database again" in said[1]
 
 
-async def test_stopping_finishes_what_is_in_hand(settings, writer):
+async def test_stopping_finishes_the_current_batch(settings, writer):
     class Slow(Recorder):
         async def publish(self, messages: Iterable[tuple[str, str]]) -> None:
-            begun.set()
+            started.set()
             await asyncio.sleep(0.3)
             await super().publish(messages)
 
-    begun, stop = asyncio.Event(), asyncio.Event()
+    started, stop = asyncio.Event(), asyncio.Event()
     recorder = Slow(settings)
-    wallet_id = await commit_news(writer)
+    wallet_id = await commit_event(writer)
     task = asyncio.create_task(OutboxRelay(settings, recorder).run(stop))
-    await begun.wait()
+    await started.wait()
     stop.set()
     await asyncio.wait_for(task, 5)
     assert recorder.published == [wallet_id]
-    assert await waiting(writer) == 0
+    assert await outbox_rows(writer) == 0
     assert await leader_pid(writer) is None
     await recorder.close()
 

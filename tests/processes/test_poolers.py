@@ -1,4 +1,4 @@
-"""A real pgbouncer between the service and PostgreSQL."""
+"""The service behind pgbouncer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not inst
 
 @asynccontextmanager
 async def pooled(settings: Settings, directory: Path, mode: str) -> AsyncIterator[Settings]:
-    """The settings of a service that reaches its database through pgbouncer."""
+    """The settings of a service that connects to its database through pgbouncer."""
     assert settings.database_url is not None
     assert PGBOUNCER is not None
     port = free_port()
@@ -44,7 +44,7 @@ async def pooled(settings: Settings, directory: Path, mode: str) -> AsyncIterato
             "auth_type = any",
             f"pool_mode = {mode}",
         ]
-        # It does not run as root.
+        # pgbouncer refuses to run as root.
         lines += ["user = nobody"] if os.getuid() == 0 else []
         configuration = directory / "pgbouncer.ini"
         configuration.write_text("\n".join(lines) + "\n")
@@ -71,7 +71,7 @@ async def listening(port: int, process: psutil.Popen) -> None:
     pytest.fail("pgbouncer did not start")
 
 
-async def test_a_pooler_of_sessions_gives_connections_with_all_limits(settings: Settings, tmp_path: Path) -> None:
+async def test_connections_through_a_session_pooler_have_all_limits(settings: Settings, tmp_path: Path) -> None:
     names = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "synchronous_commit", "jit"]
     async with pooled(settings, tmp_path, "session") as through:
         connection = await connect(through)
@@ -83,14 +83,14 @@ async def test_a_pooler_of_sessions_gives_connections_with_all_limits(settings: 
     assert held == ["3s", "300ms", "3300ms", "on", "off"]
 
 
-async def test_commands_refuse_a_pooler_of_transactions_in_one_line(settings: Settings, tmp_path: Path) -> None:
+async def test_commands_refuse_a_transaction_pooler_in_one_line(settings: Settings, tmp_path: Path) -> None:
     for command in ("migrate", "serve", "relay"):
         async with pooled(settings, tmp_path, "transaction") as through:
             finished = await asyncio.to_thread(paycore, command, settings=through)
             assert_one_line(finished, "pool_mode = session")
 
 
-async def test_a_pooler_that_served_others_before_is_refused_too(settings: Settings, tmp_path: Path) -> None:
+async def test_a_transaction_pooler_with_used_connections_is_refused(settings: Settings, tmp_path: Path) -> None:
     async with pooled(settings, tmp_path, "transaction") as through:
         for _ in range(2):
             finished = await asyncio.to_thread(paycore, "relay", settings=through)

@@ -1,4 +1,4 @@
-"""Whose word is taken for where a client comes from: the named proxies', and nobody else's."""
+"""The client's address is taken from X-Forwarded-For only if a listed proxy sends it."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ async def statuses(port: int, forwarded: list[str]) -> list[int]:
         return [(await http.get("/openapi.json", headers={"X-Forwarded-For": given})).status_code for given in forwarded]
 
 
-async def test_a_client_that_writes_the_header_itself_is_who_it_is(settings: Settings) -> None:
+async def test_the_header_of_a_client_is_ignored(settings: Settings) -> None:
     async with service(settings, **ONE_A_SECOND) as port:
         await early_in_a_window()
         answers = await statuses(port, [f"203.0.113.{number}" for number in range(12)])
     assert answers == [200] * 10 + [429] * 2
 
 
-async def test_a_named_proxy_says_who_asks_and_what_the_client_wrote_before_it_does_not_count(settings: Settings) -> None:
+async def test_a_listed_proxys_address_is_used_and_the_clients_own_entries_are_ignored(settings: Settings) -> None:
     async with service(settings, **ONE_A_SECOND, PAYCORE_TRUSTED_PROXIES="127.0.0.0/8") as port:
         await early_in_a_window()
-        # The proxy adds the last one; those before it are the client's own words.
+        # The proxy adds the last entry; the client wrote the ones before.
         same = await statuses(port, [f"198.51.100.{number}, 203.0.113.1" for number in range(12)])
         others = await statuses(port, [f"203.0.113.{number}" for number in range(2, 14)])
     assert same == [200] * 10 + [429] * 2
     assert others == [200] * 12
 
 
-async def test_a_named_ipv4_proxy_is_believed_on_a_socket_for_ipv4_and_ipv6(settings: Settings) -> None:
+async def test_a_listed_ipv4_proxy_is_recognised_on_a_dual_stack_socket(settings: Settings) -> None:
     environment = {**ONE_A_SECOND, "PAYCORE_TRUSTED_PROXIES": "127.0.0.1", "PAYCORE_JWT_SECRET": "s" * 32}
     async with service(settings, **environment, PAYCORE_HOST="::") as port:
         await early_in_a_window()
@@ -45,11 +45,11 @@ async def test_a_named_ipv4_proxy_is_believed_on_a_socket_for_ipv4_and_ipv6(sett
 
 
 @pytest.mark.parametrize("given", ["*", "10.0.0.1/8", "proxy.internal", "10.0.0.0/8,nonsense"])
-def test_a_proxy_that_is_no_address_keeps_the_service_from_starting(given: str) -> None:
+def test_an_invalid_proxy_address_stops_the_service_from_starting(given: str) -> None:
     assert_one_line(paycore("serve", environment={"PAYCORE_TRUSTED_PROXIES": given}), "PAYCORE_TRUSTED_PROXIES", "10.0.0.0/8")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "paycore.internal"])
-def test_the_demo_secret_is_for_this_machine_alone(host: str) -> None:
+def test_the_demo_secret_is_refused_on_other_than_loopback_addresses(host: str) -> None:
     environment = {"PAYCORE_REDIS_URL": "redis://127.0.0.1:1", "PAYCORE_DATABASE_URL": "postgresql://127.0.0.1:1/none"}
     assert_one_line(paycore("serve", "--host", host, environment=environment), "PAYCORE_JWT_SECRET", host)

@@ -1,4 +1,4 @@
-"""Requests as raw bytes: where one ends and the next begins is never in doubt."""
+"""Raw requests: the service always finds the same end of a request, or refuses it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def answers(received: bytes) -> list[int]:
 async def test_a_body_after_an_ignored_upgrade_is_read_whole(settings: Settings, name: str) -> None:
     head, body = READ_WHOLE[name]
     async with service(settings) as port:
-        # At once, after the head, and byte by byte.
+        # Sent at once, split after the head, and byte by byte.
         for parts in ((head + body + NEXT,), (head, body, NEXT), (head, *(bytes([byte]) for byte in body + NEXT))):
             received = await answer(port, *parts, pause=0.001)
             assert answers(received) == [200, 200], received
@@ -58,7 +58,7 @@ async def test_a_body_after_an_ignored_upgrade_is_read_whole(settings: Settings,
             assert b'"alive"' in received
 
 
-async def test_bytes_of_a_body_are_never_another_request(settings: Settings) -> None:
+async def test_bytes_of_a_body_are_never_read_as_a_request(settings: Settings) -> None:
     body = SMUGGLED + b" " * 10
     head = post(*H2C, b"Content-Length: %d" % len(body))
     async with service(settings) as port:
@@ -74,8 +74,8 @@ async def test_many_pipelined_upgrades_are_answered_one_by_one(settings: Setting
         assert answers(await answer(port, one * 300 + NEXT)) == [200] * 301
 
 
-async def said_to(port: int, raw: Raw) -> bytes:
-    """All that the service says to a client that sends this, and then what must be answered, or must not."""
+async def reply(port: int, raw: Raw) -> bytes:
+    """Send a raw request and then a probe; return everything that the service answers."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     received = b""
     try:
@@ -99,7 +99,7 @@ async def said_to(port: int, raw: Raw) -> bytes:
 
 
 async def more(reader: asyncio.StreamReader) -> bytes:
-    """What comes next. Raises ConnectionResetError at the end."""
+    """The next bytes. Raises ConnectionResetError at the end."""
     data = await reader.read(65536)
     if not data:
         raise ConnectionResetError
@@ -107,7 +107,7 @@ async def more(reader: asyncio.StreamReader) -> bytes:
 
 
 def faults(raw: Raw, received: bytes) -> list[str]:
-    """What is wrong with the answers."""
+    """The differences from the expected answers."""
     found = []
     expected = raw.statuses if raw.closes else [*raw.statuses, 200]
     if answers(received) != expected:
@@ -120,10 +120,10 @@ def faults(raw: Raw, received: bytes) -> list[str]:
 
 
 @pytest.mark.parametrize("group", sorted({name.partition(":")[0] for name in ALL}))
-async def test_where_a_request_ends_is_never_in_doubt(settings: Settings, group: str) -> None:
+async def test_the_end_of_a_request_is_unambiguous(settings: Settings, group: str) -> None:
     table = {name: raw for name, raw in ALL.items() if name.startswith(f"{group}:")}
     async with service(settings) as port:
-        given = await asyncio.gather(*(said_to(port, raw) for raw in table.values()))
+        given = await asyncio.gather(*(reply(port, raw) for raw in table.values()))
     found = {
         name: [*faults(raw, received), received[:1000]]
         for (name, raw), received in zip(table.items(), given, strict=True)
@@ -132,21 +132,21 @@ async def test_where_a_request_ends_is_never_in_doubt(settings: Settings, group:
     assert not found, "\n".join(f"{name}: {what}" for name, what in found.items())
 
 
-async def test_a_refusal_past_the_rate_limit_closes_the_connection_on_a_body_that_is_not_there(settings: Settings) -> None:
+async def test_a_refusal_past_the_rate_limit_closes_the_connection_if_the_body_is_missing(settings: Settings) -> None:
     async with service(settings, PAYCORE_REQUESTS_PER_ADDRESS_PER_SECOND="1") as port:
         await early_in_a_window()
         assert answers(await answer(port, (post(LENGTH) + QUERY) * 10 + NEXT)) == [200] * 11
         raw = early(429, post(LENGTH), WAIT, SMUGGLED)
-        assert faults(raw, await said_to(port, raw)) == []
+        assert faults(raw, await reply(port, raw)) == []
 
 
-async def test_the_answer_says_what_was_wrong_with_the_request(settings: Settings) -> None:
+async def test_the_answer_names_the_fault_of_the_request(settings: Settings) -> None:
     async with service(settings) as port:
         coded = await answer(port, post(b"Transfer-Encoding: gzip, chunked") + CHUNKED)
         assert coded.endswith(b"The only transfer coding is chunked, in HTTP/1.1.")
 
 
-async def test_half_a_request_is_no_request(settings: Settings) -> None:
+async def test_an_incomplete_request_is_not_run(settings: Settings) -> None:
     async with service(settings) as port:
         for whole in (post(LENGTH) + QUERY, post(IN_CHUNKS) + CHUNKED, post(*H2C, LENGTH) + QUERY):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -156,10 +156,10 @@ async def test_half_a_request_is_no_request(settings: Settings) -> None:
             writer.close()
 
 
-async def test_trailers_are_no_headers(settings: Settings) -> None:
+async def test_trailers_are_not_read_as_headers(settings: Settings) -> None:
     async with service(settings) as port:
         head, body = post(IN_CHUNKS), CHUNKED[:-2]
-        # The app is at work on the request already when the trailers come.
+        # The app already handles the request when the trailers arrive.
         received = await answer(port, head, body + b"X-Request-Id: of-a-trailer\r\n", b"\r\n" + NEXT, pause=0.2)
         assert answers(received) == [200, 200], received
         assert b"of-a-trailer" not in received

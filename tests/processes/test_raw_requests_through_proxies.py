@@ -1,6 +1,6 @@
-"""The table of raw requests through a real nginx and a real HAProxy that use their connections to the service again.
+"""Raw requests through nginx and HAProxy, which reuse their connections to the service.
 
-After each attack another client pays on the same connection. Its answer is its own, and its money moves once.
+After each attack another client pays over the same connection: it gets its own answer, and its money moves once.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ PAY = """mutation($key: String!, $from: ID!, $to: ID!, $words: String) {
 
 
 def nginx(directory: Path, port: int, upstream: int) -> list[str]:
-    """One worker, one kept connection, the usual headers for WebSockets."""
+    """nginx with one worker, one kept connection and the usual headers for WebSockets."""
     temporary = "".join(
         f"  {name}_temp_path {directory / name};\n" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
@@ -67,7 +67,7 @@ http {{
 
 
 def haproxy(directory: Path, port: int, upstream: int) -> list[str]:
-    """One thread, connections used again by all, and requests accepted that it would rather refuse."""
+    """HAProxy with one thread, connections reused by all clients, and invalid requests accepted."""
     (directory / "haproxy.cfg").write_text(f"""
 global
   nbthread 1
@@ -89,9 +89,9 @@ backend paycore
 
 @asynccontextmanager
 async def proxied(command: Callable[[Path, int, int], list[str]], directory: Path, upstream: int) -> AsyncIterator[int]:
-    """A proxy before the service, by its port."""
+    """The port of a proxy in front of the service."""
     port = free_port()
-    # As root, nginx would run as somebody else, who may not write here.
+    # As root, nginx would switch to a user who may not write here.
     process = psutil.Popen(command(directory, port, upstream), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         await soon(lambda: not process.is_running() or listens(port), 30)
@@ -109,7 +109,7 @@ def listens(port: int) -> bool:
 
 
 class Victim:
-    """Somebody who pays through the proxy, a new connection to it each time."""
+    """A client that pays through the proxy, with a new connection to it each time."""
 
     def __init__(self, settings: Settings, port: int) -> None:
         self._settings = settings
@@ -117,7 +117,7 @@ class Victim:
         self.wallets: list[str] = []
 
     async def ask(self, query: str, *, role: str | None = None, **variables: Any) -> dict[str, Any]:
-        """One operation, and its data."""
+        """Run one operation and return its data."""
         token = mint_token(role or "victim", self._settings, role=role)
         async with httpx.AsyncClient(timeout=30) as http:
             response = await http.post(
@@ -129,13 +129,13 @@ class Victim:
         return data
 
     async def open(self) -> None:
-        """Two wallets, and money in the first."""
+        """Open two wallets and deposit money in the first."""
         for _ in range(2):
             self.wallets.append((await self.ask(OPEN))["openWallet"]["wallet"]["id"])
         assert (await self.ask(DEPOSIT, role="admin", wallet=self.wallets[0]))["deposit"]["userErrors"] == []
 
     async def pays(self, words: str) -> str | None:
-        """What is wrong with the answer to a transfer with these words."""
+        """Send a transfer with this description; return what is wrong with its answer, or None."""
         sender, receiver = self.wallets
         try:
             paid = (await self.ask(PAY, **{"from": sender, "to": receiver, "words": words}))["transfer"]
@@ -146,12 +146,12 @@ class Victim:
 
 
 async def attack(port: int, raw: Raw) -> asyncio.StreamWriter:
-    """Send it all, with what would be answered to, and swallow, the next client. The connection stays open."""
+    """Send the request and a probe that would take the next client's answer. The connection stays open."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     with contextlib.suppress(ConnectionError, TimeoutError):
         for part in raw.parts:
             if part == WAIT:
-                # A proxy may have its own answer, or none.
+                # A proxy may answer itself, or not at all.
                 await asyncio.wait_for(reader.read(65536), 1)
             writer.write(part)
             await asyncio.wait_for(writer.drain(), 10)

@@ -1,4 +1,4 @@
-"""An old release beside a new one: while it is rolled out, and when it is taken back."""
+"""An old release beside a new one, during a rollout and a rollback."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LATER = "newer than this release"
 
 
 async def set_revision(settings: Settings, revision: str) -> None:
-    """As the migrate job of another release leaves it."""
+    """Set the revision that the migrate job of another release leaves."""
     assert settings.database_url is not None
     owner = await asyncpg.connect(settings.database_url.get_secret_value())
     await owner.execute("UPDATE alembic_version SET version_num = $1", revision)
@@ -31,7 +31,7 @@ async def readiness(http: httpx.AsyncClient) -> tuple[int, str, str]:
     return answer.status_code, answer.json()["status"], answer.json()["migrations"]
 
 
-async def test_a_release_goes_on_when_a_later_one_migrates_and_can_start_after_it(
+async def test_a_release_runs_and_starts_on_a_database_that_a_later_one_migrated(
     settings: Settings, bank: Bank, tmp_path: Path
 ) -> None:
     sender = await bank.wallet(await bank.viewer("alice"), balance="10.00")
@@ -59,7 +59,7 @@ async def test_a_release_goes_on_when_a_later_one_migrates_and_can_start_after_i
 
 
 @pytest.mark.parametrize("revision", ["0001", "of-somebody-else"])
-async def test_an_older_database_or_a_foreign_one_is_not_served(settings: Settings, tmp_path: Path, revision: str) -> None:
+async def test_a_database_of_an_older_or_unknown_revision_is_refused(settings: Settings, tmp_path: Path, revision: str) -> None:
     with running(settings, tmp_path) as service:
         async with httpx.AsyncClient(base_url=service.url, timeout=20) as http:
             await set_revision(settings, revision)

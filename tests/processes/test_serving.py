@@ -1,4 +1,4 @@
-"""Several workers behind one address: connections are spread over them, and one that dies is replaced."""
+"""Several workers on one port: connections are spread over them, and a dead worker is replaced."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_connections_are_spread_over_the_workers(service: tuple[psutil.Popen, st
     finally:
         for client in clients:
             client.close()
-    # By chance one of them gets fewer than 20 of 100 once in a hundred million runs.
+    # The chance that one worker gets fewer than 20 of 100 is one in a hundred million.
     assert min(counts) >= 20, counts
 
 
@@ -81,17 +81,17 @@ def listens(worker: psutil.Process) -> bool:
     return any(c.status == psutil.CONN_LISTEN for c in worker.net_connections(kind="tcp"))
 
 
-def test_a_worker_that_dies_is_replaced_and_its_waiting_connections_are_taken(service: tuple[psutil.Popen, str]) -> None:
+def test_a_dead_worker_is_replaced_and_its_waiting_connections_are_accepted(service: tuple[psutil.Popen, str]) -> None:
     process, url = service
     first = {worker.pid for worker in workers(process)}
     for pid in first:
         os.kill(pid, signal.SIGKILL)
-    # Nobody listens now, but the sockets are open: the client waits instead of being turned away.
+    # No worker accepts now, but the sockets are open: the client waits instead of being refused.
     assert httpx.get(f"{url}/healthz", timeout=30).status_code == 200
     assert wait_until(lambda: len({worker.pid for worker in workers(process)} - first) == WORKERS, seconds=30)
 
 
-def test_a_hangup_changes_nothing(service: tuple[psutil.Popen, str]) -> None:
+def test_sighup_is_ignored(service: tuple[psutil.Popen, str]) -> None:
     process, url = service
     before = {worker.pid for worker in workers(process)}
     process.send_signal(signal.SIGHUP)
@@ -99,7 +99,7 @@ def test_a_hangup_changes_nothing(service: tuple[psutil.Popen, str]) -> None:
     assert {worker.pid for worker in workers(process)} == before
 
 
-def test_an_address_that_is_taken_is_said_in_one_line(service: tuple[psutil.Popen, str], settings: Settings) -> None:
+def test_an_address_in_use_is_one_line(service: tuple[psutil.Popen, str], settings: Settings) -> None:
     _, url = service
     port = url.rpartition(":")[2]
     for count in ("1", "2"):
@@ -107,7 +107,7 @@ def test_an_address_that_is_taken_is_said_in_one_line(service: tuple[psutil.Pope
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_a_service_that_stops_ends_its_event_streams_and_does_not_wait_for_them(
+def test_a_stopping_service_ends_its_event_streams_without_waiting_for_them(
     service: tuple[psutil.Popen, str], settings: Settings, stop: signal.Signals
 ) -> None:
     process, url = service
@@ -117,11 +117,11 @@ def test_a_service_that_stops_ends_its_event_streams_and_does_not_wait_for_them(
         assert stream.status_code == 200
         threading.Timer(0.5, process.send_signal, [stop]).start()
         assert b"".join(stream.iter_bytes()) == b""
-    # Uvicorn would have waited for its whole grace of 15 seconds, and then broken the stream off.
+    # Uvicorn alone would wait for its grace period of 15 seconds and then cut the stream.
     assert process.wait(10) == 0
 
 
-def test_a_worker_that_cannot_start_again_harms_no_other_and_comes_back_with_the_database(
+def test_a_worker_that_cannot_restart_affects_no_other_and_returns_with_the_database(
     service: tuple[psutil.Popen, str], clean_servers: Servers
 ) -> None:
     process, url = service
@@ -129,7 +129,7 @@ def test_a_worker_that_cannot_start_again_harms_no_other_and_comes_back_with_the
     first, other = workers(process)
     clean_servers.kill_postgres()
     first.kill()
-    # Long enough for several tries, each of which fails.
+    # Long enough for several failed attempts.
     tries: set[int] = set()
 
     def has_tried() -> bool:
@@ -148,7 +148,7 @@ def test_a_worker_that_cannot_start_again_harms_no_other_and_comes_back_with_the
 
 
 def to_worker(worker: psutil.Process, url: str) -> httpx.HTTPTransport:
-    """A connection that this worker has taken: of those that nobody takes, a client only hears nothing."""
+    """A connection accepted by this worker. On a connection that no worker accepts, a client gets no answer."""
     port = int(url.rpartition(":")[2])
     for _ in range(100):
         before = connections(worker, port)
@@ -171,8 +171,8 @@ def ready(url: str) -> bool:
 
 
 @pytest.mark.parametrize("count", ["1", "2"])
-def test_a_service_whose_first_workers_cannot_start_says_so_by_its_exit_code(settings: Settings, count: str) -> None:
-    # It has no currencies table to read, though it seems to be migrated.
+def test_a_service_whose_first_workers_cannot_start_exits_with_an_error(settings: Settings, count: str) -> None:
+    # The currencies table is missing, although the database seems to be migrated.
     assert settings.database_url is not None
     fetch_value(settings.database_url.get_secret_value(), "ALTER TABLE currencies RENAME TO hidden")
     finished = paycore("serve", "--workers", count, "--port", str(free_port()), settings=settings)
@@ -180,9 +180,7 @@ def test_a_service_whose_first_workers_cannot_start_says_so_by_its_exit_code(set
     assert "startup failed" in finished.stderr
 
 
-def test_workers_whose_parent_was_killed_drain_and_make_room_for_the_next(
-    service: tuple[psutil.Popen, str], settings: Settings
-) -> None:
+def test_workers_of_a_killed_parent_drain_and_free_the_port(service: tuple[psutil.Popen, str], settings: Settings) -> None:
     process, url = service
     left = workers(process)
     assert len(left) == WORKERS
@@ -197,7 +195,7 @@ def test_workers_whose_parent_was_killed_drain_and_make_room_for_the_next(
             for worker in left:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     worker.kill()
-        # It was ended in good order, not torn.
+        # It was closed properly, not cut.
         assert b"".join(stream.iter_bytes()) == b""
     assert not answers(url)
     port = url.rpartition(":")[2]

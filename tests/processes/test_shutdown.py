@@ -1,4 +1,4 @@
-"""API and relay stopped and killed under load: every answer is true, each key paid once, no news lost or told twice."""
+"""API and relay stopped and killed under load: answers are correct, each key pays once, no event is lost or sent twice."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ COMPLETED = "COMPLETED"
 
 @dataclass
 class Load:
-    """Clients that pay from one wallet to another until all keys are answered, and what they were told."""
+    """Clients that pay from one wallet to another until all keys are completed, and the answers that they got."""
 
     url: str
     headers: dict[str, str]
     sender: str
     receiver: str
     transfers: int = TRANSFERS
-    told: dict[str, list[str]] = field(default_factory=dict)
+    answers_by_key: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.keys = [new_key() for _ in range(self.transfers)]
 
     @property
     def completed(self) -> int:
-        """How many transfers were answered so."""
-        return sum(COMPLETED in answers for answers in list(self.told.values()))
+        """The number of transfers answered as completed."""
+        return sum(COMPLETED in answers for answers in list(self.answers_by_key.values()))
 
     async def run(self) -> None:
-        """Each key is sent until it is completed: with the same key, whatever happened before."""
+        """Send each key until it is answered as completed."""
         waiting = list(self.keys)
         async with asyncio.timeout(150), asyncio.TaskGroup() as group:
             for _ in range(CLIENTS):
@@ -66,7 +66,7 @@ class Load:
         async with httpx.AsyncClient(base_url=self.url, timeout=20) as http:
             while waiting:
                 key = waiting.pop()
-                answers = self.told.setdefault(key, [])
+                answers = self.answers_by_key.setdefault(key, [])
                 while COMPLETED not in answers:
                     answers.append(await self._pay(http, key))
                     if answers[-1] != COMPLETED:
@@ -89,7 +89,7 @@ class Load:
 
 @dataclass
 class Service:
-    """`paycore serve` with two workers, or `paycore relay`, which is started again after each end."""
+    """`paycore serve` with two workers, or `paycore relay`; the tests restart it after each end."""
 
     command: str
     environment: dict[str, str]
@@ -111,7 +111,7 @@ class Service:
             return False
 
     def end(self, number: signal.Signals) -> None:
-        """Tell it to stop, or kill it with its workers."""
+        """Send the signal and wait for the end. SIGKILL goes to the workers too."""
         assert self.process is not None
         if number is signal.SIGKILL:
             os.killpg(self.process.pid, number)
@@ -145,16 +145,16 @@ def relay(settings: Settings, tmp_path: Path) -> Iterator[Service]:
 
 
 async def follow(service: Service, headers: dict[str, str], wallet: str, count: int, began: asyncio.Event) -> list[int]:
-    """The sequences of a wallet's first entries as a watch is told of them; `began` is set before the first."""
-    told: list[int] = []
+    """The sequences of a wallet's first entries as a subscription gets them; `began` is set before the first."""
+    sequences: list[int] = []
     async with asyncio.timeout(150), open_socket(service.url.replace("http", "ws", 1) + "/graphql", headers) as socket:
         await socket.subscribe("1", WATCH, id=wallet)
-        while len(told) < count:
+        while len(sequences) < count:
             entry = (await socket.data("1", within=60))["walletUpdated"]["entry"]
             began.set()
             if entry is not None:
-                told.append(int(entry["sequence"]))
-    return told
+                sequences.append(int(entry["sequence"]))
+    return sequences
 
 
 async def recorded(connection: asyncpg.Connection) -> set[str]:
@@ -164,7 +164,7 @@ async def recorded(connection: asyncpg.Connection) -> set[str]:
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
-async def test_every_answer_is_true_and_nothing_is_lost(
+async def test_a_stopped_or_killed_api_answers_correctly_and_loses_nothing(
     service: Service, settings: Settings, bank: Bank, number: signal.Signals
 ) -> None:
     sender = await bank.wallet(await bank.viewer("alice"), balance="1000.00")
@@ -181,16 +181,16 @@ async def test_every_answer_is_true_and_nothing_is_lost(
                     await asyncio.sleep(0.01)
                 await asyncio.to_thread(service.end, number)
                 if number is signal.SIGTERM:
-                    # Told to come back: to another process of the service, here the next one.
+                    # The close code asks clients to reconnect, here to the next process.
                     assert await socket.close_code() == 1012
-            # Nobody serves now: what was said to be completed is there, and none of it twice.
-            said = {key for key, answers in load.told.items() if COMPLETED in answers}
+            # No process runs now: each transfer answered as completed is recorded exactly once.
+            said = {key for key, answers in load.answers_by_key.items() if COMPLETED in answers}
             assert said <= await recorded(connection)
             await asyncio.to_thread(service.start)
         await clients
         assert {key for key in await recorded(connection) if key in set(load.keys)} == set(load.keys)
         assert await bank.balance(receiver) == TRANSFERS, "each paid once"
-        answers = [answer for all_of_one in load.told.values() for answer in all_of_one]
+        answers = [answer for all_of_one in load.answers_by_key.values() for answer in all_of_one]
         assert answers.count("no answer") > 0
         assert set(answers) <= {COMPLETED, "no answer", "UNAVAILABLE"}
     finally:
@@ -199,7 +199,7 @@ async def test_every_answer_is_true_and_nothing_is_lost(
 
 
 def workers_of(service: Service) -> set[psutil.Process]:
-    """Those that answer."""
+    """The workers that accept connections."""
     assert service.process is not None
     found: set[psutil.Process] = set()
     for child in service.process.children():
@@ -211,7 +211,7 @@ def workers_of(service: Service) -> set[psutil.Process]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-async def test_one_worker_killed_under_load_loses_nothing_and_the_other_goes_on(
+async def test_a_worker_killed_under_load_loses_nothing_and_the_other_goes_on(
     service: Service, settings: Settings, bank: Bank
 ) -> None:
     sender = await bank.wallet(await bank.viewer("alice"), balance="1000.00")
@@ -225,9 +225,9 @@ async def test_one_worker_killed_under_load_loses_nothing_and_the_other_goes_on(
         await asyncio.sleep(0.01)
     killed.kill()
     await clients
-    assert {key for key in load.told if COMPLETED in load.told[key]} == set(load.keys)
+    assert {key for key in load.answers_by_key if COMPLETED in load.answers_by_key[key]} == set(load.keys)
     assert await bank.balance(receiver) == TRANSFERS, "each paid once"
-    answers = [answer for all_of_one in load.told.values() for answer in all_of_one]
+    answers = [answer for all_of_one in load.answers_by_key.values() for answer in all_of_one]
     assert set(answers) == {COMPLETED, "no answer"}
     assert await asyncio.to_thread(wait_until, lambda: len(workers_of(service)) == 2, 30)
     assert other in workers_of(service)
@@ -238,7 +238,7 @@ async def test_one_worker_killed_under_load_loses_nothing_and_the_other_goes_on(
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
-async def test_a_relay_that_ends_under_load_loses_no_news_and_holds_nobody_up(
+async def test_a_relay_that_ends_under_load_loses_no_event_and_delays_no_transfer(
     service: Service, relay: Service, settings: Settings, bank: Bank, number: signal.Signals
 ) -> None:
     sender = await bank.wallet(await bank.viewer("alice"), balance="1000.00")
@@ -257,9 +257,9 @@ async def test_a_relay_that_ends_under_load_loses_no_news_and_holds_nobody_up(
                 assert not clients.done(), "the clients are through before the relay was ended"
                 await asyncio.sleep(0.01)
             await asyncio.to_thread(relay.end, number)
-            # However quick the others are: the news of this one waits for the next relay.
+            # Its event waits for the next relay, however fast the others were.
             await one_more.run()
-            # The API can do without, and says so: it is ready, and the outbox fills.
+            # The API stays ready without a relay and reports the growing outbox.
             ready = await http.get("/readyz")
             assert (ready.status_code, ready.json()["status"]) == (200, "ready")
             assert ready.json()["outbox"]["pending"] > 0
@@ -273,5 +273,7 @@ async def test_a_relay_that_ends_under_load_loses_no_news_and_holds_nobody_up(
                 break
             await asyncio.sleep(0.1)
         assert left == 0
-    assert {answer for load in loads for answers in load.told.values() for answer in answers} == {COMPLETED}, "nobody noticed"
+    assert {answer for load in loads for answers in load.answers_by_key.values() for answer in answers} == {COMPLETED}, (
+        "nobody noticed"
+    )
     assert await verify(settings) == []

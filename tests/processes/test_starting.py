@@ -1,4 +1,4 @@
-"""`paycore serve` while its database is away at the start: it waits, answers probes, refuses all else, and goes on by itself."""
+"""`paycore serve` started without its database waits, answers probes, refuses other requests and then serves."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOWHERE = {"PAYCORE_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing", "P
 
 @contextmanager
 def serving(port: int, log: Path, *arguments: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A `paycore serve` that is alive, on this port."""
+    """A `paycore serve` on this port that answers /healthz."""
     environment = {"PATH": "/usr/bin:/bin", "PAYCORE_PORT": str(port), **variables}
     with log.open("wb") as file:
         process = subprocess.Popen([EXECUTABLE, "serve", *arguments], env=environment, stdout=file, stderr=file)
@@ -44,7 +44,7 @@ def status(port: int, path: str) -> int | None:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_it_waits_for_a_database_that_is_away_and_then_serves(
+def test_a_service_waits_for_an_unreachable_database_and_then_serves(
     settings: Settings, clean_servers: Servers, free_port: int, tmp_path: Path, workers: str
 ) -> None:
     clean_servers.kill_postgres()
@@ -63,7 +63,7 @@ def test_it_waits_for_a_database_that_is_away_and_then_serves(
         assert process.wait(60) == 0
 
 
-def test_while_it_waits_requests_are_refused_as_unavailable(free_port: int, tmp_path: Path) -> None:
+def test_requests_are_refused_as_unavailable_while_the_service_waits(free_port: int, tmp_path: Path) -> None:
     with serving(free_port, tmp_path / "log", **NOWHERE), httpx.Client(base_url=f"http://127.0.0.1:{free_port}") as client:
         graphql = client.post("/graphql", json={"query": "mutation { transfer }"})
         rest = client.post("/transfer", json={"amount": "1.00"})
@@ -72,18 +72,18 @@ def test_while_it_waits_requests_are_refused_as_unavailable(free_port: int, tmp_
         assert graphql.headers["retry-after"] == rest.headers["retry-after"] == "1"
 
 
-def test_while_it_waits_a_websocket_is_refused_with_503(free_port: int, tmp_path: Path) -> None:
+def test_a_websocket_is_refused_with_503_while_the_service_waits(free_port: int, tmp_path: Path) -> None:
     handshake = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "a" * 24}
     with serving(free_port, tmp_path / "log", **NOWHERE):
         assert httpx.get(f"http://127.0.0.1:{free_port}/graphql", headers=handshake).status_code == 503
 
 
-def test_while_it_waits_its_metrics_can_be_read(free_port: int, tmp_path: Path) -> None:
+def test_metrics_can_be_read_while_the_service_waits(free_port: int, tmp_path: Path) -> None:
     with serving(free_port, tmp_path / "log", **NOWHERE):
         assert "paycore_transfers_total" in httpx.get(f"http://127.0.0.1:{free_port}/metrics").text
 
 
-def test_it_ends_with_one_line_when_the_wait_is_over(free_port: int) -> None:
+def test_a_service_ends_with_one_line_after_its_time_limit(free_port: int) -> None:
     finished = paycore("serve", environment={**NOWHERE, "PAYCORE_PORT": str(free_port), "PAYCORE_DATABASE_WAIT_SECONDS": "1.5"})
     assert finished.returncode == 2
     assert finished.stderr.splitlines()[-1].startswith("paycore: The database cannot be reached")
@@ -91,7 +91,7 @@ def test_it_ends_with_one_line_when_the_wait_is_over(free_port: int) -> None:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_when_told_while_it_waits(free_port: int, tmp_path: Path, stop: signal.Signals) -> None:
+def test_a_waiting_service_ends_on_a_signal(free_port: int, tmp_path: Path, stop: signal.Signals) -> None:
     log = tmp_path / "log"
     with serving(free_port, log, **NOWHERE) as process:
         process.send_signal(stop)
@@ -100,7 +100,7 @@ def test_it_ends_when_told_while_it_waits(free_port: int, tmp_path: Path, stop: 
 
 
 @pytest.mark.parametrize("command", ["serve", "relay"])
-def test_a_user_or_database_that_the_server_does_not_know_is_one_line_at_once(settings: Settings, command: str) -> None:
+def test_an_unknown_user_or_database_is_one_line_at_once(settings: Settings, command: str) -> None:
     known = servers_of(settings)
     url = urlsplit(known["PAYCORE_DATABASE_URL"])
     stranger = url._replace(netloc=f"no_such_user@{url.netloc.rpartition('@')[2]}")
@@ -109,6 +109,6 @@ def test_a_user_or_database_that_the_server_does_not_know_is_one_line_at_once(se
         assert_one_line(finished, says, "PAYCORE_DATABASE_URL")
 
 
-def test_a_file_that_the_url_names_and_that_is_not_there_is_one_line_at_once() -> None:
+def test_a_missing_file_in_the_url_is_one_line_at_once() -> None:
     url = "postgresql://nobody@127.0.0.1:1/nothing?sslmode=verify-full&sslrootcert=/no/such/file"
     assert_one_line(paycore("serve", environment={**NOWHERE, "PAYCORE_DATABASE_URL": url}), "/no/such/file")

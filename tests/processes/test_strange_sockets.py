@@ -1,4 +1,4 @@
-"""WebSockets of clients that flood, or keep the service waiting, against a real `paycore serve`."""
+"""WebSocket clients that flood `paycore serve` or read nothing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.slow
 
 
 def frame(opcode: int, payload: bytes) -> bytes:
-    """A client's frame, under a mask that changes nothing."""
+    """A client's frame with a mask of zeros, which leaves the payload unchanged."""
     assert len(payload) < 126
     return bytes((0x80 | opcode, 0x80 | len(payload))) + b"\0\0\0\0" + payload
 
@@ -43,7 +43,7 @@ def ping(number: int) -> bytes:
 
 
 async def opened(client: socket.socket) -> None:
-    """Make it a socket that is acknowledged."""
+    """Complete the handshake and wait for connection_ack."""
     loop = asyncio.get_running_loop()
     await loop.sock_sendall(client, UPGRADE)
     assert (await asyncio.wait_for(loop.sock_recv(client, 4096), 10)).startswith(b"HTTP/1.1 101")
@@ -52,7 +52,7 @@ async def opened(client: socket.socket) -> None:
 
 
 async def flood(client: socket.socket, process: psutil.Process) -> int:
-    """Ping and never read. Returns by how much the service has grown at most."""
+    """Send pings and never read; return the largest growth of the service's memory, in bytes."""
     before = largest = process.memory_info().rss
     for first in range(0, PINGS, 2000):
         block = b"".join(map(ping, range(first, first + 2000)))
@@ -61,7 +61,7 @@ async def flood(client: socket.socket, process: psutil.Process) -> int:
     return largest - before
 
 
-async def test_pings_of_one_who_does_not_read_cost_no_memory_and_the_last_is_answered(
+async def test_pings_of_a_client_that_does_not_read_cost_no_memory_and_the_last_is_answered(
     settings: Settings, unread: Callable[[int], socket.socket]
 ) -> None:
     async with running(settings) as (port, process):
@@ -72,7 +72,7 @@ async def test_pings_of_one_who_does_not_read_cost_no_memory_and_the_last_is_ans
 
 
 async def last_pong(client: socket.socket) -> int:
-    """The number of the last ping that is answered, once nothing comes for a second."""
+    """The number of the last answered ping, once nothing arrives for a second."""
     received = b""
     for _ in range(100_000):
         try:
@@ -89,7 +89,7 @@ async def last_pong(client: socket.socket) -> int:
     [(b"", "1"), (frame(0x8, b"\x03\xe8"), "60"), (b"\xff\xff", "60")],
     ids=["nothing", "that it closes", "nonsense"],
 )
-async def test_one_who_pings_and_does_not_read_is_cut_off_whatever_it_says_last(
+async def test_a_client_that_pings_and_does_not_read_is_disconnected_whatever_it_sends_last(
     settings: Settings, unread: Callable[[int], socket.socket], parting: bytes, send_seconds: str
 ) -> None:
     async with running(settings, PAYCORE_SEND_TIMEOUT_SECONDS=send_seconds) as (port, process):
@@ -105,7 +105,7 @@ async def test_one_who_pings_and_does_not_read_is_cut_off_whatever_it_says_last(
         await soon(lambda: connections(process) == 0, 20)
 
 
-async def test_what_a_socket_was_opened_with_is_not_kept(settings: Settings) -> None:
+async def test_the_payload_of_connection_init_is_not_kept(settings: Settings) -> None:
     async with running(settings) as (port, process), AsyncExitStack() as stack:
         url = f"ws://127.0.0.1:{port}/graphql"
 
@@ -131,7 +131,7 @@ async def test_a_message_larger_than_the_largest_body_closes_its_socket(settings
             assert await socket_.close_code() == 1009
 
 
-async def test_a_message_in_thousands_of_parts_is_one_message(settings: Settings) -> None:
+async def test_a_message_in_thousands_of_fragments_is_one_message(settings: Settings) -> None:
     async with running(settings) as (port, _), open_socket(f"ws://127.0.0.1:{port}/graphql", None) as socket_:
         init = json.dumps({"type": "connection_init", "payload": {"x": "y" * 4500}})
         await socket_.connection.send(list(init))

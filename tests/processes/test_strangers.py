@@ -1,4 +1,4 @@
-"""Clients that dawdle, flood or come from elsewhere, against a real `paycore serve`."""
+"""Clients of `paycore serve` that are slow, flood it or come from other origins."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ ORIGIN = "https://app.example.com"
 
 @asynccontextmanager
 async def service(settings: Settings, **more: str) -> AsyncIterator[int]:
-    """A running service, by its port."""
+    """The port of a running service."""
     async with running(settings, **more) as (port, _):
         yield port
 
 
 @asynccontextmanager
 async def running(settings: Settings, **more: str) -> AsyncIterator[tuple[int, psutil.Process]]:
-    """The same, with its process."""
+    """The port and the process of a running service."""
     port = free_port()
     environment = {"PATH": "/usr/bin:/bin", **servers_of(settings), "PAYCORE_PORT": str(port), **more}
     process = psutil.Popen([EXECUTABLE, "serve"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -53,7 +53,7 @@ async def running(settings: Settings, **more: str) -> AsyncIterator[tuple[int, p
 
 
 async def answer(port: int, *parts: bytes, pause: float = 0.0, within: float = 20) -> bytes:
-    """All that the service says to these bytes, until it closes the connection."""
+    """Send these bytes; return everything that the service answers until it closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         async with asyncio.timeout(within):
@@ -68,7 +68,7 @@ async def answer(port: int, *parts: bytes, pause: float = 0.0, within: float = 2
         writer.close()
 
 
-async def test_what_never_becomes_a_request_is_cut_off(settings: Settings) -> None:
+async def test_a_connection_without_a_complete_request_is_closed(settings: Settings) -> None:
     async with service(settings, PAYCORE_BODY_TIMEOUT_SECONDS="1", PAYCORE_HEAD_TIMEOUT_SECONDS="5") as port:
         post = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
         silent, dawdling, flooding, slow_body = await asyncio.gather(
@@ -80,7 +80,7 @@ async def test_what_never_becomes_a_request_is_cut_off(settings: Settings) -> No
         assert silent == dawdling == b""
         assert flooding == b"" or flooding.startswith(b"HTTP/1.1 400")
         assert slow_body.startswith(b"HTTP/1.1 408")
-        # Whoever asks properly is not hurried: a connection may be kept, and used again.
+        # A connection with complete requests may be kept and reused.
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
             for _ in range(3):
                 assert (await http.get("/healthz")).status_code == 200
@@ -88,13 +88,13 @@ async def test_what_never_becomes_a_request_is_cut_off(settings: Settings) -> No
 
 
 def connections(process: psutil.Process) -> int:
-    """How many clients the process holds a connection with."""
+    """The number of client connections that the process has open."""
     return sum(one.status != psutil.CONN_LISTEN and bool(one.raddr) for one in process.net_connections("tcp4"))
 
 
 @pytest.fixture
 def unread() -> Iterator[Callable[[int], socket.socket]]:
-    """Opens connections of clients that do not read by themselves, with little room for what they are sent."""
+    """A function that opens connections with small receive buffers whose clients do not read."""
     opened: list[socket.socket] = []
 
     def opening(port: int) -> socket.socket:
@@ -121,7 +121,7 @@ def unread() -> Iterator[Callable[[int], socket.socket]]:
     ],
     ids=["half a body", "half a chunk", "a body that nobody reads", "an empty line", "another protocol"],
 )
-async def test_an_answer_does_not_leave_a_connection_that_waits_for_nothing(
+async def test_a_connection_is_closed_after_an_answer_that_ends_it(
     settings: Settings, unread: Callable[[int], socket.socket], parts: tuple[bytes, bytes]
 ) -> None:
     async with running(settings, PAYCORE_HEAD_TIMEOUT_SECONDS="2") as (port, process):
@@ -130,25 +130,25 @@ async def test_an_answer_does_not_leave_a_connection_that_waits_for_nothing(
         await loop.sock_sendall(client, parts[0])
         assert (await asyncio.wait_for(loop.sock_recv(client, 65536), 10)).startswith(b"HTTP/1.1 ")
         await loop.sock_sendall(client, parts[1])
-        # This end stays open: it is the service that lets go.
+        # The client's end stays open: the service must close.
         await soon(lambda: connections(process) == 0, 15)
 
 
-async def test_who_sends_on_while_the_answer_is_there_already_still_gets_it(settings: Settings) -> None:
+async def test_a_client_that_still_sends_after_an_early_answer_gets_it(settings: Settings) -> None:
     async with service(settings) as port:
         head = b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n\r\n"
-        told = await answer(port, head, *([b"x" * 100_000] * 5), pause=0.05)
-        assert told.startswith(b"HTTP/1.1 404")
+        reply = await answer(port, head, *([b"x" * 100_000] * 5), pause=0.05)
+        assert reply.startswith(b"HTTP/1.1 404")
 
 
-async def test_a_client_that_keeps_its_connection_is_not_confused_by_early_answers(settings: Settings) -> None:
+async def test_an_early_answer_does_not_break_a_kept_connection(settings: Settings) -> None:
     async with service(settings) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
         for size in (0, 100, 10_000, 1_000_000) * 25:
             assert (await http.post("/nowhere", content=b"x" * size)).status_code == 404
             assert (await http.get("/healthz")).status_code == 200
 
 
-async def test_an_answer_before_the_end_of_its_request_is_the_last(settings: Settings) -> None:
+async def test_an_answer_before_the_end_of_its_request_closes_the_connection(settings: Settings) -> None:
     async with service(settings) as port:
         early = b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n12"
         another = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -156,10 +156,12 @@ async def test_an_answer_before_the_end_of_its_request_is_the_last(settings: Set
         assert (await answer(port, early + b"34" + another)).count(b"HTTP/1.1 ") == 2
 
 
-async def test_who_does_not_take_an_answer_is_cut_off(settings: Settings, unread: Callable[[int], socket.socket]) -> None:
+async def test_a_client_that_does_not_read_its_answer_is_disconnected(
+    settings: Settings, unread: Callable[[int], socket.socket]
+) -> None:
     async with running(settings, PAYCORE_SEND_TIMEOUT_SECONDS="2") as (port, process):
         client, loop = unread(port), asyncio.get_running_loop()
-        # The answers are more than the buffers of both kernels take.
+        # The answers are larger than the buffers of both kernels.
         sending = asyncio.create_task(loop.sock_sendall(client, METRICS * 5000))
         await soon(lambda: connections(process) == 1)
         await soon(lambda: connections(process) == 0, 30)
@@ -167,13 +169,11 @@ async def test_who_does_not_take_an_answer_is_cut_off(settings: Settings, unread
         await asyncio.gather(sending, return_exceptions=True)
 
 
-async def test_a_client_that_takes_answers_slowly_gets_them_all(
-    settings: Settings, unread: Callable[[int], socket.socket]
-) -> None:
-    asked = 300
+async def test_a_client_that_reads_slowly_gets_all_answers(settings: Settings, unread: Callable[[int], socket.socket]) -> None:
+    requests = 300
     async with service(settings, PAYCORE_SEND_TIMEOUT_SECONDS="2", PAYCORE_KEEP_ALIVE_SECONDS="5") as port:
         client, loop = unread(port), asyncio.get_running_loop()
-        sending = asyncio.create_task(loop.sock_sendall(client, METRICS * asked))
+        sending = asyncio.create_task(loop.sock_sendall(client, METRICS * requests))
         received = bytearray()
         for _ in range(20_000):
             chunk = await asyncio.wait_for(loop.sock_recv(client, 65536), 20)
@@ -181,11 +181,11 @@ async def test_a_client_that_takes_answers_slowly_gets_them_all(
             if not chunk:
                 break
             await asyncio.sleep(0.005)
-        assert received.count(b"HTTP/1.1 200") == asked
+        assert received.count(b"HTTP/1.1 200") == requests
         await sending
 
 
-async def test_sockets_and_requests_count_together_as_connections(settings: Settings) -> None:
+async def test_websockets_and_requests_count_together_as_connections(settings: Settings) -> None:
     async with service(settings, PAYCORE_MAX_CONNECTIONS="4") as port, contextlib.AsyncExitStack() as stack:
         url = f"ws://127.0.0.1:{port}/graphql"
         opened = [await stack.enter_async_context(open_socket(url, {})) for _ in range(4)]
@@ -201,7 +201,7 @@ async def test_sockets_and_requests_count_together_as_connections(settings: Sett
             assert await another.data("1")
 
 
-async def test_only_pages_of_the_origins_that_are_named_may_call(settings: Settings) -> None:
+async def test_only_pages_of_the_listed_origins_may_call(settings: Settings) -> None:
     async with service(settings, PAYCORE_CORS_ORIGINS=f"{ORIGIN}, https://other.example.com") as port:
         url = f"http://127.0.0.1:{port}/graphql"
         async with httpx.AsyncClient() as http:
@@ -248,7 +248,7 @@ async def test_a_preflight_allows_the_headers_of_common_clients(settings: Settin
             assert preflight.status_code == 200, header
 
 
-async def test_an_idle_connection_stays_open_for_the_time_of_the_setting(settings: Settings) -> None:
+async def test_an_idle_connection_stays_open_as_long_as_the_setting_says(settings: Settings) -> None:
     request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
     async with service(settings, PAYCORE_KEEP_ALIVE_SECONDS="1") as port:
         assert (await answer(port, request)).startswith(b"HTTP/1.1 200")
@@ -257,7 +257,7 @@ async def test_an_idle_connection_stays_open_for_the_time_of_the_setting(setting
             await answer(port, request, within=6)
 
 
-async def test_without_a_setting_no_foreign_page_may(settings: Settings) -> None:
+async def test_no_page_of_another_origin_may_call_by_default(settings: Settings) -> None:
     async with service(settings, PAYCORE_MAX_CONNECTIONS="5") as port:
         async with httpx.AsyncClient() as http:
             response = await http.post(

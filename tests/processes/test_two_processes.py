@@ -1,4 +1,4 @@
-"""Two API processes: one quota between them, and nothing in either's log that should not be there."""
+"""Two API processes share one quota, and neither logs a secret."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ WORDS = "words-that-somebody-wrote"
 
 @dataclass
 class Pair:
-    """Both processes, and clients of theirs."""
+    """Two processes, with a client of each."""
 
     settings: Settings
     clients: list[httpx.AsyncClient]
     logs: list[Path]
 
     async def ask(self, number: int, subject: str, query: str, **variables: Any) -> dict[str, Any]:
-        """One operation; the whole answer."""
+        """Run one operation and return the whole answer."""
         headers = {"Authorization": f"Bearer {mint_token(subject, self.settings, role='admin' if subject == 'admin' else None)}"}
         body = {"query": query, "variables": variables}
         answer: dict[str, Any] = (await self.clients[number % 2].post("/graphql", json=body, headers=headers)).json()
         return answer
 
     async def wallet(self, subject: str, balance: str | None = None) -> str:
-        """A new wallet."""
+        """Open a wallet and return its public id."""
         opened = await self.ask(0, subject, OPEN, key=new_key())
         wallet: str = opened["data"]["openWallet"]["wallet"]["id"]
         if balance is not None:
@@ -68,7 +68,7 @@ PAY = """mutation($key: String!, $from: ID!, $to: ID!, $words: String) {
 async def pair(settings: Settings, tmp_path: Path) -> AsyncIterator[Pair]:
     ports, logs = [free_port(), free_port()], [tmp_path / "one.log", tmp_path / "two.log"]
     processes = []
-    # A connection for each request: the server closes one on which it failed.
+    # A new connection for each request, as the server closes one after a fault.
     limits = httpx.Limits(max_keepalive_connections=0)
     clients = [httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20, limits=limits) for port in ports]
     try:
@@ -102,19 +102,21 @@ def answers(port: int) -> bool:
         return False
 
 
-async def test_two_processes_hold_one_user_to_one_quota_exactly(pair: Pair) -> None:
+async def test_two_processes_apply_one_quota_to_a_user_exactly(pair: Pair) -> None:
     mine = [await pair.wallet("alice", "100.00") for _ in range(3)]
     theirs = await pair.wallet("bob")
     await set_quota(pair.settings, "alice", QuotaChange(amounts=("USD=37.50",)), "for a test")
-    asked = [pair.ask(number, "alice", PAY, key=new_key(), **{"from": mine[number % 3], "to": theirs}) for number in range(120)]
-    answered = [answer["data"]["transfer"] for answer in await asyncio.gather(*asked)]
+    payments = [
+        pair.ask(number, "alice", PAY, key=new_key(), **{"from": mine[number % 3], "to": theirs}) for number in range(120)
+    ]
+    answered = [answer["data"]["transfer"] for answer in await asyncio.gather(*payments)]
     assert sum(answer["transaction"]["status"] == "COMPLETED" for answer in answered) == 37
     assert {error["code"] for answer in answered for error in answer["userErrors"]} == {"QUOTA_EXCEEDED"}
     balance = await pair.ask(1, "bob", "query($id: ID!) { wallet(id: $id) { balance { amount } } }", id=theirs)
     assert balance["data"]["wallet"]["balance"]["amount"] == "37.00"
 
 
-async def test_logs_of_a_service_that_fails_in_every_way_hold_no_token_key_secret_or_words(pair: Pair) -> None:
+async def test_the_logs_of_every_failure_contain_no_token_key_secret_or_description(pair: Pair) -> None:
     mine, theirs = await pair.wallet("alice", "100.00"), await pair.wallet("bob")
     key, words = "key-" + new_key(), WORDS
     spoiled = {"key": key, "from": mine, "to": theirs, "words": words}
@@ -126,21 +128,21 @@ async def test_logs_of_a_service_that_fails_in_every_way_hold_no_token_key_secre
         await client.get("/wallets/x%0AERROR%20forged", headers={"Authorization": f"Bearer {token}"})
     owner = await open_connection(pair.settings)
     try:
-        # A rule that only the database knows: the ledger's failure quotes the whole row.
+        # A constraint that only the database has: its error quotes the whole row.
         await owner.execute(f"ALTER TABLE transactions ADD CONSTRAINT no_words CHECK (description <> '{words}') NOT VALID")
         failed = await pair.ask(0, "alice", PAY, **spoiled)
         assert failed["errors"][0]["extensions"]["code"] == "INTERNAL"
-        # So does that of a resolver, and of a route.
+        # So do the errors of a resolver and of a route.
         await owner.execute(f"ALTER TABLE wallets ADD CONSTRAINT no_words CHECK (name <> '{words}') NOT VALID")
         await owner.execute(f"ALTER TABLE users ADD CONSTRAINT no_words CHECK (subject <> '{words}') NOT VALID")
         failed = await pair.ask(1, "alice", OPEN.replace('"x"', f'"{words}"'), key=key)
         assert failed["errors"][0]["extensions"]["code"] == "INTERNAL"
         unlucky = {"Authorization": f"Bearer {mint_token(words, pair.settings)}"}
         assert (await pair.clients[1].get("/wallets/x", headers=unlucky)).status_code == 500
-        # And reads that fail, with their parameters.
+        # And failed reads, with their parameters.
         await owner.execute("ALTER TABLE transactions RENAME COLUMN description TO described")
-        asked = "query($key: String!) { transactionByIdempotencyKey(idempotencyKey: $key) { id } }"
-        failed = await pair.ask(1, "alice", asked, key=key)
+        by_key = "query($key: String!) { transactionByIdempotencyKey(idempotencyKey: $key) { id } }"
+        failed = await pair.ask(1, "alice", by_key, key=key)
         assert failed["errors"][0]["extensions"]["code"] == "INTERNAL"
         await owner.execute("ALTER TABLE users RENAME COLUMN display_name TO shown")
         assert "INTERNAL" in str(await pair.ask(1, words, "{ viewer { id } }"))
@@ -155,8 +157,8 @@ async def test_logs_of_a_service_that_fails_in_every_way_hold_no_token_key_secre
     def logged() -> str:
         return "".join(log.read_text() for log in pair.logs)
 
-    # A failure of a route is logged once its answer is out.
+    # The failure of a route is logged after its answer is sent.
     expected = ("CheckViolationError", "UndefinedColumn", "UndefinedTable", fingerprint(key))
-    assert await asyncio.to_thread(wait_until, lambda: all(told in logged() for told in expected), seconds=10), logged()
+    assert await asyncio.to_thread(wait_until, lambda: all(line in logged() for line in expected), seconds=10), logged()
     for secret in (key, SECRET, token, token.rpartition(".")[2], words, "Bearer", "\nERROR forged"):
         assert secret not in logged(), secret

@@ -1,4 +1,4 @@
-"""What /metrics says of several workers together: sums where they add up, and the worst of them where an alert asks for it."""
+"""/metrics over several workers: the sum of most gauges, and the worst value if an alert needs it."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ async def serving(settings: Settings, log: Path) -> AsyncIterator[Running]:
         await asyncio.to_thread(service.__exit__, None, None, None)
 
 
-async def told(running: Running, expected: dict[str, float]) -> None:
-    """Return once /metrics says all of this at once; what is not there counts as 0."""
+async def until_metrics(running: Running, expected: dict[str, float]) -> None:
+    """Wait until one scrape of /metrics has all these values; a missing name counts as 0."""
     found: dict[str, float] = {}
     for _ in range(150):
         found = await samples(running.url)
@@ -57,7 +57,7 @@ async def told(running: Running, expected: dict[str, float]) -> None:
 
 
 def levels(sockets: list[Socket], settled: int, *, closed: int) -> dict[str, float]:
-    """What /metrics is to say while these sockets are open, and so many others were closed by the end of their worker."""
+    """The expected metrics while these sockets are open and `closed` others ended with their worker."""
     return {
         "websockets": len(sockets),
         'subscriptions{field="walletUpdated"}': len(sockets),
@@ -70,8 +70,8 @@ def group(running: Running) -> dict[int, psutil.Process]:
     return {worker.pid: worker for worker in workers(running.processes["serve"])}
 
 
-async def open_all(stack: AsyncExitStack, running: Running, wallet_id: str, token: str) -> list[Socket]:
-    """Sockets, each with a watch of the wallet, every second one with the news of settlements too."""
+async def open_sockets(stack: AsyncExitStack, running: Running, wallet_id: str, token: str) -> list[Socket]:
+    """Open sockets that each watch the wallet; every second one also subscribes to settlements."""
     sockets: list[Socket] = []
     url = running.url.replace("http", "ws", 1) + "/graphql"
     for number in range(SOCKETS):
@@ -84,8 +84,8 @@ async def open_all(stack: AsyncExitStack, running: Running, wallet_id: str, toke
     return sockets
 
 
-def those_of(worker: psutil.Process, sockets: list[Socket]) -> list[Socket]:
-    """The sockets whose other end a worker has."""
+def sockets_of(worker: psutil.Process, sockets: list[Socket]) -> list[Socket]:
+    """The sockets that a worker accepted."""
     clients = {one.raddr.port for one in worker.net_connections(kind="tcp") if one.status == psutil.CONN_ESTABLISHED}
     return [socket for socket in sockets if socket.connection.local_address[1] in clients]
 
@@ -96,40 +96,40 @@ def connections_to(worker: psutil.Process, port: int | None) -> list[Any]:
     return [one for one in connected if one.raddr.port == port]
 
 
-async def test_sockets_and_subscriptions_add_up_over_the_workers_while_they_are_open_and_go_with_their_worker(
+async def test_gauges_of_sockets_and_subscriptions_are_summed_over_the_workers_that_run(
     settings: Settings, bank: Bank, tmp_path: Path
 ) -> None:
     wallet = await bank.wallet(await bank.viewer("bob"))
     token = mint_token("bob", settings.model_copy(update={"jwt_secret": SecretStr(SECRET)}))
     async with serving(settings, tmp_path / "log") as running, AsyncExitStack() as stack:
         first, second = group(running).values()
-        sockets = await open_all(stack, running, wallet, token)
-        await told(running, levels(sockets, SOCKETS // 2, closed=0))
-        ends, stays = those_of(first, sockets), those_of(second, sockets)
+        sockets = await open_sockets(stack, running, wallet, token)
+        await until_metrics(running, levels(sockets, SOCKETS // 2, closed=0))
+        ends, stays = sockets_of(first, sockets), sockets_of(second, sockets)
         assert len(ends) + len(stays) == SOCKETS
         assert ends
         assert stays
 
         first.terminate()
         assert {await socket.close_code() for socket in ends} == {1012}
-        await told(running, levels(stays, sum(sockets.index(one) % 2 for one in stays), closed=len(ends)))
+        await until_metrics(running, levels(stays, sum(sockets.index(one) % 2 for one in stays), closed=len(ends)))
         await soon(lambda: len(group(running)) == WORKERS, 30)
 
-        # One that is killed can take nothing back: whoever is asked forgets its gauges, not its counters.
+        # A killed worker cannot reset its gauges: the others drop them on a scrape, and keep its counters.
         second.kill()
         await soon(lambda: second.pid not in group(running) and len(group(running)) == WORKERS, 30)
-        await told(running, {**levels([], 0, closed=len(ends)), "redis_connected": 1})
+        await until_metrics(running, {**levels([], 0, closed=len(ends)), "redis_connected": 1})
 
 
-async def test_one_worker_of_several_that_has_lost_redis_is_seen(settings: Settings, tmp_path: Path) -> None:
+async def test_metrics_show_that_one_of_several_workers_has_lost_redis(settings: Settings, tmp_path: Path) -> None:
     assert settings.redis_url is not None
     async with redis_proxy(settings.redis_url.get_secret_value()) as proxy:
         through = settings.model_copy(update={"redis_url": SecretStr(proxy.url)})
         async with serving(through, tmp_path / "log") as running:
-            await told(running, {"redis_connected": 1, "redis_losses_total": 0})
+            await until_metrics(running, {"redis_connected": 1, "redis_losses_total": 0})
             worker = next(iter(group(running).values()))
             proxy.refuses = True
             proxy.cut_from({one.laddr.port for one in connections_to(worker, urlsplit(proxy.url).port)})
-            await told(running, {"redis_connected": 0, "redis_losses_total": 1})
+            await until_metrics(running, {"redis_connected": 0, "redis_losses_total": 1})
             proxy.refuses = False
-            await told(running, {"redis_connected": 1, "redis_losses_total": 1})
+            await until_metrics(running, {"redis_connected": 1, "redis_losses_total": 1})

@@ -19,11 +19,11 @@ from app.services.live import UpdateKind, WalletUpdate
 from tests.live_world import (
     World,
     entries,
+    kinds_and_sequences,
     living,
     nothing_comes,
     running_relay,
     take,
-    told,
 )
 
 
@@ -46,7 +46,7 @@ async def test_without_a_cursor_a_snapshot_comes_first_and_then_each_entry(world
         assert (snapshot.kind, snapshot.wallet.balance, snapshot.entry) == (UpdateKind.SNAPSHOT, 1_000_000, None)
         await world.pay(3)
         received = await take(updates, 3)
-        assert told(received) == entries(2, 4)
+        assert kinds_and_sequences(received) == entries(2, 4)
         assert [update.wallet.balance for update in received] == [999_999, 999_998, 999_997]
         assert [update.entry and update.entry.balance_after for update in received] == [999_999, 999_998, 999_997]
         assert await nothing_comes(updates)
@@ -57,9 +57,9 @@ async def test_with_a_cursor_the_missed_entries_come_first_then_a_snapshot_and_t
     async with running_relay(settings):
         cursor = encode_update_cursor(world.bob_wallet, 2)
         async with aclosing(live.watch_wallet(world.bob, world.bob_wallet, cursor)) as updates:
-            assert told(await take(updates, 4)) == [*entries(3, 5), ("SNAPSHOT", 5)]
+            assert kinds_and_sequences(await take(updates, 4)) == [*entries(3, 5), ("SNAPSHOT", 5)]
             await world.pay()
-            assert told(await take(updates, 1)) == entries(6, 6)
+            assert kinds_and_sequences(await take(updates, 1)) == entries(6, 6)
 
 
 async def test_the_cursor_of_every_update_resumes_after_that_update(world, live, settings):
@@ -76,7 +76,7 @@ async def test_the_cursor_of_every_update_resumes_after_that_update(world, live,
     for update in received:
         async with aclosing(live.watch_wallet(world.alice, world.alice_wallet, update.cursor)) as resumed:
             seen = decode_update_cursor(update.cursor, world.alice_wallet)
-            assert told(await take(resumed, 6 - seen + 1)) == [*entries(seen + 1, 6), ("SNAPSHOT", 6)]
+            assert kinds_and_sequences(await take(resumed, 6 - seen + 1)) == [*entries(seen + 1, 6), ("SNAPSHOT", 6)]
 
 
 async def test_many_missed_entries_are_read_in_pages(world, live, monkeypatch):
@@ -84,7 +84,7 @@ async def test_many_missed_entries_are_read_in_pages(world, live, monkeypatch):
     await world.pay(50)
     cursor = encode_update_cursor(world.bob_wallet, 0)
     async with aclosing(live.watch_wallet(world.bob, world.bob_wallet, cursor)) as updates:
-        assert told(await take(updates, 51)) == [*entries(1, 50), ("SNAPSHOT", 50)]
+        assert kinds_and_sequences(await take(updates, 51)) == [*entries(1, 50), ("SNAPSHOT", 50)]
 
 
 async def test_a_payment_between_subscribing_and_reading_is_in_the_snapshot(world, live, settings, monkeypatch):
@@ -99,7 +99,7 @@ async def test_a_payment_between_subscribing_and_reading_is_in_the_snapshot(worl
 
     monkeypatch.setattr(live._pubsub, "subscribe", subscribe_while_paying)
     async with aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
-        assert told(await take(updates, 1)) == [("SNAPSHOT", 2)]
+        assert kinds_and_sequences(await take(updates, 1)) == [("SNAPSHOT", 2)]
 
 
 async def test_watches_that_start_during_traffic_miss_no_entry(world, settings, engine):
@@ -111,7 +111,7 @@ async def test_watches_that_start_during_traffic_miss_no_entry(world, settings, 
             async with aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
                 while not received or received[-1].wallet.sequence < 300:
                     received += await take(updates, 1)
-            return told(received)
+            return kinds_and_sequences(received)
 
         async def traffic() -> None:
             for _ in range(300):
@@ -130,7 +130,7 @@ async def test_an_event_that_is_published_twice_is_returned_once(world, live, en
         await world.pay(3)
         messages = await outbox_messages(world, world.bob_wallet)
         await publisher.publish([*messages, *messages, *messages[1:], messages[0]])
-        assert told(await take(updates, 3)) == entries(1, 3)
+        assert kinds_and_sequences(await take(updates, 3)) == entries(1, 3)
         assert await nothing_comes(updates)
 
 
@@ -140,7 +140,7 @@ async def test_a_gap_is_filled_from_the_database(world, live, engine, publisher)
         await world.pay(5)
         messages = await outbox_messages(world, world.bob_wallet)
         await publisher.publish(messages[2:3])
-        assert told(await take(updates, 5)) == entries(1, 5)
+        assert kinds_and_sequences(await take(updates, 5)) == entries(1, 5)
         await publisher.publish(messages)
         assert await nothing_comes(updates)
 
@@ -150,7 +150,7 @@ async def test_after_a_message_that_cannot_be_parsed_the_database_is_read(world,
         await take(updates, 1)
         await world.pay(2)
         await publisher.publish([(world.names.wallet_channel(world.bob_wallet), "{")])
-        assert told(await take(updates, 2)) == entries(1, 2)
+        assert kinds_and_sequences(await take(updates, 2)) == entries(1, 2)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ async def test_an_invalid_message_does_not_end_a_watch(world, live, servers, pub
         raw = message if isinstance(message, bytes) else message.replace("{wallet}", str(world.bob_wallet)).encode()
         async with redis.Redis.from_url(servers.redis_url) as client:
             await client.publish(world.names.wallet_channel(world.bob_wallet), raw)
-        assert told(await take(updates, 2)) == entries(1, 2)
+        assert kinds_and_sequences(await take(updates, 2)) == entries(1, 2)
 
 
 async def test_a_status_change_is_returned_with_the_current_wallet(world, live, settings):
@@ -193,7 +193,7 @@ async def test_a_status_change_is_returned_with_the_current_wallet(world, live, 
         await world.set_status(world.bob_wallet, WalletStatus.ACTIVE)
         await world.pay()
         received = await take(updates, 2)
-        assert told(received) == [("STATE", received[0].wallet.sequence), ("ENTRY", 1)]
+        assert kinds_and_sequences(received) == [("STATE", received[0].wallet.sequence), ("ENTRY", 1)]
         assert received[1].wallet.status is WalletStatus.ACTIVE
 
 
@@ -216,7 +216,7 @@ async def test_entries_published_after_a_newer_state_are_still_returned_with_tha
         # The state comes first. It includes three entries that the subscriber does not have yet; its cursor does not skip them.
         await publisher.publish([messages[-1], *messages[:-1]])
         received = await take(updates, 4)
-        assert told(received) == [("STATE", 3), *entries(1, 3)]
+        assert kinds_and_sequences(received) == [("STATE", 3), *entries(1, 3)]
         assert [update.wallet.balance for update in received] == [3, 3, 3, 3]
         assert [decode_update_cursor(update.cursor, world.bob_wallet) for update in received] == [0, 1, 2, 3]
 
@@ -232,7 +232,7 @@ async def test_watching_a_wallet_that_the_viewer_may_not_see_raises_not_found(wo
 
 async def test_an_administrator_may_watch_any_wallet(world, live):
     async with aclosing(live.watch_wallet(world.admin, world.alice_wallet)) as updates:
-        assert told(await take(updates, 1)) == [("SNAPSHOT", 1)]
+        assert kinds_and_sequences(await take(updates, 1)) == [("SNAPSHOT", 1)]
 
 
 async def test_a_cursor_ahead_of_the_wallet_is_refused(world, live):

@@ -22,7 +22,7 @@ from app.messages.redis_names import RedisNames
 from app.processes.outbox_relay import OutboxRelay
 from app.settings import RELAY_RIGHTS, SHARING_RIGHTS, SUBSCRIBER_RIGHTS, Settings
 from tests.api.conftest import serving
-from tests.live_world import entries, living_world, running_relay, take, told
+from tests.live_world import entries, kinds_and_sequences, living_world, running_relay, take
 from tests.servers import Servers
 from tests.waiting import soon
 
@@ -114,7 +114,7 @@ async def test_the_documented_rights_are_enough_for_api_and_relay(
         updates = await enter(aclosing(api.services.live.watch_wallet(world.bob, world.bob_wallet)))
         await take(updates, 1)
         await world.pay(2)
-        assert told(await take(updates, 2)) == entries(1, 2)
+        assert kinds_and_sequences(await take(updates, 2)) == entries(1, 2)
         ready = (await api.http.get("/readyz")).json()
         assert (ready["redis"], ready["live_updates"], ready["rate_limits"], ready["degraded"]) == ("ok", "ok", "ok", [])
 
