@@ -1,1 +1,1 @@
-"""The benchmark: how many transfers a second, against SQL on the same server and the same tables. `make bench` runs it."""
+"""The benchmark: transfers per second, compared with SQL on the same server and tables. `make bench` runs it."""

@@ -23,7 +23,7 @@ def main(
     profile: Annotated[str, typer.Option(help=f"One of {', '.join(PROFILES)}.")] = "full",
     output: Annotated[Path, typer.Option(help="Where the figures go, as JSON.")] = Path("build/bench.json"),
 ) -> None:
-    """Measure Paycore against SQL on the same server and the same tables."""
+    """Measure Paycore and compare it with SQL on the same server and tables."""
     if profile not in PROFILES:
         raise typer.BadParameter(f"there is no profile {profile!r}", param_hint="--profile")
 

@@ -1,4 +1,4 @@
-"""A relay that comes back after a long absence: how fast it publishes what waits for it."""
+"""How fast a relay publishes a long backlog."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _GIVE_UP_SECONDS = 300.0
 
 
 async def catch_up(stack: Stack, traffic: Traffic, profile: Profile) -> dict[str, object]:
-    """Events a second, from the moment at which a relay leads until the outbox is empty. An event is a settled transfer.
+    """Events per second, from when a relay leads until the outbox is empty. An event is a settled transfer.
 
-    Raises TimeoutError where it does not get there.
+    Raises TimeoutError if the outbox does not become empty.
     """
     await stack.stop_relay()
     connection = await asyncpg.connect(stack.database_url)
@@ -44,7 +44,7 @@ async def catch_up(stack: Stack, traffic: Traffic, profile: Profile) -> dict[str
 
 
 async def _fill(connection: asyncpg.Connection, stack: Stack, traffic: Traffic, events: int) -> int:
-    """Make transfers, with nobody who relays, until so many events wait at least; tells how many."""
+    """Make transfers without a relay until at least `events` events wait; return their number."""
     waiting = 0
     while waiting < events:
         seconds = min(_LOT_SECONDS, max(0.2, (events - waiting) / 10_000))

@@ -1,4 +1,4 @@
-"""One wallet, watched by many: how soon each of them hears of a transfer, and the last of them, from a single API process."""
+"""One wallet with many subscribers on one API process: how soon a transfer reaches each of them, and the last."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _GIVE_UP_SECONDS = 60.0
 
 
 async def fan_out(stack: Stack, traffic: Traffic, tokens: Sequence[str], profile: Profile) -> dict[str, object]:
-    """Milliseconds from a transfer's posting time, which is read before its commit, to its arrival; kilobytes for a socket.
+    """Milliseconds from a transfer's posting time, which is read before its commit, to its arrival; kilobytes per WebSocket.
 
-    Every socket has one subscription, all to the same wallet, and the next transfer is made once the last one has reached
-    them all. For a stack of one API process that has just been started. Raises RuntimeError where a transfer fails.
+    Each WebSocket has one subscription to the same wallet. The next transfer is made once the last one has reached all.
+    Needs a stack of one API process that was just started. Raises RuntimeError if a transfer fails.
     """
     count = profile.fan_out_subscribers
     arrivals = _Arrivals(count)
@@ -53,7 +53,7 @@ async def fan_out(stack: Stack, traffic: Traffic, tokens: Sequence[str], profile
 
 
 class _Arrivals:
-    """The delays of one transfer's update, until all subscribers have it."""
+    """Collects the delays of one transfer's update until all subscribers have it."""
 
     def __init__(self, count: int) -> None:
         self._count = count

@@ -1,4 +1,4 @@
-"""What Paycore takes: memory of its processes, bytes on disk for each transfer."""
+"""Memory of Paycore's processes, and bytes on disk per transfer."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _RELATIONS = {
 async def footprint(
     stack: Stack, traffic: Traffic, tokens: Sequence[str], profile: Profile, on_progress: Callable[[str], None]
 ) -> tuple[dict[str, object], dict[str, object]]:
-    """The figures `memory` (megabytes resident) and `storage` (bytes for each transfer), of the same transfers.
+    """The figures `memory` (megabytes resident) and `storage` (bytes per transfer), from the same transfers.
 
-    Both are told of a stack that has just been started.
+    Needs a stack that was just started.
     """
     rest = _memory(stack)
     before = await _sizes(stack.database_url)
@@ -75,7 +75,7 @@ async def footprint(
 
 
 async def _move(stack: Stack, traffic: Traffic, transfers: int) -> tuple[int, float]:
-    """Make at least so many transfers, most of them in batches, some one by one; tells how many, in how many seconds."""
+    """Make at least `transfers` transfers, most in batches, some one by one; return their number and the seconds."""
     moved, seconds = 0, 0.0
     while moved < transfers:
         for connections, make, check in (
@@ -83,7 +83,7 @@ async def _move(stack: Stack, traffic: Traffic, transfers: int) -> tuple[int, fl
             (_CONNECTIONS, traffic.transfer(any_pair), completed),
         ):
             counting = _Counting(check)
-            # The window's warm-up counts here too: these are transfers on the disk.
+            # The warm-up counts here too, as its transfers are on disk.
             result = await closed_loop(stack.port, connections, min(_LOT_SECONDS, max(0.5, transfers / 10_000)), make, counting)
             moved += counting.total
             seconds += result.seconds
@@ -91,7 +91,7 @@ async def _move(stack: Stack, traffic: Traffic, transfers: int) -> tuple[int, fl
 
 
 class _Counting:
-    """A check that adds up."""
+    """A check that adds up its results."""
 
     def __init__(self, check: Callable[[bytes], int]) -> None:
         self._check = check
@@ -122,7 +122,7 @@ async def _drained(url: str) -> None:
 
 
 async def _sizes(url: str) -> dict[str, int]:
-    """Bytes on disk of each relation, vacuumed."""
+    """Vacuum, and return the bytes on disk of each relation."""
     await _drained(url)
     connection = await asyncpg.connect(url)
     try:

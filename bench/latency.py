@@ -1,4 +1,4 @@
-"""How long a transfer takes at a given load: open loop, timed from when each request was due."""
+"""The latency of a transfer at a given load: open loop, timed from when each request was due."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LOADS = (10, 50, 80)
 
 
 async def latency(stack: Stack, traffic: Traffic, profile: Profile, saturated: float) -> dict[str, object]:
-    """p50, p95 and p99 in milliseconds at each load. `per_second` is the highest rate that was asked for."""
+    """p50, p95 and p99 in milliseconds at each load. `per_second` is the highest requested rate."""
     facts: dict[str, object] = {"per_second": round(saturated * LOADS[-1] / 100, 1)}
     for percent in LOADS:
         rate = saturated * percent / 100

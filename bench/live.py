@@ -1,4 +1,4 @@
-"""Subscribers: how soon they hear of a transfer, and what each costs in memory."""
+"""How soon subscribers get a transfer, and the memory that each costs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def live(stack: Stack, traffic: Traffic, tokens: Sequence[str], profile: P
         await asyncio.sleep(_SETTLE_SECONDS)
     delays.sort()
     if not delays:
-        raise RuntimeError("no subscriber heard of any transfer")
+        raise RuntimeError("no subscriber received a transfer")
     return {
         "per_second": round(len(delays) / profile.live_seconds, 1),
         "transfers_per_second": round(result.per_second, 1),
@@ -58,9 +58,9 @@ async def live(stack: Stack, traffic: Traffic, tokens: Sequence[str], profile: P
 async def subscribers(
     port: int, tokens: Sequence[str], wallets: Sequence[int], on_entry: Callable[[str], None], query: str = _WATCH
 ) -> AsyncIterator[None]:
-    """A socket with one subscription for each wallet, every one of them live. `on_entry` gets each entry's time."""
+    """Open a WebSocket with one live subscription for each wallet. `on_entry` gets each entry's time."""
     async with AsyncExitStack() as stack:
-        # The tasks end when the sockets below them do.
+        # The tasks end with their WebSockets.
         tasks: list[asyncio.Task[None]] = []
         for start in range(0, len(wallets), _AT_ONCE):
             lot = wallets[start : start + _AT_ONCE]

@@ -1,7 +1,7 @@
-"""The load generator: HTTP/1.1 over raw asyncio protocols, lean enough not to be what is measured. It reports its own CPU.
+"""The load generator: HTTP/1.1 over raw asyncio protocols, so that it is not the bottleneck. It reports its own CPU.
 
-Closed loop: each connection sends its next request when its answer is there; for rates at saturation. Open loop: requests
-fall due at a given rate, whether or not earlier ones were answered, and are timed from when they were due; for latency
+Closed loop: each connection sends its next request after its answer; for rates at saturation. Open loop: requests
+are due at a given rate, whether or not earlier ones were answered, and are timed from when they were due; for latency
 without coordinated omission.
 """
 
@@ -20,10 +20,10 @@ Make = Callable[[], bytes]
 """The next request, head and body."""
 
 Check = Callable[[bytes], int]
-"""How many transfers (or reads) an answer's body stands for; 0 where it is not the answer that was wanted."""
+"""The number of transfers (or reads) in an answer's body; 0 for a wrong answer."""
 
 WARM_UP = 0.2
-"""Part of a measurement that goes before it, uncounted."""
+"""The length of the warm-up, which is not counted, as a part of the measurement."""
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 _TICK_SECONDS = 0.001
@@ -32,7 +32,7 @@ _GIVE_UP_SECONDS = 15.0
 
 @dataclass(slots=True)
 class Result:
-    """What a measurement counted, after its warm-up."""
+    """The counts of a measurement, after its warm-up."""
 
     done: int = 0
     """Transfers or reads, as the check counts them."""
@@ -40,18 +40,18 @@ class Result:
     failures: int = 0
     seconds: float = 0.0
     generator_cpu: float = 0.0
-    """Cores that the generator itself was busy on."""
+    """Cores that the load generator used."""
     latencies: list[float] = field(default_factory=list)
-    """Seconds, one for each answer."""
+    """Seconds of each answer."""
     first_failure: bytes = b""
 
     @property
     def per_second(self) -> float:
-        """The rate."""
+        """Transfers or reads per second."""
         return self.done / self.seconds
 
     def percentile(self, percent: float) -> float:
-        """Seconds within which so many percent of the answers came."""
+        """The seconds within which this percentage of the answers came."""
         ordered = sorted(self.latencies)
         return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] if ordered else float("nan")
 
@@ -127,7 +127,7 @@ class _Window:
         self._cpu: float | None = None
 
     def count(self, due_at: float, body: bytes) -> bool:
-        """Take an answer in; whether there is time for more."""
+        """Count an answer; return whether there is time for more."""
         now = time.perf_counter()
         done = self._check(body)
         if done == 0:
@@ -143,7 +143,7 @@ class _Window:
         return now < self.ends_at
 
     def close(self) -> Result:
-        """The result. Raises RuntimeError where an answer was not the wanted one: such a rate means nothing."""
+        """The result. Raises RuntimeError after a wrong answer, which makes the rate meaningless."""
         if self.result.failures:
             raise RuntimeError(f"{self.result.failures} answers were wrong, such as: {self.result.first_failure!r}")
         if not self.result.answers:
@@ -155,7 +155,7 @@ class _Window:
 
 
 async def closed_loop(port: int, connections: int, seconds: float, make: Make, check: Check) -> Result:
-    """Keep every connection busy. Raises RuntimeError where an answer is wrong, a connection breaks or nothing comes."""
+    """Keep every connection busy. Raises RuntimeError if an answer is wrong, a connection breaks or no answer comes."""
     window = _Window(seconds, check)
     finished = asyncio.Event()
     busy = connections
@@ -178,7 +178,7 @@ async def closed_loop(port: int, connections: int, seconds: float, make: Make, c
 
 
 async def ask(port: int, request: bytes) -> bytes:
-    """The body of the answer to one request."""
+    """Send one request and return the body of its answer."""
     answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
     async with _connections(port, 1, lambda _, body: answered.set_result(body)) as (connection,):
         connection.send(request, time.perf_counter())
@@ -186,8 +186,8 @@ async def ask(port: int, request: bytes) -> bytes:
             return await answered
 
 
-async def say_hello(port: int, requests: Sequence[bytes], connections: int) -> None:
-    """Send all requests over each of the connections, one after the other. What they answer is nobody's business."""
+async def warm_up_connections(port: int, requests: Sequence[bytes], connections: int) -> None:
+    """Send all requests over each connection, one after the other. The answers are ignored."""
     loop = asyncio.get_running_loop()
     left: dict[_Connection, Iterator[bytes]] = {}
     finished = asyncio.Event()
@@ -195,7 +195,7 @@ async def say_hello(port: int, requests: Sequence[bytes], connections: int) -> N
     def on_answer(connection: _Connection, _: bytes) -> None:
         request = next(left[connection], None)
         if request is None:
-            # Else the server would, after its keep-alive time, while others are still at it.
+            # Otherwise the server would close it after its keep-alive time, while others still send.
             connection.close()
             del left[connection]
             if not left:
@@ -214,7 +214,7 @@ async def open_loop(
     port: int, rate: float, seconds: float, make: Make, check: Check, *, connections: int | None = None
 ) -> Result:
     """Send at a rate. Raises as closed_loop; an API that cannot keep up shows it in the latencies."""
-    # Few enough for each to be used more often than the server's keep-alive time.
+    # Few connections, so that each is used again within the server's keep-alive time.
     connections = connections or max(8, min(128, round(rate / 2)))
     window = _Window(seconds, check)
     free: deque[_Connection] = deque()
@@ -239,7 +239,7 @@ async def open_loop(
                     late.append(due_at)
                 due_at += 1 / rate
             await asyncio.sleep(_TICK_SECONDS)
-        # What is still under way was due within the window, so it counts.
+        # Requests still running were due within the window, so they count.
         window.ends_at = float("inf")
         async with asyncio.timeout(_GIVE_UP_SECONDS):
             while len(free) < connections:

@@ -1,4 +1,4 @@
-"""How long and how much: the full benchmark, the quick one, and one that only shows that everything runs."""
+"""Profiles: the full benchmark, a quick one, and one that only checks that everything runs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ class Profile:
     name: str
     rounds: int
     seconds: float
-    """Of one measurement; a warm-up of a fifth of it goes before."""
+    """Seconds of one measurement, after a warm-up of a fifth of it."""
     connections: tuple[int, ...]
-    """Of `single`; the other figures use the count that served it best."""
+    """Connection counts for `single`; the other figures use the best of them."""
     baseline_clients: tuple[int, ...]
     latency_seconds: float
-    """Of each of the three rates."""
+    """Seconds at each of the three rates."""
     live_seconds: float
     live_subscribers: int
     grown_entries: int
@@ -25,10 +25,10 @@ class Profile:
     memory_transfers: int
     memory_subscribers: int
     fan_out_subscribers: int
-    """Of one wallet, on one API process."""
+    """Subscribers of one wallet on one API process."""
     fan_out_transfers: int
     catch_up_events: int
-    """In the outbox when the relay comes back."""
+    """Events in the outbox when the relay starts."""
 
 
 FULL = Profile(

@@ -1,4 +1,4 @@
-"""A bar that tells what is being measured and how much is left."""
+"""A progress bar with the current measurement and what is left."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ console = Console(stderr=True)
 
 
 class Steps:
-    """Advances by the steps that were announced. Without a terminal each step is a line."""
+    """Advances by one for each step. Without a terminal it prints a line per step."""
 
     def __init__(self, total: int) -> None:
         self._progress = Progress(
@@ -23,12 +23,12 @@ class Steps:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """While the bar is on the screen."""
+        """Show the bar within the block."""
         with self._progress:
             yield
 
     def step(self, name: str) -> None:
-        """The next step begins."""
+        """Start the next step."""
         if not console.is_terminal:
             console.print(f"bench: {name}")
         self._progress.update(self._task, description=name, advance=1)

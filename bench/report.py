@@ -1,4 +1,4 @@
-"""What a run found: ratios against the baselines of the same round, a table for people, JSON for machines."""
+"""The report of a run: ratios to the baselines of the same round, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ AT_LEAST: Mapping[str, float] = {
     "growth_batch/batch": 0.9,
     "growth_read/read": 0.9,
 }
-"""What a ratio must reach."""
+"""The minimum of each ratio."""
 
 AT_MOST: Mapping[str, float] = {
     "read_deepest/read_first": 1.2,
@@ -36,7 +36,7 @@ AT_MOST: Mapping[str, float] = {
     "memory_after/memory_warm": 1.1,
     "bytes_per_transfer": 850,
 }
-"""What a ratio of times or sizes may come to. Memory is sampled, so a tenth is no growth."""
+"""The maximum of each ratio of times or sizes. Memory is sampled, so a tenth does not count as growth."""
 
 
 class Report:
@@ -55,7 +55,7 @@ class Report:
         self._facts = facts
 
     def as_json(self) -> dict[str, Any]:
-        """For build/bench.json."""
+        """The report for build/bench.json."""
         ratios = self._ratios()
         return {
             "profile": self._profile.name,
@@ -85,7 +85,7 @@ class Report:
         return {**rated, "growth": growth, **{name: dict(self._facts[name]) for name in _MEASURED_ONCE}}
 
     def _ratios(self) -> dict[str, float]:
-        """Each the median of its rounds' ratios: what slows a round slows both sides."""
+        """The median of each ratio over the rounds: a disturbance in a round slows both sides."""
         ratios = {name: self._ratio(*name.split("/")) for name in (*AT_LEAST, "single/interactive", "refused/single")}
         for prefix in ("", "growth_"):
             facts: Any = self._facts[f"{prefix}read"]
@@ -102,7 +102,7 @@ class Report:
 
 
 def table(report: Mapping[str, Any]) -> Table:
-    """The report for people."""
+    """The report as a table."""
     shown = Table(title=f"Paycore benchmark ({report['profile']})", title_justify="left")
     for column in ("figure", "per second"):
         shown.add_column(column, justify="left" if column == "figure" else "right")

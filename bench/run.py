@@ -1,4 +1,4 @@
-"""One run: servers, a small ledger and a grown one, the figures in rounds, and what they add up to."""
+"""One run: servers, a small and a grown ledger, the figures in rounds, and a check of the ledgers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bench.fan_out import fan_out
 from bench.footprint import footprint
 from bench.latency import latency
 from bench.live import live
-from bench.load import say_hello
+from bench.load import warm_up_connections
 from bench.profiles import Profile
 from bench.progress import Steps
 from bench.report import Report
@@ -30,7 +30,7 @@ from bench.stack import Stack
 from bench.throughput import Measured, Meter
 from bench.traffic import Traffic
 
-# Durable, as users run it. The sizes are what a server of its own would have; both sides have the same.
+# Durable, as in production, with the sizes of a dedicated server. Both sides have the same.
 POSTGRES = {
     "fsync": "on",
     "synchronous_commit": "on",
@@ -55,7 +55,7 @@ class Run:
         self._facts: dict[str, dict[str, object]] = {}
 
     async def measure(self) -> Report:
-        """Measure everything. Raises RuntimeError where an answer was wrong or the ledger does not add up afterwards."""
+        """Measure everything. Raises RuntimeError if an answer is wrong or verify finds a fault afterwards."""
         with self._steps.shown():
             self._steps.step("starting PostgreSQL and Redis")
             with start_servers(self._home, reset=True, postgres_parameters=POSTGRES) as servers:
@@ -84,9 +84,9 @@ class Run:
         await connection.execute(f"CREATE DATABASE {_GROWN}")
         await connection.close()
         for name, url in urls.items():
-            self._steps.step(f"founding the ledger {name}")
+            self._steps.step(f"creating the ledger {name}")
             await migrate.upgrade(load_settings(database_url=url))
-            await world.found(url)
+            await world.create(url)
         await baselines.prepare(urls[_SMALL])
         self._steps.step(f"loading {self._profile.grown_entries:,} entries")
         async for _ in world.grow(urls[_GROWN], self._profile.grown_entries):
@@ -109,13 +109,13 @@ class Run:
         await meter.warm_up()
         await grown_meter.warm_up()
         for number in range(1, self._profile.rounds + 1):
-            # Baselines run without the relay, which would only take from their cores.
+            # Baselines run without the relay, which would only use their cores.
             await small.stop_relay()
             for name, baseline in _BASELINES.items():
                 self._steps.step(f"round {number}: baseline {name}")
                 rate = await baseline(small.database_url, self._profile.baseline_clients, self._profile.seconds)
                 self._keep(name, Measured(rate, {}))
-            await _forget_news(small.database_url)
+            await _delete_events(small.database_url)
             await small.start_relay()
             for name in _ROUND:
                 await self._one(f"round {number}: {name}", name, getattr(meter, name))
@@ -137,17 +137,17 @@ class Run:
         self._facts["memory"], self._facts["storage"] = await footprint(stack, traffic, tokens, self._profile, self._steps.step)
         saturated = median(self._rates["single"])
         self._steps.step("warming up")
-        await say_hello(stack.port, traffic.hellos(), connections=8)
+        await warm_up_connections(stack.port, traffic.first_requests(), connections=8)
         self._steps.step("latency")
         self._facts["latency"] = await latency(stack, traffic, self._profile, saturated)
         self._steps.step("live")
         self._facts["live"] = await live(stack, traffic, tokens, self._profile, saturated)
-        self._steps.step("the relay's catching up")
+        self._steps.step("the relay's backlog")
         self._facts["catch_up"] = await catch_up(stack, traffic, self._profile)
 
 
-async def _forget_news(url: str) -> None:
-    """What the baselines left for a relay that did not run."""
+async def _delete_events(url: str) -> None:
+    """Delete the events that the baselines wrote while no relay ran."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute("TRUNCATE outbox")
@@ -167,7 +167,7 @@ async def _machine(url: str) -> dict[str, object]:
 
 @asynccontextmanager
 async def temporary_home(parent: Path) -> AsyncIterator[Path]:
-    """A directory on the disk that is measured, gone afterwards."""
+    """A temporary directory on the measured disk."""
     parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=parent) as home:
         yield Path(home)

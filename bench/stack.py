@@ -1,4 +1,4 @@
-"""Paycore as production runs it, on one database: API workers and a relay, as processes of their own."""
+"""Paycore as in production, on one database: API workers and a relay."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SECRET = "a-secret-of-the-benchmark-of-at-least-32-bytes"
 
 
 class Stack:
-    """The API with one worker for each core, and the relay, in production mode with every default."""
+    """The API with one worker per core and the relay, in production mode with default settings."""
 
     def __init__(self, database_url: str, redis_url: str, log: Path, workers: int) -> None:
         self.port = _free_port()
@@ -49,7 +49,7 @@ class Stack:
             "PAYCORE_JWT_SECRET": _SECRET,
             "PAYCORE_PORT": str(self.port),
             "PAYCORE_WORKERS": str(workers),
-            # Counted, as in life, but never reached: all load comes from one address.
+            # Counted as in production but never reached, although all load comes from one address.
             "PAYCORE_REQUESTS_PER_USER_PER_SECOND": "1000000",
             "PAYCORE_REQUESTS_PER_ADDRESS_PER_SECOND": "1000000",
             "PAYCORE_TRANSFERS_PER_USER_PER_SECOND": "1000000",
@@ -59,7 +59,7 @@ class Stack:
         self._relay: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> None:
-        """Start both, and wait until every worker is there. Raises RuntimeError where one is not."""
+        """Start both and wait until every worker is ready. Raises RuntimeError if one is not."""
         self._api = self._spawn("serve")
         await self.start_relay()
         async with asyncio.timeout(_READY_SECONDS):
@@ -69,7 +69,7 @@ class Stack:
                 await asyncio.sleep(0.1)
 
     async def start_relay(self) -> None:
-        """Start the relay, and wait until it leads."""
+        """Start the relay and wait until it leads."""
         self._relay = self._spawn("relay")
         connection = await asyncpg.connect(self.database_url)
         try:
@@ -93,7 +93,7 @@ class Stack:
             self._api = None
 
     def api_processes(self) -> list[psutil.Process]:
-        """The workers. The process that started them serves nothing."""
+        """The workers, without their parent, which serves no requests."""
         if self._api is None:
             return []
         parent = psutil.Process(self._api.pid)
@@ -102,11 +102,11 @@ class Stack:
         return [child for child in parent.children() if any("spawn_main" in part for part in child.cmdline())]
 
     def relay_processes(self) -> list[psutil.Process]:
-        """The relay, where it runs."""
+        """The relay, if it runs."""
         return [] if self._relay is None else [psutil.Process(self._relay.pid)]
 
     def _spawn(self, command: str) -> subprocess.Popen[bytes]:
-        # Its input is a pipe of ours: it ends when we do, however that is.
+        # Its stdin is a pipe from this process, so it ends when this process ends, however that happens.
         with self._log.open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - our own command
                 [sys.executable, "-m", "app.cli", command, "--started-by", "bench"],
@@ -115,7 +115,7 @@ class Stack:
 
 
 def cpu_seconds(processes: Iterable[psutil.Process]) -> float:
-    """Processor time that living processes have used."""
+    """CPU seconds used by the running processes."""
     total = 0.0
     for process in processes:
         times = process.cpu_times()
@@ -124,7 +124,7 @@ def cpu_seconds(processes: Iterable[psutil.Process]) -> float:
 
 
 def resident_bytes(processes: Iterable[psutil.Process]) -> int:
-    """Their resident memory."""
+    """The processes' resident memory."""
     return sum(process.memory_info().rss for process in processes)
 
 

@@ -1,4 +1,4 @@
-"""The figures that are rates: measured in rounds, each beside its baselines, so that a slow minute hits both."""
+"""The rates, measured in rounds next to their baselines, so that a slow minute affects both."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import orjson
 import psutil
 
-from bench.load import Check, Make, Result, ask, closed_loop, say_hello
+from bench.load import Check, Make, Result, ask, closed_loop, warm_up_connections
 from bench.profiles import Profile
 from bench.stack import Stack, cpu_seconds
 from bench.traffic import (
@@ -27,15 +27,15 @@ from bench.traffic import (
 
 _BATCH_CONNECTIONS = 16
 _READ_CONNECTIONS = 16
-_HELLO_CONNECTIONS = 8
-"""So many that no worker is left without one."""
+_WARM_UP_CONNECTIONS = 8
+"""Enough connections that every worker gets one."""
 _MORE_THAN_ANYONE_HAS = "99999999999.99"
 PAGE_SIZES = (20, 100)
 
 
 @dataclass(slots=True)
 class Measured:
-    """One measurement: a rate, and who was busy meanwhile."""
+    """One measurement: a rate, and the CPU use of each part."""
 
     per_second: float
     facts: dict[str, object]
@@ -50,14 +50,14 @@ class Meter:
         self._postgres = postgres
         self._profile = profile
         self.connections = profile.connections[-1]
-        """Of the figures that follow `single`: the count that served it best."""
+        """The best number of connections for `single`, which the later figures use."""
 
     async def warm_up(self) -> None:
-        """Let every worker see every user once: what it looks up at a user's first request is no part of a transfer."""
-        await say_hello(self.stack.port, self.traffic.hellos(), _HELLO_CONNECTIONS)
+        """Send a request of every user to every worker, so that the look-ups of a first request are not measured."""
+        await warm_up_connections(self.stack.port, self.traffic.first_requests(), _WARM_UP_CONNECTIONS)
 
     async def single(self) -> Measured:
-        """GraphQL `transfer`, one for each request, at each number of connections; the best counts."""
+        """GraphQL `transfer`, one per request, at each number of connections; returns the best."""
         best = await self._best(any_pair, self._profile.connections)
         self.connections = int(str(best.facts["connections"]))
         return best
@@ -77,15 +77,15 @@ class Meter:
         return await self._measure(self.traffic.rest(), completed, self.connections)
 
     async def hot_in(self) -> Measured:
-        """Every transfer into one wallet."""
+        """All transfers into one wallet."""
         return await self._best(into_hot, self._profile.connections[-2:])
 
     async def hot_out(self) -> Measured:
-        """Every transfer out of one wallet."""
+        """All transfers out of one wallet."""
         return await self._best(out_of_hot, self._profile.connections[-2:])
 
     async def replay(self) -> Measured:
-        """Keys that were used before, again."""
+        """Replays of used keys."""
         self.traffic.sent.clear()
         self.traffic.remember = True
         await closed_loop(self.stack.port, self.connections, 0.5, self.traffic.transfer(any_pair), completed)
@@ -93,7 +93,7 @@ class Meter:
         return await self._measure(self.traffic.replay(), replayed, self.connections)
 
     async def refused(self) -> Measured:
-        """More than there is."""
+        """Transfers of more than the balance."""
         return await self._measure(self.traffic.transfer(any_pair, _MORE_THAN_ANYONE_HAS), refused, self.connections)
 
     async def read(self) -> Measured:
@@ -113,7 +113,7 @@ class Meter:
         return round(result.per_second, 1)
 
     async def _before_oldest(self, size: int) -> str:
-        """The cursor after which the oldest page of this size comes."""
+        """The cursor before the oldest page of this size."""
         return await self._first_cursor(1, await self._first_cursor(size, None))
 
     async def _first_cursor(self, last: int, before: str | None) -> str:

@@ -1,4 +1,4 @@
-"""The requests that are sent, and what their answers must look like."""
+"""The requests and the checks of their answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.load import Check, Make
 from bench.world import BUSY, WALLETS, WALLETS_PER_USER, owner_of, wallet_id
 
 HOT = BUSY
-"""The number of the wallet that everyone pays, or that pays everyone."""
+"""The number of the wallet that sends or receives all transfers of the hot figures."""
 
 BATCH = 100
 
@@ -36,7 +36,7 @@ _OLDEST = (
 _VIEWER = "query Viewer { viewer { id displayName wallets { edges { node { id name balance { amount currency } } } } } }"
 
 Pair = Callable[[], tuple[int, int]]
-"""A sender's and a receiver's number."""
+"""The numbers of a sender and a receiver."""
 
 
 def any_pair() -> tuple[int, int]:
@@ -56,7 +56,7 @@ def out_of_hot() -> tuple[int, int]:
 
 
 class Traffic:
-    """Makes requests. Ids and tokens are looked up once, so that a request costs a few microseconds."""
+    """Builds requests. Ids and tokens are computed once, so that a request takes a few microseconds."""
 
     def __init__(self, tokens: Sequence[str]) -> None:
         self._wallets = ["", *(wallet_id(number) for number in range(1, WALLETS + 1))]
@@ -65,15 +65,15 @@ class Traffic:
         self._head_of_transfer = b'{"query":' + orjson.dumps(_TRANSFER) + b',"variables":{"input":'
         self._head_of_batch = b'{"query":' + orjson.dumps(_TRANSFER_BATCH) + b',"variables":{"input":{"transfers":['
         self.sent: list[bytes] = []
-        """Filled while `remember` is set: the requests of `transfer`, for a replay."""
+        """The requests of `transfer` made while `remember` is set, for a replay."""
         self.remember = False
 
-    def hellos(self) -> list[bytes]:
+    def first_requests(self) -> list[bytes]:
         """The smallest request of each user."""
         return [_request(head, b'{"query":"{ __typename }"}') for head in self._heads[1:]]
 
     def transfer(self, pair: Pair = any_pair, amount: str = "0.01") -> Make:
-        """One GraphQL transfer for each request, each with a key of its own."""
+        """One GraphQL transfer per request, each with a new key."""
 
         def make() -> bytes:
             sender, receiver = pair()
@@ -87,11 +87,11 @@ class Traffic:
         return make
 
     def replay(self) -> Make:
-        """Requests that were sent before, again."""
+        """Requests that were sent before."""
         return lambda: random.choice(self.sent)
 
     def batch(self) -> Make:
-        """A transferBatch of 100, from the wallets of one user."""
+        """A transferBatch of 100 from the wallets of one user."""
 
         def make() -> bytes:
             user = random.randrange(WALLETS // WALLETS_PER_USER)
@@ -105,7 +105,7 @@ class Traffic:
         return make
 
     def rest(self) -> Make:
-        """One POST /transfer for each request."""
+        """One POST /transfer per request."""
 
         def make() -> bytes:
             sender, receiver = any_pair()
@@ -122,7 +122,7 @@ class Traffic:
         return self._query(_PAGE, {"id": self._wallets[HOT], "first": first, "after": after})
 
     def oldest(self, last: int, before: str | None) -> Make:
-        """The cursors of the hot wallet's oldest transactions, of those before a cursor."""
+        """The cursors of the hot wallet's oldest transactions before a cursor."""
         return self._query(_OLDEST, {"id": self._wallets[HOT], "last": last, "before": before})
 
     def viewer(self) -> Make:
@@ -148,17 +148,17 @@ batch_completed: Check = lambda body: BATCH if body.count(b'"COMPLETED"') == BAT
 
 
 def rows(count: int) -> Check:
-    """A page with so many rows."""
+    """A check for a page with `count` rows."""
     return lambda body: int(body.count(b'"cursor"') == count and b'"errors"' not in body)
 
 
 def wallets_of_viewer(body: bytes) -> int:
-    """A viewer with ten wallets."""
+    """A check for a viewer with ten wallets."""
     return int(body.count(b'"balance"') == WALLETS_PER_USER)
 
 
 def _key() -> str:
-    """As random as the UUIDv4 that most clients use, and as long."""
+    """A key as long and as random as the UUIDv4 of most clients."""
     digits = f"{random.getrandbits(128):032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 

@@ -1,7 +1,7 @@
-"""`python -m bench.watchers`: what one user's subscriptions with nested fields cost another user's transfers.
+"""`python -m bench.watchers`: how much one user's subscriptions with nested fields slow another user's transfers.
 
-One API process. Many subscriptions watch one wallet, which is paid a few times a second, while another user makes transfers one
-after the other. The same is measured without subscriptions, in turns, and the ratio is what matters.
+One API process. Many subscriptions watch one wallet, which gets a few payments per second, while another user makes transfers one
+after the other. The same is measured without subscriptions, in alternation; the ratio is the result.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from app.demo.embedded import start_servers
 from app.settings import load_settings
 from bench import world
 from bench.live import subscribers
-from bench.load import Result, closed_loop, open_loop, say_hello
+from bench.load import Result, closed_loop, open_loop, warm_up_connections
 from bench.progress import console
 from bench.run import POSTGRES, temporary_home
 from bench.stack import Stack
@@ -31,7 +31,7 @@ _WATCH = """subscription Watch($id: ID!) { walletUpdated(walletId: $id) {
 _PAYER, _PAYEE, _PAYER_OF_WATCHED = 5001, 6001, 7001
 _PERCENTILES = (50, 95)
 _MORE_SECONDS = 1.4
-"""The watched wallet is paid a little longer than the other transfers are measured."""
+"""The watched wallet gets payments for a little longer than the other transfers are measured."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -43,7 +43,7 @@ def main(
     seconds: Annotated[float, typer.Option(help="Of one measurement.")] = 10.0,
     rounds: Annotated[int, typer.Option(help="Measurements with and without subscriptions.")] = 3,
 ) -> None:
-    """Measure another user's transfers beside the subscriptions, and without them."""
+    """Measure another user's transfers with and without the subscriptions."""
     without, beside, delivered = uvloop.run(_measure(subscriptions, events, seconds, rounds))
     for percent in _PERCENTILES:
         quiet, busy = (median(result.percentile(percent) * 1000 for result in results) for results in (without, beside))
@@ -58,13 +58,13 @@ async def _measure(subscriptions: int, events: float, seconds: float, rounds: in
     async with temporary_home(Path("build")) as home:
         with start_servers(home, reset=True, postgres_parameters=POSTGRES) as servers:
             await migrate.upgrade(load_settings(database_url=servers.database_url))
-            await world.found(servers.database_url)
+            await world.create(servers.database_url)
             stack = Stack(servers.database_url, servers.redis_url, home / "paycore.log", workers=1)
             try:
                 await stack.start()
                 tokens = world.tokens(stack.settings)
                 traffic = Traffic(tokens)
-                await say_hello(stack.port, traffic.hellos(), connections=8)
+                await warm_up_connections(stack.port, traffic.first_requests(), connections=8)
                 for _ in range(rounds):
                     without.append(await _round(stack, traffic, events, seconds))
                     async with subscribers(stack.port, tokens, [HOT] * subscriptions, delivered.append, _WATCH):

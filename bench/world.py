@@ -1,6 +1,6 @@
-"""The ledger that is measured: 1,000 users with ten wallets each, all rich. Every id follows from a number.
+"""The measured ledger: 1,000 users with ten well-filled wallets each. Every id follows from a number.
 
-So pgbench can name a wallet by its number, at no cost: the digits of the number are the last hex digits of the id.
+So pgbench can compute a wallet's id at no cost: the digits of its number are the last hex digits of the id.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ USERS = 1000
 WALLETS_PER_USER = 10
 WALLETS = USERS * WALLETS_PER_USER
 FUNDS = 10**12
-"""Minor units in each wallet to begin with: nobody runs out."""
+"""The first balance of each wallet in minor units, enough for every run."""
 
 USER = "019aa000-0000-7000-9000-{:012d}"
 WALLET = "019aa000-0000-7000-8000-{:012d}"
 BANK = "019aa000-0000-7000-b000-000000000000"
-"""The system wallet that the first deposits come from."""
+"""The system wallet of the first deposits."""
 
 _FOUND = f"""
 CREATE FUNCTION bench_uuid(kind text, number int) RETURNS uuid LANGUAGE sql IMMUTABLE AS
@@ -57,10 +57,10 @@ FROM (SELECT *, row_number() OVER (ORDER BY id) AS n FROM transactions) t, gener
 """
 
 BUSY = 1
-"""The number of the wallet that has a long history, to page through."""
+"""The number of the wallet with a long history, for the pages."""
 _BUSY_EVERY = 50
 _LOT = 25_000
-"""Transfers that one COPY brings."""
+"""Transfers per COPY."""
 
 
 def wallet_uuid(number: int) -> UUID:
@@ -69,22 +69,22 @@ def wallet_uuid(number: int) -> UUID:
 
 
 def wallet_id(number: int) -> str:
-    """Its public id."""
+    """The public id of the wallet with this number."""
     return ids.encode("wal", wallet_uuid(number))
 
 
 def owner_of(number: int) -> int:
-    """The number of the user whom it belongs to."""
+    """The number of the wallet's owner."""
     return (number - 1) // WALLETS_PER_USER + 1
 
 
 def tokens(settings: Settings) -> list[str]:
-    """Each user's bearer token, by number; nobody has number 0."""
+    """Each user's bearer token, by number; number 0 is unused."""
     return ["", *(mint_token(f"bench-{user}", settings, lifetime=timedelta(days=2)) for user in range(1, USERS + 1))]
 
 
-async def found(url: str) -> None:
-    """Make users, wallets and first deposits in a migrated database, by its own rules. Run as the tables' owner."""
+async def create(url: str) -> None:
+    """Create users, wallets and first deposits in a migrated database, under its rules. Run as the tables' owner."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(_FOUND)
@@ -94,9 +94,9 @@ async def found(url: str) -> None:
 
 
 async def grow(url: str, entries: int) -> AsyncIterator[int]:
-    """Load transfers by COPY until the ledger has so many entries; yields how many transfers were loaded so far.
+    """Load transfers by COPY until the ledger has `entries` entries; yields the number of transfers loaded so far.
 
-    The rules' triggers are off meanwhile (that is why it takes a superuser); `paycore verify` then finds no fault.
+    The rules' triggers are disabled meanwhile, which needs a superuser; `paycore verify` finds no fault afterwards.
     """
     connection = await asyncpg.connect(url)
     try:
@@ -122,7 +122,7 @@ async def grow(url: str, entries: int) -> AsyncIterator[int]:
 
 
 class _Past:
-    """A history of random transfers, and where it leaves the wallets."""
+    """A history of random transfers, and the resulting wallets."""
 
     def __init__(self, wallets: list[tuple[int, int]]) -> None:
         self._balances = [0, *(balance for balance, _ in wallets)]

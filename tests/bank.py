@@ -1,4 +1,4 @@
-"""A small bank for tests: users, wallets and money, made through the services themselves."""
+"""A small bank for tests: users, wallets and money, created through the services."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _FAR = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 def new_key() -> str:
-    """An idempotency key that nothing used before."""
+    """A new idempotency key."""
     return uuid4().hex
 
 
 @dataclass(frozen=True)
 class Bank:
-    """One process of the service, as far as money goes."""
+    """The ledger of one process of the service."""
 
     engine: AsyncEngine
     ledger: Ledger
@@ -45,9 +45,9 @@ class Bank:
         return Viewer(user_id=user_id, subject=subject, rights=rights_of(Role.ADMIN if admin else None, scopes), expires_at=_FAR)
 
     async def wallet(self, owner: Viewer, currency: str = "USD", balance: str | None = None) -> str:
-        """The public id of a new wallet, with money in it where a balance is given."""
-        asked = OpenWalletInput(new_key(), currency, "Test wallet")
-        result = await open_wallet(self.engine, owner, asked, self.currencies, self.clock, most=_MANY)
+        """Open a wallet, deposit the balance if one is given, and return its public id."""
+        values = OpenWalletInput(new_key(), currency, "Test wallet")
+        result = await open_wallet(self.engine, owner, values, self.currencies, self.clock, most=_MANY)
         assert result.wallet is not None, result.refusals
         wallet_id = ids.encode("wal", result.wallet.id)
         if balance is not None:
@@ -59,11 +59,11 @@ class Bank:
     async def pay(
         self, payer: Viewer, sender: str, receiver: str, amount: str = "1.00", key: str | None = None
     ) -> TransferResult:
-        """One transfer."""
+        """Make one transfer."""
         return await transfer(self.ledger, payer, TransferInput(key or new_key(), sender, receiver, amount, "USD"))
 
     async def balance(self, wallet_id: str) -> int:
-        """In minor units, as the database has it."""
+        """A wallet's balance in the database, in minor units."""
         query = select(models.Wallet.balance).where(models.Wallet.id == uuid_of(wallet_id))
         async with self.engine.connect() as connection:
             found: int | None = await connection.scalar(query)
@@ -71,7 +71,7 @@ class Bank:
         return found
 
     async def count(self, table: str) -> int:
-        """Rows of a table."""
+        """The number of rows of a table."""
         async with self.engine.connect() as connection:
             found: int = (await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one()
         return found
@@ -85,5 +85,5 @@ def uuid_of(wallet_id: str) -> UUID:
 
 
 def make_ledger(engine: AsyncEngine, settings: Settings, currencies: Mapping[str, Currency]) -> Ledger:
-    """A ledger as a process of the service has one."""
+    """A ledger as in a process of the service."""
     return Ledger(engine, settings, currencies, system_clock)

@@ -1,4 +1,4 @@
-"""Fixtures of all tests: real servers, once per test process; a database of its own for every test."""
+"""Fixtures of all tests: servers once per test process, and a new database for each test."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PROCESSES, _BROWSER = Path(__file__).parent / "processes", Path(__file__).paren
 
 
 def pytest_configure() -> None:
-    """Tests take nothing of the user's settings but the servers that they name."""
+    """Ignore the user's settings, except the servers for tests."""
     if "PAYCORE_DATABASE_URL" in os.environ and "PAYCORE_REDIS_URL" in os.environ:
         os.environ.setdefault("PAYCORE_TEST_DATABASE_URL", os.environ["PAYCORE_DATABASE_URL"])
         os.environ.setdefault("PAYCORE_TEST_REDIS_URL", os.environ["PAYCORE_REDIS_URL"])
@@ -31,9 +31,9 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `-n 2`: a file that starts processes of its own, or drives a browser, runs in one worker, test after test.
+    """With `-n 2`: the tests of a file that starts processes or a browser run one after the other in one worker.
 
-    If the servers are given there is one pair for all, so that nothing runs at the same time.
+    If the servers are given, all tests share them, so everything runs in one worker.
     """
     are_given = backends.are_given()
     for item in items:
@@ -45,13 +45,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
-    """PostgreSQL and Redis. A test may stop and start them; `clean_servers` sees to it that they run again."""
+    """PostgreSQL and Redis. A test that stops them uses `clean_servers`, which starts them again."""
     yield from backends.servers_by_setting()
 
 
 @pytest.fixture(scope="session")
 def template_database(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The name of a migrated, otherwise empty database that tests copy."""
+    """The name of a migrated, otherwise empty database, which tests copy."""
     name = f"paycore_template_{uuid4().hex[:12]}"
     servers.execute(f"CREATE DATABASE {name}")
     url = backends.with_database(servers.database_url, name)
@@ -62,7 +62,7 @@ def template_database(servers: Servers, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def empty_database(servers: Servers) -> Iterator[str]:
-    """The URL of a database without tables, for tests of the migrations themselves."""
+    """The URL of a database without tables, for tests of migrations."""
     name = f"paycore_empty_{uuid4().hex[:12]}"
     servers.execute(f"CREATE DATABASE {name}")
     yield backends.with_database(servers.database_url, name)
@@ -71,7 +71,7 @@ def empty_database(servers: Servers) -> Iterator[str]:
 
 @pytest.fixture
 def database(servers: Servers, template_database: str) -> Iterator[str]:
-    """The URL of a migrated database that is this test's alone."""
+    """The URL of a migrated database that only this test uses."""
     name = f"paycore_test_{uuid4().hex[:12]}"
     servers.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
     yield backends.with_database(servers.database_url, name)
@@ -94,14 +94,14 @@ async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
 
 @pytest.fixture
 def clean_servers(servers: Servers) -> Iterator[Servers]:
-    """The servers, for a test that stops or crashes them: they run again afterwards, whatever happened."""
+    """The servers, for a test that stops or crashes them: they are started again after the test."""
     yield servers
     servers.ensure_running()
 
 
 @pytest.fixture
 def free_port() -> int:
-    """A TCP port of the loopback address that nobody uses."""
+    """An unused TCP port of the loopback address."""
     return backends.free_port()
 
 

@@ -1,4 +1,4 @@
-"""An identity provider as far as tokens go: its keys, its tokens, and an HTTP server that publishes the keys."""
+"""An identity provider for tests: keys, tokens, and an HTTP server that publishes the keys."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class KeyPair:
     private: Any
 
     def published(self, **changes: Any) -> dict[str, Any]:
-        """The public half, as a JWKS lists it."""
+        """The public half as a member of a JWKS."""
         turn: Any = {"RS256": RSAAlgorithm, "ES256": ECAlgorithm, "EdDSA": OKPAlgorithm}[self.algorithm]
         entry: dict[str, Any] = json.loads(turn.to_jwk(self.private.public_key()))
         entry.pop("key_ops", None)
         return {**entry, "kid": self.kid, "use": "sig", "alg": self.algorithm, **changes}
 
     def sign(self, header: Mapping[str, Any] | None = None, /, **claims: Any) -> str:
-        """A token that is good for an hour, but for what is given; None leaves a claim out."""
+        """Sign a token that is valid for an hour. `claims` replaces claims; None omits one."""
         body = {"sub": "alice", "iss": ISSUER, "aud": AUDIENCE, "exp": datetime.now(UTC) + timedelta(hours=1), **claims}
         body = {name: value for name, value in body.items() if value is not None}
         return jwt.encode(body, self.private, algorithm=self.algorithm, headers={"kid": self.kid, **(header or {})})
@@ -59,14 +59,14 @@ def jwks(*keys: KeyPair | dict[str, Any]) -> bytes:
 
 
 def with_jwks(settings: Settings, **changes: Any) -> Settings:
-    """These settings with an identity provider in place of the secret."""
+    """The settings with an identity provider in place of the secret."""
     given = {"jwt_issuer": ISSUER, "jwt_audience": AUDIENCE, **changes}
     return Settings(**{**settings.model_dump(exclude={"jwt_secret"}, exclude_unset=True), **given})
 
 
 @dataclass
 class Provider:
-    """Publishes `body` at `url`, and counts how often it is asked."""
+    """Publishes `body` at `url` and counts the requests."""
 
     url: str
     body: bytes
@@ -76,7 +76,7 @@ class Provider:
     asked: int = 0
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One request on one connection."""
+        """Answer the one request of a connection."""
         await reader.readuntil(b"\r\n\r\n")
         self.asked += 1
         if not self.hangs:

@@ -1,4 +1,4 @@
-"""Which members of libraries Paycore overrides, with the signatures that it relies on.
+"""The members of libraries that Paycore overrides, with the signatures that it relies on.
 
 `python -m tests.library_seams > tests/unit/library_seams.txt` writes the list that tests/unit/test_library_seams.py compares.
 Read the diff before you commit it: each line that changes is an override to look at.
@@ -19,7 +19,7 @@ import app
 _LIBRARIES = frozenset({"asyncpg", "broadcaster", "cross_web", "graphql", "sqlalchemy", "starlette", "strawberry", "uvicorn"})
 _SPECIAL = frozenset({"__init__", "__call__"})
 _OF_PYTHON = frozenset({"_abc_impl", "_is_protocol", "_is_runtime_protocol"})
-# Tables are declared as SQLAlchemy documents it, by class attributes.
+# Tables declare class attributes, which is SQLAlchemy's public interface.
 _DECLARATIVE = "app.db.models"
 
 
@@ -51,7 +51,7 @@ def _our_classes() -> Iterator[type]:
 
 
 def _signature(member: Any) -> str:
-    """Names, kinds and whether there is a default: annotations are written in another way by each version of Python."""
+    """Names, kinds and whether there is a default. No annotations, which each version of Python writes differently."""
     function = member.__func__ if isinstance(member, classmethod | staticmethod) else member
     if not inspect.isroutine(function):
         return ""

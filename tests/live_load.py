@@ -1,4 +1,4 @@
-"""Live updates as their users have them: processes of their own, payers who retry, watchers who keep all that they are told."""
+"""Live updates under load: API and relay processes, payers who retry, and watchers who record every update."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ PAY = """mutation($transfers: [TransferInput!]!) { transferBatch(input: {transfe
   results { transaction { status } userErrors { code } } userErrors { code }
 } }"""
 RETRYABLE = {1001, 1006, 1011, 1012, 1013}
-"""What a client may come back after: going away, cut off, too slow, restarted, not now."""
+"""Close codes after which a client may reconnect: going away, cut, too slow, restarted, try again later."""
 
 Entries = list[tuple[int, int]]
 """Sequence and balance in minor units, of one wallet."""
 
 
 class Processes:
-    """Real processes on one database and one Redis. None compares watches with the database: they must do without."""
+    """Processes on one database and one Redis. Their comparison of subscriptions with the database is off."""
 
     def __init__(self, settings: Settings, log: Path) -> None:
         self._environment = {
@@ -55,7 +55,7 @@ class Processes:
         self._running: list[subprocess.Popen[bytes]] = []
 
     async def api(self, port: int, **more: str) -> subprocess.Popen[bytes]:
-        """An API that is ready."""
+        """Start an API and wait until it is ready."""
         process = self._start("serve", "--port", str(port), **more)
         async with httpx.AsyncClient() as http, asyncio.timeout(30):
             while True:
@@ -66,17 +66,17 @@ class Processes:
                 await asyncio.sleep(0.02)
 
     def relay(self, **more: str) -> subprocess.Popen[bytes]:
-        """A relay that is starting."""
+        """Start a relay without waiting for it."""
         return self._start("relay", **more)
 
     async def end(self, process: subprocess.Popen[bytes], number: signal.Signals = signal.SIGKILL) -> None:
-        """End one, and return once it is gone."""
+        """Send the signal and wait for the end."""
         process.send_signal(number)
         await asyncio.to_thread(process.wait, 30)
         self._running.remove(process)
 
     def close(self) -> None:
-        """End all that run."""
+        """End all processes."""
         for process in self._running:
             process.kill()
             process.wait(30)
@@ -90,7 +90,7 @@ class Processes:
 
 @contextmanager
 def processes(settings: Settings) -> Iterator[Processes]:
-    """None runs afterwards."""
+    """Processes that are ended after the block."""
     running = Processes(settings, settings.home / "paycore.log")
     try:
         yield running
@@ -100,7 +100,7 @@ def processes(settings: Settings) -> Iterator[Processes]:
 
 @dataclass(frozen=True)
 class Member:
-    """Somebody with a token and a wallet with 100,000.00 in it, which is its first entry."""
+    """A user with a token and a wallet, whose first entry is a deposit of 100,000.00."""
 
     token: str
     wallet: str
@@ -108,7 +108,7 @@ class Member:
 
 @dataclass
 class Crowd:
-    """Members who pay each other over HTTP and watch their wallets over WebSockets, all through one API."""
+    """Members who pay each other over HTTP and watch their wallets over WebSockets, through one API."""
 
     settings: Settings
     engine: AsyncEngine
@@ -117,19 +117,19 @@ class Crowd:
     port: int
     members: Sequence[Member]
     paid: int = 0
-    """Transfers that were answered as COMPLETED."""
+    """The number of transfers answered as COMPLETED."""
 
     @property
     def url(self) -> str:
-        """Of their API."""
+        """The URL of their API."""
         return f"http://127.0.0.1:{self.port}"
 
     async def serve(self, **more: str) -> subprocess.Popen[bytes]:
-        """Their API, and it is ready. `more` are settings of it alone."""
+        """Start their API, with `more` as extra settings, and wait until it is ready."""
         return await self.processes.api(self.port, **more)
 
     async def pay(self, payer: Member, payees: Sequence[Member]) -> None:
-        """A cent to each of them, in one batch; with the same keys again and again until there is an answer."""
+        """Pay a cent to each payee in one batch, sent with the same keys until it is answered."""
         transfers = [
             {"idempotencyKey": new_key(), "senderWalletId": payer.wallet, "receiverWalletId": payee.wallet,
              "amount": {"amount": "0.01", "currency": "USD"}}
@@ -157,7 +157,7 @@ class Crowd:
         return True
 
     async def pay_each_other(self, transfers: int, *, batch: int = 25, at_once: int = 2) -> None:
-        """So many transfers (of a multiple of `batch`), at random."""
+        """Make `transfers` random payments; a multiple of `batch`."""
         payers = list(self.members)
         random.shuffle(payers)
         turns = itertools.islice(itertools.cycle(payers), transfers // batch)
@@ -170,7 +170,7 @@ class Crowd:
         await asyncio.gather(*(pay_in_turn() for _ in range(at_once)))
 
     async def entries(self, member: Member) -> Entries:
-        """All entries of a wallet, as the database has them; and it has them right."""
+        """All entries of a wallet in the database, after a check that they are correct."""
         parameters = {"id": uuid_of(member.wallet)}
         async with self.engine.connect() as connection:
             rows = await connection.execute(text(_ENTRIES), parameters)
@@ -180,17 +180,17 @@ class Crowd:
         assert entries[-1] == tuple(wallet)
         return entries
 
-    async def everyone_knows(self, watchers: Sequence[Watcher], seconds: float = 30) -> None:
-        """Each watcher gets to its wallet's last entry, and has been told each entry since its snapshot once and in order."""
+    async def until_all_received(self, watchers: Sequence[Watcher], seconds: float = 30) -> None:
+        """Assert that each watcher receives every entry since its snapshot, once and in order."""
         truth = {member.wallet: await self.entries(member) for member in {watcher.member for watcher in watchers}}
         with suppress(TimeoutError):
             await soon(lambda: all(watcher.sequence >= len(truth[watcher.member.wallet]) for watcher in watchers), seconds)
         for watcher in watchers:
             assert watcher.broken is None, watcher.broken
             expected = truth[watcher.member.wallet][watcher.first :]
-            wrong = next((place for place in zip(watcher.told, expected, strict=False) if place[0] != place[1]), None)
-            assert wrong is None, f"told, and expected: {wrong}"
-            assert len(watcher.told) == len(expected), f"told {len(watcher.told)} of {len(expected)} entries"
+            wrong = next((place for place in zip(watcher.received, expected, strict=False) if place[0] != place[1]), None)
+            assert wrong is None, f"received and expected: {wrong}"
+            assert len(watcher.received) == len(expected), f"received {len(watcher.received)} of {len(expected)} entries"
 
 
 _ENTRIES = "SELECT sequence, balance_after FROM ledger_entries WHERE wallet_id = :id ORDER BY sequence"
@@ -199,34 +199,34 @@ _POSITION = "SELECT sequence, balance FROM wallets WHERE id = :id"
 
 @dataclass
 class Watcher:
-    """A client that goes on from its newest cursor whenever its socket ends. It leaves nothing out of what it is told."""
+    """A client that resumes from its latest cursor whenever its WebSocket ends, and records every entry."""
 
     url: str
     member: Member
     document: str = WATCH
     receive_buffer: int | None = None
-    """SO_RCVBUF, for one whose kernel is not to read on its behalf."""
+    """SO_RCVBUF, to limit what the kernel buffers for a client that does not read."""
     first: int = 0
-    """Where its first snapshot stood."""
-    told: Entries = field(default_factory=list)
+    """The sequence of its first snapshot."""
+    received: Entries = field(default_factory=list)
     cursor: str | None = None
     sockets: int = 0
     codes: list[int] = field(default_factory=list)
-    """What its sockets were closed with."""
+    """The close codes of its WebSockets."""
     broken: BaseException | None = None
     reading: asyncio.Event = field(default_factory=asyncio.Event)
-    """Cleared, it takes nothing from its socket."""
+    """While this is cleared, it reads nothing."""
 
     def __post_init__(self) -> None:
         self.reading.set()
 
     @property
     def sequence(self) -> int:
-        """Of what it was told last."""
-        return self.told[-1][0] if self.told else self.first
+        """The sequence of the latest entry received."""
+        return self.received[-1][0] if self.received else self.first
 
     async def run(self) -> None:
-        """Until cancelled, or until it is told something wrong."""
+        """Run until cancelled, or until it receives a wrong update."""
         try:
             while True:
                 with suppress(OSError, TimeoutError, websockets.InvalidHandshake, websockets.InvalidMessage):
@@ -244,7 +244,7 @@ class Watcher:
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
             raw.setblocking(False)
             await asyncio.get_running_loop().sock_connect(raw, (address.hostname, address.port))
-            # A queue of one, and no pings: nothing is read that nobody takes.
+            # A queue of one and no pings: nothing is read ahead.
             async with connect(
                 f"{self.url.replace('http', 'ws', 1)}/graphql", sock=raw, subprotocols=[SUBPROTOCOL], compression=None,
                 max_queue=1, ping_interval=None, close_timeout=1,
@@ -279,9 +279,9 @@ class Watcher:
                 self.first = sequence
             assert sequence == self.sequence, "a snapshot follows the missed entries at once"
         if update["kind"] == "ENTRY":
-            told = int(update["entry"]["sequence"]), _minor(update["entry"]["balanceAfter"])
-            self.told.append(told)
-            assert sequence > told[0] or (sequence, balance) == told, "the wallet is never older than the entry"
+            received = int(update["entry"]["sequence"]), _minor(update["entry"]["balanceAfter"])
+            self.received.append(received)
+            assert sequence > received[0] or (sequence, balance) == received, "the wallet is never older than the entry"
         self.cursor = update["cursor"]
 
 
@@ -291,7 +291,7 @@ def _minor(money: dict[str, str]) -> int:
 
 @asynccontextmanager
 async def crowd_of(count: int, engine: AsyncEngine, settings: Settings, port: int) -> AsyncIterator[Crowd]:
-    """So many members, whose API is to listen on this port. None of their processes runs afterwards."""
+    """`count` members whose API listens on this port. Their processes are ended after the block."""
     ledger = make_ledger(engine, settings, await load_currencies(engine))
     await ledger.start()
     try:
@@ -308,7 +308,7 @@ async def crowd_of(count: int, engine: AsyncEngine, settings: Settings, port: in
 
 @asynccontextmanager
 async def watching(watchers: Sequence[Watcher]) -> AsyncIterator[None]:
-    """All of them have their snapshots, and run as long as the block does."""
+    """Wait until all watchers have their snapshots, and run them within the block."""
     tasks = [asyncio.create_task(watcher.run()) for watcher in watchers]
     try:
         await soon(lambda: all(watcher.cursor or watcher.broken for watcher in watchers), 30)

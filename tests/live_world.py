@@ -1,4 +1,4 @@
-"""What tests of live updates share: alice pays bob, a relay runs, somebody watches."""
+"""Helpers of the tests of live updates: alice pays bob, a relay runs, a client subscribes."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ class World:
         return self.bank.engine
 
     async def pay(self, times: int = 1) -> None:
-        """alice pays bob a cent, so many times: one entry each in both wallets."""
+        """alice pays bob a cent `times` times: one entry each in both wallets."""
         sender, receiver = ids.encode("wal", self.alice_wallet), ids.encode("wal", self.bob_wallet)
-        asked = [TransferInput(new_key(), sender, receiver, "0.01", "USD") for _ in range(times)]
-        result = await transfer_batch(self.bank.ledger, self.alice, asked, atomic=False)
+        inputs = [TransferInput(new_key(), sender, receiver, "0.01", "USD") for _ in range(times)]
+        result = await transfer_batch(self.bank.ledger, self.alice, inputs, atomic=False)
         assert len(result.results) == times
         assert not any(one.refusals for one in result.results)
 
     async def set_status(self, wallet_id: UUID, status: WalletStatus) -> Wallet:
-        """The administrator changes a wallet's status."""
+        """Set a wallet's status as the administrator."""
         result = await set_wallet_status(
             self.engine, self.admin, ids.encode("wal", wallet_id), status, "a test", clock=system_clock
         )
@@ -68,7 +68,7 @@ class World:
 
 @asynccontextmanager
 async def living_world(engine: AsyncEngine, settings: Settings) -> AsyncIterator[World]:
-    """The world, for as long as the block runs."""
+    """A world within the block."""
     currencies = await load_currencies(engine)
     ledger = make_ledger(engine, settings, currencies)
     await ledger.start()
@@ -84,7 +84,7 @@ async def living_world(engine: AsyncEngine, settings: Settings) -> AsyncIterator
 
 @asynccontextmanager
 async def running_relay(settings: Settings) -> AsyncIterator[None]:
-    """An outbox relay, for as long as the block runs."""
+    """Run an outbox relay within the block."""
     stop = asyncio.Event()
     task = asyncio.create_task(run_relay(settings, stop))
     try:
@@ -98,7 +98,7 @@ async def running_relay(settings: Settings) -> AsyncIterator[None]:
 async def living(
     settings: Settings, engine: AsyncEngine, *, check: float = NEVER, buffer: int = 1000
 ) -> AsyncIterator[LiveUpdates]:
-    """What an API process has for its subscribers, for as long as the block runs."""
+    """The live updates of an API process, within the block."""
     names = await load_redis_names(engine)
     pubsub = PubSub(redis_url(settings), names.check_channel, buffer=buffer)
     live = LiveUpdates(engine, pubsub, names, settings.model_copy(update={"live_check_seconds": check}))
@@ -134,7 +134,7 @@ async def publisher(settings: Settings) -> AsyncIterator[RedisPublisher]:
 
 
 async def outbox_empty(engine: AsyncEngine) -> None:
-    """Return once the relay has published and deleted everything."""
+    """Wait until the relay has published and deleted every event."""
     async with asyncio.timeout(20):
         while True:
             async with engine.connect() as connection:
@@ -144,13 +144,13 @@ async def outbox_empty(engine: AsyncEngine) -> None:
 
 
 async def take(updates: AsyncIterator[WalletUpdate], count: int, seconds: float = 20) -> list[WalletUpdate]:
-    """The next updates."""
+    """The next `count` updates."""
     async with asyncio.timeout(seconds):
         return [await anext(updates) for _ in range(count)]
 
 
 async def nothing_comes(updates: AsyncIterator[object], seconds: float = 0.3) -> bool:
-    """Whether there is no update within the time. To be asked last: it ends the watch."""
+    """Whether no update comes within the time. Call it last: it ends the subscription."""
     task = asyncio.ensure_future(anext(updates))
     done, _ = await asyncio.wait([task], timeout=seconds)
     if not done:
@@ -160,17 +160,17 @@ async def nothing_comes(updates: AsyncIterator[object], seconds: float = 0.3) ->
 
 
 def kinds_and_sequences(updates: Sequence[WalletUpdate]) -> list[tuple[str, int]]:
-    """Kind and sequence: of the entry, or of the state that is shown."""
+    """The kind of each update, and the sequence of its entry or wallet."""
     return [(update.kind.value, update.entry.sequence if update.entry else update.wallet.sequence) for update in updates]
 
 
 def entries(first: int, last: int) -> list[tuple[str, int]]:
-    """What is kinds_and_sequences of the entries from `first` to `last`."""
+    """The expected kinds and sequences of the entries from `first` to `last`."""
     return [("ENTRY", sequence) for sequence in range(first, last + 1)]
 
 
 def count_statements(engine: AsyncEngine) -> list[str]:
-    """A list that fills with the statements that the engine runs from now on."""
+    """A list to which each statement is appended that the engine runs from now on."""
     statements: list[str] = []
     event.listen(engine.sync_engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
     return statements

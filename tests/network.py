@@ -1,4 +1,4 @@
-"""A network to a server that can swallow what is sent, slow it down, or cut its connections."""
+"""A network to a server that can drop data, slow it down or cut connections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class _Link:
 
 
 class Network:
-    """Leads to one server. `url` is the server's URL through it."""
+    """A network to one server. `url` is the server's URL through it."""
 
     def __init__(self, upstream_url: str) -> None:
         self._upstream = urlsplit(upstream_url)
@@ -26,18 +26,18 @@ class Network:
         self._tasks: set[asyncio.Task[None]] = set()
         self.url = ""
         self.delay = 0.0
-        """Seconds that each piece of data takes, in both directions."""
+        """Seconds of delay for each piece of data, in both directions."""
         self.swallows_new = False
-        """Whether connections that are made from now on are silent from the start."""
+        """Whether new connections are silent from the start."""
 
     def swallow(self) -> int:
-        """The connections that exist stay open, and nothing passes on them any more. Returns how many they are."""
+        """Keep the existing connections open and forward nothing more on them. Returns their number."""
         for link in self._links:
             link.swallows = True
         return len(self._links)
 
     def cut(self) -> None:
-        """Abort the connections that exist."""
+        """Abort the existing connections."""
         for link in list(self._links):
             for writer in link.writers:
                 writer.transport.abort()
@@ -71,7 +71,7 @@ class Network:
                     target.write(data)
                     await target.drain()
         if link.swallows:
-            # The end of one side does not reach the other either.
+            # A swallowed connection does not forward the end of one side either.
             return
         self._links.discard(link)
         for writer in link.writers:

@@ -1,4 +1,4 @@
-"""Node for the tests of what is written in TypeScript."""
+"""Node for the tests of TypeScript code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.demo.node import Node, find_node
 
 @cache
 def ready_node() -> Node:
-    """A Node, and node_modules as locked. Needs npm's registry where they are not installed yet."""
+    """A Node with node_modules as in the lock file. Needs npm's registry if they are not installed yet."""
     node = find_node()
     node.install()
     return node

@@ -1,4 +1,4 @@
-"""An OpenTelemetry collector, as small as OTLP over HTTP allows: it keeps what it is sent."""
+"""A minimal OpenTelemetry collector for OTLP over HTTP that keeps the spans it receives."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as SentSpan
 
 @dataclass(frozen=True)
 class Span:
-    """One span as it arrived. Ids in hexadecimal, times in nanoseconds."""
+    """A received span. Ids in hexadecimal, times in nanoseconds."""
 
     service: str
     name: str
@@ -34,7 +34,7 @@ class Span:
 
 @dataclass
 class Collector:
-    """What came in."""
+    """The received spans, headers and bodies."""
 
     port: int
     spans: list[Span] = field(default_factory=list)
@@ -43,19 +43,19 @@ class Collector:
 
     @property
     def url(self) -> str:
-        """PAYCORE_OTLP_ENDPOINT."""
+        """The value for PAYCORE_OTLP_ENDPOINT."""
         return f"http://127.0.0.1:{self.port}"
 
     def named(self, name: str) -> list[Span]:
-        """The spans of this name."""
+        """The spans with this name."""
         return [span for span in list(self.spans) if span.name == name]
 
     def of(self, trace: str) -> list[Span]:
-        """One trace, by the time of its spans' beginnings."""
+        """The spans of one trace, by start time."""
         return sorted((span for span in list(self.spans) if span.trace == trace), key=lambda span: span.start)
 
     def take(self, body: bytes, headers: dict[str, str]) -> None:
-        """One export."""
+        """Store one export."""
         plain = gzip.decompress(body) if headers.get("content-encoding") == "gzip" else body
         request = ExportTraceServiceRequest.FromString(plain)
         for resource in request.resource_spans:
@@ -83,7 +83,7 @@ def collecting() -> Iterator[Collector]:
             self.wfile.write(answer)
 
         def log_message(self, *_: object) -> None:
-            """Says nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

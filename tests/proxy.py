@@ -1,4 +1,4 @@
-"""A proxy between the service and PostgreSQL that loses connections on purpose, at the worst moments."""
+"""A proxy in front of PostgreSQL that cuts connections and delays commits."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from urllib.parse import parse_qs, urlsplit
 
 
 class PostgresProxy:
-    """Forwards bytes, until told to misbehave. `url` leads through it to the same database."""
+    """Forwards bytes until a test injects a fault. `url` is the database's URL through it."""
 
     def __init__(self, upstream_url: str) -> None:
         self._upstream = urlsplit(upstream_url)
         self._streams: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.lose_commit_answers = 0
-        """So many COMMITs reach the server, but their answers are lost with the connection."""
+        """The number of COMMITs that reach the server but whose answers are lost with the connection."""
         self.lose_commits = 0
-        """So many COMMITs are lost on the way with the connection: they never happen."""
+        """The number of COMMITs that are lost with the connection before they reach the server."""
         self._commits_pass = asyncio.Event()
         self._commits_pass.set()
         self.holding = False
-        """Whether a COMMIT waits to pass, since they were last held."""
+        """Whether a COMMIT waits since `hold_commits`."""
         self.refuse = False
         """Whether new connections are dropped at once."""
         self.commits_lost = 0
@@ -47,16 +47,16 @@ class PostgresProxy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def hold_commits(self) -> None:
-        """From now on each COMMIT waits, and what its connection sends after it."""
+        """From now on delay each COMMIT and the data that its connection sends after it."""
         self.holding = False
         self._commits_pass.clear()
 
     def pass_commits(self) -> None:
-        """Let them pass again, also those that were held."""
+        """Forward commits again, including the delayed ones."""
         self._commits_pass.set()
 
     def drop_connections(self) -> None:
-        """Cut every connection now."""
+        """Cut every connection."""
         for stream in list(self._streams):
             stream.transport.abort()
 

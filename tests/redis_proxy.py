@@ -1,4 +1,4 @@
-"""A network between a client and Redis that can go silent, wholly or about one command, and that can be cut."""
+"""A proxy in front of Redis that can hold all data or one command, and cut connections."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 
 class RedisProxy:
-    """`url` leads to Redis while the proxy is not silent."""
+    """`url` is Redis' URL through the proxy."""
 
     def __init__(self, redis_url: str) -> None:
         self._upstream = urlsplit(redis_url)
@@ -22,26 +22,26 @@ class RedisProxy:
         self.refuses = False
         """Whether new connections are closed at once."""
         self.holding = False
-        """Whether something waits to pass, since it last went silent."""
+        """Whether data waits since `go_silent`."""
 
     def go_silent(self, about: bytes = b"") -> None:
-        """From now on no data that contains `about` passes, nor what follows it; connections stay open."""
+        """From now on hold data that contains `about`, and what follows it. Connections stay open."""
         self._held = about
         self.holding = False
         self._flowing.clear()
 
     def cut(self) -> None:
-        """Close all connections, and forget what is held. New ones are welcome."""
+        """Close all connections and drop the held data. New connections are accepted."""
         for task in self._tasks:
             task.cancel()
 
     def cut_from(self, client_ports: set[int]) -> None:
-        """Close the connections that come from these ports."""
+        """Close the connections from these client ports."""
         for task in [task for port in client_ports for task in self._by_client.get(port, ())]:
             task.cancel()
 
     def flow(self) -> None:
-        """Let it pass again, also what was held."""
+        """Forward data again, including what was held."""
         self._flowing.set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

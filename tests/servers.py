@@ -1,4 +1,4 @@
-"""The real PostgreSQL and Redis that the tests run on: embedded ones, given ones, or containers."""
+"""PostgreSQL and Redis for the tests: embedded, given or in containers."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from app.demo.embedded import EmbeddedServers, start_servers
 
 
 class Servers(ABC):
-    """PostgreSQL and Redis, and what a test may do to them. `database_url` is of a user who may create databases."""
+    """PostgreSQL and Redis, with the faults that tests cause. The user of `database_url` may create databases."""
 
     database_url: str
     redis_url: str
 
     @abstractmethod
     def stop_redis(self) -> None:
-        """Stop Redis; it answers nobody until `start_redis`."""
+        """Stop Redis until `start_redis`."""
 
     @abstractmethod
     def start_redis(self) -> None:
@@ -49,15 +49,15 @@ class Servers(ABC):
 
     @abstractmethod
     def freeze_postgres(self) -> None:
-        """Have PostgreSQL say nothing any more, and close nothing either."""
+        """Stop PostgreSQL's processes, so that it answers nothing and closes no connection."""
 
     @abstractmethod
     def thaw_postgres(self) -> None:
-        """Have it go on as if nothing had happened."""
+        """Continue PostgreSQL's processes."""
 
     @abstractmethod
     def ensure_running(self) -> None:
-        """Start what does not run."""
+        """Start the servers that do not run."""
 
     def restart_redis(self) -> None:
         """Stop and start Redis."""
@@ -75,7 +75,7 @@ class Servers(ABC):
 
 
 class Embedded(Servers):
-    """Servers from Python wheels, with a temporary home. They do without fsync: nothing here survives the tests."""
+    """Servers from Python wheels, with a temporary home. Without fsync, as no data needs to survive the tests."""
 
     def __init__(self, servers: EmbeddedServers) -> None:
         self.embedded = servers
@@ -102,7 +102,7 @@ class Embedded(Servers):
 
     def _signal_postgres(self, number: signal.Signals) -> None:
         postmaster = psutil.Process(self.embedded.postgres.pid)
-        # The postmaster first: it then starts nothing that would be missed.
+        # The postmaster first, so that it starts no process that would miss the signal.
         for process in (postmaster, *postmaster.children(recursive=True)):
             process.send_signal(number)
 
@@ -114,7 +114,7 @@ class Embedded(Servers):
 
 
 class Given(Servers):
-    """Servers that run anyway. They are not ours to stop, so tests that would are skipped."""
+    """Servers that already run. Tests that would stop them are skipped."""
 
     def __init__(self, database_url: str, redis_url: str) -> None:
         self.database_url = database_url
@@ -143,7 +143,7 @@ class Given(Servers):
 
 
 class Containers(Servers):
-    """The official images, by testcontainers, on ports that stay the same when a container restarts."""
+    """The official images through testcontainers, on ports that stay the same when a container restarts."""
 
     def __init__(self, postgres: PostgresContainer, redis_container: RedisContainer, redis_port: int, postgres_port: int) -> None:
         self._postgres = postgres
@@ -172,7 +172,7 @@ class Containers(Servers):
         self._postgres.get_wrapped_container().unpause()
 
     def ensure_running(self) -> None:
-        # Starting a container that runs changes nothing.
+        # Starting a running container has no effect.
         self.start_redis()
         self.start_postgres()
 
@@ -202,12 +202,12 @@ def container_servers() -> Iterator[Servers]:
 
 
 def are_given() -> bool:
-    """Whether PAYCORE_TEST_DATABASE_URL and _REDIS_URL name servers that run anyway."""
+    """Whether PAYCORE_TEST_DATABASE_URL and _REDIS_URL name running servers."""
     return bool(os.environ.get("PAYCORE_TEST_DATABASE_URL") and os.environ.get("PAYCORE_TEST_REDIS_URL"))
 
 
 def servers_by_setting() -> Iterator[Servers]:
-    """The given ones, or what PAYCORE_TEST_SERVERS says: embedded or testcontainers."""
+    """The given servers, or those that PAYCORE_TEST_SERVERS selects: embedded or testcontainers."""
     kind = os.environ.get("PAYCORE_TEST_SERVERS", "embedded")
     if are_given():
         yield Given(os.environ["PAYCORE_TEST_DATABASE_URL"], os.environ["PAYCORE_TEST_REDIS_URL"])
@@ -222,7 +222,7 @@ _BACKENDS = {"embedded": embedded_servers, "testcontainers": container_servers}
 
 
 def fetch_value(url: str, statement: str) -> Any:
-    """The first value that one SQL statement returns, on a connection of its own."""
+    """The first value that an SQL statement returns, on a new connection."""
 
     async def run() -> Any:
         connection = await asyncpg.connect(url)
@@ -240,7 +240,7 @@ def with_database(url: str, name: str) -> str:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback address that nobody uses at this moment."""
+    """An unused TCP port of the loopback address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

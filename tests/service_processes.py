@@ -1,4 +1,4 @@
-"""A whole service as operators run it: `paycore serve` with two workers and `paycore relay`, each a process of its own."""
+"""A whole service as operators run it: `paycore serve` with two workers, and `paycore relay`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECRET = "a-secret-that-no-log-may-ever-hold-1234"
 
 @dataclass(frozen=True)
 class Running:
-    """Where they answer and write."""
+    """The ports, log and processes of a running service."""
 
     port: int
     relay_port: int
@@ -32,17 +32,17 @@ class Running:
 
     @property
     def url(self) -> str:
-        """Of the API."""
+        """The URL of the API."""
         return f"http://127.0.0.1:{self.port}"
 
     def lines(self) -> list[dict[str, Any]]:
-        """What they have logged so far, where that is JSON."""
+        """The JSON lines logged so far."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
 
 @contextmanager
 def running_service(settings: Settings, log: Path, environment: Mapping[str, str]) -> Iterator[Running]:
-    """Started, ready, and ended with the block."""
+    """A service that is ready, and is ended after the block."""
     port, relay_port = free_port(), free_port()
     shared = {
         "PATH": "/usr/bin:/bin", **servers_of(settings), "PAYCORE_PORT": str(port), "PAYCORE_RELAY_PORT": str(relay_port),

@@ -1,4 +1,4 @@
-"""A synchronous standby that can be frozen: then every COMMIT of the service waits for it."""
+"""A synchronous standby that can be frozen, so that every COMMIT of the service waits for it."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ _NAME = "test_standby"
 
 
 class Standby:
-    """Receives the log of PostgreSQL and confirms it, except while it is frozen."""
+    """Receives PostgreSQL's WAL and confirms it, except while frozen."""
 
     def __init__(self, process: subprocess.Popen[bytes], connection: asyncpg.Connection) -> None:
         self._process = process
         self._connection = connection
 
     def freeze(self) -> None:
-        """Confirm nothing any more, and keep the connection open."""
+        """Stop confirming and keep the connection open."""
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Go on, and confirm what has been written meanwhile."""
+        """Continue, and confirm what was written meanwhile."""
         self._process.send_signal(signal.SIGCONT)
 
     async def commits_waiting(self) -> int:
-        """How many COMMITs wait for it."""
+        """The number of COMMITs that wait for the standby."""
         found: int = await self._connection.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
         return found
 
 
 @asynccontextmanager
 async def synchronous_standby(servers: Servers, directory: Path) -> AsyncIterator[Standby]:
-    """A standby for as long as the block runs. Skips the test where the server cannot have one."""
+    """A standby within the block. Skips the test if the server cannot have one."""
     if not isinstance(servers, Embedded):
         pytest.skip("needs a PostgreSQL that may be configured")
     program = servers.embedded.postgres.programs / "pg_receivewal"

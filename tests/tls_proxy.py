@@ -1,4 +1,4 @@
-"""TLS in front of PostgreSQL, with certificates that a test makes and may change."""
+"""TLS in front of PostgreSQL, with certificates that a test creates and may change."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _SSL_REQUEST_BYTES = 8
 
 
 class TlsProxy(PostgresProxy):
-    """Takes TLS, and speaks without it to the server."""
+    """Accepts TLS and forwards to the server without it."""
 
     certificate: Path
     refusals = 0
-    """How many clients did not accept the certificate."""
+    """The number of clients that rejected the certificate."""
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -40,12 +40,12 @@ class TlsProxy(PostgresProxy):
         await super()._serve(reader, writer)
 
     def verified(self, root: Path | str) -> str:
-        """The URL for a client that verifies by this root certificate."""
+        """The URL for a client that verifies with this root certificate."""
         return f"{self.url.partition('?')[0]}?sslmode=verify-full&sslrootcert={root}"
 
 
 def make_certificate(path: Path) -> Path:
-    """A certificate for 127.0.0.1 that signs itself, with its key in the same file."""
+    """Write a self-signed certificate for 127.0.0.1 and its key into one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, path.stem)])
     now = dt.datetime.now(dt.UTC)

@@ -1,4 +1,4 @@
-"""A client of the graphql-transport-ws protocol, as small as the protocol allows."""
+"""A minimal client of the graphql-transport-ws protocol."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ SUBPROTOCOL = websockets.Subprotocol("graphql-transport-ws")
 
 
 class Socket:
-    """One acknowledged socket. Messages are taken by operation id."""
+    """A WebSocket client that reads messages by operation id."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
         self._pending: list[dict[str, Any]] = []
 
     async def send(self, message: Any) -> None:
-        """Send one message, of whatever shape."""
+        """Send one message of any shape."""
         await self.connection.send(message if isinstance(message, str | bytes) else json.dumps(message))
 
     async def subscribe(self, id_: str, query: str, **variables: Any) -> None:
@@ -40,7 +40,7 @@ class Socket:
                 self._pending.append(json.loads(await self.connection.recv()))
 
     async def data(self, id_: str, *, within: float = 10) -> dict[str, Any]:
-        """The data of an operation's next result, which must be one without errors."""
+        """The data of an operation's next result, which must have no errors."""
         message = await self.message(id_, within=within)
         assert message["type"] == "next", message
         assert "errors" not in message["payload"], message
@@ -48,7 +48,7 @@ class Socket:
         return data
 
     async def close_code(self, *, within: float = 10) -> int:
-        """The code that the server closes with."""
+        """The code with which the server closes."""
         async with asyncio.timeout(within):
             await self.connection.wait_closed()
         code = self.connection.close_code
@@ -58,7 +58,7 @@ class Socket:
 
 @asynccontextmanager
 async def open_socket(url: str, init: dict[str, Any] | None) -> AsyncIterator[Socket]:
-    """A socket; with `init` as the payload of a connection_init that must be acknowledged, or none sent for None."""
+    """Open a WebSocket and send connection_init with `init` as its payload, unless that is None; it must be acknowledged."""
     async with connect(url, subprotocols=[SUBPROTOCOL]) as connection:
         socket = Socket(connection)
         if init is not None:

@@ -1,4 +1,4 @@
-"""What PostgreSQL itself does on the same server and the same tables, driven by pgbench."""
+"""Baselines: the same transfers in PostgreSQL alone, on the same server and tables, driven by pgbench."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SELECT encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
     FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid
 $$
 """
-"""What PostgreSQL brings since 18, for a server that is older."""
+"""uuidv7(), which PostgreSQL has since 18, for older servers."""
 _UUIDV7_SINCE = 18
 
 _THREADS = 2
@@ -38,12 +38,12 @@ async def prepare(url: str) -> None:
 
 
 async def sql_function(url: str, clients: Sequence[int], seconds: float) -> float:
-    """Transfers a second by one function call each, at the number of clients that serves it best."""
+    """Transfers per second with one function call each, at the best number of clients."""
     return await _best(url, "function.pgbench", clients, seconds)
 
 
 async def interactive(url: str, clients: Sequence[int], seconds: float) -> float:
-    """Transfers a second statement by statement, at the number of clients that serves it best."""
+    """Transfers per second statement by statement, at the best number of clients."""
     return await _best(url, "interactive.pgbench", clients, seconds)
 
 

@@ -39,7 +39,7 @@ CALLERS: dict[str, tuple[str, str | None, str | None]] = {
     "administrating service": ("bot", None, "admin"),
     "admin by a reading application": ("root", "admin", "wallets:read"),
 }
-"""Subject, role and scopes of their tokens; behind them comes whoever has no token at all."""
+"""Subject, role and scopes of each caller's token. A caller without a token follows as the last one."""
 
 # One letter for each caller, in their order: Y yes, - nothing (as if it did not exist), N WALLET_NOT_FOUND, F FORBIDDEN,
 # U UNAUTHENTICATED. The objects are alice's wallet, her completed transfer to bob, and a refused one.
@@ -139,9 +139,9 @@ BODIES: dict[str, dict[str, object]] = {
     "/demo/break": {"what": "relay"},
     "/demo/traffic": {"per_second": 1, "seconds": 1},
 }
-"""Of the requests that change something other than money."""
+"""The bodies of requests that change something other than money."""
 ELSEWHERE = {"GET,POST /graphql", "WEBSOCKET /graphql"}
-"""What the tables above are about."""
+"""The objects of the tables above."""
 
 
 class World:
@@ -393,6 +393,6 @@ async def test_every_route_has_a_decision(api: Api) -> None:
         else:
             if isinstance(route, Mount) and route.path == "/assets":
                 continue  # files, the same for everybody
-            assert isinstance(route, Route), f"{route} is of a kind that no table here is about"
+            assert isinstance(route, Route), f"{route} is of a kind that no table covers"
             served.add(f"{','.join(sorted(set(route.methods or ()) - {'HEAD'}))} {route.path}")
     assert served == {*ROUTES, *ELSEWHERE}

@@ -63,7 +63,7 @@ async def test_a_deposit_with_bad_input_is_refused(api: Api) -> None:
         values = {"idempotencyKey": new_key(), "walletId": wallet, **dollars("1.00"), **changes}
         payload = (await api.data("admin", DEPOSIT, i=values))["deposit"]
         assert payload["userErrors"] == [{"code": code, "path": ["input", *path]}], changes
-        assert (payload["transaction"] is not None) == (code == "CURRENCY_MISMATCH"), "recorded where the ledger refused it"
+        assert (payload["transaction"] is not None) == (code == "CURRENCY_MISMATCH"), "recorded if the ledger refused it"
     assert await api.bank.balance(wallet) == 0
 
 

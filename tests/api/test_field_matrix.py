@@ -45,7 +45,7 @@ def refused(amount: str, currency: str = "USD", key: str = "NEW_KEY") -> str:
 
 PARTY = "YYYYY YYFF YY U"
 PAID = "Y--F- FYFF -F U"
-"""Set where alice pays: to the others her wallet does not exist."""
+"""For transfers from alice's wallet, which does not exist for the other callers."""
 NOT_PAID = "-YYFY F-FF YF U"
 ASKED_TO_PAY = "YYYFY FYFF YF U"
 OPENED = "YYYFY FFYF YF U"
@@ -136,10 +136,10 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
         {WALLET: "kind cursor wallet entry"},
     ),
 ]
-"""Type, how one comes to it, and its fields by what each caller gets of them."""
+"""By type: the document that reads it, and each row of letters with its fields."""
 
 ELSEWHERE = {"Query", "Mutation", "Subscription", "TransactionSettled"}
-"""What `test_authorisation_matrix.py` asks for, field by field."""
+"""The root fields, which `test_authorisation_matrix.py` covers."""
 SETTLED = "transaction missed"
 
 

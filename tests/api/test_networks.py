@@ -24,7 +24,7 @@ from tests.waiting import soon
 WATCH = "subscription($wallet: ID!) { walletUpdated(walletId: $wallet) { kind entry { sequence } } }"
 TRANSFER = "mutation($i: TransferInput!) { transfer(input: $i) { transaction { status } userErrors { code } } }"
 PATIENCE = 60.0
-"""Far above what is measured, for busy machines. No wait of the service lasts longer than a relay's lost lead: 30 s."""
+"""Far above what is measured, for busy machines. The longest wait of the service is for a relay's lost lock: 30 s."""
 
 
 @dataclass

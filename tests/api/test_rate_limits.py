@@ -19,9 +19,9 @@ from tests.waiting import early_in_a_window
 
 ASK = {"query": "{ currencies { code } }"}
 LIMIT = 30
-"""In a window of ten seconds."""
+"""Requests in a window of ten seconds."""
 SLACK = LIMIT // 8 + 1
-"""What a process may let pass before it tells the other one."""
+"""Requests that a process may allow before it reports them to the other one."""
 
 
 @pytest.fixture

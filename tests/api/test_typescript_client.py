@@ -201,4 +201,4 @@ async def test_graphql_ws_without_the_client_reconnects_and_misses_nothing(
                     await world.pay(5)
         assert [entry["sequence"] for entry in watcher.entries()] == [str(number) for number in range(1, 26)]
         assert not watcher.printed("failed") + watcher.printed("errors")
-        assert 1012 in watcher.printed("closed"), "a service that restarts says so"
+        assert 1012 in watcher.printed("closed"), "a restarting service closes with 1012"

@@ -1,4 +1,4 @@
-"""A bank on this test's own database, and a connection of the user who owns its tables."""
+"""A bank on the test's own database, and a connection as the owner of its tables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["bank", "other_bank"]
 
 @pytest.fixture
 async def owner(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
-    """The owner of the tables, who may do more than the service."""
+    """A connection as the owner of the tables, with more rights than the service."""
     connection = await asyncpg.connect(database_dsn(settings))
     yield connection
     await connection.close()

@@ -1,4 +1,4 @@
-"""A small ledger written in plain SQL, for tests that break its rules without the service's help."""
+"""A small ledger in plain SQL, for tests that break its rules without the service."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Leg = tuple[str, int, int, int]
 
 
 def transaction(number: int = NEW, **columns: str) -> str:
-    """An INSERT of a transaction: 100 dollars' cents from A to B, COMPLETED, but for the columns given (as SQL)."""
+    """An INSERT of a COMPLETED transaction of 100 cents from A to B, with the given columns (as SQL) replaced."""
     values = {
         "id": uid(number),
         "initiator_id": ALICE,
@@ -48,7 +48,7 @@ def transaction(number: int = NEW, **columns: str) -> str:
 def entries(
     *legs: Leg, number: int = NEW, at: str = LATER, first_leg: int = 0, leg_step: int = 1, balance_after: int | None = None
 ) -> str:
-    """One INSERT of a transaction's entries, with the arithmetic done right unless `balance_after` is given."""
+    """One INSERT of a transaction's entries, with correct balances unless `balance_after` is given."""
     rows = ", ".join(
         f"({uid(number)}, {first_leg + leg * leg_step}, {wallet}, {sequence}, {amount}, "
         f"{before + amount if balance_after is None else balance_after}, {at})"
@@ -59,7 +59,7 @@ def entries(
 
 
 def wallet(number: int, **columns: str) -> str:
-    """An INSERT of a wallet: Alice's dollars, but for the columns given (as SQL)."""
+    """An INSERT of a dollar wallet of Alice, with the given columns (as SQL) replaced."""
     values = {
         "id": uid(number),
         "owner_id": ALICE,
@@ -73,7 +73,7 @@ def wallet(number: int, **columns: str) -> str:
     return f"INSERT INTO wallets ({', '.join(values)}) VALUES ({', '.join(values.values())});"
 
 
-# One that names neither side may have any legs.
+# A transaction that names neither side may have any legs.
 SEVERAL_LEGS = transaction(sender_wallet_id="NULL", receiver_wallet_id="NULL")
 PAYMENT = entries((A, 3, -100, 7000), (B, 2, 100, 3000))
 """The entries that NEW calls for."""
@@ -115,19 +115,19 @@ _TABLES = (
 
 
 async def write_small_ledger(connection: asyncpg.Connection) -> None:
-    """Write it; every rule holds."""
+    """Write the ledger; it breaks no rule."""
     for statement in _SETUP:
         await connection.execute(statement)
 
 
 async def fingerprint(connection: asyncpg.Connection) -> dict[str, str]:
-    """What stands in each table."""
+    """A hash of each table's contents."""
     query = "SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {} AS t"
     return {table: await connection.fetchval(query.format(table)) for table in _TABLES}
 
 
 async def assert_refused(owner: asyncpg.Connection, sql: str, rule: str) -> None:
-    """The statements, sent as one and so one transaction, break this rule and change nothing."""
+    """Assert that the statements, run as one transaction, break this rule and change nothing."""
     before = await fingerprint(owner)
     with pytest.raises(asyncpg.IntegrityConstraintViolationError) as refused:
         await owner.execute(sql)
@@ -136,7 +136,7 @@ async def assert_refused(owner: asyncpg.Connection, sql: str, rule: str) -> None
 
 
 async def assert_forbidden(owner: asyncpg.Connection, sql: str) -> None:
-    """The service's role has no privilege for the statements, and they change nothing."""
+    """Assert that the service's role has no privilege for the statements, and that they change nothing."""
     before = await fingerprint(owner)
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await owner.execute(f"SET LOCAL ROLE {ROLE}; {sql}")

@@ -1,4 +1,4 @@
-"""What someone could try with the service's role and any SQL they like: detours around the rules, and races."""
+"""Attacks with the service's role and arbitrary SQL: ways around the rules, and races."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def second(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.mark.parametrize("setting", ["", "SET search_path = pg_temp, public;"])
-async def test_temporary_tables_do_not_stand_in_for_the_real_ones(
+async def test_temporary_tables_do_not_replace_the_ledgers_tables(
     owner: asyncpg.Connection, attacker: asyncpg.Connection, setting: str
 ) -> None:
     before = await fingerprint(owner)
@@ -69,7 +69,9 @@ async def test_temporary_tables_do_not_stand_in_for_the_real_ones(
 @pytest.mark.parametrize(
     "function", ["post_ledger_entries", "check_transaction_references", "guard_wallet", "guard_transaction", "refuse_change"]
 )
-async def test_the_ledgers_functions_cannot_be_hung_on_other_tables(attacker: asyncpg.Connection, function: str) -> None:
+async def test_the_ledgers_trigger_functions_cannot_be_attached_to_other_tables(
+    attacker: asyncpg.Connection, function: str
+) -> None:
     await attacker.execute("CREATE TEMP TABLE mine (LIKE public.ledger_entries)")
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await attacker.execute(f"""
@@ -78,7 +80,7 @@ async def test_the_ledgers_functions_cannot_be_hung_on_other_tables(attacker: as
         """)
 
 
-async def test_a_trigger_of_ones_own_opens_no_way_to_a_balance(owner: asyncpg.Connection, attacker: asyncpg.Connection) -> None:
+async def test_an_attackers_trigger_cannot_change_a_balance(owner: asyncpg.Connection, attacker: asyncpg.Connection) -> None:
     before = await fingerprint(owner)
     await attacker.execute(f"""
         CREATE TEMP TABLE mine (id int);
@@ -103,9 +105,7 @@ _COLUMNS = "(transaction_id, leg, wallet_id, sequence, amount, balance_after, cr
     ],
     ids=["two inserts in one statement", "merge", "on conflict do nothing"],
 )
-async def test_another_kind_of_insert_is_checked_all_the_same(
-    owner: asyncpg.Connection, attacker: asyncpg.Connection, insert: str
-) -> None:
+async def test_every_kind_of_insert_is_checked(owner: asyncpg.Connection, attacker: asyncpg.Connection, insert: str) -> None:
     before = await fingerprint(owner)
     debit, credit = entries((A, 3, -100, 7000)), entries((B, 2, 101, 3000), first_leg=1)
     debit = debit.rstrip(";")
@@ -116,7 +116,7 @@ async def test_another_kind_of_insert_is_checked_all_the_same(
     assert await fingerprint(owner) == before
 
 
-async def test_copy_is_checked_all_the_same(owner: asyncpg.Connection, attacker: asyncpg.Connection) -> None:
+async def test_copy_is_checked(owner: asyncpg.Connection, attacker: asyncpg.Connection) -> None:
     await attacker.execute(transaction())
     before = await fingerprint(owner)
     template = await owner.fetchrow(f"SELECT * FROM ledger_entries WHERE wallet_id = {A} AND sequence = 2")
@@ -127,7 +127,7 @@ async def test_copy_is_checked_all_the_same(owner: asyncpg.Connection, attacker:
     assert await fingerprint(owner) == before
 
 
-async def test_who_posts_without_locking_first_loses_the_race_and_nothing_else(
+async def test_posting_without_a_lock_fails_in_a_race_and_changes_nothing(
     owner: asyncpg.Connection, attacker: asyncpg.Connection, second: asyncpg.Connection, settings: Settings
 ) -> None:
     other = 0xA000
@@ -144,7 +144,7 @@ async def test_who_posts_without_locking_first_loses_the_race_and_nothing_else(
     assert await verify(settings) == []
 
 
-async def test_a_wallet_that_is_frozen_at_the_same_moment_is_not_posted_to(
+async def test_a_wallet_frozen_concurrently_gets_no_entry(
     owner: asyncpg.Connection, attacker: asyncpg.Connection, second: asyncpg.Connection, settings: Settings
 ) -> None:
     async with second.transaction():
@@ -159,7 +159,7 @@ async def test_a_wallet_that_is_frozen_at_the_same_moment_is_not_posted_to(
     assert await verify(settings) == []
 
 
-async def test_what_is_held_at_the_same_moment_is_not_spent(
+async def test_money_held_concurrently_is_not_spent(
     owner: asyncpg.Connection, attacker: asyncpg.Connection, second: asyncpg.Connection
 ) -> None:
     async with second.transaction():

@@ -1,4 +1,4 @@
-"""Each rule of the ledger, broken in plain SQL: the database refuses, names the rule, and nothing has changed."""
+"""Each rule of the ledger is broken in plain SQL: the database refuses, names the rule and changes nothing."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ QUOTA = f"INSERT INTO quotas (user_id) VALUES ({ALICE})"
 VERIFIED = "INSERT INTO ledger_verifications (finished_at, duration_ms, findings) VALUES"
 COUNT = "INSERT INTO quota_amounts (user_id, currency, day, day_amount) VALUES"
 
-# What the service's role could do if its code were wrong: name of the case, SQL, the rule that refuses it.
+# Statements that a bug in the service could run: name of the case, SQL, the rule that refuses it.
 RULES: list[tuple[str, str, str]] = [
-    # Settled is final; what is pending may settle, but what was asked stays.
+    # A settled transaction is final; a pending one may settle, but the request stays as it was.
     ("reopen a completed transaction", f"UPDATE transactions SET status = 'PENDING', completed_at = NULL WHERE id = {uid(PAID)}",
      "transactions_settled_is_final"),
     ("complete a failed transaction",
@@ -66,15 +66,15 @@ RULES: list[tuple[str, str, str]] = [
     ("a single leg", transaction() + entries(FROM_A), "ledger_entries_posted_whole"),
     ("one leg in each statement", transaction() + entries(FROM_A) + entries(TO_B, first_leg=1), "ledger_entries_posted_whole"),
     ("legs that do not start at 0", SEVERAL_LEGS + entries(FROM_A, TO_B, first_leg=1), "ledger_entries_posted_whole"),
-    ("another wallet debited than was asked", transaction() + entries((DEPOSITS_USD, 2, -100, -10000), TO_B),
+    ("another wallet debited than requested", transaction() + entries((DEPOSITS_USD, 2, -100, -10000), TO_B),
      "ledger_entries_of_completed_transaction"),
-    ("another wallet credited than was asked", transaction() + entries(FROM_A, (DEPOSITS_USD, 2, 100, -10000)),
+    ("another wallet credited than requested", transaction() + entries(FROM_A, (DEPOSITS_USD, 2, 100, -10000)),
      "ledger_entries_of_completed_transaction"),
-    ("another amount than was asked", transaction() + entries((A, 3, -99, 7000), (B, 2, 99, 3000)),
+    ("another amount than requested", transaction() + entries((A, 3, -99, 7000), (B, 2, 99, 3000)),
      "ledger_entries_of_completed_transaction"),
     ("paid by the receiver", transaction() + entries((B, 2, -100, 3000), (A, 3, 100, 7000)),
      "ledger_entries_of_completed_transaction"),
-    ("a leg more than was asked", transaction() + entries(FROM_A, TO_B, (DEPOSITS_USD, 2, 1, -10000)),
+    ("a leg more than requested", transaction() + entries(FROM_A, TO_B, (DEPOSITS_USD, 2, 1, -10000)),
      "ledger_entries_of_completed_transaction"),
     ("a leg left out", SEVERAL_LEGS + entries(FROM_A, TO_B, leg_step=2), "ledger_entries_posted_whole"),
     ("entries of a failed transaction", entries(FROM_A, TO_B, number=REFUSED), "ledger_entries_of_completed_transaction"),
@@ -128,7 +128,7 @@ RULES: list[tuple[str, str, str]] = [
     ("a wallet of an unknown user", wallet(30, owner_id=UNKNOWN), "wallets_owner_fkey"),
     ("a wallet in no currency", wallet(30, currency="'ABC'"), "wallets_currency_fkey"),
     ("a wallet without a name", wallet(30, name="''"), "wallets_name_length"),
-    # What was asked.
+    # The request.
     ("a transfer to oneself", transaction(receiver_wallet_id=A), "transactions_not_to_oneself"),
     ("an amount of zero", transaction(amount="0"), "transactions_amount_positive"),
     ("a negative amount", transaction(amount="-1"), "transactions_amount_positive"),
@@ -156,7 +156,7 @@ RULES: list[tuple[str, str, str]] = [
     ("an unknown code", transaction(status="'FAILED'", failure_code="'BAD_LUCK'"), "transactions_failure_code_known"),
     ("COMPLETED at no time", transaction(completed_at="NULL"), "transactions_completed_at_iff_completed"),
     ("PENDING, completed", transaction(status="'PENDING'", completed_at=AT), "transactions_completed_at_iff_completed"),
-    ("completed before it was asked", transaction(completed_at="'2029-01-01Z'"), "transactions_completed_after_created"),
+    ("completed before it was requested", transaction(completed_at="'2029-01-01Z'"), "transactions_completed_after_created"),
     ("a description of 281", transaction(description="repeat('d', 281)"), "transactions_description_length"),
     ("a transaction's id that is taken", transaction(PAID, idempotency_key="'another'"), "transactions_pkey"),
     # Keys of openings, audit log, people.
@@ -211,7 +211,7 @@ _GROWS_ONLY = (
     "ledger_entries", "transactions", "wallets", "wallet_openings", "audit_log", "users", "currencies", "ledger_verifications",
 )  # fmt: skip
 
-# What even the owner of the tables is refused. The role has no privilege for it.
+# Statements that are refused even to the owner of the tables. The service's role has no privilege for them.
 OWNER_RULES: list[tuple[str, str, str]] = [
     *((f"delete from {table}", f"DELETE FROM {table}", f"{table}_insert_only") for table in _GROWS_ONLY),
     *((f"delete nothing from {table}", f"DELETE FROM {table} WHERE false", f"{table}_insert_only") for table in _GROWS_ONLY),
@@ -255,12 +255,12 @@ OWNER_RULES: list[tuple[str, str, str]] = [
     ("rewrite entries by merging",
      "MERGE INTO ledger_entries e USING transactions t ON e.transaction_id = t.id WHEN MATCHED THEN UPDATE SET amount = 1",
      "ledger_entries_insert_only"),
-    # Behind the primary key, whose order is the collation's, stands an index by bytes.
+    # The primary key orders by the collation; a second unique index compares bytes.
     ("an amount counted twice",
      (f"ALTER TABLE quota_amounts DROP CONSTRAINT quota_amounts_pkey; {QUOTA}; "
      f"{COUNT} ({ALICE}, 'USD', 'today', 1), ({ALICE}, 'USD', 'today', 1)"),
      "quota_amounts_by_bytes"),
-    # Behind the triggers stand the CHECKs.
+    # The CHECK constraints hold without the triggers.
     ("a sequence below zero", f"ALTER TABLE wallets DISABLE TRIGGER USER; UPDATE wallets SET sequence = -1 WHERE id = {A}",
      "wallets_sequence_not_negative"),
     ("a version below one", f"ALTER TABLE wallets DISABLE TRIGGER USER; UPDATE wallets SET version = 0 WHERE id = {A}",
@@ -274,7 +274,7 @@ OWNER_RULES: list[tuple[str, str, str]] = [
                             "currency": "'EUR'", "description": "'x'", "created_at": "'2029-01-01Z'"}.items()),
 ]  # fmt: skip
 
-# Constraints, unique indexes, and what triggers say by their argument or in their function's text.
+# The names of constraints and unique indexes, and those in the triggers' arguments and functions.
 NAMED_RULES = r"""
 SELECT conname::text FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid
 WHERE t.relnamespace = current_schema()::regnamespace AND contype IN ('c', 'u', 'f', 'p') AND t.relname <> 'alembic_version'
@@ -295,16 +295,16 @@ async def small_ledger(owner: asyncpg.Connection, settings: Settings) -> None:
 @pytest.mark.usefixtures("small_ledger")
 class TestRules:
     @pytest.mark.parametrize(("sql", "rule"), [case[1:] for case in RULES], ids=[case[0] for case in RULES])
-    async def test_the_service_cannot_break_it(self, owner: asyncpg.Connection, sql: str, rule: str) -> None:
+    async def test_the_service_cannot_break_a_rule(self, owner: asyncpg.Connection, sql: str, rule: str) -> None:
         await assert_refused(owner, f"SET LOCAL ROLE {ROLE}; {sql}", rule)
         await assert_refused(owner, sql, rule)
 
     @pytest.mark.parametrize(("sql", "rule"), [case[1:] for case in OWNER_RULES], ids=[case[0] for case in OWNER_RULES])
-    async def test_not_even_the_owner_can_break_it(self, owner: asyncpg.Connection, sql: str, rule: str) -> None:
+    async def test_the_owner_cannot_break_a_rule(self, owner: asyncpg.Connection, sql: str, rule: str) -> None:
         await assert_refused(owner, sql, rule)
         await assert_forbidden(owner, sql)
 
-    async def test_every_rule_that_the_database_names_is_broken_here(self, owner: asyncpg.Connection) -> None:
-        """A constraint or trigger that comes later needs a case."""
+    async def test_every_rule_in_the_database_has_a_case(self, owner: asyncpg.Connection) -> None:
+        """A new constraint or trigger needs a case."""
         named = {row[0] for row in await owner.fetch(NAMED_RULES)}
         assert named == {rule for _, _, rule in (*RULES, *OWNER_RULES)}

@@ -1,4 +1,4 @@
-"""A backup taken while transfers run, restored elsewhere: whole, guarded, and no key forgotten."""
+"""A backup taken during transfers and restored elsewhere is complete, keeps its rules and knows every key."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tests.servers import Servers, fetch_value, with_database
 
 
 def run(program: str, *arguments: str, given: bytes = b"") -> bytes:
-    """One of PostgreSQL's own tools, to its end."""
+    """Run one of PostgreSQL's tools until it ends and return its output."""
     command = [str(find_postgres().directory / program), *arguments]
     return subprocess.run(command, input=given, capture_output=True, check=True).stdout
 
 
 def restore(target: str, dump: bytes) -> None:
-    """As the runbook does it, also where the tools are newer than the server: they set a parameter that it may not have."""
+    """Restore as the runbook does, also with tools newer than the server, which set a parameter that it may lack."""
     version = fetch_value(target, "SELECT current_setting('server_version_num')::int")
     if version >= 170000:
         run("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={target}", given=dump)
@@ -36,7 +36,9 @@ def restore(target: str, dump: bytes) -> None:
         run("psql", "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", target, given=script)
 
 
-async def test_a_restored_backup_is_whole_and_still_pays_each_key_once(bank: Bank, settings: Settings, servers: Servers) -> None:
+async def test_a_restored_backup_is_complete_and_still_pays_each_key_once(
+    bank: Bank, settings: Settings, servers: Servers
+) -> None:
     assert settings.database_url is not None
     source = settings.database_url.get_secret_value()
     alice, bob = await bank.viewer("alice"), await bank.viewer("bob")

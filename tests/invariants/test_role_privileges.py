@@ -1,4 +1,4 @@
-"""The service's role owns nothing: it cannot switch a rule off, go around it, or change what it is not there to change."""
+"""The service's role owns nothing: it cannot disable or bypass a rule, or change data that is not its own."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ async def test_the_service_has_no_privilege_to(owner: asyncpg.Connection, sql: s
     await assert_forbidden(owner, sql)
 
 
-def test_the_role_may_not_create_in_a_schema_where_all_could(empty_database: str, servers: Servers, tmp_path: Path) -> None:
-    """As in databases that began on PostgreSQL 14: an operator on the ledger's types would decide its comparisons."""
+def test_migrations_revoke_create_on_the_schema_from_the_role(empty_database: str, servers: Servers, tmp_path: Path) -> None:
+    """Databases created on PostgreSQL 14 grant it to all: an operator on the ledger's types would change its comparisons."""
     asyncio.run(_execute(empty_database, "GRANT CREATE ON SCHEMA public TO PUBLIC"))
     settings = load_settings(environment="test", database_url=empty_database, redis_url=servers.redis_url, home=tmp_path)
     asyncio.run(migrate.upgrade(settings))

@@ -1,4 +1,4 @@
-"""`verify` finds every kind of corruption, and nothing else, right while transfers run."""
+"""`verify` finds every kind of corruption, and no other, also while transfers run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.bank import Bank, new_key
 
 @dataclass(frozen=True)
 class Story:
-    """A small ledger: A got 100 dollars, paid B 30, and was refused 500; C got 100 euros. Ids in public form."""
+    """A small ledger: A got 100 dollars, paid B 30 and was refused 500; C got 100 euros. Ids in public form."""
 
     a: str
     b: str
@@ -57,7 +57,7 @@ UNKNOWN_WALLET, UNKNOWN_TRANSACTION, UNKNOWN_USER = (
 )
 
 CORRUPTIONS: dict[str, tuple[list[str], str, str]] = {
-    # what is taken off first (constraints, as table.name); the corruption; what verify says of it.
+    # Constraints to drop first (table.name), the corruption, and the finding of verify.
     "an entry's amount": (
         [],
         "UPDATE ledger_entries SET amount = amount + 1 WHERE transaction_id = {paid} AND leg = 1",
@@ -148,22 +148,22 @@ CORRUPTIONS: dict[str, tuple[list[str], str, str]] = {
         "UPDATE transactions SET status = 'PENDING' WHERE id = {paid}",
         "Transaction {paid} is PENDING with entries.",
     ),
-    "another amount than was asked": (
+    "another amount than requested": (
         [],
         "UPDATE transactions SET amount = 2999 WHERE id = {paid}",
         "Entries of transaction {paid} do not match it: 2999 USD from sender to receiver.",
     ),
-    "another receiver than was asked": (
+    "another receiver than requested": (
         [],
         "UPDATE transactions SET receiver_wallet_id = {c} WHERE id = {paid}",
         "Entries of transaction {paid} do not match it: 3000 USD from sender to receiver.",
     ),
-    "another sender than was asked": (
+    "another sender than requested": (
         [],
         "UPDATE transactions SET sender_wallet_id = NULL WHERE id = {paid}",
         "Entries of transaction {paid} do not match it: 3000 USD from sender to receiver.",
     ),
-    "another currency than was asked": (
+    "another currency than requested": (
         [],
         "UPDATE transactions SET currency = 'EUR' WHERE id = {paid}",
         "Entries of transaction {paid} do not match it: 3000 EUR from sender to receiver.",
@@ -285,8 +285,8 @@ DUPLICATES = {
 
 
 @asynccontextmanager
-async def unknown_to(owner: asyncpg.Connection, index: str) -> AsyncIterator[None]:
-    """What is written meanwhile, an index does not know of: as where its order is another than the collation's."""
+async def missed_by_index(owner: asyncpg.Connection, index: str) -> AsyncIterator[None]:
+    """Within the block, writes are not added to an index, as if its order differed from the collation's."""
     await owner.execute("UPDATE pg_index SET indisready = false WHERE indexrelid = $1::text::regclass", index)
     yield
     await owner.execute("UPDATE pg_index SET indisready = true WHERE indexrelid = $1::text::regclass", index)
@@ -298,9 +298,9 @@ async def test_duplicates_are_found_although_the_index_misses_one(
 ) -> None:
     duplicate, expected = DUPLICATES[index]
     await _lift(owner, [])
-    async with unknown_to(owner, index):
+    async with missed_by_index(owner, index):
         await owner.execute(story.fill_sql(duplicate))
-    # On a large table the index would be the cheaper way; here reading the table costs as much.
+    # The planner prefers the index on a large table; on this small one both cost the same.
     await owner.execute(f'ALTER DATABASE "{await owner.fetchval("SELECT current_database()")}" SET seq_page_cost = 1e6')
     findings = await verify(settings)
     assert any(story.fill(expected) in finding for finding in findings), findings
@@ -314,7 +314,7 @@ async def test_a_damaged_index_is_reported_if_amcheck_may_be_used(
     except (asyncpg.UndefinedFileError, asyncpg.FeatureNotSupportedError) as error:
         pytest.skip(f"needs a PostgreSQL with amcheck: {error}")
     await _lift(owner, [])
-    async with unknown_to(owner, "transactions_idempotency_key"):
+    async with missed_by_index(owner, "transactions_idempotency_key"):
         await owner.execute(story.fill_sql("UPDATE transactions SET idempotency_key = 'elsewhere' WHERE id = {paid}"))
     assert await verify(settings) == [], "without the right to it, nothing is checked"
     await owner.execute(f"GRANT EXECUTE ON FUNCTION bt_index_check(regclass, boolean) TO {settings.database_role}")
@@ -324,7 +324,7 @@ async def test_a_damaged_index_is_reported_if_amcheck_may_be_used(
     assert await verify(settings) == []
 
 
-async def test_sums_beyond_a_bigint_are_reported_and_raise_no_error(
+async def test_sums_beyond_a_bigint_are_reported_without_an_error(
     story: Story, owner: asyncpg.Connection, settings: Settings
 ) -> None:
     await _lift(owner, [])
@@ -348,7 +348,7 @@ async def test_at_most_twenty_findings_of_a_kind_are_reported_and_the_rest_count
 
 
 async def _lift(owner: asyncpg.Connection, constraints: list[str]) -> None:
-    """Take the rules off, as only the owner can."""
+    """Drop constraints, as only the owner can."""
     for table in ("wallets", "transactions", "ledger_entries", "wallet_openings", "users", "currencies"):
         await owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
     for constraint in constraints:
@@ -363,15 +363,15 @@ async def test_the_ledger_is_whole_during_and_after_1000_mixed_transfers(
     wallets = {await bank.wallet(user, balance="50.00"): user for user in users for _ in range(2)}
     choose = random.Random(7)
 
-    def asked(sender: str) -> TransferInput:
+    def random_transfer(sender: str) -> TransferInput:
         receiver = choose.choice([wallet for wallet in wallets if wallet != sender])
-        # Some are refused: too much, or in a currency that the wallets do not have.
+        # Some are refused: too large, or in another currency than the wallets'.
         amount, currency = f"{choose.randint(1, 3000) / 100:.2f}", choose.choices(["USD", "EUR"], [9, 1])[0]
         return TransferInput(new_key(), sender, receiver, amount, currency)
 
     async def batch(number: int) -> int:
         process, sender = [bank, other_bank][number % 2], choose.choice(list(wallets))
-        inputs = [asked(sender) for _ in range([1, 1, 1, 5, 20][number % 5])]
+        inputs = [random_transfer(sender) for _ in range([1, 1, 1, 5, 20][number % 5])]
         answer = await transfer_batch(process.ledger, wallets[sender], inputs, atomic=number % 3 == 0)
         assert len(answer.results) == len(inputs)
         return sum(r.transaction is not None and r.transaction.status is TransactionStatus.COMPLETED for r in answer.results)

@@ -1,4 +1,4 @@
-"""What keeps every rule is accepted in plain SQL, from the service's own role; and what the rules make of it."""
+"""Statements that keep every rule are accepted in plain SQL, as the service's role."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def small_ledger(owner: asyncpg.Connection) -> None:
     await write_small_ledger(owner)
 
 
-async def test_what_keeps_every_rule_is_accepted(owner: asyncpg.Connection, settings: Settings) -> None:
+async def test_statements_that_keep_every_rule_are_accepted(owner: asyncpg.Connection, settings: Settings) -> None:
     async with owner.transaction():
         await owner.execute(f"SET LOCAL ROLE {ROLE}")
         await owner.execute(transaction() + PAYMENT)
@@ -65,7 +65,7 @@ async def test_a_transaction_may_have_many_legs_if_each_currency_sums_to_zero(ow
     assert await _wallet(owner, G) == (50, 1, 1)
 
 
-async def test_a_balance_never_wraps_round(owner: asyncpg.Connection) -> None:
+async def test_a_balance_never_overflows(owner: asyncpg.Connection) -> None:
     most = 2**63 - 1
     before = await fingerprint(owner)
     for balance_after in (-10, 10):

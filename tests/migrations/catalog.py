@@ -1,4 +1,4 @@
-"""What a database consists of, by PostgreSQL's own catalogs: the same on servers of every version."""
+"""The objects of a database, by PostgreSQL's catalogs, in the same words on servers of every version."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEFT JOIN pg_collation l ON l.oid = a.attcollation
 WHERE c.relnamespace = current_schema()::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
 """
 
-# Without NOT NULL, which are constraints since PostgreSQL 18 only; the columns tell them.
+# Without NOT NULL, which is a constraint only since PostgreSQL 18; the columns show it.
 CONSTRAINTS = """
 SELECT conrelid::regclass::text || ' ' || conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint
 WHERE connamespace = current_schema()::regnamespace AND contype IN ('c', 'u', 'f', 'p', 'x')
@@ -57,12 +57,12 @@ WHERE n.oid = current_schema()::regnamespace AND x.grantee <> 0 AND x.grantee <>
 """
 
 SHAPE = (COLUMNS, CONSTRAINTS, INDEXES, ENUMS)
-"""What SQLAlchemy's models can say."""
+"""The aspects that SQLAlchemy's models describe."""
 EVERYTHING = (TABLES, *SHAPE, TRIGGERS, FUNCTIONS, GRANTS)
 
 
 async def describe(url: str, aspects: tuple[str, ...] = EVERYTHING) -> list[str]:
-    """One line for each thing there is, but for Alembic's own table."""
+    """One line for each object, except Alembic's table."""
     connection = await asyncpg.connect(url)
     try:
         lines = [row[0] for query in aspects for row in await connection.fetch(query)]

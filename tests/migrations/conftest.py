@@ -1,4 +1,4 @@
-"""Settings for databases that a test makes itself."""
+"""Settings for databases that a test creates."""
 
 from __future__ import annotations
 

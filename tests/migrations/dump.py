@@ -15,7 +15,7 @@ from app.demo.embedded.places import find_postgres
 from app.settings import load_settings
 
 MAJOR_VERSION = 18
-"""Each version of PostgreSQL words a schema differently: the committed file is of this one."""
+"""The version of pg_dump of the committed file: each version formats a schema differently."""
 SCHEMA = migrate.SCRIPTS / "schema.sql"
 
 _HEADER = "-- The schema that the migrations make. Written by `make generate`; changed by a new migration.\n"
@@ -24,7 +24,7 @@ _FLEETING = re.compile(r"^(\\(un)?restrict .*|-- Dumped (from|by) .*)\n", re.MUL
 
 
 def pg_dump() -> Path | None:
-    """The program, of the right version; None where there is none."""
+    """The path of pg_dump in the right version, or None."""
     program = find_postgres().directory / "pg_dump"
     if not program.exists():
         return None
@@ -40,7 +40,7 @@ def dump_schema(program: Path, url: str) -> str:
 
 
 def main() -> int:
-    """Dump the schema of a database that is migrated for the purpose."""
+    """Migrate a new database and print its schema."""
     program = pg_dump()
     if program is None:
         sys.stderr.write(f"There is no pg_dump of PostgreSQL {MAJOR_VERSION} here.\n")

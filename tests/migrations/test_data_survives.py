@@ -1,4 +1,4 @@
-"""Migrations keep what is stored: what one drops because it follows from the rest, its way back computes again."""
+"""Migrations keep the data: a column that an upgrade drops as derived is computed again by the downgrade."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def _hex(wallet: str) -> str:
     return decoded.hex
 
 
-async def test_hashes_and_balances_before_come_back_as_they_were(
+async def test_a_downgrade_restores_request_hashes_and_earlier_balances(
     bank: Bank, owner: asyncpg.Connection, settings: Settings
 ) -> None:
     alice, admin = await bank.viewer("alice"), await bank.viewer("admin", admin=True)
     a, b = await bank.wallet(alice), await bank.wallet(alice)
-    # With a reason: the audit log of these revisions has none without.
+    # With a reason, which the audit log of these revisions requires.
     await deposit(bank.ledger, admin, DepositInput(new_key(), a, "9.00", "USD", "an opening balance"))
     await bank.pay(alice, a, b, "1.50", key="plain")
     await owner.execute("ALTER TABLE transactions DISABLE TRIGGER transactions_guard")
@@ -46,8 +46,8 @@ async def test_hashes_and_balances_before_come_back_as_they_were(
     await migrate.downgrade(settings, "0004")
 
     for key, amount, description in (("plain", 150, described), ("refused", 10_000, None)):
-        asked = ["TRANSFER", _hex(a), _hex(b), amount, "USD", description]
-        text = json.dumps(asked, separators=(",", ":"), ensure_ascii=False)
+        request = ["TRANSFER", _hex(a), _hex(b), amount, "USD", description]
+        text = json.dumps(request, separators=(",", ":"), ensure_ascii=False)
         stored = await owner.fetchval("SELECT request_hash FROM transactions WHERE idempotency_key = $1", key)
         assert stored == hashlib.sha256(text.encode()).digest()
     chain = await owner.fetch(
@@ -60,9 +60,7 @@ async def test_hashes_and_balances_before_come_back_as_they_were(
     assert not (await bank.pay(alice, a, b, "0.50")).refusals
 
 
-async def test_parked_news_go_back_to_the_outbox_where_an_older_relay_finds_them(
-    owner: asyncpg.Connection, settings: Settings
-) -> None:
+async def test_a_downgrade_moves_parked_events_back_to_the_outbox(owner: asyncpg.Connection, settings: Settings) -> None:
     await owner.execute(
         "INSERT INTO outbox_parked SELECT n, now(), json_build_object('n', n), now(), '' FROM generate_series(7, 9) n"
     )
@@ -73,7 +71,7 @@ async def test_parked_news_go_back_to_the_outbox_where_an_older_relay_finds_them
     assert await owner.fetchval("SELECT count(*) FROM outbox_parked") == 0
 
 
-async def test_what_an_older_audit_log_can_hold_stays_and_comes_back(
+async def test_audit_records_that_fit_the_older_revision_survive_a_downgrade(
     bank: Bank, owner: asyncpg.Connection, settings: Settings
 ) -> None:
     wallet, admin = await bank.wallet(await bank.viewer("alice")), await bank.viewer("admin", admin=True)
@@ -88,7 +86,7 @@ async def test_what_an_older_audit_log_can_hold_stays_and_comes_back(
 
 
 @pytest.mark.parametrize("kind", ["a deposit without a reason", "an operator's change", "an operator's retry"])
-async def test_a_way_back_stops_where_it_would_lose_or_invent_a_record_and_the_way_forth_is_open(
+async def test_a_downgrade_stops_if_it_would_lose_or_invent_a_record_and_the_upgrade_works(
     bank: Bank, owner: asyncpg.Connection, settings: Settings, kind: str
 ) -> None:
     alice = await bank.viewer("alice")
@@ -109,7 +107,7 @@ async def test_a_way_back_stops_where_it_would_lose_or_invent_a_record_and_the_w
     await set_quota(settings, "alice", QuotaChange(transfers_per_day=6), "it still works")
 
 
-async def test_the_way_to_nothing_is_open_whatever_was_recorded(
+async def test_a_downgrade_to_nothing_works_whatever_was_recorded(
     bank: Bank, owner: asyncpg.Connection, settings: Settings
 ) -> None:
     await bank.wallet(await bank.viewer("alice"), balance="9.00")

@@ -1,4 +1,4 @@
-"""Migrations go up, down and up again, one step or all of them, alone or two at a time."""
+"""Migrations run up, down and up again, in one or all steps, alone or two at a time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def fresh(empty_database: str, settings_for: Callable[[str], Settings]) -> Setti
 
 @pytest.fixture
 async def database_engine(empty_database: str) -> AsyncIterator[AsyncEngine]:
-    """An engine of the owner, on the same database."""
+    """An engine on the same database, as its owner."""
     engine = create_async_engine(empty_database.replace("postgresql://", "postgresql+asyncpg://", 1))
     yield engine
     await engine.dispose()
@@ -45,7 +45,7 @@ def _revisions() -> list[str]:
     return [script.revision for script in reversed(list(ScriptDirectory.from_config(config).walk_revisions()))]
 
 
-async def test_up_from_nothing_down_to_nothing_and_up_again_makes_the_same(fresh: Settings, empty_database: str) -> None:
+async def test_a_downgrade_to_nothing_and_a_new_upgrade_make_the_same_database(fresh: Settings, empty_database: str) -> None:
     await migrate.upgrade(fresh)
     made = await describe(empty_database)
     assert any(line.startswith("CREATE TRIGGER ledger_entries_post") for line in made)
@@ -56,7 +56,7 @@ async def test_up_from_nothing_down_to_nothing_and_up_again_makes_the_same(fresh
     assert await describe(empty_database) == made
 
 
-async def test_every_revision_can_be_taken_back_alone(fresh: Settings, empty_database: str) -> None:
+async def test_every_revision_can_be_downgraded_by_one_step(fresh: Settings, empty_database: str) -> None:
     before: list[str] = []
     for earlier, revision in zip(["base", *_revisions()], _revisions(), strict=False):
         await migrate.upgrade(fresh, revision)
@@ -68,15 +68,15 @@ async def test_every_revision_can_be_taken_back_alone(fresh: Settings, empty_dat
         before = after
 
 
-async def test_revisions_form_one_line_numbered_in_order() -> None:
+async def test_revisions_are_linear_and_numbered_in_order() -> None:
     assert _revisions() == [f"{number:04}" for number in range(1, len(_revisions()) + 1)]
 
 
-async def test_two_migrations_at_once_take_turns(fresh: Settings, empty_database: str, database: str) -> None:
+async def test_two_concurrent_migrations_run_one_after_the_other(fresh: Settings, empty_database: str, database: str) -> None:
     assert fresh.redis_url is not None
     servers = {"PAYCORE_DATABASE_URL": empty_database, "PAYCORE_REDIS_URL": fresh.redis_url.get_secret_value()}
     command = (sys.executable, "-m", "app.cli", "migrate")
-    async with _turn_taken(empty_database) as both_wait:
+    async with _lock_of_migrations(empty_database) as both_wait:
         jobs = [
             await asyncio.create_subprocess_exec(*command, cwd=migrate.SCRIPTS.parent, env={**os.environ, **servers}, stdout=PIPE)
             for _ in range(2)
@@ -88,7 +88,7 @@ async def test_two_migrations_at_once_take_turns(fresh: Settings, empty_database
     assert await describe(empty_database) == await describe(database)
 
 
-async def test_a_migration_that_meets_a_table_in_use_gives_up_with_nothing_changed_and_can_be_run_again(
+async def test_a_migration_of_a_table_in_use_gives_up_unchanged_and_can_be_run_again(
     fresh: Settings, empty_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrate, "_LOCK_TIMEOUT_SECONDS", 1)
@@ -97,7 +97,7 @@ async def test_a_migration_that_meets_a_table_in_use_gives_up_with_nothing_chang
     reader = await asyncpg.connect(empty_database)
     try:
         async with reader.transaction(), asyncio.timeout(30):
-            # As `pg_dump` or `paycore verify` do for as long as they run. 0007 makes tables first, then changes this one.
+            # As `pg_dump` and `paycore verify` do while they run. 0007 creates tables first and then changes this one.
             await reader.execute("LOCK TABLE audit_log IN ACCESS SHARE MODE")
             with pytest.raises(
                 ConfigurationError, match=r"in use.* Nothing is half done: the database is at 0006\. Run the same command again"
@@ -114,7 +114,7 @@ async def test_migrations_wait_for_each_other_longer_than_for_a_table(
     fresh: Settings, empty_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrate, "_LOCK_TIMEOUT_SECONDS", 1)
-    async with _turn_taken(empty_database):
+    async with _lock_of_migrations(empty_database):
         waiting = asyncio.create_task(migrate.upgrade(fresh))
         await asyncio.sleep(2)
         assert not waiting.done()
@@ -122,7 +122,7 @@ async def test_migrations_wait_for_each_other_longer_than_for_a_table(
         await waiting
 
 
-async def test_a_release_works_on_its_own_revision_and_on_newer_ones_alone(fresh: Settings, database_engine: AsyncEngine) -> None:
+async def test_a_release_runs_only_on_its_own_and_on_newer_revisions(fresh: Settings, database_engine: AsyncEngine) -> None:
     async def suits() -> bool:
         return migrate.suits(await migrate.current(database_engine))
 
@@ -135,10 +135,10 @@ async def test_a_release_works_on_its_own_revision_and_on_newer_ones_alone(fresh
     assert await suits()
 
 
-async def test_the_migrate_job_of_an_older_release_leaves_a_newer_database_alone(
+async def test_the_migrate_job_of_an_older_release_changes_nothing_in_a_newer_database(
     fresh: Settings, empty_database: str, database_engine: AsyncEngine
 ) -> None:
-    """So that the release before can be deployed again, with its job, and needs no way down."""
+    """So the previous release can be deployed again with its job, without a downgrade."""
     await migrate.upgrade(fresh)
     await _migrated_by_a_later_release(database_engine)
     made = await describe(empty_database)
@@ -158,13 +158,13 @@ async def test_migrating_twice_changes_nothing(fresh: Settings, empty_database: 
     assert await describe(empty_database) == made
 
 
-async def test_the_models_are_what_the_migrations_make(fresh: Settings, empty_database: str, database: str) -> None:
+async def test_the_models_match_the_migrated_database(fresh: Settings, empty_database: str, database: str) -> None:
     """Every column, constraint and index, with its name."""
     await _with_sqlalchemy(empty_database, Base.metadata.create_all)
     assert await describe(empty_database, SHAPE) == await describe(database, SHAPE)
 
 
-async def test_alembic_sees_nothing_left_to_migrate(database: str) -> None:
+async def test_alembic_finds_no_difference_from_the_models(database: str) -> None:
     differences: list[object] = []
 
     def compare(connection: Connection) -> None:
@@ -176,8 +176,8 @@ async def test_alembic_sees_nothing_left_to_migrate(database: str) -> None:
 
 
 @asynccontextmanager
-async def _turn_taken(url: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """Hold what migrations wait for, so that they start at one moment; gives what waits until two of them wait."""
+async def _lock_of_migrations(url: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Hold the lock of migrations, so that they start together; yields a function that waits until two of them wait."""
     connection = await asyncpg.connect(url)
 
     async def both_wait() -> None:

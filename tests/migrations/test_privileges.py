@@ -1,4 +1,4 @@
-"""Migrations without a superuser: who may create roles needs nobody, who may not is told what to ask for."""
+"""Migrations without a superuser: an owner with CREATEROLE needs no help; another gets the statements to ask for."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MakeOwner = Callable[[str], "Owner"]
 
 @dataclass(frozen=True)
 class Owner:
-    """A database user who owns an empty database, and what the service's role is to be called there."""
+    """A database user who owns an empty database, and the name of the service's role there."""
 
     user: str
     role: str
@@ -31,7 +31,7 @@ class Owner:
 
 @pytest.fixture
 def make_owner(servers: Servers) -> Iterator[MakeOwner]:
-    """Makes a user with the attributes given, and a database of theirs."""
+    """A function that creates a user with the given attributes and a database of theirs."""
     if not fetch_value(servers.database_url, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
         pytest.skip("needs a superuser, to make users who are none")
     number = uuid4().hex[:12]
@@ -65,7 +65,7 @@ def test_an_owner_who_may_create_roles_needs_no_superuser(make_owner: MakeOwner,
     asyncio.run(_assert_serves(settings, owner))
 
 
-def test_an_owner_who_may_not_is_told_what_an_administrator_must_run_and_then_it_works(
+def test_an_owner_who_may_not_create_roles_gets_the_statements_for_an_administrator(
     make_owner: MakeOwner, settings_for: Callable[..., Settings], servers: Servers
 ) -> None:
     owner = make_owner("NOCREATEROLE")
@@ -84,7 +84,7 @@ def test_an_owner_who_may_not_is_told_what_an_administrator_must_run_and_then_it
     asyncio.run(_assert_serves(settings, owner))
 
 
-def test_a_login_that_may_only_act_as_the_role_can_serve(
+def test_a_login_with_only_the_services_role_can_serve(
     make_owner: MakeOwner, settings_for: Callable[..., Settings], servers: Servers
 ) -> None:
     owner = make_owner("CREATEROLE")
@@ -98,7 +98,7 @@ def test_a_login_that_may_only_act_as_the_role_can_serve(
 
 
 async def _assert_serves(settings: Settings, owner: Owner) -> None:
-    """The service connects, and works as the role that owns nothing."""
+    """Assert that the service connects and works as the role that owns nothing."""
     connection = await connect(settings)
     try:
         assert await connection.fetchval("SELECT current_user") == owner.role

@@ -1,4 +1,4 @@
-"""What is unique stays so whatever happens to the collation of the database, and the release before works on."""
+"""Unique texts stay unique if the database's collation changes, and the previous release keeps working."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ ORDERS = ("en-u-kf-upper-ka-noignore", "en-u-kf-lower-ka-shifted")
 """Two locales of ICU that order capitals and punctuation differently, as two versions of a library may."""
 
 
-async def test_no_unique_index_rests_on_the_collation_of_the_database(owner: asyncpg.Connection) -> None:
+async def test_no_unique_index_depends_on_the_collation_of_the_database(owner: asyncpg.Connection) -> None:
     found = {row[0] for row in await owner.fetch(UNIQUE_BY_COLLATION)}
     assert found == {
-        # One row, of digits. Alembic makes it.
+        # Alembic's table: one row, of digits.
         "alembic_version_pkc.version_num",
-        # quota_amounts_by_bytes holds the same.
+        # The index quota_amounts_by_bytes enforces the same rule by bytes.
         "quota_amounts_pkey.currency",
     }
 
 
 @asynccontextmanager
 async def database_in_order(servers: Servers, locale: str) -> AsyncIterator[str]:
-    """A database that orders text as ICU does in a locale. Skips where the server was built without ICU."""
+    """A database with the ICU collation of a locale. Skips the test if the server was built without ICU."""
     owner, name = await asyncpg.connect(servers.database_url), f"paycore_icu_{uuid4().hex[:12]}"
     try:
         try:
@@ -65,7 +65,7 @@ async def database_in_order(servers: Servers, locale: str) -> AsyncIterator[str]
 
 
 async def change_order(url: str, locale: str) -> None:
-    """Have new connections order text otherwise, with every index as it was: as after an upgrade of the library."""
+    """Change the order of text for new connections without rebuilding indexes, as an upgrade of ICU does."""
     owner = await asyncpg.connect(url)
     # The name of the column depends on the version of PostgreSQL.
     column = await owner.fetchval(
@@ -75,7 +75,7 @@ async def change_order(url: str, locale: str) -> None:
     await owner.close()
 
 
-async def test_a_subject_stays_one_user_when_the_order_of_the_databases_collation_changes(
+async def test_a_subject_stays_one_user_when_the_databases_collation_changes(
     servers: Servers, settings_for: Callable[[str], Settings]
 ) -> None:
     subjects = [f"{prefix}{separator}{n}" for n in range(70) for prefix in ("a", "A", "b") for separator in ("", "-", "|", " ")]
@@ -102,13 +102,13 @@ async def _pool(settings: Settings) -> AsyncIterator[AsyncEngine]:
 
 
 async def _orders_otherwise(engine: AsyncEngine) -> bool:
-    """Whether the change of order had an effect."""
+    """Whether the changed order is in effect."""
     async with engine.connect() as connection:
         changed: bool = (await connection.exec_driver_sql("SELECT NOT ('A' < 'a' OR 'a-1' < 'a0')")).scalar_one()
         return changed
 
 
-async def test_statements_that_the_release_before_has_prepared_still_move_money(
+async def test_statements_prepared_by_the_previous_release_still_move_money(
     settings: Settings, engine: AsyncEngine, owner: asyncpg.Connection
 ) -> None:
     await migrate.downgrade(settings, "0010")
@@ -119,7 +119,7 @@ async def test_statements_that_the_release_before_has_prepared_still_move_money(
     running = await connect(settings)
 
     async def settle() -> list[list[asyncpg.Record]]:
-        # In a transaction, where the driver cannot prepare a statement a second time by itself.
+        # In a transaction the driver cannot prepare a statement again by itself.
         async with running.transaction():
             return [
                 await running.fetch(ledger_sql.WALLET_FACTS, [wallet]),
@@ -137,11 +137,9 @@ async def test_statements_that_the_release_before_has_prepared_still_move_money(
         await running.close()
 
 
-async def test_a_subject_that_is_there_twice_stops_the_migration_with_one_line(
-    settings: Settings, owner: asyncpg.Connection
-) -> None:
+async def test_a_duplicate_subject_stops_the_migration_with_one_line(settings: Settings, owner: asyncpg.Connection) -> None:
     await migrate.downgrade(settings, "0010")
-    # As an index in an outdated order lets it in: the index does not know of the second one.
+    # As with an index in an outdated order, which does not find the first row.
     await owner.execute("INSERT INTO users VALUES (gen_random_uuid(), 'twice@example.com', 'Member', now())")
     await owner.execute("UPDATE pg_index SET indisready = false WHERE indexrelid = 'users_subject_key'::regclass")
     await owner.execute("INSERT INTO users VALUES (gen_random_uuid(), 'twice@example.com', 'Member', now())")

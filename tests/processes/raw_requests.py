@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 WAIT = b""
-"""In place of a part: the next one is sent when as many answers are there as it stood for so far."""
+"""In place of a part: the next part is sent once one more answer has arrived."""
 QUERY = b'{"query": "{ __typename }"}'
 CHUNKED = b"%x\r\n%b\r\n0\r\n\r\n" % (len(QUERY), QUERY)
 NEXT = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -24,9 +24,9 @@ SWALLOWING = (
     b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer an-attacker\r\n"
     b"Content-Length: 3000\r\n\r\n"
 )
-"""Whatever comes next on the connection would be its body."""
+"""A request that would take what follows on the connection as its body."""
 LATE = b"\r\n" * 10_000 + SWALLOWING
-"""So long that its end comes in a packet of its own."""
+"""Long enough that its end arrives in a separate packet."""
 LATER = b"Content-Length: %d" % len(LATE)
 SMUGGLING = b"Content-Length: %d" % len(SMUGGLED)
 
@@ -54,7 +54,7 @@ class Raw:
     statuses: list[int]
     parts: tuple[bytes, ...]
     closes: bool = False
-    """Whether the last answer says that the connection ends with it, and `SMUGGLED`, sent after it all, is not answered."""
+    """Whether the last answer closes the connection, so that `SMUGGLED`, which is sent afterwards, is not answered."""
 
 
 def read(*parts: bytes, statuses: list[int] | None = None) -> Raw:

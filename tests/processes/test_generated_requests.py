@@ -40,10 +40,10 @@ from tests.processes.test_cli import EXECUTABLE, paycore, servers_of
 SCHEMA = Path(__file__).parents[2] / "schema.graphql"
 EXAMPLES = 2_000
 REST_CASES = 300
-"""At the least, in the time that they have: every parameter in many wrong forms, by the coverage phase alone."""
+"""The minimum within the time limit: the coverage phase alone tries every parameter in many wrong forms."""
 CODES = {"UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "RATE_LIMITED", "BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED",
          "QUERY_TOO_COMPLEX", "MORE_ERRORS", "ANSWER_INCOMPLETE"}  # fmt: skip
-"""What a client may be told. INTERNAL is a fault, and with servers that answer so are UNAVAILABLE and TIMEOUT."""
+"""The codes that are no fault. INTERNAL is one, and so are UNAVAILABLE and TIMEOUT while the servers run."""
 _TEXT = st.text(max_size=40) | st.sampled_from(
     ["12.34", "0.001", "-1", "1e3", "NaN", "9" * 30, "USD", "JPY", "XXX", "2026-01-01T00:00:00Z",
      "wal_01jgfjjz00e00800000000000h", "wal_01jgfjjz00e008000000000011", "txn_01jgfjjz00e008000000000011"]

@@ -16,7 +16,7 @@ from tests.processes.test_strangers import service
 
 MEGABYTE = 1_048_576
 WITHIN_SECONDS = 10.0
-"""For each answer: many times what it takes, and below what a loop that hangs would."""
+"""Seconds for each answer: many times what it takes, and less than an endless loop would."""
 MAY_GROW = 150 * MEGABYTE
 
 
@@ -128,7 +128,7 @@ ACCEPTED: dict[str, tuple[Callable[[int], dict[str, Any]], int]] = {
     "a long text": (with_a_long_text, 40),
     "a wide answer": (with_a_wide_answer, 40),
 }
-"""And how often: if each was kept, those of many operations would hold 110 megabytes."""
+"""Documents, and how often each is sent: if kept, those of many operations would take 110 megabytes."""
 
 
 async def test_valid_documents_and_wide_answers_keep_little_memory(settings: Settings) -> None:

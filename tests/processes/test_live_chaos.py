@@ -67,9 +67,9 @@ async def test_subscribers_miss_nothing_when_redis_restarts_20_times(
             await paying
             # Otherwise the next restart comes while they catch up.
             if number % 2:
-                await crowd.everyone_knows(watchers)
+                await crowd.until_all_received(watchers)
         await outbox_empty(crowd.engine)
-        await crowd.everyone_knows(watchers)
+        await crowd.until_all_received(watchers)
     assert crowd.paid == TRANSFERS
     assert {watcher.sockets for watcher in watchers} == {1}, "clients notice nothing of it"
 
@@ -89,10 +89,10 @@ async def test_subscribers_miss_nothing_when_relays_are_killed(
                 await soon_two_relays(database_session)
                 await kill_while_they_pay(crowd, leader, proxy, moment)
                 leader = standby
-                await crowd.everyone_knows(watchers)
+                await crowd.until_all_received(watchers)
             await crowd.pay_each_other(TRANSFERS - crowd.paid)
             await outbox_empty(crowd.engine)
-            await crowd.everyone_knows(watchers)
+            await crowd.until_all_received(watchers)
     assert crowd.paid == TRANSFERS
     assert {watcher.sockets for watcher in watchers} == {1}, "clients notice nothing of it"
 
@@ -136,7 +136,7 @@ async def test_subscribers_miss_nothing_when_the_api_is_killed_and_stopped(crowd
             api = await crowd.serve()
             await paying
         await outbox_empty(crowd.engine)
-        await crowd.everyone_knows(watchers)
+        await crowd.until_all_received(watchers)
     assert crowd.paid == TRANSFERS
     assert all(watcher.sockets > len(ends) for watcher in watchers), "each came back each time"
     assert {code for watcher in watchers for code in watcher.codes} <= RETRYABLE

@@ -26,7 +26,7 @@ from tests.waiting import soon
 
 STUCK = 8
 BULKY = WATCH.replace("balanceAfter", f"{'x' * 4000}: id balanceAfter")
-"""The same, in messages of more than 4 kB: a kernel keeps some megabytes for a socket, and those must be full."""
+"""The same in messages of more than 4 kB, to fill the megabytes that a kernel buffers for a socket."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -45,7 +45,7 @@ async def test_a_client_that_does_not_read_for_30_seconds_delays_nobody_and_miss
     quick = [Watcher(crowd.url, member) for member in (payer, payee, payee, others[0])]
     async with watching([*slow, *quick]):
         await crowd.pay(payer, [payee] * 500)
-        await crowd.everyone_knows([*slow, *quick])
+        await crowd.until_all_received([*slow, *quick])
         for _ in range(10):
             await crowd.pay(others[2], [others[3]] * 500)
         before = largest = api.memory_info().rss
@@ -57,17 +57,17 @@ async def test_a_client_that_does_not_read_for_30_seconds_delays_nobody_and_miss
             await crowd.pay(others[1], [others[0]] * 10)
             largest = max(largest, api.memory_info().rss)
         # The others get it meanwhile, not only once the slow ones read again.
-        await crowd.everyone_knows(quick)
+        await crowd.until_all_received(quick)
         # The API could send them no more and kept no more in memory for them.
         assert await metric(crowd, "paycore_live_overflows_total") >= STUCK
         await asyncio.sleep(stalled_until - asyncio.get_running_loop().time())
         assert max(watcher.sequence for watcher in slow) < 600, "they have read nothing"
         largest = max(largest, api.memory_info().rss)
-        assert largest - before < 20_000_000, "one who does not read costs bounded memory"
+        assert largest - before < 20_000_000, "a client that does not read costs bounded memory"
         for watcher in slow:
             watcher.reading.set()
         await outbox_empty(crowd.engine)
-        await crowd.everyone_knows([*slow, *quick], 60)
+        await crowd.until_all_received([*slow, *quick], 60)
     assert {watcher.sockets for watcher in quick} == {1}
     assert {code for watcher in slow for code in watcher.codes} <= RETRYABLE
 
@@ -158,14 +158,14 @@ async def test_commits_out_of_order_are_sent_in_order(crowd: Crowd) -> None:
                 late = asyncio.create_task(crowd.pay(a, [b] * 3))
                 await soon(lambda: proxy.holding)
                 await other.pay(c, [d] * random.randint(1, 5))
-                await other.everyone_knows([watcher for watcher in watchers if watcher.member in (c, d)])
+                await other.until_all_received([watcher for watcher in watchers if watcher.member in (c, d)])
                 # It waits for b's wallet, so it follows the late one there.
                 after_it = asyncio.create_task(other.pay(c, [b, d]))
                 await asyncio.sleep(random.uniform(0.05, 0.25))
                 assert not late.done()
                 proxy.pass_commits()
                 await asyncio.gather(late, after_it)
-                await crowd.everyone_knows(watchers)
+                await crowd.until_all_received(watchers)
     assert {watcher.sockets for watcher in watchers} == {1}
 
 

@@ -230,7 +230,7 @@ async def test_polls_stay_cheap_while_an_old_snapshot_is_open(settings, writer, 
                 await commit_event(writer)
             await soon(lambda: len(recorder.published) == count + 3)
             low_water = relay._low_water.id
-            assert await pages_of_a_poll(writer, 0) > 100, "without a low-water mark a look passes over what was deleted"
+            assert await pages_of_a_poll(writer, 0) > 100, "without a low-water mark a poll scans the deleted rows"
             assert await pages_of_a_poll(writer, low_water) < 30
 
 

@@ -39,7 +39,7 @@ READ_WHOLE = {
     "a WebSocket by POST, in chunks": (post(*WEBSOCKET, IN_CHUNKS), CHUNKED),
 }
 PAUSE_SECONDS = 0.05
-"""Between parts, so that most arrive by themselves. Nothing depends on it."""
+"""Seconds between parts, so that most arrive separately. No assertion depends on it."""
 
 
 def answers(received: bytes) -> list[int]:

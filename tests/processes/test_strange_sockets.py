@@ -27,7 +27,7 @@ UPGRADE = (
 )
 INIT = b'{"type":"connection_init"}'
 PINGS = 240_000
-"""Thirty megabytes of them."""
+"""The number of pings: thirty megabytes."""
 
 pytestmark = pytest.mark.slow
 

@@ -25,7 +25,7 @@ from tests.transport_ws import Socket, open_socket
 from tests.waiting import soon
 
 SOCKETS = 16
-"""By chance all of them are one worker's once in thirty thousand runs."""
+"""The chance that one worker gets all of them is one in thirty thousand."""
 
 pytestmark = [
     pytest.mark.timeout(180),

@@ -1,4 +1,4 @@
-"""The load generator tells the truth: it counts only right answers, and hides no wait."""
+"""The load generator counts only right answers and hides no waiting time."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bench.load import ask, closed_loop, open_loop, say_hello
+from bench.load import ask, closed_loop, open_loop, warm_up_connections
 
 REQUEST = b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi"
 
 
 @asynccontextmanager
 async def server(answer: Callable[[int], bytes], *, stall_at: int = -1, stall_seconds: float = 0.0) -> AsyncIterator[int]:
-    """A server that answers request number n with `answer(n)`, and once stands still; yields its port."""
+    """A server that answers request number n with `answer(n)` and stalls once; yields its port."""
     count = 0
     writers = []
 
@@ -45,7 +45,7 @@ def right(body: bytes) -> int:
     return int(body == b"right")
 
 
-async def test_it_counts_every_answer_that_falls_into_the_window() -> None:
+async def test_every_answer_within_the_window_is_counted() -> None:
     async with server(lambda _: b"right") as port:
         result = await closed_loop(port, 4, 0.3, lambda: REQUEST, right)
     assert result.done == result.answers == len(result.latencies) > 10
@@ -53,21 +53,21 @@ async def test_it_counts_every_answer_that_falls_into_the_window() -> None:
     assert 0 < result.generator_cpu <= 1.5
 
 
-async def test_one_wrong_answer_ends_the_run() -> None:
+async def test_a_wrong_answer_ends_the_run() -> None:
     async with server(lambda n: b"wrong" if n == 20 else b"right") as port:
         with pytest.raises(RuntimeError, match="1 answers were wrong, such as: b'wrong'"):
             await closed_loop(port, 4, 0.2, lambda: REQUEST, right)
 
 
-async def test_what_was_due_while_the_server_stood_still_is_timed_from_then() -> None:
+async def test_requests_due_during_a_stall_are_timed_from_when_they_were_due() -> None:
     async with server(lambda _: b"right", stall_at=40, stall_seconds=0.4) as port:
         result = await open_loop(port, 200, 1.0, lambda: REQUEST, right, connections=1)
-    # One connection, so all that fell due within those 0.4 s had to wait, not only the one that was under way.
+    # One connection, so all requests due within those 0.4 s had to wait, not only the current one.
     assert sum(latency > 0.1 for latency in result.latencies) > 30
     assert result.answers > 150
 
 
-async def test_each_connection_says_each_hello_once() -> None:
+async def test_each_connection_sends_each_warm_up_request_once() -> None:
     seen: list[int] = []
 
     def answer(n: int) -> bytes:
@@ -75,6 +75,6 @@ async def test_each_connection_says_each_hello_once() -> None:
         return b"hello"
 
     async with server(answer) as port:
-        await say_hello(port, [REQUEST] * 10, connections=3)
+        await warm_up_connections(port, [REQUEST] * 10, connections=3)
         assert len(seen) == 30
         assert await ask(port, REQUEST) == b"hello"
