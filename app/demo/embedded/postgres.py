@@ -6,12 +6,12 @@ import contextlib
 import os
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from app.demo.embedded import places, processes
+from app.demo.embedded.server import EmbeddedServer
 from app.errors import ConfigurationError
 
 SUPERUSER = "postgres"
@@ -44,7 +44,7 @@ _NOT_DURABLE: Mapping[str, str] = {
 }
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(EmbeddedServer):
     """A PostgreSQL server. `parameters` are additional settings of postgresql.conf.
 
     `programs` is a directory with `postgres` and `initdb`. Default: those of `find_postgres`.
@@ -55,16 +55,15 @@ class EmbeddedPostgres:
     def __init__(
         self, home: Path, *, durable: bool, parameters: Mapping[str, str] | None = None, programs: Path | None = None
     ) -> None:
+        super().__init__(log=home / "postgres.log", end_with_us=signal.SIGINT, patience=_FAST_THEN_IMMEDIATE)
         self._account = places.postgres_account()
         self._durable = durable
         self._parameters = {**_PARAMETERS, **({} if durable else _NOT_DURABLE), **(parameters or {})}
-        self._log = home / "postgres.log"
         self._data = places.data_directory(home, self._account)
         self.sockets = places.socket_directory(home, self._account)
         self._programs_copy = self._data.parent / "programs"
         chosen = places.find_postgres() if programs is None else places.PostgresPrograms(programs)
         self._programs = places.readable_programs(chosen, self._account, self._programs_copy)
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -75,16 +74,6 @@ class EmbeddedPostgres:
     def programs(self) -> Path:
         """The directory of postgres and its tools."""
         return self._programs.directory
-
-    @property
-    def pid(self) -> int | None:
-        """The postmaster's pid, or None if it does not run."""
-        return self._process.pid if self.is_running and self._process is not None else None
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the server was started and has not ended."""
-        return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
         """Start with the existing data, if any. Raises ConfigurationError with the last line of the log."""
@@ -102,29 +91,8 @@ class EmbeddedPostgres:
 
     def _try_to_start(self, deadline: float) -> bool:
         options = [option for name, value in self._parameters.items() for option in ("-c", f"{name}={value}")]
-        process = processes.spawn(
-            [self._programs.directory / "postgres", "-D", self._data, "-k", self.sockets, *options],
-            log=self._log,
-            end_with_us=signal.SIGINT,
-            account=self._account,
-        )
-        self._process = process
-        processes.wait_until(lambda: process.poll() is not None or self._is_ready(process.pid), deadline - time.monotonic())
-        if process.poll() is None and not self._is_ready(process.pid):
-            self.stop()
-        return process.poll() is None
-
-    def stop(self) -> None:
-        """End all sessions, write a checkpoint and stop. Does nothing if it does not run."""
-        if self._process is not None:
-            processes.end_child(self._process, _FAST_THEN_IMMEDIATE)
-            self._process = None
-
-    def kill(self) -> None:
-        """Kill it like a power cut: no shutdown, no checkpoint."""
-        assert self._process is not None
-        processes.end_child(self._process, ((signal.SIGKILL, 10),))
-        self._process = None
+        command: list[str | Path] = [self._programs.directory / "postgres", "-D", self._data, "-k", self.sockets, *options]
+        return self._launch(command, self._is_ready, seconds=deadline - time.monotonic(), account=self._account) is not None
 
     def end_orphan(self) -> None:
         """Stop the server of a killed supervisor. The caller must hold the home's lock."""
@@ -178,7 +146,7 @@ class EmbeddedPostgres:
         return len(lines) > _STATUS_LINE and lines[0] == str(pid) and lines[_STATUS_LINE].strip() == "ready"
 
     def _last_log_line(self) -> str:
-        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines() if self._log.exists() else []
+        lines = self._log_lines()
         fatal = [line for line in lines[-20:] if "FATAL" in line]
         return (fatal or lines or ["no reason given"])[-1]
 

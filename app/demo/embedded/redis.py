@@ -7,43 +7,32 @@ from __future__ import annotations
 
 import signal
 import socket
-import subprocess
 from pathlib import Path
 
 from app.demo.embedded import places, processes
+from app.demo.embedded.server import EmbeddedServer
 from app.errors import ConfigurationError
 
 _START_SECONDS = 20.0
 _TERM_THEN_KILL: processes.Patience = ((signal.SIGTERM, 10), (signal.SIGKILL, 5))
 
 
-class EmbeddedRedis:
+class EmbeddedRedis(EmbeddedServer):
     """A Redis-compatible server."""
 
     name = "Redis"
 
     def __init__(self, home: Path, sockets: Path) -> None:
+        super().__init__(log=home / "redis.log", end_with_us=signal.SIGTERM, patience=_TERM_THEN_KILL)
         self._program = places.find_redis()
         self._directory = home / "redis"
-        self._log = home / "redis.log"
         self._pid_file = self._directory / "redis.pid"
         self._socket = sockets / "redis.sock"
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         """A URL for redis-py."""
         return f"unix://{self._socket}"
-
-    @property
-    def pid(self) -> int | None:
-        """The server's pid, or None if it does not run."""
-        return self._process.pid if self.is_running and self._process is not None else None
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the server was started and has not ended."""
-        return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
         """Start it, empty. Raises ConfigurationError if it does not answer."""
@@ -51,16 +40,11 @@ class EmbeddedRedis:
         self.end_orphan()
         self._socket.unlink(missing_ok=True)
         self._log.unlink(missing_ok=True)
-        process = processes.spawn(self._command(), log=self._log, end_with_us=signal.SIGTERM)
-        self._process = process
-        processes.wait_until(lambda: process.poll() is not None or self._answers(), _START_SECONDS)
-        if process.poll() is not None or not self._answers():
-            self.stop()
-            lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
-            raise ConfigurationError(
-                f"{self._program.name} did not start: {(lines or ['no reason given'])[-1]} (see {self._log})."
-            )
-        self._pid_file.write_text(str(process.pid), encoding="utf-8")
+        pid = self._launch(self._command(), self._answers, seconds=_START_SECONDS)
+        if pid is None:
+            reason = (self._log_lines() or ["no reason given"])[-1]
+            raise ConfigurationError(f"{self._program.name} did not start: {reason} (see {self._log}).")
+        self._pid_file.write_text(str(pid), encoding="utf-8")
 
     def _command(self) -> list[str | Path]:
         return [
@@ -78,15 +62,8 @@ class EmbeddedRedis:
     def stop(self) -> None:
         """Stop it. Does nothing if it does not run."""
         if self._process is not None:
-            processes.end_child(self._process, _TERM_THEN_KILL)
-            self._process = None
+            super().stop()
             self._pid_file.unlink(missing_ok=True)
-
-    def kill(self) -> None:
-        """Kill it without a shutdown."""
-        assert self._process is not None
-        processes.end_child(self._process, ((signal.SIGKILL, 10),))
-        self._process = None
 
     def end_orphan(self) -> None:
         """Stop the server of a killed supervisor. The caller must hold the home's lock."""
@@ -95,7 +72,7 @@ class EmbeddedRedis:
             processes.end_orphan(int(text), str(self._socket), _TERM_THEN_KILL)
         self._pid_file.unlink(missing_ok=True)
 
-    def _answers(self) -> bool:
+    def _answers(self, _pid: int) -> bool:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(1)
             try:
