@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
+
+from tests.forwarding import forward, open_upstream
 
 
 class _Link:
@@ -43,7 +44,7 @@ class Network:
                 writer.transport.abort()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        up_reader, up_writer = await self._connect()
+        up_reader, up_writer = await open_upstream(self._upstream)
         link = _Link(writer, up_writer)
         link.swallows = self.swallows_new
         self._links.add(link)
@@ -52,24 +53,13 @@ class Network:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        query = parse_qs(self._upstream.query)
-        directory = query.get("host", [""])[0]
-        if self._upstream.scheme == "unix":
-            return await asyncio.open_unix_connection(self._upstream.path)
-        if directory.startswith("/"):
-            return await asyncio.open_unix_connection(f"{directory}/.s.PGSQL.{query.get('port', ['5432'])[0]}")
-        port = 6379 if self._upstream.scheme.startswith("redis") else 5432
-        return await asyncio.open_connection(self._upstream.hostname, self._upstream.port or port)
-
     async def _pump(self, link: _Link, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await source.read(65536):
-                if self.delay:
-                    await asyncio.sleep(self.delay)
-                if not link.swallows:
-                    target.write(data)
-                    await target.drain()
+        async def admit(_: bytes) -> bool:
+            if self.delay:
+                await asyncio.sleep(self.delay)
+            return not link.swallows
+
+        await forward(source, target, admit)
         if link.swallows:
             # A swallowed connection does not forward the end of one side either.
             return

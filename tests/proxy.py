@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import parse_qs, urlsplit
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+from tests.forwarding import Admit, forward, open_upstream
 
 
 class PostgresProxy:
@@ -60,68 +62,54 @@ class PostgresProxy:
         for stream in list(self._streams):
             stream.transport.abort()
 
-    def _count_lost(self) -> None:
-        self.commits_lost += 1
-        self.lost.set()
-
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.refuse:
             writer.transport.abort()
             return
-        query = parse_qs(self._upstream.query)
-        directory = query.get("host", [None])[0]
-        port = int(query.get("port", [str(self._upstream.port or 5432)])[0])
-        if directory is not None and directory.startswith("/"):
-            up_reader, up_writer = await asyncio.open_unix_connection(f"{directory}/.s.PGSQL.{port}")
-        else:
-            up_reader, up_writer = await asyncio.open_connection(self._upstream.hostname, port)
+        up_reader, up_writer = await open_upstream(self._upstream)
         self._streams |= {writer, up_writer}
         connection = _Connection()
-        for pump in (
-            self._requests(reader, writer, up_writer, connection),
-            self._answers(up_reader, writer, up_writer, connection),
-        ):
-            task = asyncio.create_task(pump)
+
+        async def admit_request(data: bytes) -> bool:
+            if b"COMMIT\x00" in data:
+                await self._admit_commit(connection)
+            return True
+
+        async def admit_answer(_: bytes) -> bool:
+            if connection.loses_next_answer:
+                self._lose()
+            return True
+
+        async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter, admit: Admit) -> None:
+            await forward(source, target, admit)
+            writer.transport.abort()
+            up_writer.transport.abort()
+
+        for running in (pump(reader, up_writer, admit_request), pump(up_reader, writer, admit_answer)):
+            task = asyncio.create_task(running)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _requests(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, up: asyncio.StreamWriter, connection: _Connection
-    ) -> None:
-        with contextlib.suppress(ConnectionError):
-            while data := await reader.read(65536):
-                if b"COMMIT\x00" in data:
-                    if self.lose_commits:
-                        self.lose_commits -= 1
-                        self._count_lost()
-                        break
-                    if self.lose_commit_answers:
-                        self.lose_commit_answers -= 1
-                        connection.lose_next_answer = True
-                    if not self._commits_pass.is_set():
-                        self.holding = True
-                        await self._commits_pass.wait()
-                up.write(data)
-                await up.drain()
-        writer.transport.abort()
-        up.transport.abort()
+    async def _admit_commit(self, connection: _Connection) -> None:
+        if self.lose_commits:
+            self.lose_commits -= 1
+            self._lose()
+        if self.lose_commit_answers:
+            self.lose_commit_answers -= 1
+            connection.loses_next_answer = True
+        if not self._commits_pass.is_set():
+            self.holding = True
+            await self._commits_pass.wait()
 
-    async def _answers(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, up: asyncio.StreamWriter, connection: _Connection
-    ) -> None:
-        with contextlib.suppress(ConnectionError):
-            while data := await reader.read(65536):
-                if connection.lose_next_answer:
-                    self._count_lost()
-                    break
-                writer.write(data)
-                await writer.drain()
-        writer.transport.abort()
-        up.transport.abort()
+    def _lose(self) -> NoReturn:
+        """Count a lost COMMIT and end its connection."""
+        self.commits_lost += 1
+        self.lost.set()
+        raise ConnectionAbortedError
 
 
 class _Connection:
-    lose_next_answer = False
+    loses_next_answer = False
 
 
 @asynccontextmanager

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
+from tests.forwarding import forward, open_upstream
+
 
 class RedisProxy:
     """`url` is Redis' URL through the proxy."""
@@ -48,10 +50,7 @@ class RedisProxy:
         if self.refuses:
             writer.close()
             return
-        if self._upstream.scheme == "unix":
-            up_reader, up_writer = await asyncio.open_unix_connection(self._upstream.path)
-        else:
-            up_reader, up_writer = await asyncio.open_connection(self._upstream.hostname, self._upstream.port or 6379)
+        up_reader, up_writer = await open_upstream(self._upstream)
         for source, target in ((reader, up_writer), (up_reader, writer)):
             task = asyncio.create_task(self._pump(source, target))
             self._tasks.add(task)
@@ -59,16 +58,15 @@ class RedisProxy:
 
     async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         try:
-            while data := await source.read(65536):
-                if self._held in data and not self._flowing.is_set():
-                    self.holding = True
-                    await self._flowing.wait()
-                target.write(data)
-                await target.drain()
-        except OSError:
-            pass
+            await forward(source, target, self._admit)
         finally:
             target.close()
+
+    async def _admit(self, data: bytes) -> bool:
+        if self._held in data and not self._flowing.is_set():
+            self.holding = True
+            await self._flowing.wait()
+        return True
 
     async def close(self) -> None:
         for task in self._tasks:
