@@ -53,7 +53,7 @@ def running_service(settings: Settings, log: Path, environment: Mapping[str, str
         with log.open("wb") as file:
             for command in ("serve", "relay"):
                 processes[command] = psutil.Popen([EXECUTABLE, command], env=shared, stdout=file, stderr=file)
-        assert wait_until(lambda: _is_ready(port) and _is_ready(relay_port), seconds=30), log.read_text()
+        assert wait_until(lambda: _is_ready(port) and _is_ready(relay_port), seconds=90), log.read_text()
         yield Running(port, relay_port, log, processes)
     finally:
         for process in processes.values():

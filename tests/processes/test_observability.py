@@ -116,7 +116,7 @@ async def until(holds: Callable[[], bool], what: str) -> None:
 
 async def samples(url: str) -> dict[str, float]:
     """The samples of /metrics, by name and labels."""
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=30) as http:
         lines = (await http.get(f"{url}/metrics")).text.splitlines()
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))}
 
