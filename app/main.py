@@ -22,6 +22,7 @@ from app.db.currency_sql import load_currencies
 from app.db.engine import create_engine
 from app.db.installation_sql import load_redis_names
 from app.demo import routes as demo_routes
+from app.demo.ambient import Ambient
 from app.demo.timelines import Timelines
 from app.demo.tools import DemoTools
 from app.demo.traffic import Traffic
@@ -208,7 +209,7 @@ async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tu
         stack.push_async_callback(ledger.stop)
         tools = None
         if timelines is not None:
-            tools = DemoTools(timelines, Traffic(ledger, currencies, clock))
+            tools = DemoTools(timelines, Traffic(ledger, currencies, clock), Ambient(clock))
             timelines.start(pubsub, names)
             stack.push_async_callback(timelines.stop)
             stack.push_async_callback(tools.traffic.stop)

@@ -1,10 +1,11 @@
-"""The demo's routes: tokens for its users, the timeline of a transaction, traffic, and faults to request.
+"""The demo's routes: tokens for its users, the timeline of a transaction, traffic, ambient payments, and faults to request.
 
 Production does not have these routes.
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,6 +32,7 @@ def routes() -> list[Route]:
         Route("/demo/session", get_session, methods=["GET"]),
         Route("/demo/transactions/{id}/life", authenticated(get_life), methods=["GET"]),
         Route("/demo/break", authenticated(post_break), methods=["POST"]),
+        Route("/demo/ambient", authenticated(post_ambient), methods=["POST"]),
         Route("/demo/traffic", authenticated(get_traffic), methods=["GET"]),
         Route("/demo/traffic", authenticated(post_traffic), methods=["POST"]),
         Route("/demo/traffic", authenticated(delete_traffic), methods=["DELETE"]),
@@ -90,6 +92,14 @@ async def post_break(request: Request, services: Services, viewer: Viewer) -> Re
         return problem(409, "NOT_SUPERVISED", "This only works under `paycore dev`, which restarts the process.")
     (home / f"break-{what}").touch()
     return json_response({"at": _time(services.clock())}, 202)
+
+
+async def post_ambient(request: Request, services: Services, viewer: Viewer) -> Response:
+    """Answers with the next ambient payment, for a page that has the tokens of `get_session`; else 404, as there."""
+    policy.require_view(viewer)
+    if not services.settings.uses_demo_secret:
+        raise NotFound
+    return json_response(asdict(_tools(request).ambient.next()))
 
 
 async def get_traffic(request: Request, services: Services, viewer: Viewer) -> Response:  # noqa: ARG001 - a handler's signature

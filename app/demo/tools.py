@@ -1,9 +1,10 @@
-"""The demo's parts in the API process: the timelines of transfers, and traffic."""
+"""The demo's parts in the API process: the timelines of transfers, traffic, and ambient payments."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.demo.ambient import Ambient
 from app.demo.timelines import Timelines
 from app.demo.traffic import Traffic
 
@@ -14,3 +15,4 @@ class DemoTools:
 
     timelines: Timelines
     traffic: Traffic
+    ambient: Ambient

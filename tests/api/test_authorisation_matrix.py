@@ -131,6 +131,7 @@ ROUTES = {
     "GET /demo/session": ("/demo/session", PUBLIC),
     "GET /demo/transactions/{id}/life": ("/demo/transactions/COMPLETED/life", COMPLETED),
     "POST /demo/break": ("/demo/break", "YYYYY YFFF YY U"),
+    "POST /demo/ambient": ("/demo/ambient", "YYYYY YFFF YY U"),
     "GET /demo/traffic": ("/demo/traffic", ADMIN_ONLY),
     "POST /demo/traffic": ("/demo/traffic", ADMIN_ONLY),
     "DELETE /demo/traffic": ("/demo/traffic", ADMIN_ONLY),

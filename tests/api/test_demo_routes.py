@@ -12,11 +12,13 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.demo import seed
+from app.demo.ambient import PAUSE_SECONDS
 from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.waiting import soon
 
 PATHS = (("GET", "/demo/session"), ("GET", "/demo/transactions/txn_01jgfjjz00e008000000000011/life"), ("POST", "/demo/break"),
+         ("POST", "/demo/ambient"),
          ("GET", "/demo/traffic"), ("POST", "/demo/traffic"), ("DELETE", "/demo/traffic"))  # fmt: skip
 
 
@@ -45,8 +47,9 @@ async def test_every_user_of_the_demo_has_a_token_that_works(demo_api: Api) -> N
 async def test_the_demo_issues_no_tokens_with_another_secret(settings: Settings, engine: AsyncEngine) -> None:
     own = settings.model_copy(update={"jwt_secret": SecretStr("a-secret-of-ones-own-with-32-bytes!!")})
     async with serving(own, engine, relay=False) as api:
-        response = await api.http.get("/demo/session")
-        assert (response.status_code, response.json()["code"]) == (404, "NOT_FOUND")
+        for method, path in (("GET", "/demo/session"), ("POST", "/demo/ambient")):
+            response = await api.http.request(method, path, headers=api.headers("alice"))
+            assert (response.status_code, response.json()["code"]) == (404, "NOT_FOUND"), path
 
 
 async def test_production_has_no_demo_routes(settings: Settings, engine: AsyncEngine) -> None:
@@ -148,3 +151,28 @@ async def test_traffic_ends_when_the_service_stops(settings: Settings, engine: A
         await soon(lambda: api.app.state.demo is not None and api.app.state.demo.traffic.state.completed > 5)
     assert api.app.state.demo is not None
     assert not api.app.state.demo.traffic.state.running
+
+
+async def test_ambient_payments_settle_with_the_public_api_one_at_a_time_for_all_pages(demo_api: Api) -> None:
+    session = (await demo_api.http.get("/demo/session")).json()
+    tokens = {user["subject"]: user["token"] for user in session["users"]}
+    turns = [(await demo_api.http.post("/demo/ambient", headers=bearer(tokens["bob"]))).json() for _ in range(5)]
+    (payment,) = [turn["payment"] for turn in turns if turn["payment"] is not None]
+    assert all(0 < turn["wait_seconds"] <= PAUSE_SECONDS for turn in turns)
+    pay = (
+        """mutation($input: TransferInput!) { transfer(input: $input) { replayed transaction { status } userErrors { code } } }"""
+    )
+    given = {
+        "idempotencyKey": payment["idempotency_key"],
+        "senderWalletId": payment["sender_wallet_id"],
+        "receiverWalletId": payment["receiver_wallet_id"],
+        "amount": {"amount": payment["amount"], "currency": payment["currency"]},
+        "description": payment["description"],
+    }
+    body = {"query": pay, "variables": {"input": given}}
+    answers = [
+        (await demo_api.http.post("/graphql", json=body, headers=bearer(tokens[payment["payer"]]))).json() for _ in range(2)
+    ]
+    assert [answer["data"]["transfer"] for answer in answers] == [
+        {"replayed": replayed, "transaction": {"status": "COMPLETED"}, "userErrors": []} for replayed in (False, True)
+    ]
