@@ -122,11 +122,24 @@ def outages() -> list[str]:
     return []
 
 
+def pause_ambient_payments(context: BrowserContext) -> None:
+    """Do what a click on "Pause payments" on the landing page does, in each tab."""
+    context.add_init_script("if (location.origin !== 'null') sessionStorage.setItem('paycore.ambient', 'off')")
+
+
 @pytest.fixture
-def context(browser: Browser, service: Service, outages: list[str]) -> Iterator[BrowserContext]:
+def ambient() -> bool:
+    """Whether the landing page makes payments by itself. They change balances that most tests compare."""
+    return False
+
+
+@pytest.fixture
+def context(browser: Browser, service: Service, outages: list[str], ambient: bool) -> Iterator[BrowserContext]:
     """A separate browser window. Its pages must log no console error and send no request to another origin."""
     opened = browser.new_context(base_url=service.url, viewport={"width": 1280, "height": 800}, locale="en-US")
     opened.set_default_timeout(20_000)
+    if not ambient:
+        pause_ambient_payments(opened)
     watched = Watched(opened, service.url)
     yield opened
     opened.close()

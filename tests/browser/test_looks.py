@@ -95,6 +95,8 @@ def test_the_pictures_of_the_documentation_are_taken(context: BrowserContext, se
     for name in PAGES:
         open_page(page, service, name)
         if name == "landing":
+            page.get_by_role("button", name="Resume payments").click()
+            page.wait_for_timeout(8_000)
             page.get_by_role("button", name="Send $5.00 to Bob").click()
             page.get_by_role("button", name="Send $5.00 to Alice").click()
             page.wait_for_timeout(1500)

@@ -14,6 +14,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.browser.conftest import pause_ambient_payments
 from tests.browser.service import ALICE, BOB, Service, is_live, shown, sign_in
 
 WALLET = f"/wallets/{ALICE.wallets[0].public_id}"
@@ -89,6 +90,7 @@ def context(browser: Browser, line: Line) -> Iterator[BrowserContext]:
     """A browser window that reaches the service through `line`."""
     opened = browser.new_context(base_url=line.url, viewport={"width": 1280, "height": 800}, locale="en-US")
     opened.set_default_timeout(20_000)
+    pause_ambient_payments(opened)
     yield opened
     opened.close()
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.browser.conftest import pause_ambient_payments
 from tests.browser.service import ALICE, BOB, CAROL, MERCHANT, Service, shown, sign_in
 from tests.browser.test_graphiql_page import EXECUTE
 from tests.browser.test_unknown_outcomes import credits_of, fill_in_payment_to_bob
@@ -48,6 +49,7 @@ def test_an_amount_is_parsed_and_formatted_in_the_browsers_locale(
     browser: Browser, service: Service, locale: str, typed: str, echo: str
 ) -> None:
     context = browser.new_context(base_url=service.url, locale=locale)
+    pause_ambient_payments(context)
     page = context.new_page()
     open_send(page, "Alice Ahlgren", DOLLARS)
     page.get_by_label("Amount").fill(typed)

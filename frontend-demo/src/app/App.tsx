@@ -56,7 +56,7 @@ function Pages() {
 function Page({ path }: { readonly path: string }) {
   const { account, demo } = useSession();
   if (demo !== null && path === "/") {
-    return <LandingPage users={demo.users} />;
+    return <LandingPage demo={demo} />;
   }
   if (demo !== null && path === "/break") {
     return <BreakPage demo={demo} />;

@@ -1,3 +1,4 @@
+import { useState, type ReactNode } from "react";
 import { Link } from "wouter";
 import { watchOperation } from "../live/watch.js";
 import { CurrenciesProvider } from "../money/CurrenciesContext.js";
@@ -6,16 +7,22 @@ import { operationOf } from "../operations/link.js";
 import { TRANSFER } from "../send/queries.js";
 import { AccountProvider } from "../session/AccountContext.js";
 import { demoAccount } from "../session/account.js";
-import type { DemoUser } from "../session/demo.js";
+import type { DemoSession, DemoUser } from "../session/demo.js";
 import { Icon, type IconName } from "../ui/Icon.js";
 import { Empty } from "../ui/Notice.js";
 import { useTitle } from "../ui/title.js";
+import { Controls } from "./Controls.js";
+import { Flights } from "./Flights.js";
 import { Phone } from "./Phone.js";
+import { LedgerSum, Proof } from "./Proof.js";
+import { Stage } from "./stage.js";
+import { useAmbient } from "./useAmbient.js";
 
 type DemoWallet = DemoUser["wallets"][number];
+type Pair = readonly [DemoUser, DemoWallet, DemoUser, DemoWallet];
 
 /** Two people who can pay each other: the first of the users with a wallet in a common currency. */
-function pair(users: readonly DemoUser[]): readonly [DemoUser, DemoWallet, DemoUser, DemoWallet] | null {
+function pair(users: readonly DemoUser[]): Pair | null {
   const [first, second] = users.filter(({ role }) => role === null);
   const mine = first?.wallets.find(({ currency }) => second?.wallets.some((wallet) => wallet.currency === currency));
   const theirs = second?.wallets.find(({ currency }) => currency === mine?.currency);
@@ -23,13 +30,16 @@ function pair(users: readonly DemoUser[]): readonly [DemoUser, DemoWallet, DemoU
 }
 
 /** Two phones, two people, one ledger. */
-export function LandingPage({ users }: { readonly users: readonly DemoUser[] }) {
+export function LandingPage({ demo }: { readonly demo: DemoSession }) {
   useTitle("Live");
-  const found = pair(users);
-  if (found === null) {
-    return <Empty isPage icon="wallet" title="The demo has no two people who could pay each other." />;
-  }
+  const found = pair(demo.users);
+  return found === null ? <Empty isPage icon="wallet" title="The demo has no two people who could pay each other." /> : <Landing demo={demo} found={found} />;
+}
+
+function Landing({ demo, found }: { readonly demo: DemoSession; readonly found: Pair }) {
   const [left, leftWallet, right, rightWallet] = found;
+  const [stage] = useState(() => new Stage());
+  const { turn, ...ambient } = useAmbient(demo.users, left);
   const input = {
     idempotencyKey: "one-key-for-one-payment",
     senderWalletId: leftWallet.id,
@@ -41,12 +51,20 @@ export function LandingPage({ users }: { readonly users: readonly DemoUser[] }) 
       <div className="landing-top">
         <section className="hero">
           <h1>Money that moves while you watch</h1>
-          <p className="lead">Two people, two connections, one ledger. Send something from either phone: both balances change, without a reload.</p>
-          <p className="muted">Each arrival shows how long it took from the ledger’s commit to your screen.</p>
+          <p className="lead">Real payments on one ledger. Send some yourself, or kill the service and count again.</p>
         </section>
         <section className="phones" aria-label="Two phones">
-          <Person user={left} wallet={leftWallet} other={right} otherWallet={rightWallet} />
-          <Person user={right} wallet={rightWallet} other={left} otherWallet={leftWallet} />
+          <Person user={left} wallet={leftWallet} other={right} otherWallet={rightWallet} isRight={false} stage={stage} />
+          <Person user={right} wallet={rightWallet} other={left} otherWallet={leftWallet} isRight stage={stage} />
+          <As user={left}>
+            <Flights stage={stage} />
+          </As>
+        </section>
+        <section className="proof-place" aria-label="Proof">
+          <Proof stage={stage} sum={<Sum users={demo.users} currency={leftWallet.currency} />} />
+          <AccountProvider account={demoAccount(left)}>
+            <Controls ambient={ambient} onTurn={turn} canKill={demo.can_break} />
+          </AccountProvider>
         </section>
       </div>
       <section aria-labelledby="more">
@@ -65,20 +83,38 @@ export function LandingPage({ users }: { readonly users: readonly DemoUser[] }) 
   );
 }
 
+/** Only an administrator may read the sum of the ledger. */
+function Sum({ users, currency }: { readonly users: readonly DemoUser[]; readonly currency: string }) {
+  const admin = users.find(({ role }) => role === "admin");
+  return admin === undefined ? null : (
+    <As user={admin}>
+      <LedgerSum currency={currency} />
+    </As>
+  );
+}
+
+function As({ user, children }: { readonly user: DemoUser; readonly children: ReactNode }) {
+  return (
+    <AccountProvider account={demoAccount(user)}>
+      <CurrenciesProvider>{children}</CurrenciesProvider>
+    </AccountProvider>
+  );
+}
+
 interface PersonProps {
   readonly user: DemoUser;
   readonly wallet: DemoWallet;
   readonly other: DemoUser;
   readonly otherWallet: DemoWallet;
+  readonly isRight: boolean;
+  readonly stage: Stage;
 }
 
-function Person({ user, wallet, other, otherWallet }: PersonProps) {
+function Person({ user, wallet, other, otherWallet, isRight, stage }: PersonProps) {
   return (
-    <AccountProvider account={demoAccount(user)}>
-      <CurrenciesProvider>
-        <Phone walletId={wallet.id} name={user.display_name} otherName={other.display_name} otherWalletId={otherWallet.id} />
-      </CurrenciesProvider>
-    </AccountProvider>
+    <As user={user}>
+      <Phone walletId={wallet.id} name={user.display_name} otherName={other.display_name} otherWalletId={otherWallet.id} isRight={isRight} stage={stage} />
+    </As>
   );
 }
 

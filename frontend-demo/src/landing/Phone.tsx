@@ -1,18 +1,16 @@
-import { useState } from "react";
+import { useEffect } from "react";
 import { Link } from "wouter";
 import { useAnswer } from "../graphql/useAnswer.js";
 import { ConnectionText } from "../app/Shell.js";
 import type { ResultOf } from "../graphql/tada.js";
 import { Latency } from "../live/Latency.js";
 import { newest, useFeed, useLiveState } from "../live/hooks.js";
-import { useMedian } from "../live/painted.js";
 import { FittedMoney, MoneyText } from "../money/Money.js";
-import { decimalsOf, fromMinor } from "../money/decimal.js";
-import { formatMoney, type Money } from "../money/format.js";
 import { QueryFailed, Notice, Skeleton } from "../ui/Notice.js";
 import { formatMoment } from "../ui/time.js";
+import { SendPanel } from "./SendPanel.js";
 import { PHONE } from "./queries.js";
-import { usePhoneSend } from "./usePhoneSend.js";
+import type { Stage } from "./stage.js";
 
 type PhoneWallet = NonNullable<ResultOf<typeof PHONE>["wallet"]>;
 type Entry = PhoneWallet["entries"]["edges"][number]["node"];
@@ -22,6 +20,9 @@ interface PhoneProps {
   readonly name: string;
   readonly otherName: string;
   readonly otherWalletId: string;
+  /** Whether it stands on the right. */
+  readonly isRight: boolean;
+  readonly stage: Stage;
 }
 
 /** One person's app: a live balance, what came and went, and a button to send. */
@@ -42,12 +43,13 @@ export function Phone(props: PhoneProps) {
 
 const SHOWN_ENTRIES = 5;
 
-function Screen({ wallet: queried, name, otherName, otherWalletId }: PhoneProps & { readonly wallet: PhoneWallet }) {
+function Screen({ wallet: queried, name, otherName, otherWalletId, isRight, stage }: PhoneProps & { readonly wallet: PhoneWallet }) {
   const feed = useFeed(queried);
   const wallet = newest(queried, feed);
   const state = useLiveState();
   const fresh = feed.arrivals.filter(({ entry }) => BigInt(entry.sequence) > BigInt(queried.sequence));
-  const median = useMedian(fresh.slice(0, 50).map(({ entry }) => entry.id));
+  const { arrivals } = feed;
+  useEffect(() => stage.arrived(arrivals, isRight, otherWalletId), [stage, arrivals, isRight, otherWalletId]);
   return (
     <>
       <header className="phone-top">
@@ -64,7 +66,8 @@ function Screen({ wallet: queried, name, otherName, otherWalletId }: PhoneProps 
         </span>
         <ConnectionText state={state ?? "offline"} />
       </header>
-      <p className="phone-balance" aria-live="polite" aria-label={`${name}'s balance`}>
+      {/* Not a live region: payments that nobody here made would be read out all the time. */}
+      <p className="phone-balance" aria-label={`${name}'s balance`}>
         <FittedMoney money={wallet.balance} />
       </p>
       <SendPanel wallet={wallet} otherName={otherName} otherWalletId={otherWalletId} />
@@ -73,9 +76,6 @@ function Screen({ wallet: queried, name, otherName, otherWalletId }: PhoneProps 
           <EntryRow key={entry.id} entry={entry} isFresh={BigInt(entry.sequence) > BigInt(queried.sequence)} />
         ))}
       </ul>
-      <p className="phone-median muted">
-        {median === null ? "Waiting for the first arrival" : `Commit to screen, median: ${Math.round(median)} ms`}
-      </p>
     </>
   );
 }
@@ -105,44 +105,9 @@ function EntryRow({ entry, isFresh }: { readonly entry: ShownEntry; readonly isF
           <span className={`amount-${direction.toLowerCase()}`}>
             <MoneyText money={entry.amount} direction={direction} />
           </span>
-          {isFresh ? <Latency entryId={entry.id} createdAt={entry.createdAt} /> : <span className="muted">{formatMoment(entry.createdAt)}</span>}
+          {isFresh ? <Latency entryId={entry.id} createdAt={entry.createdAt} /> : <span className="phone-entry-moment muted">{formatMoment(entry.createdAt)}</span>}
         </span>
       </Link>
     </li>
-  );
-}
-
-/** In whole units of the currency. */
-const CHOICES = [1n, 5n, 20n] as const;
-
-interface SendPanelProps {
-  readonly wallet: PhoneWallet;
-  readonly otherName: string;
-  readonly otherWalletId: string;
-}
-
-function SendPanel({ wallet, otherName, otherWalletId }: SendPanelProps) {
-  const [chosen, setChosen] = useState<bigint>(CHOICES[1]);
-  const { send, problem, isSending } = usePhoneSend(wallet.id, otherWalletId);
-  const [firstName = otherName] = otherName.split(" ");
-  const exponent = decimalsOf(wallet.balance.amount);
-  const moneyOf = (units: bigint): Money => ({ amount: fromMinor(units * 10n ** BigInt(exponent), exponent), currency: wallet.currency });
-  const money = moneyOf(chosen);
-  return (
-    <div className="phone-send">
-      <div className="chips" role="group" aria-label="Amount">
-        {CHOICES.map((choice) => (
-          <button key={choice} type="button" className="chip" aria-pressed={choice === chosen} onClick={() => setChosen(choice)}>
-            {formatMoney(moneyOf(choice))}
-          </button>
-        ))}
-      </div>
-      <button type="button" className="button button-primary button-wide" onClick={() => send(money)}>
-        Send {formatMoney(money)} to {firstName}
-      </button>
-      <p className="phone-status" role="status">
-        {problem ?? (isSending ? "Sending…" : "")}
-      </p>
-    </div>
   );
 }

@@ -16,25 +16,25 @@ export function usePhoneSend(senderWalletId: string, receiverWalletId: string) {
   const owner = `${subject}.phone`;
   const underWay = useRef(new Set<string>());
   const [waiting, setWaiting] = useState(0);
-  const [problem, setProblem] = useState<string | null>(null);
+  const [note, setNote] = useState<string | null>(null);
   const send = (amount: Money): void => {
     const open = openIntents(owner).find(({ idempotencyKey }) => !underWay.current.has(idempotencyKey));
     const input: TransferInput = open ?? { idempotencyKey: newKey(), senderWalletId, receiverWalletId, amount };
     rememberIntent(owner, input);
     underWay.current.add(input.idempotencyKey);
     setWaiting((count) => count + 1);
-    setProblem(null);
+    setNote(null);
     void settle(plain, input, open !== undefined)
       .then((result) => {
         concludeIntent(owner, input, [result]);
-        setProblem(problemOf(result) ?? (open === undefined ? null : "This was your earlier payment. Press again for a new one."));
+        setNote(problemOf(result) ?? (open === undefined ? "Sent." : "This was your earlier payment. Press again for a new one."));
       })
       .finally(() => {
         underWay.current.delete(input.idempotencyKey);
         setWaiting((count) => count - 1);
       });
   };
-  return { send, problem, isSending: waiting > 0 };
+  return { send, note, isSending: waiting > 0 };
 }
 
 function problemOf(result: Attempt): string | null {

@@ -2,6 +2,7 @@ import { Fragment, type CSSProperties } from "react";
 import { useExponent } from "./CurrenciesContext.js";
 import { formatChange, formatMoney, type Money } from "./format.js";
 import { groupsOf } from "./groups.js";
+import { RollingDigits } from "./RollingDigits.js";
 
 /** Longer amounts may wrap, but only between groups of digits. */
 const MOST_ON_ONE_LINE = 16;
@@ -22,13 +23,14 @@ export function MoneyText({ money, direction }: MoneyProps) {
   );
 }
 
-/** An amount in large type, which shrinks to fit into its container. */
+/** An amount in large type, which shrinks to fit into its container. Digits that change roll. */
 export function FittedMoney({ money }: { readonly money: Money }) {
   const text = useText(money);
   return (
     <span className="fitted" style={{ "--characters": text.length } as CSSProperties}>
       <span className="fitted-text">
         <MoneyText money={money} />
+        {text.length <= MOST_ON_ONE_LINE && <RollingDigits text={text} />}
       </span>
     </span>
   );
