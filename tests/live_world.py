@@ -23,8 +23,9 @@ from app.messages.pubsub import PubSub
 from app.messages.redis_names import RedisNames
 from app.processes.outbox_relay import run_relay
 from app.records import Wallet, WalletStatus
-from app.services.live import LiveUpdates, WalletUpdate
+from app.services.live import LiveUpdates
 from app.services.transfers import TransferInput, transfer_batch
+from app.services.wallet_watch import WalletUpdate
 from app.services.wallets import set_wallet_status
 from app.settings import Settings
 from tests.bank import Bank, make_ledger, new_key, uuid_of

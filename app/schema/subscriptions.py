@@ -14,7 +14,7 @@ from app.errors import NotFound
 from app.schema.context import Info
 from app.schema.enums import describe_values
 from app.schema.types import LedgerEntry, Transaction, Wallet
-from app.services.live import UpdateKind
+from app.services.wallet_watch import UpdateKind
 
 strawberry.enum(UpdateKind, name="WalletUpdateKind")
 describe_values(

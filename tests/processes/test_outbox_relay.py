@@ -22,7 +22,7 @@ from app.messages import events
 from app.messages.publisher import RedisPublisher, redis_url
 from app.messages.pubsub import PubSub
 from app.processes.outbox_relay import IDLE_SECONDS, OutboxRelay, run_relay
-from app.services.live import WalletUpdate
+from app.services.wallet_watch import WalletUpdate
 from app.settings import Settings
 from tests.live_world import World, entries, kinds_and_sequences, living, outbox_empty, running_relay, take
 from tests.waiting import soon

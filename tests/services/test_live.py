@@ -15,7 +15,7 @@ from app.errors import BadUserInput, NotFound
 from app.messages import events
 from app.paging.update_cursor import decode_update_cursor, encode_update_cursor
 from app.records import WalletStatus
-from app.services.live import UpdateKind, WalletUpdate
+from app.services.wallet_watch import UpdateKind, WalletUpdate
 from tests.live_world import (
     World,
     entries,
@@ -80,7 +80,7 @@ async def test_the_cursor_of_every_update_resumes_after_that_update(world, live,
 
 
 async def test_many_missed_entries_are_read_in_pages(world, live, monkeypatch):
-    monkeypatch.setattr("app.services.live._PAGE", 7)
+    monkeypatch.setattr("app.services.wallet_watch._PAGE", 7)
     await world.pay(50)
     cursor = encode_update_cursor(world.bob_wallet, 0)
     async with aclosing(live.watch_wallet(world.bob, world.bob_wallet, cursor)) as updates:

@@ -12,7 +12,7 @@ from sqlalchemy import event
 from app.db.engine import create_engine
 from app.paging.update_cursor import encode_update_cursor
 from app.records import WalletStatus
-from app.services.live import WalletUpdate
+from app.services.wallet_watch import WalletUpdate
 from app.settings import Settings
 from tests.live_world import (
     count_statements,
