@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -72,10 +73,15 @@ def empty_database(servers: Servers) -> Iterator[str]:
 @pytest.fixture
 def database(servers: Servers, template_database: str) -> Iterator[str]:
     """The URL of a migrated database that only this test uses."""
-    name = f"paycore_test_{uuid4().hex[:12]}"
-    servers.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
-    yield backends.with_database(servers.database_url, name)
-    servers.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with _copy_of(template_database, servers) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_settings(servers: Servers, template_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """The settings of a service that the tests of a file share, on a database of the file's own."""
+    with _copy_of(template_database, servers) as url:
+        yield _settings(url, servers.redis_url, tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture
@@ -103,6 +109,14 @@ def clean_servers(servers: Servers) -> Iterator[Servers]:
 def free_port() -> int:
     """An unused TCP port of the loopback address."""
     return backends.free_port()
+
+
+@contextmanager
+def _copy_of(template: str, servers: Servers) -> Iterator[str]:
+    name = f"paycore_test_{uuid4().hex[:12]}"
+    servers.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield backends.with_database(servers.database_url, name)
+    servers.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _settings(database_url: str, redis_url: str, home: Path) -> Settings:

@@ -29,7 +29,7 @@ from tests.bank import Bank, make_ledger, new_key, uuid_of
 from tests.live_world import NEVER
 from tests.processes.test_cli import EXECUTABLE, servers_of
 from tests.transport_ws import SUBPROTOCOL
-from tests.waiting import soon
+from tests.waiting import START_SECONDS, soon
 
 WATCH = """subscription($wallet: ID!, $after: String) { walletUpdated(walletId: $wallet, after: $after) {
   kind cursor wallet { sequence balance { amount } } entry { sequence balanceAfter { amount } }
@@ -57,7 +57,7 @@ class Processes:
     async def api(self, port: int, **more: str) -> subprocess.Popen[bytes]:
         """Start an API and wait until it is ready."""
         process = self._start("serve", "--port", str(port), **more)
-        async with httpx.AsyncClient() as http, asyncio.timeout(30):
+        async with httpx.AsyncClient() as http, asyncio.timeout(START_SECONDS):
             while True:
                 assert process.poll() is None, self._log.read_text()
                 with suppress(httpx.TransportError):
@@ -72,7 +72,7 @@ class Processes:
     async def end(self, process: subprocess.Popen[bytes], number: signal.Signals = signal.SIGKILL) -> None:
         """Send the signal and wait for the end."""
         process.send_signal(number)
-        await asyncio.to_thread(process.wait, 30)
+        await asyncio.to_thread(process.wait, 60)
         self._running.remove(process)
 
     def close(self) -> None:
@@ -180,7 +180,7 @@ class Crowd:
         assert entries[-1] == tuple(wallet)
         return entries
 
-    async def until_all_received(self, watchers: Sequence[Watcher], seconds: float = 30) -> None:
+    async def until_all_received(self, watchers: Sequence[Watcher], seconds: float = 60) -> None:
         """Assert that each watcher receives every entry since its snapshot, once and in order."""
         truth = {member.wallet: await self.entries(member) for member in {watcher.member for watcher in watchers}}
         with suppress(TimeoutError):
@@ -311,7 +311,7 @@ async def watching(watchers: Sequence[Watcher]) -> AsyncIterator[None]:
     """Wait until all watchers have their snapshots, and run them within the block."""
     tasks = [asyncio.create_task(watcher.run()) for watcher in watchers]
     try:
-        await soon(lambda: all(watcher.cursor or watcher.broken for watcher in watchers), 30)
+        await soon(lambda: all(watcher.cursor or watcher.broken for watcher in watchers), 60)
         yield
     finally:
         for task in tasks:

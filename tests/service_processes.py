@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from app.demo.embedded.processes import wait_until
 from app.settings import Settings
 from tests.processes.test_cli import EXECUTABLE, servers_of
 from tests.servers import free_port
+from tests.waiting import START_SECONDS
 
 SECRET = "a-secret-that-no-log-may-ever-hold-1234"
 
@@ -53,14 +55,47 @@ def running_service(settings: Settings, log: Path, environment: Mapping[str, str
         with log.open("wb") as file:
             for command in ("serve", "relay"):
                 processes[command] = psutil.Popen([EXECUTABLE, command], env=shared, stdout=file, stderr=file)
-        assert wait_until(lambda: _is_ready(port) and _is_ready(relay_port), seconds=90), log.read_text()
+        assert wait_until(lambda: _is_ready(port) and _is_ready(relay_port), seconds=START_SECONDS), log.read_text()
         yield Running(port, relay_port, log, processes)
     finally:
         for process in processes.values():
             if process.poll() is None:
                 process.terminate()
         for process in processes.values():
-            process.wait(30)
+            process.wait(60)
+
+
+class SharedServices:
+    """`paycore serve` processes that the tests of a file share: one for each set of variables."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._shared = {"PATH": "/usr/bin:/bin", **servers_of(settings)}
+        self._started: dict[frozenset[tuple[str, str]], tuple[int, psutil.Popen]] = {}
+
+    def port(self, **variables: str) -> int:
+        """The port of a service with these variables, which is started at the first call."""
+        return self.serve(**variables)[0]
+
+    def serve(self, **variables: str) -> tuple[int, psutil.Popen]:
+        """The port and the process of a service with these variables, which is started at the first call."""
+        key = frozenset(variables.items())
+        if key not in self._started:
+            port = free_port()
+            environment = {**self._shared, "PAYCORE_PORT": str(port), **variables}
+            process = psutil.Popen([EXECUTABLE, "serve"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self._started[key] = port, process
+            assert wait_until(lambda: process.poll() is not None or _is_ready(port), seconds=START_SECONDS)
+        port, process = self._started[key]
+        assert process.poll() is None, "an earlier test ended the service"
+        return port, process
+
+    def close(self) -> None:
+        """Stop all of them."""
+        for _, process in self._started.values():
+            if process.poll() is None:
+                process.terminate()
+        for _, process in self._started.values():
+            process.wait(60)
 
 
 def _is_ready(port: int) -> bool:

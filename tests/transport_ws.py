@@ -29,7 +29,7 @@ class Socket:
         """Start an operation."""
         await self.send({"id": id_, "type": "subscribe", "payload": {"query": query, "variables": variables}})
 
-    async def message(self, id_: str, *, within: float = 10) -> dict[str, Any]:
+    async def message(self, id_: str, *, within: float = 30) -> dict[str, Any]:
         """The next message of an operation."""
         async with asyncio.timeout(within):
             while True:
@@ -39,7 +39,7 @@ class Socket:
                         return message
                 self._pending.append(json.loads(await self.connection.recv()))
 
-    async def data(self, id_: str, *, within: float = 10) -> dict[str, Any]:
+    async def data(self, id_: str, *, within: float = 30) -> dict[str, Any]:
         """The data of an operation's next result, which must have no errors."""
         message = await self.message(id_, within=within)
         assert message["type"] == "next", message
@@ -47,7 +47,7 @@ class Socket:
         data: dict[str, Any] = message["payload"]["data"]
         return data
 
-    async def close_code(self, *, within: float = 10) -> int:
+    async def close_code(self, *, within: float = 30) -> int:
         """The code with which the server closes."""
         async with asyncio.timeout(within):
             await self.connection.wait_closed()
@@ -63,7 +63,7 @@ async def open_socket(url: str, init: dict[str, Any] | None) -> AsyncIterator[So
         socket = Socket(connection)
         if init is not None:
             await socket.send({"type": "connection_init", "payload": init})
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 acknowledged = json.loads(await connection.recv())
             assert acknowledged == {"type": "connection_ack"}, acknowledged
         yield socket

@@ -6,8 +6,11 @@ import asyncio
 import time
 from collections.abc import Callable
 
+START_SECONDS = 120
+"""For a process to start. On an idle machine it takes one or two, beside eight other test runs more than thirty."""
 
-async def soon(condition: Callable[[], object], seconds: float = 10) -> None:
+
+async def soon(condition: Callable[[], object], seconds: float = 30) -> None:
     """Wait until the condition holds. Raises TimeoutError after the time."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what is waited for happens in the service or its servers, not in an Event

@@ -275,7 +275,7 @@ async def test_every_subscription_answers_each_caller_as_decided(world: World, t
 class Feed(Protocol):
     """The next answer of one subscription. Raises TimeoutError if none comes in time."""
 
-    async def __call__(self, *, within: float = 10) -> dict[str, Any]: ...
+    async def __call__(self, *, within: float = 30) -> dict[str, Any]: ...
 
 
 Subscribed = Callable[[World, str, str], AbstractAsyncContextManager[Feed]]
@@ -287,7 +287,7 @@ async def over_websocket(world: World, caller: str, query: str) -> AsyncIterator
     async with world.api.socket(**world.headers(caller)) as socket:
         await socket.subscribe("1", query)
 
-        async def feed(*, within: float = 10) -> dict[str, Any]:
+        async def feed(*, within: float = 30) -> dict[str, Any]:
             message = await socket.message("1", within=within)
             return {"errors": message["payload"]} if message["type"] == "error" else dict(message["payload"])
 
@@ -306,7 +306,7 @@ async def over_events(world: World, caller: str, query: str) -> AsyncIterator[Fe
             while (event := await stream.event(within=60))[0] == "next":
                 answers.put_nowait(event[1])
 
-        async def feed(*, within: float = 10) -> dict[str, Any]:
+        async def feed(*, within: float = 30) -> dict[str, Any]:
             return await asyncio.wait_for(answers.get(), within)
 
         reader = asyncio.create_task(read())

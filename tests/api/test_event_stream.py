@@ -32,7 +32,7 @@ class Stream:
         self.response = response
         self._lines = response.aiter_lines()
 
-    async def event(self, *, within: float = 10) -> tuple[str, Any]:
+    async def event(self, *, within: float = 30) -> tuple[str, Any]:
         """The name and the data of the next event; ("end", None) if the stream ends instead."""
         name = ""
         async with asyncio.timeout(within):

@@ -14,6 +14,7 @@ from app.db.currency_sql import load_currencies
 from app.settings import Settings
 from tests.bank import Bank, make_ledger
 from tests.live_world import world
+from tests.service_processes import SharedServices
 
 __all__ = ["world"]
 
@@ -35,3 +36,11 @@ async def bank(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank]:
     await ledger.start()
     yield Bank(engine, ledger, currencies)
     await ledger.stop()
+
+
+@pytest.fixture(scope="module")
+def shared(module_settings: Settings) -> Iterator[SharedServices]:
+    """Services that the tests of a file share, for tests that leave them as they found them."""
+    services = SharedServices(module_settings)
+    yield services
+    services.close()

@@ -36,6 +36,7 @@ from app.access.tokens import mint_token
 from app.demo.embedded.processes import wait_until
 from app.settings import Settings
 from tests.processes.test_cli import EXECUTABLE, paycore, servers_of
+from tests.waiting import START_SECONDS
 
 SCHEMA = Path(__file__).parents[2] / "schema.graphql"
 EXAMPLES = 2_000
@@ -66,7 +67,7 @@ def service(settings: Settings, free_port: int, tmp_path: Path) -> Iterator[tupl
         process = psutil.Popen([EXECUTABLE, "serve"], env=environment, stdout=output, stderr=output)
     url = f"http://127.0.0.1:{free_port}"
     try:
-        assert wait_until(lambda: _answers(url), seconds=30)
+        assert wait_until(lambda: _answers(url), seconds=START_SECONDS)
         yield url, log
     finally:
         process.terminate()

@@ -19,6 +19,7 @@ from app.demo.embedded import start_servers
 from app.demo.embedded.processes import wait_until
 from app.demo.node import find_node
 from app.http.dashboard import DIST
+from tests.waiting import START_SECONDS
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -162,7 +163,7 @@ def test_the_build_stage_makes_an_environment_that_serves_the_api_and_has_no_pip
         assert migrated.returncode == 0, migrated.stderr
         process = psutil.Popen([str(venv / "bin" / entry[0]), entry[1]], env=environment, cwd=tmp_path)
         try:
-            assert wait_until(lambda: answers(f"http://127.0.0.1:{free_port}/readyz"), seconds=30)
+            assert wait_until(lambda: answers(f"http://127.0.0.1:{free_port}/readyz"), seconds=START_SECONDS)
             health = re.search(r'CMD \["python", "-c", "(.*)"\]$', DOCKERFILE, re.MULTILINE)
             assert health is not None
             probe = [str(venv / "bin" / "python"), "-c", health[1]]

@@ -28,6 +28,7 @@ from tests.processes.raw_requests import (
     post,
 )
 from tests.processes.test_strangers import answer, service
+from tests.service_processes import SharedServices
 from tests.waiting import early_in_a_window
 
 READ_WHOLE = {
@@ -47,31 +48,31 @@ def answers(received: bytes) -> list[int]:
 
 
 @pytest.mark.parametrize("name", READ_WHOLE)
-async def test_a_body_after_an_ignored_upgrade_is_read_whole(settings: Settings, name: str) -> None:
+async def test_a_body_after_an_ignored_upgrade_is_read_whole(shared: SharedServices, name: str) -> None:
     head, body = READ_WHOLE[name]
-    async with service(settings) as port:
-        # Sent at once, split after the head, and byte by byte.
-        for parts in ((head + body + NEXT,), (head, body, NEXT), (head, *(bytes([byte]) for byte in body + NEXT))):
-            received = await answer(port, *parts, pause=0.001)
-            assert answers(received) == [200, 200], received
-            assert b'"__typename":"Query"' in received
-            assert b'"alive"' in received
+    port = shared.port()
+    # Sent at once, split after the head, and byte by byte.
+    for parts in ((head + body + NEXT,), (head, body, NEXT), (head, *(bytes([byte]) for byte in body + NEXT))):
+        received = await answer(port, *parts, pause=0.001)
+        assert answers(received) == [200, 200], received
+        assert b'"__typename":"Query"' in received
+        assert b'"alive"' in received
 
 
-async def test_bytes_of_a_body_are_never_read_as_a_request(settings: Settings) -> None:
+async def test_bytes_of_a_body_are_never_read_as_a_request(shared: SharedServices) -> None:
     body = SMUGGLED + b" " * 10
     head = post(*H2C, b"Content-Length: %d" % len(body))
-    async with service(settings) as port:
-        for parts in ((head + body + NEXT,), (head, body, NEXT), (head, SMUGGLED, b" " * 10 + NEXT)):
-            received = await answer(port, *parts, pause=0.05)
-            assert answers(received) == [400, 200], received
-            assert b"openapi" not in received
+    port = shared.port()
+    for parts in ((head + body + NEXT,), (head, body, NEXT), (head, SMUGGLED, b" " * 10 + NEXT)):
+        received = await answer(port, *parts, pause=0.05)
+        assert answers(received) == [400, 200], received
+        assert b"openapi" not in received
 
 
-async def test_many_pipelined_upgrades_are_answered_one_by_one(settings: Settings) -> None:
-    async with service(settings) as port:
-        one = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
-        assert answers(await answer(port, one * 300 + NEXT)) == [200] * 301
+async def test_many_pipelined_upgrades_are_answered_one_by_one(shared: SharedServices) -> None:
+    port = shared.port()
+    one = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    assert answers(await answer(port, one * 300 + NEXT)) == [200] * 301
 
 
 async def reply(port: int, raw: Raw) -> bytes:
@@ -120,10 +121,10 @@ def faults(raw: Raw, received: bytes) -> list[str]:
 
 
 @pytest.mark.parametrize("group", sorted({name.partition(":")[0] for name in ALL}))
-async def test_the_end_of_a_request_is_unambiguous(settings: Settings, group: str) -> None:
+async def test_the_end_of_a_request_is_unambiguous(shared: SharedServices, group: str) -> None:
     table = {name: raw for name, raw in ALL.items() if name.startswith(f"{group}:")}
-    async with service(settings) as port:
-        given = await asyncio.gather(*(reply(port, raw) for raw in table.values()))
+    port = shared.port()
+    given = await asyncio.gather(*(reply(port, raw) for raw in table.values()))
     found = {
         name: [*faults(raw, received), received[:1000]]
         for (name, raw), received in zip(table.items(), given, strict=True)
@@ -140,29 +141,29 @@ async def test_a_refusal_past_the_rate_limit_closes_the_connection_if_the_body_i
         assert faults(raw, await reply(port, raw)) == []
 
 
-async def test_the_answer_names_the_fault_of_the_request(settings: Settings) -> None:
-    async with service(settings) as port:
-        coded = await answer(port, post(b"Transfer-Encoding: gzip, chunked") + CHUNKED)
-        assert coded.endswith(b"The only transfer coding is chunked, in HTTP/1.1.")
+async def test_the_answer_names_the_fault_of_the_request(shared: SharedServices) -> None:
+    port = shared.port()
+    coded = await answer(port, post(b"Transfer-Encoding: gzip, chunked") + CHUNKED)
+    assert coded.endswith(b"The only transfer coding is chunked, in HTTP/1.1.")
 
 
-async def test_an_incomplete_request_is_not_run(settings: Settings) -> None:
-    async with service(settings) as port:
-        for whole in (post(LENGTH) + QUERY, post(IN_CHUNKS) + CHUNKED, post(*H2C, LENGTH) + QUERY):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(whole[:-1])
-            writer.write_eof()
-            assert answers(await asyncio.wait_for(reader.read(), 20)) == []
-            writer.close()
+async def test_an_incomplete_request_is_not_run(shared: SharedServices) -> None:
+    port = shared.port()
+    for whole in (post(LENGTH) + QUERY, post(IN_CHUNKS) + CHUNKED, post(*H2C, LENGTH) + QUERY):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(whole[:-1])
+        writer.write_eof()
+        assert answers(await asyncio.wait_for(reader.read(), 20)) == []
+        writer.close()
 
 
-async def test_trailers_are_not_read_as_headers(settings: Settings) -> None:
-    async with service(settings) as port:
-        head, body = post(IN_CHUNKS), CHUNKED[:-2]
-        # The app already handles the request when the trailers arrive.
-        received = await answer(port, head, body + b"X-Request-Id: of-a-trailer\r\n", b"\r\n" + NEXT, pause=0.2)
-        assert answers(received) == [200, 200], received
-        assert b"of-a-trailer" not in received
+async def test_trailers_are_not_read_as_headers(shared: SharedServices) -> None:
+    port = shared.port()
+    head, body = post(IN_CHUNKS), CHUNKED[:-2]
+    # The app already handles the request when the trailers arrive.
+    received = await answer(port, head, body + b"X-Request-Id: of-a-trailer\r\n", b"\r\n" + NEXT, pause=0.2)
+    assert answers(received) == [200, 200], received
+    assert b"of-a-trailer" not in received
 
 
 JAVA = """
@@ -183,12 +184,12 @@ public class Ask {
 
 
 @pytest.mark.skipif(shutil.which("javac") is None, reason="needs a JDK")
-async def test_a_default_java_client_is_answered(settings: Settings, tmp_path: Path) -> None:
+async def test_a_default_java_client_is_answered(shared: SharedServices, tmp_path: Path) -> None:
     source = tmp_path / "Ask.java"
     source.write_text(JAVA)
-    async with service(settings) as port:
-        command = ["java", str(source), f"http://127.0.0.1:{port}/graphql", QUERY.decode()]
-        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60, check=True)
+    port = shared.port()
+    command = ["java", str(source), f"http://127.0.0.1:{port}/graphql", QUERY.decode()]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60, check=True)
     lines = done.stdout.splitlines()
     assert len(lines) == 3
     for line in lines:

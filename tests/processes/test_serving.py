@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import psutil
@@ -19,25 +20,41 @@ from app.demo.embedded.processes import wait_until
 from app.settings import Settings
 from tests.processes.test_cli import EXECUTABLE, assert_one_line, paycore, servers_of
 from tests.servers import Servers, fetch_value, free_port
+from tests.waiting import START_SECONDS
 
 WORKERS = 2
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers share a socket")
 
 
-@pytest.fixture
-def service(settings: Settings, free_port: int) -> Iterator[tuple[psutil.Popen, str]]:
-    environment = {"PATH": "/usr/bin:/bin", **servers_of(settings), "PAYCORE_PORT": str(free_port)}
+@contextmanager
+def serving(settings: Settings) -> Iterator[tuple[psutil.Popen, str]]:
+    """A service of two workers, and its URL."""
+    port = free_port()
+    environment = {"PATH": "/usr/bin:/bin", **servers_of(settings), "PAYCORE_PORT": str(port)}
     process = psutil.Popen(
         [EXECUTABLE, "serve", "--workers", str(WORKERS)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    url = f"http://127.0.0.1:{free_port}"
+    url = f"http://127.0.0.1:{port}"
     try:
-        assert wait_until(lambda: len(workers(process)) == WORKERS and answers(url), seconds=30)
+        assert wait_until(lambda: len(workers(process)) == WORKERS and answers(url), seconds=START_SECONDS)
         yield process, url
     finally:
         if process.poll() is None:
             process.terminate()
-        process.wait(30)
+        process.wait(60)
+
+
+@pytest.fixture
+def service(settings: Settings) -> Iterator[tuple[psutil.Popen, str]]:
+    with serving(settings) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def shared_service(module_settings: Settings) -> Iterator[tuple[psutil.Popen, str]]:
+    """A service for tests that leave its workers running."""
+    with serving(module_settings) as service:
+        yield service
 
 
 def workers(process: psutil.Popen) -> list[psutil.Process]:
@@ -62,9 +79,9 @@ def connections(worker: psutil.Process, port: int) -> int:
     return sum(c.status == psutil.CONN_ESTABLISHED and c.laddr.port == port for c in worker.net_connections(kind="tcp"))
 
 
-def test_connections_are_spread_over_the_workers(service: tuple[psutil.Popen, str]) -> None:
-    process, url = service
-    assert wait_until(lambda: all(listens(worker) for worker in workers(process)), seconds=20)
+def test_connections_are_spread_over_the_workers(shared_service: tuple[psutil.Popen, str]) -> None:
+    process, url = shared_service
+    assert wait_until(lambda: all(listens(worker) for worker in workers(process)), seconds=START_SECONDS)
     clients = [httpx.Client() for _ in range(100)]
     try:
         for client in clients:
@@ -88,19 +105,19 @@ def test_a_dead_worker_is_replaced_and_its_waiting_connections_are_accepted(serv
         os.kill(pid, signal.SIGKILL)
     # No worker accepts now, but the sockets are open: the client waits instead of being refused.
     assert httpx.get(f"{url}/healthz", timeout=30).status_code == 200
-    assert wait_until(lambda: len({worker.pid for worker in workers(process)} - first) == WORKERS, seconds=30)
+    assert wait_until(lambda: len({worker.pid for worker in workers(process)} - first) == WORKERS, seconds=START_SECONDS)
 
 
-def test_sighup_is_ignored(service: tuple[psutil.Popen, str]) -> None:
-    process, url = service
+def test_sighup_is_ignored(shared_service: tuple[psutil.Popen, str]) -> None:
+    process, url = shared_service
     before = {worker.pid for worker in workers(process)}
     process.send_signal(signal.SIGHUP)
     assert answers(url)
     assert {worker.pid for worker in workers(process)} == before
 
 
-def test_an_address_in_use_is_one_line(service: tuple[psutil.Popen, str], settings: Settings) -> None:
-    _, url = service
+def test_an_address_in_use_is_one_line(shared_service: tuple[psutil.Popen, str], settings: Settings) -> None:
+    _, url = shared_service
     port = url.rpartition(":")[2]
     for count in ("1", "2"):
         assert_one_line(paycore("serve", "--workers", count, "--port", port, settings=settings), port)
@@ -125,7 +142,7 @@ def test_a_worker_that_cannot_restart_affects_no_other_and_returns_with_the_data
     service: tuple[psutil.Popen, str], clean_servers: Servers
 ) -> None:
     process, url = service
-    wait_until(lambda: all(listens(worker) for worker in workers(process)), seconds=20)
+    wait_until(lambda: all(listens(worker) for worker in workers(process)), seconds=START_SECONDS)
     first, other = workers(process)
     clean_servers.kill_postgres()
     first.kill()
@@ -136,15 +153,15 @@ def test_a_worker_that_cannot_restart_affects_no_other_and_returns_with_the_data
         tries.update(worker.pid for worker in workers(process))
         return len(tries - {first.pid, other.pid}) >= 3
 
-    assert wait_until(has_tried, seconds=40)
+    assert wait_until(has_tried, seconds=START_SECONDS)
     assert process.poll() is None
     with httpx.Client(transport=to_worker(other, url)) as client:
         assert client.get(f"{url}/healthz").status_code == 200
         assert client.get(f"{url}/readyz").json()["database"] == "unavailable"
     clean_servers.start_postgres()
-    assert wait_until(lambda: sum(listens(worker) for worker in workers(process)) == WORKERS, seconds=40)
+    assert wait_until(lambda: sum(listens(worker) for worker in workers(process)) == WORKERS, seconds=START_SECONDS)
     assert other in workers(process)
-    assert wait_until(lambda: all(ready(url) for _ in range(10)), seconds=20)
+    assert wait_until(lambda: all(ready(url) for _ in range(10)), seconds=START_SECONDS)
 
 
 def to_worker(worker: psutil.Process, url: str) -> httpx.HTTPTransport:
@@ -190,7 +207,7 @@ def test_workers_of_a_killed_parent_drain_and_free_the_port(service: tuple[psuti
         process.kill()
         process.wait(30)
         try:
-            assert wait_until(lambda: not any(is_worker(worker) for worker in left), seconds=20)
+            assert wait_until(lambda: not any(is_worker(worker) for worker in left), seconds=START_SECONDS)
         finally:
             for worker in left:
                 with contextlib.suppress(psutil.NoSuchProcess):
@@ -202,7 +219,7 @@ def test_workers_of_a_killed_parent_drain_and_free_the_port(service: tuple[psuti
     environment = {"PATH": "/usr/bin:/bin", **servers_of(settings), "PAYCORE_PORT": port}
     with psutil.Popen([EXECUTABLE, "serve", "--workers", "2"], env=environment, stderr=subprocess.DEVNULL) as following:
         try:
-            assert wait_until(lambda: ready(url), seconds=30)
+            assert wait_until(lambda: ready(url), seconds=START_SECONDS)
         finally:
             following.terminate()
             assert following.wait(30) == 0
@@ -211,10 +228,10 @@ def test_workers_of_a_killed_parent_drain_and_free_the_port(service: tuple[psuti
 @pytest.mark.slow
 def test_a_worker_that_hangs_is_replaced(service: tuple[psutil.Popen, str]) -> None:
     process, url = service
-    wait_until(lambda: all(listens(worker) for worker in workers(process)), seconds=20)
+    wait_until(lambda: all(listens(worker) for worker in workers(process)), seconds=START_SECONDS)
     hung, other = workers(process)
     hung.suspend()
-    assert wait_until(lambda: not is_worker(hung), seconds=45)
-    assert wait_until(lambda: sum(listens(worker) for worker in workers(process)) == WORKERS, seconds=30)
+    assert wait_until(lambda: not is_worker(hung), seconds=START_SECONDS)
+    assert wait_until(lambda: sum(listens(worker) for worker in workers(process)) == WORKERS, seconds=START_SECONDS)
     assert other in workers(process)
-    assert wait_until(lambda: all(ready(url) for _ in range(10)), seconds=20)
+    assert wait_until(lambda: all(ready(url) for _ in range(10)), seconds=START_SECONDS)

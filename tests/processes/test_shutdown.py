@@ -24,6 +24,7 @@ from tests.bank import Bank, new_key
 from tests.processes.test_cli import EXECUTABLE, servers_of
 from tests.servers import free_port
 from tests.transport_ws import open_socket
+from tests.waiting import START_SECONDS
 
 CLIENTS = 24
 TRANSFERS = 1000
@@ -102,7 +103,7 @@ class Service:
             self.process = psutil.Popen(
                 [EXECUTABLE, self.command], env=self.environment, stdout=file, stderr=file, start_new_session=True
             )
-        assert wait_until(self.is_ready, seconds=30), self.log.read_text()[-3000:]
+        assert wait_until(self.is_ready, seconds=START_SECONDS), self.log.read_text()[-3000:]
 
     def is_ready(self) -> bool:
         try:
@@ -117,7 +118,7 @@ class Service:
             os.killpg(self.process.pid, number)
         else:
             self.process.send_signal(number)
-        self.process.wait(30)
+        self.process.wait(60)
         assert not self.is_ready()
 
 
@@ -131,7 +132,7 @@ def running(command: str, settings: Settings, directory: Path) -> Iterator[Servi
     assert running.process is not None
     with contextlib.suppress(ProcessLookupError):
         os.killpg(running.process.pid, signal.SIGKILL)
-    running.process.wait(30)
+    running.process.wait(60)
 
 
 @pytest.fixture
@@ -217,7 +218,7 @@ async def test_a_worker_killed_under_load_loses_nothing_and_the_other_goes_on(
     sender = await bank.wallet(await bank.viewer("alice"), balance="1000.00")
     receiver = await bank.wallet(await bank.viewer("bob"))
     load = Load(service.url, {"Authorization": f"Bearer {mint_token('alice', settings)}"}, sender, receiver)
-    assert wait_until(lambda: len(workers_of(service)) == 2, seconds=30)
+    assert wait_until(lambda: len(workers_of(service)) == 2, seconds=START_SECONDS)
     killed, other = workers_of(service)
     clients = asyncio.create_task(load.run())
     while load.completed < TRANSFERS // 4:

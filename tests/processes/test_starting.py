@@ -15,7 +15,8 @@ import pytest
 from app.demo.embedded.processes import wait_until
 from app.settings import Settings
 from tests.processes.test_cli import EXECUTABLE, assert_one_line, paycore, servers_of
-from tests.servers import Servers
+from tests.servers import Servers, free_port
+from tests.waiting import START_SECONDS
 
 NOWHERE = {"PAYCORE_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing", "PAYCORE_REDIS_URL": "redis://127.0.0.1:1"}
 
@@ -27,7 +28,7 @@ def serving(port: int, log: Path, *arguments: str, **variables: str) -> Iterator
     with log.open("wb") as file:
         process = subprocess.Popen([EXECUTABLE, "serve", *arguments], env=environment, stdout=file, stderr=file)
     try:
-        assert wait_until(lambda: status(port, "/healthz") == 200 or process.poll() is not None, seconds=60)
+        assert wait_until(lambda: status(port, "/healthz") == 200 or process.poll() is not None, seconds=START_SECONDS)
         assert process.poll() is None, log.read_text()
         yield process
     finally:
@@ -55,7 +56,7 @@ def test_a_service_waits_for_an_unreachable_database_and_then_serves(
         assert waiting.json()["database"] == "unavailable"
         assert "waits up to 300 s for the database" in log.read_text()
         clean_servers.start_postgres()
-        assert wait_until(lambda: status(free_port, "/readyz") == 200, seconds=60), log.read_text()
+        assert wait_until(lambda: status(free_port, "/readyz") == 200, seconds=START_SECONDS), log.read_text()
         serves = httpx.get(f"http://127.0.0.1:{free_port}/readyz", timeout=5)
         assert list(waiting.json()) == list(serves.json()), "one form of readiness"
         assert "the API is connected to the database" in log.read_text()
@@ -63,8 +64,16 @@ def test_a_service_waits_for_an_unreachable_database_and_then_serves(
         assert process.wait(60) == 0
 
 
-def test_requests_are_refused_as_unavailable_while_the_service_waits(free_port: int, tmp_path: Path) -> None:
-    with serving(free_port, tmp_path / "log", **NOWHERE), httpx.Client(base_url=f"http://127.0.0.1:{free_port}") as client:
+@pytest.fixture(scope="module")
+def waiting_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a service that waits for its database."""
+    port = free_port()
+    with serving(port, tmp_path_factory.mktemp("waiting") / "log", **NOWHERE):
+        yield f"http://127.0.0.1:{port}"
+
+
+def test_requests_are_refused_as_unavailable_while_the_service_waits(waiting_service: str) -> None:
+    with httpx.Client(base_url=waiting_service) as client:
         graphql = client.post("/graphql", json={"query": "mutation { transfer }"})
         rest = client.post("/transfer", json={"amount": "1.00"})
         assert (graphql.status_code, graphql.json()["errors"][0]["extensions"]["code"]) == (503, "UNAVAILABLE")
@@ -72,15 +81,13 @@ def test_requests_are_refused_as_unavailable_while_the_service_waits(free_port: 
         assert graphql.headers["retry-after"] == rest.headers["retry-after"] == "1"
 
 
-def test_a_websocket_is_refused_with_503_while_the_service_waits(free_port: int, tmp_path: Path) -> None:
+def test_a_websocket_is_refused_with_503_while_the_service_waits(waiting_service: str) -> None:
     handshake = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "a" * 24}
-    with serving(free_port, tmp_path / "log", **NOWHERE):
-        assert httpx.get(f"http://127.0.0.1:{free_port}/graphql", headers=handshake).status_code == 503
+    assert httpx.get(f"{waiting_service}/graphql", headers=handshake).status_code == 503
 
 
-def test_metrics_can_be_read_while_the_service_waits(free_port: int, tmp_path: Path) -> None:
-    with serving(free_port, tmp_path / "log", **NOWHERE):
-        assert "paycore_transfers_total" in httpx.get(f"http://127.0.0.1:{free_port}/metrics").text
+def test_metrics_can_be_read_while_the_service_waits(waiting_service: str) -> None:
+    assert "paycore_transfers_total" in httpx.get(f"{waiting_service}/metrics").text
 
 
 def test_a_service_ends_with_one_line_after_its_time_limit(free_port: int) -> None:

@@ -18,11 +18,13 @@ from websockets.asyncio.client import connect
 from app.settings import Settings
 from tests.processes.test_cli import EXECUTABLE, servers_of
 from tests.servers import free_port
+from tests.service_processes import SharedServices
 from tests.transport_ws import SUBPROTOCOL, open_socket
-from tests.waiting import soon
+from tests.waiting import START_SECONDS, soon
 
 METRICS = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 ORIGIN = "https://app.example.com"
+ORIGINS = f"{ORIGIN}, https://other.example.com"
 
 
 @asynccontextmanager
@@ -39,7 +41,7 @@ async def running(settings: Settings, **more: str) -> AsyncIterator[tuple[int, p
     environment = {"PATH": "/usr/bin:/bin", **servers_of(settings), "PAYCORE_PORT": str(port), **more}
     process = psutil.Popen([EXECUTABLE, "serve"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        async with asyncio.timeout(30), httpx.AsyncClient() as http:
+        async with asyncio.timeout(START_SECONDS), httpx.AsyncClient() as http:
             while True:
                 try:
                     await http.get(f"http://127.0.0.1:{port}/healthz")
@@ -49,7 +51,7 @@ async def running(settings: Settings, **more: str) -> AsyncIterator[tuple[int, p
         yield port, process
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
 
 
 async def answer(port: int, *parts: bytes, pause: float = 0.0, within: float = 20) -> bytes:
@@ -122,38 +124,38 @@ def unread() -> Iterator[Callable[[int], socket.socket]]:
     ids=["half a body", "half a chunk", "a body that nobody reads", "an empty line", "another protocol"],
 )
 async def test_a_connection_is_closed_after_an_answer_that_ends_it(
-    settings: Settings, unread: Callable[[int], socket.socket], parts: tuple[bytes, bytes]
+    shared: SharedServices, unread: Callable[[int], socket.socket], parts: tuple[bytes, bytes]
 ) -> None:
-    async with running(settings, PAYCORE_HEAD_TIMEOUT_SECONDS="2") as (port, process):
-        client, loop = unread(port), asyncio.get_running_loop()
-        await soon(lambda: connections(process) == 1)
-        await loop.sock_sendall(client, parts[0])
-        assert (await asyncio.wait_for(loop.sock_recv(client, 65536), 10)).startswith(b"HTTP/1.1 ")
-        await loop.sock_sendall(client, parts[1])
-        # The client's end stays open: the service must close.
-        await soon(lambda: connections(process) == 0, 15)
+    port, process = shared.serve(PAYCORE_HEAD_TIMEOUT_SECONDS="2")
+    client, loop = unread(port), asyncio.get_running_loop()
+    await soon(lambda: connections(process) == 1)
+    await loop.sock_sendall(client, parts[0])
+    assert (await asyncio.wait_for(loop.sock_recv(client, 65536), 30)).startswith(b"HTTP/1.1 ")
+    await loop.sock_sendall(client, parts[1])
+    # The client's end stays open: the service must close.
+    await soon(lambda: connections(process) == 0, 30)
 
 
-async def test_a_client_that_still_sends_after_an_early_answer_gets_it(settings: Settings) -> None:
-    async with service(settings) as port:
-        head = b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n\r\n"
-        reply = await answer(port, head, *([b"x" * 100_000] * 5), pause=0.05)
-        assert reply.startswith(b"HTTP/1.1 404")
+async def test_a_client_that_still_sends_after_an_early_answer_gets_it(shared: SharedServices) -> None:
+    port = shared.port()
+    head = b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 4000000\r\n\r\n"
+    reply = await answer(port, head, *([b"x" * 100_000] * 5), pause=0.05)
+    assert reply.startswith(b"HTTP/1.1 404")
 
 
-async def test_an_early_answer_does_not_break_a_kept_connection(settings: Settings) -> None:
-    async with service(settings) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+async def test_an_early_answer_does_not_break_a_kept_connection(shared: SharedServices) -> None:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{shared.port()}") as http:
         for size in (0, 100, 10_000, 1_000_000) * 25:
             assert (await http.post("/nowhere", content=b"x" * size)).status_code == 404
             assert (await http.get("/healthz")).status_code == 200
 
 
-async def test_an_answer_before_the_end_of_its_request_closes_the_connection(settings: Settings) -> None:
-    async with service(settings) as port:
-        early = b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n12"
-        another = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-        assert (await answer(port, early, b"34" + another, pause=0.5)).count(b"HTTP/1.1 ") == 1
-        assert (await answer(port, early + b"34" + another)).count(b"HTTP/1.1 ") == 2
+async def test_an_answer_before_the_end_of_its_request_closes_the_connection(shared: SharedServices) -> None:
+    port = shared.port()
+    early = b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n12"
+    another = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    assert (await answer(port, early, b"34" + another, pause=0.5)).count(b"HTTP/1.1 ") == 1
+    assert (await answer(port, early + b"34" + another)).count(b"HTTP/1.1 ") == 2
 
 
 async def test_a_client_that_does_not_read_its_answer_is_disconnected(
@@ -201,27 +203,27 @@ async def test_websockets_and_requests_count_together_as_connections(settings: S
             assert await another.data("1")
 
 
-async def test_only_pages_of_the_listed_origins_may_call(settings: Settings) -> None:
-    async with service(settings, PAYCORE_CORS_ORIGINS=f"{ORIGIN}, https://other.example.com") as port:
-        url = f"http://127.0.0.1:{port}/graphql"
-        async with httpx.AsyncClient() as http:
-            for origin, allowed in ((ORIGIN, True), ("https://evil.example.com", False)):
-                asking = {"Origin": origin, "Access-Control-Request-Method": "POST",
-                          "Access-Control-Request-Headers": "authorization,content-type"}  # fmt: skip
-                preflight = await http.options(url, headers=asking)
-                assert (preflight.headers.get("access-control-allow-origin") == origin) is allowed
-                response = await http.post(url, json={"query": "{ __typename }"}, headers={"Origin": origin})
-                assert (response.headers.get("access-control-allow-origin") == origin) is allowed
-        for origin, allowed in ((ORIGIN, True), (f"http://127.0.0.1:{port}", True), ("https://evil.example.com", False)):
-            opening = connect(url.replace("http", "ws", 1), subprotocols=[SUBPROTOCOL], origin=websockets.Origin(origin))
-            if allowed:
-                async with opening as socket:
-                    assert socket.subprotocol == SUBPROTOCOL
-            else:
-                with pytest.raises(websockets.InvalidStatus) as refusal:
-                    async with opening:
-                        pass
-                assert refusal.value.response.status_code == 403
+async def test_only_pages_of_the_listed_origins_may_call(shared: SharedServices) -> None:
+    port = shared.port(PAYCORE_CORS_ORIGINS=ORIGINS)
+    url = f"http://127.0.0.1:{port}/graphql"
+    async with httpx.AsyncClient() as http:
+        for origin, allowed in ((ORIGIN, True), ("https://evil.example.com", False)):
+            asking = {"Origin": origin, "Access-Control-Request-Method": "POST",
+                      "Access-Control-Request-Headers": "authorization,content-type"}  # fmt: skip
+            preflight = await http.options(url, headers=asking)
+            assert (preflight.headers.get("access-control-allow-origin") == origin) is allowed
+            response = await http.post(url, json={"query": "{ __typename }"}, headers={"Origin": origin})
+            assert (response.headers.get("access-control-allow-origin") == origin) is allowed
+    for origin, allowed in ((ORIGIN, True), (f"http://127.0.0.1:{port}", True), ("https://evil.example.com", False)):
+        opening = connect(url.replace("http", "ws", 1), subprotocols=[SUBPROTOCOL], origin=websockets.Origin(origin))
+        if allowed:
+            async with opening as socket:
+                assert socket.subprotocol == SUBPROTOCOL
+        else:
+            with pytest.raises(websockets.InvalidStatus) as refusal:
+                async with opening:
+                    pass
+            assert refusal.value.response.status_code == 403
 
 
 CLIENT_HEADERS = (
@@ -238,8 +240,9 @@ CLIENT_HEADERS = (
 )
 
 
-async def test_a_preflight_allows_the_headers_of_common_clients(settings: Settings) -> None:
-    async with service(settings, PAYCORE_CORS_ORIGINS=ORIGIN) as port, httpx.AsyncClient() as http:
+async def test_a_preflight_allows_the_headers_of_common_clients(shared: SharedServices) -> None:
+    port = shared.port(PAYCORE_CORS_ORIGINS=ORIGINS)
+    async with httpx.AsyncClient() as http:
         for header in CLIENT_HEADERS:
             preflight = await http.options(
                 f"http://127.0.0.1:{port}/graphql",
@@ -248,13 +251,13 @@ async def test_a_preflight_allows_the_headers_of_common_clients(settings: Settin
             assert preflight.status_code == 200, header
 
 
-async def test_an_idle_connection_stays_open_as_long_as_the_setting_says(settings: Settings) -> None:
+async def test_an_idle_connection_stays_open_as_long_as_the_setting_says(settings: Settings, shared: SharedServices) -> None:
     request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
     async with service(settings, PAYCORE_KEEP_ALIVE_SECONDS="1") as port:
         assert (await answer(port, request)).startswith(b"HTTP/1.1 200")
-    async with service(settings) as port:
-        with pytest.raises(TimeoutError):
-            await answer(port, request, within=6)
+    port = shared.port()
+    with pytest.raises(TimeoutError):
+        await answer(port, request, within=6)
 
 
 async def test_no_page_of_another_origin_may_call_by_default(settings: Settings) -> None:

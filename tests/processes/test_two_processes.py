@@ -22,6 +22,7 @@ from app.telemetry.privacy import fingerprint
 from tests.bank import new_key
 from tests.processes.test_cli import EXECUTABLE, servers_of
 from tests.servers import free_port
+from tests.waiting import START_SECONDS
 
 SECRET = "a-secret-that-no-log-may-ever-hold-1234"
 WORDS = "words-that-somebody-wrote"
@@ -83,7 +84,7 @@ async def pair(settings: Settings, tmp_path: Path) -> AsyncIterator[Pair]:
                         stderr=file,
                     )
                 )
-        assert await asyncio.to_thread(wait_until, lambda: all(map(answers, ports)), seconds=30)
+        assert await asyncio.to_thread(wait_until, lambda: all(map(answers, ports)), seconds=START_SECONDS)
         yield Pair(settings.model_copy(update={"jwt_secret": SecretStr(SECRET)}), clients, logs)
     finally:
         for client in clients:
@@ -92,7 +93,7 @@ async def pair(settings: Settings, tmp_path: Path) -> AsyncIterator[Pair]:
             if process.poll() is None:
                 process.terminate()
         for process in processes:
-            process.wait(30)
+            process.wait(60)
 
 
 def answers(port: int) -> bool:

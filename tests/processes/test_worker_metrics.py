@@ -22,7 +22,7 @@ from tests.processes.test_serving import WORKERS, listens, workers
 from tests.redis_proxy import redis_proxy
 from tests.service_processes import SECRET, Running, running_service
 from tests.transport_ws import Socket, open_socket
-from tests.waiting import soon
+from tests.waiting import START_SECONDS, soon
 
 SOCKETS = 16
 """The chance that one worker gets all of them is one in thirty thousand."""
@@ -39,7 +39,7 @@ async def serving(settings: Settings, log: Path) -> AsyncIterator[Running]:
     service = running_service(settings, log, {})
     running = await asyncio.to_thread(service.__enter__)
     try:
-        await soon(lambda: len(group(running)) == WORKERS and all(map(listens, group(running).values())), 30)
+        await soon(lambda: len(group(running)) == WORKERS and all(map(listens, group(running).values())), START_SECONDS)
         yield running
     finally:
         await asyncio.to_thread(service.__exit__, None, None, None)
@@ -113,11 +113,11 @@ async def test_gauges_of_sockets_and_subscriptions_are_summed_over_the_workers_t
         first.terminate()
         assert {await socket.close_code() for socket in ends} == {1012}
         await until_metrics(running, levels(stays, sum(sockets.index(one) % 2 for one in stays), closed=len(ends)))
-        await soon(lambda: len(group(running)) == WORKERS, 30)
+        await soon(lambda: len(group(running)) == WORKERS, START_SECONDS)
 
         # A killed worker cannot reset its gauges: the others drop them on a scrape, and keep its counters.
         second.kill()
-        await soon(lambda: second.pid not in group(running) and len(group(running)) == WORKERS, 30)
+        await soon(lambda: second.pid not in group(running) and len(group(running)) == WORKERS, START_SECONDS)
         await until_metrics(running, {**levels([], 0, closed=len(ends)), "redis_connected": 1})
 
 
