@@ -10,7 +10,7 @@ import re
 import unicodedata
 
 _LARGEST_COMPOSITION = 4
-"""NFC composes at most so many characters into one."""
+"""The most characters that NFC composes into one."""
 
 # Format characters (Cf) that are visible, such as ARABIC END OF AYAH.
 _VISIBLE_FORMATS = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")

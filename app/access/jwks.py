@@ -54,7 +54,7 @@ class SigningKey:
     algorithm: str
     public_key: Any
     thumbprint: str
-    """The key's parameters. They tell a new key with the same kid from the old one."""
+    """The key's parameters as JSON, which distinguish a new key with the same kid from the old one."""
 
 
 class SigningKeys:

@@ -47,7 +47,7 @@ def _digest() -> str:
 
 
 class BackgroundBuild:
-    """Builds in a thread. The file `note` tells the API about its progress or failure."""
+    """Builds in a thread. Writes its progress or failure to the file `note`, which the API shows."""
 
     def __init__(self, note: Path, say: Callable[[str], None]) -> None:
         self._note = note

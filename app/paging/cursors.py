@@ -29,7 +29,7 @@ def encode_cursor(scope: str, position: int) -> str:
 def decode_cursor(text: str, scope: str, *, highest: int) -> int:
     """Returns the cursor's position, at most `highest`. Raises BadUserInput if it is not a cursor of this list.
 
-    The digest tells lists apart. It is not a signature: clients can forge a position, so the caller must not trust it.
+    The digest distinguishes the lists. It is not a signature: clients can forge a position, so the caller must not trust it.
     """
     position = _position(text)
     # Each cursor has one valid text. Comparing with a fresh encoding also checks the version and the scope.
