@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-START_SECONDS = 120
+START_SECONDS = 90
 """For a process to start. On an idle machine it takes one or two, beside eight other test runs more than thirty."""
 
 

@@ -12,6 +12,7 @@ from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.bank import uuid_of
 from tests.servers import Servers
+from tests.waiting import soon
 
 PAY = """mutation Pay($a: ID!, $b: ID!, $k: String!, $m: Decimal!) {
   transfer(input: {idempotencyKey: $k, senderWalletId: $a, receiverWalletId: $b, amount: {amount: $m, currency: "USD"}}) {
@@ -78,7 +79,8 @@ async def test_connections_in_use_and_failed_attempts_are_counted(api: Api, engi
     async with engine.begin() as other:
         await other.execute(text("SELECT FROM wallets WHERE id = :id FOR UPDATE"), {"id": uuid_of(a)})
         paying = asyncio.create_task(api.data("alice", PAY, a=a, b=b, k="again", m="1.00"))
-        await asyncio.sleep(0.7)
+        while (await samples(api)).get(lock_not_available, 0) == before.get(lock_not_available, 0):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
     assert (await paying)["transfer"]["userErrors"] == []
     after = await samples(api)
     assert after["paycore_pool_in_use"] == 0
@@ -102,8 +104,9 @@ async def test_operations_over_a_websocket_are_timed_except_subscriptions(settin
         await socket.subscribe("1", "query OverSocket { __typename }")
         await socket.data("1")
         await socket.subscribe("2", "subscription Settled { transactionSettled { missed } }")
-        await asyncio.sleep(0.2)
+        await soon(lambda: api.services.live._by_user)
         await socket.send({"type": "complete", "id": "2"})
+        await soon(lambda: not api.services.live._by_user)
         found = await samples(api)
         assert found['paycore_request_seconds_count{operation="OverSocket",transport="websocket"}'] >= 1
         assert not [name for name in found if 'operation="Settled"' in name]

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import websockets
 from pydantic import SecretStr
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from websockets.asyncio.client import connect
 
@@ -21,6 +20,7 @@ from app.schema.transport import websocket
 from app.settings import Settings
 from app.telemetry import metrics
 from tests.api.conftest import Api, serving
+from tests.api.test_faults import owner_of
 from tests.bank import uuid_of
 from tests.proxy import postgres_proxy
 from tests.transport_ws import open_socket
@@ -152,17 +152,17 @@ async def test_a_socket_closes_when_its_token_expires_after_running_operations_a
     async with serving(settings.model_copy(update={"jwt_clock_skew_seconds": 0}), engine) as api:
         a, b = await api.wallet("alice", balance="5.00"), await api.wallet("bob", balance="5.00")
         watched = await api.wallet("alice")
-        token = mint_token("alice", api.settings, lifetime=timedelta(seconds=3))
+        token = mint_token("alice", api.settings, lifetime=timedelta(seconds=6))
         expires_at = verify_token(token, api.settings).expires_at
         async with api.socket(None, Authorization=f"Bearer {token}") as socket:
             await socket.subscribe("watch", WATCH, w=watched)
             assert (await socket.data("watch"))["walletUpdated"]["kind"] == "SNAPSHOT"
-            await asyncio.sleep((expires_at - system_clock()).total_seconds() - 0.5)
-            async with engine.begin() as connection:
+            await asyncio.sleep((expires_at - system_clock()).total_seconds() - 2)
+            async with owner_of(settings) as connection, connection.transaction():
                 # The transfer waits for this lock, so it is answered only after the token has expired.
-                await connection.execute(text("SELECT FROM wallets WHERE id = :id FOR UPDATE"), {"id": uuid_of(a)})
+                await connection.execute("SELECT FROM wallets WHERE id = $1 FOR UPDATE", uuid_of(a))
                 await socket.subscribe("pay", PAY, a=a, b=b)
-                await asyncio.sleep(0.7)
+                await asyncio.sleep((expires_at - system_clock()).total_seconds() + 0.2)
                 await api.bank.pay(await api.bank.viewer("bob"), b, watched, "1.00")
                 await asyncio.sleep(0.7)
             answer = await socket.data("pay")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from tests.api.conftest import Api
 from tests.transport_ws import open_socket
+from tests.waiting import soon
 
 WATCH = """
 subscription($wallet: ID!, $after: String) {
@@ -73,7 +72,8 @@ async def test_a_settled_transaction_is_sent_only_to_its_parties_and_administrat
     async with api.socket("alice") as hers, api.socket("bob") as his, api.socket("admin") as admins, api.socket("carol") as none:
         for socket in (hers, his, admins, none):
             await socket.subscribe("1", settled)
-        await asyncio.sleep(0.5)
+        await soon(lambda: sum(api.services.live._by_user.values()) == 4)
+        await soon(lambda: not api.services.live._pubsub._redis._unconfirmed)
         await api.bank.pay(alice, a, b, "1.00", "the-key")
         seen = [(await socket.data("1"))["transactionSettled"]["transaction"] for socket in (hers, his, admins)]
         with pytest.raises(TimeoutError):

@@ -132,6 +132,13 @@ async def at_rest(url: str) -> dict[str, float]:
     return found
 
 
+async def until_retried(url: str) -> None:
+    """Wait until a transfer that waits for a lock was tried again."""
+    async with asyncio.timeout(60):
+        while not any('kind="lock_timeout"' in name and value for name, value in (await samples(url)).items()):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
 async def next_entry(socket: Socket, id_: str) -> str:
     """The transaction of the next entry of a subscription."""
     while True:
@@ -145,7 +152,6 @@ def parent_of(spans: list[Span], child: Span) -> Span:
     return next(span for span in spans if span.id == child.parent)
 
 
-@pytest.mark.timeout(180)
 async def test_one_trace_shows_a_transfer_from_request_to_delivery(
     settings: Settings, bank: Bank, collector: Collector, tmp_path: Path
 ) -> None:
@@ -194,7 +200,6 @@ async def test_one_trace_shows_a_transfer_from_request_to_delivery(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 async def test_each_documented_metric_log_and_span_is_correct(
     settings: Settings, bank: Bank, engine: AsyncEngine, collector: Collector, tmp_path: Path
 ) -> None:
@@ -241,7 +246,7 @@ async def send_everything(here: World, settings: Settings, engine: AsyncEngine) 
         async with engine.begin() as other:
             await other.execute(text("SELECT FROM wallets WHERE id = :id FOR UPDATE"), {"id": uuid_of(here.sender)})
             waiting = asyncio.create_task(here.pay(clients[0], new_key()))
-            await asyncio.sleep(0.7)
+            await until_retried(here.running.url)
         await waiting
         for http in clients:
             await http.aclose()

@@ -145,23 +145,24 @@ async def test_events_are_published_in_order_and_deleted(world, settings):
 
 
 async def test_an_idle_relay_wakes_quickly_and_polls_rarely(settings, writer, monkeypatch):
-    looks: list[float] = []
+    polls: list[float] = []
     claim = outbox_sql.claim
 
     async def claim_and_count(connection, after_id, limit, **options: bool):
-        looks.append(time.monotonic())
+        polls.append(time.monotonic())
         return await claim(connection, after_id, limit, **options)
 
     monkeypatch.setattr(outbox_sql, "claim", claim_and_count)
     async with recording_relay(settings) as (_, recorder):
         await asyncio.sleep(0.5)
-        looks.clear()
+        polls.clear()
         await asyncio.sleep(1)
-        assert len(looks) <= 2 / IDLE_SECONDS
-        started = time.monotonic()
+        assert len(polls) <= 2 / IDLE_SECONDS
         wallet_id = await commit_event(writer)
-        await soon(lambda: wallet_id in recorder.published, 2)
-        assert time.monotonic() - started < 0.5
+        polls.clear()
+        await soon(lambda: wallet_id in recorder.published, 5)
+        # One may have started before the commit. Counted, as a busy machine takes longer for each.
+        assert len(polls) <= 3
 
 
 @pytest.mark.parametrize("older", ["the late one", "the early one"])

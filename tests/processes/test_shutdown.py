@@ -163,7 +163,6 @@ async def recorded(connection: asyncpg.Connection) -> set[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
 async def test_a_stopped_or_killed_api_answers_correctly_and_loses_nothing(
     service: Service, settings: Settings, bank: Bank, number: signal.Signals
@@ -211,7 +210,6 @@ def workers_of(service: Service) -> set[psutil.Process]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 async def test_a_worker_killed_under_load_loses_nothing_and_the_other_goes_on(
     service: Service, settings: Settings, bank: Bank
 ) -> None:
@@ -237,7 +235,6 @@ async def test_a_worker_killed_under_load_loses_nothing_and_the_other_goes_on(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
 async def test_a_relay_that_ends_under_load_loses_no_event_and_delays_no_transfer(
     service: Service, relay: Service, settings: Settings, bank: Bank, number: signal.Signals

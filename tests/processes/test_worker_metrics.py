@@ -28,7 +28,6 @@ SOCKETS = 16
 """The chance that one worker gets all of them is one in thirty thousand."""
 
 pytestmark = [
-    pytest.mark.timeout(180),
     pytest.mark.skipif(sys.platform != "linux", reason="elsewhere workers share a socket"),
 ]
 
