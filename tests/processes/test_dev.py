@@ -24,6 +24,7 @@ from app.demo.embedded.processes import _listed_command_line
 from app.settings import Settings
 from tests.processes.test_cli import EXECUTABLE, assert_one_line, paycore, servers_of
 from tests.servers import free_port
+from tests.waiting import START_SECONDS
 
 
 def at(home: Path, port: int) -> dict[str, str]:
@@ -52,7 +53,7 @@ def demo(home: Path, port: int, *arguments: str, **variables: str) -> Iterator[t
     with log.open("w") as output, default_signals():
         process = subprocess.Popen([EXECUTABLE, "dev", *arguments], env=environment, stdout=output, stderr=output, text=True)
     try:
-        wait_until(lambda: "Ctrl-C stops everything" in log.read_text() or process.poll() is not None, 60)
+        wait_until(lambda: "Ctrl-C stops everything" in log.read_text() or process.poll() is not None, START_SECONDS)
         assert process.poll() is None, log.read_text()
         assert [line for line in processes_of(home) if "app.cli serve" in line], "processes_of sees what runs"
         yield process, log.read_text()
@@ -60,7 +61,7 @@ def demo(home: Path, port: int, *arguments: str, **variables: str) -> Iterator[t
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         try:
-            process.wait(timeout=40)
+            process.wait(timeout=START_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             raise
@@ -118,7 +119,7 @@ def test_the_demo_keeps_its_data_over_a_restart_and_leaves_nothing_running(home:
         assert_one_line(paycore("dev", environment=at(home, free_port())), str(process.pid))
         assert_one_line(paycore("dev", environment=at(home, port)), "in use", "PAYCORE_PORT=")
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=40)
+        process.wait(timeout=START_SECONDS)
     assert processes_of(home) == []
     with demo(home, port) as (process, printed):
         # A restart takes a few seconds. CPU time, as a busy machine takes longer.
@@ -152,14 +153,14 @@ def test_an_api_or_relay_that_dies_is_restarted(home: Path) -> None:
             note = home / f"{name}.pid"
             pid = int(note.read_text())
             os.kill(pid, signal.SIGKILL)
-            wait_until(lambda note=note, pid=pid: note.exists() and note.read_text() not in ("", str(pid)), 20)
+            wait_until(lambda note=note, pid=pid: note.exists() and note.read_text() not in ("", str(pid)), START_SECONDS)
 
         def is_ready() -> bool:
             with contextlib.suppress(httpx.HTTPError):
                 return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
             return False
 
-        wait_until(is_ready, 30)
+        wait_until(is_ready, START_SECONDS)
 
 
 def test_a_server_that_dies_is_restarted(home: Path) -> None:
@@ -167,19 +168,19 @@ def test_a_server_that_dies_is_restarted(home: Path) -> None:
     with demo(home, port):
         (server,) = [line for line in processes_of(home) if f"{home}/redis" in line]
         os.kill(int(server.split()[0]), signal.SIGKILL)
-        wait_until(lambda: "redis ended. restarting it" in home.with_suffix(".log").read_text().lower(), 10)
+        wait_until(lambda: "redis ended. restarting it" in home.with_suffix(".log").read_text().lower(), START_SECONDS)
 
         def state() -> str:
             answer: str = httpx.get(f"http://127.0.0.1:{port}/readyz").json()["redis"]
             return answer
 
-        wait_until(lambda: state() == "ok", 30)
+        wait_until(lambda: state() == "ok", START_SECONDS)
 
 
 def test_a_closed_terminal_stops_everything_in_order(home: Path) -> None:
     with demo(home, free_port()) as (process, _):
         process.send_signal(signal.SIGHUP)
-        assert process.wait(timeout=40) == 0
+        assert process.wait(timeout=START_SECONDS) == 0
         assert processes_of(home) == []
         assert sorted(note.name for note in home.glob("*.pid")) == []
 
@@ -194,7 +195,7 @@ def test_a_second_ctrl_c_stops_at_once_and_leaves_nothing_running(home: Path) ->
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=5) == 128 + signal.SIGINT
         os.kill(int(api.split()[0]), signal.SIGCONT)
-        wait_until(lambda: processes_of(home) == [], 30)
+        wait_until(lambda: processes_of(home) == [], START_SECONDS)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the servers stay until the next start")
@@ -202,7 +203,7 @@ def test_no_process_outlives_a_killed_supervisor(home: Path) -> None:
     with demo(home, free_port()) as (process, _):
         process.kill()
         process.wait()
-        wait_until(lambda: processes_of(home) == [], 30)
+        wait_until(lambda: processes_of(home) == [], START_SECONDS)
 
 
 @pytest.mark.parametrize(("name", "works"), [("serve", "running on"), ("relay", "this relay leads")])
@@ -214,7 +215,7 @@ def test_a_child_ends_when_its_supervisor_is_gone(name: str, works: str, setting
         child = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=output, stderr=output)
     assert child.stdin is not None
     try:
-        wait_until(lambda: works in log.read_text() or child.poll() is not None, 30)
+        wait_until(lambda: works in log.read_text() or child.poll() is not None, START_SECONDS)
         assert child.poll() is None, log.read_text()
         child.stdin.close()
         # 128 + SIGTERM is the exit code of a child that was still starting.
@@ -228,7 +229,7 @@ def test_a_long_command_line_is_read_whole_without_proc() -> None:
     marker = "m" * 300
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", marker])
     try:
-        wait_until(lambda: marker in _listed_command_line(child.pid), 10)
+        wait_until(lambda: marker in _listed_command_line(child.pid), START_SECONDS)
     finally:
         child.kill()
         child.wait()
@@ -250,7 +251,7 @@ def test_given_servers_allow_fault_requests_in_a_fresh_clone(home: Path, setting
         response = httpx.post(f"http://127.0.0.1:{port}/demo/break", json={"what": "relay"}, headers=headers)
         assert response.status_code == 202
         log = home.with_suffix(".log")
-        wait_until(lambda: "Killing relay, as requested." in log.read_text(), 30)
+        wait_until(lambda: "Killing relay, as requested." in log.read_text(), START_SECONDS)
 
 
 @pytest.mark.slow
