@@ -6,6 +6,7 @@ A browser sends `Accept: text/html`, so the same URL can be a page for a browser
 from __future__ import annotations
 
 import html
+import mimetypes
 import re
 import time
 from pathlib import Path
@@ -42,6 +43,8 @@ _NEVER_A_PAGE = ("/assets/", "/healthz", "/readyz", "/metrics", "/openapi.json",
 _PAGES = re.compile(r"/(|wallets(/[^/]+)?|send|transactions/[^/]+|control|break)/?")
 """The paths of the dashboard's pages. It shows on any other that there is no such page (frontend-demo/src/app/NoSuchPage.tsx)."""
 _RETRY_SECONDS = 2
+
+mimetypes.add_type("font/woff2", ".woff2")  # Python 3.11 and 3.12 know it only if the system does.
 
 _WAITING = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Paycore</title>{refresh}

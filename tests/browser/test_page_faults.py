@@ -21,7 +21,8 @@ CUT = """() => [...document.querySelectorAll("data.money")].filter((money) => {
   const own = money.getBoundingClientRect();
   if (own.width === 0) return false;
   for (let box = money.parentElement; box !== null; box = box.parentElement) {
-    const clips = getComputedStyle(box).overflowX !== "visible";
+    const { overflowX, contentVisibility, display } = getComputedStyle(box);
+    const clips = display !== "inline" && (overflowX !== "visible" || contentVisibility === "auto");
     const { left, right } = box === document.documentElement ? { left: 0, right: innerWidth } : box.getBoundingClientRect();
     if ((clips || box === document.documentElement) && (own.left < left - 1 || own.right > right + 1)) return true;
   }
@@ -41,17 +42,32 @@ def service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def fortune(service: Service) -> str:
     """The id of a wallet of Carol's that holds more money than fits on one line of a phone."""
     wallet = open_wallet(service, "carol", "Fortune")
-    amount = {"amount": FORTUNE, "currency": "USD"}
-    payment = {"idempotencyKey": str(uuid4()), "walletId": wallet, "amount": amount, "description": "A fortune"}
-    query = "mutation($input: DepositInput!) { deposit(input: $input) { userErrors { code message } } }"
-    assert service.ask("admin", query, input=payment)["deposit"]["userErrors"] == []
+    deposit(service, wallet, FORTUNE)
     return wallet
+
+
+@pytest.fixture(scope="module")
+def rich_alice(service: Service) -> None:
+    """Alice's wallet on the first page holds a fortune too."""
+    deposit(service, ALICE.wallets[0].public_id, FORTUNE)
 
 
 @pytest.fixture(scope="module")
 def many(service: Service) -> list[str]:
     """The ids of the merchant's wallets, oldest first. They fill more than one page of the API's list."""
     return [open_wallet(service, "merchant", f"Till {number}") for number in range(MANY)]
+
+
+def deposit(service: Service, wallet: str, amount: str) -> None:
+    payment = {"idempotencyKey": str(uuid4()), "walletId": wallet, "amount": {"amount": amount, "currency": "USD"}}
+    query = "mutation($input: DepositInput!) { deposit(input: $input) { userErrors { code message } } }"
+    assert service.ask("admin", query, input={**payment, "description": "A fortune"})["deposit"]["userErrors"] == []
+
+
+def newest_transaction(service: Service, wallet: str) -> str:
+    query = "query($id: ID!) { wallet(id: $id) { transactions(first: 1) { edges { node { id } } } } }"
+    transaction: str = service.ask("admin", query, id=wallet)["wallet"]["transactions"]["edges"][0]["node"]["id"]
+    return transaction
 
 
 def open_wallet(service: Service, subject: str, name: str) -> str:
@@ -62,18 +78,37 @@ def open_wallet(service: Service, subject: str, name: str) -> str:
     return wallet
 
 
-@pytest.mark.parametrize("place", ["wallets", "wallet", "send", "everyones wallets", "control room"])
-def test_a_very_large_amount_is_shown_in_full_on_a_phone(page: Page, service: Service, fortune: str, place: str) -> None:
-    paths = {"wallets": "/wallets", "wallet": f"/wallets/{fortune}", "send": f"/send?from={fortune}"}
-    page.set_viewport_size(PHONE)
+@pytest.mark.parametrize("width", [320, 390])
+@pytest.mark.parametrize("place", ["wallets", "wallet", "send", "transaction", "everyones wallets", "control room"])
+def test_a_very_large_amount_is_shown_in_full_on_a_phone(
+    page: Page, service: Service, fortune: str, place: str, width: int
+) -> None:
+    paths = {
+        "wallets": "/wallets",
+        "wallet": f"/wallets/{fortune}",
+        "send": f"/send?from={fortune}",
+        "transaction": f"/transactions/{newest_transaction(service, fortune)}",
+    }
+    page.set_viewport_size({"width": width, "height": 844})
     page.goto("/")
     sign_in(page, "Carol Castillo" if place in paths else "Paycore Support")
     page.goto(paths.get(place, "/control" if place == "control room" else "/wallets"))
     money = page.locator("data.money", has_text=SHOWN_FORTUNE).first
     money.scroll_into_view_if_needed()
     expect(money).to_be_visible()
+    page.evaluate("document.querySelectorAll('main *').forEach((box) => (box.scrollLeft = 0))")
     assert page.evaluate(CUT) == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [320, 390])
+@pytest.mark.usefixtures("rich_alice")
+def test_a_very_large_balance_is_shown_in_full_on_the_landing_pages_phones(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    page.goto("/")
+    expect(page.locator("data.money", has_text=SHOWN_FORTUNE).first).to_be_visible()
+    assert page.evaluate(CUT) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_the_wallets_page_shows_every_wallet(page: Page, many: list[str]) -> None:

@@ -1,6 +1,7 @@
 import { Link } from "wouter";
 import { useSettled } from "../live/hooks.js";
 import { MoneyText } from "../money/Money.js";
+import { To } from "../ui/Icon.js";
 import { Empty } from "../ui/Notice.js";
 import { StatusBadge } from "../ui/Badge.js";
 import { formatMilliseconds, millisecondsOf } from "../ui/time.js";
@@ -30,7 +31,7 @@ export function SettledList() {
               <li key={id}>
                 <Link href={`/transactions/${id}`} className="settled-link">
                   <span className="truncate">
-                    {sender?.displayName ?? "Several"} → {receiver?.displayName ?? "several"}
+                    {sender?.displayName ?? "Several"} <To /> {receiver?.displayName ?? "several"}
                   </span>
                   {status === "COMPLETED" ? (
                     <span className="latency">{formatMilliseconds(Math.max(0, arrivedAt - millisecondsOf(completedAt ?? createdAt)))}</span>

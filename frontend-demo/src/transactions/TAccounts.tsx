@@ -1,5 +1,5 @@
 import { MoneyText } from "../money/Money.js";
-import { Icon } from "../ui/Icon.js";
+import { Icon, To } from "../ui/Icon.js";
 import { accountsOf, balanceOf, type TAccount } from "./accounts.js";
 import type { LoadedTransaction } from "./queries.js";
 
@@ -49,7 +49,7 @@ function Account({ account: { name, direction, amount, balances } }: { readonly 
             ) : (
               <>
                 <span className="muted">
-                  <MoneyText money={balances.before} /> →{" "}
+                  <MoneyText money={balances.before} /> <To word="then" />{" "}
                 </span>
                 <strong>
                   <MoneyText money={balances.after} />

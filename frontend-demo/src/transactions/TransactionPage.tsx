@@ -9,6 +9,7 @@ import { useAccount } from "../session/AccountContext.js";
 import { useSession } from "../session/SessionContext.js";
 import { StatusBadge } from "../ui/Badge.js";
 import { CopyableId } from "../ui/Copy.js";
+import { To } from "../ui/Icon.js";
 import { Empty, Notice, QueryFailed, Skeleton } from "../ui/Notice.js";
 import { formatExact } from "../ui/time.js";
 import { useTitle } from "../ui/title.js";
@@ -53,9 +54,7 @@ function Loaded({ transaction }: { readonly transaction: LoadedTransaction }) {
           <StatusBadge status={status} />
         </div>
         <p className="transaction-parties">
-          <PartyName party={sender} />
-          <span aria-label="to"> → </span>
-          <PartyName party={receiver} />
+          <PartyName party={sender} /> <To /> <PartyName party={receiver} />
         </p>
         {description !== null && <p className="transaction-note">“<bdi>{description}</bdi>”</p>}
         {failureCode !== null && (

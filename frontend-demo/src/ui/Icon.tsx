@@ -17,6 +17,7 @@ const PATHS = {
   send: "M21 3 10.5 13.5M21 3l-6.5 18-4-7.5L3 9.5 21 3Z",
   snow: "M12 3v18M4.2 7.5l15.6 9M4.2 16.5l15.6-9",
   sun: "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8ZM12 2v2m0 16v2M4.9 4.9l1.4 1.4m11.4 11.4 1.4 1.4M2 12h2m16 0h2M4.9 19.1l1.4-1.4M17.7 6.3l1.4-1.4",
+  to: "M4 12h16m-6-6 6 6-6 6",
   wallet: "M4 7.5h14.5A1.5 1.5 0 0 1 20 9v9a1.5 1.5 0 0 1-1.5 1.5h-13A1.5 1.5 0 0 1 4 18V7.5Zm0 0A2 2 0 0 1 5.5 5L16 4v3.5M16 13.5v.01",
 } as const;
 
@@ -28,5 +29,15 @@ export function Icon({ name }: { readonly name: IconName }) {
     <svg className="icon" viewBox="0 0 24 24" width="20" height="20" aria-hidden="true">
       <path d={PATHS[name]} fill="none" stroke="currentColor" strokeWidth="1.8" strokeLinecap="round" strokeLinejoin="round" />
     </svg>
+  );
+}
+
+/** An arrow between two parties or two amounts, with the word that a screen reader says in its place. */
+export function To({ word = "to" }: { readonly word?: string }) {
+  return (
+    <>
+      <Icon name="to" />
+      <span className="visually-hidden">{word}</span>
+    </>
   );
 }
