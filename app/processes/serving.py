@@ -40,7 +40,7 @@ _MIN_GRACEFUL_SECONDS = 15
 _MARGIN_SECONDS = 5
 _PROBE_CLOSE_SECONDS = 2
 _HANGS_AFTER_SECONDS = 30
-"""A worker that does not answer for this long is replaced. A new worker does not answer until its imports are done."""
+"""A worker that serves and then does not answer for this long is replaced."""
 
 
 def graceful_seconds(settings: Settings) -> int:

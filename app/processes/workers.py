@@ -31,6 +31,9 @@ CLOSING_SECONDS = 10
 """For closing connections to database, Redis and collector, after the last answer."""
 _TICK_SECONDS = 0.2
 _PING_SECONDS = 1.0
+_STARTS_WITHIN_SECONDS = 180.0
+"""A new worker does not answer until its imports are done. That takes one or two seconds, and over thirty on an overloaded
+machine: killing it then would only add load."""
 _STABLE_SECONDS = 10.0
 """A worker that served for this long is replaced without a pause."""
 
@@ -87,8 +90,9 @@ class Worker(Process):
                 self._awaits_pong, self._pinged_at = True, now
 
     def is_hung(self, now: float) -> bool:
-        """Whether the last ping is unanswered for too long. The limit covers the start of a worker too."""
-        return self._awaits_pong and now - self._pinged_at > self.config.timeout_worker_healthcheck
+        """Whether the last ping is unanswered for too long. A worker that has not served yet has more time."""
+        limit = _STARTS_WITHIN_SECONDS if self.serves_since is None else self.config.timeout_worker_healthcheck
+        return self._awaits_pong and now - self._pinged_at > limit
 
     def is_stable(self, now: float) -> bool:
         """Whether the worker has served for _STABLE_SECONDS."""
