@@ -33,12 +33,12 @@ async def fan_out(stack: Stack, traffic: Traffic, tokens: Sequence[str], profile
             await _pay(stack.port, make(), arrivals)
         each: list[float] = []
         last: list[float] = []
-        begun, cpu = time.perf_counter(), time.process_time()
+        started, cpu = time.perf_counter(), time.process_time()
         for _ in range(profile.fan_out_transfers):
             delays = await _pay(stack.port, make(), arrivals)
             each += delays
             last.append(max(delays))
-        seconds, busy = time.perf_counter() - begun, time.process_time() - cpu
+        seconds, busy = time.perf_counter() - started, time.process_time() - cpu
         after = resident_bytes(stack.api_processes())
     return {
         "per_second": round(len(each) / seconds, 1),

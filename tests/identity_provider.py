@@ -73,12 +73,12 @@ class Provider:
     status: int = 200
     headers: list[str] = field(default_factory=list)
     hangs: bool = False
-    asked: int = 0
+    requests: int = 0
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the one request of a connection."""
         await reader.readuntil(b"\r\n\r\n")
-        self.asked += 1
+        self.requests += 1
         if not self.hangs:
             lines = [f"HTTP/1.1 {self.status} X", f"content-length: {len(self.body)}", "connection: close", *self.headers]
             writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + self.body)

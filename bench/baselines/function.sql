@@ -1,6 +1,6 @@
 -- Baseline (a): one transfer as one function, in one round trip, in its own database transaction. It does what Paycore
 -- does for one transfer, on Paycore's own tables and under their rules: locks in one order, a key that pays once, funds
--- and status checked, a transaction, two entries, news for the relay.
+-- and status checked, a transaction, two entries, an event for the relay.
 CREATE OR REPLACE FUNCTION bench_transfer(sender_number int, receiver_number int, amount bigint) RETURNS uuid
 LANGUAGE plpgsql AS $$
 DECLARE

@@ -282,15 +282,15 @@ async def test_keys_rotate_without_a_restart_and_the_tokens_of_a_removed_key_are
 async def test_unknown_key_ids_load_the_keys_once_per_interval(bare: Settings, idp: Provider) -> None:
     moment = [1000.0]
     async with known(with_jwks(bare, jwks_url=idp.url), now=lambda: moment[0], unknown_key_seconds=10) as keys:
-        assert idp.asked == 1
+        assert idp.requests == 1
         for _ in range(50):
             assert await keys.find("made up") is None
-        assert idp.asked == 1
+        assert idp.requests == 1
         moment[0] += 10
         assert await asyncio.gather(*(keys.find(f"made up {number}") for number in range(50))) == [None] * 50
-        assert idp.asked == 2
+        assert idp.requests == 2
         assert await keys.find("rsa") is not None
-        assert idp.asked == 2
+        assert idp.requests == 2
 
 
 async def test_while_the_provider_is_down_tokens_are_accepted_until_the_keys_reach_their_maximum_age(
@@ -347,9 +347,9 @@ async def test_an_invalid_answer_of_the_provider_does_not_replace_the_known_keys
                 idp.body = b'{"keys": 5}'
             case _:
                 idp.body = b'{"keys": []}'
-        before = idp.asked
+        before = idp.requests
         assert await keys.find("made up") is None
-        assert idp.asked == before + 1
+        assert idp.requests == before + 1
         assert await keys.find("rsa") is not None
 
 
