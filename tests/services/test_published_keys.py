@@ -336,7 +336,7 @@ async def test_an_invalid_answer_of_the_provider_does_not_replace_the_known_keys
         match fault:
             case "hangs":
                 idp.hangs = True
-                monkeypatch.setattr(published, "_FETCH_SECONDS", 0.3)
+                monkeypatch.setattr(published, "_FETCH_SECONDS", 2.0)
             case "is huge":
                 idp.body = b" " * 1_000_000
             case "redirects":
