@@ -20,6 +20,7 @@ _PAY = """mutation($input: TransferInput!) { transfer(input: $input) { transacti
 _BATCH = """mutation($transfers: [TransferInput!]!) {
   transferBatch(input: {transfers: $transfers}) { results { transaction { status } } }
 }"""
+_OPEN = "mutation($input: OpenWalletInput!) { openWallet(input: $input) { wallet { id } userErrors { code message } } }"
 _SET_STATUS = """mutation($id: ID!, $status: WalletStatus!) {
   setWalletStatus(input: {walletId: $id, status: $status, reason: "a browser test"}) { wallet { status } }
 }"""
@@ -62,6 +63,14 @@ class Service:
         assert done["userErrors"] == [], done
         transaction_id: str = done["transaction"]["id"]
         return transaction_id
+
+    def open_wallet(self, subject: str, name: str) -> str:
+        """Open a wallet in dollars and return its id."""
+        wanted = {"idempotencyKey": str(uuid4()), "currency": "USD", "name": name}
+        opened = self.ask(subject, _OPEN, input=wanted)["openWallet"]
+        assert opened["userErrors"] == [], opened
+        wallet_id: str = opened["wallet"]["id"]
+        return wallet_id
 
     @contextmanager
     def frozen(self, wallet_id: str) -> Iterator[None]:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, Request, Route, ViewportSize, expect
 
 from tests.browser.conftest import running_service
-from tests.browser.service import ALICE, CAROL, Service, is_live, sign_in
+from tests.browser.service import ALICE, Service, is_live, sign_in
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
 FORTUNE = "9000000000000000.01"
@@ -232,28 +232,6 @@ def test_a_page_requests_the_wallets_once(page: Page, path: str) -> None:
     is_live(page)
     page.wait_for_load_state("networkidle")
     assert len(requests) == 1
-
-
-def test_a_chart_of_minutes_starts_at_zero_and_shows_times_of_day(page: Page, service: Service) -> None:
-    wallet = open_wallet(service, "carol", "Pennies")
-    source = CAROL.wallets[0].public_id
-    service.pay("carol", source, wallet, "50.00")
-    page.goto("/")
-    sign_in(page, "Carol Castillo")
-    page.goto(f"/wallets/{wallet}")
-    is_live(page)
-    service.pay_often("carol", wallet, source, 99)
-    expect(page.get_by_label("Balance", exact=True)).to_have_text("$49.01")
-    chart = page.locator("figure.chart")
-    expect(chart.get_by_text("$0.00")).to_be_visible()
-    expect(chart.get_by_text("$50.00")).to_be_visible()
-    # The balance falls by two percent, so the line uses two percent of the height.
-    box = chart.locator(".chart-line").evaluate("line => line.getBBox().height / line.ownerSVGElement.viewBox.baseVal.height")
-    assert box < 0.1
-    # Both ends of the time axis show a time of day.
-    times = chart.locator("time").all_inner_texts()
-    assert len(times) == 2
-    assert all(":" in text for text in times)
 
 
 @pytest.mark.parametrize("path", ["/", "/wallets", "/control"])

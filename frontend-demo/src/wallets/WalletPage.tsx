@@ -15,8 +15,7 @@ import { CopyableId } from "../ui/Copy.js";
 import { Icon } from "../ui/Icon.js";
 import { Empty, QueryFailed, Skeleton } from "../ui/Notice.js";
 import { useTitle } from "../ui/title.js";
-import { BalanceChart } from "./BalanceChart.js";
-import { pointsOf } from "./points.js";
+import { BalanceChart } from "./chart/BalanceChart.js";
 import { WALLET } from "./queries.js";
 
 type LoadedWallet = NonNullable<ResultOf<typeof WALLET>["wallet"]>;
@@ -49,10 +48,9 @@ function LoadedWalletPage({ wallet: queried }: { readonly wallet: LoadedWallet }
   const { isAdmin } = useAccount();
   const feed = useFeed(queried);
   const wallet = newest(queried, feed);
-  const points = useMemo(
-    () => pointsOf(queried.entries.edges.map(({ node }) => node), feed.arrivals.map(({ entry }) => entry)),
-    [queried, feed.arrivals],
-  );
+  const known = useMemo(() => queried.entries.edges.map(({ node }) => node), [queried]);
+  const newestEntries = useMemo(() => [known, feed.arrivals.map(({ entry }) => entry)], [known, feed.arrivals]);
+  const firstEntryAt = queried.oldest.edges[0]?.node.createdAt ?? feed.arrivals.at(-1)?.entry.createdAt;
   return (
     <div className="stack-large">
       <section className="card wallet-head" aria-label="Wallet">
@@ -79,7 +77,9 @@ function LoadedWalletPage({ wallet: queried }: { readonly wallet: LoadedWallet }
             Available: <MoneyText money={wallet.available} />
           </p>
         )}
-        <BalanceChart points={points} />
+        {firstEntryAt !== undefined && (
+          <BalanceChart walletId={wallet.id} currency={wallet.currency} newest={newestEntries} firstEntryAt={firstEntryAt} />
+        )}
       </section>
       <Activity wallet={queried} feed={feed} />
       <Operations operations={[operationOf(WALLET, { id: wallet.id }), operationOf(ACTIVITY, { id: wallet.id, first: 25 }), watchOperation(wallet.id)]} />

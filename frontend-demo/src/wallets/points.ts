@@ -1,4 +1,4 @@
-import { decimalsOf, fromMinor, toMinor } from "../money/decimal.js";
+import { decimalsOf, toMinor } from "../money/decimal.js";
 
 /** A balance and when the wallet got it. */
 export interface Point {
@@ -20,24 +20,4 @@ export function heights(points: readonly Point[]): number[] {
   const highest = minors.reduce((a, b) => (b > a ? b : a), minors[0] ?? 0n);
   const range = highest - lowest;
   return minors.map((minor) => (range === 0n ? 0.5 : Number(((minor - lowest) * 10_000n) / range) / 10_000));
-}
-
-export interface Scale {
-  /** From 0 (the lower end) to 1 (the upper one). */
-  readonly heights: readonly number[];
-  readonly zero: number;
-  /** What the ends stand for. One of them is zero, unless there are balances on both sides of it. */
-  readonly lower: string;
-  readonly upper: string;
-}
-
-/** Where to draw on a scale that includes zero, so that a small change looks small. */
-export function scaleOf(points: readonly Point[]): Scale {
-  const decimals = decimalsOf(points[0]?.balanceAfter.amount ?? "0");
-  const minors = points.map(({ balanceAfter: { amount } }) => toMinor(amount, decimals));
-  const lower = minors.reduce((a, b) => (b < a ? b : a), 0n);
-  const upper = minors.reduce((a, b) => (b > a ? b : a), 0n);
-  const range = upper === lower ? 1n : upper - lower;
-  const height = (minor: bigint): number => Number(((minor - lower) * 10_000n) / range) / 10_000;
-  return { heights: minors.map(height), zero: height(0n), lower: fromMinor(lower, decimals), upper: fromMinor(upper, decimals) };
 }

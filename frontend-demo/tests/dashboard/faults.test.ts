@@ -3,8 +3,6 @@ import { NO_LIMITS, isBackwards } from "../../src/activity/filter.js";
 import { isPage } from "../../src/app/NoSuchPage.js";
 import { outstanding, verdictOf, type Strip } from "../../src/break/strip.js";
 import { groupsOf } from "../../src/money/groups.js";
-import { scaleOf } from "../../src/wallets/points.js";
-import { spanFormat } from "../../src/wallets/span.js";
 
 const strip = (cells: number, gaps = 0, repeats = 0): Strip => ({
   cells: Array.from({ length: cells }, (_, index) => ({ sequence: String(index + 1), isCaughtUp: false })),
@@ -44,32 +42,6 @@ describe("a long amount", () => {
   ])("%s may wrap between its digit groups", (text, groups) => {
     expect(groupsOf(text)).toEqual(groups);
     expect(groups.join("")).toBe(text);
-  });
-});
-
-describe("the scale of a chart", () => {
-  const points = (...amounts: string[]) => amounts.map((amount, index) => ({ sequence: String(index), createdAt: "", balanceAfter: { amount, currency: "USD" } }));
-
-  it("includes zero, so that a small change looks small", () => {
-    expect(scaleOf(points("50.00", "49.01"))).toEqual({ heights: [1, 0.9802], zero: 0, lower: "0.00", upper: "50.00" });
-  });
-
-  it("has zero at the top if all balances are negative", () => {
-    expect(scaleOf(points("-1.00", "-4.00"))).toEqual({ heights: [0.75, 0], zero: 1, lower: "-4.00", upper: "0.00" });
-  });
-
-  it("is valid if every balance is zero", () => {
-    expect(scaleOf(points("0.00", "0.00")).heights).toEqual([0, 0]);
-  });
-
-  it.each([
-    ["2026-11-27T14:03:00Z", true, true],
-    ["2026-11-28T12:00:00Z", true, false],
-    ["2027-02-01T12:00:00Z", false, false],
-  ])("labels a span up to %s with hour: %s, second: %s", (to, hour, second) => {
-    const parts = spanFormat("2026-11-27T14:00:00Z", to, "en-US").formatToParts(new Date(to));
-    expect(parts.some(({ type }) => type === "hour")).toBe(hour);
-    expect(parts.some(({ type }) => type === "second")).toBe(second);
   });
 });
 

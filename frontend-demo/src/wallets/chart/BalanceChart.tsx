@@ -1,0 +1,115 @@
+import "uplot/dist/uPlot.min.css";
+import "./chart.css";
+import { useId, useMemo, useState } from "react";
+import { useExponent } from "../../money/CurrenciesContext.js";
+import { decimalsOf, fromMinor } from "../../money/decimal.js";
+import { formatChange, formatMoney } from "../../money/format.js";
+import { QueryFailed } from "../../ui/Notice.js";
+import { formatExact } from "../../ui/time.js";
+import type { Point } from "../points.js";
+import { ChartTable } from "./ChartTable.js";
+import { PlotView } from "./PlotView.js";
+import { stepAt } from "./history.js";
+import { RANGES, wordsOf, type Range } from "./ranges.js";
+import { SAMPLES } from "./samples.js";
+import { hasZero, scaleOf, tickLabels } from "./scale.js";
+import { useHistory, type History } from "./useHistory.js";
+
+interface BalanceChartProps {
+  readonly walletId: string;
+  readonly currency: string;
+  /** The newest entries, from a query and from the live feed. */
+  readonly newest: readonly (readonly Point[])[];
+  /** When the wallet's oldest entry was made. */
+  readonly firstEntryAt: string;
+}
+
+/** The balance over a range of time, in steps: between two entries it does not change. */
+export function BalanceChart({ walletId, currency, newest, firstEntryAt }: BalanceChartProps) {
+  const [{ range, chosenAt }, choose] = useState<{ range: Range; chosenAt: number }>(() => ({ range: "1M", chosenAt: Date.now() }));
+  const points = newest.find((list) => list.length > 0);
+  const exponent = useExponent(currency) ?? decimalsOf(points?.[0]?.balanceAfter.amount ?? "0");
+  const history = useHistory({ walletId, exponent, newest, firstEntryAt }, range, chosenAt);
+  const { line, start, end, sampledUntil, isLoading, error, again } = history;
+  const [at, setAt] = useState<number | null>(null);
+  const summaryId = useId();
+  const text = (minor: bigint): string => formatMoney({ amount: fromMinor(minor, exponent), currency }, exponent);
+  const scale = useMemo(() => scaleOf(line.map(({ minor }) => minor)), [line]);
+  const drawing = useMemo(
+    () => ({ line, start, end, scale, labels: tickLabels(scale, currency, exponent) }),
+    [line, start, end, scale, exponent, currency],
+  );
+  const under = at === null ? undefined : stepAt(line, at);
+  const pointed = at === null ? null : `${under === undefined ? "No balance known" : text(under.minor)} · ${moment(at)}`;
+  const change = changeOf(history, range, (minor) =>
+    formatChange({ amount: fromMinor(minor < 0n ? -minor : minor, exponent), currency }, minor < 0n ? "DEBIT" : "CREDIT", exponent),
+  );
+  return (
+    <figure className="chart" aria-label="Balance over time" aria-busy={isLoading}>
+      <div className="chart-top">
+        <p className="chart-readout">{pointed ?? change}</p>
+        <div className="segments" role="group" aria-label="Range of the chart">
+          {RANGES.map((each) => (
+            <button key={each} type="button" aria-label={`${each}: ${wordsOf(each)}`} aria-pressed={each === range} onClick={() => choose({ range: each, chosenAt: Date.now() })}>
+              {each}
+            </button>
+          ))}
+        </div>
+      </div>
+      <PlotView drawing={drawing} at={at} onPoint={setAt} valueText={pointed ?? change} describedBy={summaryId} />
+      <figcaption id={summaryId} className="chart-caption muted">
+        {summaryOf(history, text)}
+      </figcaption>
+      {error !== undefined && <QueryFailed error={error} onRetry={again} />}
+      <ChartTable line={line} isSampled={sampledUntil !== null} currency={currency} exponent={exponent} />
+    </figure>
+  );
+}
+
+/** How the balance changed over the range. Before its first entry a wallet has nothing. */
+function changeOf({ line, start, sampledUntil, isLoading }: History, range: Range, text: (minor: bigint) => string): string {
+  const [first, last] = [line[0], line.at(-1)];
+  if (first === undefined || last === undefined) {
+    return isLoading ? "Loading older balances" : `No balance in ${wordsOf(range)}`;
+  }
+  const isStartKnown = first.time <= start;
+  if (!isStartKnown && sampledUntil !== null) {
+    return isLoading ? "Loading older balances" : `${text(last.minor - first.minor)} since ${moment(first.time)}`;
+  }
+  const before = isStartKnown && range !== "All" ? first.minor : 0n;
+  return `${text(last.minor - before)} in ${wordsOf(range)}`;
+}
+
+/** What the line shows, in words: its ends, its extremes, whether zero is in sight, and how complete it is. */
+function summaryOf(history: History, text: (minor: bigint) => string): string {
+  const { line, start, sampledUntil } = history;
+  const [first, last] = [line[0], line.at(-1)];
+  if (first === undefined || last === undefined) {
+    return "";
+  }
+  const minors = line.map(({ minor }) => minor);
+  const lowest = minors.reduce((a, b) => (b < a ? b : a));
+  const highest = minors.reduce((a, b) => (b > a ? b : a));
+  const isFirstEntry = sampledUntil === null && first.time > start;
+  const sentences = [
+    `From ${text(first.minor)} on ${moment(first.time)}${isFirstEntry ? " (the wallet’s first entry)" : ""} to ${text(last.minor)} now.`,
+    lowest === highest ? "No change." : `Lowest ${text(lowest)}, highest ${text(highest)}.`,
+    hasZero(scaleOf(minors)) ? "" : "Zero is not on the scale.",
+    sampledUntil === null ? "" : gapOf(history, first.time, sampledUntil),
+  ];
+  return sentences.filter((sentence) => sentence !== "").join(" ");
+}
+
+/** What the line does not have. */
+function gapOf({ isLoading, error }: History, from: number, sampledUntil: number): string {
+  if (isLoading) {
+    return `Balances before ${moment(sampledUntil)} are loading.`;
+  }
+  return error === undefined
+    ? `Before ${moment(sampledUntil)} the line has the balance at ${SAMPLES} times, not each change.`
+    : `The line starts on ${moment(from)}: older balances could not be loaded.`;
+}
+
+function moment(time: number): string {
+  return formatExact(new Date(time).toISOString());
+}
