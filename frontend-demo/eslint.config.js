@@ -21,7 +21,7 @@ export default tseslint.config(
   },
   {
     // An assertion says that the line before made sure of it.
-    files: ["tests/**/*.ts"],
+    files: ["tests/**/*.{ts,tsx}"],
     rules: { "@typescript-eslint/no-non-null-assertion": "off" },
   },
   {

@@ -1,4 +1,4 @@
-"""The TypeScript client that other teams copy, against a running service. Its unit tests run in `make check`."""
+"""The TypeScript clients that other teams copy, against a running service. Its unit tests run in `make check`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,39 @@ async def watching(script: Path, url: str, wallet_id: str, token: str) -> AsyncI
             process.kill()
         await process.wait()
         await reading
+
+
+@dataclass
+class Payer:
+    """Runs `pay.ts`, each time as a page that was loaded anew with what the last one stored."""
+
+    script: Path
+    api: Api
+    sender: str
+    receiver: str
+    file: Path
+
+    async def run(self, token: str, lost: int = 0) -> list[dict[str, Any]]:
+        """The states that the payment went through, if so many answers are lost."""
+        node = ready_node()
+        process = await asyncio.create_subprocess_exec(
+            node.executable, self.script, f"{self.api.url}/graphql", self.sender, self.receiver, self.file, str(lost),
+            env=node.environment(PAYCORE_TOKEN=token), stdout=subprocess.PIPE,
+        )  # fmt: skip
+        async with asyncio.timeout(60):
+            out, _ = await process.communicate()
+        assert process.returncode == 0
+        return [json.loads(line) for line in out.splitlines()]
+
+    async def balances(self) -> tuple[int, int]:
+        return await self.api.bank.balance(self.sender), await self.api.bank.balance(self.receiver)
+
+
+@pytest.fixture
+async def payer(api: Api, compiled: Path, tmp_path: Path) -> Payer:
+    return Payer(
+        compiled / "pay.js", api, await api.wallet("alice", balance="10.00"), await api.wallet("bob"), tmp_path / "open.json"
+    )
 
 
 @contextmanager
@@ -171,6 +205,35 @@ async def test_the_client_requests_a_second_token_if_the_first_is_refused_and_th
     assert watcher.lines[-1]["end"] == "unauthenticated"
     assert watcher.lines[-1]["code"] in {"4401", "4403"}
     assert len(watcher.printed("asked")) == 2
+
+
+async def test_a_payment_whose_answers_are_lost_is_made_once_over_restarts_and_a_refused_token(payer: Payer) -> None:
+    token = payer.api.token("alice")
+    lost = await payer.run(token, lost=2)
+    assert [state["phase"] for state in lost] == ["sending", "unknown", "sending", "unknown"]
+    refused = await payer.run("nonsense")
+    assert [state["phase"] for state in refused] == ["sending", "unknown"]
+    assert refused[-1]["trouble"]["code"] == "UNAUTHENTICATED"
+    settled = await payer.run(token)
+    assert [state["phase"] for state in settled] == ["sending", "settled"]
+    assert settled[-1]["replayed"]
+    assert len({state["input"]["idempotencyKey"] for state in lost + refused + settled}) == 1
+    assert await payer.balances() == (900, 100)
+    assert not payer.file.exists()
+
+
+async def test_a_refused_payment_has_the_services_words_and_its_record(payer: Payer) -> None:
+    payer.sender, payer.receiver = payer.receiver, payer.sender
+    (*_, refused) = await payer.run(payer.api.token("bob"))
+    assert refused["phase"] == "refused"
+    assert [refusal["code"] for refusal in refused["refusals"]] == ["INSUFFICIENT_FUNDS"]
+    assert refused["transaction"]["status"] == "FAILED"
+
+
+async def test_a_payment_without_a_valid_token_is_not_kept(payer: Payer) -> None:
+    (*_, stopped) = await payer.run("nonsense")
+    assert (stopped["phase"], stopped["trouble"]["code"]) == ("draft", "UNAUTHENTICATED")
+    assert not payer.file.exists()
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { Link } from "wouter";
-import { newKey } from "../send/key.js";
+import { newKey } from "../paycore-pay/index.js";
 import { demoAccount } from "../session/account.js";
 import type { Attempt } from "../send/attempt.js";
 import { Dots, Legend, type Dot } from "./Dots.js";

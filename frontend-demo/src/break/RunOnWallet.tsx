@@ -2,7 +2,7 @@ import { useState } from "react";
 import { decimalsOf, fromMinor, toMinor } from "../money/decimal.js";
 import { MoneyText } from "../money/Money.js";
 import type { Money } from "../money/format.js";
-import { newKey } from "../send/key.js";
+import { newKey } from "../paycore-pay/index.js";
 import type { Attempt } from "../send/attempt.js";
 import { demoAccount, type Account } from "../session/account.js";
 import { OPEN_WALLET } from "../wallets/queries.js";

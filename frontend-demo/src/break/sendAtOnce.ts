@@ -2,7 +2,8 @@ import { stringifyDocument } from "@urql/core";
 import { createClient, type Client } from "graphql-ws";
 import type { ResultOf } from "../graphql/tada.js";
 import { webSocketUrl } from "../live/hub.js";
-import { answerOf, settle, type Attempt } from "../send/attempt.js";
+import { answerOf } from "../paycore-pay/index.js";
+import { settle, type Attempt } from "../send/attempt.js";
 import { TRANSFER, type TransferInput } from "../send/queries.js";
 import type { Account } from "../session/account.js";
 

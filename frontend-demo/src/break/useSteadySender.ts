@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import { settle } from "../send/attempt.js";
-import { newKey } from "../send/key.js";
+import { newKey } from "../paycore-pay/index.js";
 import { demoAccount } from "../session/account.js";
 import type { Cast } from "./cast.js";
 

@@ -1,4 +1,5 @@
-import { isWorthRepeating, pauseAfter, type Attempt } from "../send/attempt.js";
+import { isWorthRepeating, pauseAfter } from "../paycore-pay/index.js";
+import type { Attempt } from "../send/attempt.js";
 import type { TransferInput } from "../send/queries.js";
 
 /** POST /demo/ambient */

@@ -1,6 +1,7 @@
 import { useEffect, useState, useSyncExternalStore } from "react";
 import { connection } from "../live/page.js";
-import { attempt } from "../send/attempt.js";
+import { attempt } from "../paycore-pay/index.js";
+import { transferBy } from "../send/attempt.js";
 import { demoAccount } from "../session/account.js";
 import { DemoError, demoRequest, type DemoUser } from "../session/demo.js";
 import { AmbientPayments, type AmbientState, type Turn } from "./ambient.js";
@@ -52,7 +53,7 @@ function create(users: readonly DemoUser[], asker: DemoUser): AmbientPayments {
       ask,
       send: (payer, input, wasUnknown) => {
         const user = users.find(({ subject }) => subject === payer) ?? asker;
-        return attempt(demoAccount(user).plain, input, wasUnknown);
+        return attempt(transferBy(demoAccount(user).plain), input, wasUnknown);
       },
       isReady: () => !document.hidden && !connection.isDoubted,
     },

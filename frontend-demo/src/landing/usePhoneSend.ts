@@ -1,8 +1,7 @@
 import { useRef, useState } from "react";
 import type { Money } from "../money/format.js";
+import { newKey, OpenPayments } from "../paycore-pay/index.js";
 import { settle, type Attempt } from "../send/attempt.js";
-import { newKey } from "../send/key.js";
-import { concludeIntent, openIntents, rememberIntent } from "../send/openIntent.js";
 import type { TransferInput } from "../send/queries.js";
 import { refusalText } from "../send/refusals.js";
 import { useAccount } from "../session/AccountContext.js";
@@ -13,20 +12,20 @@ import { useAccount } from "../session/AccountContext.js";
  */
 export function usePhoneSend(senderWalletId: string, receiverWalletId: string) {
   const { plain, subject } = useAccount();
-  const owner = `${subject}.phone`;
   const underWay = useRef(new Set<string>());
   const [waiting, setWaiting] = useState(0);
   const [note, setNote] = useState<string | null>(null);
   const send = (amount: Money): void => {
-    const open = openIntents(owner).find(({ idempotencyKey }) => !underWay.current.has(idempotencyKey));
+    const payments = new OpenPayments(`${subject}.phone`);
+    const open = payments.list().find(({ idempotencyKey }) => !underWay.current.has(idempotencyKey));
     const input: TransferInput = open ?? { idempotencyKey: newKey(), senderWalletId, receiverWalletId, amount };
-    rememberIntent(owner, input);
+    payments.remember(input);
     underWay.current.add(input.idempotencyKey);
     setWaiting((count) => count + 1);
     setNote(null);
     void settle(plain, input, open !== undefined)
       .then((result) => {
-        concludeIntent(owner, input, [result]);
+        payments.conclude(input, result);
         setNote(problemOf(result) ?? (open === undefined ? "Sent." : "This was your earlier payment. Press again for a new one."));
       })
       .finally(() => {

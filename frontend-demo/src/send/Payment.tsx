@@ -3,6 +3,7 @@ import { useSearch } from "wouter";
 import { useExponent } from "../money/CurrenciesContext.js";
 import { decimalsOf, fromMinor } from "../money/decimal.js";
 import { parseAmount } from "../money/input.js";
+import { newKey } from "../paycore-pay/index.js";
 import { Operations } from "../operations/Operations.js";
 import { operationOf } from "../operations/link.js";
 import { useAccount } from "../session/AccountContext.js";
@@ -11,7 +12,6 @@ import type { WalletSummary } from "../wallets/queries.js";
 import { Outcome } from "./Outcome.js";
 import { SendForm } from "./SendForm.js";
 import { draftOf, EMPTY, type Draft } from "./draft.js";
-import { newKey } from "./key.js";
 import { TRANSFER, WALLET_PARTY, type TransferInput } from "./queries.js";
 import { useIntent } from "./useIntent.js";
 

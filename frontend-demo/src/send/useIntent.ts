@@ -1,97 +1,97 @@
-import { useCallback, useEffect, useRef, useState } from "react";
-import type { Trouble } from "../graphql/client.js";
+import type { Client } from "@urql/core";
+import { useMemo } from "react";
+import { attempt, endsIntent, PaymentIntent, TransferError, type PaymentState, type Transfer, type Wanted } from "../paycore-pay/index.js";
+import { usePayment } from "../paycore-react/index.js";
 import { useAccount } from "../session/AccountContext.js";
-import { attempt, endsIntent, isWorthRepeating, pauseAfter, type Attempt } from "./attempt.js";
-import { newKey } from "./key.js";
-import { concludeIntent, openIntents, rememberIntent } from "./openIntent.js";
-import type { TransferInput } from "./queries.js";
+import { transferBy, type Attempt } from "./attempt.js";
+import type { TransferInput, TransferPayload } from "./queries.js";
 
-export type Wanted = Omit<TransferInput, "idempotencyKey">;
+export type { Wanted };
 
-interface Sent {
-  readonly input: TransferInput;
-  readonly tries: number;
-  /** How many requests are sent at once with the same key. */
-  readonly requests: number;
-  /** Whether an earlier request with this key may have paid. */
-  readonly wasUnknown: boolean;
-}
+type Open = Extract<PaymentState<TransferPayload>, { readonly phase: "sending" | "unknown" }>;
 
-/** The state of a payment. It is unknown until the service has returned an outcome. */
+/** Where a payment stands, as the page shows it: with the answer to each of the requests that were made at once. */
 export type IntentState =
   | { readonly phase: "editing" }
-  | ({ readonly phase: "sending" } & Sent)
-  | ({ readonly phase: "unknown"; readonly trouble: Trouble; readonly retryAt: number | null } & Sent)
+  | Extract<Open, { readonly phase: "sending" }>
+  | Extract<Open, { readonly phase: "unknown" }>
   | { readonly phase: "settled"; readonly input: TransferInput; readonly answers: readonly Attempt[] };
 
-const MOST_TRIES = 8;
-const EDITING: IntentState = { phase: "editing" };
-
-/**
- * Sends one payment at a time. Its key is created when it is first sent, and is kept for every retry and over a reload of
- * the page. A new key is created only after the last one has a recorded outcome.
- */
+/** One payment at a time, whose key paycore-pay keeps until the outcome is known, also over a reload of the page. */
 export function useIntent() {
   const { plain, subject } = useAccount();
-  const [state, setState] = useState<IntentState>(EDITING);
-  /** The key of a request that was refused without a record. It can be used again. */
-  const unusedKey = useRef<string | null>(null);
-
-  const run = useCallback(
-    async (sent: Sent): Promise<void> => {
-      const { input, tries, requests, wasUnknown } = sent;
-      rememberIntent(subject, input);
-      setState({ phase: "sending", ...sent });
-      const answers = await Promise.all(Array.from({ length: requests }, () => attempt(plain, input, wasUnknown)));
-      concludeIntent(subject, input, answers);
-      const lost = answers.find((answer) => answer.kind === "unknown");
-      if (lost === undefined) {
-        unusedKey.current = answers.some(endsIntent) ? null : input.idempotencyKey;
-        setState({ phase: "settled", input, answers });
-      } else {
-        const retryAt = tries < MOST_TRIES && isWorthRepeating(lost.trouble) ? Date.now() + pauseAfter(tries, lost.trouble) : null;
-        setState({ phase: "unknown", trouble: lost.trouble, retryAt, ...sent, wasUnknown: true });
-      }
-    },
-    [plain, subject],
-  );
-
-  // Resume a payment that was open before a reload.
-  useEffect(() => {
-    const [left] = openIntents(subject);
-    const timer = left === undefined ? undefined : setTimeout(() => void run({ input: left, tries: 1, requests: 1, wasUnknown: true }));
-    return () => clearTimeout(timer);
-  }, [subject, run]);
-
-  useEffect(() => {
-    if (state.phase !== "unknown" || state.retryAt === null) {
-      return undefined;
-    }
-    const { input, tries, requests, retryAt } = state;
-    const timer = setTimeout(() => void run({ input, tries: tries + 1, requests, wasUnknown: true }), retryAt - Date.now());
-    return () => clearTimeout(timer);
-  }, [state, run]);
-
+  const payment = useMemo(() => new PagePayment(plain, subject), [plain, subject]);
+  const known = usePayment(payment.intent);
+  const state = useMemo(() => payment.shown(known), [payment, known]);
   return {
     state,
-    /** Send the payment. Sends `requests` requests at once with the same key. */
-    send: (wanted: Wanted, requests = 1): void => {
-      void run({ input: { ...wanted, idempotencyKey: unusedKey.current ?? newKey() }, tries: 1, requests, wasUnknown: false });
-    },
-    /** Send the same request again, with the same key. */
-    repeat: (): void => {
-      if (state.phase === "unknown") {
-        void run({ input: state.input, tries: state.tries + 1, requests: 1, wasUnknown: true });
-      } else if (state.phase === "settled") {
-        // A key with an outcome may have paid, so this request must not end as "stopped".
-        void run({ input: state.input, tries: 1, requests: 1, wasUnknown: state.answers.some(endsIntent) });
-      }
-    },
-    /** Return to the form, if the outcome is known. */
-    edit: (): void => {
-      if (state.phase === "settled") {
-        setState(EDITING);
-      }
-    },
+    /** Send it; `requests` times at once with the one key. */
+    send: (wanted: Wanted, requests = 1): void => payment.send(wanted, requests),
+    /** The same request again, with the same key. */
+    repeat: (): void => payment.repeat(),
+    /** Back to the form, once the outcome is known. */
+    edit: (): void => payment.intent.clear(),
   };
+}
+
+/** A payment whose first try may make several requests at once, with one key. */
+class PagePayment {
+  readonly intent: PaymentIntent<TransferPayload>;
+  readonly #one: Transfer<TransferPayload>;
+  #requests = 1;
+  /** Of the last try. */
+  #input: TransferInput | null = null;
+  #answers: readonly Attempt[] = [];
+
+  constructor(client: Client, owner: string) {
+    this.#one = transferBy(client);
+    this.intent = new PaymentIntent({ transfer: (input, signal) => this.#transfer(input, signal), owner });
+  }
+
+  send(wanted: Wanted, requests: number): void {
+    this.#requests = requests;
+    void this.intent.send(wanted);
+  }
+
+  repeat(): void {
+    if (this.intent.state.phase === "draft" && this.#input !== null) {
+      // It ended before anything ran, so a new send has its key again.
+      this.send(this.#input, 1);
+    } else {
+      void this.intent.repeat();
+    }
+  }
+
+  shown(state: PaymentState<TransferPayload>): IntentState {
+    if (state.phase === "sending" || state.phase === "unknown") {
+      return state;
+    }
+    const isDraft = state.phase === "draft" && state.trouble === null;
+    return isDraft || this.#input === null ? { phase: "editing" } : { phase: "settled", input: this.#input, answers: this.#answers };
+  }
+
+  async #transfer(input: TransferInput, signal: AbortSignal): Promise<TransferPayload> {
+    const requests = this.#requests;
+    this.#requests = 1;
+    this.#answers = await Promise.all(Array.from({ length: requests }, () => attempt(this.#one, input, false, signal)));
+    this.#input = input;
+    return together(this.#answers);
+  }
+}
+
+/** What requests with one key came to: it is unknown as long as one of them is. */
+function together(answers: readonly Attempt[]): TransferPayload {
+  const lost = answers.find(({ kind }) => kind === "unknown");
+  const answer = lost ?? answers.find(endsIntent) ?? answers.find(({ kind }) => kind === "refused") ?? answers[0];
+  switch (answer?.kind) {
+    case "done":
+      return { transaction: answer.transaction, replayed: answer.replayed, userErrors: [] };
+    case "refused":
+      return { transaction: answer.transaction, replayed: answer.replayed, userErrors: [...answer.refusals] };
+    case "unknown":
+    case "stopped":
+      throw new TransferError(answer.trouble);
+    case undefined:
+      throw new RangeError("There was no request.");
+  }
 }

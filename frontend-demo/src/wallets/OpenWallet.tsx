@@ -1,7 +1,7 @@
 import { useRef, useState, type SyntheticEvent } from "react";
 import { troubleOf } from "../graphql/client.js";
 import { useCurrencies } from "../money/CurrenciesContext.js";
-import { newKey } from "../send/key.js";
+import { newKey } from "../paycore-pay/index.js";
 import { refusalText } from "../send/refusals.js";
 import { useAccount } from "../session/AccountContext.js";
 import { Dialog } from "../ui/Dialog.js";
