@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, ViewportSize, expect
 
 from app.demo.ambient import PAUSE_SECONDS
 from tests.browser.service import ALICE, BOB, Service, is_live, shown
@@ -181,6 +183,34 @@ def test_after_the_api_is_killed_the_page_says_so_and_catches_up_by_itself(
     expect(page.get_by_label("Proof").locator(".total-good")).to_have_text(re.compile(r"\$0\.00"))
     pause(page, service)
     assert is_balanced(service)
+
+
+def test_a_payment_whose_answer_is_lost_is_sent_again_with_its_key_and_paid_once(page: Page, outages: list[str]) -> None:
+    outages.append("ERR_FAILED")
+    keys: list[str] = []
+    answers: list[Any] = []
+
+    def lose_first_answer(route: Route) -> None:
+        body = json.loads(route.request.post_data or "{}")
+        payment = body.get("variables", {}).get("input")
+        if payment is None:
+            route.continue_()
+            return
+        keys.append(payment["idempotencyKey"])
+        answer = route.fetch()
+        answers.append(answer.json()["data"]["transfer"])
+        if len(keys) == 1:
+            route.abort()
+        else:
+            route.fulfill(response=answer)
+
+    page.route("**/graphql", lose_first_answer)
+    page.goto("/")
+    wait_for_settled(page, 2, seconds=60)
+    page.unroute_all(behavior="wait")
+    assert keys[0] == keys[1]
+    assert keys[1] not in keys[2:]
+    assert [answer["replayed"] for answer in answers[:2]] == [False, True]
 
 
 @pytest.mark.parametrize("size", [PHONE, SMALL_PHONE], ids=["390 by 844", "320 by 568"])

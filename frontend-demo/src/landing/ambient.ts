@@ -1,6 +1,7 @@
 import { isWorthRepeating, pauseAfter } from "../paycore-pay/index.js";
 import type { Attempt } from "../send/attempt.js";
 import type { TransferInput } from "../send/queries.js";
+import { refusalText } from "../send/refusals.js";
 
 /** POST /demo/ambient */
 export interface Turn {
@@ -37,6 +38,17 @@ interface Options {
   readonly send: (payer: string, input: TransferInput, wasUnknown: boolean) => Promise<Attempt>;
   /** Whether the page is in sight and the service answers. */
   readonly isReady: () => boolean;
+}
+
+function failureOf(result: Attempt): string | null {
+  switch (result.kind) {
+    case "done":
+      return null;
+    case "refused":
+      return result.refusals.map(refusalText).join(" ");
+    default:
+      return result.trouble.message;
+  }
 }
 
 /** So many payments without a touch of the page, then it rests: a tab left open must not use up the day's payments. */
@@ -145,7 +157,7 @@ export class AmbientPayments {
       const isUnanswered = result.kind === "unknown" && isWorthRepeating(result.trouble) && !isOver();
       this.#enter({ isUnanswered });
       if (!isUnanswered) {
-        return result.kind === "refused" ? result.refusals.map(({ message }) => message).join(" ") : result.kind === "done" ? null : result.trouble.message;
+        return failureOf(result);
       }
       await this.#pause(pauseAfter(tries, result.trouble));
     }

@@ -146,7 +146,7 @@ describe("ambient payments", () => {
     world.answers = [REFUSED, REFUSED];
     world.payments.start();
     await vi.advanceTimersByTimeAsync(10_000);
-    expect([world.sent.length, world.payments.state.refusal]).toEqual([2, "Too little."]);
+    expect([world.sent.length, world.payments.state.refusal]).toEqual([2, "There is not enough money in the wallet."]);
     await vi.advanceTimersByTimeAsync(10_000);
     expect(world.payments.state.refusal).toBeNull();
   });
