@@ -4,33 +4,17 @@ import { useLiveState } from "../live/hooks.js";
 import { useOwnFeeds } from "../live/useOwnFeeds.js";
 import type { LiveState } from "../live/connection.js";
 import { ConnectionBanner } from "../live/Banner.js";
+import { PaletteButton } from "../palette/PaletteButton.js";
 import { AccountProvider } from "../session/AccountContext.js";
 import { useSession } from "../session/SessionContext.js";
-import { Icon, type IconName } from "../ui/Icon.js";
+import { Icon } from "../ui/Icon.js";
+import { placesFor, type Place } from "./places.js";
 import { chooseTheme, useTheme } from "./theme.js";
-
-interface Place {
-  readonly path: string;
-  readonly name: string;
-  readonly icon: IconName;
-}
-
-const HOME: Place = { path: "/", name: "Live", icon: "home" };
-const WALLETS: Place = { path: "/wallets", name: "Wallets", icon: "wallet" };
-const SEND: Place = { path: "/send", name: "Send", icon: "send" };
-const BREAK: Place = { path: "/break", name: "Break it", icon: "bolt" };
-const CONTROL: Place = { path: "/control", name: "Control", icon: "gauge" };
 
 /** What stands around every page. */
 export function Shell({ children }: { readonly children: ReactNode }) {
   const { account, demo } = useSession();
-  const places = [
-    ...(demo === null ? [] : [HOME]),
-    WALLETS,
-    ...(account?.isAdmin === true ? [] : [SEND]),
-    ...(demo === null ? [] : [BREAK]),
-    ...(demo !== null || account?.isAdmin === true ? [CONTROL] : []),
-  ];
+  const places = placesFor({ account, demo });
   return (
     <>
       <a className="skip-link" href="#main">
@@ -53,6 +37,7 @@ export function Shell({ children }: { readonly children: ReactNode }) {
                 <ConnectionBadge />
               </AccountProvider>
             )}
+            <PaletteButton />
             <Identity />
             <ThemeToggle />
           </div>

@@ -12,14 +12,21 @@ import type { WalletSummary } from "../wallets/queries.js";
 import { Outcome } from "./Outcome.js";
 import { SendForm } from "./SendForm.js";
 import { draftOf, EMPTY, type Draft } from "./draft.js";
-import { TRANSFER, WALLET_PARTY, type TransferInput } from "./queries.js";
+import { TRANSFER, WALLET_PARTY, type Party, type TransferInput } from "./queries.js";
 import { useIntent } from "./useIntent.js";
 
+interface PaymentProps {
+  readonly wallets: readonly WalletSummary[];
+  readonly first: WalletSummary;
+  /** The recipient that the page's address names. */
+  readonly to: Party | null;
+}
+
 /** The form, the outcome of the payment, and the page's GraphQL operations with the current values. */
-export function Payment({ wallets, first }: { readonly wallets: readonly WalletSummary[]; readonly first: WalletSummary }) {
+export function Payment({ wallets, first, to }: PaymentProps) {
   const requested = new URLSearchParams(useSearch()).get("from");
   const { state, send, repeat, edit } = useIntent();
-  const [draft, setDraft] = useState(EMPTY);
+  const [draft, setDraft] = useState<Draft>({ ...EMPTY, party: to });
   const [forms, setForms] = useState(0);
   const from = wallets.find(({ id }) => id === (draft.walletId ?? requested)) ?? first;
   const example = useExample(draft, from);

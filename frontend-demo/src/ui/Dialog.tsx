@@ -1,5 +1,6 @@
-import { useId, useLayoutEffect, useRef, type ReactNode } from "react";
+import { useId, useRef, type ReactNode } from "react";
 import { Icon } from "./Icon.js";
+import { useModal } from "./useModal.js";
 
 interface DialogProps {
   readonly title: string;
@@ -11,13 +12,7 @@ interface DialogProps {
 export function Dialog({ title, onClose, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const titleId = useId();
-  // Close it before React removes it: only then does the browser return the focus to the element that opened it.
-  useLayoutEffect(() => {
-    const element = dialog.current;
-    element?.showModal();
-    element?.querySelector<HTMLElement>("input, select, textarea")?.focus();
-    return () => element?.close();
-  }, []);
+  useModal(dialog);
   return (
     <dialog ref={dialog} className="dialog" aria-labelledby={titleId} onCancel={onClose}>
       <div className="dialog-top">
