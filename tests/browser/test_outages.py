@@ -139,6 +139,7 @@ def test_a_query_that_failed_during_an_outage_is_sent_again_after_it(page: Page,
     line.cut()
     expect(page.get_by_label("Connection: Offline")).to_be_visible()
     page.get_by_label("Transactions, newest first").get_by_role("link").first.click()
+    page.get_by_role("dialog").get_by_role("link", name="Full transaction").click()
     expect(page.get_by_text("The service does not answer.").first).to_be_visible()
     line.mend()
     expect(page.get_by_role("heading", name=re.compile("Transfer of|Deposit of"))).to_be_visible()

@@ -198,7 +198,7 @@ def test_an_empty_filtered_list_offers_to_show_all(page: Page) -> None:
     sign_in(page, "Alice Ahlgren")
     page.goto(f"/wallets/{ALICE.wallets[0].public_id}?from=2001-01-01&to=2001-01-02")
     page.get_by_text("No transactions match").locator("..").get_by_role("button", name="Show all").click()
-    expect(page.get_by_role("list", name="Transactions, newest first")).to_be_visible()
+    expect(page.get_by_label("Transactions, newest first")).to_be_visible()
 
 
 def test_a_user_whose_token_is_refused_can_sign_in_again(page: Page) -> None:

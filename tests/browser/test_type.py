@@ -101,7 +101,7 @@ def test_every_negative_amount_has_the_same_minus_sign(page: Page, service: Serv
     sign_in(other, ALICE.display_name)
     other.goto(f"/wallets/{ALICE.wallets[0].public_id}")
     is_live(other)
-    expect(other.get_by_role("list", name="Transactions, newest first").get_by_text("−").first).to_be_visible()
+    expect(other.get_by_label("Transactions, newest first").get_by_text("−").first).to_be_visible()
     texts += other.locator("data.money").all_inner_texts()
     context.close()
     assert [text for text in texts if "-" in text] == []

@@ -1,4 +1,4 @@
-import { useMemo } from "react";
+import { useMemo, useState } from "react";
 import { useLocation, useSearch } from "wouter";
 import type { FeedState } from "../live/feed.js";
 import type { Followed } from "../live/hooks.js";
@@ -15,11 +15,16 @@ export function Activity({ wallet, feed }: { readonly wallet: Followed; readonly
     const query = writeFilter(changed);
     navigate(query === "" ? path : `${path}?${query}`, { replace: true });
   };
+  const [words, setWords] = useState("");
+  const showAll = (): void => {
+    setWords("");
+    narrow(NO_LIMITS);
+  };
   return (
     <section aria-labelledby="activity" className="stack">
       <h2 id="activity">Activity</h2>
-      <Filters filter={filter} onChange={narrow} />
-      <ActivityList key={writeFilter(filter)} walletId={wallet.id} filter={filter} feed={feed} onShowAll={() => narrow(NO_LIMITS)} />
+      <Filters filter={filter} onChange={narrow} search={words} onSearch={setWords} />
+      <ActivityList key={writeFilter(filter)} walletId={wallet.id} filter={filter} search={words} feed={feed} onShowAll={showAll} />
     </section>
   );
 }

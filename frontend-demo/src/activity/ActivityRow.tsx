@@ -1,4 +1,4 @@
-import { memo } from "react";
+import { memo, type MouseEvent } from "react";
 import { Link } from "wouter";
 import { Latency } from "../live/Latency.js";
 import { MoneyText } from "../money/Money.js";
@@ -7,13 +7,24 @@ import { Icon } from "../ui/Icon.js";
 import { formatExact, formatMoment } from "../ui/time.js";
 import type { Row } from "./rows.js";
 
-/** A transaction in a line. */
-export const ActivityRow = memo(function ActivityRow({ row }: { readonly row: Row }) {
+interface ActivityRowProps {
+  readonly row: Row;
+  readonly onOpen: (row: Row) => void;
+}
+
+/** A transaction in a line. A plain click opens its details beside the list; its address opens in other tabs. */
+export const ActivityRow = memo(function ActivityRow({ row, onOpen }: ActivityRowProps) {
   const { id, type, status, direction, amount, counterparty, description, failureCode, createdAt, entryId } = row;
   const hasFailed = status === "FAILED";
+  const onClick = (event: MouseEvent): void => {
+    if (!(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey)) {
+      event.preventDefault();
+      onOpen(row);
+    }
+  };
   return (
     <li className={entryId === null ? "activity-row" : "activity-row is-fresh"}>
-      <Link href={`/transactions/${id}`} className="activity-link">
+      <Link href={`/transactions/${id}`} className="activity-link" aria-haspopup="dialog" onClick={onClick}>
         <span className={`activity-icon activity-icon-${hasFailed ? "failed" : direction.toLowerCase()}`}>
           <Icon name={hasFailed ? "cross" : direction === "CREDIT" ? "arrowIn" : "arrowOut"} />
         </span>

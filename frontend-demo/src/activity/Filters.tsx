@@ -1,28 +1,46 @@
-import { DIRECTIONS, isBackwards, isNarrowed, NO_LIMITS, STATUSES, TYPES, type Filter } from "./filter.js";
+import { chipsOf, WORDS } from "./chips.js";
+import { DIRECTIONS, isBackwards, NO_LIMITS, STATUSES, TYPES, type Filter } from "./filter.js";
+import { isPeriod, periodsOf } from "./periods.js";
+import { useToday } from "./useToday.js";
 
-const WORDS: Readonly<Record<string, string>> = {
-  TRANSFER: "Transfers",
-  DEPOSIT: "Deposits",
-  COMPLETED: "Completed",
-  FAILED: "Refused",
-  PENDING: "Pending",
-  CREDIT: "Money in",
-  DEBIT: "Money out",
-};
+interface FiltersProps {
+  readonly filter: Filter;
+  readonly onChange: (filter: Filter) => void;
+  readonly search: string;
+  readonly onSearch: (search: string) => void;
+}
 
-export function Filters({ filter, onChange }: { readonly filter: Filter; readonly onChange: (filter: Filter) => void }) {
+/** The search, the periods, all other limits in a fold, and each limit that is set as a chip that removes it. */
+export function Filters({ filter, onChange, search, onSearch }: FiltersProps) {
+  const periods = periodsOf(useToday());
   return (
     <div className="filters" role="group" aria-label="Show only">
-      <Choice label="Type" value={filter.type} choices={TYPES} onChange={(type) => onChange({ ...filter, type })} />
-      <Choice label="Status" value={filter.status} choices={STATUSES} onChange={(status) => onChange({ ...filter, status })} />
-      <Choice label="Direction" value={filter.direction} choices={DIRECTIONS} onChange={(direction) => onChange({ ...filter, direction })} />
-      <Day label="From" value={filter.from} onChange={(from) => onChange({ ...filter, from })} />
-      <Day label="To" value={filter.to} onChange={(to) => onChange({ ...filter, to })} />
-      {isNarrowed(filter) && (
-        <button type="button" className="button button-small" onClick={() => onChange(NO_LIMITS)}>
-          Show all
-        </button>
-      )}
+      <label className="filter filter-search">
+        <span>Search</span>
+        <input type="search" className="input" placeholder="Name, note, amount or id" value={search} onChange={(event) => onSearch(event.target.value)} />
+      </label>
+      <div className="periods" role="group" aria-label="Period">
+        {periods.map((period) => {
+          const isOn = isPeriod(filter, period);
+          const { from, to } = isOn ? NO_LIMITS : period;
+          return (
+            <button key={period.label} type="button" className="pill" aria-pressed={isOn} onClick={() => onChange({ ...filter, from, to })}>
+              {period.label}
+            </button>
+          );
+        })}
+      </div>
+      <details className="more-filters">
+        <summary>More filters</summary>
+        <div className="more-filters-fields">
+          <Choice label="Type" value={filter.type} choices={TYPES} onChange={(type) => onChange({ ...filter, type })} />
+          <Choice label="Status" value={filter.status} choices={STATUSES} onChange={(status) => onChange({ ...filter, status })} />
+          <Choice label="Direction" value={filter.direction} choices={DIRECTIONS} onChange={(direction) => onChange({ ...filter, direction })} />
+          <Day label="From" value={filter.from} onChange={(from) => onChange({ ...filter, from })} />
+          <Day label="To" value={filter.to} onChange={(to) => onChange({ ...filter, to })} />
+        </div>
+      </details>
+      <Chips filter={filter} onChange={onChange} />
       {isBackwards(filter) && (
         <p className="field-problem filters-problem" role="alert">
           “From” is after “To”, so no day is left.{" "}
@@ -32,6 +50,28 @@ export function Filters({ filter, onChange }: { readonly filter: Filter; readonl
         </p>
       )}
     </div>
+  );
+}
+
+function Chips({ filter, onChange }: Pick<FiltersProps, "filter" | "onChange">) {
+  const chips = chipsOf(filter);
+  return (
+    chips.length > 0 && (
+      <ul className="chips" aria-label="Limits of the list">
+        {chips.map(({ label, without }) => (
+          <li key={label}>
+            <button type="button" className="chip" aria-label={`Remove the limit ${label}`} onClick={() => onChange(without)}>
+              {label} <span aria-hidden="true">×</span>
+            </button>
+          </li>
+        ))}
+        <li>
+          <button type="button" className="button button-small" onClick={() => onChange(NO_LIMITS)}>
+            Show all
+          </button>
+        </li>
+      </ul>
+    )
   );
 }
 

@@ -9,6 +9,8 @@ export interface Row {
   readonly direction: "DEBIT" | "CREDIT";
   readonly amount: { readonly amount: string; readonly currency: string };
   readonly counterparty: string | null;
+  /** The other party's wallet. Null where there are several. */
+  readonly counterpartyWalletId: string | null;
   readonly description: string | null;
   readonly failureCode: string | null;
   readonly createdAt: string;
@@ -19,13 +21,15 @@ export interface Row {
 export function rowOfTransaction(transaction: ActivityTransaction, walletId: string): Row {
   const { id, type, status, amount, sender, receiver, description, failureCode, createdAt } = transaction;
   const isPayer = sender?.walletId === walletId;
+  const other = isPayer ? receiver : sender;
   return {
     id,
     type,
     status,
     direction: isPayer ? "DEBIT" : "CREDIT",
     amount,
-    counterparty: (isPayer ? receiver : sender)?.displayName ?? null,
+    counterparty: other?.displayName ?? null,
+    counterpartyWalletId: other?.walletId ?? null,
     description,
     failureCode,
     createdAt,
@@ -36,6 +40,7 @@ export function rowOfTransaction(transaction: ActivityTransaction, walletId: str
 export function rowOfArrival({ entry }: Arrival): Row {
   const { transaction, direction, amount, createdAt } = entry;
   const { id, type, sender, receiver, description } = transaction;
+  const other = direction === "DEBIT" ? receiver : sender;
   return {
     id,
     type,
@@ -43,12 +48,18 @@ export function rowOfArrival({ entry }: Arrival): Row {
     status: "COMPLETED",
     direction,
     amount,
-    counterparty: (direction === "DEBIT" ? receiver : sender)?.displayName ?? null,
+    counterparty: other?.displayName ?? null,
+    counterpartyWalletId: other?.walletId ?? null,
     description,
     failureCode: null,
     createdAt,
     entryId: entry.id,
   };
+}
+
+/** Whether the wallet's owner can make the same payment again: it was, or should have been, their own to one other wallet. */
+export function canPayAgain({ type, direction, counterpartyWalletId }: Row): boolean {
+  return type === "TRANSFER" && direction === "DEBIT" && counterpartyWalletId !== null;
 }
 
 /** Arrivals since the list was loaded, newest first, as rows; what the list has already is not repeated. */

@@ -1,5 +1,6 @@
 import { useEffect, useMemo, useRef, useState } from "react";
 import { useSearch } from "wouter";
+import { useHistoryState } from "wouter/use-browser-location";
 import { useExponent } from "../money/CurrenciesContext.js";
 import { decimalsOf, fromMinor } from "../money/decimal.js";
 import { parseAmount } from "../money/input.js";
@@ -12,6 +13,7 @@ import type { WalletSummary } from "../wallets/queries.js";
 import { Outcome } from "./Outcome.js";
 import { SendForm } from "./SendForm.js";
 import { draftOf, EMPTY, type Draft } from "./draft.js";
+import { draftOfState } from "./payAgain.js";
 import { TRANSFER, WALLET_PARTY, type Party, type TransferInput } from "./queries.js";
 import { useIntent } from "./useIntent.js";
 
@@ -26,7 +28,8 @@ interface PaymentProps {
 export function Payment({ wallets, first, to }: PaymentProps) {
   const requested = new URLSearchParams(useSearch()).get("from");
   const { state, send, repeat, edit } = useIntent();
-  const [draft, setDraft] = useState<Draft>({ ...EMPTY, party: to });
+  const given = draftOfState(useHistoryState<unknown>());
+  const [draft, setDraft] = useState<Draft>(given ?? { ...EMPTY, party: to });
   const [forms, setForms] = useState(0);
   const from = wallets.find(({ id }) => id === (draft.walletId ?? requested)) ?? first;
   const example = useExample(draft, from);

@@ -1,0 +1,42 @@
+import type { Row } from "./rows.js";
+
+const HEADER = ["Created (UTC)", "Transaction", "Type", "Status", "Direction", "Amount", "Currency", "Counterparty", "Description", "Failure"];
+
+/** The rows as a table by RFC 4180. Amounts are exact and positive; the direction is a column of its own. */
+export function csvOf(rows: readonly Row[]): string {
+  const lines = rows.map(({ createdAt, id, type, status, direction, amount, counterparty, description, failureCode }) => [
+    createdAt,
+    id,
+    type,
+    status,
+    direction,
+    amount.amount,
+    amount.currency,
+    counterparty ?? "",
+    description ?? "",
+    failureCode ?? "",
+  ]);
+  return [HEADER, ...lines].map((cells) => `${cells.map(cell).join(",")}\r\n`).join("");
+}
+
+/** A spreadsheet would run a cell that starts with one of these as a formula. An apostrophe makes it text. */
+const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/u;
+const NEEDS_QUOTES = /[",\r\n]/;
+
+function cell(text: string): string {
+  const safe = FORMULA.test(text) ? `'${text}` : text;
+  return NEEDS_QUOTES.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+/** Without it, some spreadsheets do not read the file as UTF-8. */
+const BYTE_ORDER_MARK = "\uFEFF";
+
+/** Save a table as a file. */
+export function download(csv: string, name: string): void {
+  const url = URL.createObjectURL(new Blob([BYTE_ORDER_MARK, csv], { type: "text/csv;charset=utf-8" }));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}
