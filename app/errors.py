@@ -52,6 +52,9 @@ class RefusalCode(StrEnum):
     )
     SAME_WALLET = "SAME_WALLET", 400, "A wallet cannot pay itself: sender and receiver are the same."
     WALLET_NOT_FOUND = "WALLET_NOT_FOUND", 404, "The wallet does not exist, or you may not use it."
+    UNBALANCED = "UNBALANCED", 400, "The debits and credits of each currency must be equal."
+    TOO_MANY_ENTRIES = "TOO_MANY_ENTRIES", 400, "A transaction has at most 100 legs."
+    CONDITION_FAILED = "CONDITION_FAILED", 409, "A condition does not hold, so nothing moved. The key is still unused."
     WALLET_NOT_ACTIVE = "WALLET_NOT_ACTIVE", 422, "This wallet is frozen or closed: it can neither pay nor receive.", _RECORDED
     CURRENCY_MISMATCH = "CURRENCY_MISMATCH", 422, "The amount and both wallets must have the same currency.", _RECORDED
     INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS", 422, "The available balance of the wallet is too low.", _RECORDED
@@ -77,9 +80,11 @@ class Refusal:
     required: Money | None = None
     """INSUFFICIENT_FUNDS: the amount requested."""
     not_recorded: bool = False
-    """Set for QUOTA_EXCEEDED of a request that is not a transfer: its key stays free."""
+    """Set for a code that is recorded otherwise: QUOTA_EXCEEDED of openWallet, CURRENCY_MISMATCH of a condition."""
     transaction_id: UUID | None = None
     """IDEMPOTENCY_KEY_REUSED: the transaction that the key belongs to."""
+    wallet_id: UUID | None = None
+    """CONDITION_FAILED: the wallet that the condition is about."""
 
     @property
     def is_recorded(self) -> bool:

@@ -74,6 +74,18 @@ def parse_amount(text: str, currency: Currency) -> int:
     return int(digits)
 
 
+def parse_signed_amount(text: str, currency: Currency) -> int:
+    """Returns the amount in minor units, which may be zero or negative. Raises AmountError as `parse_amount` does."""
+    digits = text.removeprefix("-")
+    if not digits.strip("0."):
+        _, _, fraction = digits.partition(".")
+        if len(fraction) > currency.exponent:
+            raise AmountError(f"{currency.code} has {_decimals(currency.exponent)}; this amount has {len(fraction)}.")
+        return 0
+    amount = parse_amount(digits, currency)
+    return -amount if text.startswith("-") else amount
+
+
 def format_minor(minor: int, exponent: int) -> str:
     """Returns minor units as a decimal string with exactly `exponent` decimals: (1230, 2) is "12.30", (-5, 2) is "-0.05"."""
     if exponent == 0:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from app import ids
@@ -30,11 +30,21 @@ class WalletStatus(StrEnum):
     CLOSED = "CLOSED"
 
 
+class AccountType(StrEnum):
+    """What a wallet is in the operator's books. Users' wallets are liabilities. A system wallet's type is set when it opens."""
+
+    ASSET = "ASSET"
+    LIABILITY = "LIABILITY"
+    INCOME = "INCOME"
+    EXPENSE = "EXPENSE"
+
+
 class TransactionType(StrEnum):
-    """TRANSFER: between users' wallets. DEPOSIT: from a system wallet to a user's wallet."""
+    """TRANSFER: between users' wallets. DEPOSIT: from a system wallet to a user's wallet. POSTING: any balanced set of legs."""
 
     TRANSFER = "TRANSFER"
     DEPOSIT = "DEPOSIT"
+    POSTING = "POSTING"
 
 
 class TransactionStatus(StrEnum):
@@ -50,6 +60,19 @@ class EntryDirection(StrEnum):
 
     DEBIT = "DEBIT"
     CREDIT = "CREDIT"
+
+
+class EntryPurpose(StrEnum):
+    """Why an entry exists. PRINCIPAL is the amount that was requested; the others come on top of it."""
+
+    PRINCIPAL = "PRINCIPAL"
+    FEE = "FEE"
+    FX = "FX"
+    SPREAD = "SPREAD"
+    RESIDUE = "RESIDUE"
+    CLEARING = "CLEARING"
+    SETTLEMENT = "SETTLEMENT"
+    OTHER = "OTHER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +102,7 @@ class Wallet(NamedTuple):
     posted_at: datetime
     """When the newest entry was posted; the creation time if there is none."""
     created_at: datetime
+    account_type: AccountType = AccountType.LIABILITY
 
     @property
     def available(self) -> int:
@@ -105,6 +129,26 @@ class Transaction(NamedTuple):
     """The sender's available balance when the transaction failed with INSUFFICIENT_FUNDS."""
     created_at: datetime
     completed_at: datetime | None
+    reference: str | None = None
+    """The client's own name for it, such as an order number."""
+    metadata: dict[str, str] | None = None
+    terms: dict[str, Any] | None = None
+    """The rest of the input, as JSON: what a replay must repeat and no other column holds. See `app/services/requests.py`."""
+
+    @property
+    def paying_wallet_id(self) -> UUID | None:
+        """The wallet that is debited: the sender, or the only one that a posting debits."""
+        return self.sender_wallet_id or self._only_wallet(-1)
+
+    @property
+    def paid_wallet_id(self) -> UUID | None:
+        """The wallet that is credited: the receiver, or the only one that a posting credits."""
+        return self.receiver_wallet_id or self._only_wallet(1)
+
+    def _only_wallet(self, sign: int) -> UUID | None:
+        legs: list[tuple[str, int, str, str]] = (self.terms or {}).get("legs", [])
+        wallet_ids = {wallet_id for wallet_id, amount, _currency, _purpose in legs if amount * sign > 0}
+        return UUID(wallet_ids.pop()) if len(wallet_ids) == 1 else None
 
 
 class Entry(NamedTuple):
@@ -117,6 +161,7 @@ class Entry(NamedTuple):
     amount: int
     balance_after: int
     created_at: datetime
+    purpose: EntryPurpose = EntryPurpose.PRINCIPAL
 
     @property
     def balance_before(self) -> int:

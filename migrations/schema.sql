@@ -18,6 +18,34 @@ SET client_min_messages = warning;
 SET row_security = off;
 
 --
+-- Name: account_type; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.account_type AS ENUM (
+    'ASSET',
+    'LIABILITY',
+    'INCOME',
+    'EXPENSE'
+);
+
+
+--
+-- Name: entry_purpose; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.entry_purpose AS ENUM (
+    'PRINCIPAL',
+    'FEE',
+    'FX',
+    'SPREAD',
+    'RESIDUE',
+    'CLEARING',
+    'SETTLEMENT',
+    'OTHER'
+);
+
+
+--
 -- Name: transaction_status; Type: TYPE; Schema: public; Owner: -
 --
 
@@ -34,7 +62,8 @@ CREATE TYPE public.transaction_status AS ENUM (
 
 CREATE TYPE public.transaction_type AS ENUM (
     'TRANSFER',
-    'DEPOSIT'
+    'DEPOSIT',
+    'POSTING'
 );
 
 
@@ -108,10 +137,10 @@ CREATE FUNCTION public.guard_transaction() RETURNS trigger
 BEGIN
     IF OLD.status <> 'PENDING'
        OR (NEW.id, NEW.initiator_id, NEW.idempotency_key, NEW.type, NEW.sender_wallet_id,
-           NEW.receiver_wallet_id, NEW.amount, NEW.currency, NEW.description, NEW.created_at)
+           NEW.receiver_wallet_id, NEW.amount, NEW.currency, NEW.description, NEW.reference, NEW.metadata, NEW.terms, NEW.created_at)
        IS DISTINCT FROM
           (OLD.id, OLD.initiator_id, OLD.idempotency_key, OLD.type, OLD.sender_wallet_id,
-           OLD.receiver_wallet_id, OLD.amount, OLD.currency, OLD.description, OLD.created_at) THEN
+           OLD.receiver_wallet_id, OLD.amount, OLD.currency, OLD.description, OLD.reference, OLD.metadata, OLD.terms, OLD.created_at) THEN
         RAISE EXCEPTION 'transaction % is settled, or the change would rewrite what was asked', OLD.id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'transactions_settled_is_final';
     END IF;
@@ -135,6 +164,8 @@ BEGIN
             RAISE EXCEPTION 'a wallet is born empty'
                 USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'wallets_born_empty';
         END IF;
+        NEW.account_type :=
+            coalesce(NEW.account_type, CASE NEW.kind WHEN 'SYSTEM' THEN 'ASSET' ELSE 'LIABILITY' END::account_type);
         RETURN NEW;
     END IF;
     IF pg_trigger_depth() < 2
@@ -142,8 +173,8 @@ BEGIN
         RAISE EXCEPTION 'the balance of wallet % follows from its entries: insert those', OLD.id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'wallets_balance_from_entries';
     END IF;
-    IF (NEW.id, NEW.kind, NEW.owner_id, NEW.currency, NEW.created_at, NEW.system_purpose)
-       IS DISTINCT FROM (OLD.id, OLD.kind, OLD.owner_id, OLD.currency, OLD.created_at, OLD.system_purpose) THEN
+    IF (NEW.id, NEW.kind, NEW.owner_id, NEW.currency, NEW.created_at, NEW.system_purpose, NEW.account_type)
+       IS DISTINCT FROM (OLD.id, OLD.kind, OLD.owner_id, OLD.currency, OLD.created_at, OLD.system_purpose, OLD.account_type) THEN
         RAISE EXCEPTION 'kind, owner, currency and creation of wallet % never change', OLD.id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'wallets_identity_is_final';
     END IF;
@@ -166,21 +197,27 @@ CREATE FUNCTION public.post_ledger_entries() RETURNS trigger
 -- wallet, not even one that a later entry makes good: the CHECK of the wallet sees only where the chain ends.
 DECLARE
     broken record;
+    has_more boolean;
     expected bigint;
     updated bigint;
 BEGIN
-    -- A transaction between two wallets is posted as just that: its sender's debit, its receiver's credit.
-    -- One with more legs names neither side.
-    SELECT e.transaction_id INTO broken
-    FROM new_entries e LEFT JOIN transactions t ON t.id = e.transaction_id
-    WHERE t.status IS DISTINCT FROM 'COMPLETED'
-       OR (t.sender_wallet_id IS NOT NULL AND t.receiver_wallet_id IS NOT NULL
-           AND NOT CASE e.leg WHEN 0 THEN e.wallet_id = t.sender_wallet_id AND e.amount = -t.amount
-                              WHEN 1 THEN e.wallet_id = t.receiver_wallet_id AND e.amount = t.amount
-                              ELSE false END)
-    LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION 'an entry of transaction % is not what was asked, or it is not completed', broken.transaction_id
+    -- The first two entries of a transaction between two wallets are its principal: the sender's debit and the receiver's
+    -- credit. Its further entries have another purpose and touch only these two wallets and the system's. A transaction
+    -- without sender and receiver has exactly the legs of its terms.
+    SELECT (array_agg(e.transaction_id) FILTER (WHERE t.status IS DISTINCT FROM 'COMPLETED' OR NOT coalesce(CASE
+               WHEN t.sender_wallet_id IS NULL OR t.receiver_wallet_id IS NULL THEN t.terms->'legs'->(e.leg::int) =
+                   (SELECT jsonb_build_array(w.id, e.amount, w.currency, e.purpose) FROM wallets w WHERE w.id = e.wallet_id)
+               WHEN e.leg = 0 THEN e.wallet_id = t.sender_wallet_id AND e.amount = -t.amount AND e.purpose = 'PRINCIPAL'
+               WHEN e.leg = 1 THEN e.wallet_id = t.receiver_wallet_id AND e.amount = t.amount AND e.purpose = 'PRINCIPAL'
+               ELSE e.purpose <> 'PRINCIPAL' AND (e.wallet_id IN (t.sender_wallet_id, t.receiver_wallet_id)
+                   OR EXISTS (SELECT FROM wallets w WHERE w.id = e.wallet_id AND w.kind = 'SYSTEM'))
+           END, false)))[1] AS transaction_id,
+           bool_or(e.leg > 1 OR t.sender_wallet_id IS NULL) AS has_more
+    INTO broken
+    FROM new_entries e LEFT JOIN transactions t ON t.id = e.transaction_id;
+    has_more := broken.has_more;
+    IF broken.transaction_id IS NOT NULL THEN
+        RAISE EXCEPTION 'an entry of transaction % is not what was requested, or it is not completed', broken.transaction_id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_of_completed_transaction';
     END IF;
 
@@ -232,6 +269,23 @@ BEGIN
     IF updated <> expected THEN
         RAISE EXCEPTION 'a wallet moved on meanwhile: lock wallets before posting'
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_continue_chain';
+    END IF;
+
+    IF has_more THEN
+        SELECT t.id INTO broken
+        FROM transactions t
+        WHERE t.id IN (SELECT transaction_id FROM new_entries) AND t.sender_wallet_id IS NULL
+          AND jsonb_array_length(t.terms->'legs') <> (SELECT count(*) FROM new_entries e WHERE e.transaction_id = t.id)
+        LIMIT 1;
+        IF FOUND THEN
+            RAISE EXCEPTION 'these are not all the entries of transaction %', broken.id
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_posted_whole';
+        END IF;
+        INSERT INTO transaction_wallets (wallet_id, transaction_id, change)
+        SELECT e.wallet_id, e.transaction_id, sign(sum(e.amount))
+        FROM new_entries e JOIN transactions t ON t.id = e.transaction_id
+        WHERE e.wallet_id IS DISTINCT FROM t.sender_wallet_id AND e.wallet_id IS DISTINCT FROM t.receiver_wallet_id
+        GROUP BY e.wallet_id, e.transaction_id;
     END IF;
     RETURN NULL;
 END $$;
@@ -379,6 +433,7 @@ CREATE TABLE public.ledger_entries (
     balance_after bigint NOT NULL,
     created_at timestamp with time zone NOT NULL,
     leg smallint NOT NULL,
+    purpose public.entry_purpose DEFAULT 'PRINCIPAL'::public.entry_purpose NOT NULL,
     CONSTRAINT ledger_entries_amount_not_zero CHECK ((amount <> 0)),
     CONSTRAINT ledger_entries_leg_in_range CHECK (((leg >= 0) AND (leg <= 4095))),
     CONSTRAINT ledger_entries_sequence_positive CHECK ((sequence > 0))
@@ -485,6 +540,18 @@ CREATE TABLE public.quotas (
 
 
 --
+-- Name: transaction_wallets; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.transaction_wallets (
+    wallet_id uuid NOT NULL,
+    transaction_id uuid NOT NULL,
+    change smallint NOT NULL,
+    CONSTRAINT transaction_wallets_change_is_a_sign CHECK (((change >= '-1'::integer) AND (change <= 1)))
+);
+
+
+--
 -- Name: transactions; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -504,14 +571,21 @@ CREATE TABLE public.transactions (
     failure_code text,
     failure_field text,
     description text,
+    reference text COLLATE pg_catalog."C",
+    metadata jsonb,
+    terms jsonb,
     CONSTRAINT transactions_amount_positive CHECK ((amount > 0)),
     CONSTRAINT transactions_completed_after_created CHECK ((completed_at >= created_at)),
     CONSTRAINT transactions_completed_at_iff_completed CHECK (((status = 'COMPLETED'::public.transaction_status) = (completed_at IS NOT NULL))),
     CONSTRAINT transactions_description_length CHECK ((char_length(description) <= 280)),
     CONSTRAINT transactions_failure_code_iff_failed CHECK (((status = 'FAILED'::public.transaction_status) = (failure_code IS NOT NULL))),
     CONSTRAINT transactions_failure_code_known CHECK ((failure_code = ANY (ARRAY['WALLET_NOT_ACTIVE'::text, 'CURRENCY_MISMATCH'::text, 'INSUFFICIENT_FUNDS'::text, 'QUOTA_EXCEEDED'::text, 'BATCH_ABORTED'::text]))),
+    CONSTRAINT transactions_input_is_objects CHECK (((jsonb_typeof(metadata) = 'object'::text) AND (metadata <> '{}'::jsonb) AND (jsonb_typeof(terms) = 'object'::text))),
     CONSTRAINT transactions_key_is_visible_ascii CHECK (((idempotency_key ~ '^[!-~]+$'::text) AND (octet_length(idempotency_key) <= 255))),
-    CONSTRAINT transactions_not_to_oneself CHECK ((sender_wallet_id <> receiver_wallet_id))
+    CONSTRAINT transactions_legs_iff_posting CHECK (((type = 'POSTING'::public.transaction_type) = ((terms IS NOT NULL) AND (terms ? 'legs'::text)))),
+    CONSTRAINT transactions_not_to_oneself CHECK ((sender_wallet_id <> receiver_wallet_id)),
+    CONSTRAINT transactions_reference_length CHECK (((char_length(reference) >= 1) AND (char_length(reference) <= 140))),
+    CONSTRAINT transactions_sides_unless_posting CHECK ((((sender_wallet_id IS NULL) = (type = 'POSTING'::public.transaction_type)) AND ((receiver_wallet_id IS NULL) = (type = 'POSTING'::public.transaction_type))))
 );
 
 
@@ -561,10 +635,12 @@ CREATE TABLE public.wallets (
     currency text NOT NULL,
     name text NOT NULL,
     system_purpose text COLLATE pg_catalog."C",
+    account_type public.account_type NOT NULL,
     CONSTRAINT wallets_available_not_negative CHECK (((kind = 'SYSTEM'::public.wallet_kind) OR ((balance - held) >= 0))),
     CONSTRAINT wallets_closed_at_zero CHECK (((status <> 'CLOSED'::public.wallet_status) OR ((balance = 0) AND (held = 0)))),
     CONSTRAINT wallets_held_not_negative CHECK ((held >= 0)),
     CONSTRAINT wallets_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100))),
+    CONSTRAINT wallets_of_users_are_liabilities CHECK (((kind = 'SYSTEM'::public.wallet_kind) OR (account_type = 'LIABILITY'::public.account_type))),
     CONSTRAINT wallets_owner_iff_user CHECK (((kind = 'SYSTEM'::public.wallet_kind) = (owner_id IS NULL))),
     CONSTRAINT wallets_purpose_iff_system CHECK (((kind = 'SYSTEM'::public.wallet_kind) = (system_purpose IS NOT NULL))),
     CONSTRAINT wallets_sequence_not_negative CHECK ((sequence >= 0)),
@@ -662,6 +738,14 @@ ALTER TABLE ONLY public.quotas
 
 
 --
+-- Name: transaction_wallets transaction_wallets_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.transaction_wallets
+    ADD CONSTRAINT transaction_wallets_pkey PRIMARY KEY (wallet_id, transaction_id);
+
+
+--
 -- Name: transactions transactions_idempotency_key; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -728,6 +812,13 @@ CREATE UNIQUE INDEX quota_amounts_by_bytes ON public.quota_amounts USING btree (
 --
 
 CREATE INDEX transactions_receiver_idx ON public.transactions USING btree (receiver_wallet_id, id) WHERE (status = 'COMPLETED'::public.transaction_status);
+
+
+--
+-- Name: transactions_reference_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX transactions_reference_idx ON public.transactions USING btree (reference, id) WHERE (reference IS NOT NULL);
 
 
 --
@@ -805,6 +896,13 @@ CREATE TRIGGER ledger_verifications_insert_only BEFORE DELETE OR UPDATE OR TRUNC
 --
 
 CREATE TRIGGER outbox_take_transaction_id BEFORE INSERT ON public.outbox FOR EACH STATEMENT EXECUTE FUNCTION public.take_transaction_id();
+
+
+--
+-- Name: transaction_wallets transaction_wallets_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER transaction_wallets_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.transaction_wallets FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('transaction_wallets_insert_only', 'it follows from the entries');
 
 
 --
@@ -1227,6 +1325,13 @@ GRANT UPDATE(day) ON TABLE public.quotas TO paycore_app;
 --
 
 GRANT UPDATE(day_transfers) ON TABLE public.quotas TO paycore_app;
+
+
+--
+-- Name: TABLE transaction_wallets; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.transaction_wallets TO paycore_app;
 
 
 --

@@ -16,23 +16,30 @@ from app.records import Transaction, Wallet
 
 _RIGHTS_OF_ROLE = {
     Role.USER: frozenset({Right.SEE_OWN, Right.TRANSFER, Right.OPEN_WALLET}),
+    Role.SERVICE: frozenset({Right.SEE_OWN, Right.TRANSFER, Right.OPEN_WALLET, Right.POST}),
     Role.SUPPORT: frozenset({Right.SEE_OWN, Right.SEE_ALL}),
     Role.ADMIN: frozenset(Right),
 }
 
 ADMIN_SCOPE = "admin"
+POSTINGS_SCOPE = "postings:write"
 RIGHTS_OF_SCOPE = {
     "wallets:read": frozenset({Right.SEE_OWN, Right.SEE_ALL}),
     "wallets:write": frozenset({Right.OPEN_WALLET}),
     "transfers:write": frozenset({Right.TRANSFER}),
+    POSTINGS_SCOPE: frozenset({Right.POST}),
     ADMIN_SCOPE: frozenset(Right),
 }
 """The rights that a scope lets a token use, if its role has them. Unknown scopes give no rights."""
+
+_IMPLIED_ROLES = {ADMIN_SCOPE: Role.ADMIN, POSTINGS_SCOPE: Role.SERVICE}
+"""The role of a token that has the scope and names no role. The first one counts."""
 
 _REFUSALS = {
     Right.SEE_OWN: "This needs the scope wallets:read.",
     Right.TRANSFER: "This needs the scope transfers:write and a role that is not read-only.",
     Right.OPEN_WALLET: "This needs the scope wallets:write and a role that is not read-only.",
+    Right.POST: "This needs the scope postings:write: it is for administrators and service accounts.",
 }
 """All other rights are refused with Forbidden's default message: administrators only."""
 
@@ -40,13 +47,13 @@ _REFUSALS = {
 def rights_of(role: Role | None, scopes: Iterable[str] | None) -> frozenset[Right]:
     """Returns the rights of a token.
 
-    `scopes` is None if the token has no scope claim: then only its role limits it. A token without a role is a user's, or an
-    administrator's if it has the scope `admin`, because service accounts have scopes only.
+    `scopes` is None if the token has no scope claim: then only its role limits it. A token without a role is a user's, unless a
+    scope makes it an administrator's (`admin`) or a service's (`postings:write`), because service accounts have scopes only.
     """
     if scopes is None:
         return _RIGHTS_OF_ROLE[role or Role.USER]
     named = set(scopes)
-    chosen = role or (Role.ADMIN if ADMIN_SCOPE in named else Role.USER)
+    chosen = role or next((implied for scope, implied in _IMPLIED_ROLES.items() if scope in named), Role.USER)
     return _RIGHTS_OF_ROLE[chosen] & NO_RIGHTS.union(*(RIGHTS_OF_SCOPE.get(scope, NO_RIGHTS) for scope in named))
 
 

@@ -132,7 +132,7 @@ def _role(claim: object) -> Role | None:
         raise TypeError(claim)
     if not names:
         return None
-    return next((role for role in (Role.ADMIN, Role.SUPPORT) if role in names), Role.USER)
+    return next((role for role in (Role.ADMIN, Role.SUPPORT, Role.SERVICE) if role in names), Role.USER)
 
 
 def _scopes(claims: dict[str, Any], configured: str) -> frozenset[str] | None:

@@ -11,9 +11,10 @@ from app.access.jwks import SigningKey
 
 
 class Role(StrEnum):
-    """The kind of user. SUPPORT sees what administrators see, and is read-only."""
+    """The kind of user. SUPPORT sees what administrators see, and is read-only. SERVICE is another program, not a person."""
 
     USER = "user"
+    SERVICE = "service"
     SUPPORT = "support"
     ADMIN = "admin"
 
@@ -26,6 +27,8 @@ class Right(StrEnum):
     TRANSFER = "transfer money from own wallets"
     OPEN_WALLET = "open own wallets"
     DEPOSIT = "deposit money"
+    POST = "post balanced sets of entries between any wallets"
+    OPEN_SYSTEM_WALLET = "open system wallets"
     SET_WALLET_STATUS = "freeze, close and reactivate wallets"
     MAKE_TRAFFIC = "make demo users pay each other"
 

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import orjson
+
 from app.db.rows import transaction_of, wallet_of
 from app.records import AuditRecord, Entry, Transaction, Wallet, WalletKind
 
@@ -22,7 +24,7 @@ WALLET_FACTS = "SELECT id, kind::text, owner_id FROM wallets WHERE id = ANY($1::
 # before the lock was granted): a quota set meanwhile applies from the next batch.
 LOCK_WALLETS = """
 SELECT id, kind::text, owner_id, name, currency, balance, held, sequence, status::text, version, posted_at, created_at,
-       EXISTS (SELECT FROM quotas WHERE quotas.user_id = wallets.owner_id) AS has_quota
+       account_type::text, EXISTS (SELECT FROM quotas WHERE quotas.user_id = wallets.owner_id) AS has_quota
 FROM wallets WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 """
 
@@ -33,7 +35,7 @@ LOCK_FREE_WALLETS = LOCK_WALLETS.rstrip() + " SKIP LOCKED\n"
 RECORDED_TRANSACTIONS = """
 SELECT t.id, t.initiator_id, t.idempotency_key, t.type::text, t.status::text, t.sender_wallet_id,
        t.receiver_wallet_id, t.amount, t.currency, t.description, t.failure_code, t.failure_field,
-       t.failure_available, t.created_at, t.completed_at
+       t.failure_available, t.created_at, t.completed_at, t.reference, t.metadata, t.terms
 FROM unnest($1::uuid[], $2::text[]) AS k (initiator_id, idempotency_key)
 JOIN transactions t ON t.initiator_id = k.initiator_id AND t.idempotency_key = k.idempotency_key COLLATE "C"
 """
@@ -47,22 +49,22 @@ RECORD = """
 WITH recorded AS (
     INSERT INTO transactions (id, initiator_id, idempotency_key, type, status, sender_wallet_id,
         receiver_wallet_id, amount, currency, description, failure_code, failure_field, failure_available,
-        created_at, completed_at)
+        created_at, completed_at, reference, metadata, terms)
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::transaction_type[], $5::transaction_status[], $6::uuid[],
         $7::uuid[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::timestamptz[],
-        $15::timestamptz[])
+        $15::timestamptz[], $16::text[], $17::jsonb[], $18::jsonb[])
     ON CONFLICT ON CONSTRAINT transactions_idempotency_key DO NOTHING
     RETURNING id
 ), outcome AS (
     SELECT count(*) = cardinality($1::uuid[]) AS is_complete FROM recorded
 ), posted AS (
-    INSERT INTO ledger_entries (transaction_id, leg, wallet_id, sequence, amount, balance_after, created_at)
-    SELECT entry.* FROM unnest($16::uuid[], $17::smallint[], $18::uuid[], $19::bigint[], $20::bigint[], $21::bigint[],
-        $22::timestamptz[]) AS entry
+    INSERT INTO ledger_entries (transaction_id, leg, wallet_id, sequence, amount, balance_after, created_at, purpose)
+    SELECT entry.* FROM unnest($19::uuid[], $20::smallint[], $21::uuid[], $22::bigint[], $23::bigint[], $24::bigint[],
+        $25::timestamptz[], $26::entry_purpose[]) AS entry
     WHERE (SELECT is_complete FROM outcome)
 ), queued AS (
     INSERT INTO outbox (created_at, payload)
-    SELECT clock_timestamp(), payload::json FROM unnest($23::text[]) WITH ORDINALITY AS event (payload, position)
+    SELECT clock_timestamp(), payload::json FROM unnest($27::text[]) WITH ORDINALITY AS event (payload, position)
     WHERE (SELECT is_complete FROM outcome)
     ORDER BY position
 )
@@ -110,8 +112,11 @@ async def record(
     Returns False if a key was used meanwhile: then the caller must roll back.
     """
     ordered = sorted(transactions, key=lambda t: (t.initiator_id.int, t.idempotency_key))
-    columns = [*_columns(ordered, 15), *_columns(entries, 7)]
-    is_complete: bool = await connection.fetchval(RECORD, *columns, list(events))
+    *columns, metadata, terms = _columns(ordered, len(Transaction._fields))
+    documents = [[None if value is None else orjson.dumps(value).decode() for value in column] for column in (metadata, terms)]
+    is_complete: bool = await connection.fetchval(
+        RECORD, *columns, *documents, *_columns(entries, len(Entry._fields)), list(events)
+    )
     return is_complete
 
 

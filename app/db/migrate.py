@@ -78,10 +78,13 @@ async def upgrade(settings: Settings, revision: str = "head") -> str:
 
     def work(config: Config) -> None:
         nonlocal reached
-        reached = _revision(config.attributes["connection"])
+        connection: Connection = config.attributes["connection"]
+        reached = _revision(connection)
+        # Else Alembic would run all revisions in the transaction that this read began, and not each in its own.
+        connection.commit()
         if revision != "head" or not is_newer(reached):
             command.upgrade(config, revision)
-            reached = _revision(config.attributes["connection"])
+            reached = _revision(connection)
 
     await _run(settings, work, must_suit=True)
     assert reached is not None

@@ -85,6 +85,7 @@ class Wallet(Base):
         CheckConstraint("(kind = 'SYSTEM') = (owner_id IS NULL)", name="wallets_owner_iff_user"),
         CheckConstraint("(kind = 'SYSTEM') = (system_purpose IS NOT NULL)", name="wallets_purpose_iff_system"),
         CheckConstraint("char_length(name) BETWEEN 1 AND 100", name="wallets_name_length"),
+        CheckConstraint("kind = 'SYSTEM' OR account_type = 'LIABILITY'", name="wallets_of_users_are_liabilities"),
         Index("wallets_owner_idx", "owner_id", "id", postgresql_where=text("owner_id IS NOT NULL")),
         Index(
             "wallets_system_purpose_key",
@@ -113,6 +114,7 @@ class Wallet(Base):
     currency: Mapped[str] = mapped_column(Text(), ForeignKey("currencies.code", name="wallets_currency_fkey"))
     name: Mapped[str]
     system_purpose: Mapped[str | None] = mapped_column(_ByBytes)
+    account_type: Mapped[records.AccountType] = mapped_column(Enum(records.AccountType, name="account_type"))
 
 
 class WalletOpening(Base):
@@ -151,9 +153,20 @@ class Transaction(Base):
             "failure_code IN ('WALLET_NOT_ACTIVE', 'CURRENCY_MISMATCH', 'INSUFFICIENT_FUNDS', 'QUOTA_EXCEEDED', 'BATCH_ABORTED')",
             name="transactions_failure_code_known",
         ),
+        CheckConstraint(
+            "(sender_wallet_id IS NULL) = (type = 'POSTING') AND (receiver_wallet_id IS NULL) = (type = 'POSTING')",
+            name="transactions_sides_unless_posting",
+        ),
+        CheckConstraint("(type = 'POSTING') = (terms IS NOT NULL AND terms ? 'legs')", name="transactions_legs_iff_posting"),
+        CheckConstraint("char_length(reference) BETWEEN 1 AND 140", name="transactions_reference_length"),
+        CheckConstraint(
+            "jsonb_typeof(metadata) = 'object' AND metadata <> '{}' AND jsonb_typeof(terms) = 'object'",
+            name="transactions_input_is_objects",
+        ),
         Index("transactions_sender_idx", "sender_wallet_id", "id"),
         # Only COMPLETED: refused transfers must not slow down the list of the wallet they were sent to.
         Index("transactions_receiver_idx", "receiver_wallet_id", "id", postgresql_where=text("status = 'COMPLETED'")),
+        Index("transactions_reference_idx", "reference", "id", postgresql_where=text("reference IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -171,6 +184,23 @@ class Transaction(Base):
     failure_code: Mapped[str | None]
     failure_field: Mapped[str | None]
     description: Mapped[str | None]
+    reference: Mapped[str | None] = mapped_column(_ByBytes)
+    metadata_: Mapped[dict[str, str] | None] = mapped_column("metadata", JSONB)
+    terms: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+
+
+class TransactionWallet(Base):
+    """A wallet with entries of a transaction that is neither its sender nor its receiver. Only the posting trigger writes it.
+
+    `change` is the sign of the wallet's entries together: -1, 0 or 1.
+    """
+
+    __tablename__ = "transaction_wallets"
+    __table_args__ = (CheckConstraint("change BETWEEN -1 AND 1", name="transaction_wallets_change_is_a_sign"),)
+
+    wallet_id: Mapped[UUID] = mapped_column(primary_key=True)
+    transaction_id: Mapped[UUID] = mapped_column(primary_key=True)
+    change: Mapped[int] = mapped_column(SmallInteger)
 
 
 class LedgerEntry(Base):
@@ -191,6 +221,9 @@ class LedgerEntry(Base):
     balance_after: Mapped[int]
     created_at: Mapped[datetime]
     leg: Mapped[int] = mapped_column(SmallInteger)
+    purpose: Mapped[records.EntryPurpose] = mapped_column(
+        Enum(records.EntryPurpose, name="entry_purpose"), server_default=text("'PRINCIPAL'")
+    )
 
 
 class OutboxEvent(Base):

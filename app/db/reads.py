@@ -133,7 +133,7 @@ async def transactions_by_id(
         query = (
             query.outerjoin(sender, sender.id == models.Transaction.sender_wallet_id)
             .outerjoin(receiver, receiver.id == models.Transaction.receiver_wallet_id)
-            .where(_is_visible(viewer_id, sender.owner_id == viewer_id, receiver.owner_id == viewer_id))
+            .where(_is_visible(viewer_id, sender.owner_id == viewer_id, receiver.owner_id == viewer_id, _has_entry(viewer_id)))
         )
     return [transaction_of(row) for row in await connection.execute(query)]
 
@@ -143,6 +143,17 @@ def _is_visible(viewer_id: UUID, *owned: Condition) -> Condition:
     transaction = models.Transaction
     initiated: Condition = transaction.initiator_id == viewer_id
     return or_(initiated, (transaction.status == TransactionStatus.COMPLETED) & or_(*owned))
+
+
+def _has_entry(owner_id: UUID) -> Condition:
+    """Whether a posting, which names no sender and no receiver, has an entry in one of the owner's wallets."""
+    entry, wallet, transaction = models.LedgerEntry, models.Wallet, models.Transaction
+    found = (
+        select(entry.leg)
+        .join(wallet, wallet.id == entry.wallet_id)
+        .where(entry.transaction_id == transaction.id, wallet.owner_id == owner_id)
+    )
+    return transaction.sender_wallet_id.is_(None) & found.exists()
 
 
 async def transaction_by_key(connection: AsyncConnection, initiator_id: UUID, key: str) -> Transaction | None:
@@ -219,10 +230,11 @@ async def list_transactions(connection: AsyncConnection, filter_: TransactionFil
 async def list_wallet_transactions(
     connection: AsyncConnection, wallet_id: UUID, viewer_id: UUID | None, filter_: TransactionFilter, window: Window
 ) -> Sequence[Transaction]:
-    """Returns a page of what a wallet sent and received: each side is read from its own index, then merged.
+    """Returns a page of the transactions with an entry in a wallet: what it sent, what it received, and the others.
 
-    Transactions that are not COMPLETED are only listed for their initiator, or for all if `viewer_id` is None. Refused ones
-    never reached their receiver, so they are only in the sender's list.
+    Each of the three is read from its own index, then they are merged. Transactions that are not COMPLETED are only listed for
+    their initiator, or for all if `viewer_id` is None. Refused ones never reached their receiver, so they are only in the
+    sender's list.
     """
     id_range = _id_range(window, filter_)
     if id_range is None:
@@ -243,9 +255,30 @@ async def list_wallet_transactions(
             conditions = [*_of_wallet(wallet, wallet_id, id_range), *visible, *_conditions(filter_)]
             side = select(*TRANSACTION_COLUMNS).where(*conditions)
             branches.append(_paged(side, [wallet, transaction.id], window).subquery().select())
+    branches.append(_paged(_further(wallet_id, id_range, filter_), _FURTHER_ORDER, window).subquery().select())
     merged = union_all(*branches).subquery()
     query = _paged(select(merged), [merged.c.id], window)
     return [transaction_of(row) for row in await connection.execute(query)]
+
+
+_FURTHER_ORDER = [models.TransactionWallet.wallet_id, models.TransactionWallet.transaction_id]
+_SIGNS = {EntryDirection.DEBIT: -1, EntryDirection.CREDIT: 1}
+
+
+def _further(wallet_id: UUID, id_range: tuple[UUID, UUID], filter_: TransactionFilter) -> Select[*tuple[Any, ...]]:
+    """The transactions of a wallet that neither sent nor received: postings, and those whose fees it earned."""
+    further, transaction = models.TransactionWallet, models.Transaction
+    place = tuple_(further.wallet_id, further.transaction_id)
+    low, high = (tuple_(literal(wallet_id, Uuid()), literal(id_, Uuid())) for id_ in id_range)
+    conditions = [place >= low, place <= high, *_conditions(filter_)]
+    if filter_.direction is not None:
+        conditions.append(further.change == _SIGNS[filter_.direction])
+    return (
+        select(*TRANSACTION_COLUMNS)
+        .select_from(further)
+        .join(transaction, transaction.id == further.transaction_id)
+        .where(*conditions)
+    )
 
 
 def _conditions(filter_: TransactionFilter) -> list[Condition]:
@@ -256,6 +289,8 @@ def _conditions(filter_: TransactionFilter) -> list[Condition]:
         conditions.append(transaction.type == filter_.type)
     if filter_.status is not None:
         conditions.append(transaction.status == filter_.status)
+    if filter_.reference is not None:
+        conditions.append(transaction.reference == filter_.reference)
     if filter_.created_from is not None:
         conditions.append(transaction.created_at >= _moment(filter_.created_from))
     if filter_.created_to is not None:

@@ -5,18 +5,36 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+import orjson
+
 from app.db import models
 from app.errors import RefusalCode
-from app.records import Entry, Transaction, TransactionStatus, TransactionType, User, Wallet, WalletKind, WalletStatus
+from app.records import (
+    AccountType,
+    Entry,
+    EntryPurpose,
+    Transaction,
+    TransactionStatus,
+    TransactionType,
+    User,
+    Wallet,
+    WalletKind,
+    WalletStatus,
+)
 
 USER_COLUMNS = tuple(getattr(models.User, field.name) for field in fields(User))
 WALLET_COLUMNS = tuple(getattr(models.Wallet, name) for name in Wallet._fields)
-TRANSACTION_COLUMNS = tuple(getattr(models.Transaction, name) for name in Transaction._fields)
+# SQLAlchemy keeps the name `metadata` for itself.
+TRANSACTION_COLUMNS = tuple(
+    getattr(models.Transaction, "metadata_" if name == "metadata" else name) for name in Transaction._fields
+)
 ENTRY_COLUMNS = tuple(getattr(models.LedgerEntry, name) for name in Entry._fields)
 
 # These enums are strings, so both the text that asyncpg returns and the member that SQLAlchemy returns find the member.
 _KINDS = {kind: kind for kind in WalletKind}
 _STATUSES = {status: status for status in WalletStatus}
+_ACCOUNT_TYPES = {type_: type_ for type_ in AccountType}
+_PURPOSES = {purpose: purpose for purpose in EntryPurpose}
 _TYPES = {type_: type_ for type_ in TransactionType}
 _TRANSACTION_STATUSES = {status: status for status in TransactionStatus}
 _REFUSAL_CODES: dict[str | None, RefusalCode | None] = {None: None, **{code: code for code in RefusalCode}}
@@ -30,7 +48,9 @@ def user_of(row: Any) -> User:
 def wallet_of(row: Any) -> Wallet:
     """`row` must begin with the fields of Wallet in their order."""
     wallet = Wallet._make(row[: len(Wallet._fields)])
-    return wallet._replace(kind=_KINDS[wallet.kind], status=_STATUSES[wallet.status])
+    return wallet._replace(
+        kind=_KINDS[wallet.kind], status=_STATUSES[wallet.status], account_type=_ACCOUNT_TYPES[wallet.account_type]
+    )
 
 
 def transaction_of(row: Any) -> Transaction:
@@ -40,9 +60,17 @@ def transaction_of(row: Any) -> Transaction:
         type=_TYPES[transaction.type],
         status=_TRANSACTION_STATUSES[transaction.status],
         failure_code=_REFUSAL_CODES[transaction.failure_code],
+        metadata=_json(transaction.metadata),
+        terms=_json(transaction.terms),
     )
 
 
 def entry_of(row: Any) -> Entry:
     """`row` must begin with the fields of Entry in their order."""
-    return Entry._make(row[: len(Entry._fields)])
+    entry = Entry._make(row[: len(Entry._fields)])
+    return entry._replace(purpose=_PURPOSES[entry.purpose])
+
+
+def _json(value: Any) -> Any:
+    """A JSON column: SQLAlchemy returns its value, asyncpg its text."""
+    return orjson.loads(value) if isinstance(value, str) else value

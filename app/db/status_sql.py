@@ -11,11 +11,17 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import ids
+from app.records import AccountType
 
 _TOTALS = text("""
 SELECT currency, coalesce(sum(balance) FILTER (WHERE kind = 'USER'), 0)::numeric,
        coalesce(sum(balance) FILTER (WHERE kind = 'SYSTEM'), 0)::numeric
 FROM wallets GROUP BY currency ORDER BY currency
+""")
+
+_TRIAL_BALANCE = text("""
+SELECT currency, account_type::text, sum(balance)::numeric FROM wallets GROUP BY currency, account_type
+ORDER BY currency, account_type
 """)
 
 # Ids begin with their time, so recent transactions are a range of the primary key.
@@ -75,6 +81,12 @@ async def totals(connection: AsyncConnection) -> Sequence[tuple[str, int, int]]:
     """Returns for each currency in use its code, the sum of user balances and the sum of system balances."""
     rows = await connection.execute(_TOTALS)
     return [(currency, int(users), int(system)) for currency, users, system in rows]
+
+
+async def trial_balance(connection: AsyncConnection) -> Sequence[tuple[str, AccountType, int]]:
+    """Returns for each currency and account type the sum of its wallets' balances."""
+    rows = await connection.execute(_TRIAL_BALANCE)
+    return [(currency, AccountType(account_type), int(balance)) for currency, account_type, balance in rows]
 
 
 async def completed_since(connection: AsyncConnection, moment: datetime) -> int:

@@ -15,6 +15,10 @@ class Check:
 
     sentence: str
     query: str
+    since: int = 1
+    """The first revision with the columns that the query reads. On an older database the check is left out."""
+    until: int | None = None
+    """The last revision that the rule is for."""
 
 
 # Views that several rules use. PostgreSQL does not run a CTE that a query does not name.
@@ -113,6 +117,63 @@ TRANSACTIONS = (
     ),
     Check(
         "Entries of transaction {transaction_id} do not match it: {amount} {currency} from sender to receiver.",
+        """
+        SELECT t.id AS transaction_id, t.amount, t.currency
+        FROM transactions t
+        JOIN ledger_entries e ON e.transaction_id = t.id
+        LEFT JOIN wallets w ON w.id = e.wallet_id
+        WHERE t.type <> 'POSTING'
+        GROUP BY t.id, t.amount, t.currency
+        HAVING count(*) <> max(e.leg) + 1
+            OR count(*) FILTER (WHERE e.leg = 0 AND e.wallet_id = t.sender_wallet_id AND e.amount = -t.amount::numeric) <> 1
+            OR count(*) FILTER (WHERE e.leg = 1 AND e.wallet_id = t.receiver_wallet_id AND e.amount = t.amount) <> 1
+            OR bool_or((e.leg <= 1) <> (e.purpose = 'PRINCIPAL'))
+            OR bool_or(w.currency IS DISTINCT FROM t.currency)
+        """,
+        since=13,
+    ),
+    Check(
+        "Entry {leg} of transaction {transaction_id} is in wallet {wallet_id}, which is neither a side of it nor the system's.",
+        """
+        SELECT e.leg, e.transaction_id, e.wallet_id
+        FROM ledger_entries e JOIN transactions t ON t.id = e.transaction_id LEFT JOIN wallets w ON w.id = e.wallet_id
+        WHERE e.leg > 1 AND t.type <> 'POSTING' AND e.wallet_id <> t.sender_wallet_id AND e.wallet_id <> t.receiver_wallet_id
+          AND w.kind IS DISTINCT FROM 'SYSTEM'
+        """,
+        since=13,
+    ),
+    Check(
+        "Entries of posting {transaction_id} are not its legs.",
+        """
+        SELECT t.id AS transaction_id
+        FROM transactions t JOIN ledger_entries e ON e.transaction_id = t.id LEFT JOIN wallets w ON w.id = e.wallet_id
+        WHERE t.type = 'POSTING'
+        GROUP BY t.id, t.terms
+        HAVING count(*) IS DISTINCT FROM jsonb_array_length(t.terms->'legs')
+            OR bool_or(t.terms->'legs'->(e.leg::int)
+                IS DISTINCT FROM jsonb_build_array(e.wallet_id, e.amount, w.currency, e.purpose))
+        """,
+        since=13,
+    ),
+    Check(
+        "Transaction {transaction_id} is in the list of wallet {wallet_id} with the sign {listed}, but its entries have {found}.",
+        """
+        SELECT coalesce(l.transaction_id, e.transaction_id) AS transaction_id, coalesce(l.wallet_id, e.wallet_id) AS wallet_id,
+               l.change AS listed, e.change AS found
+        FROM transaction_wallets l
+        FULL JOIN (
+            SELECT e.transaction_id, e.wallet_id, sign(sum(e.amount)) AS change
+            FROM ledger_entries e JOIN transactions t ON t.id = e.transaction_id
+            WHERE e.wallet_id IS DISTINCT FROM t.sender_wallet_id AND e.wallet_id IS DISTINCT FROM t.receiver_wallet_id
+              AND (e.leg > 1 OR t.type = 'POSTING')
+            GROUP BY e.transaction_id, e.wallet_id
+        ) e ON e.transaction_id = l.transaction_id AND e.wallet_id = l.wallet_id
+        WHERE l.change IS DISTINCT FROM e.change
+        """,
+        since=13,
+    ),
+    Check(
+        "Entries of transaction {transaction_id} do not match it: {amount} {currency} from sender to receiver.",
         # A missing wallet has its own finding. Here it counts as a wrong currency.
         """
         SELECT t.id AS transaction_id, t.amount, t.currency
@@ -125,6 +186,7 @@ TRANSACTIONS = (
             OR count(*) FILTER (WHERE e.leg = 1 AND e.wallet_id = t.receiver_wallet_id AND e.amount = t.amount) <> 1
             OR bool_or(w.currency IS DISTINCT FROM t.currency)
         """,
+        until=12,
     ),
 )
 
@@ -230,6 +292,8 @@ REFERENCES = (
         "NOT EXISTS (SELECT FROM wallets w WHERE w.id = o.wallet_id AND w.owner_id = o.owner_id)",
     ),
 )
+
+REVISION = "SELECT version_num FROM alembic_version"
 
 RECORD = "INSERT INTO ledger_verifications (finished_at, duration_ms, findings) VALUES ($1, $2, $3)"
 

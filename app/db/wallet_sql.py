@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.db import models
 from app.db.rows import WALLET_COLUMNS, wallet_of
-from app.records import Wallet, WalletKind, WalletStatus
+from app.records import AccountType, Wallet, WalletKind, WalletStatus
 
 DEPOSITS = "DEPOSITS"
 """The purpose of the system wallet that deposits come from."""
@@ -54,7 +54,14 @@ async def insert_wallet(
 ) -> Wallet:
     """Insert and return a new, empty wallet of a user."""
     statement = insert(models.Wallet).values(
-        id=wallet_id, kind=WalletKind.USER, owner_id=owner_id, name=name, currency=currency, posted_at=now, created_at=now
+        id=wallet_id,
+        kind=WalletKind.USER,
+        owner_id=owner_id,
+        name=name,
+        currency=currency,
+        account_type=AccountType.LIABILITY,
+        posted_at=now,
+        created_at=now,
     )
     return wallet_of((await connection.execute(statement.returning(*WALLET_COLUMNS))).one())
 
@@ -126,14 +133,70 @@ async def deposits_wallet(engine: AsyncEngine, currency: str) -> UUID | None:
 
 async def insert_deposits_wallet(engine: AsyncEngine, wallet_id: UUID, currency: str, now: datetime) -> None:
     """Insert the currency's system wallet for deposits, in a transaction of its own, unless it exists."""
+    async with engine.begin() as connection:
+        await insert_system_wallet(
+            connection,
+            wallet_id,
+            currency,
+            now,
+            purpose=DEPOSITS,
+            account_type=AccountType.ASSET,
+            name=f"Deposits {currency}",
+        )
+
+
+async def insert_system_wallet(
+    connection: AsyncConnection,
+    wallet_id: UUID,
+    currency: str,
+    now: datetime,
+    *,
+    purpose: str,
+    account_type: AccountType,
+    name: str,
+) -> Wallet | None:
+    """Insert and return the system wallet of a currency and purpose. Returns None if it exists."""
     statement = insert_or_skip(models.Wallet).values(
         id=wallet_id,
         kind=WalletKind.SYSTEM,
-        name=f"Deposits {currency}",
+        name=name,
         currency=currency,
-        system_purpose=DEPOSITS,
+        system_purpose=purpose,
+        account_type=account_type,
         posted_at=now,
         created_at=now,
     )
-    async with engine.begin() as connection:
-        await connection.execute(statement.on_conflict_do_nothing())
+    row = (await connection.execute(statement.on_conflict_do_nothing().returning(*WALLET_COLUMNS))).one_or_none()
+    return None if row is None else wallet_of(row)
+
+
+async def system_wallet(connection: AsyncConnection, currency: str, purpose: str) -> Wallet | None:
+    """Returns the system wallet of a currency and purpose, or None."""
+    query = select(*WALLET_COLUMNS).where(models.Wallet.currency == currency, models.Wallet.system_purpose == purpose)
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else wallet_of(row)
+
+
+async def audit_system_wallet(
+    connection: AsyncConnection,
+    record_id: UUID,
+    wallet: Wallet,
+    *,
+    purpose: str,
+    actor_id: UUID,
+    reason: str,
+    request_id: str | None,
+) -> None:
+    """Record the opening of a system wallet for the audit log."""
+    await connection.execute(
+        insert(models.AuditRecord).values(
+            id=record_id,
+            actor_id=actor_id,
+            action="OPEN_SYSTEM_WALLET",
+            subject_id=wallet.id,
+            before={},
+            after={"currency": wallet.currency, "purpose": purpose, "account_type": wallet.account_type.value},
+            reason=reason,
+            request_id=request_id,
+        )
+    )

@@ -18,9 +18,10 @@ from uuid import UUID
 import orjson
 
 from app.messages.redis_names import RedisNames
-from app.records import Entry
+from app.records import Entry, EntryPurpose
 
 _VERSION = 1
+_PURPOSES: dict[str, EntryPurpose] = {purpose.value: purpose for purpose in EntryPurpose}
 _MAX_REASON = 500
 """Longest reason in a MalformedEvent, in characters."""
 
@@ -77,8 +78,15 @@ def settled_payload(transaction_id: UUID, owner_ids: Sequence[UUID], entries: Se
             "entries": [
                 (e.wallet_id, e.leg, e.sequence, e.amount, e.balance_before, e.balance_after, e.created_at) for e in entries
             ],
+            **_purposes(entries),
         }
     )
+
+
+def _purposes(entries: Sequence[Entry]) -> dict[str, dict[str, str]]:
+    """The purposes by leg, without those that are PRINCIPAL: plain transfers have none, and older relays read the arrays."""
+    purposes = {str(entry.leg): entry.purpose.value for entry in entries if entry.purpose is not EntryPurpose.PRINCIPAL}
+    return {"purposes": purposes} if purposes else {}
 
 
 def wallet_state_payload(wallet_id: UUID, version: int) -> str:
@@ -109,20 +117,24 @@ def _settled_messages(
     names: RedisNames, content: dict[str, Any], now: datetime, publish: Callable[[str | None], str | None]
 ) -> list[tuple[str, str]]:
     transaction_id = UUID(content["transaction_id"])
-    rows = content["entries"]
-    wallet_ids = [_entry(transaction_id, row).wallet_id for row in rows]
+    rows, purposes = content["entries"], content.get("purposes", {})
+    entries = [_entry(transaction_id, row, purposes.get(str(row[1]))) for row in rows]
     owner_ids = dict.fromkeys(UUID(owner_id) for owner_id in content["owner_ids"])
     # Only after everything is read: a span that starts here ends only if something is published.
     shared = {"v": _VERSION, "transaction_id": transaction_id, **_traced(publish(_trace(content)))}
     settled = _dumps({**shared, "kind": "settled", "published_at": now})
     return [
         *(
-            (names.wallet_channel(wallet_id), _dumps({**shared, "kind": "entry", "entry": row}))
-            for wallet_id, row in zip(wallet_ids, rows, strict=True)
+            (names.wallet_channel(entry.wallet_id), _dumps({**shared, "kind": "entry", "entry": row, **_purpose(entry)}))
+            for entry, row in zip(entries, rows, strict=True)
         ),
         *((names.user_channel(owner_id), settled) for owner_id in owner_ids),
         (names.settled_channel, settled),
     ]
+
+
+def _purpose(entry: Entry) -> dict[str, str]:
+    return {} if entry.purpose is EntryPurpose.PRINCIPAL else {"purpose": entry.purpose.value}
 
 
 # Every subscriber of the process gets the same message, so it is parsed once for all of them.
@@ -133,7 +145,8 @@ def parse(message: str) -> Event:
         content = _loads(message)
         match content["kind"]:
             case "entry":
-                return EntryEvent(_entry(UUID(content["transaction_id"]), content["entry"]), _trace(content))
+                entry = _entry(UUID(content["transaction_id"]), content["entry"], content.get("purpose"))
+                return EntryEvent(entry, _trace(content))
             case "wallet_state":
                 return _wallet_state(content)
             case "settled":
@@ -155,7 +168,8 @@ def _reading(what: str) -> Iterator[None]:
         raise MalformedEvent(f"not {what}: {reason:.{_MAX_REASON}}") from error
 
 
-def _entry(transaction_id: UUID, row: list[Any]) -> Entry:
+def _entry(transaction_id: UUID, row: list[Any], purpose: str | None = None) -> Entry:
+    """`purpose` None: PRINCIPAL. One that a later release has added is OTHER."""
     wallet_id, leg, sequence, amount, _balance_before, balance_after, created_at = row
     return Entry(
         transaction_id=transaction_id,
@@ -165,6 +179,7 @@ def _entry(transaction_id: UUID, row: list[Any]) -> Entry:
         amount=_bigint(amount),
         balance_after=_bigint(balance_after),
         created_at=_moment(created_at),
+        purpose=EntryPurpose.PRINCIPAL if purpose is None else _PURPOSES.get(purpose, EntryPurpose.OTHER),
     )
 
 

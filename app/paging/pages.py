@@ -59,6 +59,7 @@ class TransactionFilter:
     type: TransactionType | None = None
     status: TransactionStatus | None = None
     direction: EntryDirection | None = None
+    reference: str | None = None
     created_from: datetime | None = None
     """Inclusive."""
     created_to: datetime | None = None

@@ -6,7 +6,7 @@ from typing import Any
 
 from app import __version__
 from app.errors import RefusalCode
-from app.records import EntryDirection, TransactionStatus, TransactionType, WalletKind, WalletStatus
+from app.records import AccountType, EntryDirection, TransactionStatus, TransactionType, WalletKind, WalletStatus
 
 _NULLABLE_STRING = {"type": ["string", "null"]}
 _MOMENT = {"type": "string", "format": "date-time"}
@@ -87,7 +87,7 @@ _TRANSFER = {
 }
 
 _LIST = {
-    "summary": "The transactions that a wallet sent or received, newest first",
+    "summary": "The transactions with an entry in a wallet, newest first",
     "operationId": "listWalletTransactions",
     "security": _BEARER,
     "parameters": [
@@ -98,7 +98,8 @@ _LIST = {
         _query("before", "The `start_cursor` of the next page.", {"type": "string"}),
         _query("type", "Only transactions of this type.", _enum(TransactionType)),
         _query("status", "Only transactions with this status.", _enum(TransactionStatus)),
-        _query("direction", "DEBIT: only sent. CREDIT: only received.", _enum(EntryDirection)),
+        _query("direction", "DEBIT: only those that lower its balance. CREDIT: only those that raise it.", _enum(EntryDirection)),
+        _query("reference", "Exactly this reference.", {"type": "string"}),
         _query("created_from", "Inclusive.", _MOMENT),
         _query("created_to", "Exclusive.", _MOMENT),
     ],
@@ -126,8 +127,15 @@ _SCHEMAS: dict[str, Any] = {
                 "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
                 "description": {"type": ["string", "null"], "maxLength": 280},
                 "idempotency_key": {"type": ["string", "null"], "maxLength": 255},
+                "reference": {"type": ["string", "null"], "minLength": 1, "maxLength": 140},
+                "metadata": {
+                    "description": "Up to 20 pairs. A key has 1 to 40 characters, each one of a-z, 0-9, _, . and -.",
+                    "type": ["object", "null"],
+                    "maxProperties": 20,
+                    "additionalProperties": {"type": "string", "maxLength": 500},
+                },
             },
-            optional=("description", "idempotency_key"),
+            optional=("description", "idempotency_key", "reference", "metadata"),
         ),
         "additionalProperties": False,
     },
@@ -142,6 +150,8 @@ _SCHEMAS: dict[str, Any] = {
             "amount": _AMOUNT,
             "currency": {"type": "string"},
             "description": _NULLABLE_STRING,
+            "reference": _NULLABLE_STRING,
+            "metadata": {"type": "object", "additionalProperties": {"type": "string"}},
             "failure_code": {"enum": [*(code.value for code in RefusalCode), None]},
             "idempotency_key": _NULLABLE_STRING,
             "created_at": _MOMENT,
@@ -166,6 +176,7 @@ _SCHEMAS: dict[str, Any] = {
             "balance": _AMOUNT,
             "available": _AMOUNT,
             "status": _enum(WalletStatus),
+            "account_type": _enum(AccountType),
             "sequence": {"type": "string"},
             "created_at": _MOMENT,
         }

@@ -8,13 +8,14 @@ from typing import TypeVar
 
 from starlette.datastructures import QueryParams
 
+from app import texts
 from app.errors import BadUserInput
 from app.paging.pages import PageRequest, TransactionFilter
 from app.records import EntryDirection, TransactionStatus, TransactionType
 
 T = TypeVar("T")
 
-_KNOWN = {"first", "after", "last", "before", "type", "status", "direction", "created_from", "created_to"}
+_KNOWN = {"first", "after", "last", "before", "type", "status", "direction", "reference", "created_from", "created_to"}
 
 
 def page_request(params: QueryParams) -> PageRequest:
@@ -35,11 +36,12 @@ def page_request(params: QueryParams) -> PageRequest:
 
 
 def transaction_filter(params: QueryParams) -> TransactionFilter:
-    """Returns the filter of `type`, `status`, `direction`, `created_from` and `created_to`. Raises BadUserInput."""
+    """Returns the filter of `type`, `status`, `direction`, `reference`, `created_from` and `created_to`. Raises BadUserInput."""
     return TransactionFilter(
         type=_parameter(params, "type", TransactionType),
         status=_parameter(params, "status", TransactionStatus),
         direction=_parameter(params, "direction", EntryDirection),
+        reference=_parameter(params, "reference", texts.normal),
         created_from=_parameter(params, "created_from", _moment),
         created_to=_parameter(params, "created_to", _moment),
     )

@@ -46,7 +46,16 @@ logger = logging.getLogger(__name__)
 
 PROBLEM = "application/problem+json"
 
-_FIELDS = {"sender_wallet_id", "receiver_wallet_id", "amount", "currency", "description", "idempotency_key"}
+_FIELDS = {
+    "sender_wallet_id",
+    "receiver_wallet_id",
+    "amount",
+    "currency",
+    "description",
+    "idempotency_key",
+    "reference",
+    "metadata",
+}
 _FIELD_OF_PATH = {
     "senderWalletId": "sender_wallet_id",
     "receiverWalletId": "receiver_wallet_id",
@@ -177,9 +186,12 @@ def _transfer_input(request: Request, body: Mapping[str, Any]) -> TransferInput:
     for name in ("sender_wallet_id", "receiver_wallet_id", "amount", "currency"):
         if not isinstance(body.get(name), str):
             raise BadUserInput(f"`{name}` is required and must be a JSON string.")
-    description = body.get("description")
-    if not isinstance(description, str | None):
-        raise BadUserInput("`description` must be a JSON string.")
+    for name in ("description", "reference"):
+        if not isinstance(body.get(name), str | None):
+            raise BadUserInput(f"`{name}` must be a JSON string.")
+    metadata = body.get("metadata") or {}
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise BadUserInput("`metadata` must be a JSON object whose values are strings.")
     if len(body["amount"]) > _MAX_AMOUNT_LENGTH or not is_plain_decimal(body["amount"]):
         raise BadUserInput('`amount` must be a string in plain decimal notation, such as "12.34".')
     key = _idempotency_key(request, body)
@@ -189,7 +201,9 @@ def _transfer_input(request: Request, body: Mapping[str, Any]) -> TransferInput:
         receiver_wallet_id=body["receiver_wallet_id"],
         amount=body["amount"],
         currency=body["currency"],
-        description=description,
+        description=body.get("description"),
+        reference=body.get("reference"),
+        metadata=tuple(metadata.items()),
         unless_replayed=_QUOTED_KEY if key.startswith('"') and "idempotency-key" in request.headers else None,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+from uuid import UUID
 
 from app import ids
 from app.access import policy
@@ -28,6 +29,7 @@ def wallet_view(services: Services, wallet: Wallet) -> dict[str, Any]:
         "balance": format_minor(wallet.balance, exponent),
         "available": format_minor(wallet.available, exponent),
         "status": wallet.status.value,
+        "account_type": wallet.account_type.value,
         "sequence": str(wallet.sequence),
         "created_at": _moment(wallet.created_at),
     }
@@ -41,13 +43,13 @@ def transaction_view(services: Services, viewer: Viewer, transaction: Transactio
         "id": ids.encode("txn", transaction.id),
         "type": transaction.type.value,
         "status": transaction.status.value,
-        "sender_wallet_id": None if transaction.sender_wallet_id is None else ids.encode("wal", transaction.sender_wallet_id),
-        "receiver_wallet_id": None
-        if transaction.receiver_wallet_id is None
-        else ids.encode("wal", transaction.receiver_wallet_id),
+        "sender_wallet_id": _wallet_id(transaction.paying_wallet_id),
+        "receiver_wallet_id": _wallet_id(transaction.paid_wallet_id),
         "amount": format_minor(transaction.amount, exponent),
         "currency": transaction.currency,
         "description": transaction.description,
+        "reference": transaction.reference,
+        "metadata": transaction.metadata or {},
         "failure_code": None if transaction.failure_code is None else transaction.failure_code.value,
         "idempotency_key": transaction.idempotency_key if shows_key else None,
         "created_at": _moment(transaction.created_at),
@@ -64,6 +66,10 @@ def page_view(page: Page[T], view: Callable[[T], dict[str, Any]]) -> dict[str, A
         "start_cursor": page.cursors[0] if page.cursors else None,
         "end_cursor": page.cursors[-1] if page.cursors else None,
     }
+
+
+def _wallet_id(wallet_id: UUID | None) -> str | None:
+    return None if wallet_id is None else ids.encode("wal", wallet_id)
 
 
 def _moment(moment: datetime) -> str:

@@ -2,122 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
-
 import strawberry
-from strawberry import UNSET
-from strawberry.types.arguments import InputContext
 
 from app.clock import monotonic
 from app.errors import RequestTimeout
-from app.records import WalletStatus
 from app.schema.context import Context, Info
+from app.schema.inputs import (
+    DepositInput,
+    OpenSystemWalletInput,
+    OpenWalletInput,
+    PostTransactionInput,
+    SetWalletStatusInput,
+    TransferBatchInput,
+    TransferInput,
+)
 from app.schema.outcomes import Outcome
 from app.schema.refusals import UserError, user_errors
-from app.schema.scalars import CurrencyCode, DecimalText
 from app.schema.types import Transaction, Wallet
-from app.services import transfers, wallets
+from app.services import postings, transfers, wallets
 from app.services.transfers import TransferResult
 from app.settings import MAX_BATCH
 
 _NOT_STARTED = "Earlier mutations used up the request's time, so this one did not start. Send it again with the same key."
-_TEXT = (
-    "One line with at least one visible character, stored in Unicode form NFC; formatting, reordering and invisible characters "
-    "are refused."
-)
-
-
-@strawberry.input
-class MoneyInput:
-    amount: DecimalText = strawberry.field(description="Positive, with no more decimals than the currency has.")
-    currency: CurrencyCode
-
-
-@strawberry.input(description=f"The rule for `description`: {_TEXT}")
-class TransferInput:
-    idempotency_key: str = strawberry.field(
-        description="1 to 255 visible ASCII characters, chosen by the client, unique per user, never forgotten.\n"
-        "The same key with the same input (same wallets, currency and description, numerically equal amount: 12.3 is 12.30) "
-        "answers with the first outcome, whatever it was, and moves nothing again; with another input it is refused.\n"
-        "So after a refusal that was recorded, a new attempt needs a new key."
-    )
-    sender_wallet_id: strawberry.ID
-    receiver_wallet_id: strawberry.ID
-    amount: MoneyInput
-    description: str | None = strawberry.field(default=UNSET, description="At most 280 characters.")
-
-    def to_service(self) -> transfers.TransferInput:
-        return transfers.TransferInput(
-            idempotency_key=self.idempotency_key,
-            sender_wallet_id=self.sender_wallet_id,
-            receiver_wallet_id=self.receiver_wallet_id,
-            amount=self.amount.amount,
-            currency=self.amount.currency,
-            description=_given(self.description),
-        )
-
-
-def _build_transfer_input(cls: type[TransferInput], value: Mapping[str, Any], _context: InputContext) -> TransferInput:
-    """Build the input from its coerced values. All are strings, so Strawberry's general conversion would only cost time."""
-    money = value["amount"]
-    return cls(
-        idempotency_key=value["idempotencyKey"],
-        sender_wallet_id=value["senderWalletId"],
-        receiver_wallet_id=value["receiverWalletId"],
-        amount=MoneyInput(amount=money["amount"], currency=money["currency"]),
-        description=value.get("description"),
-    )
-
-
-_TRANSFER_FIELDS = ("idempotency_key", "sender_wallet_id", "receiver_wallet_id", "amount", "description")
-_MONEY_FIELDS = ("amount", "currency")
-
-
-def use_own_conversion() -> None:
-    """Make `_build_transfer_input` convert every TransferInput. Raises TypeError if it would drop a field of the input."""
-    transfer, money = (cast("Any", one).__strawberry_definition__ for one in (TransferInput, MoneyInput))
-    for definition, known in ((transfer, _TRANSFER_FIELDS), (money, _MONEY_FIELDS)):
-        names = tuple(field.python_name for field in definition.fields)
-        if names != known:
-            raise TypeError(f"{definition.name} has the fields {names}: build_transfer_input and to_service know {known}.")
-    transfer.from_input = _build_transfer_input
-
-
-use_own_conversion()
-
-
-@strawberry.input
-class TransferBatchInput:
-    transfers: list[TransferInput] = strawberry.field(description="1 to 500, settled in this order.")
-    atomic: bool = strawberry.field(
-        default=False,
-        description="False: each on its own. True: all or none. If the ledger refuses one member, all are recorded FAILED, the "
-        "others with BATCH_ABORTED, and replay so. If one is malformed, or its key was used with other input, nothing is "
-        "recorded. A member already settled under its key counts with that outcome and is not undone.",
-    )
-
-
-@strawberry.input(description="Keys of openWallet are a namespace of their own.")
-class OpenWalletInput:
-    idempotency_key: str
-    currency: CurrencyCode
-    name: str = strawberry.field(description=f"1 to 100 characters. {_TEXT}")
-
-
-@strawberry.input(description="Brings money in from the currency's system wallet. Administrators only.")
-class DepositInput:
-    idempotency_key: str
-    wallet_id: strawberry.ID
-    amount: MoneyInput
-    description: str | None = strawberry.field(default=UNSET, description="The same rule as for a transfer.")
-
-
-@strawberry.input
-class SetWalletStatusInput:
-    wallet_id: strawberry.ID
-    status: WalletStatus
-    reason: str = strawberry.field(description=f"1 to 280 characters. {_TEXT}")
 
 
 @strawberry.type(
@@ -145,6 +51,23 @@ class TransferBatchPayload:
 class DepositPayload:
     transaction: Transaction | None
     replayed: bool
+    user_errors: list[UserError]
+
+
+@strawberry.type
+class PostTransactionPayload:
+    transaction: Transaction | None = strawberry.field(
+        description="Its amount is what it debits in the currency of its first leg. Its sender and receiver are the wallets that "
+        "it debits and credits, null where there are several."
+    )
+    replayed: bool
+    user_errors: list[UserError]
+
+
+@strawberry.type
+class OpenSystemWalletPayload:
+    wallet: Wallet | None
+    replayed: bool = strawberry.field(description="True if the wallet was open already.")
     user_errors: list[UserError]
 
 
@@ -206,17 +129,44 @@ class Mutation:
     @strawberry.mutation
     async def deposit(self, info: Info, input: DepositInput) -> DepositPayload | None:
         context = _start_transfers(info)
-        deposit = transfers.DepositInput(
-            idempotency_key=input.idempotency_key,
-            wallet_id=input.wallet_id,
-            amount=input.amount.amount,
-            currency=input.amount.currency,
-            description=_given(input.description),
+        result = await transfers.deposit(
+            context.services.ledger, context.viewer, input.to_service(), request_id=context.request_id
         )
-        result = await transfers.deposit(context.services.ledger, context.viewer, deposit, request_id=context.request_id)
         _save_outcome(info, result)
         return DepositPayload(
             transaction=_transaction(info, result), replayed=result.replayed, user_errors=user_errors(result.refusals)
+        )
+
+    @strawberry.mutation(
+        description="Posts 2 to 100 balanced legs between any wallets, all or none. Needs the scope postings:write; recorded in "
+        "the audit log."
+    )
+    async def post_transaction(self, info: Info, input: PostTransactionInput) -> PostTransactionPayload | None:
+        context = _start_transfers(info, max(1, min(len(input.legs), postings.MAX_LEGS) // 2))
+        result = await postings.post_transaction(
+            context.services.ledger, context.viewer, input.to_service(), request_id=context.request_id
+        )
+        _save_outcome(info, result)
+        return PostTransactionPayload(
+            transaction=_transaction(info, result), replayed=result.replayed, user_errors=user_errors(result.refusals)
+        )
+
+    @strawberry.mutation(description="Administrators only; recorded in the audit log.")
+    async def open_system_wallet(self, info: Info, input: OpenSystemWalletInput) -> OpenSystemWalletPayload | None:
+        context = _start(info)
+        result = await wallets.open_system_wallet(
+            context.services.engine,
+            context.viewer,
+            wallets.SystemWalletInput(input.currency, input.purpose, input.account_type, input.name, input.reason),
+            context.services.currencies,
+            context.services.clock,
+            request_id=context.request_id,
+        )
+        _save_outcome(info, result)
+        return OpenSystemWalletPayload(
+            wallet=None if result.wallet is None else Wallet.of(info, result.wallet),
+            replayed=result.replayed,
+            user_errors=user_errors(result.refusals),
         )
 
     @strawberry.mutation(description="Administrators only; recorded in the audit log.")
@@ -261,10 +211,6 @@ def _start_transfers(info: Info, count: int = 1) -> Context:
 def _save_outcome(info: Info, outcome: Outcome) -> None:
     """Save the outcome, so that a later error of this mutation reports it instead of saying that nothing moved."""
     info.context.outcomes[info.path.key] = outcome
-
-
-def _given(value: str | None) -> str | None:
-    return None if value is UNSET else value
 
 
 def _transfer_payload(info: Info, result: TransferResult) -> TransferPayload:

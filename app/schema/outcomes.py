@@ -14,6 +14,8 @@ Outcome = TransferResult | BatchResult | WalletResult
 OUTCOME_FIELDS = frozenset({
     ("TransferPayload", "transaction"),
     ("DepositPayload", "transaction"),
+    ("PostTransactionPayload", "transaction"),
+    ("OpenSystemWalletPayload", "wallet"),
     ("OpenWalletPayload", "wallet"),
     ("SetWalletStatusPayload", "wallet"),
 })  # fmt: skip

@@ -22,6 +22,7 @@ from app.schema.types import (
     Node,
     Transaction,
     TransactionFilter,
+    TrialBalanceLine,
     User,
     Wallet,
     WalletParty,
@@ -125,6 +126,15 @@ class Query:
                     difference=money_of(info, total.user_balances + total.system_balances, total.currency),
                 )
                 for total in status.totals
+            ],
+            trial_balance=[
+                TrialBalanceLine(
+                    account_type=line.account_type,
+                    currency=CurrencyCode(line.currency),
+                    debit=money_of(info, max(0, -line.balance), line.currency),
+                    credit=money_of(info, max(0, line.balance), line.currency),
+                )
+                for line in status.trial_balance
             ],
             transfers_per_second=status.transfers_per_second,
             outbox_pending=BigInt(status.outbox_pending),

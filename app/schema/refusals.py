@@ -8,7 +8,7 @@ import strawberry
 
 from app.errors import Refusal, RefusalCode
 from app.schema.context import Info
-from app.schema.types import Money, Transaction
+from app.schema.types import Money, Transaction, Wallet
 
 
 @strawberry.interface(
@@ -44,6 +44,17 @@ class InsufficientFunds(UserError):
     required: Money
 
 
+@strawberry.type(description="A condition did not hold when the wallets were locked. Nothing moved, and the key stays unused.")
+class ConditionFailed(UserError):
+    refusal: strawberry.Private[Refusal]
+
+    @strawberry.field(description="As it is now; null if the viewer may not load it.")
+    async def wallet(self, info: Info) -> Wallet | None:
+        assert self.refusal.wallet_id is not None, "a condition is about a wallet"
+        wallet = await info.context.loaders.wallets.load(self.refusal.wallet_id)
+        return None if wallet is None else Wallet.of(info, wallet)
+
+
 @strawberry.type(description="The ledger refused it: recorded as FAILED, and replayed under its key.")
 class TransferRefused(UserError):
     pass
@@ -57,6 +68,8 @@ def _user_error(refusal: Refusal) -> UserError:
     code, message, path = refusal.code, refusal.message, list(refusal.path)
     if code is RefusalCode.IDEMPOTENCY_KEY_REUSED:
         return IdempotencyKeyReused(code=code, message=message, path=path, refusal=refusal)
+    if code is RefusalCode.CONDITION_FAILED:
+        return ConditionFailed(code=code, message=message, path=path, refusal=refusal)
     if refusal.available is not None and refusal.required is not None:
         available, required = Money.of(refusal.available), Money.of(refusal.required)
         return InsufficientFunds(code=code, message=message, path=path, available=available, required=required)
@@ -64,5 +77,5 @@ def _user_error(refusal: Refusal) -> UserError:
     return kind(code=code, message=message, path=path)
 
 
-ERROR_TYPES = (InvalidInput, IdempotencyKeyReused, InsufficientFunds, TransferRefused)
+ERROR_TYPES = (InvalidInput, IdempotencyKeyReused, InsufficientFunds, ConditionFailed, TransferRefused)
 """No field returns these types by name, only the interface, so the schema needs the list."""

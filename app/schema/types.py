@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
@@ -9,12 +10,20 @@ from uuid import UUID
 import strawberry
 from strawberry import UNSET
 
-from app import ids, money, records
+from app import ids, money, records, texts
 from app.access import policy
 from app.errors import RefusalCode
 from app.paging import pages
 from app.paging.update_cursor import encode_update_cursor
-from app.records import EntryDirection, TransactionStatus, TransactionType, WalletKind, WalletStatus
+from app.records import (
+    AccountType,
+    EntryDirection,
+    EntryPurpose,
+    TransactionStatus,
+    TransactionType,
+    WalletKind,
+    WalletStatus,
+)
 from app.schema.connections import Connection, connection, page_request
 from app.schema.context import Info
 from app.schema.enums import describe_values
@@ -28,6 +37,8 @@ strawberry.enum(WalletStatus)
 strawberry.enum(TransactionType)
 strawberry.enum(TransactionStatus)
 strawberry.enum(EntryDirection)
+strawberry.enum(EntryPurpose, description="Why an entry is there. Clients treat an unknown one as OTHER.")
+strawberry.enum(AccountType, description="What a wallet is in the operator's books. Users' wallets are liabilities.")
 strawberry.enum(RefusalCode, name="UserErrorCode")
 describe_values(RefusalCode, {"WALLET_NOT_ACTIVE": "Of another's wallet the message does not tell frozen from closed."})
 
@@ -82,6 +93,7 @@ class TransactionFilter:
     direction: EntryDirection | None = strawberry.field(
         default=UNSET, description="As seen from the wallet; refused on Query.transactions."
     )
+    reference: str | None = strawberry.field(default=UNSET, description="Exactly this one.")
     created_from: datetime | None = strawberry.field(default=UNSET, description="Inclusive.")
     created_to: datetime | None = strawberry.field(default=UNSET, description="Exclusive.")
 
@@ -90,6 +102,7 @@ class TransactionFilter:
             type=self.type or None,
             status=self.status or None,
             direction=self.direction or None,
+            reference=None if self.reference in (None, UNSET) else texts.normal(self.reference),
             created_from=self.created_from or None,
             created_to=self.created_to or None,
         )
@@ -135,6 +148,7 @@ class Wallet(Node):
     balance: Money = strawberry.field(description="Sum of this wallet's ledger entries.")
     available: Money = strawberry.field(description="What can be spent now: the balance less what is held.")
     status: WalletStatus
+    account_type: AccountType
     sequence: BigInt = strawberry.field(
         description="Sequence of the wallet's newest ledger entry; 0 when it has none. Rises by exactly 1 with each entry."
     )
@@ -153,6 +167,7 @@ class Wallet(Node):
             balance=money_of(info, wallet.balance, wallet.currency),
             available=money_of(info, wallet.available, wallet.currency),
             status=wallet.status,
+            account_type=wallet.account_type,
             sequence=BigInt(wallet.sequence),
             updates_cursor=encode_update_cursor(wallet.id, wallet.sequence),
             created_at=wallet.created_at,
@@ -233,6 +248,12 @@ class WalletParty:
         return None if wallet is None else Wallet.of(info, wallet)
 
 
+@strawberry.type
+class MetadataItem:
+    key: str
+    value: str
+
+
 @strawberry.type(
     description="A FAILED or PENDING one exists only for its initiator and administrators; the receiver sees it once it is "
     "COMPLETED: in lists, by id, in nodes and in subscriptions alike."
@@ -242,6 +263,8 @@ class Transaction(Node):
     status: TransactionStatus
     amount: Money = strawberry.field(description="What was asked to move, in the sender's currency.")
     description: str | None
+    reference: str | None = strawberry.field(description="The sender's own name for it, such as an order number.")
+    metadata: list[MetadataItem] = strawberry.field(description="By key.")
     failure_code: RefusalCode | None = strawberry.field(description="Why it failed; null unless status is FAILED.")
     idempotency_key: str | None = strawberry.field(description="Shown to whoever sent it; null to others.")
     created_at: datetime
@@ -258,6 +281,8 @@ class Transaction(Node):
             status=transaction.status,
             amount=money_of(info, transaction.amount, transaction.currency),
             description=transaction.description,
+            reference=transaction.reference,
+            metadata=[MetadataItem(key=key, value=value) for key, value in sorted((transaction.metadata or {}).items())],
             failure_code=transaction.failure_code,
             idempotency_key=transaction.idempotency_key if shows_key else None,
             created_at=transaction.created_at,
@@ -267,19 +292,24 @@ class Transaction(Node):
 
     @strawberry.field(description="The paying wallet; null where there are several.")
     async def sender(self, info: Info) -> WalletParty | None:
-        return await _party(info, self.record.sender_wallet_id)
+        return await _party(info, self.record.paying_wallet_id)
 
     @strawberry.field(description="The paid wallet; null where there are several.")
     async def receiver(self, info: Info) -> WalletParty | None:
         await _count_as_lookup(info, self.record)
-        return await _party(info, self.record.receiver_wallet_id)
+        return await _party(info, self.record.paid_wallet_id)
 
     @strawberry.field(description="The entries of the wallets that the viewer may load.")
     async def entries(self, info: Info) -> list[LedgerEntry]:
         if self.record.status is not TransactionStatus.COMPLETED:
             return []
-        entries = await info.context.loaders.entries.load(self.record.id)
-        return [LedgerEntry.of(info, entry, self.record.currency) for entry in entries or ()]
+        entries = await info.context.loaders.entries.load(self.record.id) or ()
+        if self.record.type is not TransactionType.POSTING:
+            return [LedgerEntry.of(info, entry, self.record.currency) for entry in entries]
+        # Only a posting moves several currencies.
+        wallets = await asyncio.gather(*(info.context.loaders.wallets.load(entry.wallet_id) for entry in entries))
+        found = zip(entries, wallets, strict=True)
+        return [LedgerEntry.of(info, entry, wallet.currency) for entry, wallet in found if wallet is not None]
 
 
 async def _count_as_lookup(info: Info, transaction: records.Transaction) -> None:
@@ -307,6 +337,7 @@ async def _party(info: Info, wallet_id: UUID | None) -> WalletParty | None:
 class LedgerEntry(Node):
     sequence: BigInt
     direction: EntryDirection
+    purpose: EntryPurpose
     amount: Money = strawberry.field(description="Positive; DEBIT lowers the wallet's balance, CREDIT raises it.")
     balance_before: Money
     balance_after: Money
@@ -320,6 +351,7 @@ class LedgerEntry(Node):
             id=strawberry.ID(ids.encode("ent", entry.id)),
             sequence=BigInt(entry.sequence),
             direction=EntryDirection.DEBIT if entry.amount < 0 else EntryDirection.CREDIT,
+            purpose=entry.purpose,
             amount=money_of(info, abs(entry.amount), currency),
             balance_before=money_of(info, entry.balance_before, currency),
             balance_after=money_of(info, entry.balance_after, currency),
@@ -350,9 +382,18 @@ class CurrencyTotal:
     difference: Money = strawberry.field(description="Zero, or the ledger is broken.")
 
 
+@strawberry.type(description="The wallets of one account type and currency together. In each currency, debits equal credits.")
+class TrialBalanceLine:
+    account_type: AccountType
+    currency: CurrencyCode
+    debit: Money = strawberry.field(description="What they are below zero together; zero if they are not.")
+    credit: Money = strawberry.field(description="What they are above zero together; zero if they are not.")
+
+
 @strawberry.type
 class LedgerStatus:
     totals: list[CurrencyTotal]
+    trial_balance: list[TrialBalanceLine] = strawberry.field(description="By currency and account type.")
     transfers_per_second: float
     outbox_pending: BigInt
     outbox_lag_seconds: float

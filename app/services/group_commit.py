@@ -24,7 +24,8 @@ from uuid import UUID
 from app import ids, tasks
 from app.clock import Clock
 from app.errors import Internal, RateLimited, RequestTimeout, Unavailable
-from app.services.ledger import Outcome, TransferRequest, Unit
+from app.services.ledger import Outcome
+from app.services.requests import Request, Unit
 from app.services.settlement import Answer, CommitUnknown, Deferred, Failure, Settler, classify
 from app.services.transfer_telemetry import traces as transfer_traces
 from app.services.transfer_telemetry.log_lines import outcome_lines
@@ -136,10 +137,10 @@ class GroupCommit:
         still settled, and its keys return the outcome.
         """
         loop = asyncio.get_running_loop()
-        if not self._accepting or self._size + len(unit.members) > self._queue_limit:
+        if not self._accepting or self._size + unit.size > self._queue_limit:
             raise self._refusal(len(unit.members))
         user_id = unit.requests[0].initiator_id
-        of_user = self._size_of_user.get(user_id, 0) + len(unit.members)
+        of_user = self._size_of_user.get(user_id, 0) + unit.size
         if of_user > self._queue_limit_per_user:
             raise RateLimited(1, _TOO_MANY_WAIT)
         trace = transfer_traces.begin(unit)
@@ -243,7 +244,7 @@ class GroupCommit:
         for waiting in batch:
             trace = None if waiting.trace is None else tracing.traceparent(waiting.trace.span)
             members = (
-                member._replace(id=next(fresh), created_at=now, trace=trace) if isinstance(member, TransferRequest) else member
+                member._replace(id=next(fresh), created_at=now, trace=trace) if isinstance(member, Request) else member
                 for member in waiting.unit.members
             )
             waiting.unit = Unit(tuple(members), waiting.unit.atomic)

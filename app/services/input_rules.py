@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from app import texts
 from app.errors import Refusal, RefusalCode
 
+MAX_REFERENCE = 140
+MAX_METADATA = 20
+MAX_METADATA_VALUE = 500
+_METADATA_KEY = re.compile(r"[a-z0-9_.-]{1,40}", re.ASCII)
 _VISIBLE_ASCII = re.compile(r"[!-~]{1,255}", re.ASCII)
 
 
@@ -29,3 +34,28 @@ def was_taken(text: str, *, least: int, most: int) -> bool:
     """Whether releases before revision 0011 accepted the text, so that a recorded request may contain it."""
     is_one_line = all(unicodedata.category(character) not in ("Cc", "Cs") for character in text[: most + 1])
     return least <= len(text) <= most and is_one_line and (not least or bool(text.strip()))
+
+
+def reference_of(text: str | None, path: tuple[str, ...]) -> str | Refusal | None:
+    """Return the reference as it is stored, or INVALID_INPUT."""
+    return None if text is None else people_text(text, (*path, "reference"), least=1, most=MAX_REFERENCE)
+
+
+def metadata_of(pairs: Sequence[tuple[str, str]], path: tuple[str, ...]) -> dict[str, str] | Refusal | None:
+    """Return the pairs as they are stored, None if there are none, or INVALID_INPUT for the first that breaks a rule."""
+    at = (*path, "metadata")
+    if len(pairs) > MAX_METADATA:
+        message = f"There are at most {MAX_METADATA} pairs of metadata; this request has {len(pairs)}."
+        return Refusal(RefusalCode.INVALID_INPUT, message, at)
+    metadata: dict[str, str] = {}
+    for index, (key, value) in enumerate(pairs):
+        if _METADATA_KEY.fullmatch(key) is None:
+            message = "A metadata key has 1 to 40 characters, each one of a-z, 0-9, _, . and -."
+            return Refusal(RefusalCode.INVALID_INPUT, message, (*at, str(index), "key"))
+        if key in metadata:
+            return Refusal(RefusalCode.INVALID_INPUT, "This metadata key is there twice.", (*at, str(index), "key"))
+        kept = people_text(value, (*at, str(index), "value"), least=0, most=MAX_METADATA_VALUE)
+        if isinstance(kept, Refusal):
+            return kept
+        metadata[key] = kept
+    return metadata or None

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import NamedTuple
+from datetime import datetime
 from uuid import UUID
 
-from app import texts
 from app.errors import Refusal, RefusalCode
 from app.limits.quota import Quota
 from app.money import MAX_MINOR, MIN_MINOR
@@ -24,82 +22,9 @@ from app.records import (
     WalletKind,
     WalletStatus,
 )
-from app.services.refusals import aborted, key_reused, refusal_of, wallet_not_found
-
-Key = tuple[UUID, str]
-"""An initiator and their idempotency key."""
-
-
-NO_ID_YET = UUID(int=0)
-NO_TIME_YET = datetime.min.replace(tzinfo=UTC)
-
-
-class TransferRequest(NamedTuple):
-    """A well-formed request to move `amount` minor units of `currency`."""
-
-    id: UUID
-    """The transaction's id if it is recorded, low 12 bits zero. Set, like the time, when a batch first takes the request."""
-    type: TransactionType
-    initiator_id: UUID
-    idempotency_key: str
-    sender_wallet_id: UUID
-    receiver_wallet_id: UUID
-    amount: int
-    currency: str
-    exponent: int
-    description: str | None
-    created_at: datetime
-    path: tuple[str, ...]
-    """The request's place in the client's input, the prefix of its refusals' paths."""
-    request_id: str | None = None
-    """The id of its HTTP request, if the audit log records it."""
-    trace: str | None = None
-    """The `traceparent` of its event, if the transfer is traced."""
-    unless_replayed: Refusal | None = None
-    """The refusal by a rule that may be newer than the request's key. A replay of the key is answered; anything else gets it."""
-
-    @property
-    def key(self) -> Key:
-        """The key that makes the request unique, without a time limit."""
-        return self.initiator_id, self.idempotency_key
-
-    def repeats(self, earlier: Transaction) -> bool:
-        """Whether the transaction with this key came from the same input. 12.3 and 12.30 are equal in minor units."""
-        return (
-            self.sender_wallet_id == earlier.sender_wallet_id
-            and self.receiver_wallet_id == earlier.receiver_wallet_id
-            and self.amount == earlier.amount
-            and self.currency == earlier.currency
-            and _is_same_text(self.description, earlier.description)
-            and self.type is earlier.type
-        )
-
-    @property
-    def wallet_ids(self) -> tuple[UUID, UUID]:
-        """The sender's and the receiver's wallet."""
-        return self.sender_wallet_id, self.receiver_wallet_id
-
-
-def _is_same_text(sent: str | None, stored: str | None) -> bool:
-    """Compare in form NFC: texts from before the rule are stored as they were sent."""
-    return sent == stored or (sent is not None and stored is not None and texts.normal(sent) == texts.normal(stored))
-
-
-Member = TransferRequest | Refusal
-"""A request, or the refusal of a malformed one, which still counts in an atomic unit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """The transfers of one client request. An atomic unit settles completely or not at all."""
-
-    members: tuple[Member, ...]
-    atomic: bool = False
-
-    @property
-    def requests(self) -> list[TransferRequest]:
-        """Its well-formed members."""
-        return [member for member in self.members if isinstance(member, TransferRequest)]
+from app.services import plans
+from app.services.refusals import aborted, condition_failed, key_reused, refusal_of, wallet_not_found
+from app.services.requests import Condition, ConditionKind, Key, Leg, Member, Request, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,16 +116,18 @@ class _Book:
         if earlier is not None:
             return self._replay(member, earlier)
         refusal = member.unless_replayed or refusal
+        if refusal is None and member.conditions:
+            refusal = self._condition_refusal(member)
         if refusal is not None:
             return _not_recorded(refusal)
-        failure = self._ledger_failure(member)
+        legs = plans.legs_of(member)
+        after = self._balances_after(legs)
+        failure = self._ledger_failure(member, legs, after)
         if failure is not None:
             return self._fail(member, *failure)
-        if self._overflows(member):
-            return _not_recorded(
-                Refusal(RefusalCode.INVALID_AMOUNT, RefusalCode.INVALID_AMOUNT.message, (*member.path, "amount"))
-            )
-        return self._complete(member)
+        if min(after) < MIN_MINOR or max(after) > MAX_MINOR:
+            return _not_recorded(_overflow(member, after))
+        return self._complete(member, legs)
 
     def settle_atomic(self, unit: Unit) -> tuple[Outcome, ...]:
         """Decide an atomic unit: try all members, and undo everything if one is refused."""
@@ -219,7 +146,7 @@ class _Book:
 
     def _abort_unrecorded(self, member: Member, tried: Outcome) -> Outcome:
         """Decide a member of an atomic unit with a malformed member or a reused key: nothing new is recorded."""
-        if isinstance(member, TransferRequest):
+        if isinstance(member, Request):
             earlier = self.recorded.get(member.key)
             if earlier is not None and member.repeats(earlier):
                 return self._replay(member, earlier)
@@ -231,7 +158,7 @@ class _Book:
 
     def _abort_recorded(self, member: Member, tried: Outcome, *, is_culprit: bool) -> Outcome:
         """Decide a member of an atomic unit that the ledger refused: an earlier outcome stays, others are recorded FAILED."""
-        assert isinstance(member, TransferRequest), "a unit with a malformed member is not recorded"
+        assert isinstance(member, Request), "a unit with a malformed member is not recorded"
         earlier = self.recorded.get(member.key)
         if earlier is not None:
             return self._replay(member, earlier)
@@ -242,78 +169,93 @@ class _Book:
             return self._fail(member, tried.transaction.failure_code, failed.failure_field, failed.failure_available)
         return self._fail(member, RefusalCode.BATCH_ABORTED, None, None)
 
-    def _wallet_refusal(self, request: TransferRequest) -> Refusal | None:
+    def _wallet_refusal(self, request: Request) -> Refusal | None:
         """Return WALLET_NOT_FOUND for a missing wallet and for one that the requester may not use: both look the same."""
-        sender = self.wallets.get(request.sender_wallet_id)
-        receiver = self.wallets.get(request.receiver_wallet_id)
-        if request.type is TransactionType.TRANSFER:
-            sender_usable = sender is not None and sender.owner_id == request.initiator_id
-        else:
-            sender_usable = sender is not None and sender.kind is WalletKind.SYSTEM
-        if not sender_usable:
-            return wallet_not_found((*request.path, "senderWalletId"))
-        if receiver is None or receiver.kind is not WalletKind.USER:
-            return wallet_not_found((*request.path, _receiver_field(request.type)))
+        missing = plans.unusable_wallet(request, self.wallets)
+        return None if missing is None else wallet_not_found((*request.path, *missing.split(".")))
+
+    def _condition_refusal(self, request: Request) -> Refusal | None:
+        """Return the refusal for the first condition that does not hold now."""
+        for index, condition in enumerate(request.conditions):
+            path = (*request.path, "conditions", str(index), condition.kind.value)
+            wallet = self.wallets[condition.wallet_id]
+            if condition.currency not in (None, wallet.currency):
+                code = RefusalCode.CURRENCY_MISMATCH
+                return Refusal(code, code.message, (*path, "amount"), not_recorded=True)
+            if not self._holds(condition, wallet):
+                return condition_failed(path, condition.wallet_id)
         return None
 
-    def _ledger_failure(self, request: TransferRequest) -> tuple[RefusalCode, str | None, int | None] | None:
+    def _holds(self, condition: Condition, wallet: Wallet) -> bool:
+        position = self.positions[wallet.id]
+        match condition.kind:
+            case ConditionKind.SEQUENCE_IS:
+                return position.sequence == condition.value
+            case ConditionKind.AVAILABLE_AT_LEAST:
+                return position.balance - wallet.held >= condition.value
+            case ConditionKind.BALANCE_AT_MOST:
+                return position.balance <= condition.value
+
+    def _balances_after(self, legs: Sequence[Leg]) -> list[int]:
+        """The balance of each leg's wallet after the leg, if the legs are posted now."""
+        balances: dict[UUID, int] = {}
+        after = []
+        for wallet_id, amount, _, _ in legs:
+            balance = balances[wallet_id] if wallet_id in balances else self.positions[wallet_id].balance
+            balances[wallet_id] = balance = balance + amount
+            after.append(balance)
+        return after
+
+    def _ledger_failure(
+        self, request: Request, legs: Sequence[Leg], after: Sequence[int]
+    ) -> tuple[RefusalCode, str | None, int | None] | None:
         """Return code, field and, for missing funds, the available amount. Recorded refusals, in order of precedence."""
-        sender = self.wallets[request.sender_wallet_id]
-        receiver = self.wallets[request.receiver_wallet_id]
-        receiver_field = _receiver_field(request.type)
-        if sender.status is not WalletStatus.ACTIVE:
-            return RefusalCode.WALLET_NOT_ACTIVE, "senderWalletId", None
-        if receiver.status is not WalletStatus.ACTIVE:
-            return RefusalCode.WALLET_NOT_ACTIVE, receiver_field, None
-        if request.currency != sender.currency:
-            return RefusalCode.CURRENCY_MISMATCH, "amount", None
-        if request.currency != receiver.currency:
-            return RefusalCode.CURRENCY_MISMATCH, receiver_field, None
-        available = self.positions[sender.id].balance - sender.held
-        if sender.kind is WalletKind.USER and available < request.amount:
-            return RefusalCode.INSUFFICIENT_FUNDS, "amount", available
+        wallets = [self.wallets[leg.wallet_id] for leg in legs]
+        for index, wallet in enumerate(wallets):
+            if wallet.status is not WalletStatus.ACTIVE:
+                return RefusalCode.WALLET_NOT_ACTIVE, plans.wallet_field(request, index), None
+        for index, wallet in enumerate(wallets):
+            if legs[index].currency != wallet.currency:
+                return RefusalCode.CURRENCY_MISMATCH, plans.currency_field(request, index), None
+        for index, wallet in enumerate(wallets):
+            # Each debit, not only the sum: a later credit of the same request does not cover an earlier debit.
+            if after[index] < wallet.held and wallet.kind is WalletKind.USER and legs[index].amount < 0:
+                available = after[index] - legs[index].amount - wallet.held
+                return RefusalCode.INSUFFICIENT_FUNDS, plans.amount_field(request, index), available
         return self._quota_failure(request)
 
-    def _quota_failure(self, request: TransferRequest) -> tuple[RefusalCode, str | None, int | None] | None:
+    def _quota_failure(self, request: Request) -> tuple[RefusalCode, str | None, int | None] | None:
         quota = self._quota(request)
         if quota is None or quota.allows(request.amount, request.currency):
             return None
         return RefusalCode.QUOTA_EXCEEDED, "amount" if quota.allows(0, request.currency) else None, None
 
-    def _quota(self, request: TransferRequest) -> Quota | None:
+    def _quota(self, request: Request) -> Quota | None:
         """The quota of a transfer. Deposits by administrators have none."""
         return self.quotas.get(request.initiator_id) if request.type is TransactionType.TRANSFER else None
 
-    def _overflows(self, request: TransferRequest) -> bool:
-        credited = self.positions[request.receiver_wallet_id].balance + request.amount
-        debited = self.positions[request.sender_wallet_id].balance - request.amount
-        return credited > MAX_MINOR or debited < MIN_MINOR
-
-    def _complete(self, request: TransferRequest) -> Outcome:
-        sender = self.positions[request.sender_wallet_id]
-        receiver = self.positions[request.receiver_wallet_id]
-        posted_at = max(self.now, sender.posted_at, receiver.posted_at, request.created_at)
-        entries = (
-            self._post(request, request.sender_wallet_id, 0, -request.amount, posted_at),
-            self._post(request, request.receiver_wallet_id, 1, request.amount, posted_at),
-        )
+    def _complete(self, request: Request, legs: Sequence[Leg]) -> Outcome:
+        wallet_ids = dict.fromkeys([leg.wallet_id for leg in legs])
+        posted_at = max(self.now, request.created_at, *[self.positions[wallet_id].posted_at for wallet_id in wallet_ids])
+        entries = tuple([self._post(request.id, index, leg, posted_at) for index, leg in enumerate(legs)])
         transaction = _transaction(request, TransactionStatus.COMPLETED, completed_at=posted_at)
         self._record(transaction)
         quota = self._quota(request)
         if quota is not None:
             self.quotas[request.initiator_id] = quota.after(request.amount, request.currency)
         self.settlement.posted.append((transaction, entries))
-        touched = self.wallets[request.sender_wallet_id], self.wallets[request.receiver_wallet_id]
+        touched = tuple([self.wallets[wallet_id] for wallet_id in wallet_ids])
         return Outcome(transaction, entries, replayed=False, refusal=None, wallets=touched)
 
-    def _post(self, request: TransferRequest, wallet_id: UUID, leg: int, amount: int, posted_at: datetime) -> Entry:
+    def _post(self, transaction_id: UUID, index: int, leg: Leg, posted_at: datetime) -> Entry:
+        wallet_id, amount, _, purpose = leg
         position = self.positions[wallet_id]
-        position.balance += amount
-        position.sequence += 1
+        position.balance = balance = position.balance + amount
+        position.sequence = sequence = position.sequence + 1
         position.posted_at = posted_at
-        return Entry(request.id, leg, wallet_id, position.sequence, amount, position.balance, posted_at)
+        return Entry(transaction_id, index, wallet_id, sequence, amount, balance, posted_at, purpose)
 
-    def _fail(self, request: TransferRequest, code: RefusalCode, field_name: str | None, available: int | None) -> Outcome:
+    def _fail(self, request: Request, code: RefusalCode, field_name: str | None, available: int | None) -> Outcome:
         transaction = _transaction(
             request,
             TransactionStatus.FAILED,
@@ -324,7 +266,7 @@ class _Book:
         self._record(transaction)
         return Outcome(transaction, (), replayed=False, refusal=self._refusal_of(transaction, request.path))
 
-    def _replay(self, request: TransferRequest, earlier: Transaction) -> Outcome:
+    def _replay(self, request: Request, earlier: Transaction) -> Outcome:
         """Return the first outcome of a key, or IDEMPOTENCY_KEY_REUSED if the input differs.
 
         If the transaction has this request's id, an earlier try of the same batch wrote it and its COMMIT was not answered.
@@ -335,7 +277,7 @@ class _Book:
         return Outcome(earlier, (), replayed=earlier.id != request.id, refusal=self._refusal_of(earlier, request.path))
 
     def _refusal_of(self, transaction: Transaction, path: tuple[str, ...]) -> Refusal | None:
-        return refusal_of(transaction, path, self.exponents[transaction.currency])
+        return refusal_of(transaction, path, self.exponents)
 
     def _record(self, transaction: Transaction) -> None:
         self.recorded[transaction.initiator_id, transaction.idempotency_key] = transaction
@@ -368,7 +310,7 @@ class _Savepoint:
 
 
 def _transaction(
-    request: TransferRequest,
+    request: Request,
     status: TransactionStatus,
     *,
     completed_at: datetime | None = None,
@@ -392,12 +334,19 @@ def _transaction(
         failure_available=failure_available,
         created_at=request.created_at,
         completed_at=completed_at,
+        reference=request.reference,
+        metadata=request.metadata,
+        terms=request.terms,
     )
+
+
+def _overflow(request: Request, after: Sequence[int]) -> Refusal:
+    """The refusal of the first leg that would take a balance out of the range of a bigint."""
+    index = next(index for index, balance in enumerate(after) if not MIN_MINOR <= balance <= MAX_MINOR)
+    field_path = plans.amount_field(request, index).split(".")
+    code = RefusalCode.INVALID_AMOUNT
+    return Refusal(code, code.message, (*request.path, *field_path))
 
 
 def _not_recorded(refusal: Refusal) -> Outcome:
     return Outcome(None, (), replayed=False, refusal=refusal)
-
-
-def _receiver_field(type_: TransactionType) -> str:
-    return "walletId" if type_ is TransactionType.DEPOSIT else "receiverWalletId"

@@ -21,7 +21,7 @@ from app.db.reads import Window
 from app.errors import BadUserInput
 from app.paging.cursors import decode_cursor, encode_cursor
 from app.paging.pages import Page, PageRequest, TransactionFilter
-from app.records import Entry, Payment, Transaction, User, Wallet
+from app.records import AccountType, Entry, Payment, Transaction, User, Wallet
 from app.services.input_rules import idempotency_key_refusal
 
 SYSTEM_NAME = "Paycore"
@@ -62,10 +62,20 @@ class CurrencyTotal:
 
 
 @dataclass(frozen=True, slots=True)
+class TrialBalanceLine:
+    """The sum of the balances of one account type and currency, in minor units. A debit balance is negative."""
+
+    currency: str
+    account_type: AccountType
+    balance: int
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerStatus:
     """The ledger at a glance."""
 
     totals: tuple[CurrencyTotal, ...]
+    trial_balance: tuple[TrialBalanceLine, ...]
     transfers_per_second: float
     outbox_pending: int
     outbox_lag_seconds: float
@@ -208,12 +218,14 @@ async def ledger_status(database: Database, viewer: Viewer, clock: Clock) -> Led
     now = clock()
     async with database.connect() as connection:
         totals = await status_sql.totals(connection)
+        trial_balance = await status_sql.trial_balance(connection)
         completed = await status_sql.completed_since(connection, now - _RATE_WINDOW)
         backlog = await status_sql.outbox_backlog(connection, now)
         hot_ids = await status_sql.hot_wallets(connection, _HOT_WALLETS)
         hot = {wallet.id: wallet for wallet in await reads.wallets_by_id(connection, hot_ids, None)}
     return LedgerStatus(
         totals=tuple(CurrencyTotal(*total) for total in totals),
+        trial_balance=tuple(TrialBalanceLine(*line) for line in trial_balance),
         transfers_per_second=completed / _RATE_WINDOW.total_seconds(),
         outbox_pending=backlog.pending,
         outbox_lag_seconds=backlog.lag.total_seconds(),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from app.errors import Refusal, RefusalCode
 from app.money import Money
-from app.records import Transaction
+from app.records import Transaction, TransactionType
 
 
 def wallet_not_found(path: tuple[str, ...]) -> Refusal:
@@ -29,21 +30,41 @@ def aborted(path: tuple[str, ...]) -> Refusal:
     return Refusal(RefusalCode.BATCH_ABORTED, RefusalCode.BATCH_ABORTED.message, path)
 
 
-def refusal_of(transaction: Transaction, path: tuple[str, ...], exponent: int) -> Refusal | None:
-    """The refusal of a FAILED transaction, the same at first and at every replay. None for a transaction that did not fail."""
+def condition_failed(path: tuple[str, ...], wallet_id: UUID) -> Refusal:
+    """The refusal of a request whose condition did not hold under the wallets' locks."""
+    return Refusal(RefusalCode.CONDITION_FAILED, RefusalCode.CONDITION_FAILED.message, path, wallet_id=wallet_id)
+
+
+def refusal_of(transaction: Transaction, path: tuple[str, ...], exponents: Mapping[str, int]) -> Refusal | None:
+    """The refusal of a FAILED transaction, the same at first and at every replay. None for a transaction that did not fail.
+
+    `exponents` are the currencies' numbers of decimals.
+    """
     code = transaction.failure_code
     if code is None:
         return None
     if code is RefusalCode.BATCH_ABORTED:
         return aborted(path)
-    at_fault = path if transaction.failure_field is None else (*path, transaction.failure_field)
+    at_fault = path if transaction.failure_field is None else (*path, *transaction.failure_field.split("."))
     if code is not RefusalCode.INSUFFICIENT_FUNDS:
         return Refusal(code, code.message, at_fault)
     assert transaction.failure_available is not None
+    required, currency = _required(transaction)
     return Refusal(
         code,
         code.message,
         at_fault,
-        available=Money(transaction.failure_available, transaction.currency, exponent),
-        required=Money(transaction.amount, transaction.currency, exponent),
+        available=Money(transaction.failure_available, currency, exponents[currency]),
+        required=Money(required, currency, exponents[currency]),
     )
+
+
+def _required(transaction: Transaction) -> tuple[int, str]:
+    """The amount that was missing, in minor units, and its currency: the transaction's, or that of a posting's leg."""
+    if transaction.type is not TransactionType.POSTING:
+        return transaction.amount, transaction.currency
+    assert transaction.terms is not None
+    assert transaction.failure_field is not None
+    _, index, _ = transaction.failure_field.split(".")
+    _, amount, currency, _ = transaction.terms["legs"][int(index)]
+    return -amount, currency

@@ -20,7 +20,8 @@ from app.db.connection import Connection, Unanswered
 from app.limits.quota import Limits, Quota
 from app.messages import events
 from app.records import AuditRecord, Entry, Transaction, TransactionType, Wallet, WalletKind
-from app.services.ledger import Outcome, Settlement, TransferRequest, Unit, settle
+from app.services.ledger import Outcome, Settlement, settle
+from app.services.requests import Request, Unit
 
 _ROLLBACK_SECONDS = 1.0
 _POLL_SECONDS = 0.1
@@ -30,8 +31,6 @@ _FACTS_LIMIT = 100_000
 """Wallets in the cache of owner and kind, which never change."""
 
 
-_BOTH = 2
-"""The number of wallets of a request."""
 _NO_WALLET: tuple[WalletKind | None, UUID | None] = None, None
 
 
@@ -239,7 +238,9 @@ class Settler:
         refused wallet is looked up on every attempt even if it is cached: a missing one can never be cached, and the two must
         take the same time.
         """
-        unsure = _named(request for unit in units for request in unit.requests if len(self._nameable(request)) < _BOTH)
+        unsure = _named(
+            request for unit in units for request in unit.requests if len(self._nameable(request)) < len(request.wallet_ids)
+        )
         if unsure:
             if len(self._facts) + len(unsure) > _FACTS_LIMIT:
                 self._facts.clear()
@@ -247,8 +248,12 @@ class Settler:
             self._facts |= await ledger_sql.wallet_facts(connection, unsure)
         return [{wallet_id for request in unit.requests for wallet_id in self._nameable(request)} for unit in units]
 
-    def _nameable(self, request: TransferRequest) -> tuple[UUID, ...]:
-        sender_id, receiver_id = request.wallet_ids
+    def _nameable(self, request: Request) -> tuple[UUID, ...]:
+        if request.type is TransactionType.POSTING:
+            return tuple([wallet_id for wallet_id in request.wallet_ids if wallet_id in self._facts])
+        sender_id, receiver_id = request.sender_wallet_id, request.receiver_wallet_id
+        assert sender_id is not None
+        assert receiver_id is not None
         kind, owner_id = self._facts.get(sender_id, _NO_WALLET)
         if request.type is TransactionType.TRANSFER:
             usable = kind is WalletKind.USER and owner_id == request.initiator_id
@@ -257,7 +262,14 @@ class Settler:
         if not usable:
             return ()
         receiver_kind, _ = self._facts.get(receiver_id, _NO_WALLET)
-        return (sender_id, receiver_id) if receiver_kind is WalletKind.USER else (sender_id,)
+        sides = (sender_id, receiver_id) if receiver_kind is WalletKind.USER else (sender_id,)
+        return self._with_conditions(request, sides) if request.conditions else sides
+
+    def _with_conditions(self, request: Request, wallet_ids: tuple[UUID, ...]) -> tuple[UUID, ...]:
+        """Add the wallets of the request's conditions that its initiator owns."""
+        named = [condition.wallet_id for condition in request.conditions]
+        own = [wallet_id for wallet_id in named if self._facts.get(wallet_id, _NO_WALLET)[1] == request.initiator_id]
+        return tuple(dict.fromkeys([*wallet_ids, *own]))
 
     async def _write(
         self, connection: asyncpg.Connection, settlement: Settlement, wallets: Mapping[UUID, Wallet], units: Sequence[Unit]
@@ -276,49 +288,49 @@ class Settler:
             await quota_sql.save_quotas(connection, settlement.quotas)
 
     async def _audit(self, connection: asyncpg.Connection, units: Sequence[Unit], settlement: Settlement) -> None:
-        """Write an audit record for each deposit: only administrators may make them."""
-        deposits = [transaction for transaction in settlement.transactions if transaction.type is TransactionType.DEPOSIT]
-        if not deposits:
+        """Write an audit record for each deposit and posting: users may not make them."""
+        audited = [transaction for transaction in settlement.transactions if transaction.type is not TransactionType.TRANSFER]
+        if not audited:
             return
         requests = {request.id: request for unit in units for request in unit.requests}
         entries = {transaction.id: entries for transaction, entries in settlement.posted}
-        records = [
-            _audit_record(requests[deposit.id], deposit, entries.get(deposit.id, ()), self._clock()) for deposit in deposits
-        ]
+        records = [_audit_record(requests[one.id], one, entries.get(one.id, ()), self._clock()) for one in audited]
         await ledger_sql.audit(connection, records)
 
 
-def _named(requests: Iterable[TransferRequest]) -> set[UUID]:
+def _named(requests: Iterable[Request]) -> set[UUID]:
     return {wallet_id for request in requests for wallet_id in request.wallet_ids}
 
 
 def _without_quota(unit: Unit, limited: set[UUID], quotas: Mapping[UUID, Quota]) -> frozenset[UUID]:
     """The paying wallets of the unit whose owners' quotas other sessions have locked."""
     held = (request for request in unit.requests if request.initiator_id in limited and request.initiator_id not in quotas)
-    return frozenset(request.sender_wallet_id for request in held if request.type is TransactionType.TRANSFER)
+    payers = (request.sender_wallet_id for request in held if request.type is TransactionType.TRANSFER)
+    return frozenset(payer for payer in payers if payer is not None)
 
 
-def _audit_record(request: TransferRequest, deposit: Transaction, entries: Sequence[Entry], now: datetime) -> AuditRecord:
+def _audit_record(request: Request, transaction: Transaction, entries: Sequence[Entry], now: datetime) -> AuditRecord:
+    """The record of a deposit or posting. The subject of a deposit is its wallet; that of a posting is its transaction."""
     after: dict[str, str | None] = {
-        "transaction_id": ids.encode("txn", deposit.id),
-        "status": deposit.status.value,
-        "amount": str(deposit.amount),
-        "currency": deposit.currency,
+        "transaction_id": ids.encode("txn", transaction.id),
+        "status": transaction.status.value,
+        "amount": str(transaction.amount),
+        "currency": transaction.currency,
     }
     before: dict[str, str] = {}
     for entry in entries:
         if entry.wallet_id == request.receiver_wallet_id:
             before["balance"], after["balance"] = str(entry.balance_before), str(entry.balance_after)
-    if deposit.failure_code is not None:
-        after["failure_code"] = deposit.failure_code.value
+    if transaction.failure_code is not None:
+        after["failure_code"] = transaction.failure_code.value
     return AuditRecord(
         id=ids.new_id(now),
-        actor_id=deposit.initiator_id,
-        action="DEPOSIT",
-        subject_id=request.receiver_wallet_id,
+        actor_id=transaction.initiator_id,
+        action=transaction.type.value,
+        subject_id=request.receiver_wallet_id or transaction.id,
         before=orjson.dumps(before).decode(),
         after=orjson.dumps(after).decode(),
-        reason=deposit.description or None,
+        reason=transaction.description or None,
         request_id=request.request_id,
     )
 

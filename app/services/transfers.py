@@ -18,17 +18,18 @@ from app.db.engine import connect
 from app.errors import Refusal, RefusalCode
 from app.money import AmountError, Currency, parse_amount
 from app.records import Entry, Transaction, TransactionType, Wallet
+from app.services.conditions import ConditionInput, conditions_of
 from app.services.group_commit import GroupCommit
-from app.services.input_rules import idempotency_key_refusal, people_text, was_taken
-from app.services.ledger import NO_ID_YET, NO_TIME_YET, Member, Outcome, TransferRequest, Unit, settle
+from app.services.input_rules import idempotency_key_refusal, metadata_of, people_text, reference_of, was_taken
+from app.services.ledger import Outcome, settle
 from app.services.quotas import general_limits
 from app.services.refusals import wallet_not_found
+from app.services.requests import NO_ID_YET, NO_TIME_YET, Condition, Member, Request, Unit
 from app.services.settlement import Settler
 from app.services.transfer_telemetry.timeline import Timeline
 from app.settings import COMMIT_LIMIT, MAX_BATCH, Settings
 
 MAX_DESCRIPTION = 280
-"""The purpose of the system wallets that deposits come from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,9 @@ class TransferInput:
     amount: str
     currency: str
     description: str | None = None
+    reference: str | None = None
+    metadata: Sequence[tuple[str, str]] = ()
+    conditions: Sequence[ConditionInput] = ()
     unless_replayed: Refusal | None = None
     """The refusal of the form in which it was sent. A replay of the key is answered; anything else gets this refusal."""
 
@@ -54,6 +58,8 @@ class DepositInput:
     amount: str
     currency: str
     description: str | None = None
+    reference: str | None = None
+    metadata: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +147,11 @@ async def transfer(ledger: Ledger, viewer: Viewer, details: TransferInput) -> Tr
     many of the viewer's transfers are queued, and Forbidden.
     """
     policy.require(viewer, Right.TRANSFER)
+    if details.conditions:
+        policy.require_view(viewer)
     member = _transfer_request(ledger, viewer, details, ("input",))
     (outcome,) = await ledger.settle(Unit((member,)))
-    return _result(viewer, outcome)
+    return result_of(viewer, outcome)
 
 
 async def transfer_batch(ledger: Ledger, viewer: Viewer, details: Sequence[TransferInput], *, atomic: bool) -> BatchResult:
@@ -152,11 +160,14 @@ async def transfer_batch(ledger: Ledger, viewer: Viewer, details: Sequence[Trans
     if not 1 <= len(details) <= MAX_BATCH:
         message = f"A batch holds 1 to {MAX_BATCH} transfers; this one has {len(details)}."
         return BatchResult((), (Refusal(RefusalCode.INVALID_INPUT, message, ("input", "transfers")),))
+    if any(one.conditions for one in details):
+        # Each answer to a condition says something about a balance.
+        policy.require_view(viewer)
     members = tuple(
         _transfer_request(ledger, viewer, one, ("input", "transfers", str(position))) for position, one in enumerate(details)
     )
     outcomes = await ledger.settle(Unit(members, atomic=atomic))
-    return BatchResult(tuple(_result(viewer, outcome) for outcome in outcomes))
+    return BatchResult(tuple(result_of(viewer, outcome) for outcome in outcomes))
 
 
 async def deposit(ledger: Ledger, viewer: Viewer, details: DepositInput, *, request_id: str | None = None) -> TransferResult:
@@ -173,19 +184,23 @@ async def deposit(ledger: Ledger, viewer: Viewer, details: DepositInput, *, requ
     sender_id = await ledger.deposits_wallet(details.currency)
     request = _request(viewer, details, terms, wallets=(sender_id, receiver_id), path=path)
     (outcome,) = await ledger.settle(Unit((request._replace(request_id=request_id),)))
-    return _result(viewer, outcome)
+    return result_of(viewer, outcome)
 
 
-def _result(viewer: Viewer, outcome: Outcome) -> TransferResult:
-    refusals = () if outcome.refusal is None else (_shown(viewer, outcome.refusal),)
+def result_of(viewer: Viewer, outcome: Outcome) -> TransferResult:
+    """The answer to the viewer, without amounts of wallets whose balances they may not see."""
+    refusals = () if outcome.refusal is None else (_shown(viewer, outcome),)
     return TransferResult(
         outcome.transaction, outcome.replayed, refusals, outcome.entries, {wallet.id: wallet for wallet in outcome.wallets}
     )
 
 
-def _shown(viewer: Viewer, refusal: Refusal) -> Refusal:
-    """Remove the amounts if the viewer may transfer from the wallet but not see its balance."""
-    return refusal if policy.may_view(viewer) else replace(refusal, available=None, required=None)
+def _shown(viewer: Viewer, outcome: Outcome) -> Refusal:
+    """The payer of a transfer is the viewer's own wallet. A posting may name any wallet."""
+    assert outcome.refusal is not None
+    is_posting = outcome.transaction is not None and outcome.transaction.type is TransactionType.POSTING
+    may_see = policy.sees_all(viewer) if is_posting else policy.may_view(viewer)
+    return outcome.refusal if may_see else replace(outcome.refusal, available=None, required=None)
 
 
 def _transfer_request(ledger: Ledger, viewer: Viewer, details: TransferInput, path: tuple[str, ...]) -> Member:
@@ -214,6 +229,9 @@ class _Terms:
     description: str | None
     """As it is stored, or as it was sent if only a replay is answered."""
     unless_replayed: Refusal | None
+    reference: str | None = None
+    metadata: dict[str, str] | None = None
+    conditions: tuple[Condition, ...] = ()
 
 
 def _terms(ledger: Ledger, details: TransferInput | DepositInput, path: tuple[str, ...]) -> _Terms | Refusal:
@@ -238,7 +256,27 @@ def _terms(ledger: Ledger, details: TransferInput | DepositInput, path: tuple[st
     key_refusal = idempotency_key_refusal(details.idempotency_key, path)
     if key_refusal is not None:
         return refusal or key_refusal
-    return _Terms(amount, currency, description, refusal)
+    terms = _Terms(amount, currency, description, refusal)
+    if details.reference is None and not details.metadata and not (isinstance(details, TransferInput) and details.conditions):
+        return terms
+    return refusal or _with_additions(ledger, details, terms, path)
+
+
+def _with_additions(
+    ledger: Ledger, details: TransferInput | DepositInput, terms: _Terms, path: tuple[str, ...]
+) -> _Terms | Refusal:
+    """Add reference, metadata and conditions. Most requests have none of them."""
+    reference = reference_of(details.reference, path)
+    if isinstance(reference, Refusal):
+        return reference
+    metadata = metadata_of(details.metadata, path)
+    if isinstance(metadata, Refusal):
+        return metadata
+    given = details.conditions if isinstance(details, TransferInput) else ()
+    conditions = conditions_of(given, ledger.currencies, path)
+    if isinstance(conditions, Refusal):
+        return conditions
+    return replace(terms, reference=reference, metadata=metadata, conditions=conditions)
 
 
 def _request(
@@ -248,10 +286,10 @@ def _request(
     *,
     wallets: tuple[UUID, UUID],
     path: tuple[str, ...],
-) -> TransferRequest:
+) -> Request:
     sender_id, receiver_id = wallets
     type_ = TransactionType.DEPOSIT if isinstance(details, DepositInput) else TransactionType.TRANSFER
-    return TransferRequest(
+    return Request(
         id=NO_ID_YET,
         type=type_,
         initiator_id=viewer.user_id,
@@ -265,6 +303,9 @@ def _request(
         created_at=NO_TIME_YET,
         path=path,
         unless_replayed=terms.unless_replayed,
+        reference=terms.reference,
+        metadata=terms.metadata,
+        conditions=terms.conditions,
     )
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from app.errors import RequestError, RequestTimeout
-from app.services.ledger import Outcome, Unit
+from app.services.ledger import Outcome
+from app.services.requests import Unit
 from app.services.transfer_telemetry.log_lines import unanswered_lines
 from app.services.transfer_telemetry.metrics import count_unanswered
 from app.services.transfer_telemetry.traces import TransferTrace
@@ -43,7 +44,7 @@ class Waiting:
 
     @property
     def size(self) -> int:
-        return len(self.unit.members)
+        return self.unit.size
 
     @property
     def wallet_ids(self) -> set[UUID]:
@@ -69,7 +70,7 @@ class Waiting:
                 logger.exception("reporting a transfer without an outcome failed")
 
     def _report_unanswered(self, error: RequestError) -> None:
-        count_unanswered(error.code, self.size)
+        count_unanswered(error.code, len(self.unit.members))
         if logs.logs_transfers():
             logs.log_transfers(list(unanswered_lines(self.unit, error, self.context)))
         if self.trace is not None:

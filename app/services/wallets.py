@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -22,12 +23,13 @@ from app.db.failures import is_unavailable
 from app.errors import Refusal, RefusalCode
 from app.messages import events
 from app.money import Currency
-from app.records import Wallet, WalletStatus
+from app.records import AccountType, Wallet, WalletStatus
 from app.services.input_rules import idempotency_key_refusal, people_text, was_taken
 from app.services.refusals import key_reused, wallet_not_found
 
 MAX_NAME = 100
 MAX_REASON = 280
+_PURPOSE = re.compile(r"[A-Z0-9_]{1,40}", re.ASCII)
 _STATUS_TRIES = 2
 """Tries of a status change. Each may wait for the statement timeout. The request times out before both have."""
 
@@ -139,6 +141,81 @@ async def _open(
             return None
         await connection.commit()
     return wallet
+
+
+@dataclass(frozen=True, slots=True)
+class SystemWalletInput:
+    """The client's input of openSystemWallet."""
+
+    currency: str
+    purpose: str
+    account_type: AccountType
+    name: str
+    reason: str
+
+
+async def open_system_wallet(
+    engine: AsyncEngine,
+    viewer: Viewer,
+    details: SystemWalletInput,
+    currencies: Mapping[str, Currency],
+    clock: Clock,
+    *,
+    request_id: str | None = None,
+) -> WalletResult:
+    """Open the system wallet of a currency and purpose, with a record for the audit log. The same input again returns it.
+
+    Raises Forbidden for all but administrators.
+    """
+    policy.require(viewer, Right.OPEN_SYSTEM_WALLET)
+    kept = _checked_system_wallet(details, currencies)
+    if isinstance(kept, Refusal):
+        return WalletResult(None, (kept,))
+    now = clock()
+    async with engine.begin() as connection:
+        wallet = await wallet_sql.insert_system_wallet(
+            connection,
+            ids.new_id(now),
+            kept.currency,
+            now,
+            purpose=kept.purpose,
+            account_type=kept.account_type,
+            name=kept.name,
+        )
+        if wallet is not None:
+            await wallet_sql.audit_system_wallet(
+                connection,
+                ids.new_id(now),
+                wallet,
+                purpose=kept.purpose,
+                actor_id=viewer.user_id,
+                reason=kept.reason,
+                request_id=request_id,
+            )
+            return WalletResult(wallet)
+    async with engine.connect() as connection:
+        # Another request has opened it. Its row is visible now.
+        wallet = await wallet_sql.system_wallet(connection, kept.currency, kept.purpose)
+    assert wallet is not None
+    if (wallet.name, wallet.account_type) != (kept.name, kept.account_type):
+        message = "This currency has a system wallet for this purpose already, with another name or account type."
+        return WalletResult(None, (Refusal(RefusalCode.INVALID_INPUT, message, ("input", "purpose")),))
+    return WalletResult(wallet, replayed=True)
+
+
+def _checked_system_wallet(details: SystemWalletInput, currencies: Mapping[str, Currency]) -> SystemWalletInput | Refusal:
+    """Return the input with its texts as they are stored, or the first refusal."""
+    if details.currency not in currencies:
+        message = "There is no such currency in ISO 4217."
+        return Refusal(RefusalCode.INVALID_INPUT, message, ("input", "currency"))
+    if _PURPOSE.fullmatch(details.purpose) is None:
+        message = "A purpose has 1 to 40 characters, each one of A-Z, 0-9 and _."
+        return Refusal(RefusalCode.INVALID_INPUT, message, ("input", "purpose"))
+    name = people_text(details.name, ("input", "name"), least=1, most=MAX_NAME)
+    if isinstance(name, Refusal):
+        return name
+    reason = people_text(details.reason, ("input", "reason"), least=1, most=MAX_REASON)
+    return reason if isinstance(reason, Refusal) else replace(details, name=name, reason=reason)
 
 
 async def set_wallet_status(

@@ -38,19 +38,21 @@ CALLERS: dict[str, tuple[str, str | None, str | None]] = {
     "service without a scope of ours": ("alice", None, "openid profile"),
     "administrating service": ("bot", None, "admin"),
     "admin by a reading application": ("root", "admin", "wallets:read"),
+    "posting service": ("bot", None, "postings:write"),
 }
 """Subject, role and scopes of each caller's token. A caller without a token follows as the last one."""
 
 # One letter for each caller, in their order: Y yes, - nothing (as if it did not exist), N WALLET_NOT_FOUND, F FORBIDDEN,
 # U UNAUTHENTICATED. The objects are alice's wallet, her completed transfer to bob, and a refused one.
-ANY_TOKEN = "YYYYY YYYY YY U"
-WALLET = "Y--YY YFFF YY U"
-COMPLETED = "YY-YY YFFF YY U"
+ANY_TOKEN = "YYYYY YYYY YYY U"
+WALLET = "Y--YY YFFF YYF U"
+COMPLETED = "YY-YY YFFF YYF U"
 FAILED = WALLET
-ALL_OF_THEM = "FFFYY FFFF YY U"
-ADMIN_ONLY = "FFFFY FFFF YF U"
-PAY_FROM_IT = "YNNFN FYFF NF U"
-PUBLIC = "YYYYY YYYY YY Y"
+ALL_OF_THEM = "FFFYY FFFF YYF U"
+ADMIN_ONLY = "FFFFY FFFF YFF U"
+PAY_FROM_IT = "YNNFN FYFF NFF U"
+POSTING = "FFFFY FFFF YFY U"
+PUBLIC = "YYYYY YYYY YYY Y"
 
 QUERIES = {
     "viewer": ("{ viewer { id } }", ANY_TOKEN),
@@ -58,8 +60,8 @@ QUERIES = {
     "nodes": ("{ nodes(ids: [WALLET]) { id } }", WALLET),
     "wallet": ("{ wallet(id: WALLET) { id } }", WALLET),
     "transaction": ("{ transaction(id: COMPLETED) { id } }", COMPLETED),
-    "transactionByIdempotencyKey": ("{ transactionByIdempotencyKey(idempotencyKey: KEY) { id } }", "Y---- YYFF -- U"),
-    "walletParty": ("{ walletParty(walletId: WALLET) { displayName } }", "YYYYY YYFF YY U"),
+    "transactionByIdempotencyKey": ("{ transactionByIdempotencyKey(idempotencyKey: KEY) { id } }", "Y---- YYFF --F U"),
+    "walletParty": ("{ walletParty(walletId: WALLET) { displayName } }", "YYYYY YYFF YYF U"),
     "currencies": ("{ currencies { code } }", ANY_TOKEN),
     "wallets": ("{ wallets { edges { node { id } } } }", ALL_OF_THEM),
     "transactions": ("{ transactions { edges { node { id } } } }", ALL_OF_THEM),
@@ -76,12 +78,12 @@ NODES = {
 # Fields that show less than the object they belong to.
 NARROWER = {
     "a refused transfer": ("{ transaction(id: FAILED) { id } }", FAILED),
-    "the receiver's entry": ("{ node(id: THEIR_ENTRY) { id } }", "-Y-YY -FFF YY U"),
-    "Transaction.idempotencyKey": ("{ transaction(id: COMPLETED) { idempotencyKey } }", "Y---- YFFF -- U"),
+    "the receiver's entry": ("{ node(id: THEIR_ENTRY) { id } }", "-Y-YY -FFF YYF U"),
+    "Transaction.idempotencyKey": ("{ transaction(id: COMPLETED) { idempotencyKey } }", "Y---- YFFF --F U"),
     "Transaction.entries": ("{ transaction(id: COMPLETED) { entries { id } } }", COMPLETED),
     "WalletParty.wallet": ("{ transaction(id: COMPLETED) { sender { wallet { id } } } }", WALLET),
-    "WalletParty.wallet, of the other": ("{ transaction(id: COMPLETED) { receiver { wallet { id } } } }", "-Y-YY -FFF YY U"),
-    "User.wallets": ("{ viewer { wallets { edges { node { id } } } } }", "YY--- Y--- -- U"),
+    "WalletParty.wallet, of the other": ("{ transaction(id: COMPLETED) { receiver { wallet { id } } } }", "-Y-YY -FFF YYF U"),
+    "User.wallets": ("{ viewer { wallets { edges { node { id } } } } }", "YY--- Y--- --- U"),
     "User.wallets, of another": ("{ node(id: OWNER) { ... on User { wallets { edges { node { id } } } } } }", WALLET),
     "Wallet.owner": ("{ wallet(id: WALLET) { owner { id } } }", WALLET),
     "Wallet.transactions": ("{ wallet(id: WALLET) { transactions { edges { node { id } } } } }", WALLET),
@@ -91,6 +93,11 @@ NARROWER = {
 }
 
 _TRANSFER = "idempotencyKey: NEW_KEY, senderWalletId: WALLET, receiverWalletId: THEIR_WALLET, amount: ONE"
+LEGS = (
+    "idempotencyKey: NEW_KEY, legs: [{walletId: WALLET, direction: DEBIT, amount: ONE}, "
+    "{walletId: THEIR_WALLET, direction: CREDIT, amount: ONE}]"
+)
+SYSTEM_WALLET = '{currency: "USD", purpose: "X", accountType: ASSET, name: "x", reason: "x"}'
 MUTATIONS = {
     "transfer": (
         f"mutation {{ transfer(input: {{{_TRANSFER}}}) {{ transaction {{ id }} userErrors {{ code }} }} }}",
@@ -100,9 +107,17 @@ MUTATIONS = {
         f"mutation {{ transferBatch(input: {{transfers: [{{{_TRANSFER}}}]}}) {{ results {{ userErrors {{ code }} }} }} }}",
         PAY_FROM_IT,
     ),
+    "postTransaction": (
+        f"mutation {{ postTransaction(input: {{{LEGS}}}) {{ transaction {{ id }} userErrors {{ code }} }} }}",
+        POSTING,
+    ),
+    "openSystemWallet": (
+        f"mutation {{ openSystemWallet(input: {SYSTEM_WALLET}) {{ wallet {{ id }} }} }}",
+        ADMIN_ONLY,
+    ),
     "openWallet": (
         'mutation { openWallet(input: {idempotencyKey: NEW_KEY, currency: "USD", name: "x"}) { wallet { id } } }',
-        "YYYFY FFYF YF U",
+        "YYYFY FFYF YFF U",
     ),
     "deposit": (
         "mutation { deposit(input: {idempotencyKey: NEW_KEY, walletId: WALLET, amount: ONE}) { transaction { id } } }",
@@ -130,8 +145,8 @@ ROUTES = {
     "GET /metrics": ("/metrics", PUBLIC),
     "GET /demo/session": ("/demo/session", PUBLIC),
     "GET /demo/transactions/{id}/life": ("/demo/transactions/COMPLETED/life", COMPLETED),
-    "POST /demo/break": ("/demo/break", "YYYYY YFFF YY U"),
-    "POST /demo/ambient": ("/demo/ambient", "YYYYY YFFF YY U"),
+    "POST /demo/break": ("/demo/break", "YYYYY YFFF YYF U"),
+    "POST /demo/ambient": ("/demo/ambient", "YYYYY YFFF YYF U"),
     "GET /demo/traffic": ("/demo/traffic", ADMIN_ONLY),
     "POST /demo/traffic": ("/demo/traffic", ADMIN_ONLY),
     "DELETE /demo/traffic": ("/demo/traffic", ADMIN_ONLY),
@@ -157,7 +172,7 @@ class World:
         bank, key = self.api.bank, new_key()
         alice = await bank.viewer("alice")
         wallet, theirs = await bank.wallet(alice, balance="1000.00"), await bank.wallet(await bank.viewer("bob"))
-        described = TransferInput(key, wallet, theirs, "1.00", "USD", "for the concert")
+        described = TransferInput(key, wallet, theirs, "1.00", "USD", "for the concert", "order-7", (("shop", "7"),))
         paid, refused = await transfer(bank.ledger, alice, described), await bank.pay(alice, wallet, theirs, "9999.00")
         assert paid.transaction is not None
         assert refused.transaction is not None
@@ -206,7 +221,7 @@ async def world(api: Api) -> World:
 def spaced(letters: list[str]) -> str:
     """The letters grouped as in the tables: people, alice's services, administrators, nobody."""
     text = "".join(letters)
-    return f"{text[:5]} {text[5:9]} {text[9:11]} {text[11:]}"
+    return f"{text[:5]} {text[5:9]} {text[9:12]} {text[12:]}"
 
 
 LETTERS = {"FORBIDDEN": "F", "UNAUTHENTICATED": "U", "NOT_FOUND": "-", "WALLET_NOT_FOUND": "N", "NOT_SUPERVISED": "Y"}

@@ -22,6 +22,7 @@ from tests.api.conftest import Api
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+LEDGER = (ROOT / "docs" / "ledger.md").read_text(encoding="utf-8")
 LIVE_UPDATES = (ROOT / "docs" / "live-updates.md").read_text(encoding="utf-8")
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
@@ -77,6 +78,31 @@ async def test_the_subscription_in_the_page_on_live_updates_resumes_from_its_cur
         assert [(await socket.data("2"))["walletUpdated"]["kind"] for _ in range(2)] == ["ENTRY", "SNAPSHOT"]
 
 
+async def test_the_posting_in_the_page_on_the_ledger_has_the_entries_of_its_table(demo_api: Api) -> None:
+    (document,) = blocks("graphql", LEDGER)
+    opened = await demo_api.data(
+        "admin",
+        """
+        mutation { openSystemWallet(
+            input: {currency: "USD", purpose: "FEES", accountType: INCOME, name: "Fees", reason: "docs"}
+        ) { wallet { id } } }
+        """,
+    )
+    answer = await demo_api.data(
+        "admin",
+        document,
+        alice=USERS[0].wallets[0].public_id,
+        bob=USERS[1].wallets[0].public_id,
+        fees=opened["openSystemWallet"]["wallet"]["id"],
+    )
+    posted = answer["postTransaction"]
+    assert (posted["userErrors"], posted["transaction"]["status"]) == ([], "COMPLETED")
+    rows = re.findall(r"^\| \d \| [^|]+ \| (-?)([0-9.]+) \| (\w+) \|$", LEDGER, re.MULTILINE)
+    assert len(rows) == 3
+    entries = [(entry["direction"], entry["amount"]["amount"], entry["purpose"]) for entry in posted["transaction"]["entries"]]
+    assert entries == [("DEBIT" if sign else "CREDIT", amount, purpose) for sign, amount, purpose in rows]
+
+
 async def test_the_event_stream_in_the_page_on_live_updates_starts_with_a_snapshot(demo_api: Api) -> None:
     (command,) = [block for block in blocks("sh", LIVE_UPDATES) if "curl" in block]
     command = command.replace("http://127.0.0.1:8000", demo_api.url).replace(".venv/bin/", f"{Path(sys.executable).parent}/")
@@ -114,7 +140,7 @@ def test_every_example_is_tested() -> None:
         if blocks("graphql", text := document.read_text(encoding="utf-8")) or "curl " in text
     }
     # The runbook's command needs a cluster.
-    assert elsewhere == {"live-updates.md": 2, "runbook.md": 1}
+    assert elsewhere == {"ledger.md": 1, "live-updates.md": 2, "runbook.md": 1}
     pages = {path.name for path in DOCUMENTS if blocks("(?:html|js)", path.read_text(encoding="utf-8"))}
     assert pages == {"tutorial.md"}, "tests/browser/test_tutorial.py runs the tutorial's"
 

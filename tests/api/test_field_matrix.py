@@ -20,6 +20,9 @@ from tests.api.test_authorisation_matrix import (
     CALLERS,
     COMPLETED,
     FAILED,
+    LEGS,
+    POSTING,
+    SYSTEM_WALLET,
     WALLET,
     World,
     found,
@@ -34,6 +37,13 @@ PAY = f"mutation {{ transfer(input: {{{_THEY_PAY}, amount: ONE}}) {{ FIELDS }} }
 PAY_MANY = f"mutation {{ transferBatch(input: {{transfers: [{{{_THEY_PAY}, amount: ONE}}]}}) {{ FIELDS }} }}"
 DEPOSIT = "mutation { deposit(input: {idempotencyKey: NEW_KEY, walletId: WALLET, amount: ONE}) { FIELDS } }"
 OPEN = 'mutation { openWallet(input: {idempotencyKey: NEW_KEY, currency: "USD", name: "x"}) { FIELDS } }'
+POST = f"mutation {{ postTransaction(input: {{{LEGS}}}) {{ FIELDS }} }}"
+OPEN_SYSTEM = f"mutation {{ openSystemWallet(input: {SYSTEM_WALLET}) {{ FIELDS }} }}"
+PAY_IF = (
+    f"mutation {{ transfer(input: {{{_THEY_PAY}, amount: ONE, "
+    'conditions: [{sequenceIs: {walletId: WALLET, sequence: "0"}}]}) '
+    "{ userErrors { ... on ConditionFailed { FIELDS } } } }"
+)
 SET_STATUS = 'mutation { setWalletStatus(input: {walletId: WALLET, status: ACTIVE, reason: "x"}) { FIELDS } }'
 
 
@@ -43,14 +53,14 @@ def refused(amount: str, currency: str = "USD", key: str = "NEW_KEY") -> str:
     return document.replace("FIELDS", "userErrors { ... on TYPE { FIELDS } }")
 
 
-PARTY = "YYYYY YYFF YY U"
-PAID = "Y--F- FYFF -F U"
+PARTY = "YYYYY YYFF YYF U"
+PAID = "Y--F- FYFF -FF U"
 """For transfers from alice's wallet, which does not exist for the other callers."""
-NOT_PAID = "-YYFY F-FF YF U"
-ASKED_TO_PAY = "YYYFY FYFF YF U"
-OPENED = "YYYFY FFYF YF U"
-NOBODY_OPENED = "---F- FF-F -F U"
-NOBODY_FOR_ADMINS = "FFFF- FFFF -F U"
+NOT_PAID = "-YYFY F-FF YFF U"
+ASKED_TO_PAY = "YYYFY FYFF YFF U"
+OPENED = "YYYFY FFYF YFF U"
+NOBODY_OPENED = "---F- FF-F -FF U"
+NOBODY_FOR_ADMINS = "FFFF- FFFF -FF U"
 
 LIST = {WALLET: "edges pageInfo"}
 EDGE = {WALLET: "node cursor"}
@@ -60,20 +70,23 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
     (
         "Wallet",
         "{ wallet(id: WALLET) { FIELDS } }",
-        {WALLET: "id kind owner name currency balance available status sequence updatesCursor createdAt transactions entries"},
+        {
+            WALLET: "id kind owner name currency balance available status accountType sequence updatesCursor createdAt "
+            "transactions entries"
+        },
     ),
     (
         "WalletParty",
         "{ walletParty(walletId: WALLET) { FIELDS } }",
-        {PARTY: "walletId displayName currency", "Y--YY Y-FF YY U": "wallet"},
+        {PARTY: "walletId displayName currency", "Y--YY Y-FF YYF U": "wallet"},
     ),
     (
         "Transaction",
         "{ transaction(id: COMPLETED) { FIELDS } }",
         {
-            COMPLETED: "id type status sender receiver amount description entries createdAt completedAt",
-            "Y---- YFFF -- U": "idempotencyKey",
-            "----- -FFF -- U": "failureCode",
+            COMPLETED: "id type status sender receiver amount description reference metadata entries createdAt completedAt",
+            "Y---- YFFF --F U": "idempotencyKey",
+            "----- -FFF --F U": "failureCode",
         },
     ),
     (
@@ -81,14 +94,14 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
         "{ transaction(id: FAILED) { FIELDS } }",
         {
             FAILED: "id type status sender receiver amount failureCode createdAt",
-            "Y---- YFFF -- U": "idempotencyKey",
-            "----- -FFF -- U": "description entries completedAt",
+            "Y---- YFFF --F U": "idempotencyKey",
+            "----- -FFF --F U": "description reference metadata entries completedAt",
         },
     ),
     (
         "LedgerEntry",
         "{ node(id: ENTRY) { ... on LedgerEntry { FIELDS } } }",
-        {WALLET: "id wallet sequence direction amount balanceBefore balanceAfter transaction createdAt"},
+        {WALLET: "id wallet sequence direction purpose amount balanceBefore balanceAfter transaction createdAt"},
     ),
     ("Money", "{ wallet(id: WALLET) { balance { FIELDS } } }", {WALLET: "amount currency"}),
     ("Currency", "{ currencies { FIELDS } }", {ANY_TOKEN: "code exponent name"}),
@@ -110,15 +123,20 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
     (
         "LedgerStatus",
         "{ ledgerStatus { FIELDS } }",
-        {ALL_OF_THEM: "totals transfersPerSecond outboxPending outboxLagSeconds hotWallets"},
+        {ALL_OF_THEM: "totals trialBalance transfersPerSecond outboxPending outboxLagSeconds hotWallets"},
     ),
     (
         "CurrencyTotal",
         "{ ledgerStatus { totals { FIELDS } } }",
         {ALL_OF_THEM: "currency userBalances systemBalances difference"},
     ),
+    ("TrialBalanceLine", "{ ledgerStatus { trialBalance { FIELDS } } }", {ALL_OF_THEM: "accountType currency debit credit"}),
+    ("MetadataItem", "{ transaction(id: COMPLETED) { metadata { FIELDS } } }", {COMPLETED: "key value"}),
+    ("PostTransactionPayload", POST, {POSTING: "transaction replayed", "FFFF- FFFF -F- U": "userErrors"}),
+    ("OpenSystemWalletPayload", OPEN_SYSTEM, {ADMIN_ONLY: "wallet replayed", NOBODY_FOR_ADMINS: "userErrors"}),
+    ("ConditionFailed", PAY_IF, {"Y--F- FFFF -FF U": "code message path wallet"}),
     ("TransferPayload", PAY, {PAID: "transaction", ASKED_TO_PAY: "replayed", NOT_PAID: "userErrors"}),
-    ("TransferBatchPayload", PAY_MANY, {ASKED_TO_PAY: "results", "---F- F-FF -F U": "userErrors"}),
+    ("TransferBatchPayload", PAY_MANY, {ASKED_TO_PAY: "results", "---F- F-FF -FF U": "userErrors"}),
     ("DepositPayload", DEPOSIT, {ADMIN_ONLY: "transaction replayed", NOBODY_FOR_ADMINS: "userErrors"}),
     ("OpenWalletPayload", OPEN, {OPENED: "wallet replayed", NOBODY_OPENED: "userErrors"}),
     ("SetWalletStatusPayload", SET_STATUS, {ADMIN_ONLY: "wallet", NOBODY_FOR_ADMINS: "userErrors"}),
@@ -126,9 +144,9 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
     (
         "IdempotencyKeyReused",
         refused("7.00", key="KEY"),
-        {PAID: "code message path", "Y--F- F-FF -F U": "transaction"},
+        {PAID: "code message path", "Y--F- F-FF -FF U": "transaction"},
     ),
-    ("InsufficientFunds", refused("9999.00"), {"Y--F- F-FF -F U": "code message path available required"}),
+    ("InsufficientFunds", refused("9999.00"), {"Y--F- F-FF -FF U": "code message path available required"}),
     ("TransferRefused", refused("1.00", "EUR"), {PAID: "code message path"}),
     (
         "WalletUpdate",

@@ -46,15 +46,21 @@ def transaction(number: int = NEW, **columns: str) -> str:
 
 
 def entries(
-    *legs: Leg, number: int = NEW, at: str = LATER, first_leg: int = 0, leg_step: int = 1, balance_after: int | None = None
+    *legs: Leg,
+    number: int = NEW,
+    at: str = LATER,
+    first_leg: int = 0,
+    leg_step: int = 1,
+    balance_after: int | None = None,
+    purposes: tuple[str, ...] = (),
 ) -> str:
     """One INSERT of a transaction's entries, with correct balances unless `balance_after` is given."""
     rows = ", ".join(
         f"({uid(number)}, {first_leg + leg * leg_step}, {wallet}, {sequence}, {amount}, "
-        f"{before + amount if balance_after is None else balance_after}, {at})"
+        f"{before + amount if balance_after is None else balance_after}, {at}, '{purposes[leg] if purposes else 'PRINCIPAL'}')"
         for leg, (wallet, sequence, amount, before) in enumerate(legs)
     )
-    columns = "transaction_id, leg, wallet_id, sequence, amount, balance_after, created_at"
+    columns = "transaction_id, leg, wallet_id, sequence, amount, balance_after, created_at, purpose"
     return f"INSERT INTO ledger_entries ({columns}) VALUES {rows};"
 
 
@@ -73,8 +79,21 @@ def wallet(number: int, **columns: str) -> str:
     return f"INSERT INTO wallets ({', '.join(values)}) VALUES ({', '.join(values.values())});"
 
 
-# A transaction that names neither side may have any legs.
-SEVERAL_LEGS = transaction(sender_wallet_id="NULL", receiver_wallet_id="NULL")
+def posted(**columns: str) -> str:
+    """An INSERT of a posting, without its entries."""
+    return transaction(NEW, type="'POSTING'", sender_wallet_id="NULL", receiver_wallet_id="NULL", **columns)
+
+
+def posting(*legs: Leg, terms: str | None = None, **columns: str) -> str:
+    """An INSERT of a posting of these legs, and one of its entries. Without a sender and a receiver it may have any legs."""
+    document = ", ".join(
+        f"jsonb_build_array({wallet}, {amount}, '{'EUR' if wallet in (E, G, DEPOSITS_EUR) else 'USD'}', 'PRINCIPAL')"
+        for wallet, _, amount, _ in legs
+    )
+    terms = terms or f"jsonb_build_object('legs', jsonb_build_array({document}))"
+    return posted(terms=terms, **columns) + entries(*legs)
+
+
 PAYMENT = entries((A, 3, -100, 7000), (B, 2, 100, 3000))
 """The entries that NEW calls for."""
 
@@ -109,8 +128,8 @@ _SETUP = (
 )
 
 _TABLES = (
-    "users", "currencies", "wallets", "wallet_openings", "transactions", "ledger_entries", "outbox", "audit_log",
-    "ledger_verifications",
+    "users", "currencies", "wallets", "wallet_openings", "transactions", "ledger_entries", "transaction_wallets", "outbox",
+    "audit_log", "ledger_verifications",
 )  # fmt: skip
 
 

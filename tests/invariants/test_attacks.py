@@ -93,7 +93,7 @@ async def test_an_attackers_trigger_cannot_change_a_balance(owner: asyncpg.Conne
     assert await fingerprint(owner) == before
 
 
-_COLUMNS = "(transaction_id, leg, wallet_id, sequence, amount, balance_after, created_at)"
+_COLUMNS = "(transaction_id, leg, wallet_id, sequence, amount, balance_after, created_at, purpose)"
 
 
 @pytest.mark.parametrize(

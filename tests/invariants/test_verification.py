@@ -159,7 +159,7 @@ CORRUPTIONS: dict[str, tuple[list[str], str, str]] = {
         "Entries of transaction {paid} do not match it: 3000 USD from sender to receiver.",
     ),
     "another sender than requested": (
-        [],
+        ["transactions.transactions_sides_unless_posting"],
         "UPDATE transactions SET sender_wallet_id = NULL WHERE id = {paid}",
         "Entries of transaction {paid} do not match it: 3000 USD from sender to receiver.",
     ),
@@ -197,9 +197,9 @@ CORRUPTIONS: dict[str, tuple[list[str], str, str]] = {
     "a second system wallet": (
         ["wallets_system_purpose_key"],
         (
-            "INSERT INTO wallets (id, kind, system_purpose, currency, name, created_at, posted_at) "
-            f"SELECT {UNKNOWN}, kind, system_purpose, currency, name, now(), now() FROM wallets WHERE system_purpose IS NOT NULL "
-            "AND currency = 'EUR'"
+            "INSERT INTO wallets (id, kind, system_purpose, account_type, currency, name, created_at, posted_at) "
+            f"SELECT {UNKNOWN}, kind, system_purpose, account_type, currency, name, now(), now() FROM wallets "
+            "WHERE system_purpose IS NOT NULL AND currency = 'EUR'"
         ),
         "There are 2 system wallets in EUR for DEPOSITS.",
     ),

@@ -30,7 +30,7 @@ def _hex(wallet: str) -> str:
 
 
 async def test_a_downgrade_restores_request_hashes_and_earlier_balances(
-    bank: Bank, owner: asyncpg.Connection, settings: Settings
+    bank: Bank, other_bank: Bank, owner: asyncpg.Connection, settings: Settings
 ) -> None:
     alice, admin = await bank.viewer("alice"), await bank.viewer("admin", admin=True)
     a, b = await bank.wallet(alice), await bank.wallet(alice)
@@ -57,7 +57,8 @@ async def test_a_downgrade_restores_request_hashes_and_earlier_balances(
 
     await migrate.upgrade(settings)
     assert await verify(settings) == []
-    assert not (await bank.pay(alice, a, b, "0.50")).refusals
+    # By a process that started since: the way down has made a type anew, which the first one's connection knows by its number.
+    assert not (await other_bank.pay(alice, a, b, "0.50")).refusals
 
 
 async def test_a_downgrade_moves_parked_events_back_to_the_outbox(owner: asyncpg.Connection, settings: Settings) -> None:

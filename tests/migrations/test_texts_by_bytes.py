@@ -10,8 +10,9 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app import ids
 from app.clock import system_clock
-from app.db import ledger_sql, migrate, quota_sql
+from app.db import migrate, quota_sql
 from app.db.engine import connect, create_engine
 from app.errors import ConfigurationError
 from app.services.identity import find_or_create_user
@@ -20,6 +21,7 @@ from app.services.verification import verify
 from app.settings import Settings
 from tests.bank import new_key
 from tests.invariants.conftest import owner
+from tests.migrations import release_before
 from tests.servers import Servers, with_database
 
 __all__ = ["owner"]
@@ -113,7 +115,8 @@ async def test_statements_prepared_by_the_previous_release_still_move_money(
 ) -> None:
     await migrate.downgrade(settings, "0010")
     user = await find_or_create_user(engine, "alice", system_clock)
-    wallet = await find_or_create_system_wallet(engine, "USD", system_clock())
+    wallet = ids.new_id(system_clock())
+    await owner.execute(release_before.INSERT_DEPOSITS_WALLET, wallet, system_clock(), "USD")
     await owner.execute("INSERT INTO quotas (user_id) VALUES ($1)", user)
     await owner.execute("INSERT INTO quota_amounts (user_id, currency) VALUES ($1, 'USD')", user)
     running = await connect(settings)
@@ -122,9 +125,9 @@ async def test_statements_prepared_by_the_previous_release_still_move_money(
         # In a transaction the driver cannot prepare a statement again by itself.
         async with running.transaction():
             return [
-                await running.fetch(ledger_sql.WALLET_FACTS, [wallet]),
-                await running.fetch(ledger_sql.LOCK_WALLETS, [wallet]),
-                await running.fetch(ledger_sql.RECORDED_TRANSACTIONS, [user], [new_key()]),
+                await running.fetch(release_before.WALLET_FACTS, [wallet]),
+                await running.fetch(release_before.LOCK_WALLETS, [wallet]),
+                await running.fetch(release_before.RECORDED_TRANSACTIONS, [user], [new_key()]),
                 await running.fetch(quota_sql.LOCK_QUOTAS, [user]),
                 await running.fetch(quota_sql.AMOUNTS, [user]),
             ]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from app import ids
 from app.messages import events
 from app.messages.redis_names import RedisNames
-from app.records import Entry
+from app.records import Entry, EntryPurpose
 
 BIGINTS = st.integers(-(2**63), 2**63 - 1)
 MOMENTS = st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(9999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
@@ -198,3 +198,18 @@ def test_any_exception_while_a_row_is_read_is_the_rows_fault():
 
     with pytest.raises(events.MalformedEvent, match="RuntimeError: whatever it is"):
         events.messages(NAMES, events.settled_payload(uuid4(), [], []), NOW, fail)
+
+
+def test_the_purpose_of_an_entry_reaches_its_wallet_and_plain_transfers_carry_none():
+    plain = entry()
+    fee = entry(transaction_id=plain.transaction_id, leg=2, purpose=EntryPurpose.FEE)
+    published = events.messages(NAMES, events.settled_payload(plain.transaction_id, [], [plain, fee]), NOW)
+    assert [events.parse(message) for _, message in published[:2]] == [events.EntryEvent(plain), events.EntryEvent(fee)]
+    assert "purpose" not in events.settled_payload(plain.transaction_id, [], [plain])
+
+
+def test_a_purpose_that_a_later_release_has_added_is_other():
+    fee = entry(leg=2, purpose=EntryPurpose.FEE)
+    payload = events.settled_payload(fee.transaction_id, [], [fee]).replace("FEE", "TAX")
+    (_, message), *_ = events.messages(NAMES, payload, NOW)
+    assert events.parse(message) == events.EntryEvent(fee._replace(purpose=EntryPurpose.OTHER))

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from app import ids
 from app.errors import Refusal, RefusalCode
 from app.money import MAX_MINOR, MIN_MINOR
-from app.records import Entry, Transaction, TransactionStatus, TransactionType, Wallet, WalletKind, WalletStatus
-from app.services.ledger import Key, Outcome, Settlement, TransferRequest, Unit, settle
+from app.records import Entry, EntryPurpose, Transaction, TransactionStatus, TransactionType, Wallet, WalletKind, WalletStatus
+from app.services.ledger import Outcome, Settlement, settle
+from app.services.requests import Condition, ConditionKind, Key, Leg, Request, Unit
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 EXPONENTS = {"USD": 2, "EUR": 2}
@@ -46,9 +47,9 @@ def wallet(number: int, owner: int | None = 1, **changes: object) -> Wallet:
 _numbers = iter(range(1, 10**9))
 
 
-def request(sender: int, receiver: int, amount: int = 100, **changes: object) -> TransferRequest:
+def request(sender: int, receiver: int, amount: int = 100, **changes: object) -> Request:
     number = next(_numbers)
-    made = TransferRequest(
+    made = Request(
         id=UUID(int=number << ids.LEG_BITS),
         type=TransactionType.TRANSFER,
         initiator_id=user(1),
@@ -69,7 +70,7 @@ def run(units: Sequence[Unit], wallets: Iterable[Wallet], recorded: dict[Key, Tr
     return settle(units, {w.id: w for w in wallets}, recorded or {}, NOW, EXPONENTS)
 
 
-def single(asked: TransferRequest, *wallets: Wallet) -> Outcome:
+def single(asked: Request, *wallets: Wallet) -> Outcome:
     return run([Unit((asked,))], wallets).outcomes[0][0]
 
 
@@ -117,7 +118,7 @@ REFUSALS = [
     ("asked", "changes", "code", "field"), [case[1:] for case in REFUSALS], ids=[case[0] for case in REFUSALS]
 )
 def test_refusals_in_order_of_precedence(
-    asked: TransferRequest, changes: dict[int, dict[str, object]], code: RefusalCode, field: str
+    asked: Request, changes: dict[int, dict[str, object]], code: RefusalCode, field: str
 ) -> None:
     owners = {1: 1, 2: 2, 3: None}
     wallets = [wallet(number, owner, **changes.get(number, {})) for number, owner in owners.items()]
@@ -225,7 +226,7 @@ def test_an_atomic_batch_that_the_ledger_refuses_is_recorded_failed_as_a_whole()
     ],
     ids=["malformed", "wallet not found", "overflow"],
 )
-def test_an_atomic_batch_with_a_member_that_leaves_no_trace_records_nothing(culprit: TransferRequest | Refusal) -> None:
+def test_an_atomic_batch_with_a_member_that_leaves_no_trace_records_nothing(culprit: Request | Refusal) -> None:
     wallets = [wallet(1), wallet(2, owner=2), wallet(3, owner=None)]
     settlement = run([Unit((request(1, 2), culprit, request(1, 2, 99_999)), atomic=True)], wallets)
     first, second, third = settlement.outcomes[0]
@@ -269,6 +270,49 @@ def test_a_refused_atomic_batch_leaves_its_neighbours_alone() -> None:
     assert settlement.posted[-1][1][0].balance_after == 0
 
 
+def posting(*legs: Leg, **changes: object) -> Request:
+    """A posting of these legs by user 1."""
+    named = {"sender_wallet_id": None, "receiver_wallet_id": None, "type": TransactionType.POSTING, "legs": legs}
+    return request(1, 2)._replace(**{**named, **changes})  # type: ignore[arg-type]
+
+
+def test_the_legs_of_a_posting_are_posted_in_their_order() -> None:
+    a, b = UUID(int=1001), UUID(int=1002)
+    legs = Leg(a, -30, "USD"), Leg(b, 20, "USD"), Leg(a, 10, "USD", EntryPurpose.OTHER)
+    outcome = single(posting(*legs), wallet(1, balance=30, sequence=0), wallet(2, owner=2, balance=0, sequence=4))
+    rows = [(entry.wallet_id, entry.leg, entry.sequence, entry.amount, entry.balance_after) for entry in outcome.entries]
+    assert rows == [(a, 0, 1, -30, 0), (b, 1, 5, 20, 20), (a, 2, 2, 10, 10)]
+    assert [entry.purpose for entry in outcome.entries] == [leg.purpose for leg in legs]
+    assert len(outcome.wallets) == 2
+
+
+def test_a_balance_out_of_range_is_refused_at_its_leg_and_leaves_the_key_free() -> None:
+    legs = Leg(UUID(int=1001), -5, "USD"), Leg(UUID(int=1002), 2, "USD"), Leg(UUID(int=1003), 3, "USD")
+    world = wallet(1), wallet(2, owner=2), wallet(3, owner=2, balance=MAX_MINOR - 2)
+    outcome = single(posting(*legs), *world)
+    assert outcome.transaction is None
+    assert outcome.refusal is not None
+    assert (outcome.refusal.code, outcome.refusal.path) == (RefusalCode.INVALID_AMOUNT, ("input", "legs", "2", "amount"))
+
+
+def test_a_condition_sees_what_earlier_members_of_the_batch_have_posted() -> None:
+    seen = Condition(ConditionKind.SEQUENCE_IS, UUID(int=1001), 7)
+    first, second = request(1, 2, conditions=(seen,)), request(1, 2, conditions=(seen,))
+    settlement = run([Unit((first, second))], [wallet(1), wallet(2, owner=2)])
+    ((one, other),) = settlement.outcomes
+    assert one.refusal is None
+    assert other.refusal is not None
+    assert other.refusal.code is RefusalCode.CONDITION_FAILED
+    assert len(settlement.transactions) == 1
+
+
+def test_a_condition_that_fails_comes_before_refusals_that_are_recorded() -> None:
+    seen = Condition(ConditionKind.SEQUENCE_IS, UUID(int=1001), 3)
+    outcome = single(request(1, 2, 10_001, conditions=(seen,)), wallet(1, status=WalletStatus.FROZEN), wallet(2, owner=2))
+    assert outcome.refusal is not None
+    assert outcome.refusal.code is RefusalCode.CONDITION_FAILED
+
+
 # -- properties ----------------------------------------------------------------------------------------------------
 
 WORLD = (
@@ -283,7 +327,7 @@ WORLD = (
 
 
 @st.composite
-def requests(draw: st.DrawFn) -> TransferRequest:
+def requests(draw: st.DrawFn) -> Request:
     sender, receiver = draw(st.lists(st.integers(1, 8), min_size=2, max_size=2, unique=True))
     initiator = draw(st.integers(1, 2))
     key = draw(st.integers(1, 6))
@@ -301,10 +345,39 @@ def requests(draw: st.DrawFn) -> TransferRequest:
     )
 
 
+@st.composite
+def postings(draw: st.DrawFn) -> Request:
+    """Balanced legs in one currency or two, over users' and system wallets, sometimes with a condition."""
+    legs: list[Leg] = []
+    for currency in draw(st.sampled_from([["USD"], ["USD"], ["USD", "EUR"]])):
+        amounts = draw(st.lists(st.integers(-150, 150).filter(bool), min_size=1, max_size=4))
+        if sum(amounts):
+            amounts.append(-sum(amounts))
+        else:
+            amounts += [7, -7]
+        legs += [
+            Leg(UUID(int=1000 + draw(st.integers(1, 8))), amount, currency, draw(st.sampled_from(EntryPurpose)))
+            for amount in amounts
+        ]
+    kind = draw(st.sampled_from(ConditionKind))
+    about = Condition(kind, UUID(int=1000 + draw(st.integers(1, 4))), draw(st.integers(-50, 300)))
+    return request(1, 2)._replace(
+        type=TransactionType.POSTING,
+        initiator_id=user(draw(st.integers(1, 2))),
+        idempotency_key=f"k{draw(st.integers(1, 6))}",
+        sender_wallet_id=None,
+        receiver_wallet_id=None,
+        amount=-sum(leg.amount for leg in legs if leg.amount < 0 and leg.currency == legs[0].currency),
+        currency=legs[0].currency,
+        legs=tuple(legs),
+        conditions=draw(st.sampled_from([(), (), (about,)])),
+    )
+
+
 malformed = st.just(Refusal(RefusalCode.INVALID_AMOUNT, "zero", ("input", "amount")))
 units = st.lists(
     st.builds(
-        Unit, st.lists(st.one_of(requests(), requests(), requests(), malformed), min_size=1, max_size=5).map(tuple), st.booleans()
+        Unit, st.lists(st.one_of(requests(), requests(), postings(), malformed), min_size=1, max_size=5).map(tuple), st.booleans()
     ),
     max_size=6,
 )

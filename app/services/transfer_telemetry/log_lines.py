@@ -8,7 +8,8 @@ from typing import Any
 
 from app import ids
 from app.errors import RequestError
-from app.services.ledger import Outcome, TransferRequest, Unit
+from app.services.ledger import Outcome
+from app.services.requests import Request, Unit
 from app.telemetry.privacy import fingerprint
 
 
@@ -34,7 +35,7 @@ def outcome_lines(
             line |= {"transaction": ids.encode("txn", transaction.id), "type": transaction.type.value}
         if refusal is not None:
             line["code"] = refusal.code.value
-        if isinstance(member, TransferRequest):
+        if isinstance(member, Request):
             line["key"] = fingerprint(member.idempotency_key)
         yield line
 

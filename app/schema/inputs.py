@@ -1,0 +1,283 @@
+"""The inputs of mutations, and their conversion to what the services take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast
+
+import strawberry
+from strawberry import UNSET
+from strawberry.types.arguments import InputContext
+
+from app.errors import BadUserInput
+from app.records import AccountType, EntryDirection, EntryPurpose, WalletStatus
+from app.schema.scalars import BigInt, CurrencyCode, DecimalText
+from app.services import postings, transfers
+from app.services.conditions import ConditionInput
+from app.services.requests import ConditionKind
+
+T = TypeVar("T")
+
+_TEXT = (
+    "One line with at least one visible character, stored in Unicode form NFC; formatting, reordering and invisible characters "
+    "are refused."
+)
+
+
+@strawberry.input
+class MoneyInput:
+    amount: DecimalText = strawberry.field(description="Positive, with no more decimals than the currency has.")
+    currency: CurrencyCode
+
+
+@strawberry.input(description="An amount that may be zero or negative.")
+class SignedMoneyInput:
+    amount: DecimalText
+    currency: CurrencyCode
+
+
+@strawberry.input(
+    description="At most 20; keys of 1 to 40 characters of a-z, 0-9, _, . and -, each once; values of at most 500 characters by "
+    "the rule for `description`. Part of the idempotent input; their order is not."
+)
+class MetadataItemInput:
+    key: str
+    value: str
+
+
+@strawberry.input(description="Only if nothing has been posted to the wallet since this sequence.")
+class SequenceIsInput:
+    wallet_id: strawberry.ID
+    sequence: BigInt
+
+
+@strawberry.input(description="The amount may be zero or, for balanceAtMost, negative.")
+class WalletAmountInput:
+    wallet_id: strawberry.ID
+    amount: SignedMoneyInput
+
+
+@strawberry.input(
+    one_of=True,
+    description="Checked under the wallets' locks; exactly one member. If it does not hold, CONDITION_FAILED refuses the request "
+    "and the key stays unused. A transfer's conditions name the viewer's own wallets and need the right to see them.",
+)
+class WalletConditionInput:
+    sequence_is: SequenceIsInput | None = UNSET
+    available_at_least: WalletAmountInput | None = UNSET
+    balance_at_most: WalletAmountInput | None = UNSET
+
+    def to_service(self) -> ConditionInput:
+        if self.sequence_is:
+            return ConditionInput(ConditionKind.SEQUENCE_IS, self.sequence_is.wallet_id, sequence=self.sequence_is.sequence)
+        kind = ConditionKind.AVAILABLE_AT_LEAST if self.available_at_least else ConditionKind.BALANCE_AT_MOST
+        given = self.available_at_least or self.balance_at_most
+        if not given:
+            raise BadUserInput("A condition has exactly one member.")
+        return ConditionInput(kind, given.wallet_id, amount=given.amount.amount, currency=given.amount.currency)
+
+
+@strawberry.input(description=f"The rule for `description` and `reference`: {_TEXT}")
+class TransferInput:
+    idempotency_key: str = strawberry.field(
+        description="1 to 255 visible ASCII characters, chosen by the client, unique per user, never forgotten.\n"
+        "The same key with the same input (same wallets, currency and description, numerically equal amount: 12.3 is 12.30) "
+        "answers with the first outcome, whatever it was, and moves nothing again; with another input it is refused.\n"
+        "So after a refusal that was recorded, a new attempt needs a new key."
+    )
+    sender_wallet_id: strawberry.ID
+    receiver_wallet_id: strawberry.ID
+    amount: MoneyInput
+    description: str | None = strawberry.field(default=UNSET, description="At most 280 characters.")
+    reference: str | None = strawberry.field(
+        default=UNSET,
+        description="The client's own name for it, such as an order number: 1 to 140 characters. Like every member here, it is "
+        "part of what the same key must repeat.",
+    )
+    metadata: list[MetadataItemInput] | None = UNSET
+    conditions: list[WalletConditionInput] | None = strawberry.field(default=UNSET, description="At most 20.")
+
+    def to_service(self) -> transfers.TransferInput:
+        return transfers.TransferInput(
+            idempotency_key=self.idempotency_key,
+            sender_wallet_id=self.sender_wallet_id,
+            receiver_wallet_id=self.receiver_wallet_id,
+            amount=self.amount.amount,
+            currency=self.amount.currency,
+            description=given(self.description),
+            reference=given(self.reference),
+            metadata=_pairs(self.metadata),
+            conditions=_conditions(self.conditions),
+        )
+
+
+def _build_transfer_input(cls: type[TransferInput], value: Mapping[str, Any], _context: InputContext) -> TransferInput:
+    """Build the input from its coerced values. Strawberry's general conversion takes longer and does the same."""
+    money = value["amount"]
+    conditions, metadata = value.get("conditions"), value.get("metadata")
+    return cls(
+        idempotency_key=value["idempotencyKey"],
+        sender_wallet_id=value["senderWalletId"],
+        receiver_wallet_id=value["receiverWalletId"],
+        amount=MoneyInput(amount=money["amount"], currency=money["currency"]),
+        description=value.get("description"),
+        reference=value.get("reference"),
+        metadata=metadata and [MetadataItemInput(key=item["key"], value=item["value"]) for item in metadata],
+        conditions=conditions and [_build_condition(condition) for condition in conditions],
+    )
+
+
+def _build_condition(value: Mapping[str, Any]) -> WalletConditionInput:
+    ((name, members),) = value.items()
+    if name == "sequenceIs":
+        return WalletConditionInput(sequence_is=SequenceIsInput(wallet_id=members["walletId"], sequence=members["sequence"]))
+    money = members["amount"]
+    amount = WalletAmountInput(
+        wallet_id=members["walletId"], amount=SignedMoneyInput(amount=money["amount"], currency=money["currency"])
+    )
+    if name == "availableAtLeast":
+        return WalletConditionInput(available_at_least=amount)
+    return WalletConditionInput(balance_at_most=amount)
+
+
+_TRANSFER_FIELDS = (
+    "idempotency_key",
+    "sender_wallet_id",
+    "receiver_wallet_id",
+    "amount",
+    "description",
+    "reference",
+    "metadata",
+    "conditions",
+)
+_CONDITION_FIELDS = ("sequence_is", "available_at_least", "balance_at_most")
+_MONEY_FIELDS = ("amount", "currency")
+
+
+def use_own_conversion() -> None:
+    """Make `_build_transfer_input` convert every TransferInput. Raises TypeError if it would drop a field of the input."""
+    known_fields = (
+        (TransferInput, _TRANSFER_FIELDS),
+        (MoneyInput, _MONEY_FIELDS),
+        (SignedMoneyInput, _MONEY_FIELDS),
+        (WalletConditionInput, _CONDITION_FIELDS),
+        (WalletAmountInput, ("wallet_id", "amount")),
+        (SequenceIsInput, ("wallet_id", "sequence")),
+        (MetadataItemInput, ("key", "value")),
+    )
+    for input_type, known in known_fields:
+        definition = cast("Any", input_type).__strawberry_definition__
+        names = tuple(field.python_name for field in definition.fields)
+        if names != known:
+            raise TypeError(f"{definition.name} has the fields {names}: build_transfer_input and to_service know {known}.")
+    cast("Any", TransferInput).__strawberry_definition__.from_input = _build_transfer_input
+
+
+use_own_conversion()
+
+
+@strawberry.input
+class TransferBatchInput:
+    transfers: list[TransferInput] = strawberry.field(description="1 to 500, settled in this order.")
+    atomic: bool = strawberry.field(
+        default=False,
+        description="False: each on its own. True: all or none. If the ledger refuses one member, all are recorded FAILED, the "
+        "others with BATCH_ABORTED, and replay so. If one is malformed, or its key was used with other input, nothing is "
+        "recorded. A member already settled under its key counts with that outcome and is not undone.",
+    )
+
+
+@strawberry.input(description="Keys of openWallet are a namespace of their own.")
+class OpenWalletInput:
+    idempotency_key: str
+    currency: CurrencyCode
+    name: str = strawberry.field(description=f"1 to 100 characters. {_TEXT}")
+
+
+@strawberry.input(description="Brings money in from the currency's system wallet. Administrators only.")
+class DepositInput:
+    idempotency_key: str
+    wallet_id: strawberry.ID
+    amount: MoneyInput
+    description: str | None = strawberry.field(default=UNSET, description="The same rule as for a transfer.")
+    reference: str | None = UNSET
+    metadata: list[MetadataItemInput] | None = UNSET
+
+    def to_service(self) -> transfers.DepositInput:
+        return transfers.DepositInput(
+            idempotency_key=self.idempotency_key,
+            wallet_id=self.wallet_id,
+            amount=self.amount.amount,
+            currency=self.amount.currency,
+            description=given(self.description),
+            reference=given(self.reference),
+            metadata=_pairs(self.metadata),
+        )
+
+
+@strawberry.input
+class PostingLegInput:
+    wallet_id: strawberry.ID
+    direction: EntryDirection
+    amount: MoneyInput
+    purpose: EntryPurpose = EntryPurpose.PRINCIPAL
+
+
+@strawberry.input(
+    description="For administrators and service accounts. 2 to 100 legs, applied in this order; debits equal credits in each "
+    "currency. No debit may take a user's wallet below zero, even if a later leg would make it good."
+)
+class PostTransactionInput:
+    idempotency_key: str
+    legs: list[PostingLegInput]
+    conditions: list[WalletConditionInput] | None = strawberry.field(
+        default=UNSET, description="At most 20. They may name any wallet."
+    )
+    description: str | None = strawberry.field(default=UNSET, description="At most 280 characters.")
+    reference: str | None = UNSET
+    metadata: list[MetadataItemInput] | None = UNSET
+
+    def to_service(self) -> postings.PostingInput:
+        return postings.PostingInput(
+            idempotency_key=self.idempotency_key,
+            legs=[
+                postings.LegInput(leg.wallet_id, leg.direction, leg.amount.amount, leg.amount.currency, leg.purpose)
+                for leg in self.legs
+            ],
+            description=given(self.description),
+            reference=given(self.reference),
+            metadata=_pairs(self.metadata),
+            conditions=_conditions(self.conditions),
+        )
+
+
+@strawberry.input(
+    description="A currency has one system wallet for each purpose. The same input again returns the same wallet; another name "
+    "or account type is refused."
+)
+class OpenSystemWalletInput:
+    currency: CurrencyCode
+    purpose: str = strawberry.field(description="1 to 40 characters of A-Z, 0-9 and _, such as CARD_CLEARING.")
+    account_type: AccountType
+    name: str = strawberry.field(description=f"1 to 100 characters. {_TEXT}")
+    reason: str = strawberry.field(description=f"For the audit log: 1 to 280 characters. {_TEXT}")
+
+
+@strawberry.input
+class SetWalletStatusInput:
+    wallet_id: strawberry.ID
+    status: WalletStatus
+    reason: str = strawberry.field(description=f"1 to 280 characters. {_TEXT}")
+
+
+def given(value: T | None) -> T | None:
+    """None for a field that was left out."""
+    return None if value is UNSET else value
+
+
+def _pairs(items: list[MetadataItemInput] | None) -> list[tuple[str, str]]:
+    return [(item.key, item.value) for item in items or ()]
+
+
+def _conditions(conditions: list[WalletConditionInput] | None) -> list[ConditionInput]:
+    return [condition.to_service() for condition in conditions or ()]

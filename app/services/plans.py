@@ -1,0 +1,82 @@
+"""The legs of each kind of request, the wallets that it may use, and the input field behind each leg. Pure functions.
+
+A transfer or deposit has two legs: the sender's debit and the receiver's credit. A posting has the legs that it names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from app.records import TransactionType, Wallet, WalletKind
+from app.services.requests import Leg, Request
+
+
+def legs_of(request: Request) -> Sequence[Leg]:
+    """The legs to post, in order. The order decides which debit lacks funds and the sequences of a wallet's entries."""
+    if request.type is TransactionType.POSTING:
+        return request.legs
+    assert request.sender_wallet_id is not None
+    assert request.receiver_wallet_id is not None
+    return (
+        Leg(request.sender_wallet_id, -request.amount, request.currency),
+        Leg(request.receiver_wallet_id, request.amount, request.currency),
+    )
+
+
+def unusable_wallet(request: Request, wallets: Mapping[UUID, Wallet]) -> str | None:
+    """The field of the first wallet that does not exist or that the requester may not use, or None."""
+    if request.type is TransactionType.POSTING:
+        return _missing_leg(request, wallets) or _unusable_condition(request, wallets)
+    assert request.sender_wallet_id is not None
+    assert request.receiver_wallet_id is not None
+    sender, receiver = wallets.get(request.sender_wallet_id), wallets.get(request.receiver_wallet_id)
+    if request.type is TransactionType.TRANSFER:
+        is_usable = sender is not None and sender.owner_id == request.initiator_id
+    else:
+        is_usable = sender is not None and sender.kind is WalletKind.SYSTEM
+    if not is_usable:
+        return "senderWalletId"
+    if receiver is None or receiver.kind is not WalletKind.USER:
+        return _receiver_field(request)
+    return _unusable_condition(request, wallets) if request.conditions else None
+
+
+def _missing_leg(request: Request, wallets: Mapping[UUID, Wallet]) -> str | None:
+    for index, leg in enumerate(request.legs):
+        if leg.wallet_id not in wallets:
+            return wallet_field(request, index)
+    return None
+
+
+def _unusable_condition(request: Request, wallets: Mapping[UUID, Wallet]) -> str | None:
+    """A user's conditions may only name their own wallets: they would reveal the balances of others."""
+    for index, condition in enumerate(request.conditions):
+        wallet = wallets.get(condition.wallet_id)
+        is_own = request.type is TransactionType.POSTING or (wallet is not None and wallet.owner_id == request.initiator_id)
+        if wallet is None or not is_own:
+            return f"conditions.{index}.{condition.kind.value}.walletId"
+    return None
+
+
+def wallet_field(request: Request, leg: int) -> str:
+    """The input field, dotted, that names the leg's wallet."""
+    if request.type is TransactionType.POSTING:
+        return f"legs.{leg}.walletId"
+    return "senderWalletId" if leg == 0 else _receiver_field(request)
+
+
+def currency_field(request: Request, leg: int) -> str:
+    """The input field at fault if the leg's wallet has another currency."""
+    if request.type is TransactionType.POSTING or leg == 0:
+        return amount_field(request, leg)
+    return _receiver_field(request)
+
+
+def amount_field(request: Request, leg: int) -> str:
+    """The input field that says the leg's amount."""
+    return f"legs.{leg}.amount" if request.type is TransactionType.POSTING else "amount"
+
+
+def _receiver_field(request: Request) -> str:
+    return "walletId" if request.type is TransactionType.DEPOSIT else "receiverWalletId"

@@ -1,0 +1,154 @@
+"""What the ledger is asked to do: requests, their legs and conditions, and the units that they come in. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from app import texts
+from app.errors import Refusal
+from app.records import EntryPurpose, Transaction, TransactionType
+
+Key = tuple[UUID, str]
+"""An initiator and their idempotency key."""
+
+
+NO_ID_YET = UUID(int=0)
+NO_TIME_YET = datetime.min.replace(tzinfo=UTC)
+
+
+class Leg(NamedTuple):
+    """A signed amount, in minor units, for one wallet. A debit is negative."""
+
+    wallet_id: UUID
+    amount: int
+    currency: str
+    purpose: EntryPurpose = EntryPurpose.PRINCIPAL
+
+
+class ConditionKind(StrEnum):
+    """What a condition compares. The values are the names of the input's fields."""
+
+    SEQUENCE_IS = "sequenceIs"
+    AVAILABLE_AT_LEAST = "availableAtLeast"
+    BALANCE_AT_MOST = "balanceAtMost"
+
+
+class Condition(NamedTuple):
+    """An assertion about a wallet, checked under its lock. `value` is a sequence, or an amount in minor units of `currency`."""
+
+    kind: ConditionKind
+    wallet_id: UUID
+    value: int
+    currency: str | None = None
+
+
+class Request(NamedTuple):
+    """A well-formed request to move `amount` minor units of `currency` from sender to receiver, or to post `legs`."""
+
+    id: UUID
+    """The transaction's id if it is recorded, low 12 bits zero. Set, like the time, when a batch first takes the request."""
+    type: TransactionType
+    initiator_id: UUID
+    idempotency_key: str
+    sender_wallet_id: UUID | None
+    """Sender and receiver are None for a posting."""
+    receiver_wallet_id: UUID | None
+    amount: int
+    """Of a posting: what it debits in `currency`, the currency of its first leg."""
+    currency: str
+    exponent: int
+    description: str | None
+    created_at: datetime
+    path: tuple[str, ...]
+    """The request's place in the client's input, the prefix of its refusals' paths."""
+    request_id: str | None = None
+    """The id of its HTTP request, if the audit log records it."""
+    trace: str | None = None
+    """The `traceparent` of its event, if the transfer is traced."""
+    legs: tuple[Leg, ...] = ()
+    """Of a posting."""
+    conditions: tuple[Condition, ...] = ()
+    reference: str | None = None
+    metadata: dict[str, str] | None = None
+    unless_replayed: Refusal | None = None
+    """The refusal by a rule that may be newer than the request's key. A replay of the key is answered; anything else gets it."""
+
+    @property
+    def key(self) -> Key:
+        """The key that makes the request unique, without a time limit."""
+        return self.initiator_id, self.idempotency_key
+
+    @property
+    def terms(self) -> dict[str, Any] | None:
+        """The members of the input that only a replay compares, as JSON. None for a plain transfer or deposit.
+
+        The posting trigger reads `legs`: each is an array of wallet, signed amount, currency and purpose.
+        """
+        if not self.legs and not self.conditions:
+            return None
+        terms: dict[str, Any] = {}
+        if self.legs:
+            terms["legs"] = [[str(leg.wallet_id), leg.amount, leg.currency, leg.purpose.value] for leg in self.legs]
+        if self.conditions:
+            terms["conditions"] = [[c.kind.value, str(c.wallet_id), c.value, c.currency] for c in self.conditions]
+        return terms
+
+    def repeats(self, earlier: Transaction) -> bool:
+        """Whether the transaction with this key came from the same input. 12.3 and 12.30 are equal in minor units.
+
+        A transaction that an older release recorded has none of the newer members: its input had none either.
+        """
+        return (
+            self.sender_wallet_id == earlier.sender_wallet_id
+            and self.receiver_wallet_id == earlier.receiver_wallet_id
+            and self.amount == earlier.amount
+            and self.currency == earlier.currency
+            and _is_same_text(self.description, earlier.description)
+            and self.type is earlier.type
+            and self.reference == earlier.reference
+            and self.metadata == earlier.metadata
+            and self.terms == earlier.terms
+        )
+
+    @property
+    def wallet_ids(self) -> tuple[UUID, ...]:
+        """The wallets that the request names, each once."""
+        if self.sender_wallet_id is not None and self.receiver_wallet_id is not None:
+            sides: Iterable[UUID] = (self.sender_wallet_id, self.receiver_wallet_id)
+            if not self.conditions:
+                return self.sender_wallet_id, self.receiver_wallet_id
+        else:
+            sides = (leg.wallet_id for leg in self.legs)
+        return tuple(dict.fromkeys([*sides, *(condition.wallet_id for condition in self.conditions)]))
+
+
+def _is_same_text(sent: str | None, stored: str | None) -> bool:
+    """Compare in form NFC: texts from before the rule are stored as they were sent."""
+    return sent == stored or (sent is not None and stored is not None and texts.normal(sent) == texts.normal(stored))
+
+
+Member = Request | Refusal
+"""A request, or the refusal of a malformed one, which still counts in an atomic unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """The transfers of one client request. An atomic unit settles completely or not at all."""
+
+    members: tuple[Member, ...]
+    atomic: bool = False
+
+    @property
+    def size(self) -> int:
+        """The work of its members, in transfers. A posting counts as one for each two legs."""
+        return sum(max(1, len(member.legs) // 2) if isinstance(member, Request) else 1 for member in self.members)
+
+    @property
+    def requests(self) -> list[Request]:
+        """Its well-formed members."""
+        return [member for member in self.members if isinstance(member, Request)]
