@@ -1,31 +1,43 @@
 import { MoneyText } from "../money/Money.js";
 import { Icon, To } from "../ui/Icon.js";
-import { accountsOf, balanceOf, type TAccount } from "./accounts.js";
+import { accountsOf, balancesOf, type Line, type TAccount } from "./accounts.js";
 import type { LoadedTransaction } from "./queries.js";
 
 /** Debits and credits as T-accounts: an amount that leaves one account enters another. */
 export function TAccounts({ transaction }: { readonly transaction: LoadedTransaction }) {
   const accounts = accountsOf(transaction);
-  const rest = balanceOf(accounts);
-  const isZero = /^-?0(\.0+)?$/.test(rest);
+  const rests = balancesOf(accounts);
+  const isZero = rests.every(({ amount }) => /^-?0(\.0+)?$/.test(amount));
+  // Others' entries of a posting are hidden, so what is seen of it need not sum to zero.
+  const isPartial = transaction.type === "POSTING" && !isZero;
   return (
     <div className="stack">
       <div className="t-accounts">
         {accounts.map((account) => (
-          <Account key={`${account.walletId} ${account.direction}`} account={account} />
+          <Account key={account.walletId} account={account} />
         ))}
       </div>
-      <p className={isZero ? "t-sum t-sum-good" : "t-sum t-sum-bad"}>
-        <Icon name={isZero ? "check" : "alert"} />
-        <span>
-          Credits less debits: <MoneyText money={{ amount: rest, currency: transaction.amount.currency }} />
-        </span>
-      </p>
+      {isPartial ? (
+        <p className="muted">You see the entries of your own wallets. The others of this posting are hidden.</p>
+      ) : (
+        <p className={isZero ? "t-sum t-sum-good" : "t-sum t-sum-bad"}>
+          <Icon name={isZero ? "check" : "alert"} />
+          <span>
+            Credits less debits:{" "}
+            {rests.map((rest, index) => (
+              <span key={rest.currency}>
+                {index > 0 && ", "}
+                <MoneyText money={rest} />
+              </span>
+            ))}
+          </span>
+        </p>
+      )}
     </div>
   );
 }
 
-function Account({ account: { name, direction, amount, balances } }: { readonly account: TAccount }) {
+function Account({ account: { name, lines, balances } }: { readonly account: TAccount }) {
   return (
     <table className="t-account">
       <caption className="truncate">{name}</caption>
@@ -36,10 +48,12 @@ function Account({ account: { name, direction, amount, balances } }: { readonly 
         </tr>
       </thead>
       <tbody>
-        <tr>
-          <td>{direction === "DEBIT" ? <MoneyText money={amount} /> : "–"}</td>
-          <td>{direction === "CREDIT" ? <MoneyText money={amount} /> : "–"}</td>
-        </tr>
+        {lines.map((line, index) => (
+          <tr key={index}>
+            <td>{line.direction === "DEBIT" ? <Amount line={line} /> : "–"}</td>
+            <td>{line.direction === "CREDIT" ? <Amount line={line} /> : "–"}</td>
+          </tr>
+        ))}
       </tbody>
       <tfoot>
         <tr>
@@ -60,5 +74,15 @@ function Account({ account: { name, direction, amount, balances } }: { readonly 
         </tr>
       </tfoot>
     </table>
+  );
+}
+
+/** The amount, and why it is there if it is not the principal. */
+function Amount({ line: { amount, purpose } }: { readonly line: Line }) {
+  return (
+    <>
+      <MoneyText money={amount} />
+      {purpose !== "PRINCIPAL" && <small className="muted t-purpose">{purpose.toLowerCase()}</small>}
+    </>
   );
 }

@@ -40,6 +40,8 @@ export function TransactionPage({ id }: { readonly id: string }) {
   );
 }
 
+const TITLES: Readonly<Record<string, string>> = { DEPOSIT: "Deposit of ", TRANSFER: "Transfer of ", POSTING: "Posting of " };
+
 function Loaded({ transaction }: { readonly transaction: LoadedTransaction }) {
   const { demo } = useSession();
   const { id, type, status, amount, sender, receiver, description, failureCode } = transaction;
@@ -48,7 +50,7 @@ function Loaded({ transaction }: { readonly transaction: LoadedTransaction }) {
       <section className="card stack" aria-label="Transaction">
         <div className="transaction-top">
           <h1>
-            {type === "DEPOSIT" ? "Deposit of " : "Transfer of "}
+            {TITLES[type] ?? "Transaction of "}
             <MoneyText money={amount} />
           </h1>
           <StatusBadge status={status} />
@@ -99,7 +101,7 @@ function PartyName({ party }: { readonly party: LoadedTransaction["sender"] }) {
 }
 
 function Facts({ transaction }: { readonly transaction: LoadedTransaction }) {
-  const { id, createdAt, completedAt, idempotencyKey, entries } = transaction;
+  const { id, createdAt, completedAt, reference, metadata, idempotencyKey, entries } = transaction;
   return (
     <dl className="facts">
       <Fact name="Created">{formatExact(createdAt)}</Fact>
@@ -107,6 +109,16 @@ function Facts({ transaction }: { readonly transaction: LoadedTransaction }) {
       <Fact name="Transaction">
         <CopyableId id={id} label="the transaction's id" />
       </Fact>
+      {reference !== null && (
+        <Fact name="Reference">
+          <bdi>{reference}</bdi>
+        </Fact>
+      )}
+      {metadata.map(({ key, value }) => (
+        <Fact key={key} name={key}>
+          <bdi>{value}</bdi>
+        </Fact>
+      ))}
       {idempotencyKey !== null && (
         <Fact name="Idempotency key">
           <CopyableId id={idempotencyKey} label="the idempotency key" />

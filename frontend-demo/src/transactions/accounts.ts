@@ -1,42 +1,69 @@
 import { decimalsOf, sum } from "../money/decimal.js";
 import type { Money } from "../money/format.js";
-import type { LoadedTransaction } from "./queries.js";
+import type { Entry, LoadedTransaction } from "./queries.js";
 
-/** One wallet's side of a transaction, as an account of a ledger. */
+/** One leg of a transaction in an account. */
+export interface Line {
+  readonly direction: "DEBIT" | "CREDIT";
+  readonly amount: Money;
+  readonly purpose: Entry["purpose"];
+}
+
+/** One wallet's part of a transaction, as an account of a ledger. */
 export interface TAccount {
   readonly walletId: string;
   readonly name: string;
-  readonly direction: "DEBIT" | "CREDIT";
-  readonly amount: Money;
+  readonly lines: readonly Line[];
   /** The balances before and after. Null if the viewer may not see the wallet. */
   readonly balances: { readonly before: Money; readonly after: Money } | null;
 }
 
 /**
- * The accounts of a completed transaction. The viewer's accounts come from their entries. The viewer may not see the other
- * side's entries, so that side comes from the transaction's sender and receiver.
+ * The accounts of a completed transaction, the paying ones first. The viewer's accounts come from their entries. The viewer may
+ * not see the other side's entries, so that side comes from the transaction's sender and receiver.
  */
 export function accountsOf(transaction: LoadedTransaction): TAccount[] {
   const { entries, sender, receiver, amount } = transaction;
-  const seen = entries.map((entry) => ({
-    walletId: entry.wallet.id,
-    name: entry.wallet.owner === null ? entry.wallet.name : `${entry.wallet.owner.displayName}: ${entry.wallet.name}`,
-    direction: entry.direction,
-    amount: entry.amount,
-    balances: { before: entry.balanceBefore, after: entry.balanceAfter },
-  }));
-  const has = (walletId: string): boolean => entries.some(({ wallet }) => wallet.id === walletId);
+  const byWallet = grouped(entries);
+  const seen = [...byWallet].flatMap(([walletId, own]) => {
+    const [first, last] = [own.at(0), own.at(-1)];
+    return first === undefined || last === undefined
+      ? []
+      : [
+          {
+            walletId,
+            name: first.wallet.owner === null ? first.wallet.name : `${first.wallet.owner.displayName}: ${first.wallet.name}`,
+            lines: own.map(({ direction, amount, purpose }) => ({ direction, amount, purpose })),
+            balances: { before: first.balanceBefore, after: last.balanceAfter },
+          },
+        ];
+  });
   const hidden = [
     { party: sender, direction: "DEBIT" as const },
     { party: receiver, direction: "CREDIT" as const },
   ].flatMap(({ party, direction }) =>
-    party === null || has(party.walletId) ? [] : [{ walletId: party.walletId, name: party.displayName, direction, amount, balances: null }],
+    party === null || byWallet.has(party.walletId)
+      ? []
+      : [{ walletId: party.walletId, name: party.displayName, lines: [{ direction, amount, purpose: "PRINCIPAL" as const }], balances: null }],
   );
-  return [...seen, ...hidden].sort((a, b) => Number(a.direction === "CREDIT") - Number(b.direction === "CREDIT"));
+  return [...seen, ...hidden].sort((a, b) => Number(a.lines[0]?.direction === "CREDIT") - Number(b.lines[0]?.direction === "CREDIT"));
 }
 
-/** Credits less debits. Zero for a valid double entry. */
-export function balanceOf(accounts: readonly TAccount[]): string {
-  const exponent = Math.max(0, ...accounts.map(({ amount }) => decimalsOf(amount.amount)));
-  return sum(accounts.map(({ direction, amount }) => (direction === "DEBIT" ? `-${amount.amount}` : amount.amount)), exponent);
+function grouped(entries: readonly Entry[]): Map<string, Entry[]> {
+  const byWallet = new Map<string, Entry[]>();
+  for (const entry of entries) {
+    byWallet.set(entry.wallet.id, [...(byWallet.get(entry.wallet.id) ?? []), entry]);
+  }
+  return byWallet;
+}
+
+/** Credits less debits of each currency. Zero for a double entry that is seen whole. */
+export function balancesOf(accounts: readonly TAccount[]): Money[] {
+  const lines = accounts.flatMap((account) => account.lines);
+  const currencies = [...new Set(lines.map(({ amount }) => amount.currency))];
+  return currencies.map((currency) => {
+    const own = lines.filter(({ amount }) => amount.currency === currency);
+    const exponent = Math.max(0, ...own.map(({ amount }) => decimalsOf(amount.amount)));
+    return { currency, amount: sum(own.map(({ direction, amount }) => (direction === "DEBIT" ? `-${amount.amount}` : amount.amount)), exponent) };
+  });
 }

@@ -3,12 +3,12 @@ import { graphql, type ResultOf } from "../graphql/tada.js";
 export const TRANSACTION = graphql(`
   query Transaction($id: ID!) {
     transaction(id: $id) {
-      id type status description failureCode idempotencyKey createdAt completedAt
+      id type status description reference metadata { key value } failureCode idempotencyKey createdAt completedAt
       amount { amount currency }
       sender { walletId displayName wallet { id name } }
       receiver { walletId displayName wallet { id name } }
       entries {
-        id sequence direction createdAt
+        id sequence direction purpose createdAt
         amount { amount currency }
         balanceBefore { amount currency }
         balanceAfter { amount currency }

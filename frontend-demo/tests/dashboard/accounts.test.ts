@@ -1,0 +1,73 @@
+import { describe, expect, test } from "vitest";
+import { accountsOf, balancesOf } from "../../src/transactions/accounts.js";
+import type { Entry, LoadedTransaction } from "../../src/transactions/queries.js";
+
+const money = (amount: string, currency = "USD") => ({ amount, currency });
+
+function entry(wallet: string, direction: Entry["direction"], amount: string, more: Partial<Entry> & { readonly currency?: string } = {}): Entry {
+  const { currency = "USD", ...fields } = more;
+  return {
+    id: `${wallet} ${direction} ${amount}`,
+    sequence: "1",
+    direction,
+    purpose: "PRINCIPAL",
+    createdAt: "2026-01-01T00:00:00Z",
+    amount: money(amount, currency),
+    balanceBefore: money("0.00", currency),
+    balanceAfter: money("1.00", currency),
+    wallet: { id: wallet, name: wallet, owner: null },
+    ...fields,
+  };
+}
+
+const PARTY = { wallet: null, displayName: "Bob", walletId: "theirs" };
+const base: LoadedTransaction = {
+  id: "txn",
+  type: "TRANSFER",
+  status: "COMPLETED",
+  description: null,
+  reference: null,
+  metadata: [],
+  failureCode: null,
+  idempotencyKey: null,
+  createdAt: "2026-01-01T00:00:00Z",
+  completedAt: "2026-01-01T00:00:00Z",
+  amount: money("10.00"),
+  sender: { ...PARTY, displayName: "Alice", walletId: "mine" },
+  receiver: PARTY,
+  entries: [],
+};
+
+describe("the accounts of a transaction", () => {
+  test("the side whose entries the viewer may not see comes from the transaction", () => {
+    const accounts = accountsOf({ ...base, entries: [entry("mine", "DEBIT", "10.00")] });
+    expect(accounts.map(({ walletId, balances }) => [walletId, balances === null])).toEqual([
+      ["mine", false],
+      ["theirs", true],
+    ]);
+    expect(balancesOf(accounts)).toEqual([money("0.00")]);
+  });
+
+  test("several entries of one wallet are lines of one account, with the balance before the first and after the last", () => {
+    const entries = [
+      entry("mine", "DEBIT", "10.00", { balanceBefore: money("30.00"), balanceAfter: money("20.00") }),
+      entry("theirs", "CREDIT", "10.00"),
+      entry("mine", "DEBIT", "0.25", { purpose: "FEE", balanceBefore: money("20.00"), balanceAfter: money("19.75") }),
+      entry("fees", "CREDIT", "0.25", { purpose: "FEE" }),
+    ];
+    const [mine, ...others] = accountsOf({ ...base, entries });
+    expect(mine?.lines.map(({ purpose, amount }) => [purpose, amount.amount])).toEqual([
+      ["PRINCIPAL", "10.00"],
+      ["FEE", "0.25"],
+    ]);
+    expect(mine?.balances).toEqual({ before: money("30.00"), after: money("19.75") });
+    expect(others.map(({ walletId }) => walletId)).toEqual(["theirs", "fees"]);
+    expect(balancesOf(accountsOf({ ...base, entries }))).toEqual([money("0.00")]);
+  });
+
+  test("each currency has a sum of its own", () => {
+    const entries = [entry("mine", "DEBIT", "10.00"), entry("euros", "CREDIT", "9.00", { currency: "EUR" })];
+    const accounts = accountsOf({ ...base, type: "POSTING", sender: null, receiver: null, entries });
+    expect(balancesOf(accounts)).toEqual([money("-10.00"), money("9.00", "EUR")]);
+  });
+});
