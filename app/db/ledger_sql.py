@@ -31,6 +31,9 @@ FROM wallets WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 # The same without waiting: rows that another transaction has locked are left out.
 LOCK_FREE_WALLETS = LOCK_WALLETS.rstrip() + " SKIP LOCKED\n"
 
+# The same without locks, for a decision that is not written.
+READ_WALLETS = LOCK_WALLETS.replace(" FOR NO KEY UPDATE", "")
+
 # A separate statement after the locks, so that it sees what was committed during the wait for them.
 RECORDED_TRANSACTIONS = """
 SELECT t.id, t.initiator_id, t.idempotency_key, t.type::text, t.status::text, t.sender_wallet_id,
@@ -93,6 +96,12 @@ async def lock_wallets(
     Raises asyncpg.LockNotAvailableError after the lock timeout. With `skip_locked`, locked wallets are left out instead.
     """
     rows = await connection.fetch(LOCK_FREE_WALLETS if skip_locked else LOCK_WALLETS, list(wallet_ids))
+    return {row["id"]: wallet_of(row) for row in rows}, {row["owner_id"] for row in rows if row["has_quota"]}
+
+
+async def read_wallets(connection: asyncpg.Connection, wallet_ids: Iterable[UUID]) -> tuple[dict[UUID, Wallet], set[UUID]]:
+    """As `lock_wallets`, without locks: the wallets as they are in the transaction's snapshot."""
+    rows = await connection.fetch(READ_WALLETS, list(wallet_ids))
     return {row["id"]: wallet_of(row) for row in rows}, {row["owner_id"] for row in rows if row["has_quota"]}
 
 

@@ -28,6 +28,8 @@ FROM quotas WHERE user_id = ANY($1::uuid[]) ORDER BY user_id FOR NO KEY UPDATE
 """
 LOCK_FREE_QUOTAS = LOCK_QUOTAS.rstrip() + " SKIP LOCKED\n"
 
+READ_QUOTAS = LOCK_QUOTAS.replace(" FOR NO KEY UPDATE", "")
+
 # A separate statement after the lock of the quota, which also guards its amounts.
 AMOUNTS = "SELECT user_id, currency, amount_per_day, day, day_amount FROM quota_amounts WHERE user_id = ANY($1::uuid[])"
 
@@ -58,6 +60,15 @@ async def lock_quotas(
     Raises asyncpg.LockNotAvailableError after the lock timeout. With `skip_locked`, locked quotas are left out instead.
     """
     rows = await connection.fetch(LOCK_FREE_QUOTAS if skip_locked else LOCK_QUOTAS, list(user_ids))
+    return await _with_amounts(connection, rows, general)
+
+
+async def read_quotas(connection: asyncpg.Connection, user_ids: Iterable[UUID], general: Limits) -> dict[UUID, Quota]:
+    """As `lock_quotas`, without locks: the quotas as they are in the transaction's snapshot. Users without a row are left out."""
+    return await _with_amounts(connection, await connection.fetch(READ_QUOTAS, list(user_ids)), general)
+
+
+async def _with_amounts(connection: asyncpg.Connection, rows: Sequence[asyncpg.Record], general: Limits) -> dict[UUID, Quota]:
     limits: dict[UUID, dict[str, int]] = defaultdict(dict)
     used: dict[UUID, dict[str, int]] = defaultdict(dict)
     days = {row["user_id"]: row["day"] for row in rows}

@@ -48,6 +48,12 @@ class Quota(NamedTuple):
     day_transfers: int
     day_amounts: Mapping[str, int]
 
+    @staticmethod
+    def unused(user_id: UUID, limits: Limits) -> Quota:
+        """The quota of a user who has not used any."""
+        epoch = datetime(1970, 1, 1, tzinfo=UTC)
+        return Quota(user_id, limits, epoch, 0, epoch.date(), 0, _NONE)
+
     def at(self, now: datetime) -> Quota:
         """Returns the quota with the usage of past periods reset.
 

@@ -1,10 +1,35 @@
-"""GraphQL descriptions for the values of enums that the services define."""
+"""The GraphQL enums. The services define them; importing them from here registers each once, with its descriptions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any, cast
+
+import strawberry
+
+from app.errors import RefusalCode
+from app.records import (
+    AccountType,
+    EntryDirection,
+    EntryPurpose,
+    TransactionStatus,
+    TransactionType,
+    WalletKind,
+    WalletStatus,
+)
+
+__all__ = [
+    "AccountType",
+    "EntryDirection",
+    "EntryPurpose",
+    "RefusalCode",
+    "TransactionStatus",
+    "TransactionType",
+    "WalletKind",
+    "WalletStatus",
+    "describe_values",
+]
 
 
 def describe_values(enum: type[Enum], descriptions: Mapping[str, str]) -> None:
@@ -13,3 +38,14 @@ def describe_values(enum: type[Enum], descriptions: Mapping[str, str]) -> None:
     for value in definition.values:
         if value.name in descriptions:
             value.description = descriptions[value.name]
+
+
+strawberry.enum(WalletKind)
+strawberry.enum(WalletStatus)
+strawberry.enum(TransactionType)
+strawberry.enum(TransactionStatus)
+strawberry.enum(EntryDirection)
+strawberry.enum(EntryPurpose, description="Why an entry is there. Clients treat an unknown one as OTHER.")
+strawberry.enum(AccountType, description="What a wallet is in the operator's books. Users' wallets are liabilities.")
+strawberry.enum(RefusalCode, name="UserErrorCode")
+describe_values(RefusalCode, {"WALLET_NOT_ACTIVE": "Of another's wallet the message does not tell frozen from closed."})

@@ -10,7 +10,7 @@ from strawberry import UNSET
 from strawberry.types.arguments import InputContext
 
 from app.errors import BadUserInput
-from app.records import AccountType, EntryDirection, EntryPurpose, WalletStatus
+from app.schema.enums import AccountType, EntryDirection, EntryPurpose, WalletStatus
 from app.schema.scalars import BigInt, CurrencyCode, DecimalText
 from app.services import postings, transfers
 from app.services.conditions import ConditionInput
@@ -236,6 +236,9 @@ class PostTransactionInput:
     description: str | None = strawberry.field(default=UNSET, description="At most 280 characters.")
     reference: str | None = UNSET
     metadata: list[MetadataItemInput] | None = UNSET
+    dry_run: bool = strawberry.field(
+        default=False, description="Decide it on a snapshot and record nothing. The answer is what would have come."
+    )
 
     def to_service(self) -> postings.PostingInput:
         return postings.PostingInput(

@@ -17,9 +17,10 @@ from app.schema.inputs import (
     TransferInput,
 )
 from app.schema.outcomes import Outcome
+from app.schema.previews import PreviewEntry, preview_entries
 from app.schema.refusals import UserError, user_errors
 from app.schema.types import Transaction, Wallet
-from app.services import postings, transfers, wallets
+from app.services import postings, rehearsals, transfers, wallets
 from app.services.transfers import TransferResult
 from app.settings import MAX_BATCH
 
@@ -59,6 +60,9 @@ class PostTransactionPayload:
     transaction: Transaction | None = strawberry.field(
         description="Its amount is what it debits in the currency of its first leg. Its sender and receiver are the wallets that "
         "it debits and credits, null where there are several."
+    )
+    preview: list[PreviewEntry] | None = strawberry.field(
+        description="The entries that a dry run would write, empty if it would be refused; null for any other request."
     )
     replayed: bool
     user_errors: list[UserError]
@@ -143,12 +147,23 @@ class Mutation:
     )
     async def post_transaction(self, info: Info, input: PostTransactionInput) -> PostTransactionPayload | None:
         context = _start_transfers(info, max(1, min(len(input.legs), postings.MAX_LEGS) // 2))
+        if input.dry_run:
+            preview = await rehearsals.preview_posting(context.services.ledger, context.viewer, input.to_service())
+            return PostTransactionPayload(
+                transaction=None if preview.replayed is None else Transaction.of(info, preview.replayed),
+                preview=preview_entries(info, preview),
+                replayed=preview.replayed is not None,
+                user_errors=user_errors(preview.refusals),
+            )
         result = await postings.post_transaction(
             context.services.ledger, context.viewer, input.to_service(), request_id=context.request_id
         )
         _save_outcome(info, result)
         return PostTransactionPayload(
-            transaction=_transaction(info, result), replayed=result.replayed, user_errors=user_errors(result.refusals)
+            transaction=_transaction(info, result),
+            preview=None,
+            replayed=result.replayed,
+            user_errors=user_errors(result.refusals),
         )
 
     @strawberry.mutation(description="Administrators only; recorded in the audit log.")

@@ -13,6 +13,8 @@ from app.access import policy
 from app.errors import BadUserInput
 from app.schema.connections import Connection, connection, page_request
 from app.schema.context import Info
+from app.schema.inputs import TransferInput
+from app.schema.previews import TransferPreview, transfer_preview
 from app.schema.scalars import BigInt, CurrencyCode
 from app.schema.types import (
     Currency,
@@ -29,7 +31,7 @@ from app.schema.types import (
     money_of,
     reading_filter,
 )
-from app.services import reading
+from app.services import reading, rehearsals
 
 MAX_NODES = 100
 
@@ -77,6 +79,16 @@ class Query:
         context.services.party_lookups.check(context.viewer.user_id.hex)
         party = await reading.find_party(context.services.engine, context.viewer, wallet_id)
         return None if party is None else WalletParty.of(party)
+
+    @strawberry.field(
+        description="What this transfer would do now: entries, balances after, or the refusal that would come. Counts as a "
+        "transfer against the viewer's rate, and nothing else remains of it."
+    )
+    async def preview_transfer(self, info: Info, input: TransferInput) -> TransferPreview | None:
+        context = info.context
+        context.services.rates.check_transfers(context.viewer.user_id)
+        preview = await rehearsals.preview_transfer(context.services.ledger, context.viewer, input.to_service())
+        return transfer_preview(info, preview)
 
     @strawberry.field
     async def currencies(self, info: Info) -> list[Currency]:

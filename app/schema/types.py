@@ -12,35 +12,24 @@ from strawberry import UNSET
 
 from app import ids, money, records, texts
 from app.access import policy
-from app.errors import RefusalCode
 from app.paging import pages
 from app.paging.update_cursor import encode_update_cursor
-from app.records import (
+from app.schema.connections import Connection, connection, page_request
+from app.schema.context import Info
+from app.schema.enums import (
     AccountType,
     EntryDirection,
     EntryPurpose,
+    RefusalCode,
     TransactionStatus,
     TransactionType,
     WalletKind,
     WalletStatus,
 )
-from app.schema.connections import Connection, connection, page_request
-from app.schema.context import Info
-from app.schema.enums import describe_values
 from app.schema.scalars import BigInt, CurrencyCode, DecimalText
 from app.schema.selections import field_selects_only_id
 from app.services import reading
 from app.services.reading import Party
-
-strawberry.enum(WalletKind)
-strawberry.enum(WalletStatus)
-strawberry.enum(TransactionType)
-strawberry.enum(TransactionStatus)
-strawberry.enum(EntryDirection)
-strawberry.enum(EntryPurpose, description="Why an entry is there. Clients treat an unknown one as OTHER.")
-strawberry.enum(AccountType, description="What a wallet is in the operator's books. Users' wallets are liabilities.")
-strawberry.enum(RefusalCode, name="UserErrorCode")
-describe_values(RefusalCode, {"WALLET_NOT_ACTIVE": "Of another's wallet the message does not tell frozen from closed."})
 
 
 @strawberry.interface
@@ -324,6 +313,14 @@ async def _count_as_lookup(info: Info, transaction: records.Transaction) -> None
         return
     if not policy.sees_all(context.viewer) and not await context.loaders.known_receivers.load((sender_id, receiver_id)):
         context.services.party_lookups.check_once(context.viewer.user_id.hex, receiver_id)
+
+
+async def party_that_may_be_new(info: Info, wallet_id: UUID) -> WalletParty | None:
+    """The party of a wallet that the viewer named, counted as a look-up unless they may load the wallet. Raises RateLimited."""
+    context = info.context
+    if not policy.sees_all(context.viewer) and await context.loaders.wallets.load(wallet_id) is None:
+        context.services.party_lookups.check_once(context.viewer.user_id.hex, wallet_id)
+    return await _party(info, wallet_id)
 
 
 async def _party(info: Info, wallet_id: UUID | None) -> WalletParty | None:

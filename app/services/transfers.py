@@ -101,7 +101,7 @@ class Ledger:
         self.exponents = {code: currency.exponent for code, currency in currencies.items()}
         self._system_wallets: dict[str, UUID] = {}
 
-        limits = general_limits(settings, currencies)
+        self.general_limits = limits = general_limits(settings, currencies)
 
         def settler() -> Settler:
             return Settler(lambda: connect(settings), clock, self.exponents, settings.request_timeout_seconds, limits)
@@ -149,7 +149,7 @@ async def transfer(ledger: Ledger, viewer: Viewer, details: TransferInput) -> Tr
     policy.require(viewer, Right.TRANSFER)
     if details.conditions:
         policy.require_view(viewer)
-    member = _transfer_request(ledger, viewer, details, ("input",))
+    member = transfer_member(ledger, viewer, details, ("input",))
     (outcome,) = await ledger.settle(Unit((member,)))
     return result_of(viewer, outcome)
 
@@ -164,7 +164,7 @@ async def transfer_batch(ledger: Ledger, viewer: Viewer, details: Sequence[Trans
         # Each answer to a condition says something about a balance.
         policy.require_view(viewer)
     members = tuple(
-        _transfer_request(ledger, viewer, one, ("input", "transfers", str(position))) for position, one in enumerate(details)
+        transfer_member(ledger, viewer, one, ("input", "transfers", str(position))) for position, one in enumerate(details)
     )
     outcomes = await ledger.settle(Unit(members, atomic=atomic))
     return BatchResult(tuple(result_of(viewer, outcome) for outcome in outcomes))
@@ -203,7 +203,7 @@ def _shown(viewer: Viewer, outcome: Outcome) -> Refusal:
     return outcome.refusal if may_see else replace(outcome.refusal, available=None, required=None)
 
 
-def _transfer_request(ledger: Ledger, viewer: Viewer, details: TransferInput, path: tuple[str, ...]) -> Member:
+def transfer_member(ledger: Ledger, viewer: Viewer, details: TransferInput, path: tuple[str, ...]) -> Member:
     """Return the request of a client's input, or the first refusal."""
     terms = _terms(ledger, details, path)
     if isinstance(terms, Refusal):

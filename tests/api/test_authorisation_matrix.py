@@ -54,7 +54,12 @@ PAY_FROM_IT = "YNNFN FYFF NFF U"
 POSTING = "FFFFY FFFF YFY U"
 PUBLIC = "YYYYY YYYY YYY Y"
 
+_TRANSFER = "idempotencyKey: NEW_KEY, senderWalletId: WALLET, receiverWalletId: THEIR_WALLET, amount: ONE"
 QUERIES = {
+    "previewTransfer": (
+        f"{{ previewTransfer(input: {{{_TRANSFER}}}) {{ debited {{ amount }} userErrors {{ code }} }} }}",
+        PAY_FROM_IT,
+    ),
     "viewer": ("{ viewer { id } }", ANY_TOKEN),
     "node": ("{ node(id: WALLET) { id } }", WALLET),
     "nodes": ("{ nodes(ids: [WALLET]) { id } }", WALLET),
@@ -92,7 +97,6 @@ NARROWER = {
     "LedgerEntry.transaction": ("{ node(id: ENTRY) { ... on LedgerEntry { transaction { id } } } }", WALLET),
 }
 
-_TRANSFER = "idempotencyKey: NEW_KEY, senderWalletId: WALLET, receiverWalletId: THEIR_WALLET, amount: ONE"
 LEGS = (
     "idempotencyKey: NEW_KEY, legs: [{walletId: WALLET, direction: DEBIT, amount: ONE}, "
     "{walletId: THEIR_WALLET, direction: CREDIT, amount: ONE}]"

@@ -37,6 +37,7 @@ PAY = f"mutation {{ transfer(input: {{{_THEY_PAY}, amount: ONE}}) {{ FIELDS }} }
 PAY_MANY = f"mutation {{ transferBatch(input: {{transfers: [{{{_THEY_PAY}, amount: ONE}}]}}) {{ FIELDS }} }}"
 DEPOSIT = "mutation { deposit(input: {idempotencyKey: NEW_KEY, walletId: WALLET, amount: ONE}) { FIELDS } }"
 OPEN = 'mutation { openWallet(input: {idempotencyKey: NEW_KEY, currency: "USD", name: "x"}) { FIELDS } }'
+PREVIEW = f"{{ previewTransfer(input: {{{_THEY_PAY}, amount: ONE}}) {{ FIELDS }} }}"
 POST = f"mutation {{ postTransaction(input: {{{LEGS}}}) {{ FIELDS }} }}"
 OPEN_SYSTEM = f"mutation {{ openSystemWallet(input: {SYSTEM_WALLET}) {{ FIELDS }} }}"
 PAY_IF = (
@@ -132,9 +133,19 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
     ),
     ("TrialBalanceLine", "{ ledgerStatus { trialBalance { FIELDS } } }", {ALL_OF_THEM: "accountType currency debit credit"}),
     ("MetadataItem", "{ transaction(id: COMPLETED) { metadata { FIELDS } } }", {COMPLETED: "key value"}),
-    ("PostTransactionPayload", POST, {POSTING: "transaction replayed", "FFFF- FFFF -F- U": "userErrors"}),
+    ("PostTransactionPayload", POST, {POSTING: "transaction replayed", "FFFF- FFFF -F- U": "userErrors preview"}),
     ("OpenSystemWalletPayload", OPEN_SYSTEM, {ADMIN_ONLY: "wallet replayed", NOBODY_FOR_ADMINS: "userErrors"}),
     ("ConditionFailed", PAY_IF, {"Y--F- FFFF -FF U": "code message path wallet"}),
+    (
+        "TransferPreview",
+        PREVIEW,
+        {PAID: "debited credited entries", "---F- F-FF -FF U": "replayed", NOT_PAID: "userErrors"},
+    ),
+    (
+        "PreviewEntry",
+        PREVIEW.replace("FIELDS", "entries { FIELDS }"),
+        {PAID: "direction amount purpose wallet", "Y--F- F-FF -FF U": "balanceAfter"},
+    ),
     ("TransferPayload", PAY, {PAID: "transaction", ASKED_TO_PAY: "replayed", NOT_PAID: "userErrors"}),
     ("TransferBatchPayload", PAY_MANY, {ASKED_TO_PAY: "results", "---F- F-FF -FF U": "userErrors"}),
     ("DepositPayload", DEPOSIT, {ADMIN_ONLY: "transaction replayed", NOBODY_FOR_ADMINS: "userErrors"}),

@@ -1,0 +1,85 @@
+"""Rehearsals: what a request would do now, decided by the same core on a snapshot. Nothing is locked and nothing is recorded.
+
+The answer holds for the moment of the snapshot. What happens before the real request may change it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import asyncpg
+
+from app import ids
+from app.access import policy
+from app.access.viewer import Right, Viewer
+from app.db import ledger_sql, quota_sql
+from app.db.connection import transaction
+from app.errors import Refusal
+from app.limits.quota import Quota
+from app.records import Entry, Transaction, TransactionType, Wallet
+from app.services.ledger import Outcome, settle
+from app.services.postings import PostingInput, posting_request
+from app.services.requests import Member, Request, Unit
+from app.services.transfers import Ledger, TransferInput, result_of, transfer_member
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a request would do."""
+
+    entries: tuple[Entry, ...] = ()
+    """The entries that it would write. Empty if it would be refused, or if its key is used."""
+    refusals: tuple[Refusal, ...] = ()
+    wallets: Mapping[UUID, Wallet] = field(default_factory=dict)
+    """The wallets of the entries, as they are before them."""
+    replayed: Transaction | None = None
+    """The transaction that the key belongs to, if the request would only repeat its outcome."""
+
+
+async def preview_transfer(ledger: Ledger, viewer: Viewer, details: TransferInput) -> Preview:
+    """What the transfer would do now. Raises Forbidden as `transfer` does."""
+    policy.require(viewer, Right.TRANSFER)
+    if details.conditions:
+        policy.require_view(viewer)
+    return await _preview(ledger, viewer, transfer_member(ledger, viewer, details, ("input",)))
+
+
+async def preview_posting(ledger: Ledger, viewer: Viewer, details: PostingInput) -> Preview:
+    """What the posting would do now. Raises Forbidden as `post_transaction` does."""
+    policy.require(viewer, Right.POST)
+    return await _preview(ledger, viewer, posting_request(ledger, viewer, details))
+
+
+async def _preview(ledger: Ledger, viewer: Viewer, member: Member) -> Preview:
+    if isinstance(member, Refusal):
+        return Preview(refusals=(member,))
+    outcome = await _rehearse(ledger, member)
+    shown = result_of(viewer, outcome)
+    return Preview(shown.entries, shown.refusals, shown.wallets, outcome.transaction if outcome.replayed else None)
+
+
+async def _rehearse(ledger: Ledger, request: Request) -> Outcome:
+    now = ledger.clock()
+    # An id and a time as a batch would give them; neither is kept.
+    prepared = request._replace(id=ids.new_transaction_id(now), created_at=now)
+    async with ledger.engine.connect() as pooled:
+        connection: asyncpg.Connection | None = (await pooled.get_raw_connection()).driver_connection
+        assert connection is not None
+        async with transaction(connection, isolation="repeatable_read", readonly=True):
+            wallets, limited = await ledger_sql.read_wallets(connection, prepared.wallet_ids)
+            recorded = await ledger_sql.recorded_transactions(connection, [prepared.key])
+            quotas = await _quotas(ledger, connection, prepared, limited)
+    unit = Unit((prepared,))
+    settlement = settle([unit], wallets, recorded, ledger.clock(), ledger.exponents, quotas=quotas)
+    return settlement.outcomes[0][0]
+
+
+async def _quotas(ledger: Ledger, connection: asyncpg.Connection, request: Request, limited: set[UUID]) -> dict[UUID, Quota]:
+    """The quota of a transfer's payer, as a batch would lock it."""
+    user_id, general = request.initiator_id, ledger.general_limits
+    if request.type is not TransactionType.TRANSFER or (general.is_unlimited and user_id not in limited):
+        return {}
+    found = await quota_sql.read_quotas(connection, [user_id], general)
+    return found or {user_id: Quota.unused(user_id, general)}
