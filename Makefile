@@ -28,6 +28,10 @@ test: $(READY) ## Run the tests on real servers, two at a time: all but the heav
 test-heavy: $(READY) ## Run the heavy tests, two at a time: the image's steps, the benchmark, chaos, attacks through proxies
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m heavy
 
+.PHONY: pictures
+pictures: $(READY) ## Take the pictures of the README and of the tests again; look at each before you commit it
+	@PAYCORE_TEST_PICTURES=1 PAYCORE_TEST_BROWSER=required $(BIN)/python -m pytest tests/browser/test_looks.py tests/browser/test_pictures.py -k picture
+
 .PHONY: bench
 bench: $(READY) ## Measure Paycore against SQL on the same server; QUICK=1 takes 3 minutes
 	@$(BIN)/python -m bench $(if $(QUICK),--profile quick)
