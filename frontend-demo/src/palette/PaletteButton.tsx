@@ -24,14 +24,14 @@ export function PaletteButton() {
       <button
         type="button"
         className="palette-button"
-        aria-label="Open the command palette"
         aria-keyshortcuts={isApple ? "Meta+K" : "Control+K"}
         aria-haspopup="dialog"
         title="Go anywhere, find anything"
         onClick={() => setIsOpen(true)}
       >
         <Icon name="search" />
-        <kbd>{isApple ? "⌘K" : "Ctrl K"}</kbd>
+        <span className="visually-hidden">Open the command palette</span>
+        <kbd aria-hidden="true">{isApple ? "⌘K" : "Ctrl K"}</kbd>
       </button>
       {isOpen && <PaletteDialog onClose={close} onGo={go} />}
     </>
