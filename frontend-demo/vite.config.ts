@@ -1,12 +1,13 @@
 import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
+import { graphiqlTabs } from "./scripts/graphiql-tabs.js";
 
 /** Where `npm run dev` finds the service. */
 const service = process.env["PAYCORE_URL"] ?? "http://127.0.0.1:8000";
 
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), graphiqlTabs()],
   build: {
     target: "es2022",
     // The Content-Security-Policy knows no data: addresses, and browsers that run this need no polyfill.

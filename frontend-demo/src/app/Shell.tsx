@@ -9,7 +9,7 @@ import { AccountProvider } from "../session/AccountContext.js";
 import { useSession } from "../session/SessionContext.js";
 import { Icon } from "../ui/Icon.js";
 import { placesFor, type Place } from "./places.js";
-import { chooseTheme, useTheme } from "./theme.js";
+import { ThemeToggle } from "./ThemeToggle.js";
 
 /** What stands around every page. */
 export function Shell({ children }: { readonly children: ReactNode }) {
@@ -107,16 +107,6 @@ function Identity() {
   return account === null ? null : (
     <button type="button" className="button button-small" onClick={signOut}>
       Sign out
-    </button>
-  );
-}
-
-function ThemeToggle() {
-  const theme = useTheme();
-  const other = theme === "dark" ? "light" : "dark";
-  return (
-    <button type="button" className="icon-button" aria-label={`Use ${other} colours`} title={`Use ${other} colours`} onClick={() => chooseTheme(other)}>
-      <Icon name={theme === "dark" ? "sun" : "moon"} />
     </button>
   );
 }

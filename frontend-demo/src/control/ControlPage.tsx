@@ -37,7 +37,8 @@ function NotForYou() {
 function ControlRoom() {
   const { demo } = useSession();
   const { status, throughput, error } = useLedgerStatus();
-  const input = { walletId: status?.hotWallets[0]?.id ?? "wal_…", status: "FROZEN" as const, reason: "Looks like fraud" };
+  const walletId = status?.hotWallets[0]?.id ?? demo?.users.flatMap(({ wallets }) => wallets)[0]?.id;
+  const freeze = walletId === undefined ? [] : [operationOf(SET_WALLET_STATUS, { input: { walletId, status: "FROZEN", reason: "Looks like fraud" } })];
   return (
     <div className="stack-large">
       <h1>Control room</h1>
@@ -56,7 +57,7 @@ function ControlRoom() {
           </div>
         </>
       )}
-      <Operations operations={[operationOf(LEDGER_STATUS, {}), operationOf(SETTLED, {}), operationOf(SET_WALLET_STATUS, { input })]} />
+      <Operations operations={[operationOf(LEDGER_STATUS, {}), operationOf(SETTLED, {}), ...freeze]} />
     </div>
   );
 }

@@ -62,8 +62,8 @@ query Transactions($wallet: ID!, $after: String) {
 }
 `;
 
-const WATCH = `# Leave it running and send from another window: the first page has a button. GraphiQL ends a subscription when its
-# tab is left; run it again when you are back. With the newest cursor as "after" it then shows what came meanwhile.
+const WATCH = `# Its events appear in the list named Events, and it continues while you run Transfer. With the newest cursor as
+# "after" it starts with the entries after that one.
 subscription Watch($wallet: ID!, $after: String) {
   walletUpdated(walletId: $wallet, after: $after) {
     kind

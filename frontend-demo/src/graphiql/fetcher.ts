@@ -1,23 +1,21 @@
 import type { Fetcher } from "@graphiql/toolkit";
-import { Kind, OperationTypeNode, parse } from "graphql";
-import { createClient, type Client } from "graphql-ws";
+import { Kind, OperationTypeNode, parse, type OperationDefinitionNode } from "graphql";
+import type { Request, Stream } from "./stream.js";
 
-/**
- * Queries and mutations by POST, subscriptions over a WebSocket of their own: each tab may be somebody else, and a socket
- * belongs to the token that opened it.
- */
-export function paycoreFetcher(): Fetcher {
+const MOVED = { subscription: "It is running. Its events are in the list named Events, also while you run other operations." };
+
+/** Sends queries and mutations by POST. Subscriptions run in the stream, so that no other tab or operation ends them. */
+export function paycoreFetcher(stream: Stream): Fetcher {
   return (asked, options) => {
     const headers = (options?.headers ?? {}) as Record<string, string>;
     const request = { query: asked.query, variables: asked.variables as Record<string, unknown>, operationName: asked.operationName };
-    return isSubscription(asked.query, asked.operationName) ? stream(request, headers) : post(request, headers);
+    const operation = operationIn(asked.query, asked.operationName);
+    if (operation?.operation !== OperationTypeNode.SUBSCRIPTION) {
+      return post(request, headers);
+    }
+    stream.start(request, operation.name?.value ?? "", headers);
+    return Promise.resolve(MOVED);
   };
-}
-
-interface Request {
-  readonly query: string;
-  readonly variables: Record<string, unknown>;
-  readonly operationName?: string | null | undefined;
 }
 
 async function post(request: Request, headers: Record<string, string>): Promise<object> {
@@ -29,28 +27,12 @@ async function post(request: Request, headers: Record<string, string>): Promise<
   return (await response.json()) as object;
 }
 
-async function* stream(request: Request, headers: Record<string, string>): AsyncGenerator<object> {
-  const client = socket(headers);
-  try {
-    yield* client.iterate(request) as AsyncIterable<object>;
-  } finally {
-    void client.dispose();
-  }
-}
-
-function socket(headers: Record<string, string>): Client {
-  const url = new URL("/graphql", window.location.href);
-  url.protocol = url.protocol.replace("http", "ws");
-  return createClient({ url: url.href, connectionParams: headers, retryAttempts: 0 });
-}
-
-function isSubscription(query: string, name: string | null | undefined): boolean {
+/** Undefined for text that cannot be parsed: the service then answers with the reason. */
+function operationIn(query: string, name: string | null | undefined): OperationDefinitionNode | undefined {
   try {
     const operations = parse(query).definitions.filter((definition) => definition.kind === Kind.OPERATION_DEFINITION);
-    const chosen = operations.find((operation) => operation.name?.value === name) ?? operations[0];
-    return chosen?.operation === OperationTypeNode.SUBSCRIPTION;
+    return operations.find((operation) => operation.name?.value === name) ?? operations[0];
   } catch {
-    // The service says better what is wrong with it.
-    return false;
+    return undefined;
   }
 }

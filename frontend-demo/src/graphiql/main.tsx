@@ -1,8 +1,12 @@
 import "graphiql/setup-workers/vite";
 import "graphiql/style.css";
+import "../styles/fonts.css";
+import "../styles/tokens.css";
+import "../styles/controls.css";
 import "./graphiql.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { applyTheme } from "../app/theme.js";
 import { fetchDemoSession, type DemoSession } from "../session/demo.js";
 import { GraphiqlPage } from "./GraphiqlPage.js";
 
@@ -15,6 +19,7 @@ async function demoSession(): Promise<DemoSession | null> {
   }
 }
 
+applyTheme();
 const root = document.getElementById("root");
 if (root !== null) {
   const demo = await demoSession();
