@@ -57,10 +57,10 @@ function Chips({ filter, onChange }: Pick<FiltersProps, "filter" | "onChange">) 
   const chips = chipsOf(filter);
   return (
     chips.length > 0 && (
-      <ul className="chips" aria-label="Limits of the list">
+      <ul className="limits" aria-label="Limits of the list">
         {chips.map(({ label, without }) => (
           <li key={label}>
-            <button type="button" className="chip" aria-label={`Remove the limit ${label}`} onClick={() => onChange(without)}>
+            <button type="button" className="limit" aria-label={`Remove the limit ${label}`} onClick={() => onChange(without)}>
               {label} <span aria-hidden="true">×</span>
             </button>
           </li>
