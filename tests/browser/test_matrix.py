@@ -1,0 +1,52 @@
+"""Each page in other locales, at 320 px (1280 px at 400 % zoom), with reduced motion, and by keyboard alone."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser.conftest import Watched
+from tests.browser.service import Service
+from tests.browser.test_looks import AXE, PAGES, open_page
+
+_SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+_UNREACHABLE = """() => [...document.querySelectorAll("a[href], button, input, select, textarea, summary")].filter((control) => {
+  const isShown = control.checkVisibility({ visibilityProperty: true }) && !control.disabled;
+  const isOneOfRadios = control.type === "radio";
+  return isShown && !isOneOfRadios && (control.tabIndex < 0 || control.closest("[inert]") !== null);
+}).map((control) => control.outerHTML.slice(0, 120))"""
+"""Controls that are shown, but that Tab does not reach."""
+
+
+@pytest.mark.parametrize("locale", ["de-DE", "ja-JP", "ar-EG"])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_whole_in_each_locale_at_400_percent_and_by_keyboard(
+    browser: Browser, service: Service, name: str, locale: str
+) -> None:
+    context = browser.new_context(
+        base_url=service.url,
+        bypass_csp=True,
+        viewport={"width": 320, "height": 640},
+        locale=locale,
+        reduced_motion="reduce",
+    )
+    context.set_default_timeout(20_000)
+    watched = Watched(context, service.url)
+    page = context.new_page()
+    open_page(page, service, name)
+    found = {
+        "sideways": page.evaluate(_SIDEWAYS),
+        "unreachable": page.evaluate(_UNREACHABLE),
+        "axe": violations(page),
+        "errors": watched.errors,
+        "strangers": watched.strangers,
+    }
+    context.close()
+    assert found == {"sideways": 0, "unreachable": [], "axe": [], "errors": [], "strangers": []}
+
+
+def violations(page: Page) -> list[tuple[str, str]]:
+    """What axe finds, of any impact."""
+    page.add_script_tag(path=AXE)
+    results = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    return [(violation["id"], violation["nodes"][0]["html"][:200]) for violation in results["violations"]]
