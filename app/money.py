@@ -59,31 +59,34 @@ def parse_amount(text: str, currency: Currency) -> int:
     Raises AmountError if the amount is zero, negative, larger than a bigint, or has more decimals than the currency, even if
     they are zeros: "1.000" is not a valid amount of USD.
     """
-    assert is_plain_decimal(text), "the scalar accepts only plain decimals"
-    whole, _, fraction = text.partition(".")
-    if len(fraction) > currency.exponent:
-        raise AmountError(f"{currency.code} has {_decimals(currency.exponent)}; this amount has {len(fraction)}.")
-    digits = whole.removeprefix("-").lstrip("0") + fraction.ljust(currency.exponent, "0")
+    digits = _digits(text, currency)
     if not digits.strip("0"):
         raise AmountError("The amount must be more than zero.")
     if text.startswith("-"):
         raise AmountError("The amount must be positive.")
-    if len(digits) > len(str(MAX_MINOR)) + currency.exponent or int(digits) > MAX_MINOR:
-        largest = format_minor(MAX_MINOR, currency.exponent)
-        raise AmountError(f"The amount is too large: at most {largest} {currency.code}.")
-    return int(digits)
+    return _minor(digits, currency)
 
 
 def parse_signed_amount(text: str, currency: Currency) -> int:
-    """Returns the amount in minor units, which may be zero or negative. Raises AmountError as `parse_amount` does."""
-    digits = text.removeprefix("-")
-    if not digits.strip("0."):
-        _, _, fraction = digits.partition(".")
-        if len(fraction) > currency.exponent:
-            raise AmountError(f"{currency.code} has {_decimals(currency.exponent)}; this amount has {len(fraction)}.")
-        return 0
-    amount = parse_amount(digits, currency)
+    """Returns the amount in minor units, which may be zero or negative. Raises AmountError for decimals and size."""
+    amount = _minor(_digits(text, currency), currency)
     return -amount if text.startswith("-") else amount
+
+
+def _digits(text: str, currency: Currency) -> str:
+    """Returns the digits of the amount in minor units, without sign and without zeros before the point."""
+    assert is_plain_decimal(text), "the scalar accepts only plain decimals"
+    whole, _, fraction = text.partition(".")
+    if len(fraction) > currency.exponent:
+        raise AmountError(f"{currency.code} has {_decimals(currency.exponent)}; this amount has {len(fraction)}.")
+    return whole.removeprefix("-").lstrip("0") + fraction.ljust(currency.exponent, "0")
+
+
+def _minor(digits: str, currency: Currency) -> int:
+    if len(digits) > len(str(MAX_MINOR)) + currency.exponent or int(digits or "0") > MAX_MINOR:
+        largest = format_minor(MAX_MINOR, currency.exponent)
+        raise AmountError(f"The amount is too large: at most {largest} {currency.code}.")
+    return int(digits or "0")
 
 
 def format_minor(minor: int, exponent: int) -> str:

@@ -92,25 +92,27 @@ async def update_status(connection: AsyncConnection, wallet_id: UUID, status: Wa
     return wallet_of((await connection.execute(statement.returning(*WALLET_COLUMNS))).one())
 
 
-async def audit_status(
+async def audit(
     connection: AsyncConnection,
     record_id: UUID,
-    before: Wallet,
-    after: Wallet,
+    action: str,
+    wallet: Wallet,
     *,
+    before: dict[str, str],
+    after: dict[str, str],
     actor_id: UUID,
     reason: str,
     request_id: str | None,
 ) -> None:
-    """Record a change of status for the audit log."""
+    """Record an administrator's action on a wallet for the audit log."""
     await connection.execute(
         insert(models.AuditRecord).values(
             id=record_id,
             actor_id=actor_id,
-            action="SET_WALLET_STATUS",
-            subject_id=after.id,
-            before={"status": before.status.value},
-            after={"status": after.status.value},
+            action=action,
+            subject_id=wallet.id,
+            before=before,
+            after=after,
             reason=reason,
             request_id=request_id,
         )
@@ -125,10 +127,9 @@ async def insert_event(connection: AsyncConnection, payload: str, now: datetime)
 
 async def deposits_wallet(engine: AsyncEngine, currency: str) -> UUID | None:
     """Returns the id of the currency's system wallet for deposits, or None. Its own transaction sees all that is committed."""
-    query = select(models.Wallet.id).where(models.Wallet.currency == currency, models.Wallet.system_purpose == DEPOSITS)
     async with engine.connect() as connection:
-        wallet_id: UUID | None = await connection.scalar(query)
-    return wallet_id
+        wallet = await system_wallet(connection, currency, DEPOSITS)
+    return None if wallet is None else wallet.id
 
 
 async def insert_deposits_wallet(engine: AsyncEngine, wallet_id: UUID, currency: str, now: datetime) -> None:
@@ -175,28 +176,3 @@ async def system_wallet(connection: AsyncConnection, currency: str, purpose: str
     query = select(*WALLET_COLUMNS).where(models.Wallet.currency == currency, models.Wallet.system_purpose == purpose)
     row = (await connection.execute(query)).one_or_none()
     return None if row is None else wallet_of(row)
-
-
-async def audit_system_wallet(
-    connection: AsyncConnection,
-    record_id: UUID,
-    wallet: Wallet,
-    *,
-    purpose: str,
-    actor_id: UUID,
-    reason: str,
-    request_id: str | None,
-) -> None:
-    """Record the opening of a system wallet for the audit log."""
-    await connection.execute(
-        insert(models.AuditRecord).values(
-            id=record_id,
-            actor_id=actor_id,
-            action="OPEN_SYSTEM_WALLET",
-            subject_id=wallet.id,
-            before={},
-            after={"currency": wallet.currency, "purpose": purpose, "account_type": wallet.account_type.value},
-            reason=reason,
-            request_id=request_id,
-        )
-    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app import ids
 from app.errors import Refusal, RefusalCode
 from app.money import AmountError, Currency, parse_signed_amount
-from app.services.refusals import wallet_not_found
+from app.services.refusals import unknown_currency, wallet_not_found
 from app.services.requests import Condition, ConditionKind
 
 MAX_CONDITIONS = 20
@@ -51,8 +51,7 @@ def _condition(given: ConditionInput, currencies: Mapping[str, Currency], path: 
     assert given.amount is not None
     currency = currencies.get(given.currency or "")
     if currency is None:
-        message = "There is no such currency in ISO 4217."
-        return Refusal(RefusalCode.INVALID_INPUT, message, (*path, "amount", "currency"))
+        return unknown_currency((*path, "amount", "currency"))
     try:
         return Condition(given.kind, wallet_id, parse_signed_amount(given.amount, currency), currency.code)
     except AmountError as error:

@@ -14,7 +14,7 @@ from app.money import MAX_MINOR, AmountError, parse_amount
 from app.records import EntryDirection, EntryPurpose, TransactionType
 from app.services.conditions import ConditionInput, conditions_of
 from app.services.input_rules import idempotency_key_refusal, metadata_of, people_text, reference_of
-from app.services.refusals import wallet_not_found
+from app.services.refusals import unknown_currency, wallet_not_found
 from app.services.requests import NO_ID_YET, NO_TIME_YET, Leg, Request, Unit
 from app.services.transfers import MAX_DESCRIPTION, Ledger, TransferResult, result_of
 
@@ -120,7 +120,7 @@ def _legs(ledger: Ledger, given: Sequence[LegInput], path: tuple[str, ...]) -> t
 def _leg(ledger: Ledger, given: LegInput, path: tuple[str, ...]) -> Leg | Refusal:
     currency = ledger.currencies.get(given.currency)
     if currency is None:
-        return Refusal(RefusalCode.INVALID_INPUT, "There is no such currency in ISO 4217.", (*path, "amount", "currency"))
+        return unknown_currency((*path, "amount", "currency"))
     try:
         amount = parse_amount(given.amount, currency)
     except AmountError as error:

@@ -15,6 +15,11 @@ def wallet_not_found(path: tuple[str, ...]) -> Refusal:
     return Refusal(RefusalCode.WALLET_NOT_FOUND, RefusalCode.WALLET_NOT_FOUND.message, path)
 
 
+def unknown_currency(path: tuple[str, ...]) -> Refusal:
+    """The refusal of a currency that does not exist. `path` leads to the field that names it."""
+    return Refusal(RefusalCode.INVALID_INPUT, "There is no such currency in ISO 4217.", path)
+
+
 def key_reused(path: tuple[str, ...], transaction_id: UUID | None) -> Refusal:
     """The refusal of a key that belongs to a transaction with other input."""
     return Refusal(

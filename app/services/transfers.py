@@ -23,7 +23,7 @@ from app.services.group_commit import GroupCommit
 from app.services.input_rules import idempotency_key_refusal, metadata_of, people_text, reference_of, was_taken
 from app.services.ledger import Outcome, settle
 from app.services.quotas import general_limits
-from app.services.refusals import wallet_not_found
+from app.services.refusals import unknown_currency, wallet_not_found
 from app.services.requests import NO_ID_YET, NO_TIME_YET, Condition, Member, Request, Unit
 from app.services.settlement import Settler
 from app.services.transfer_telemetry.timeline import Timeline
@@ -147,8 +147,6 @@ async def transfer(ledger: Ledger, viewer: Viewer, details: TransferInput) -> Tr
     many of the viewer's transfers are queued, and Forbidden.
     """
     policy.require(viewer, Right.TRANSFER)
-    if details.conditions:
-        policy.require_view(viewer)
     member = transfer_member(ledger, viewer, details, ("input",))
     (outcome,) = await ledger.settle(Unit((member,)))
     return result_of(viewer, outcome)
@@ -160,9 +158,6 @@ async def transfer_batch(ledger: Ledger, viewer: Viewer, details: Sequence[Trans
     if not 1 <= len(details) <= MAX_BATCH:
         message = f"A batch holds 1 to {MAX_BATCH} transfers; this one has {len(details)}."
         return BatchResult((), (Refusal(RefusalCode.INVALID_INPUT, message, ("input", "transfers")),))
-    if any(one.conditions for one in details):
-        # Each answer to a condition says something about a balance.
-        policy.require_view(viewer)
     members = tuple(
         transfer_member(ledger, viewer, one, ("input", "transfers", str(position))) for position, one in enumerate(details)
     )
@@ -204,7 +199,10 @@ def _shown(viewer: Viewer, outcome: Outcome) -> Refusal:
 
 
 def transfer_member(ledger: Ledger, viewer: Viewer, details: TransferInput, path: tuple[str, ...]) -> Member:
-    """Return the request of a client's input, or the first refusal."""
+    """Return the request of a client's input, or the first refusal. Raises Forbidden for conditions without the right to see."""
+    if details.conditions:
+        # Each answer to a condition says something about a balance.
+        policy.require_view(viewer)
     terms = _terms(ledger, details, path)
     if isinstance(terms, Refusal):
         return terms
@@ -238,8 +236,7 @@ def _terms(ledger: Ledger, details: TransferInput | DepositInput, path: tuple[st
     """Check what does not depend on the wallets: amount, text and key, in this order."""
     currency = ledger.currencies.get(details.currency)
     if currency is None:
-        message = "There is no such currency in ISO 4217."
-        return Refusal(RefusalCode.INVALID_INPUT, message, (*path, "amount", "currency"))
+        return unknown_currency((*path, "amount", "currency"))
     try:
         amount = parse_amount(details.amount, currency)
     except AmountError as error:

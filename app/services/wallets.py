@@ -25,7 +25,7 @@ from app.messages import events
 from app.money import Currency
 from app.records import AccountType, Wallet, WalletStatus
 from app.services.input_rules import idempotency_key_refusal, people_text, was_taken
-from app.services.refusals import key_reused, wallet_not_found
+from app.services.refusals import key_reused, unknown_currency, wallet_not_found
 
 MAX_NAME = 100
 MAX_REASON = 280
@@ -90,8 +90,7 @@ async def open_wallet(
 def _checked(details: OpenWalletInput, currencies: Mapping[str, Currency]) -> OpenWalletInput | Refusal:
     """Return the input with the name as it is stored, or the first refusal."""
     if details.currency not in currencies:
-        message = "There is no such currency in ISO 4217."
-        return Refusal(RefusalCode.INVALID_INPUT, message, ("input", "currency"))
+        return unknown_currency(("input", "currency"))
     name = people_text(details.name, ("input", "name"), least=1, most=MAX_NAME)
     if isinstance(name, Refusal):
         return name
@@ -183,11 +182,13 @@ async def open_system_wallet(
             name=kept.name,
         )
         if wallet is not None:
-            await wallet_sql.audit_system_wallet(
+            await wallet_sql.audit(
                 connection,
                 ids.new_id(now),
+                "OPEN_SYSTEM_WALLET",
                 wallet,
-                purpose=kept.purpose,
+                before={},
+                after={"currency": wallet.currency, "purpose": kept.purpose, "account_type": wallet.account_type.value},
                 actor_id=viewer.user_id,
                 reason=kept.reason,
                 request_id=request_id,
@@ -206,8 +207,7 @@ async def open_system_wallet(
 def _checked_system_wallet(details: SystemWalletInput, currencies: Mapping[str, Currency]) -> SystemWalletInput | Refusal:
     """Return the input with its texts as they are stored, or the first refusal."""
     if details.currency not in currencies:
-        message = "There is no such currency in ISO 4217."
-        return Refusal(RefusalCode.INVALID_INPUT, message, ("input", "currency"))
+        return unknown_currency(("input", "currency"))
     if _PURPOSE.fullmatch(details.purpose) is None:
         message = "A purpose has 1 to 40 characters, each one of A-Z, 0-9 and _."
         return Refusal(RefusalCode.INVALID_INPUT, message, ("input", "purpose"))
@@ -273,11 +273,13 @@ async def _set_status(connection: AsyncConnection, change: _StatusChange) -> Wal
     if change.status is WalletStatus.CLOSED and (before.balance or before.held):
         return WalletResult(None, (_not_empty(),))
     after, now = await wallet_sql.update_status(connection, before.id, change.status), change.clock()
-    await wallet_sql.audit_status(
+    await wallet_sql.audit(
         connection,
         ids.new_id(now),
-        before,
+        "SET_WALLET_STATUS",
         after,
+        before={"status": before.status.value},
+        after={"status": after.status.value},
         actor_id=change.viewer.user_id,
         reason=change.reason,
         request_id=change.request_id,

@@ -17,6 +17,7 @@ from app.money import (
     is_currency_code,
     is_plain_decimal,
     parse_amount,
+    parse_signed_amount,
 )
 
 JPY = Currency("JPY", 0, "Yen")
@@ -86,3 +87,24 @@ def test_a_decimal_must_be_in_plain_notation(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "US", "USDX", "usd", "U$D", "\uff35\uff33\uff24", "USD\n"])
 def test_a_currency_code_must_be_three_capital_letters(text: str) -> None:
     assert not is_currency_code(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "minor"),
+    [
+        ("0", USD, 0),
+        ("-0.00", USD, 0),
+        ("0", JPY, 0),
+        ("-12.3", USD, -1230),
+        ("0.001", KWD, 1),
+        ("-92233720368547758.07", USD, -MAX_MINOR),
+    ],
+)
+def test_a_signed_amount_may_be_zero_or_negative(text: str, currency: Currency, minor: int) -> None:
+    assert parse_signed_amount(text, currency) == minor
+
+
+@pytest.mark.parametrize(("text", "currency"), [("0.000", USD), ("0.0", JPY), ("-1.234", USD), ("-92233720368547758.08", USD)])
+def test_a_signed_amount_keeps_the_limits_of_decimals_and_size(text: str, currency: Currency) -> None:
+    with pytest.raises(AmountError):
+        parse_signed_amount(text, currency)
