@@ -145,6 +145,25 @@ def test_a_query_that_failed_during_an_outage_is_sent_again_after_it(page: Page,
     expect(page.get_by_role("heading", name=re.compile("Transfer of|Deposit of"))).to_be_visible()
 
 
+def test_the_control_rooms_figures_are_grey_and_say_their_age_in_an_outage_and_are_live_after_it(page: Page, line: Line) -> None:
+    page.goto("/")
+    sign_in(page, "Paycore Support")
+    page.goto("/control")
+    is_live(page)
+    figure = page.get_by_role("region", name="Settled per second").locator(".figure-value")
+    expect(
+        page.get_by_role("img", name=re.compile("Settled per second: .* now, at most .* in the last two minutes"))
+    ).to_be_visible()
+    colour = figure.evaluate("figure => getComputedStyle(figure).color")
+    line.cut()
+    expect(page.get_by_text(re.compile(r"As of \d.*, \d+ s ago"))).to_be_visible()
+    expect(page.get_by_label("Age of the figures")).to_have_text(re.compile(r"The figures are as of \d"))
+    expect(figure).not_to_have_css("color", colour)
+    line.mend()
+    expect(figure).to_have_css("color", colour)
+    expect(page.get_by_text(re.compile("As of"))).to_have_count(0)
+
+
 def test_the_outage_banner_shows_its_start_the_age_of_the_balances_and_the_next_try(page: Page, line: Line) -> None:
     open_wallet(page)
     line.cut()

@@ -6,9 +6,12 @@ import { useAccount } from "../session/AccountContext.js";
 import { useSession } from "../session/SessionContext.js";
 import { Empty, QueryFailed, Skeleton } from "../ui/Notice.js";
 import { useTitle } from "../ui/title.js";
+import { AsOf, useIsStale } from "./AsOf.js";
 import { Figures } from "./Figures.js";
 import { Freezer } from "./Freezer.js";
+import { Promptness } from "./Promptness.js";
 import { SettledList } from "./SettledList.js";
+import { Throughput } from "./Throughput.js";
 import { Totals } from "./Totals.js";
 import { Traffic } from "./Traffic.js";
 import { LEDGER_STATUS, SET_WALLET_STATUS } from "./queries.js";
@@ -36,18 +39,26 @@ function NotForYou() {
 
 function ControlRoom() {
   const { demo } = useSession();
-  const { status, throughput, error } = useLedgerStatus();
+  const { status, answeredAt, throughput, error } = useLedgerStatus();
+  const isStale = useIsStale(answeredAt);
   const walletId = status?.hotWallets[0]?.id ?? demo?.users.flatMap(({ wallets }) => wallets)[0]?.id;
   const freeze = walletId === undefined ? [] : [operationOf(SET_WALLET_STATUS, { input: { walletId, status: "FROZEN", reason: "Looks like fraud" } })];
   return (
     <div className="stack-large">
-      <h1>Control room</h1>
+      <div className="page-top">
+        <h1>Control room</h1>
+        <AsOf answeredAt={isStale ? answeredAt : null} />
+      </div>
       {error !== null && (status === null || !isTransient(error)) && <QueryFailed error={error} onRetry={() => window.location.reload()} />}
       {status === null && error === null && <Skeleton label="Loading the ledger's state" rows={4} />}
       {status !== null && (
-        <>
+        <div className={isStale ? "stack-large is-stale" : "stack-large"}>
           <Totals totals={status.totals} />
-          <Figures status={status} throughput={throughput} />
+          <div className="line-cards">
+            <Throughput perSecond={status.transfersPerSecond} samples={throughput} />
+            <Promptness />
+          </div>
+          <Figures status={status} />
           <div className="control-grid">
             <Freezer hotWallets={status.hotWallets} />
             <div className="stack-large">
@@ -55,7 +66,7 @@ function ControlRoom() {
               <SettledList />
             </div>
           </div>
-        </>
+        </div>
       )}
       <Operations operations={[operationOf(LEDGER_STATUS, {}), operationOf(SETTLED, {}), ...freeze]} />
     </div>

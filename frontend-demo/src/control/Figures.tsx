@@ -1,16 +1,11 @@
 import type { LedgerStatus } from "./queries.js";
 
-/** How fast, and how far behind. */
-export function Figures({ status, throughput }: { readonly status: LedgerStatus; readonly throughput: readonly number[] }) {
-  const { transfersPerSecond, outboxPending, outboxLagSeconds, totals } = status;
+/** How far behind, and whether all is well. */
+export function Figures({ status }: { readonly status: LedgerStatus }) {
+  const { outboxPending, outboxLagSeconds, totals } = status;
   const isBalanced = totals.every(({ difference }) => /^-?0(\.0+)?$/.test(difference.amount));
   return (
     <ul className="figures" aria-label="Now">
-      <li className="card figure">
-        <p className="figure-name">Transfers per second</p>
-        <p className="figure-value">{transfersPerSecond.toFixed(1)}</p>
-        <Bars values={throughput} />
-      </li>
       <li className="card figure">
         <p className="figure-name">Waiting in the outbox</p>
         <p className="figure-value">{BigInt(outboxPending).toLocaleString()}</p>
@@ -27,20 +22,5 @@ export function Figures({ status, throughput }: { readonly status: LedgerStatus;
         <p className="muted">in every currency</p>
       </li>
     </ul>
-  );
-}
-
-const MOST_BARS = 60;
-
-/** The last two minutes; the figure itself stands above. */
-function Bars({ values }: { readonly values: readonly number[] }) {
-  const highest = Math.max(1, ...values);
-  return (
-    <svg className="bars" viewBox={`0 0 ${MOST_BARS * 4} 32`} preserveAspectRatio="none" aria-hidden="true">
-      {values.map((value, index) => {
-        const height = Math.max(1, (value / highest) * 32);
-        return <rect key={index} x={(MOST_BARS - values.length + index) * 4} y={32 - height} width="3" height={height} />;
-      })}
-    </svg>
   );
 }

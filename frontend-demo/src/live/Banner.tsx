@@ -52,7 +52,7 @@ function nextText(isCatchingUp: boolean, nextTryAt: number | null, time: number)
 }
 
 /** The current time, updated four times a second while `isNeeded`. */
-function useClock(isNeeded: boolean): number {
+export function useClock(isNeeded: boolean): number {
   const [time, setTime] = useState(now);
   useEffect(() => {
     if (!isNeeded) {

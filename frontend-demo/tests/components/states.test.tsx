@@ -1,8 +1,9 @@
 // @vitest-environment jsdom
 import { CombinedError } from "@urql/core";
-import { cleanup, render, screen } from "@testing-library/react";
+import { act, cleanup, render, screen } from "@testing-library/react";
 import { userEvent } from "@testing-library/user-event";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { AsOf, useIsStale } from "../../src/control/AsOf.js";
 import { ConnectionBanner } from "../../src/live/Banner.js";
 import { connection } from "../../src/live/page.js";
 import { MoneyText } from "../../src/money/Money.js";
@@ -41,6 +42,30 @@ describe("the banner of an outage", () => {
     connection.failed();
     await vi.advanceTimersByTimeAsync(300);
     expect(screen.queryByRole("region", { name: "Outage" })).toBeNull();
+  });
+});
+
+describe("figures", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "performance", "Date"] });
+    return () => void vi.useRealTimers();
+  });
+
+  function Age({ answeredAt }: { readonly answeredAt: number }) {
+    return <AsOf answeredAt={useIsStale(answeredAt) ? answeredAt : null} />;
+  }
+
+  test("say how old they are if the last answer is older than a few seconds, until the next answer", async () => {
+    const start = performance.timeOrigin + performance.now();
+    const { rerender } = render(<Age answeredAt={start} />);
+    await act(() => vi.advanceTimersByTimeAsync(4_500));
+    expect(screen.getByRole("status").textContent).toBe("");
+    await act(() => vi.advanceTimersByTimeAsync(1_000));
+    await act(() => vi.advanceTimersByTimeAsync(7_000));
+    expect(document.querySelector(".as-of")?.textContent).toMatch(/^As of .*\d.*, 12 s ago$/);
+    expect(screen.getByRole("status").textContent).toMatch(/^The figures are as of .*\d/);
+    rerender(<Age answeredAt={start + 12_500} />);
+    expect(document.querySelector(".as-of")).toBeNull();
   });
 });
 

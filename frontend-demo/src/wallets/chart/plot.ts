@@ -1,5 +1,6 @@
 import uPlot from "uplot";
 import { groupsOf } from "../../money/groups.js";
+import { colourOf, widthOf } from "../../ui/canvas.js";
 import { timeLabels } from "./axis.js";
 import type { Step } from "./history.js";
 import type { Scale } from "./scale.js";
@@ -148,16 +149,6 @@ function nearestToZero({ lower, upper }: Scale): bigint {
   return lower > 0n ? lower : upper < 0n ? upper : 0n;
 }
 
-/** A colour of the page as a canvas takes it: a custom property as such may still be a function of the colour scheme. */
-function colourOf(place: HTMLElement, name: string): string {
-  const probe = document.createElement("span");
-  probe.style.color = `var(${name})`;
-  place.append(probe);
-  const { color } = getComputedStyle(probe);
-  probe.remove();
-  return color;
-}
-
 const LONGEST_LABEL = 14;
 
 /** A long label in lines, broken between groups of digits. */
@@ -172,13 +163,4 @@ function folded(label: string): string {
     }
   }
   return lines.join("\n");
-}
-
-function widthOf(values: readonly string[] | null, font: string): number {
-  const canvas = document.createElement("canvas").getContext("2d");
-  if (canvas === null || values === null) {
-    return 50;
-  }
-  canvas.font = font;
-  return Math.ceil(Math.max(0, ...values.flatMap((value) => value.split("\n")).map((line) => canvas.measureText(line).width)));
 }
