@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, literal, or_, select, text, tuple_, union_all
+from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, func, literal, or_, select, text, tuple_, union, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
@@ -52,6 +52,8 @@ _ANY_TRANSACTION = TransactionFilter()
 _HIGHEST_ID = 2**128 - 1
 _FIRST_MOMENT = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MOMENT = datetime(9999, 12, 31, tzinfo=UTC)
+SEARCHED_USERS = 10_000
+"""Names are searched among so many of the newest users, because no index serves the start of a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +207,27 @@ async def list_wallets(connection: AsyncConnection, owner_id: UUID | None, windo
     if owner_id is not None:
         query = query.where(models.Wallet.owner_id == owner_id)
     return [wallet_of(row) for row in await connection.execute(_paged(query, [models.Wallet.id], window))]
+
+
+async def list_users(connection: AsyncConnection, search: str | None, user_id: UUID | None, window: Window) -> Sequence[User]:
+    """Returns a page of all users, or of those that a search finds.
+
+    It finds the user with this id, the one whose subject it is, and those with a word of the name that starts with it.
+    """
+    id_range = _id_range(window)
+    if id_range is None:
+        return []
+    user = models.User
+    if search is None:
+        query = select(*USER_COLUMNS).where(user.id.between(*id_range))
+        return [user_of(row) for row in await connection.execute(_paged(query, [user.id], window))]
+    recent = select(*USER_COLUMNS).order_by(user.id.desc()).limit(SEARCHED_USERS).subquery()
+    name, start = func.lower(recent.c.display_name), func.lower(literal(search))
+    named = select(recent).where(or_(func.starts_with(name, start), func.strpos(name, func.concat(" ", start)) > 0))
+    exact = select(*USER_COLUMNS).where(or_(user.subject == search, user.id == user_id))
+    found = union(named, exact).subquery()
+    rows = await connection.execute(_paged(select(found).where(found.c.id.between(*id_range)), [found.c.id], window))
+    return [user_of(row) for row in rows]
 
 
 async def list_entries(connection: AsyncConnection, wallet_id: UUID, window: Window) -> Sequence[Entry]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Annotated
 from uuid import UUID
 
 import strawberry
@@ -32,6 +33,7 @@ from app.schema.types import (
     reading_filter,
 )
 from app.services import reading, rehearsals
+from app.services.reading import SEARCHED_USERS
 
 MAX_NODES = 100
 
@@ -68,9 +70,16 @@ class Query:
         return await _transaction(info, ids.decode("txn", id))
 
     @strawberry.field(description="The viewer's own transaction with this key: what a client asks after a lost answer.")
-    async def transaction_by_idempotency_key(self, info: Info, idempotency_key: str) -> Transaction | None:
+    async def transaction_by_idempotency_key(
+        self,
+        info: Info,
+        idempotency_key: str,
+        user_id: Annotated[
+            strawberry.ID | None, strawberry.argument(description="The transaction of this user instead; administrators only.")
+        ] = UNSET,
+    ) -> Transaction | None:
         context = info.context
-        found = await reading.transaction_by_key(context.services.engine, context.viewer, idempotency_key)
+        found = await reading.transaction_by_key(context.services.engine, context.viewer, idempotency_key, user_id or None)
         return None if found is None else Transaction.of(info, found)
 
     @strawberry.field(description="Whom a transfer to this wallet would reach: ask before sending. Null if none; rate limited.")
@@ -95,6 +104,24 @@ class Query:
         context = info.context
         _ = context.viewer
         return [Currency.of(currency) for _code, currency in sorted(context.services.currencies.items())]
+
+    @strawberry.field(
+        description="Every user, newest first; administrators only. `search` is an id, a subject (exactly), or the start of a "
+        f"word of a name, which is looked for among the newest {SEARCHED_USERS:,} users."
+    )
+    async def users(
+        self,
+        info: Info,
+        search: str | None = UNSET,
+        first: int | None = UNSET,
+        after: str | None = UNSET,
+        last: int | None = UNSET,
+        before: str | None = UNSET,
+    ) -> Connection[User] | None:
+        context, viewer = info.context, info.context.viewer
+        page = page_request(first, after, last, before)
+        found = await reading.all_users(context.services.engine, viewer, None if search is UNSET else search, page)
+        return connection(found, User.of)
 
     @strawberry.field(description="Every wallet; administrators only.")
     async def wallets(

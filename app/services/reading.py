@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import ids
+from app import ids, texts
 from app.access import policy
 from app.access.viewer import Right, Viewer
 from app.clock import Clock
@@ -27,6 +27,9 @@ from app.services.input_rules import idempotency_key_refusal
 SYSTEM_NAME = "Paycore"
 """The display name of a system wallet's owner."""
 
+SEARCHED_USERS = reads.SEARCHED_USERS
+_LONGEST_SEARCH = 255
+"""The length of the longest subject."""
 _RATE_WINDOW = timedelta(seconds=10)
 _HOT_WALLETS = 5
 _MAX_ID = 2**128 - 1
@@ -144,13 +147,35 @@ async def find_party(database: Database, viewer: Viewer, wallet_id: str) -> Part
     return next((Party(id_, name, currency) for id_, name, currency in found if name is not None), None)
 
 
-async def transaction_by_key(database: Database, viewer: Viewer, key: str) -> Transaction | None:
-    """The viewer's own transaction with this key. Raises Forbidden if they may neither view nor transfer."""
-    policy.require_view_or_transfer(viewer)
-    if idempotency_key_refusal(key, ()) is not None:
+async def transaction_by_key(database: Database, viewer: Viewer, key: str, user_id: str | None = None) -> Transaction | None:
+    """The transaction that the viewer, or the named user, made with this key.
+
+    Raises Forbidden if the viewer may neither view nor transfer, or names a user without SEE_ALL.
+    """
+    if user_id is None:
+        policy.require_view_or_transfer(viewer)
+        initiator_id: UUID | None = viewer.user_id
+    else:
+        policy.require(viewer, Right.SEE_ALL)
+        initiator_id = ids.decode("usr", user_id)
+    if initiator_id is None or idempotency_key_refusal(key, ()) is not None:
         return None
     async with database.connect() as connection:
-        return await reads.transaction_by_key(connection, viewer.user_id, key)
+        return await reads.transaction_by_key(connection, initiator_id, key)
+
+
+async def all_users(database: Database, viewer: Viewer, search: str | None, page: PageRequest) -> Page[User]:
+    """Every user, or those that the search finds, newest first. Raises Forbidden without SEE_ALL, BadUserInput if it is blank."""
+    policy.require(viewer, Right.SEE_ALL)
+    if search is not None and (problem := texts.problem(search, least=1, most=_LONGEST_SEARCH)) is not None:
+        raise BadUserInput(f"`search`: {problem}")
+    sought = None if search is None else texts.normal(search)
+    scope = "users" if sought is None else f"users {sought}"
+    window = _window(page, scope)
+    user_id = None if sought is None else ids.decode("usr", sought)
+    async with database.connect() as connection:
+        found = await reads.list_users(connection, sought, user_id, window)
+    return _page(found, page, scope, _id_position)
 
 
 async def wallets_of(database: Database, viewer: Viewer, owner_id: UUID, page: PageRequest) -> Page[Wallet]:
@@ -237,7 +262,7 @@ def _nothing() -> Page[Any]:
     return Page((), (), has_next=False, has_previous=False)
 
 
-def _id_position(item: Wallet | Transaction) -> int:
+def _id_position(item: User | Wallet | Transaction) -> int:
     return item.id.int
 
 

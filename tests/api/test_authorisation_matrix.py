@@ -68,6 +68,7 @@ QUERIES = {
     "transactionByIdempotencyKey": ("{ transactionByIdempotencyKey(idempotencyKey: KEY) { id } }", "Y---- YYFF --F U"),
     "walletParty": ("{ walletParty(walletId: WALLET) { displayName } }", "YYYYY YYFF YYF U"),
     "currencies": ("{ currencies { code } }", ANY_TOKEN),
+    "users": ("{ users(search: OWNER) { edges { node { id } } } }", ALL_OF_THEM),
     "wallets": ("{ wallets { edges { node { id } } } }", ALL_OF_THEM),
     "transactions": ("{ transactions { edges { node { id } } } }", ALL_OF_THEM),
     "ledgerStatus": ("{ ledgerStatus { totals { currency } } }", ALL_OF_THEM),
@@ -85,6 +86,10 @@ NARROWER = {
     "a refused transfer": ("{ transaction(id: FAILED) { id } }", FAILED),
     "the receiver's entry": ("{ node(id: THEIR_ENTRY) { id } }", "-Y-YY -FFF YYF U"),
     "Transaction.idempotencyKey": ("{ transaction(id: COMPLETED) { idempotencyKey } }", "Y---- YFFF --F U"),
+    "transactionByIdempotencyKey, of a user": (
+        "{ transactionByIdempotencyKey(idempotencyKey: KEY, userId: OWNER) { id } }",
+        ALL_OF_THEM,
+    ),
     "Transaction.entries": ("{ transaction(id: COMPLETED) { entries { id } } }", COMPLETED),
     "WalletParty.wallet": ("{ transaction(id: COMPLETED) { sender { wallet { id } } } }", WALLET),
     "WalletParty.wallet, of the other": ("{ transaction(id: COMPLETED) { receiver { wallet { id } } } }", "-Y-YY -FFF YYF U"),

@@ -108,6 +108,8 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
     ("Currency", "{ currencies { FIELDS } }", {ANY_TOKEN: "code exponent name"}),
     ("WalletConnection", "{ node(id: OWNER) { ... on User { wallets { FIELDS } } } }", LIST),
     ("WalletEdge", "{ node(id: OWNER) { ... on User { wallets { edges { FIELDS } } } } }", EDGE),
+    ("UserConnection", "{ users { FIELDS } }", {ALL_OF_THEM: "edges pageInfo"}),
+    ("UserEdge", "{ users { edges { FIELDS } } }", {ALL_OF_THEM: "node cursor"}),
     ("WalletConnection", "{ wallets { FIELDS } }", {ALL_OF_THEM: "edges pageInfo"}),
     ("WalletEdge", "{ wallets { edges { FIELDS } } }", {ALL_OF_THEM: "node cursor"}),
     ("TransactionConnection", "{ wallet(id: WALLET) { transactions { FIELDS } } }", LIST),

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from itertools import chain
 from typing import Any
 
@@ -13,7 +14,9 @@ import pytest
 from sqlalchemy import event
 
 from app import ids
+from app.clock import system_clock
 from app.db import session
+from app.db.user_sql import insert_user
 from tests.api.conftest import Api
 from tests.bank import new_key
 
@@ -242,3 +245,86 @@ async def test_queries_for_the_owner_of_a_wallet_are_rate_limited(api: Api) -> N
     assert codes[0] == []
     assert ["RATE_LIMITED"] in codes
     assert await api.codes("alice", query, w=wallet) == []
+
+
+USERS = """query($search: String, $first: Int, $after: String, $last: Int, $before: String) {
+  users(search: $search, first: $first, after: $after, last: $last, before: $before) {
+    edges { cursor node { id displayName } }
+    pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+  }
+}"""
+
+
+async def named(api: Api, *people: tuple[str, str]) -> list[str]:
+    """Create users with these subjects and names, oldest first. Returns their ids."""
+    now = system_clock()
+    made = [ids.new_id(now + timedelta(milliseconds=place)) for place in range(len(people))]
+    for user_id, (subject, name) in zip(made, people, strict=True):
+        await insert_user(api.bank.engine, user_id, subject, name, now)
+    return [ids.encode("usr", user_id) for user_id in made]
+
+
+async def names(api: Api, search: str) -> list[str]:
+    found = await api.data("admin", USERS, search=search)
+    return [edge["node"]["displayName"] for edge in found["users"]["edges"]]
+
+
+async def test_a_search_finds_users_by_id_by_subject_and_by_the_start_of_any_word_of_the_name(api: Api) -> None:
+    anna, _, _ = await named(api, ("idp|anna", "Anna Berg"), ("idp|berta", "Berta 100%_sure"), ("Anna", "Carl Oberg"))
+    found = {
+        search: await names(api, search)
+        for search in (anna, "ANNA", "anna b", "ber", "berg", "100%_", "%", "idp|", "idp|anna", "Zoë")
+    }
+    assert found == {
+        anna: ["Anna Berg"],
+        "ANNA": ["Anna Berg"],
+        "anna b": ["Anna Berg"],
+        "ber": ["Berta 100%_sure", "Anna Berg"],
+        "berg": ["Anna Berg"],
+        "100%_": ["Berta 100%_sure"],
+        "%": [],
+        "idp|": [],
+        "idp|anna": ["Anna Berg"],
+        "Zoë": [],
+    }
+    assert await names(api, "Anna") == ["Carl Oberg", "Anna Berg"]
+
+
+@pytest.mark.parametrize("search", [None, "kim"])
+async def test_pages_of_users_in_both_directions_have_each_user_once_in_the_same_order(api: Api, search: str | None) -> None:
+    await named(api, *((f"kim-{number}", f"Kim {number}") for number in range(5)))
+    whole = [edge["node"]["id"] for edge in (await api.data("admin", USERS, search=search))["users"]["edges"]]
+    first = (await api.data("admin", USERS, search=search, first=2))["users"]
+    rest = (await api.data("admin", USERS, search=search, first=100, after=first["pageInfo"]["endCursor"]))["users"]
+    back = (await api.data("admin", USERS, search=search, last=2, before=rest["pageInfo"]["startCursor"]))["users"]
+    assert [edge["node"]["id"] for edge in (*first["edges"], *rest["edges"])] == whole
+    assert back["edges"] == first["edges"]
+    assert len(whole) == len(set(whole)) >= 5
+    assert await api.codes("admin", USERS, search="ki", after=first["pageInfo"]["endCursor"]) == ["BAD_USER_INPUT"]
+
+
+@pytest.mark.parametrize("search", ["", "   ", "a\u0000b", "x" * 256])
+async def test_a_search_for_users_is_one_line_of_at_most_255_characters(api: Api, search: str) -> None:
+    assert await api.codes("admin", USERS, search=search) == ["BAD_USER_INPUT"]
+    assert await api.codes("alice", USERS, search=search) == ["FORBIDDEN"]
+
+
+async def test_an_administrator_finds_a_transaction_by_the_key_of_the_user_who_made_it(api: Api) -> None:
+    a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
+    alice, key = await api.bank.viewer("alice"), new_key()
+    done = await api.bank.pay(alice, a, b, "1.00", key=key)
+    assert done.transaction is not None
+    query = """query($key: String!, $user: ID!) {
+      transactionByIdempotencyKey(idempotencyKey: $key, userId: $user) { id idempotencyKey }
+    }"""
+    bob = await api.bank.viewer("bob")
+    found = [
+        (await api.data("admin", query, key=wanted, user=user))["transactionByIdempotencyKey"]
+        for wanted, user in (
+            (key, ids.encode("usr", alice.user_id)),
+            (key, ids.encode("usr", bob.user_id)),
+            (new_key(), ids.encode("usr", alice.user_id)),
+            (key, "usr_nobody"),
+        )
+    ]
+    assert found == [{"id": ids.encode("txn", done.transaction.id), "idempotencyKey": None}, None, None, None]
