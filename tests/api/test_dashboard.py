@@ -35,7 +35,18 @@ async def test_a_browser_gets_a_page_and_a_program_gets_json_at_the_same_address
 ) -> None:
     async with serving(settings.model_copy(update={"dashboard_dir": pages}), engine) as api:
         wallet = await api.wallet("alice")
-        for path in ("/", "/wallets", f"/wallets/{wallet}", "/transactions/txn_x", "/control", "/send", "/break", "/send/"):
+        for path in (
+            "/",
+            "/wallets",
+            f"/wallets/{wallet}",
+            "/transactions/txn_x",
+            "/control",
+            "/find",
+            "/find/usr_x",
+            "/send",
+            "/break",
+            "/send/",
+        ):
             page = await api.http.get(path, headers=BROWSER)
             assert (page.status_code, page.text) == (200, "<!doctype html><title>Paycore</title>"), path
             assert page.headers["vary"] == "Accept"

@@ -17,6 +17,8 @@ const SendPage = lazyPage(async () => (await import("../send/SendPage.js")).Send
 const TransactionPage = lazyPage(async () => (await import("../transactions/TransactionPage.js")).TransactionPage);
 const BreakPage = lazyPage(async () => (await import("../break/BreakPage.js")).BreakPage);
 const ControlPage = lazyPage(async () => (await import("../control/ControlPage.js")).ControlPage);
+const FoundUserPage = lazyPage(async () => (await import("../find/FindPage.js")).FoundUserPage);
+const FindPage = lazyPage(async () => (await import("../find/FindPage.js")).FindPage);
 
 export function App() {
   return (
@@ -86,6 +88,10 @@ function Page({ path }: { readonly path: string }) {
           <Route path="/control">
             <ControlPage />
           </Route>
+          <Route path="/find">
+            <FindPage />
+          </Route>
+          <Route path="/find/:id">{({ id }) => <FoundUserPage key={id} id={id} />}</Route>
           <Route>
             <NoSuchPage />
           </Route>

@@ -11,6 +11,7 @@ const HOME: Place = { path: "/", name: "Live", icon: "home" };
 const WALLETS: Place = { path: "/wallets", name: "Wallets", icon: "wallet" };
 const SEND: Place = { path: "/send", name: "Send", icon: "send" };
 const BREAK: Place = { path: "/break", name: "Break it", icon: "bolt" };
+const FIND: Place = { path: "/find", name: "Find", icon: "search" };
 const CONTROL: Place = { path: "/control", name: "Control", icon: "gauge" };
 
 /** The pages that the menu offers. */
@@ -18,7 +19,7 @@ export function placesFor({ account, demo }: Pick<Session, "account" | "demo">):
   return [
     ...(demo === null ? [] : [HOME]),
     WALLETS,
-    ...(account?.isAdmin === true ? [] : [SEND]),
+    account?.isAdmin === true ? FIND : SEND,
     ...(demo === null ? [] : [BREAK]),
     ...(demo !== null || account?.isAdmin === true ? [CONTROL] : []),
   ];

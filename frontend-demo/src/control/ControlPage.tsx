@@ -2,10 +2,10 @@ import { isTransient } from "../graphql/lastGood.js";
 import { SETTLED } from "../live/settled.js";
 import { Operations } from "../operations/Operations.js";
 import { operationOf } from "../operations/link.js";
-import { useAccount } from "../session/AccountContext.js";
 import { useSession } from "../session/SessionContext.js";
-import { Empty, QueryFailed, Skeleton } from "../ui/Notice.js";
+import { QueryFailed, Skeleton } from "../ui/Notice.js";
 import { useTitle } from "../ui/title.js";
+import { AdminOnly } from "./AdminOnly.js";
 import { AsOf, useIsStale } from "./AsOf.js";
 import { Figures } from "./Figures.js";
 import { Freezer } from "./Freezer.js";
@@ -19,21 +19,10 @@ import { useLedgerStatus } from "./useLedgerStatus.js";
 
 export function ControlPage() {
   useTitle("Control room");
-  const { isAdmin } = useAccount();
-  return isAdmin ? <ControlRoom /> : <NotForYou />;
-}
-
-function NotForYou() {
-  const { demo, signIn } = useSession();
-  const admin = demo?.users.find(({ role }) => role === "admin");
   return (
-    <Empty isPage icon="gauge" title="The control room is for administrators">
-      {admin !== undefined && (
-        <button type="button" className="button button-primary" onClick={() => signIn(admin.subject)}>
-          Sign in as {admin.display_name}
-        </button>
-      )}
-    </Empty>
+    <AdminOnly title="The control room">
+      <ControlRoom />
+    </AdminOnly>
   );
 }
 

@@ -33,8 +33,8 @@ export type Found =
   | { readonly __typename: "Wallet" | "Transaction" | "User"; readonly id: string }
   | { readonly __typename: "LedgerEntry"; readonly id: string; readonly transaction: { readonly id: string } };
 
-/** The page that shows it. A user has none; their wallets have. */
-export function pageOf(found: Found): string {
+/** The page that shows it. Only administrators have a page of a user; others can only find themselves, and their wallets have one. */
+export function pageOf(found: Found, isAdmin = false): string {
   switch (found.__typename) {
     case "Wallet":
       return `/wallets/${found.id}`;
@@ -43,6 +43,6 @@ export function pageOf(found: Found): string {
     case "LedgerEntry":
       return `/transactions/${found.transaction.id}`;
     case "User":
-      return "/wallets";
+      return isAdmin ? `/find/${found.id}` : "/wallets";
   }
 }

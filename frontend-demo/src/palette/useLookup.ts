@@ -45,11 +45,11 @@ interface Answered {
 }
 
 /** As an id first: a text in the form of an id may be somebody's key, but hardly ever is. */
-async function pathOf({ plain }: Account, { id, key }: Sought): Promise<Answered> {
+async function pathOf({ plain, isAdmin }: Account, { id, key }: Sought): Promise<Answered> {
   if (id !== null) {
     const { data, error } = await plain.query(FIND_BY_ID, { id }).toPromise();
     if (data?.node || error !== undefined) {
-      return { path: data?.node ? pageOf(data.node) : null, error };
+      return { path: data?.node ? pageOf(data.node, isAdmin) : null, error };
     }
   }
   if (key === null) {
