@@ -52,7 +52,8 @@ export function AmountField({ available, exponent, value, parsed, problem, onCha
   );
 }
 
-function problemText(problem: AmountProblem, currency: string, exponent: number): string {
+/** What to do about an amount that cannot be read or sent. */
+export function problemText(problem: AmountProblem, currency: string, exponent: number): string {
   const texts: Readonly<Record<AmountProblem, string>> = {
     empty: "How much is it?",
     "no-number": `Write an amount, such as ${amountPlaceholder(exponent)}.`,

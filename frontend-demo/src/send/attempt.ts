@@ -1,4 +1,4 @@
-import type { Client } from "@urql/core";
+import type { Client, CombinedError } from "@urql/core";
 import { troubleOf } from "../graphql/client.js";
 import { settle as settleOver, TransferError, type Attempt as AttemptOf, type Transfer } from "../paycore-pay/index.js";
 import { TRANSFER, type TransferInput, type TransferPayload } from "./queries.js";
@@ -11,14 +11,19 @@ export type Done = Extract<Attempt, { readonly kind: "done" }>;
 export function transferBy(client: Client): Transfer<TransferPayload> {
   return async (input) => {
     const { data, error } = await client.mutation(TRANSFER, { input }).toPromise();
-    if (error !== undefined) {
-      throw new TransferError(troubleOf(error));
-    }
-    if (!data?.transfer) {
-      throw new TransferError({ code: "INTERNAL", message: "There was no answer.", retryAfterSeconds: null });
-    }
-    return data.transfer;
+    return payloadOr(error, data?.transfer);
   };
+}
+
+/** The payload of a mutation. Throws the TransferError of an answer without one. */
+export function payloadOr<P>(error: CombinedError | undefined, payload: P | null | undefined): P {
+  if (error !== undefined) {
+    throw new TransferError(troubleOf(error));
+  }
+  if (!payload) {
+    throw new TransferError({ code: "INTERNAL", message: "There was no answer.", retryAfterSeconds: null });
+  }
+  return payload;
 }
 
 /** Sends it until its outcome is known, with the same key. Gives up after so many tries as paycore-pay does by default. */

@@ -16,6 +16,7 @@ import { Icon } from "../ui/Icon.js";
 import { Empty, QueryFailed, Skeleton } from "../ui/Notice.js";
 import { useTitle } from "../ui/title.js";
 import { BalanceChart } from "./chart/BalanceChart.js";
+import { OperatorCard } from "./operator/OperatorCard.js";
 import { WALLET } from "./queries.js";
 
 type LoadedWallet = NonNullable<ResultOf<typeof WALLET>["wallet"]>;
@@ -81,6 +82,7 @@ function LoadedWalletPage({ wallet: queried }: { readonly wallet: LoadedWallet }
           <BalanceChart walletId={wallet.id} currency={wallet.currency} newest={newestEntries} firstEntryAt={firstEntryAt} />
         )}
       </section>
+      {isAdmin && wallet.kind === "USER" && <OperatorCard wallet={wallet} />}
       <Activity wallet={queried} feed={feed} />
       <Operations operations={[operationOf(WALLET, { id: wallet.id }), operationOf(ACTIVITY, { id: wallet.id, first: 25 }), watchOperation(wallet.id)]} />
     </div>

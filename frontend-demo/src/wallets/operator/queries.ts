@@ -1,0 +1,13 @@
+import { graphql, type ResultOf } from "../../graphql/tada.js";
+
+export const DEPOSIT = graphql(`
+  mutation Deposit($input: DepositInput!) {
+    deposit(input: $input) {
+      replayed
+      transaction { id status failureCode amount { amount currency } }
+      userErrors { code message path }
+    }
+  }
+`);
+
+export type DepositPayload = NonNullable<ResultOf<typeof DEPOSIT>["deposit"]>;
