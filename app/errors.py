@@ -55,6 +55,12 @@ class RefusalCode(StrEnum):
     UNBALANCED = "UNBALANCED", 400, "The debits and credits of each currency must be equal."
     TOO_MANY_ENTRIES = "TOO_MANY_ENTRIES", 400, "A transaction has at most 100 legs."
     CONDITION_FAILED = "CONDITION_FAILED", 409, "A condition does not hold, so nothing moved. The key is still unused."
+    FEE_EXCEEDS_LIMIT = "FEE_EXCEEDS_LIMIT", 422, "The fee is more than maxFee allows, so nothing moved. The key is still unused."
+    FEE_EXCEEDS_AMOUNT = (
+        "FEE_EXCEEDS_AMOUNT",
+        422,
+        "The fee would take the whole amount, so nothing moved. The key is still unused.",
+    )
     WALLET_NOT_ACTIVE = "WALLET_NOT_ACTIVE", 422, "This wallet is frozen or closed: it can neither pay nor receive.", _RECORDED
     CURRENCY_MISMATCH = "CURRENCY_MISMATCH", 422, "The amount and both wallets must have the same currency.", _RECORDED
     INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS", 422, "The available balance of the wallet is too low.", _RECORDED
@@ -78,13 +84,17 @@ class Refusal:
     """INSUFFICIENT_FUNDS: the available balance at the time of the refusal. `available` and `required` are None if the viewer
     may not see the wallet."""
     required: Money | None = None
-    """INSUFFICIENT_FUNDS: the amount requested."""
+    """INSUFFICIENT_FUNDS: the amount requested, with its fee."""
     not_recorded: bool = False
     """Set for a code that is recorded otherwise: QUOTA_EXCEEDED of openWallet, CURRENCY_MISMATCH of a condition."""
     transaction_id: UUID | None = None
     """IDEMPOTENCY_KEY_REUSED: the transaction that the key belongs to."""
     wallet_id: UUID | None = None
     """CONDITION_FAILED: the wallet that the condition is about."""
+    fee: Money | None = None
+    """FEE_EXCEEDS_LIMIT and FEE_EXCEEDS_AMOUNT: the fee."""
+    limit: Money | None = None
+    """FEE_EXCEEDS_LIMIT: the most that the request accepts."""
 
     @property
     def is_recorded(self) -> bool:

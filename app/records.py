@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -75,6 +76,21 @@ class EntryPurpose(StrEnum):
     OTHER = "OTHER"
 
 
+class FeePayer(StrEnum):
+    """The side whose wallet a fee is taken from."""
+
+    SENDER = "SENDER"
+    RECEIVER = "RECEIVER"
+
+
+class RoundingMode(StrEnum):
+    """How a fee becomes whole minor units. HALF_EVEN: to the nearest, a tie to the even one."""
+
+    UP = "UP"
+    DOWN = "DOWN"
+    HALF_EVEN = "HALF_EVEN"
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """An owner of wallets. `subject` is the token's `sub` and is never shown to other users."""
@@ -134,6 +150,10 @@ class Transaction(NamedTuple):
     metadata: dict[str, str] | None = None
     terms: dict[str, Any] | None = None
     """The rest of the input, as JSON: what a replay must repeat and no other column holds. See `app/services/requests.py`."""
+    fee: int | None = None
+    """The fee that was posted. Of a FAILED one: the fee that its sender would have paid, a part of what was missing."""
+    fee_schedule_id: UUID | None = None
+    """The version of the schedule that set the fee."""
 
     @property
     def paying_wallet_id(self) -> UUID | None:
@@ -176,6 +196,37 @@ class Entry(NamedTuple):
 
 Payment = tuple[UUID, UUID]
 """The ids of the sending and the receiving wallet."""
+
+
+FeeLine = tuple[TransactionType, str, UUID | None]
+"""What a line of versions of a schedule is for: a type of transaction, a currency and, optionally, one user."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeeSchedule:
+    """One version of a line. Amounts are in minor units. Without `percent` and `flat` it charges nothing."""
+
+    id: UUID
+    number: int
+    """Rises with each version that is published, of any line."""
+    transaction_type: TransactionType
+    currency: str
+    user_id: UUID | None
+    version: int
+    """Counts from 1 within the line."""
+    name: str
+    payer: FeePayer
+    percent: Decimal | None
+    flat: int | None
+    minimum: int | None
+    maximum: int | None
+    rounding: RoundingMode
+    valid_from: datetime
+
+    @property
+    def line(self) -> FeeLine:
+        """The line that this is a version of."""
+        return self.transaction_type, self.currency, self.user_id
 
 
 class AuditRecord(NamedTuple):

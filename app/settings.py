@@ -158,6 +158,11 @@ class Settings(BaseSettings):
         ge=1,
         description="Wallets of one user, including closed ones. openWallet refuses further ones as QUOTA_EXCEEDED.",
     )
+    fees_without_limit: Literal["refuse", "charge"] = Field(
+        "refuse",
+        description="A transfer without maxFee on which a fee is due: `refuse` it with FEE_EXCEEDS_LIMIT, which states the fee, "
+        "so that nobody pays a fee that they did not see; or `charge` any fee silently.",
+    )
     quota_transfers_per_minute: int | None = Field(
         None,
         ge=0,

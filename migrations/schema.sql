@@ -46,6 +46,27 @@ CREATE TYPE public.entry_purpose AS ENUM (
 
 
 --
+-- Name: fee_payer; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.fee_payer AS ENUM (
+    'SENDER',
+    'RECEIVER'
+);
+
+
+--
+-- Name: rounding_mode; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.rounding_mode AS ENUM (
+    'UP',
+    'DOWN',
+    'HALF_EVEN'
+);
+
+
+--
 -- Name: transaction_status; Type: TYPE; Schema: public; Owner: -
 --
 
@@ -89,6 +110,55 @@ CREATE TYPE public.wallet_status AS ENUM (
 
 
 --
+-- Name: check_fees(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.check_fees() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+-- Each transfer and deposit is charged by the version that is valid when it is posted: legs 2 and 3, from the payer to the
+-- currency's fee wallet, or no further leg. A user's version counts where the user pays, and the sender's comes first.
+DECLARE
+    broken record;
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(1346586181, 0);
+    IF NOT EXISTS (SELECT FROM fee_schedules) AND NOT EXISTS (SELECT FROM new_entries WHERE leg > 1) THEN
+        RETURN NULL;
+    END IF;
+    SELECT t.id INTO broken
+    FROM (SELECT transaction_id, max(leg) AS last_leg, bool_and(leg < 2 OR purpose = 'FEE') AS are_fees,
+                 max(amount) FILTER (WHERE leg = 2) AS paid, (array_agg(wallet_id) FILTER (WHERE leg = 2))[1] AS payer_id,
+                 max(amount) FILTER (WHERE leg = 3) AS got, (array_agg(wallet_id) FILTER (WHERE leg = 3))[1] AS payee_id
+          FROM new_entries GROUP BY transaction_id) e
+    JOIN transactions t ON t.id = e.transaction_id AND t.type <> 'POSTING'
+    JOIN wallets sender ON sender.id = t.sender_wallet_id
+    JOIN wallets receiver ON receiver.id = t.receiver_wallet_id
+    LEFT JOIN LATERAL (
+        SELECT one.id, one.payer, fee_of(one, t.amount) AS fee
+        FROM (SELECT DISTINCT ON (user_id) * FROM fee_schedules
+              WHERE transaction_type = t.type AND currency = t.currency AND valid_from <= t.completed_at
+                AND (user_id IS NULL OR user_id IN (sender.owner_id, receiver.owner_id))
+              ORDER BY user_id, valid_from DESC) one
+        WHERE one.user_id IS NULL OR (one.user_id = sender.owner_id AND one.payer = 'SENDER')
+           OR (one.user_id = receiver.owner_id AND one.payer = 'RECEIVER')
+        ORDER BY one.user_id IS NULL, one.payer LIMIT 1
+    ) due ON true
+    WHERE (t.fee, t.fee_schedule_id) IS DISTINCT FROM (nullif(due.fee, 0), CASE WHEN due.fee > 0 THEN due.id END)
+       OR (t.fee IS NULL AND e.last_leg > 1)
+       OR (t.fee IS NOT NULL AND (e.last_leg <> 3 OR NOT e.are_fees OR (e.paid, e.got) IS DISTINCT FROM (-t.fee, t.fee)
+           OR e.payer_id <> CASE due.payer WHEN 'SENDER' THEN sender.id ELSE receiver.id END
+           OR NOT EXISTS (SELECT FROM wallets w WHERE w.id = e.payee_id AND w.system_purpose = 'FEES')))
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'transaction % is not charged what the fee schedule says', broken.id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_charge_the_fee';
+    END IF;
+    RETURN NULL;
+END $$;
+
+
+--
 -- Name: check_transaction_references(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -122,6 +192,94 @@ BEGIN
             USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'transactions_references_exist';
     END IF;
     RETURN NULL;
+END $$;
+
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+--
+-- Name: fee_schedules; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.fee_schedules (
+    id uuid NOT NULL,
+    number bigint NOT NULL,
+    transaction_type public.transaction_type NOT NULL,
+    currency text NOT NULL COLLATE pg_catalog."C",
+    user_id uuid,
+    version bigint NOT NULL,
+    name text NOT NULL,
+    payer public.fee_payer NOT NULL,
+    percent numeric(9,6),
+    flat bigint,
+    minimum bigint,
+    maximum bigint,
+    rounding public.rounding_mode NOT NULL,
+    valid_from timestamp with time zone NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    initiator_id uuid NOT NULL,
+    idempotency_key text NOT NULL COLLATE pg_catalog."C",
+    request_hash bytea NOT NULL,
+    CONSTRAINT fee_schedules_amounts_not_negative CHECK (((flat >= 0) AND (minimum >= 0) AND (maximum >= 0))),
+    CONSTRAINT fee_schedules_hash_is_sha256 CHECK ((octet_length(request_hash) = 32)),
+    CONSTRAINT fee_schedules_key_is_visible_ascii CHECK (((idempotency_key ~ '^[!-~]+$'::text) AND (octet_length(idempotency_key) <= 255))),
+    CONSTRAINT fee_schedules_limits_in_order CHECK ((minimum <= maximum)),
+    CONSTRAINT fee_schedules_limits_of_a_fee CHECK (((percent IS NOT NULL) OR (flat IS NOT NULL) OR ((minimum IS NULL) AND (maximum IS NULL)))),
+    CONSTRAINT fee_schedules_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100))),
+    CONSTRAINT fee_schedules_payer_of_type CHECK (((transaction_type = 'TRANSFER'::public.transaction_type) OR ((transaction_type = 'DEPOSIT'::public.transaction_type) AND (payer = 'RECEIVER'::public.fee_payer)))),
+    CONSTRAINT fee_schedules_percent_in_range CHECK (((percent >= (0)::numeric) AND (percent <= (100)::numeric)))
+);
+
+
+--
+-- Name: fee_of(public.fee_schedules, bigint); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.fee_of(schedule public.fee_schedules, amount bigint) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    AS $$
+-- Rounded once, then kept between minimum and maximum.
+SELECT CASE WHEN schedule.percent IS NULL AND schedule.flat IS NULL THEN 0 ELSE least(greatest(
+    CASE schedule.rounding
+        WHEN 'UP' THEN ceil(exact) WHEN 'DOWN' THEN floor(exact)
+        ELSE CASE WHEN exact - floor(exact) = 0.5 THEN floor(exact) + mod(floor(exact), 2) ELSE round(exact) END
+    END + coalesce(schedule.flat, 0), coalesce(schedule.minimum, 0)),
+    coalesce(schedule.maximum, 9223372036854775807)) END::bigint
+FROM (SELECT coalesce(schedule.percent, 0) * amount * 0.01 AS exact) AS part
+$$;
+
+
+--
+-- Name: guard_fee_schedule(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.guard_fee_schedule() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+-- Nothing is posted while a version is published, and a version is valid only after all that was posted in its currency and
+-- after the version before it. Without a moment it is valid from now.
+DECLARE
+    previous record;
+    posted timestamptz;
+BEGIN
+    PERFORM pg_advisory_xact_lock(1346586181, 0);
+    SELECT max(version) AS version, max(valid_from) AS valid_from INTO previous FROM fee_schedules
+    WHERE transaction_type = NEW.transaction_type AND currency = NEW.currency AND user_id IS NOT DISTINCT FROM NEW.user_id;
+    SELECT max(posted_at) INTO posted FROM wallets WHERE currency = NEW.currency;
+    NEW.created_at := clock_timestamp();
+    NEW.version := coalesce(previous.version, 0) + 1;
+    NEW.valid_from := coalesce(NEW.valid_from, greatest(NEW.created_at, posted + interval '1 microsecond'));
+    IF NEW.valid_from < NEW.created_at OR NEW.valid_from <= posted THEN
+        RAISE EXCEPTION 'a fee schedule cannot be valid from a time that has passed'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'fee_schedules_not_backdated';
+    ELSIF NEW.valid_from <= previous.valid_from THEN
+        RAISE EXCEPTION 'a version is valid only after the version before it, which is valid from %', previous.valid_from
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'fee_schedules_in_order';
+    END IF;
+    RETURN NEW;
 END $$;
 
 
@@ -364,10 +522,6 @@ BEGIN
 END $$;
 
 
-SET default_tablespace = '';
-
-SET default_table_access_method = heap;
-
 --
 -- Name: alembic_version; Type: TABLE; Schema: public; Owner: -
 --
@@ -407,6 +561,20 @@ CREATE TABLE public.currencies (
     name text NOT NULL,
     CONSTRAINT currencies_code_is_iso CHECK ((code ~ '^[A-Z]{3}$'::text)),
     CONSTRAINT currencies_exponent_in_range CHECK (((exponent >= 0) AND (exponent <= 4)))
+);
+
+
+--
+-- Name: fee_schedules_number_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.fee_schedules ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.fee_schedules_number_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
 
 
@@ -574,12 +742,15 @@ CREATE TABLE public.transactions (
     reference text COLLATE pg_catalog."C",
     metadata jsonb,
     terms jsonb,
+    fee bigint,
+    fee_schedule_id uuid,
     CONSTRAINT transactions_amount_positive CHECK ((amount > 0)),
     CONSTRAINT transactions_completed_after_created CHECK ((completed_at >= created_at)),
     CONSTRAINT transactions_completed_at_iff_completed CHECK (((status = 'COMPLETED'::public.transaction_status) = (completed_at IS NOT NULL))),
     CONSTRAINT transactions_description_length CHECK ((char_length(description) <= 280)),
     CONSTRAINT transactions_failure_code_iff_failed CHECK (((status = 'FAILED'::public.transaction_status) = (failure_code IS NOT NULL))),
     CONSTRAINT transactions_failure_code_known CHECK ((failure_code = ANY (ARRAY['WALLET_NOT_ACTIVE'::text, 'CURRENCY_MISMATCH'::text, 'INSUFFICIENT_FUNDS'::text, 'QUOTA_EXCEEDED'::text, 'BATCH_ABORTED'::text]))),
+    CONSTRAINT transactions_fee_by_a_schedule CHECK (((fee > 0) AND ((fee IS NULL) = (fee_schedule_id IS NULL)) AND ((fee IS NULL) OR (status <> 'FAILED'::public.transaction_status) OR (failure_code <> 'BATCH_ABORTED'::text)))),
     CONSTRAINT transactions_input_is_objects CHECK (((jsonb_typeof(metadata) = 'object'::text) AND (metadata <> '{}'::jsonb) AND (jsonb_typeof(terms) = 'object'::text))),
     CONSTRAINT transactions_key_is_visible_ascii CHECK (((idempotency_key ~ '^[!-~]+$'::text) AND (octet_length(idempotency_key) <= 255))),
     CONSTRAINT transactions_legs_iff_posting CHECK (((type = 'POSTING'::public.transaction_type) = ((terms IS NOT NULL) AND (terms ? 'legs'::text)))),
@@ -671,6 +842,30 @@ ALTER TABLE ONLY public.audit_log
 
 ALTER TABLE ONLY public.currencies
     ADD CONSTRAINT currencies_pkey PRIMARY KEY (code);
+
+
+--
+-- Name: fee_schedules fee_schedules_idempotency_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.fee_schedules
+    ADD CONSTRAINT fee_schedules_idempotency_key UNIQUE (initiator_id, idempotency_key);
+
+
+--
+-- Name: fee_schedules fee_schedules_number_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.fee_schedules
+    ADD CONSTRAINT fee_schedules_number_key UNIQUE (number);
+
+
+--
+-- Name: fee_schedules fee_schedules_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.fee_schedules
+    ADD CONSTRAINT fee_schedules_pkey PRIMARY KEY (id);
 
 
 --
@@ -801,6 +996,13 @@ CREATE INDEX audit_log_subject_idx ON public.audit_log USING btree (subject_id, 
 
 
 --
+-- Name: fee_schedules_line_key; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX fee_schedules_line_key ON public.fee_schedules USING btree (transaction_type, currency, COALESCE(user_id, '00000000-0000-0000-0000-000000000000'::uuid), version);
+
+
+--
 -- Name: quota_amounts_by_bytes; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -868,6 +1070,27 @@ CREATE TRIGGER currencies_identity_is_final BEFORE UPDATE OF code, exponent ON p
 --
 
 CREATE TRIGGER currencies_insert_only BEFORE DELETE OR TRUNCATE ON public.currencies FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('currencies_insert_only', 'the ledger refers to currencies for ever');
+
+
+--
+-- Name: fee_schedules fee_schedules_guard_insert; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER fee_schedules_guard_insert BEFORE INSERT ON public.fee_schedules FOR EACH ROW EXECUTE FUNCTION public.guard_fee_schedule();
+
+
+--
+-- Name: fee_schedules fee_schedules_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER fee_schedules_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.fee_schedules FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('fee_schedules_insert_only', 'publish another version instead');
+
+
+--
+-- Name: ledger_entries ledger_entries_check_fees; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER ledger_entries_check_fees AFTER INSERT ON public.ledger_entries REFERENCING NEW TABLE AS new_entries FOR EACH STATEMENT EXECUTE FUNCTION public.check_fees();
 
 
 --
@@ -977,6 +1200,30 @@ ALTER TABLE ONLY public.audit_log
 
 
 --
+-- Name: fee_schedules fee_schedules_currency_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.fee_schedules
+    ADD CONSTRAINT fee_schedules_currency_fkey FOREIGN KEY (currency) REFERENCES public.currencies(code);
+
+
+--
+-- Name: fee_schedules fee_schedules_initiator_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.fee_schedules
+    ADD CONSTRAINT fee_schedules_initiator_fkey FOREIGN KEY (initiator_id) REFERENCES public.users(id);
+
+
+--
+-- Name: fee_schedules fee_schedules_user_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.fee_schedules
+    ADD CONSTRAINT fee_schedules_user_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
+
+
+--
 -- Name: quota_amounts quota_amounts_currency_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1040,10 +1287,136 @@ GRANT USAGE ON SCHEMA public TO paycore_app;
 
 
 --
+-- Name: FUNCTION check_fees(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.check_fees() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION check_transaction_references(); Type: ACL; Schema: public; Owner: -
 --
 
 REVOKE ALL ON FUNCTION public.check_transaction_references() FROM PUBLIC;
+
+
+--
+-- Name: TABLE fee_schedules; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.fee_schedules TO paycore_app;
+
+
+--
+-- Name: COLUMN fee_schedules.id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(id) ON TABLE public.fee_schedules TO paycore_app;
+
+
+--
+-- Name: COLUMN fee_schedules.transaction_type; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(transaction_type) ON TABLE public.fee_schedules TO paycore_app;
+
+
+--
+-- Name: COLUMN fee_schedules.currency; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(currency) ON TABLE public.fee_schedules TO paycore_app;
+
+
+--
+-- Name: COLUMN fee_schedules.user_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(user_id) ON TABLE public.fee_schedules TO paycore_app;
+
+
+--
+-- Name: COLUMN fee_schedules.name; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(name) ON TABLE public.fee_schedules TO paycore_app;
+
+
+--
+-- Name: COLUMN fee_schedules.payer; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(payer) ON TABLE public.fee_schedules TO paycore_app;
+
+
+--
+-- Name: COLUMN fee_schedules.percent; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(percent) ON TABLE public.fee_schedules TO paycore_app;
+
+
+--
+-- Name: COLUMN fee_schedules.flat; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(flat) ON TABLE public.fee_schedules TO paycore_app;
+
+
+--
+-- Name: COLUMN fee_schedules.minimum; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(minimum) ON TABLE public.fee_schedules TO paycore_app;
+
+
+--
+-- Name: COLUMN fee_schedules.maximum; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(maximum) ON TABLE public.fee_schedules TO paycore_app;
+
+
+--
+-- Name: COLUMN fee_schedules.rounding; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(rounding) ON TABLE public.fee_schedules TO paycore_app;
+
+
+--
+-- Name: COLUMN fee_schedules.valid_from; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(valid_from) ON TABLE public.fee_schedules TO paycore_app;
+
+
+--
+-- Name: COLUMN fee_schedules.initiator_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(initiator_id) ON TABLE public.fee_schedules TO paycore_app;
+
+
+--
+-- Name: COLUMN fee_schedules.idempotency_key; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(idempotency_key) ON TABLE public.fee_schedules TO paycore_app;
+
+
+--
+-- Name: COLUMN fee_schedules.request_hash; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(request_hash) ON TABLE public.fee_schedules TO paycore_app;
+
+
+--
+-- Name: FUNCTION guard_fee_schedule(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.guard_fee_schedule() FROM PUBLIC;
 
 
 --

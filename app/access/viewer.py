@@ -30,6 +30,7 @@ class Right(StrEnum):
     POST = "post balanced sets of entries between any wallets"
     OPEN_SYSTEM_WALLET = "open system wallets"
     SET_WALLET_STATUS = "freeze, close and reactivate wallets"
+    PUBLISH_FEES = "publish fee schedules"
     MAKE_TRAFFIC = "make demo users pay each other"
 
 

@@ -6,7 +6,7 @@ Locks are always taken in one order: wallets by id, then quotas, then keys. Each
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 WALLET_FACTS = "SELECT id, kind::text, owner_id FROM wallets WHERE id = ANY($1::uuid[])"
 
 # Each row is returned as of the moment its lock is held, so it is never older than the lock. `has_quota` may be stale (read
-# before the lock was granted): a quota set meanwhile applies from the next batch.
+# before the lock was granted): a quota set meanwhile applies from the next batch. `newest_fee`, the highest number of a fee
+# schedule, is never stale, because none is published while a batch is in progress.
 LOCK_WALLETS = """
 SELECT id, kind::text, owner_id, name, currency, balance, held, sequence, status::text, version, posted_at, created_at,
-       account_type::text, EXISTS (SELECT FROM quotas WHERE quotas.user_id = wallets.owner_id) AS has_quota
+       account_type::text, EXISTS (SELECT FROM quotas WHERE quotas.user_id = wallets.owner_id) AS has_quota,
+       (SELECT coalesce(max(number), 0) FROM fee_schedules) AS newest_fee
 FROM wallets WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 """
 
@@ -38,7 +40,7 @@ READ_WALLETS = LOCK_WALLETS.replace(" FOR NO KEY UPDATE", "")
 RECORDED_TRANSACTIONS = """
 SELECT t.id, t.initiator_id, t.idempotency_key, t.type::text, t.status::text, t.sender_wallet_id,
        t.receiver_wallet_id, t.amount, t.currency, t.description, t.failure_code, t.failure_field,
-       t.failure_available, t.created_at, t.completed_at, t.reference, t.metadata, t.terms
+       t.failure_available, t.created_at, t.completed_at, t.reference, t.metadata, t.terms, t.fee, t.fee_schedule_id
 FROM unnest($1::uuid[], $2::text[]) AS k (initiator_id, idempotency_key)
 JOIN transactions t ON t.initiator_id = k.initiator_id AND t.idempotency_key = k.idempotency_key COLLATE "C"
 """
@@ -52,22 +54,22 @@ RECORD = """
 WITH recorded AS (
     INSERT INTO transactions (id, initiator_id, idempotency_key, type, status, sender_wallet_id,
         receiver_wallet_id, amount, currency, description, failure_code, failure_field, failure_available,
-        created_at, completed_at, reference, metadata, terms)
+        created_at, completed_at, reference, metadata, terms, fee, fee_schedule_id)
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::transaction_type[], $5::transaction_status[], $6::uuid[],
         $7::uuid[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::timestamptz[],
-        $15::timestamptz[], $16::text[], $17::jsonb[], $18::jsonb[])
+        $15::timestamptz[], $16::text[], $17::jsonb[], $18::jsonb[], $19::bigint[], $20::uuid[])
     ON CONFLICT ON CONSTRAINT transactions_idempotency_key DO NOTHING
     RETURNING id
 ), outcome AS (
     SELECT count(*) = cardinality($1::uuid[]) AS is_complete FROM recorded
 ), posted AS (
     INSERT INTO ledger_entries (transaction_id, leg, wallet_id, sequence, amount, balance_after, created_at, purpose)
-    SELECT entry.* FROM unnest($19::uuid[], $20::smallint[], $21::uuid[], $22::bigint[], $23::bigint[], $24::bigint[],
-        $25::timestamptz[], $26::entry_purpose[]) AS entry
+    SELECT entry.* FROM unnest($21::uuid[], $22::smallint[], $23::uuid[], $24::bigint[], $25::bigint[], $26::bigint[],
+        $27::timestamptz[], $28::entry_purpose[]) AS entry
     WHERE (SELECT is_complete FROM outcome)
 ), queued AS (
     INSERT INTO outbox (created_at, payload)
-    SELECT clock_timestamp(), payload::json FROM unnest($27::text[]) WITH ORDINALITY AS event (payload, position)
+    SELECT clock_timestamp(), payload::json FROM unnest($29::text[]) WITH ORDINALITY AS event (payload, position)
     WHERE (SELECT is_complete FROM outcome)
     ORDER BY position
 )
@@ -88,21 +90,34 @@ async def wallet_facts(connection: asyncpg.Connection, wallet_ids: Iterable[UUID
     return {row[0]: (WalletKind(row[1]), row[2]) for row in rows}
 
 
-async def lock_wallets(
-    connection: asyncpg.Connection, wallet_ids: Iterable[UUID], *, skip_locked: bool = False
-) -> tuple[dict[UUID, Wallet], set[UUID]]:
-    """Lock the wallets in id order. Returns them, and the owners among them that have a quota.
+class FoundWallets(NamedTuple):
+    """Wallets by id, the owners among them that have a quota, and the highest number of a fee schedule."""
+
+    wallets: dict[UUID, Wallet]
+    limited: set[UUID]
+    newest_fee: int
+
+
+async def lock_wallets(connection: asyncpg.Connection, wallet_ids: Iterable[UUID], *, skip_locked: bool = False) -> FoundWallets:
+    """Lock the wallets in id order.
 
     Raises asyncpg.LockNotAvailableError after the lock timeout. With `skip_locked`, locked wallets are left out instead.
     """
-    rows = await connection.fetch(LOCK_FREE_WALLETS if skip_locked else LOCK_WALLETS, list(wallet_ids))
-    return {row["id"]: wallet_of(row) for row in rows}, {row["owner_id"] for row in rows if row["has_quota"]}
+    return _found(await connection.fetch(LOCK_FREE_WALLETS if skip_locked else LOCK_WALLETS, list(wallet_ids)))
 
 
-async def read_wallets(connection: asyncpg.Connection, wallet_ids: Iterable[UUID]) -> tuple[dict[UUID, Wallet], set[UUID]]:
+async def read_wallets(connection: asyncpg.Connection, wallet_ids: Iterable[UUID]) -> FoundWallets:
     """As `lock_wallets`, without locks: the wallets as they are in the transaction's snapshot."""
-    rows = await connection.fetch(READ_WALLETS, list(wallet_ids))
-    return {row["id"]: wallet_of(row) for row in rows}, {row["owner_id"] for row in rows if row["has_quota"]}
+    return _found(await connection.fetch(READ_WALLETS, list(wallet_ids)))
+
+
+def _found(rows: Sequence[asyncpg.Record]) -> FoundWallets:
+    return FoundWallets(
+        {row["id"]: wallet_of(row) for row in rows},
+        {row["owner_id"] for row in rows if row["has_quota"]},
+        # Without a wallet there is nothing to charge.
+        rows[0]["newest_fee"] if rows else 0,
+    )
 
 
 async def recorded_transactions(
@@ -121,10 +136,10 @@ async def record(
     Returns False if a key was used meanwhile: then the caller must roll back.
     """
     ordered = sorted(transactions, key=lambda t: (t.initiator_id.int, t.idempotency_key))
-    *columns, metadata, terms = _columns(ordered, len(Transaction._fields))
+    *columns, metadata, terms, fee, fee_schedule_id = _columns(ordered, len(Transaction._fields))
     documents = [[None if value is None else orjson.dumps(value).decode() for value in column] for column in (metadata, terms)]
     is_complete: bool = await connection.fetchval(
-        RECORD, *columns, *documents, *_columns(entries, len(Entry._fields)), list(events)
+        RECORD, *columns, *documents, fee, fee_schedule_id, *_columns(entries, len(Entry._fields)), list(events)
     )
     return is_complete
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     MetaData,
+    Numeric,
     SmallInteger,
     Text,
     UniqueConstraint,
@@ -163,6 +164,11 @@ class Transaction(Base):
             "jsonb_typeof(metadata) = 'object' AND metadata <> '{}' AND jsonb_typeof(terms) = 'object'",
             name="transactions_input_is_objects",
         ),
+        CheckConstraint(
+            "fee > 0 AND (fee IS NULL) = (fee_schedule_id IS NULL) "
+            "AND (fee IS NULL OR status <> 'FAILED' OR failure_code <> 'BATCH_ABORTED')",
+            name="transactions_fee_by_a_schedule",
+        ),
         Index("transactions_sender_idx", "sender_wallet_id", "id"),
         # Only COMPLETED: refused transfers must not slow down the list of the wallet they were sent to.
         Index("transactions_receiver_idx", "receiver_wallet_id", "id", postgresql_where=text("status = 'COMPLETED'")),
@@ -187,6 +193,61 @@ class Transaction(Base):
     reference: Mapped[str | None] = mapped_column(_ByBytes)
     metadata_: Mapped[dict[str, str] | None] = mapped_column("metadata", JSONB)
     terms: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    fee: Mapped[int | None]
+    fee_schedule_id: Mapped[UUID | None]
+
+
+class FeeSchedule(Base):
+    """A version of a fee. Insert-only. A trigger sets version and created_at, and valid_from if it is left out."""
+
+    __tablename__ = "fee_schedules"
+    __table_args__ = (
+        UniqueConstraint("number", name="fee_schedules_number_key"),
+        UniqueConstraint("initiator_id", "idempotency_key", name="fee_schedules_idempotency_key"),
+        CheckConstraint(
+            "idempotency_key ~ '^[!-~]+$' AND octet_length(idempotency_key) <= 255", name="fee_schedules_key_is_visible_ascii"
+        ),
+        CheckConstraint("octet_length(request_hash) = 32", name="fee_schedules_hash_is_sha256"),
+        CheckConstraint("char_length(name) BETWEEN 1 AND 100", name="fee_schedules_name_length"),
+        CheckConstraint("percent BETWEEN 0 AND 100", name="fee_schedules_percent_in_range"),
+        CheckConstraint("flat >= 0 AND minimum >= 0 AND maximum >= 0", name="fee_schedules_amounts_not_negative"),
+        CheckConstraint("minimum <= maximum", name="fee_schedules_limits_in_order"),
+        CheckConstraint(
+            "percent IS NOT NULL OR flat IS NOT NULL OR (minimum IS NULL AND maximum IS NULL)",
+            name="fee_schedules_limits_of_a_fee",
+        ),
+        CheckConstraint(
+            "transaction_type = 'TRANSFER' OR (transaction_type = 'DEPOSIT' AND payer = 'RECEIVER')",
+            name="fee_schedules_payer_of_type",
+        ),
+        Index(
+            "fee_schedules_line_key",
+            "transaction_type",
+            "currency",
+            text("coalesce(user_id, '00000000-0000-0000-0000-000000000000')"),
+            "version",
+            unique=True,
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(Identity(always=True))
+    transaction_type: Mapped[records.TransactionType] = mapped_column(Enum(records.TransactionType, name="transaction_type"))
+    currency: Mapped[str] = mapped_column(_ByBytes, ForeignKey("currencies.code", name="fee_schedules_currency_fkey"))
+    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", name="fee_schedules_user_fkey"))
+    version: Mapped[int]
+    name: Mapped[str]
+    payer: Mapped[records.FeePayer] = mapped_column(Enum(records.FeePayer, name="fee_payer"))
+    percent: Mapped[Decimal | None] = mapped_column(Numeric(9, 6))
+    flat: Mapped[int | None]
+    minimum: Mapped[int | None]
+    maximum: Mapped[int | None]
+    rounding: Mapped[records.RoundingMode] = mapped_column(Enum(records.RoundingMode, name="rounding_mode"))
+    valid_from: Mapped[datetime]
+    created_at: Mapped[datetime]
+    initiator_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", name="fee_schedules_initiator_fkey"))
+    idempotency_key: Mapped[str] = mapped_column(_ByBytes)
+    request_hash: Mapped[bytes]
 
 
 class TransactionWallet(Base):

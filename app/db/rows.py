@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import orjson
@@ -13,6 +13,9 @@ from app.records import (
     AccountType,
     Entry,
     EntryPurpose,
+    FeePayer,
+    FeeSchedule,
+    RoundingMode,
     Transaction,
     TransactionStatus,
     TransactionType,
@@ -28,6 +31,7 @@ WALLET_COLUMNS = tuple(getattr(models.Wallet, name) for name in Wallet._fields)
 TRANSACTION_COLUMNS = tuple(
     getattr(models.Transaction, "metadata_" if name == "metadata" else name) for name in Transaction._fields
 )
+FEE_SCHEDULE_COLUMNS = tuple(getattr(models.FeeSchedule, field.name) for field in fields(FeeSchedule))
 ENTRY_COLUMNS = tuple(getattr(models.LedgerEntry, name) for name in Entry._fields)
 
 # These enums are strings, so both the text that asyncpg returns and the member that SQLAlchemy returns find the member.
@@ -69,6 +73,17 @@ def entry_of(row: Any) -> Entry:
     """`row` must begin with the fields of Entry in their order."""
     entry = Entry._make(row[: len(Entry._fields)])
     return entry._replace(purpose=_PURPOSES[entry.purpose])
+
+
+def fee_schedule_of(row: Any) -> FeeSchedule:
+    """`row` must begin with the fields of FeeSchedule in their order."""
+    schedule = FeeSchedule(*row[: len(FEE_SCHEDULE_COLUMNS)])
+    return replace(
+        schedule,
+        transaction_type=_TYPES[schedule.transaction_type],
+        payer=FeePayer(schedule.payer),
+        rounding=RoundingMode(schedule.rounding),
+    )
 
 
 def _json(value: Any) -> Any:

@@ -96,7 +96,7 @@ async def audit(
     connection: AsyncConnection,
     record_id: UUID,
     action: str,
-    wallet: Wallet,
+    subject_id: UUID,
     *,
     before: dict[str, str],
     after: dict[str, str],
@@ -104,13 +104,13 @@ async def audit(
     reason: str,
     request_id: str | None,
 ) -> None:
-    """Record an administrator's action on a wallet for the audit log."""
+    """Record an administrator's action for the audit log. The subject is what it changed: a wallet or a fee schedule."""
     await connection.execute(
         insert(models.AuditRecord).values(
             id=record_id,
             actor_id=actor_id,
             action=action,
-            subject_id=wallet.id,
+            subject_id=subject_id,
             before=before,
             after=after,
             reason=reason,

@@ -15,9 +15,10 @@ from app.access import policy
 from app.access.viewer import Viewer
 from app.clock import monotonic
 from app.errors import RequestError, Unauthenticated
-from app.records import Entry, Payment, Transaction, User, Wallet
-from app.services import reading
+from app.records import Entry, FeeSchedule, Payment, Transaction, User, Wallet
+from app.services import fee_schedules, reading
 from app.services.container import Services
+from app.services.fee_schedules import PublishResult
 from app.services.live_reads import EventReads
 from app.services.reading import Database, Party
 from app.services.transfers import BatchResult, TransferResult
@@ -74,6 +75,14 @@ class Loaders:
         viewer = self._viewer
         return self._by_id(
             ("known", viewer.user_id), lambda database, payments: reading.known_receivers(database, viewer, payments)
+        )
+
+    @cached_property
+    def fee_schedules(self) -> DataLoader[UUID, FeeSchedule | None]:
+        """Fee schedules that the viewer may see."""
+        viewer = self._viewer
+        return self._by_id(
+            ("fee schedules", visibility_key(viewer)), lambda database, ids: fee_schedules.load(database, viewer, ids)
         )
 
     def prime(self, result: TransferResult) -> None:
@@ -159,7 +168,7 @@ class Context:
         """Points that each event of a subscription takes from the viewer's query budget."""
         self.settled: list[TransferResult] = []
         """Settled transfers that are not in the loaders yet. Most answers need no loader, so they are added on first use."""
-        self.outcomes: dict[str | int, TransferResult | BatchResult | WalletResult] = {}
+        self.outcomes: dict[str | int, TransferResult | BatchResult | WalletResult | PublishResult] = {}
         """The outcome of each mutation, by its response key."""
         self._loaders: Loaders | None = None
         self._event: EventReads | None = None

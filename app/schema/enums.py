@@ -13,6 +13,8 @@ from app.records import (
     AccountType,
     EntryDirection,
     EntryPurpose,
+    FeePayer,
+    RoundingMode,
     TransactionStatus,
     TransactionType,
     WalletKind,
@@ -23,7 +25,9 @@ __all__ = [
     "AccountType",
     "EntryDirection",
     "EntryPurpose",
+    "FeePayer",
     "RefusalCode",
+    "RoundingMode",
     "TransactionStatus",
     "TransactionType",
     "WalletKind",
@@ -47,5 +51,7 @@ strawberry.enum(TransactionStatus)
 strawberry.enum(EntryDirection)
 strawberry.enum(EntryPurpose, description="Why an entry is there. Clients treat an unknown one as OTHER.")
 strawberry.enum(AccountType, description="What a wallet is in the operator's books. Users' wallets are liabilities.")
+strawberry.enum(FeePayer)
+strawberry.enum(RoundingMode, description="HALF_EVEN: to the nearest minor unit, a tie to the even one.")
 strawberry.enum(RefusalCode, name="UserErrorCode")
 describe_values(RefusalCode, {"WALLET_NOT_ACTIVE": "Of another's wallet the message does not tell frozen from closed."})

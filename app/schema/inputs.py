@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, TypeVar, cast
 
 import strawberry
@@ -10,9 +11,17 @@ from strawberry import UNSET
 from strawberry.types.arguments import InputContext
 
 from app.errors import BadUserInput
-from app.schema.enums import AccountType, EntryDirection, EntryPurpose, WalletStatus
+from app.schema.enums import (
+    AccountType,
+    EntryDirection,
+    EntryPurpose,
+    FeePayer,
+    RoundingMode,
+    TransactionType,
+    WalletStatus,
+)
 from app.schema.scalars import BigInt, CurrencyCode, DecimalText
-from app.services import postings, transfers
+from app.services import fee_schedules, postings, transfers
 from app.services.conditions import ConditionInput
 from app.services.requests import ConditionKind
 
@@ -21,6 +30,12 @@ T = TypeVar("T")
 _TEXT = (
     "One line with at least one visible character, stored in Unicode form NFC; formatting, reordering and invisible characters "
     "are refused."
+)
+
+
+_MAX_FEE = (
+    "The most that it accepts in fees, of either side, in the currency of the amount; a higher fee is refused with "
+    "FEE_EXCEEDS_LIMIT, which states it. Null: fees must be zero."
 )
 
 
@@ -96,6 +111,7 @@ class TransferInput:
     )
     metadata: list[MetadataItemInput] | None = UNSET
     conditions: list[WalletConditionInput] | None = strawberry.field(default=UNSET, description="At most 20.")
+    max_fee: SignedMoneyInput | None = strawberry.field(default=UNSET, description=_MAX_FEE)
 
     def to_service(self) -> transfers.TransferInput:
         return transfers.TransferInput(
@@ -108,13 +124,14 @@ class TransferInput:
             reference=given(self.reference),
             metadata=_pairs(self.metadata),
             conditions=_conditions(self.conditions),
+            max_fee=_amount(self.max_fee),
         )
 
 
 def _build_transfer_input(cls: type[TransferInput], value: Mapping[str, Any], _context: InputContext) -> TransferInput:
     """Build the input from its coerced values. Strawberry's general conversion takes longer and does the same."""
     money = value["amount"]
-    conditions, metadata = value.get("conditions"), value.get("metadata")
+    conditions, metadata, max_fee = value.get("conditions"), value.get("metadata"), value.get("maxFee")
     return cls(
         idempotency_key=value["idempotencyKey"],
         sender_wallet_id=value["senderWalletId"],
@@ -124,6 +141,7 @@ def _build_transfer_input(cls: type[TransferInput], value: Mapping[str, Any], _c
         reference=value.get("reference"),
         metadata=metadata and [MetadataItemInput(key=item["key"], value=item["value"]) for item in metadata],
         conditions=conditions and [_build_condition(condition) for condition in conditions],
+        max_fee=max_fee and SignedMoneyInput(amount=max_fee["amount"], currency=max_fee["currency"]),
     )
 
 
@@ -149,6 +167,7 @@ _TRANSFER_FIELDS = (
     "reference",
     "metadata",
     "conditions",
+    "max_fee",
 )
 _CONDITION_FIELDS = ("sequence_is", "available_at_least", "balance_at_most")
 _MONEY_FIELDS = ("amount", "currency")
@@ -202,6 +221,7 @@ class DepositInput:
     description: str | None = strawberry.field(default=UNSET, description="The same rule as for a transfer.")
     reference: str | None = UNSET
     metadata: list[MetadataItemInput] | None = UNSET
+    max_fee: SignedMoneyInput | None = strawberry.field(default=UNSET, description=_MAX_FEE)
 
     def to_service(self) -> transfers.DepositInput:
         return transfers.DepositInput(
@@ -212,6 +232,7 @@ class DepositInput:
             description=given(self.description),
             reference=given(self.reference),
             metadata=_pairs(self.metadata),
+            max_fee=_amount(self.max_fee),
         )
 
 
@@ -266,6 +287,45 @@ class OpenSystemWalletInput:
     reason: str = strawberry.field(description=f"For the audit log: 1 to 280 characters. {_TEXT}")
 
 
+@strawberry.input(
+    description="The next version of a schedule: of a type of transaction, a currency and, optionally, one user. It is final. "
+    "Without percent and flat it charges nothing from its moment on."
+)
+class PublishFeeScheduleInput:
+    idempotency_key: str
+    name: str = strawberry.field(description=f"1 to 100 characters, shown to those who pay. {_TEXT}")
+    transaction_type: TransactionType = strawberry.field(default=TransactionType.TRANSFER, description="TRANSFER or DEPOSIT.")
+    currency: CurrencyCode
+    user_id: strawberry.ID | None = strawberry.field(
+        default=UNSET, description="Instead of the general schedule, where this user is the one who pays the fee."
+    )
+    payer: FeePayer
+    percent: DecimalText | None = strawberry.field(default=UNSET, description="0 to 100 with at most 6 decimals.")
+    flat: SignedMoneyInput | None = UNSET
+    minimum: SignedMoneyInput | None = UNSET
+    maximum: SignedMoneyInput | None = UNSET
+    rounding: RoundingMode = RoundingMode.HALF_EVEN
+    valid_from: datetime | None = strawberry.field(default=UNSET, description="In the future. Null: at once.")
+    reason: str = strawberry.field(description=f"For the audit log: 1 to 280 characters. {_TEXT}")
+
+    def to_service(self) -> fee_schedules.PublishInput:
+        return fee_schedules.PublishInput(
+            idempotency_key=self.idempotency_key,
+            name=self.name,
+            transaction_type=self.transaction_type,
+            currency=self.currency,
+            user_id=given(self.user_id),
+            payer=self.payer,
+            percent=given(self.percent),
+            flat=_amount(self.flat),
+            minimum=_amount(self.minimum),
+            maximum=_amount(self.maximum),
+            rounding=self.rounding,
+            valid_from=given(self.valid_from),
+            reason=self.reason,
+        )
+
+
 @strawberry.input
 class SetWalletStatusInput:
     wallet_id: strawberry.ID
@@ -276,6 +336,10 @@ class SetWalletStatusInput:
 def given(value: T | None) -> T | None:
     """None for a field that was left out."""
     return None if value is UNSET else value
+
+
+def _amount(money: SignedMoneyInput | None) -> tuple[str, str] | None:
+    return (money.amount, money.currency) if money else None
 
 
 def _pairs(items: list[MetadataItemInput] | None) -> list[tuple[str, str]]:

@@ -7,11 +7,13 @@ import strawberry
 from app.clock import monotonic
 from app.errors import RequestTimeout
 from app.schema.context import Context, Info
+from app.schema.fees import FeeSchedule
 from app.schema.inputs import (
     DepositInput,
     OpenSystemWalletInput,
     OpenWalletInput,
     PostTransactionInput,
+    PublishFeeScheduleInput,
     SetWalletStatusInput,
     TransferBatchInput,
     TransferInput,
@@ -20,7 +22,7 @@ from app.schema.outcomes import Outcome
 from app.schema.previews import PreviewEntry, preview_entries
 from app.schema.refusals import UserError, user_errors
 from app.schema.types import Transaction, Wallet
-from app.services import postings, rehearsals, transfers, wallets
+from app.services import fee_schedules, postings, rehearsals, transfers, wallets
 from app.services.transfers import TransferResult
 from app.settings import MAX_BATCH
 
@@ -78,6 +80,13 @@ class OpenSystemWalletPayload:
 @strawberry.type
 class OpenWalletPayload:
     wallet: Wallet | None
+    replayed: bool
+    user_errors: list[UserError]
+
+
+@strawberry.type
+class FeeSchedulePayload:
+    fee_schedule: FeeSchedule | None
     replayed: bool
     user_errors: list[UserError]
 
@@ -180,6 +189,27 @@ class Mutation:
         _save_outcome(info, result)
         return OpenSystemWalletPayload(
             wallet=None if result.wallet is None else Wallet.of(info, result.wallet),
+            replayed=result.replayed,
+            user_errors=user_errors(result.refusals),
+        )
+
+    @strawberry.mutation(
+        description="Opens the currency's fee wallet with its first schedule. Administrators only; recorded in the audit log."
+    )
+    async def publish_fee_schedule(self, info: Info, input: PublishFeeScheduleInput) -> FeeSchedulePayload | None:
+        context = _start(info)
+        services = context.services
+        result = await fee_schedules.publish(
+            services.engine,
+            context.viewer,
+            input.to_service(),
+            services.currencies,
+            services.clock,
+            request_id=context.request_id,
+        )
+        _save_outcome(info, result)
+        return FeeSchedulePayload(
+            fee_schedule=None if result.schedule is None else FeeSchedule.of(info, result.schedule),
             replayed=result.replayed,
             user_errors=user_errors(result.refusals),
         )

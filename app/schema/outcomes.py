@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from app import ids
 from app.errors import AnswerIncomplete, RequestTimeout, Unavailable
+from app.services.fee_schedules import PublishResult
 from app.services.transfers import BatchResult, TransferResult
 from app.services.wallets import WalletResult
 
-Outcome = TransferResult | BatchResult | WalletResult
+Outcome = TransferResult | BatchResult | WalletResult | PublishResult
 
 OUTCOME_FIELDS = frozenset({
     ("TransferPayload", "transaction"),
@@ -18,6 +19,7 @@ OUTCOME_FIELDS = frozenset({
     ("OpenSystemWalletPayload", "wallet"),
     ("OpenWalletPayload", "wallet"),
     ("SetWalletStatusPayload", "wallet"),
+    ("FeeSchedulePayload", "feeSchedule"),
 })  # fmt: skip
 """Null in one of these fields means a refusal. If the field cannot be read, the whole payload is null instead."""
 _ABOUT_THE_OUTCOME = (Unavailable.code, RequestTimeout.code)
@@ -36,6 +38,9 @@ def incomplete(message: str, extensions: Mapping[str, object], outcome: Outcome,
     elif isinstance(found, WalletResult) and found.wallet is not None:
         facts = {"walletId": ids.encode("wal", found.wallet.id)}
         state = "The change to the wallet is recorded."
+    elif isinstance(found, PublishResult) and found.schedule is not None:
+        facts = {"feeScheduleId": ids.encode("fee", found.schedule.id)}
+        state = "The fee schedule is published."
     elif found.refusals:
         state = "The mutation was refused, and the refusal is final."
     why = "" if extensions.get("code") in _ABOUT_THE_OUTCOME else f" {message}"

@@ -5,10 +5,13 @@ from __future__ import annotations
 import strawberry
 
 from app import records
+from app.schema.basics import Money, money_of
 from app.schema.context import Info
 from app.schema.enums import EntryDirection, EntryPurpose
+from app.schema.fees import FeeCharge
 from app.schema.refusals import UserError, user_errors
-from app.schema.types import Money, Transaction, WalletParty, money_of, party_that_may_be_new
+from app.schema.types import Transaction, WalletParty, party_that_may_be_new
+from app.services import fee_schedules
 from app.services.rehearsals import Preview
 
 
@@ -44,6 +47,10 @@ class TransferPreview:
         description="What would arrive in the receiver's wallet; null if it would be refused."
     )
     entries: list[PreviewEntry] = strawberry.field(description="What would be written; empty if it would be refused.")
+    fees: list[FeeCharge] = strawberry.field(
+        description="What would be charged, where the viewer may see the schedule. Without maxFee the request would be refused: "
+        "see FeeExceedsLimit."
+    )
     replayed: Transaction | None = strawberry.field(
         description="The transaction that the key belongs to: the request would only repeat its outcome."
     )
@@ -57,9 +64,16 @@ def transfer_preview(info: Info, preview: Preview) -> TransferPreview:
         debited=_sum(info, preview, paid[0].wallet_id, -1) if paid else None,
         credited=_sum(info, preview, got[0].wallet_id, 1) if got else None,
         entries=preview_entries(info, preview),
+        fees=_fees(info, preview),
         replayed=None if preview.replayed is None else Transaction.of(info, preview.replayed),
         user_errors=user_errors(preview.refusals),
     )
+
+
+def _fees(info: Info, preview: Preview) -> list[FeeCharge]:
+    if preview.charge is None or not fee_schedules.may_see(info.context.viewer, preview.charge.schedule):
+        return []
+    return [FeeCharge.of(info, preview.charge.schedule, preview.amount, preview.charge.amount)]
 
 
 def preview_entries(info: Info, preview: Preview) -> list[PreviewEntry]:

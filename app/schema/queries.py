@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -12,27 +14,26 @@ from strawberry import UNSET
 from app import ids
 from app.access import policy
 from app.errors import BadUserInput
+from app.schema.basics import Currency, Node, money_of
 from app.schema.connections import Connection, connection, page_request
 from app.schema.context import Info
+from app.schema.fees import FeeSchedule
 from app.schema.inputs import TransferInput
 from app.schema.previews import TransferPreview, transfer_preview
 from app.schema.scalars import BigInt, CurrencyCode
 from app.schema.types import (
-    Currency,
     CurrencyTotal,
     LedgerEntry,
     LedgerStatus,
-    Node,
     Transaction,
     TransactionFilter,
     TrialBalanceLine,
     User,
     Wallet,
     WalletParty,
-    money_of,
     reading_filter,
 )
-from app.services import reading, rehearsals
+from app.services import fee_schedules, reading, rehearsals
 from app.services.reading import SEARCHED_USERS
 
 MAX_NODES = 100
@@ -98,6 +99,15 @@ class Query:
         context.services.rates.check_transfers(context.viewer.user_id)
         preview = await rehearsals.preview_transfer(context.services.ledger, context.viewer, input.to_service())
         return transfer_preview(info, preview)
+
+    @strawberry.field(
+        description="The version of each fee schedule that is valid at a moment, now if there is none: the general ones and the "
+        "viewer's own; every one for administrators. At most 500."
+    )
+    async def fee_schedules(self, info: Info, at: datetime | None = UNSET) -> list[FeeSchedule]:
+        services = info.context.services
+        found = await fee_schedules.valid_at(services.engine, info.context.viewer, at or services.clock())
+        return [FeeSchedule.of(info, schedule) for schedule in found]
 
     @strawberry.field
     async def currencies(self, info: Info) -> list[Currency]:
@@ -189,17 +199,8 @@ async def _node(info: Info, id_: str) -> Node | None:
     if decoded is None:
         return None
     prefix, value = decoded
-    match prefix:
-        case "wal":
-            return await _wallet(info, value)
-        case "txn":
-            return await _transaction(info, value)
-        case "ent":
-            return await _entry(info, value)
-        case "usr":
-            return await _user(info, value)
-        case _:
-            return None
+    load = _NODES.get(prefix)
+    return None if load is None else await load(info, value)
 
 
 async def _wallet(info: Info, wallet_id: UUID | None) -> Wallet | None:
@@ -228,3 +229,18 @@ async def _user(info: Info, user_id: UUID) -> User | None:
         return None
     user = await info.context.loaders.users.load(user_id)
     return None if user is None else User.of(user)
+
+
+async def _fee_schedule(info: Info, schedule_id: UUID) -> FeeSchedule | None:
+    schedule = await info.context.loaders.fee_schedules.load(schedule_id)
+    return None if schedule is None else FeeSchedule.of(info, schedule)
+
+
+_NODES: Mapping[str, Callable[[Info, UUID], Awaitable[Node | None]]] = {
+    "wal": _wallet,
+    "txn": _transaction,
+    "ent": _entry,
+    "usr": _user,
+    "fee": _fee_schedule,
+}
+"""How to load an object, by the prefix of its id."""

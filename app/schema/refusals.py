@@ -7,8 +7,9 @@ from collections.abc import Iterable
 import strawberry
 
 from app.errors import Refusal, RefusalCode
+from app.schema.basics import Money
 from app.schema.context import Info
-from app.schema.types import Money, Transaction, Wallet
+from app.schema.types import Transaction, Wallet
 
 
 @strawberry.interface(
@@ -55,6 +56,17 @@ class ConditionFailed(UserError):
         return None if wallet is None else Wallet.of(info, wallet)
 
 
+@strawberry.type(description="The fee is more than maxFee allows. Nothing moved, and the key stays unused.")
+class FeeExceedsLimit(UserError):
+    fee: Money = strawberry.field(description="What would be charged now: send it as maxFee to accept it.")
+    limit: Money = strawberry.field(description="What the request accepts; zero without maxFee.")
+
+
+@strawberry.type(description="The fee would leave the receiver nothing. Nothing moved, and the key stays unused.")
+class FeeExceedsAmount(UserError):
+    fee: Money
+
+
 @strawberry.type(description="The ledger refused it: recorded as FAILED, and replayed under its key.")
 class TransferRefused(UserError):
     pass
@@ -70,6 +82,11 @@ def _user_error(refusal: Refusal) -> UserError:
         return IdempotencyKeyReused(code=code, message=message, path=path, refusal=refusal)
     if code is RefusalCode.CONDITION_FAILED:
         return ConditionFailed(code=code, message=message, path=path, refusal=refusal)
+    if refusal.fee is not None and refusal.limit is not None:
+        fee, limit = Money.of(refusal.fee), Money.of(refusal.limit)
+        return FeeExceedsLimit(code=code, message=message, path=path, fee=fee, limit=limit)
+    if refusal.fee is not None:
+        return FeeExceedsAmount(code=code, message=message, path=path, fee=Money.of(refusal.fee))
     if refusal.available is not None and refusal.required is not None:
         available, required = Money.of(refusal.available), Money.of(refusal.required)
         return InsufficientFunds(code=code, message=message, path=path, available=available, required=required)
@@ -77,5 +94,13 @@ def _user_error(refusal: Refusal) -> UserError:
     return kind(code=code, message=message, path=path)
 
 
-ERROR_TYPES = (InvalidInput, IdempotencyKeyReused, InsufficientFunds, ConditionFailed, TransferRefused)
+ERROR_TYPES = (
+    InvalidInput,
+    IdempotencyKeyReused,
+    InsufficientFunds,
+    ConditionFailed,
+    FeeExceedsLimit,
+    FeeExceedsAmount,
+    TransferRefused,
+)
 """No field returns these types by name, only the interface, so the schema needs the list."""

@@ -4,75 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import TypeVar
 from uuid import UUID
 
 import strawberry
 from strawberry import UNSET
 
-from app import ids, money, records, texts
+from app import ids, records, texts
 from app.access import policy
 from app.paging import pages
 from app.paging.update_cursor import encode_update_cursor
+from app.schema.basics import Money, Node, money_of, with_id_only
 from app.schema.connections import Connection, connection, page_request
 from app.schema.context import Info
 from app.schema.enums import (
     AccountType,
     EntryDirection,
     EntryPurpose,
+    FeePayer,
     RefusalCode,
     TransactionStatus,
     TransactionType,
     WalletKind,
     WalletStatus,
 )
-from app.schema.scalars import BigInt, CurrencyCode, DecimalText
+from app.schema.fees import FeeCharge
+from app.schema.scalars import BigInt, CurrencyCode
 from app.schema.selections import field_selects_only_id
 from app.services import reading
 from app.services.reading import Party
-
-
-@strawberry.interface
-class Node:
-    id: strawberry.ID = strawberry.field(
-        description="Globally unique, typed and readable: usr_…, wal_…, txn_…, ent_… (TypeID over UUIDv7). REST, logs and "
-        "metrics show the same id."
-    )
-
-
-N = TypeVar("N", bound=Node)
-
-
-def with_id_only(type_: type[N], prefix: str, id_: UUID) -> N:
-    """Return an object that has only its id, for a selection of nothing else: it needs no read."""
-    node = object.__new__(type_)
-    node.id = strawberry.ID(ids.encode(prefix, id_))
-    return node
-
-
-@strawberry.type
-class Money:
-    amount: DecimalText
-    currency: CurrencyCode
-
-    @staticmethod
-    def of(value: money.Money) -> Money:
-        return Money(amount=DecimalText(value.amount), currency=CurrencyCode(value.currency))
-
-
-@strawberry.type
-class Currency:
-    code: CurrencyCode
-    exponent: int = strawberry.field(description="Decimals, by ISO 4217.")
-    name: str
-
-    @staticmethod
-    def of(currency: money.Currency) -> Currency:
-        return Currency(code=CurrencyCode(currency.code), exponent=currency.exponent, name=currency.name)
-
-
-def money_of(info: Info, minor: int, currency: str) -> Money:
-    return Money.of(money.Money(minor, currency, info.context.services.currencies[currency].exponent))
 
 
 @strawberry.input(description="Limits a list of transactions. A transaction must match every field that is given.")
@@ -287,6 +246,24 @@ class Transaction(Node):
     async def receiver(self, info: Info) -> WalletParty | None:
         await _count_as_lookup(info, self.record)
         return await _party(info, self.record.paid_wallet_id)
+
+    @strawberry.field(
+        description="What was charged on top of the amount. Shown to the one who pays it, to the initiator and to administrators."
+    )
+    async def fees(self, info: Info) -> list[FeeCharge]:
+        fee, schedule_id = self.record.fee, self.record.fee_schedule_id
+        if fee is None or schedule_id is None or self.record.status is not TransactionStatus.COMPLETED:
+            return []
+        loaders, viewer = info.context.loaders, info.context.viewer
+        schedule = await loaders.fee_schedules.load(schedule_id)
+        if schedule is None:
+            return []
+        is_sender = schedule.payer is FeePayer.SENDER
+        payer_id = self.record.sender_wallet_id if is_sender else self.record.receiver_wallet_id
+        assert payer_id is not None, "only a transaction between two wallets is charged"
+        if viewer.user_id != self.record.initiator_id and await loaders.wallets.load(payer_id) is None:
+            return []
+        return [FeeCharge.of(info, schedule, self.record.amount, fee)]
 
     @strawberry.field(description="The entries of the wallets that the viewer may load.")
     async def entries(self, info: Info) -> list[LedgerEntry]:

@@ -353,7 +353,7 @@ class GroupCommit:
         if isinstance(error, CommitUnknown):
             for waiting in batch:
                 waiting.commit_unknown = True
-        if failure is Failure.KEYS_TAKEN and times <= MAX_KEY_RACES:
+        if failure in (Failure.KEYS_TAKEN, Failure.FEES_CHANGED) and times <= MAX_KEY_RACES:
             return
         if failure in (Failure.RETRY, Failure.CONNECTION) and times <= MAX_RETRIES:
             await asyncio.sleep(_BACKOFF_SECONDS * 2**times * _jitter())

@@ -6,15 +6,16 @@ No I/O, no clock, no randomness. `settlement.py` locks the rows, calls `settle`,
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
 from app.errors import Refusal, RefusalCode
 from app.limits.quota import Quota
-from app.money import MAX_MINOR, MIN_MINOR
+from app.money import MAX_MINOR, MIN_MINOR, Money
 from app.records import (
     Entry,
+    FeePayer,
     Transaction,
     TransactionStatus,
     TransactionType,
@@ -23,7 +24,16 @@ from app.records import (
     WalletStatus,
 )
 from app.services import plans
-from app.services.refusals import aborted, condition_failed, key_reused, refusal_of, wallet_not_found
+from app.services.fees import NO_FEES, Charge, FeeBook, fee_of
+from app.services.refusals import (
+    aborted,
+    condition_failed,
+    fee_exceeds_amount,
+    fee_exceeds_limit,
+    key_reused,
+    refusal_of,
+    wallet_not_found,
+)
 from app.services.requests import Condition, ConditionKind, Key, Leg, Member, Request, Unit
 
 
@@ -62,15 +72,16 @@ def settle(
     currency_exponents: Mapping[str, int],
     *,
     quotas: Mapping[UUID, Quota] | None = None,
+    fees: FeeBook = NO_FEES,
 ) -> Settlement:
     """Decide the units one after another. Each sees the balances that the previous ones left.
 
     `wallets` are locked, and contain only those that the requester may name: a missing one is refused as not found. `recorded`
     has the transactions that already own a key of this batch. `now` was read after locking. `quotas` are locked, by user; a
-    user without an entry has no quota.
+    user without an entry has no quota. The fee wallet of each request that `fees` may charge is among the wallets.
     """
     before = {user_id: quota.at(now) for user_id, quota in (quotas or {}).items()}
-    book = _Book(wallets, dict(recorded), now, currency_exponents, quotas=dict(before))
+    book = _Book(wallets, dict(recorded), now, currency_exponents, quotas=dict(before), fees=fees)
     for unit in units:
         answer = book.settle_atomic(unit) if unit.atomic else tuple(book.settle_member(member) for member in unit.members)
         book.settlement.outcomes.append(answer)
@@ -98,12 +109,14 @@ class _Book:
         exponents: Mapping[str, int],
         *,
         quotas: dict[UUID, Quota],
+        fees: FeeBook,
     ) -> None:
         self.wallets = wallets
         self.recorded = recorded
         self.now = now
         self.exponents = exponents
         self.quotas = quotas
+        self.fees = fees
         self.positions = {wallet.id: _Position(wallet.balance, wallet.sequence, wallet.posted_at) for wallet in wallets.values()}
         self.settlement = Settlement()
 
@@ -118,16 +131,20 @@ class _Book:
         refusal = member.unless_replayed or refusal
         if refusal is None and member.conditions:
             refusal = self._condition_refusal(member)
+        charge, not_before = None, member.created_at
+        if refusal is None and (fee_wallet_id := self.fees.wallet_for(member.type, member.currency)) is not None:
+            charge, not_before = self._charge(member, fee_wallet_id)
+            refusal = None if charge is None else self._fee_refusal(member, charge)
         if refusal is not None:
             return _not_recorded(refusal)
-        legs = plans.legs_of(member)
+        legs = plans.legs_of(member, charge)
         after = self._balances_after(legs)
         failure = self._ledger_failure(member, legs, after)
         if failure is not None:
-            return self._fail(member, *failure)
+            return self._fail(member, *failure, charge)
         if min(after) < MIN_MINOR or max(after) > MAX_MINOR:
             return _not_recorded(_overflow(member, after))
-        return self._complete(member, legs)
+        return self._complete(member, legs, charge, not_before)
 
     def settle_atomic(self, unit: Unit) -> tuple[Outcome, ...]:
         """Decide an atomic unit: try all members, and undo everything if one is refused."""
@@ -164,9 +181,7 @@ class _Book:
             return self._replay(member, earlier)
         if is_culprit:
             assert tried.transaction is not None
-            assert tried.transaction.failure_code is not None
-            failed = tried.transaction
-            return self._fail(member, tried.transaction.failure_code, failed.failure_field, failed.failure_available)
+            return self._failed(tried.transaction, member.path)
         return self._fail(member, RefusalCode.BATCH_ABORTED, None, None)
 
     def _wallet_refusal(self, request: Request) -> Refusal | None:
@@ -196,6 +211,32 @@ class _Book:
             case ConditionKind.BALANCE_AT_MOST:
                 return position.balance <= condition.value
 
+    def _charge(self, request: Request, fee_wallet_id: UUID) -> tuple[Charge | None, datetime]:
+        """The fee of a request by the version that is valid when it would be posted, or None, and that moment.
+
+        The moment counts the fee wallet even if nothing is charged in the end: the version is chosen by it.
+        """
+        sides = [self.wallets[wallet_id] for wallet_id in request.wallet_ids[:2]]
+        places = (self.positions[wallet_id].posted_at for wallet_id in (*request.wallet_ids[:2], fee_wallet_id))
+        moment = max(self.now, request.created_at, *places)
+        if any(side.currency != request.currency for side in sides):
+            return None, moment
+        sender, receiver = sides
+        schedule = self.fees.valid_at(moment, request.type, request.currency, sender=sender.owner_id, receiver=receiver.owner_id)
+        amount = 0 if schedule is None else fee_of(schedule, request.amount)
+        return (Charge(amount, schedule, fee_wallet_id) if schedule is not None and amount else None), moment
+
+    def _fee_refusal(self, request: Request, charge: Charge) -> Refusal | None:
+        """Refuse a fee that the request does not accept, or that would leave the receiver nothing."""
+        fee = Money(charge.amount, request.currency, request.exponent)
+        is_limited = request.max_fee is not None or self.fees.refuses_unlimited
+        limit = request.max_fee or 0
+        if is_limited and charge.amount > limit:
+            return fee_exceeds_limit(request.path, fee, replace(fee, minor=limit))
+        if charge.schedule.payer is FeePayer.RECEIVER and charge.amount >= request.amount:
+            return fee_exceeds_amount(request.path, fee)
+        return None
+
     def _balances_after(self, legs: Sequence[Leg]) -> list[int]:
         """The balance of each leg's wallet after the leg, if the legs are posted now."""
         balances: dict[UUID, int] = {}
@@ -220,7 +261,11 @@ class _Book:
         for index, wallet in enumerate(wallets):
             # Each debit, not only the sum: a later credit of the same request does not cover an earlier debit.
             if after[index] < wallet.held and wallet.kind is WalletKind.USER and legs[index].amount < 0:
-                available = after[index] - legs[index].amount - wallet.held
+                before = after[index] - legs[index].amount
+                if request.type is not TransactionType.POSTING:
+                    # Of a fee, too: what is missing is a part of amount and fee together.
+                    before = self.positions[wallet.id].balance
+                available = before - wallet.held
                 return RefusalCode.INSUFFICIENT_FUNDS, plans.amount_field(request, index), available
         return self._quota_failure(request)
 
@@ -234,11 +279,11 @@ class _Book:
         """The quota of a transfer. Deposits by administrators have none."""
         return self.quotas.get(request.initiator_id) if request.type is TransactionType.TRANSFER else None
 
-    def _complete(self, request: Request, legs: Sequence[Leg]) -> Outcome:
+    def _complete(self, request: Request, legs: Sequence[Leg], charge: Charge | None, not_before: datetime) -> Outcome:
         wallet_ids = dict.fromkeys([leg.wallet_id for leg in legs])
-        posted_at = max(self.now, request.created_at, *[self.positions[wallet_id].posted_at for wallet_id in wallet_ids])
+        posted_at = max(self.now, not_before, *[self.positions[wallet_id].posted_at for wallet_id in wallet_ids])
         entries = tuple([self._post(request.id, index, leg, posted_at) for index, leg in enumerate(legs)])
-        transaction = _transaction(request, TransactionStatus.COMPLETED, completed_at=posted_at)
+        transaction = _transaction(request, TransactionStatus.COMPLETED, completed_at=posted_at, charge=charge)
         self._record(transaction)
         quota = self._quota(request)
         if quota is not None:
@@ -255,16 +300,28 @@ class _Book:
         position.posted_at = posted_at
         return Entry(transaction_id, index, wallet_id, sequence, amount, balance, posted_at, purpose)
 
-    def _fail(self, request: Request, code: RefusalCode, field_name: str | None, available: int | None) -> Outcome:
+    def _fail(
+        self,
+        request: Request,
+        code: RefusalCode,
+        field_name: str | None,
+        available: int | None,
+        charge: Charge | None = None,
+    ) -> Outcome:
         transaction = _transaction(
             request,
             TransactionStatus.FAILED,
             failure_code=code,
             failure_field=field_name,
             failure_available=available,
+            # Only the sender's fee is a part of what is missing.
+            charge=charge if charge is not None and charge.schedule.payer is FeePayer.SENDER else None,
         )
+        return self._failed(transaction, request.path)
+
+    def _failed(self, transaction: Transaction, path: tuple[str, ...]) -> Outcome:
         self._record(transaction)
-        return Outcome(transaction, (), replayed=False, refusal=self._refusal_of(transaction, request.path))
+        return Outcome(transaction, (), replayed=False, refusal=self._refusal_of(transaction, path))
 
     def _replay(self, request: Request, earlier: Transaction) -> Outcome:
         """Return the first outcome of a key, or IDEMPOTENCY_KEY_REUSED if the input differs.
@@ -287,8 +344,8 @@ class _Book:
         touched = {
             wallet_id: _Position(position.balance, position.sequence, position.posted_at)
             for request in unit.requests
-            for wallet_id in request.wallet_ids
-            if (position := self.positions.get(wallet_id)) is not None
+            for wallet_id in (*request.wallet_ids, self.fees.wallet_for(request.type, request.currency))
+            if wallet_id is not None and (position := self.positions.get(wallet_id)) is not None
         }
         return _Savepoint(touched, dict(self.quotas), len(self.settlement.transactions), len(self.settlement.posted))
 
@@ -317,6 +374,7 @@ def _transaction(
     failure_code: RefusalCode | None = None,
     failure_field: str | None = None,
     failure_available: int | None = None,
+    charge: Charge | None = None,
 ) -> Transaction:
     return Transaction(
         id=request.id,
@@ -337,6 +395,8 @@ def _transaction(
         reference=request.reference,
         metadata=request.metadata,
         terms=request.terms,
+        fee=None if charge is None else charge.amount,
+        fee_schedule_id=None if charge is None else charge.schedule.id,
     )
 
 

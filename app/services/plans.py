@@ -1,6 +1,7 @@
 """The legs of each kind of request, the wallets that it may use, and the input field behind each leg. Pure functions.
 
-A transfer or deposit has two legs: the sender's debit and the receiver's credit. A posting has the legs that it names.
+A transfer or deposit has two legs, the sender's debit and the receiver's credit, and two more if a fee is charged. A posting
+has the legs that it names.
 """
 
 from __future__ import annotations
@@ -8,19 +9,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from app.records import TransactionType, Wallet, WalletKind
+from app.records import EntryPurpose, FeePayer, TransactionType, Wallet, WalletKind
+from app.services.fees import Charge
 from app.services.requests import Leg, Request
 
 
-def legs_of(request: Request) -> Sequence[Leg]:
+def legs_of(request: Request, charge: Charge | None = None) -> Sequence[Leg]:
     """The legs to post, in order. The order decides which debit lacks funds and the sequences of a wallet's entries."""
     if request.type is TransactionType.POSTING:
         return request.legs
     assert request.sender_wallet_id is not None
     assert request.receiver_wallet_id is not None
-    return (
+    sides = (
         Leg(request.sender_wallet_id, -request.amount, request.currency),
         Leg(request.receiver_wallet_id, request.amount, request.currency),
+    )
+    if charge is None:
+        return sides
+    payer = request.sender_wallet_id if charge.schedule.payer is FeePayer.SENDER else request.receiver_wallet_id
+    return (
+        *sides,
+        Leg(payer, -charge.amount, request.currency, EntryPurpose.FEE),
+        Leg(charge.fee_wallet_id, charge.amount, request.currency, EntryPurpose.FEE),
     )
 
 
@@ -63,6 +73,8 @@ def wallet_field(request: Request, leg: int) -> str:
     """The input field, dotted, that names the leg's wallet."""
     if request.type is TransactionType.POSTING:
         return f"legs.{leg}.walletId"
+    if leg > 1:
+        return "amount"
     return "senderWalletId" if leg == 0 else _receiver_field(request)
 
 

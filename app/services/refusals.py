@@ -40,6 +40,17 @@ def condition_failed(path: tuple[str, ...], wallet_id: UUID) -> Refusal:
     return Refusal(RefusalCode.CONDITION_FAILED, RefusalCode.CONDITION_FAILED.message, path, wallet_id=wallet_id)
 
 
+def fee_exceeds_limit(path: tuple[str, ...], fee: Money, limit: Money) -> Refusal:
+    """The refusal of a fee above what the request accepts. `limit` is zero for a request that sets none."""
+    message = f"The fee of {fee.amount} {fee.currency} is more than maxFee allows, so nothing moved. The key is still unused."
+    return Refusal(RefusalCode.FEE_EXCEEDS_LIMIT, message, (*path, "maxFee"), fee=fee, limit=limit)
+
+
+def fee_exceeds_amount(path: tuple[str, ...], fee: Money) -> Refusal:
+    """The refusal of a fee that would leave the receiver nothing."""
+    return Refusal(RefusalCode.FEE_EXCEEDS_AMOUNT, RefusalCode.FEE_EXCEEDS_AMOUNT.message, (*path, "amount"), fee=fee)
+
+
 def refusal_of(transaction: Transaction, path: tuple[str, ...], exponents: Mapping[str, int]) -> Refusal | None:
     """The refusal of a FAILED transaction, the same at first and at every replay. None for a transaction that did not fail.
 
@@ -67,7 +78,7 @@ def refusal_of(transaction: Transaction, path: tuple[str, ...], exponents: Mappi
 def _required(transaction: Transaction) -> tuple[int, str]:
     """The amount that was missing, in minor units, and its currency: the transaction's, or that of a posting's leg."""
     if transaction.type is not TransactionType.POSTING:
-        return transaction.amount, transaction.currency
+        return transaction.amount + (transaction.fee or 0), transaction.currency
     assert transaction.terms is not None
     assert transaction.failure_field is not None
     _, index, _ = transaction.failure_field.split(".")

@@ -14,11 +14,12 @@ import asyncpg
 from app import ids
 from app.access import policy
 from app.access.viewer import Right, Viewer
-from app.db import ledger_sql, quota_sql
+from app.db import fee_sql, ledger_sql, quota_sql
 from app.db.connection import transaction
 from app.errors import Refusal
 from app.limits.quota import Quota
 from app.records import Entry, Transaction, TransactionType, Wallet
+from app.services.fees import Charge, FeeBook
 from app.services.ledger import Outcome, settle
 from app.services.postings import PostingInput, posting_request
 from app.services.requests import Member, Request, Unit
@@ -34,6 +35,10 @@ class Preview:
     refusals: tuple[Refusal, ...] = ()
     wallets: Mapping[UUID, Wallet] = field(default_factory=dict)
     """The wallets of the entries, as they are before them."""
+    amount: int = 0
+    """The amount that was asked for, in minor units: what the charge is computed from."""
+    charge: Charge | None = None
+    """The fee that would be posted, as a part of the entries."""
     replayed: Transaction | None = None
     """The transaction that the key belongs to, if the request would only repeat its outcome."""
 
@@ -53,12 +58,19 @@ async def preview_posting(ledger: Ledger, viewer: Viewer, details: PostingInput)
 async def _preview(ledger: Ledger, viewer: Viewer, member: Member) -> Preview:
     if isinstance(member, Refusal):
         return Preview(refusals=(member,))
-    outcome = await _rehearse(ledger, member)
+    outcome, fees = await _rehearse(ledger, member)
     shown = result_of(viewer, outcome)
-    return Preview(shown.entries, shown.refusals, shown.wallets, outcome.transaction if outcome.replayed else None)
+    return Preview(
+        shown.entries,
+        shown.refusals,
+        shown.wallets,
+        member.amount,
+        None if outcome.transaction is None or not outcome.entries else fees.charged(outcome.transaction),
+        outcome.transaction if outcome.replayed else None,
+    )
 
 
-async def _rehearse(ledger: Ledger, request: Request) -> Outcome:
+async def _rehearse(ledger: Ledger, request: Request) -> tuple[Outcome, FeeBook]:
     now = ledger.clock()
     # An id and a time as a batch would give them; neither is kept.
     prepared = request._replace(id=ids.new_transaction_id(now), created_at=now)
@@ -66,12 +78,15 @@ async def _rehearse(ledger: Ledger, request: Request) -> Outcome:
         connection: asyncpg.Connection | None = (await pooled.get_raw_connection()).driver_connection
         assert connection is not None
         async with transaction(connection, isolation="repeatable_read", readonly=True):
-            wallets, limited = await ledger_sql.read_wallets(connection, prepared.wallet_ids)
+            fees = FeeBook(*await fee_sql.load(connection), refuses_unlimited=ledger.refuses_unlimited_fees)
+            fee_wallet_id = fees.wallet_for(prepared.type, prepared.currency)
+            named = prepared.wallet_ids if fee_wallet_id is None else (*prepared.wallet_ids, fee_wallet_id)
+            wallets, limited, _ = await ledger_sql.read_wallets(connection, named)
             recorded = await ledger_sql.recorded_transactions(connection, [prepared.key])
             quotas = await _quotas(ledger, connection, prepared, limited)
     unit = Unit((prepared,))
-    settlement = settle([unit], wallets, recorded, ledger.clock(), ledger.exponents, quotas=quotas)
-    return settlement.outcomes[0][0]
+    settlement = settle([unit], wallets, recorded, ledger.clock(), ledger.exponents, quotas=quotas, fees=fees)
+    return settlement.outcomes[0][0], fees
 
 
 async def _quotas(ledger: Ledger, connection: asyncpg.Connection, request: Request, limited: set[UUID]) -> dict[UUID, Quota]:

@@ -75,6 +75,8 @@ class Request(NamedTuple):
     conditions: tuple[Condition, ...] = ()
     reference: str | None = None
     metadata: dict[str, str] | None = None
+    max_fee: int | None = None
+    """The most that it accepts in fees, in minor units of `currency`. None: see `FeeBook.refuses_unlimited`."""
     unless_replayed: Refusal | None = None
     """The refusal by a rule that may be newer than the request's key. A replay of the key is answered; anything else gets it."""
 
@@ -89,13 +91,15 @@ class Request(NamedTuple):
 
         The posting trigger reads `legs`: each is an array of wallet, signed amount, currency and purpose.
         """
-        if not self.legs and not self.conditions:
+        if not self.legs and not self.conditions and self.max_fee is None:
             return None
         terms: dict[str, Any] = {}
         if self.legs:
             terms["legs"] = [[str(leg.wallet_id), leg.amount, leg.currency, leg.purpose.value] for leg in self.legs]
         if self.conditions:
             terms["conditions"] = [[c.kind.value, str(c.wallet_id), c.value, c.currency] for c in self.conditions]
+        if self.max_fee is not None:
+            terms["max_fee"] = self.max_fee
         return terms
 
     def repeats(self, earlier: Transaction) -> bool:

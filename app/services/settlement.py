@@ -15,11 +15,12 @@ import orjson
 
 from app import ids
 from app.clock import Clock
-from app.db import ledger_sql, quota_sql
+from app.db import fee_sql, ledger_sql, quota_sql
 from app.db.connection import Connection, Unanswered
 from app.limits.quota import Limits, Quota
 from app.messages import events
 from app.records import AuditRecord, Entry, Transaction, TransactionType, Wallet, WalletKind
+from app.services.fees import FeeBook
 from app.services.ledger import Outcome, Settlement, settle
 from app.services.requests import Request, Unit
 
@@ -48,6 +49,10 @@ class KeysTaken(Exception):
     """Another process recorded one of the keys after this one had read them. Nothing was written; the batch can be retried."""
 
 
+class FeesChanged(Exception):
+    """A fee schedule was published since this process loaded them. It has loaded them again, and the batch can be retried."""
+
+
 class CommitUnknown(Exception):
     """The connection was lost during COMMIT, which may have succeeded. Or too many earlier COMMITs are still unanswered."""
 
@@ -58,6 +63,7 @@ class Failure(Enum):
     RETRY = auto()
     """Serialization failure, deadlock, or a cached statement that a migration invalidated: retry the batch."""
     KEYS_TAKEN = auto()
+    FEES_CHANGED = auto()
     LOCK_TIMEOUT = auto()
     CULPRIT = auto()
     """The data of one member causes the error: split the batch to find it."""
@@ -72,6 +78,7 @@ _TRANSACTION_TIMEOUT_SQLSTATE = "25P04"
 
 _FAILURES: tuple[tuple[Failure, tuple[type[Exception], ...]], ...] = (
     (Failure.KEYS_TAKEN, (KeysTaken,)),
+    (Failure.FEES_CHANGED, (FeesChanged,)),
     (
         Failure.CONNECTION,
         (
@@ -113,6 +120,8 @@ class Settler:
         exponents: Mapping[str, int],
         timeout_seconds: float,
         general_limits: Limits,
+        *,
+        refuses_unlimited_fees: bool,
     ) -> None:
         self._connect = connect
         self._clock = clock
@@ -121,6 +130,7 @@ class Settler:
         self._general_limits = general_limits
         self._connection: Connection | None = None
         self._unanswered = Unanswered(_MAX_UNANSWERED)
+        self._fees = FeeBook(refuses_unlimited=refuses_unlimited_fees)
         self._facts: dict[UUID, tuple[WalletKind, UUID | None]] = {}
 
     async def settle(self, units: Sequence[Unit], *, skip_locked: bool = False) -> list[Answer]:
@@ -133,7 +143,7 @@ class Settler:
         committing = False
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                await connection.execute("BEGIN")
+                await connection.execute(fee_sql.BEGIN)
                 answers = await self._decide_and_write(connection, units, skip_locked=skip_locked)
                 committing = True
                 await connection.execute("COMMIT")
@@ -188,7 +198,10 @@ class Settler:
         self, connection: asyncpg.Connection, units: Sequence[Unit], *, skip_locked: bool
     ) -> list[Answer]:
         needed = await self._wallets_to_lock(connection, units)
-        wallets, limited = await ledger_sql.lock_wallets(connection, set().union(*needed), skip_locked=skip_locked)
+        wallets, limited, newest_fee = await ledger_sql.lock_wallets(connection, set().union(*needed), skip_locked=skip_locked)
+        if newest_fee > self._fees.newest:
+            self._fees = FeeBook(*await fee_sql.load(connection), refuses_unlimited=self._fees.refuses_unlimited)
+            raise FeesChanged
         missing = [frozenset(wallet_ids.difference(wallets)) for wallet_ids in needed]
         quotas: dict[UUID, Quota] = {}
         if limited or not self._general_limits.is_unlimited:
@@ -200,7 +213,7 @@ class Settler:
         ready = [unit for unit, locked in zip(units, missing, strict=True) if not locked]
         keys = list({request.key for unit in ready for request in unit.requests})
         recorded = await ledger_sql.recorded_transactions(connection, keys)
-        settlement = settle(ready, wallets, recorded, self._clock(), self._exponents, quotas=quotas)
+        settlement = settle(ready, wallets, recorded, self._clock(), self._exponents, quotas=quotas, fees=self._fees)
         await self._write(connection, settlement, wallets, ready)
         await self._audit(connection, ready, settlement)
         outcomes = iter(settlement.outcomes)
@@ -232,7 +245,7 @@ class Settler:
         return await quota_sql.lock_quotas(connection, payers, self._general_limits, skip_locked=skip_locked)
 
     async def _wallets_to_lock(self, connection: asyncpg.Connection, units: Sequence[Unit]) -> list[set[UUID]]:
-        """For each unit, the wallets that its requests may name.
+        """For each unit, the wallets that its requests may name, and their fee wallets.
 
         Only those are locked, so that naming another user's wallet as the payer cannot block it. The core refuses the rest. A
         refused wallet is looked up on every attempt even if it is cached: a missing one can never be cached, and the two must
@@ -246,7 +259,18 @@ class Settler:
                 self._facts.clear()
                 unsure = _named(request for unit in units for request in unit.requests)
             self._facts |= await ledger_sql.wallet_facts(connection, unsure)
-        return [{wallet_id for request in unit.requests for wallet_id in self._nameable(request)} for unit in units]
+        return [self._with_fee_wallets(unit) for unit in units]
+
+    def _with_fee_wallets(self, unit: Unit) -> set[UUID]:
+        """The wallets that the unit's requests may name, and those that their fees would go to."""
+        wallet_ids: set[UUID] = set()
+        for request in unit.requests:
+            nameable = self._nameable(request)
+            wallet_ids.update(nameable)
+            fee_wallet_id = self._fees.wallet_for(request.type, request.currency)
+            if fee_wallet_id is not None and nameable:
+                wallet_ids.add(fee_wallet_id)
+        return wallet_ids
 
     def _nameable(self, request: Request) -> tuple[UUID, ...]:
         if request.type is TransactionType.POSTING:

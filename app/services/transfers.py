@@ -16,7 +16,7 @@ from app.clock import Clock
 from app.db import wallet_sql
 from app.db.engine import connect
 from app.errors import Refusal, RefusalCode
-from app.money import AmountError, Currency, parse_amount
+from app.money import AmountError, Currency, parse_amount, parse_signed_amount
 from app.records import Entry, Transaction, TransactionType, Wallet
 from app.services.conditions import ConditionInput, conditions_of
 from app.services.group_commit import GroupCommit
@@ -45,6 +45,8 @@ class TransferInput:
     reference: str | None = None
     metadata: Sequence[tuple[str, str]] = ()
     conditions: Sequence[ConditionInput] = ()
+    max_fee: tuple[str, str] | None = None
+    """The most that it accepts in fees: a plain decimal string and its currency."""
     unless_replayed: Refusal | None = None
     """The refusal of the form in which it was sent. A replay of the key is answered; anything else gets this refusal."""
 
@@ -60,6 +62,7 @@ class DepositInput:
     description: str | None = None
     reference: str | None = None
     metadata: Sequence[tuple[str, str]] = ()
+    max_fee: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +104,18 @@ class Ledger:
         self.exponents = {code: currency.exponent for code, currency in currencies.items()}
         self._system_wallets: dict[str, UUID] = {}
 
+        self.refuses_unlimited_fees = settings.fees_without_limit == "refuse"
         self.general_limits = limits = general_limits(settings, currencies)
 
         def settler() -> Settler:
-            return Settler(lambda: connect(settings), clock, self.exponents, settings.request_timeout_seconds, limits)
+            return Settler(
+                lambda: connect(settings),
+                clock,
+                self.exponents,
+                settings.request_timeout_seconds,
+                limits,
+                refuses_unlimited_fees=self.refuses_unlimited_fees,
+            )
 
         self.group_commit = GroupCommit(
             settler(),
@@ -230,6 +241,7 @@ class _Terms:
     reference: str | None = None
     metadata: dict[str, str] | None = None
     conditions: tuple[Condition, ...] = ()
+    max_fee: int | None = None
 
 
 def _terms(ledger: Ledger, details: TransferInput | DepositInput, path: tuple[str, ...]) -> _Terms | Refusal:
@@ -254,7 +266,8 @@ def _terms(ledger: Ledger, details: TransferInput | DepositInput, path: tuple[st
     if key_refusal is not None:
         return refusal or key_refusal
     terms = _Terms(amount, currency, description, refusal)
-    if details.reference is None and not details.metadata and not (isinstance(details, TransferInput) and details.conditions):
+    has_conditions = isinstance(details, TransferInput) and details.conditions
+    if details.reference is None and details.max_fee is None and not details.metadata and not has_conditions:
         return terms
     return refusal or _with_additions(ledger, details, terms, path)
 
@@ -262,7 +275,7 @@ def _terms(ledger: Ledger, details: TransferInput | DepositInput, path: tuple[st
 def _with_additions(
     ledger: Ledger, details: TransferInput | DepositInput, terms: _Terms, path: tuple[str, ...]
 ) -> _Terms | Refusal:
-    """Add reference, metadata and conditions. Most requests have none of them."""
+    """Add reference, metadata, conditions and the limit on fees. Most requests have none of them."""
     reference = reference_of(details.reference, path)
     if isinstance(reference, Refusal):
         return reference
@@ -273,7 +286,23 @@ def _with_additions(
     conditions = conditions_of(given, ledger.currencies, path)
     if isinstance(conditions, Refusal):
         return conditions
-    return replace(terms, reference=reference, metadata=metadata, conditions=conditions)
+    max_fee = None if details.max_fee is None else _max_fee(*details.max_fee, terms.currency, (*path, "maxFee"))
+    if isinstance(max_fee, Refusal):
+        return max_fee
+    return replace(terms, reference=reference, metadata=metadata, conditions=conditions, max_fee=max_fee)
+
+
+def _max_fee(amount: str, currency: str, of: Currency, path: tuple[str, ...]) -> int | Refusal:
+    if currency != of.code:
+        message = f"A fee is in the currency of the amount, {of.code}."
+        return Refusal(RefusalCode.INVALID_INPUT, message, (*path, "currency"))
+    try:
+        minor = parse_signed_amount(amount, of)
+    except AmountError as error:
+        return Refusal(RefusalCode.INVALID_AMOUNT, str(error), (*path, "amount"))
+    if minor < 0:
+        return Refusal(RefusalCode.INVALID_AMOUNT, "The limit on fees is zero or more.", (*path, "amount"))
+    return minor
 
 
 def _request(
@@ -303,6 +332,7 @@ def _request(
         reference=terms.reference,
         metadata=terms.metadata,
         conditions=terms.conditions,
+        max_fee=terms.max_fee,
     )
 
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.money import MAX_MINOR
-from app.records import TransactionType
-from app.services.fees import FeeBook, FeePayer, FeeSchedule, RoundingMode
+from app.records import FeePayer, FeeSchedule, RoundingMode, TransactionType
+from app.services.fees import FeeBook, explain, fee_of
 
 MOMENT = datetime(2026, 5, 4, tzinfo=UTC)
 ALICE = UUID(int=1)
@@ -23,6 +23,7 @@ ALICE = UUID(int=1)
 def schedule(number: int = 1, **changes: Any) -> FeeSchedule:
     values: dict[str, Any] = {
         "id": UUID(int=number),
+        "number": number,
         "name": "Card fee",
         "version": number,
         "transaction_type": TransactionType.TRANSFER,
@@ -56,15 +57,15 @@ def schedule(number: int = 1, **changes: Any) -> FeeSchedule:
 )
 def test_a_fee_is_computed_and_explained(changes: dict[str, Any], amount: int, fee: int, explanation: str) -> None:
     made = schedule(**changes)
-    assert made.fee(amount) == fee
-    assert made.explanation(amount, 2) == explanation
+    assert fee_of(made, amount) == fee
+    assert explain(made, amount, 2) == explanation
 
 
 @given(st.integers(1, MAX_MINOR), st.decimals(0, 100, places=6), st.sampled_from(RoundingMode))
 def test_a_rounded_fee_differs_from_the_exact_one_by_less_than_a_minor_unit(
     amount: int, percent: Decimal, rounding: RoundingMode
 ) -> None:
-    exact, fee = Fraction(percent) * amount / 100, schedule(percent=percent, rounding=rounding).fee(amount)
+    exact, fee = Fraction(percent) * amount / 100, fee_of(schedule(percent=percent, rounding=rounding), amount)
     assert abs(exact - fee) < 1
     if rounding is RoundingMode.UP:
         assert fee >= exact
@@ -74,33 +75,47 @@ def test_a_rounded_fee_differs_from_the_exact_one_by_less_than_a_minor_unit(
         assert abs(exact - fee) <= Fraction(1, 2)
 
 
+BOB = UUID(int=2)
+WALLETS = {"USD": UUID(int=99)}
+
+
+def valid_at(book: FeeBook, moment: datetime, sender: UUID = ALICE, receiver: UUID = BOB) -> FeeSchedule | None:
+    return book.valid_at(moment, TransactionType.TRANSFER, "USD", sender=sender, receiver=receiver)
+
+
 def test_a_version_is_valid_from_its_moment_until_the_next_ones() -> None:
     first, second = schedule(1, flat=1), schedule(2, flat=2, valid_from=MOMENT + timedelta(days=1))
-    book = FeeBook([second, first])
-
-    def at(moment: datetime) -> FeeSchedule | None:
-        return book.valid_at(moment, TransactionType.TRANSFER, "USD", ALICE)
-
+    book = FeeBook([second, first], WALLETS)
     microsecond = timedelta(microseconds=1)
-    assert at(MOMENT - microsecond) is None
-    assert at(MOMENT) is first
-    assert at(second.valid_from - microsecond) is first
-    assert at(second.valid_from) is second
+    assert valid_at(book, MOMENT - microsecond) is None
+    assert valid_at(book, MOMENT) is first
+    assert valid_at(book, second.valid_from - microsecond) is first
+    assert valid_at(book, second.valid_from) is second
 
 
-def test_a_users_line_is_preferred_from_its_first_version_on() -> None:
+def test_a_senders_own_schedule_is_preferred_from_its_first_version_on() -> None:
     general = schedule(1, flat=9)
     own = schedule(2, user_id=ALICE, valid_from=MOMENT + timedelta(hours=1))
-    book = FeeBook([general, own])
+    book = FeeBook([general, own], WALLETS)
     later = MOMENT + timedelta(hours=2)
-    assert book.valid_at(MOMENT, TransactionType.TRANSFER, "USD", ALICE) is general
-    assert book.valid_at(later, TransactionType.TRANSFER, "USD", ALICE) is own
-    assert book.valid_at(later, TransactionType.TRANSFER, "USD", UUID(int=2)) is general
+    assert valid_at(book, MOMENT) is general
+    assert valid_at(book, later) is own
+    assert valid_at(book, later, sender=BOB, receiver=ALICE) is general
 
 
-def test_a_book_says_for_what_it_may_charge() -> None:
-    book = FeeBook([schedule()])
-    assert book.may_charge(TransactionType.TRANSFER, "USD")
-    assert not book.may_charge(TransactionType.DEPOSIT, "USD")
-    assert not book.may_charge(TransactionType.TRANSFER, "EUR")
-    assert FeeBook().valid_at(MOMENT, TransactionType.TRANSFER, "USD", None) is None
+def test_a_receivers_own_schedule_counts_where_the_receiver_pays_and_after_the_senders() -> None:
+    general = schedule(1, flat=9)
+    merchant = schedule(2, user_id=BOB, payer=FeePayer.RECEIVER)
+    senders = schedule(3, user_id=ALICE)
+    assert valid_at(FeeBook([general, merchant], WALLETS), MOMENT) is merchant
+    assert valid_at(FeeBook([general, merchant], WALLETS), MOMENT, sender=BOB, receiver=ALICE) is general
+    assert valid_at(FeeBook([general, merchant, senders], WALLETS), MOMENT) is senders
+
+
+def test_a_book_names_the_fee_wallet_of_what_it_may_charge() -> None:
+    book = FeeBook([schedule()], WALLETS)
+    assert book.wallet_for(TransactionType.TRANSFER, "USD") == WALLETS["USD"]
+    assert book.wallet_for(TransactionType.DEPOSIT, "USD") is None
+    assert book.wallet_for(TransactionType.TRANSFER, "EUR") is None
+    assert book.newest == 1
+    assert valid_at(FeeBook(), MOMENT) is None

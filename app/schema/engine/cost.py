@@ -46,8 +46,10 @@ Length: TypeAlias = int | Callable[[Variables], int]
 
 LIST_LENGTHS: Mapping[str, int] = {
     "Query.currencies": 1,
+    "Query.feeSchedules": 20,
     "Transaction.entries": 2,
     "Transaction.metadata": 1,
+    "Transaction.fees": 1,
     "LedgerStatus.totals": 10,
     "LedgerStatus.trialBalance": 20,
     "LedgerStatus.hotWallets": 10,
@@ -57,10 +59,12 @@ LIST_LENGTHS: Mapping[str, int] = {
     "PostTransactionPayload.userErrors": 1,
     "PostTransactionPayload.preview": 10,
     "TransferPreview.entries": 4,
+    "TransferPreview.fees": 1,
     "TransferPreview.userErrors": 1,
     "OpenSystemWalletPayload.userErrors": 1,
     "OpenWalletPayload.userErrors": 1,
     "SetWalletStatusPayload.userErrors": 1,
+    "FeeSchedulePayload.userErrors": 1,
     "__Schema.types": 60,
     "__Schema.directives": 5,
     "__Type.fields": 6,

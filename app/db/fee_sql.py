@@ -1,0 +1,105 @@
+"""Fee schedules: loaded by each settler, listed for clients, and published."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import insert, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db import models
+from app.db.rows import FEE_SCHEDULE_COLUMNS, fee_schedule_of
+from app.records import FeePayer, FeeSchedule, RoundingMode, TransactionType
+
+if TYPE_CHECKING:
+    import asyncpg
+
+FEES = "FEES"
+"""The purpose of the system wallet that fees go to."""
+BEGIN = "BEGIN; SELECT pg_advisory_xact_lock_shared(1346586181, 0)"
+"""Begins a batch: no schedule is published until it ends. A trigger takes the same lock for itself."""
+
+_ALL = """
+SELECT id, number, transaction_type::text, currency, user_id, version, name, payer::text, percent, flat, minimum, maximum,
+       rounding::text, valid_from
+FROM fee_schedules ORDER BY number
+"""
+_FEE_WALLETS = "SELECT currency, id FROM wallets WHERE system_purpose = 'FEES'"
+
+
+class NewSchedule(NamedTuple):
+    """The input of a version. Amounts are in minor units. `valid_from` None: at once."""
+
+    transaction_type: TransactionType
+    currency: str
+    user_id: UUID | None
+    name: str
+    payer: FeePayer
+    percent: Decimal | None
+    flat: int | None
+    minimum: int | None
+    maximum: int | None
+    rounding: RoundingMode
+    valid_from: datetime | None
+
+
+async def load(connection: asyncpg.Connection) -> tuple[list[FeeSchedule], dict[str, UUID]]:
+    """Returns all schedules, and the fee wallet of each currency that has one."""
+    schedules = [fee_schedule_of(row) for row in await connection.fetch(_ALL)]
+    wallets = {row["currency"]: row["id"] for row in await connection.fetch(_FEE_WALLETS)} if schedules else {}
+    return schedules, wallets
+
+
+async def lock_out_transfers(connection: AsyncConnection) -> None:
+    """Wait until no batch is in progress, and keep others from beginning until the transaction ends.
+
+    Raises DBAPIError after the lock timeout.
+    """
+    await connection.execute(text("SELECT pg_advisory_xact_lock(1346586181, 0)"))
+
+
+async def published_by(connection: AsyncConnection, user_id: UUID, key: str) -> tuple[bytes, FeeSchedule] | None:
+    """Returns the hash of the input that the key was first used with, and the version that it published, or None."""
+    row_of = models.FeeSchedule
+    query = select(*FEE_SCHEDULE_COLUMNS, row_of.request_hash).where(
+        row_of.initiator_id == user_id, row_of.idempotency_key == key
+    )
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else (row.request_hash, fee_schedule_of(row))
+
+
+async def insert_schedule(
+    connection: AsyncConnection, schedule_id: UUID, new: NewSchedule, *, initiator_id: UUID, key: str, request_hash: bytes
+) -> FeeSchedule:
+    """Insert and return the version. Raises IntegrityError if its moment has passed or is not after the version before it."""
+    statement = insert(models.FeeSchedule).values(
+        id=schedule_id, initiator_id=initiator_id, idempotency_key=key, request_hash=request_hash, **new._asdict()
+    )
+    return fee_schedule_of((await connection.execute(statement.returning(*FEE_SCHEDULE_COLUMNS))).one())
+
+
+async def schedules_by_id(connection: AsyncConnection, schedule_ids: Collection[UUID]) -> Sequence[FeeSchedule]:
+    """Returns those of the schedules that exist."""
+    query = select(*FEE_SCHEDULE_COLUMNS).where(models.FeeSchedule.id.in_(schedule_ids))
+    return [fee_schedule_of(row) for row in await connection.execute(query)]
+
+
+async def valid_schedules(
+    connection: AsyncConnection, moment: datetime, user_id: UUID | None, most: int
+) -> Sequence[FeeSchedule]:
+    """Returns the version of each line that is valid at the moment, at most `most`: general lines first.
+
+    With `user_id`, the general lines and this user's.
+    """
+    row_of = models.FeeSchedule
+    line = (row_of.transaction_type, row_of.currency, row_of.user_id)
+    query: Any = select(*FEE_SCHEDULE_COLUMNS).where(row_of.valid_from <= moment)
+    if user_id is not None:
+        query = query.where(or_(row_of.user_id.is_(None), row_of.user_id == user_id))
+    newest = query.distinct(*line).order_by(*line, row_of.valid_from.desc()).subquery()
+    listed = select(newest).order_by(newest.c.user_id.nulls_first(), newest.c.currency, newest.c.transaction_type).limit(most)
+    return [fee_schedule_of(row) for row in await connection.execute(listed)]
