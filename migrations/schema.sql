@@ -271,7 +271,13 @@ BEGIN
     SELECT max(posted_at) INTO posted FROM wallets WHERE currency = NEW.currency;
     NEW.created_at := clock_timestamp();
     NEW.version := coalesce(previous.version, 0) + 1;
-    NEW.valid_from := coalesce(NEW.valid_from, greatest(NEW.created_at, posted + interval '1 microsecond'));
+    IF NEW.valid_from IS NULL THEN
+        NEW.valid_from := greatest(NEW.created_at, posted + interval '1 microsecond');
+        -- Published twice before anything is posted, by a clock that is behind those of the services.
+        IF NEW.valid_from = previous.valid_from THEN
+            NEW.valid_from := NEW.valid_from + interval '1 microsecond';
+        END IF;
+    END IF;
     IF NEW.valid_from < NEW.created_at OR NEW.valid_from <= posted THEN
         RAISE EXCEPTION 'a fee schedule cannot be valid from a time that has passed'
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'fee_schedules_not_backdated';
@@ -1087,13 +1093,6 @@ CREATE TRIGGER fee_schedules_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON 
 
 
 --
--- Name: ledger_entries ledger_entries_check_fees; Type: TRIGGER; Schema: public; Owner: -
---
-
-CREATE TRIGGER ledger_entries_check_fees AFTER INSERT ON public.ledger_entries REFERENCING NEW TABLE AS new_entries FOR EACH STATEMENT EXECUTE FUNCTION public.check_fees();
-
-
---
 -- Name: ledger_entries ledger_entries_insert_only; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -1105,6 +1104,13 @@ CREATE TRIGGER ledger_entries_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON
 --
 
 CREATE TRIGGER ledger_entries_post AFTER INSERT ON public.ledger_entries REFERENCING NEW TABLE AS new_entries FOR EACH STATEMENT EXECUTE FUNCTION public.post_ledger_entries();
+
+
+--
+-- Name: ledger_entries ledger_entries_verify_fees; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER ledger_entries_verify_fees AFTER INSERT ON public.ledger_entries REFERENCING NEW TABLE AS new_entries FOR EACH STATEMENT EXECUTE FUNCTION public.check_fees();
 
 
 --

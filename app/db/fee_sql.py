@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import insert, or_, select, text
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import models
@@ -100,6 +101,6 @@ async def valid_schedules(
     query: Any = select(*FEE_SCHEDULE_COLUMNS).where(row_of.valid_from <= moment)
     if user_id is not None:
         query = query.where(or_(row_of.user_id.is_(None), row_of.user_id == user_id))
-    newest = query.distinct(*line).order_by(*line, row_of.valid_from.desc()).subquery()
+    newest = query.ext(distinct_on(*line)).order_by(*line, row_of.valid_from.desc()).subquery()
     listed = select(newest).order_by(newest.c.user_id.nulls_first(), newest.c.currency, newest.c.transaction_type).limit(most)
     return [fee_schedule_of(row) for row in await connection.execute(listed)]

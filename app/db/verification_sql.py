@@ -21,6 +21,9 @@ class Check:
     """The last revision that the rule is for."""
 
 
+FEES_SINCE = 15
+"""The revision with fee schedules."""
+
 # Views that several rules use. PostgreSQL does not run a CTE that a query does not name.
 _VIEWS = """
 WITH chain AS ( -- each entry with the previous one of its wallet
@@ -35,6 +38,13 @@ WITH chain AS ( -- each entry with the previous one of its wallet
     FROM wallets w
     LEFT JOIN (SELECT wallet_id, sum(amount) AS total, max(sequence) AS newest, max(created_at) AS newest_time
                FROM ledger_entries GROUP BY wallet_id) e ON e.wallet_id = w.id
+)
+"""
+
+_FEE_VERSIONS = """
+, fee_versions AS ( -- each version of a fee schedule with the moment at which the next one begins
+    SELECT *, lead(valid_from) OVER (PARTITION BY transaction_type, currency, user_id ORDER BY version) AS valid_to
+    FROM fee_schedules
 )
 """
 
@@ -141,6 +151,51 @@ TRANSACTIONS = (
           AND w.kind IS DISTINCT FROM 'SYSTEM'
         """,
         since=13,
+    ),
+    Check(
+        "Transaction {transaction_id} was charged {charged}, but version {version} of the fee schedule charges {due}.",
+        # Computed here without the function that the posting trigger uses.
+        """
+        SELECT t.id AS transaction_id, coalesce(t.fee, 0) AS charged, due.version, coalesce(due.fee, 0) AS due
+        FROM transactions t
+        JOIN wallets sender ON sender.id = t.sender_wallet_id
+        JOIN wallets receiver ON receiver.id = t.receiver_wallet_id
+        LEFT JOIN LATERAL (
+            SELECT f.id, f.version, least(greatest(coalesce(f.flat, 0) + CASE f.rounding
+                       WHEN 'UP' THEN trunc(f.exact) + (f.exact > trunc(f.exact))::int WHEN 'DOWN' THEN trunc(f.exact)
+                       ELSE trunc(f.exact) + (f.exact - trunc(f.exact) > 0.5
+                           OR (f.exact - trunc(f.exact) = 0.5 AND trunc(f.exact) % 2 = 1))::int
+                   END, f.minimum), f.maximum, 9223372036854775807) AS fee
+            FROM (SELECT *, coalesce(percent, 0) * t.amount / 100::numeric AS exact FROM fee_versions) f
+            WHERE f.transaction_type = t.type AND f.currency = t.currency
+              AND f.valid_from <= t.completed_at AND (f.valid_to IS NULL OR t.completed_at < f.valid_to)
+              AND (f.user_id IS NULL OR (f.payer = 'SENDER' AND f.user_id = sender.owner_id)
+                   OR (f.payer = 'RECEIVER' AND f.user_id = receiver.owner_id))
+            ORDER BY f.user_id IS NULL, f.payer LIMIT 1
+        ) due ON true
+        WHERE t.status = 'COMPLETED' AND t.type <> 'POSTING' AND (t.fee IS NOT NULL OR due.fee > 0)
+          AND (t.fee, t.fee_schedule_id) IS DISTINCT FROM (due.fee, due.id)
+        """,
+        since=FEES_SINCE,
+    ),
+    Check(
+        "Entries of transaction {transaction_id} do not post its fee of {fee} from the payer to the fee wallet.",
+        """
+        SELECT t.id AS transaction_id, coalesce(t.fee, 0) AS fee
+        FROM transactions t
+        JOIN ledger_entries e ON e.transaction_id = t.id
+        LEFT JOIN fee_schedules f ON f.id = t.fee_schedule_id
+        LEFT JOIN wallets w ON w.id = e.wallet_id
+        WHERE t.type <> 'POSTING'
+        GROUP BY t.id, t.fee
+        HAVING count(*) FILTER (WHERE e.leg > 1) <> CASE WHEN t.fee IS NULL THEN 0 ELSE 2 END
+            OR (t.fee IS NOT NULL AND (
+                count(*) FILTER (WHERE e.leg = 2 AND e.purpose = 'FEE' AND e.amount = -t.fee::numeric
+                    AND e.wallet_id = CASE f.payer WHEN 'SENDER' THEN t.sender_wallet_id ELSE t.receiver_wallet_id END) <> 1
+                OR count(*) FILTER (WHERE e.leg = 3 AND e.purpose = 'FEE' AND e.amount = t.fee
+                    AND w.system_purpose = 'FEES') <> 1))
+        """,
+        since=FEES_SINCE,
     ),
     Check(
         "Entries of posting {transaction_id} are not its legs.",
@@ -303,4 +358,5 @@ CHECKS = (*LEDGER, *WALLETS, *TRANSACTIONS, *UNIQUE_TEXTS, *REFERENCES)
 def limited(check: Check, limit: int) -> str:
     """Returns the check's query limited to `limit` rows, with the number of all rows in the column `in_all`."""
     # Safe: the query and the limit are constants.
-    return f"{_VIEWS} SELECT *, count(*) OVER () AS in_all FROM ({check.query}) AS broken LIMIT {limit}"  # noqa: S608
+    views = _VIEWS + (_FEE_VERSIONS if check.since >= FEES_SINCE else "")
+    return f"{views} SELECT *, count(*) OVER () AS in_all FROM ({check.query}) AS broken LIMIT {limit}"  # noqa: S608

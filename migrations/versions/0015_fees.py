@@ -105,7 +105,13 @@ BEGIN
     SELECT max(posted_at) INTO posted FROM wallets WHERE currency = NEW.currency;
     NEW.created_at := clock_timestamp();
     NEW.version := coalesce(previous.version, 0) + 1;
-    NEW.valid_from := coalesce(NEW.valid_from, greatest(NEW.created_at, posted + interval '1 microsecond'));
+    IF NEW.valid_from IS NULL THEN
+        NEW.valid_from := greatest(NEW.created_at, posted + interval '1 microsecond');
+        -- Published twice before anything is posted, by a clock that is behind those of the services.
+        IF NEW.valid_from = previous.valid_from THEN
+            NEW.valid_from := NEW.valid_from + interval '1 microsecond';
+        END IF;
+    END IF;
     IF NEW.valid_from < NEW.created_at OR NEW.valid_from <= posted THEN
         RAISE EXCEPTION 'a fee schedule cannot be valid from a time that has passed'
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'fee_schedules_not_backdated';
@@ -173,7 +179,7 @@ CREATE TRIGGER fee_schedules_insert_only BEFORE UPDATE OR DELETE OR TRUNCATE ON 
 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change('fee_schedules_insert_only', 'publish another version instead')
 """,
     """
-CREATE TRIGGER ledger_entries_check_fees AFTER INSERT ON ledger_entries REFERENCING NEW TABLE AS new_entries
+CREATE TRIGGER ledger_entries_verify_fees AFTER INSERT ON ledger_entries REFERENCING NEW TABLE AS new_entries
 FOR EACH STATEMENT EXECUTE FUNCTION check_fees()
 """,
 )
@@ -211,7 +217,7 @@ def downgrade() -> None:
     is_whole_way = context.get_revision_argument() is None
     if not is_whole_way and op.get_bind().exec_driver_sql("SELECT EXISTS (SELECT FROM fee_schedules)").scalar_one():
         raise CommandError("fee schedules are published, which the older form cannot hold")
-    op.execute("DROP TRIGGER ledger_entries_check_fees ON ledger_entries")
+    op.execute("DROP TRIGGER ledger_entries_verify_fees ON ledger_entries")
     op.execute("DROP FUNCTION check_fees()")
     op.execute("DROP FUNCTION fee_of(fee_schedules, bigint)")
     op.execute("ALTER TABLE transactions DROP COLUMN fee, DROP COLUMN fee_schedule_id")

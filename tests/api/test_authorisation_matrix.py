@@ -18,8 +18,11 @@ from starlette.routing import Mount, Route, WebSocketRoute
 
 from app import ids
 from app.access.tokens import mint_token
+from app.clock import system_clock
 from app.paging.update_cursor import encode_update_cursor
+from app.records import FeePayer, RoundingMode, TransactionType
 from app.schema.engine.build import sdl
+from app.services.fee_schedules import PublishInput, publish
 from app.services.transfers import TransferInput, transfer
 from app.settings import Settings
 from tests.api.conftest import Api
@@ -52,6 +55,7 @@ ALL_OF_THEM = "FFFYY FFFF YYF U"
 ADMIN_ONLY = "FFFFY FFFF YFF U"
 PAY_FROM_IT = "YNNFN FYFF NFF U"
 POSTING = "FFFFY FFFF YFY U"
+PARTY = "YYYYY YYFF YYF U"
 PUBLIC = "YYYYY YYYY YYY Y"
 
 _TRANSFER = "idempotencyKey: NEW_KEY, senderWalletId: WALLET, receiverWalletId: THEIR_WALLET, amount: ONE"
@@ -66,11 +70,12 @@ QUERIES = {
     "wallet": ("{ wallet(id: WALLET) { id } }", WALLET),
     "transaction": ("{ transaction(id: COMPLETED) { id } }", COMPLETED),
     "transactionByIdempotencyKey": ("{ transactionByIdempotencyKey(idempotencyKey: KEY) { id } }", "Y---- YYFF --F U"),
-    "walletParty": ("{ walletParty(walletId: WALLET) { displayName } }", "YYYYY YYFF YYF U"),
+    "walletParty": ("{ walletParty(walletId: WALLET) { displayName } }", PARTY),
     "currencies": ("{ currencies { code } }", ANY_TOKEN),
     "users": ("{ users(search: OWNER) { edges { node { id } } } }", ALL_OF_THEM),
     "wallets": ("{ wallets { edges { node { id } } } }", ALL_OF_THEM),
     "transactions": ("{ transactions { edges { node { id } } } }", ALL_OF_THEM),
+    "feeSchedules": ("{ feeSchedules { id } }", PARTY),
     "ledgerStatus": ("{ ledgerStatus { totals { currency } } }", ALL_OF_THEM),
 }
 
@@ -79,6 +84,7 @@ NODES = {
     "Transaction": ("COMPLETED", COMPLETED),
     "LedgerEntry": ("ENTRY", WALLET),
     "User": ("OWNER", WALLET),
+    "FeeSchedule": ("SCHEDULE", "YYYYY YFFF YYF U"),
 }
 
 # Fields that show less than the object they belong to.
@@ -91,6 +97,7 @@ NARROWER = {
         ALL_OF_THEM,
     ),
     "Transaction.entries": ("{ transaction(id: COMPLETED) { entries { id } } }", COMPLETED),
+    "Transaction.fees": ("{ transaction(id: CHARGED) { fees { label } } }", WALLET),
     "WalletParty.wallet": ("{ transaction(id: COMPLETED) { sender { wallet { id } } } }", WALLET),
     "WalletParty.wallet, of the other": ("{ transaction(id: COMPLETED) { receiver { wallet { id } } } }", "-Y-YY -FFF YYF U"),
     "User.wallets": ("{ viewer { wallets { edges { node { id } } } } }", "YY--- Y--- --- U"),
@@ -106,6 +113,7 @@ LEGS = (
     "idempotencyKey: NEW_KEY, legs: [{walletId: WALLET, direction: DEBIT, amount: ONE}, "
     "{walletId: THEIR_WALLET, direction: CREDIT, amount: ONE}]"
 )
+SCHEDULE = 'idempotencyKey: NEW_KEY, name: "x", currency: "EUR", payer: SENDER, percent: "1", reason: "x"'
 SYSTEM_WALLET = '{currency: "USD", purpose: "X", accountType: ASSET, name: "x", reason: "x"}'
 MUTATIONS = {
     "transfer": (
@@ -122,6 +130,10 @@ MUTATIONS = {
     ),
     "openSystemWallet": (
         f"mutation {{ openSystemWallet(input: {SYSTEM_WALLET}) {{ wallet {{ id }} }} }}",
+        ADMIN_ONLY,
+    ),
+    "publishFeeSchedule": (
+        f"mutation {{ publishFeeSchedule(input: {{{SCHEDULE}}}) {{ feeSchedule {{ id }} }} }}",
         ADMIN_ONLY,
     ),
     "openWallet": (
@@ -194,9 +206,27 @@ class World:
             "ENTRY": ids.encode("ent", paid.entries[0].id),
             "OWNER": ids.encode("usr", alice.user_id),
             "KEY": key,
+            **await self._charged(),
             "CURSOR": encode_update_cursor(uuid_of(wallet), 0),
         }
         return self
+
+    async def _charged(self) -> dict[str, str]:
+        """A transfer in yen that alice pays a fee for, and francs of which bob would pay one."""
+        bank = self.api.bank
+        (alice, bob), admin = [await bank.viewer(name) for name in ("alice", "bob")], await bank.viewer("root", admin=True)
+        names: dict[str, str] = {}
+        published = []
+        for currency, payer in (("JPY", FeePayer.SENDER), ("CHF", FeePayer.RECEIVER)):
+            mine, theirs = await bank.wallet(alice, currency, "1000"), await bank.wallet(bob, currency)
+            names |= {f"MY_{currency}": mine, f"THEIR_{currency}": theirs}
+            result = await publish(bank.engine, admin, a_schedule(currency, payer), bank.currencies, system_clock)
+            assert result.schedule is not None, result.refusals
+            published.append(result.schedule)
+        details = TransferInput(new_key(), names["MY_JPY"], names["THEIR_JPY"], "100", "JPY", max_fee=("10", "JPY"))
+        paid = (await transfer(bank.ledger, alice, details)).transaction
+        assert paid is not None
+        return {**names, "CHARGED": ids.encode("txn", paid.id), "SCHEDULE": ids.encode("fee", published[0].id)}
 
     def text(self, template: str) -> str:
         """The document, with the names of this world's objects replaced by their ids."""
@@ -220,6 +250,25 @@ class World:
         """The letters of all callers."""
         letters = [await self.ask(caller, template) for caller in (*CALLERS, "nobody")]
         return spaced(letters)
+
+
+def a_schedule(currency: str, payer: FeePayer) -> PublishInput:
+    """A fee of ten, at once."""
+    return PublishInput(
+        idempotency_key=new_key(),
+        name="Fee",
+        transaction_type=TransactionType.TRANSFER,
+        currency=currency,
+        user_id=None,
+        payer=payer,
+        percent=None,
+        flat=("10", currency),
+        minimum=None,
+        maximum=None,
+        rounding=RoundingMode.HALF_EVEN,
+        valid_from=None,
+        reason="test",
+    )
 
 
 @pytest.fixture

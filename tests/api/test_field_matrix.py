@@ -21,7 +21,9 @@ from tests.api.test_authorisation_matrix import (
     COMPLETED,
     FAILED,
     LEGS,
+    PARTY,
     POSTING,
+    SCHEDULE,
     SYSTEM_WALLET,
     WALLET,
     World,
@@ -45,6 +47,7 @@ PAY_IF = (
     'conditions: [{sequenceIs: {walletId: WALLET, sequence: "0"}}]}) '
     "{ userErrors { ... on ConditionFailed { FIELDS } } } }"
 )
+PUBLISH = f"mutation {{ publishFeeSchedule(input: {{{SCHEDULE}}}) {{ FIELDS }} }}"
 SET_STATUS = 'mutation { setWalletStatus(input: {walletId: WALLET, status: ACTIVE, reason: "x"}) { FIELDS } }'
 
 
@@ -54,10 +57,21 @@ def refused(amount: str, currency: str = "USD", key: str = "NEW_KEY") -> str:
     return document.replace("FIELDS", "userErrors { ... on TYPE { FIELDS } }")
 
 
-PARTY = "YYYYY YYFF YYF U"
 PAID = "Y--F- FYFF -FF U"
 """For transfers from alice's wallet, which does not exist for the other callers."""
 NOT_PAID = "-YYFY F-FF YFF U"
+
+
+def charged(currency: str, amount: str, max_fee: str) -> str:
+    """A transfer of which a fee of 10 would be paid, with its user errors of one type."""
+    wallets = f"senderWalletId: MY_{currency}, receiverWalletId: THEIR_{currency}"
+    amounts = ", ".join(
+        f'{name}: {{amount: "{value}", currency: "{currency}"}}' for name, value in (("amount", amount), ("maxFee", max_fee))
+    )
+    named = f"idempotencyKey: NEW_KEY, {wallets}, {amounts}"
+    return f"mutation {{ transfer(input: {{{named}}}) {{ userErrors {{ ... on TYPE {{ FIELDS }} }} }} }}"
+
+
 ASKED_TO_PAY = "YYYFY FYFF YFF U"
 OPENED = "YYYFY FFYF YFF U"
 NOBODY_OPENED = "---F- FF-F -FF U"
@@ -87,7 +101,7 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
         {
             COMPLETED: "id type status sender receiver amount description reference metadata entries createdAt completedAt",
             "Y---- YFFF --F U": "idempotencyKey",
-            "----- -FFF --F U": "failureCode",
+            "----- -FFF --F U": "failureCode fees",
         },
     ),
     (
@@ -96,7 +110,7 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
         {
             FAILED: "id type status sender receiver amount failureCode createdAt",
             "Y---- YFFF --F U": "idempotencyKey",
-            "----- -FFF --F U": "description reference metadata entries completedAt",
+            "----- -FFF --F U": "description reference metadata entries fees completedAt",
         },
     ),
     (
@@ -137,11 +151,23 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
     ("MetadataItem", "{ transaction(id: COMPLETED) { metadata { FIELDS } } }", {COMPLETED: "key value"}),
     ("PostTransactionPayload", POST, {POSTING: "transaction replayed", "FFFF- FFFF -F- U": "userErrors preview"}),
     ("OpenSystemWalletPayload", OPEN_SYSTEM, {ADMIN_ONLY: "wallet replayed", NOBODY_FOR_ADMINS: "userErrors"}),
+    (
+        "FeeSchedule",
+        "{ node(id: SCHEDULE) { ... on FeeSchedule { FIELDS } } }",
+        {
+            "YYYYY YFFF YYF U": "id name version transactionType currency payer flat rounding validFrom",
+            "----- -FFF --F U": "userId percent minimum maximum",
+        },
+    ),
+    ("FeeCharge", "{ transaction(id: CHARGED) { fees { FIELDS } } }", {WALLET: "label payer amount schedule explanation"}),
+    ("FeeSchedulePayload", PUBLISH, {ADMIN_ONLY: "feeSchedule replayed", NOBODY_FOR_ADMINS: "userErrors"}),
+    ("FeeExceedsLimit", charged("JPY", "20", "0"), {PAID: "code message path fee limit"}),
+    ("FeeExceedsAmount", charged("CHF", "5", "10"), {PAID: "code message path fee"}),
     ("ConditionFailed", PAY_IF, {"Y--F- FFFF -FF U": "code message path wallet"}),
     (
         "TransferPreview",
         PREVIEW,
-        {PAID: "debited credited entries", "---F- F-FF -FF U": "replayed", NOT_PAID: "userErrors"},
+        {PAID: "debited credited entries", "---F- F-FF -FF U": "replayed fees", NOT_PAID: "userErrors"},
     ),
     (
         "PreviewEntry",

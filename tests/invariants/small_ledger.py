@@ -94,6 +94,38 @@ def posting(*legs: Leg, terms: str | None = None, **columns: str) -> str:
     return posted(terms=terms, **columns) + entries(*legs)
 
 
+FEES = uid(31)
+"""The fee wallet, if `fee_schedule` opened it."""
+SCHEDULE = uid(90)
+
+
+def fee_schedule(place: int = 90, **columns: str) -> str:
+    """An INSERT of the fee wallet and of a general schedule of 30 cents, with the given columns (as SQL) replaced."""
+    values = {
+        "id": uid(place),
+        "transaction_type": "'TRANSFER'",
+        "currency": "'USD'",
+        "name": "'Fee'",
+        "payer": "'SENDER'",
+        "flat": "30",
+        "rounding": "'HALF_EVEN'",
+        "initiator_id": ALICE,
+        "idempotency_key": f"'fee-{place}'",
+        "request_hash": "sha256('x')",
+        **columns,
+    }
+    system = {"owner_id": "NULL", "kind": "'SYSTEM'", "system_purpose": "'FEES'", "account_type": "'INCOME'"}
+    opened = wallet(31, **system).rstrip(";") + " ON CONFLICT DO NOTHING;"
+    return opened + f"INSERT INTO fee_schedules ({', '.join(values)}) VALUES ({', '.join(values.values())});"
+
+
+def charged(*fee_legs: Leg, fee: str = "30", schedule: str = SCHEDULE, purposes: tuple[str, str] = ("FEE", "FEE")) -> str:
+    """An INSERT of a payment of 100 cents from A to B with a fee, and one of its entries, with these legs for the fee."""
+    principal = ((A, 3, -100, 7000), (B, 2, 100, 3000))
+    named = ("PRINCIPAL", "PRINCIPAL", *purposes)
+    return transaction(fee=fee, fee_schedule_id=schedule) + entries(*principal, *fee_legs, purposes=named)
+
+
 PAYMENT = entries((A, 3, -100, 7000), (B, 2, 100, 3000))
 """The entries that NEW calls for."""
 

@@ -12,6 +12,7 @@ from tests.invariants.small_ledger import (
     AT,
     BOB,
     DEPOSITS_USD,
+    FEES,
     FROZEN,
     NEW,
     PAID,
@@ -19,6 +20,7 @@ from tests.invariants.small_ledger import (
     PENDING,
     REFUSED,
     ROLE,
+    SCHEDULE,
     UNKNOWN,
     A,
     B,
@@ -26,7 +28,9 @@ from tests.invariants.small_ledger import (
     G,
     assert_forbidden,
     assert_refused,
+    charged,
     entries,
+    fee_schedule,
     posted,
     posting,
     transaction,
@@ -42,6 +46,8 @@ def legs_json(*legs: tuple[str, int], currency: str = "USD", purpose: str = "PRI
     return f"jsonb_build_object('legs', jsonb_build_array({rows}))"
 
 
+FEES_WALLET = {"owner_id": "NULL", "kind": "'SYSTEM'", "system_purpose": "'FEES'", "account_type": "'INCOME'"}
+BY_HAND = {"version": "1", "valid_from": AT, "created_at": AT}
 TO_FROZEN = transaction(receiver_wallet_id=FROZEN)
 FROM_A, TO_B = (A, 3, -100, 7000), (B, 2, 100, 3000)
 TAKEN_KEY = transaction(idempotency_key=f"'key-{PAID}'").rstrip(";")
@@ -204,6 +210,47 @@ RULES: list[tuple[str, str, str]] = [
     ("completed before it was requested", transaction(completed_at="'2029-01-01Z'"), "transactions_completed_after_created"),
     ("a description of 281", transaction(description="repeat('d', 281)"), "transactions_description_length"),
     ("a transaction's id that is taken", transaction(PAID, idempotency_key="'another'"), "transactions_pkey"),
+    # Fees.
+    ("no fee where one is due", fee_schedule() + transaction() + PAYMENT, "ledger_entries_charge_the_fee"),
+    ("another fee than is due", fee_schedule() + charged((A, 4, -31, 6900), (FEES, 1, 31, 0), fee="31"),
+     "ledger_entries_charge_the_fee"),
+    ("a fee that no schedule sets", wallet(31, **FEES_WALLET) + charged((A, 4, -30, 6900), (FEES, 1, 30, 0), schedule=UNKNOWN),
+     "ledger_entries_charge_the_fee"),
+    ("a fee by another schedule", fee_schedule() + fee_schedule(91, currency="'EUR'")
+     + charged((A, 4, -30, 6900), (FEES, 1, 30, 0), schedule=uid(91)), "ledger_entries_charge_the_fee"),
+    ("a fee from the side that does not pay it", fee_schedule() + charged((B, 3, -30, 3100), (FEES, 1, 30, 0)),
+     "ledger_entries_charge_the_fee"),
+    ("a fee to another system wallet", fee_schedule() + charged((A, 4, -30, 6900), (DEPOSITS_USD, 2, 30, -10000)),
+     "ledger_entries_charge_the_fee"),
+    ("a fee with another purpose", fee_schedule() + charged((A, 4, -30, 6900), (FEES, 1, 30, 0), purposes=("FEE", "OTHER")),
+     "ledger_entries_charge_the_fee"),
+    ("a fee that is not posted", fee_schedule() + transaction(fee="30", fee_schedule_id=SCHEDULE) + PAYMENT,
+     "ledger_entries_charge_the_fee"),
+    ("a fee that no column states", fee_schedule(flat="0") + transaction()
+     + entries(FROM_A, TO_B, (A, 4, -30, 6900), (FEES, 1, 30, 0), purposes=("PRINCIPAL", "PRINCIPAL", "FEE", "FEE")),
+     "ledger_entries_charge_the_fee"),
+    ("a fee without a schedule", transaction(fee="30"), "transactions_fee_by_a_schedule"),
+    ("a fee of zero", transaction(fee="0", fee_schedule_id=UNKNOWN), "transactions_fee_by_a_schedule"),
+    ("a schedule of the past", fee_schedule(valid_from="now() - interval '1 second'"), "fee_schedules_not_backdated"),
+    ("a schedule from before what is posted", fee_schedule(valid_from="'2029-01-01Z'"), "fee_schedules_not_backdated"),
+    ("a version from before the one before", fee_schedule(valid_from="'2032-01-01Z'")
+     + fee_schedule(91, valid_from="'2031-01-01Z'"), "fee_schedules_in_order"),
+    ("a schedule with a key that is taken", fee_schedule() + fee_schedule(91, currency="'EUR'", idempotency_key="'fee-90'"),
+     "fee_schedules_idempotency_key"),
+    ("a schedule with a key with a space", fee_schedule(idempotency_key="'a b'"), "fee_schedules_key_is_visible_ascii"),
+    ("a schedule with a hash that is none", fee_schedule(request_hash="'x'"), "fee_schedules_hash_is_sha256"),
+    ("a schedule's id that is taken", fee_schedule() + fee_schedule(currency="'EUR'", idempotency_key="'another'"),
+     "fee_schedules_pkey"),
+    ("a schedule without a name", fee_schedule(name="''"), "fee_schedules_name_length"),
+    ("a schedule of more than all", fee_schedule(percent="100.1"), "fee_schedules_percent_in_range"),
+    ("a schedule of a negative amount", fee_schedule(flat="-1"), "fee_schedules_amounts_not_negative"),
+    ("a schedule with a minimum above the maximum", fee_schedule(minimum="2", maximum="1"), "fee_schedules_limits_in_order"),
+    ("a schedule of a minimum alone", fee_schedule(flat="NULL", minimum="1"), "fee_schedules_limits_of_a_fee"),
+    ("a deposit that the system pays for", fee_schedule(transaction_type="'DEPOSIT'"), "fee_schedules_payer_of_type"),
+    ("a schedule of postings", fee_schedule(transaction_type="'POSTING'", payer="'RECEIVER'"), "fee_schedules_payer_of_type"),
+    ("a schedule of an unknown user", fee_schedule(user_id=UNKNOWN), "fee_schedules_user_fkey"),
+    ("a schedule by an unknown user", fee_schedule(initiator_id=UNKNOWN), "fee_schedules_initiator_fkey"),
+    ("a schedule in no currency", fee_schedule(currency="'ABC'").split(";", 1)[1], "fee_schedules_currency_fkey"),
     # Keys of openings, audit log, people.
     ("an opening key that is taken", f"INSERT INTO wallet_openings VALUES ({ALICE}, 'opened', sha256('y'), {A})",
      "wallet_openings_pkey"),
@@ -254,6 +301,7 @@ RULES: list[tuple[str, str, str]] = [
 
 _GROWS_ONLY = (
     "ledger_entries", "transactions", "wallets", "wallet_openings", "audit_log", "users", "currencies", "ledger_verifications",
+    "fee_schedules",
 )  # fmt: skip
 
 # Statements that are refused even to the owner of the tables. The service's role has no privilege for them.
@@ -273,6 +321,10 @@ OWNER_RULES: list[tuple[str, str, str]] = [
     ("a limit below zero", f"INSERT INTO quotas (user_id, transfers_per_day) VALUES ({ALICE}, -1)", "quotas_limits_not_negative"),
     ("an amount's limit below zero", f"{QUOTA}; INSERT INTO quota_amounts VALUES ({ALICE}, 'USD', -1)",
      "quota_amounts_limit_not_negative"),
+    ("change a schedule", "UPDATE fee_schedules SET flat = 0", "fee_schedules_insert_only"),
+    ("a schedule's number that is taken", fee_schedule()
+     + fee_schedule(91, number="(SELECT max(number) FROM fee_schedules)", valid_from="'2031-01-01Z'")
+     .replace(") VALUES (", ") OVERRIDING SYSTEM VALUE VALUES ("), "fee_schedules_number_key"),
     ("update an opening key", "UPDATE wallet_openings SET idempotency_key = 'x'", "wallet_openings_insert_only"),
     ("set a balance", f"UPDATE wallets SET balance = 1 WHERE id = {A}", "wallets_balance_from_entries"),
     ("set a sequence", f"UPDATE wallets SET sequence = 1 WHERE id = {A}", "wallets_balance_from_entries"),
@@ -312,6 +364,8 @@ OWNER_RULES: list[tuple[str, str, str]] = [
      (f"ALTER TABLE quota_amounts DROP CONSTRAINT quota_amounts_pkey; {QUOTA}; "
      f"{COUNT} ({ALICE}, 'USD', 'today', 1), ({ALICE}, 'USD', 'today', 1)"),
      "quota_amounts_by_bytes"),
+    ("a version that is there", "ALTER TABLE fee_schedules DISABLE TRIGGER fee_schedules_guard_insert;"
+     + fee_schedule(90, **BY_HAND) + fee_schedule(91, **BY_HAND), "fee_schedules_line_key"),
     # The CHECK constraints hold without the triggers.
     ("a sequence below zero", f"ALTER TABLE wallets DISABLE TRIGGER USER; UPDATE wallets SET sequence = -1 WHERE id = {A}",
      "wallets_sequence_not_negative"),

@@ -207,6 +207,7 @@ CORRUPTIONS: dict[str, tuple[list[str], str, str]] = {
         [
             "quota_amounts.quota_amounts_currency_fkey",
             "wallets.wallets_currency_fkey",
+            "fee_schedules.fee_schedules_currency_fkey",
             "currencies.currencies_pkey",
         ],
         "INSERT INTO currencies SELECT * FROM currencies WHERE code = 'JPY'",
