@@ -30,7 +30,7 @@ function plain(text: string): string {
 }
 
 export type Found =
-  | { readonly __typename: "Wallet" | "Transaction" | "User"; readonly id: string }
+  | { readonly __typename: "Wallet" | "Transaction" | "User" | "FeeSchedule"; readonly id: string }
   | { readonly __typename: "LedgerEntry"; readonly id: string; readonly transaction: { readonly id: string } };
 
 /** The page that shows it. Only administrators have a page of a user; others can only find themselves, and their wallets have one. */
@@ -44,5 +44,7 @@ export function pageOf(found: Found, isAdmin = false): string {
       return `/transactions/${found.transaction.id}`;
     case "User":
       return isAdmin ? `/find/${found.id}` : "/wallets";
+    case "FeeSchedule":
+      return "/control";
   }
 }
