@@ -58,6 +58,11 @@ def test_nodes_and_batches_cost_in_proportion_to_their_length(settings: Settings
     assert cost_of(settings, batch, t=[{}] * 100) > 50 * cost_of(settings, batch, t=[{}])
 
 
+def test_a_search_of_users_costs_for_the_names_that_it_compares(settings: Settings) -> None:
+    searches = " ".join(f'u{number}: users(search: "a", first: 1) {{ edges {{ node {{ id }} }} }}' for number in range(100))
+    assert cost_of(settings, f"{{ {searches} }}") > settings.max_query_cost
+
+
 def test_a_transfer_is_cheap(settings: Settings) -> None:
     document = "mutation($i: TransferInput!) { transfer(input: $i) { transaction { id status } userErrors { code } } }"
     assert cost_of(settings, document, i={}) <= 3

@@ -33,7 +33,10 @@ def test_an_administrator_finds_users_wallets_and_transactions(page: Page, servi
     page.get_by_label("Pages").get_by_role("link", name="Find").click()
     expect(page.get_by_role("region", name="Newest transactions").locator(f"a[href='/transactions/{paid}']")).to_be_visible()
 
-    find(page, "ahl")
+    page.keyboard.press("Control+K")
+    page.get_by_label("Command palette").get_by_role("combobox").fill("Ahl")
+    page.get_by_role("option", name="Users and transactions like Ahl").click()
+    expect(page).to_have_url(f"{service.url}/find?q=Ahl")
     expect(users.get_by_role("link", name="Alice Ahlgren")).to_be_visible()
     expect(users.get_by_role("link", name="Bob Baker")).to_have_count(0)
     expect(users.locator(f"a[href='/wallets/{wallet}']")).to_be_visible()

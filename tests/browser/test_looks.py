@@ -100,6 +100,9 @@ def test_the_pictures_of_the_documentation_are_taken(context: BrowserContext, se
             page.get_by_role("button", name="Send $5.00 to Bob").click()
             page.get_by_role("button", name="Send $5.00 to Alice").click()
             page.wait_for_timeout(1500)
+        if name == "control":
+            page.get_by_role("button", name="Start the traffic").click()
+            page.wait_for_timeout(45_000)
         page.screenshot(path=IMAGES / f"{name}.png", animations="disabled")
     open_graphiql(page)
     run(page, "Transfer")

@@ -1,6 +1,7 @@
 """The cost of a query: an upper bound, computed before it runs, on the rows it reads and the resolvers it calls.
 
 One point for each field with a resolver, one for each row of a list, and one more for every ten scalars selected from a row.
+A field that reads many more rows than it returns costs further points (FURTHER_POINTS).
 The operation itself counts as a row without its point. A list counts with its largest possible length: a connection's `first`
 or `last`, the ids given to `nodes`, the transfers of a batch. The cost ignores @skip, counts mutually exclusive types
 together, and counts a field that is selected twice two times.
@@ -76,6 +77,9 @@ LIST_LENGTHS: Mapping[str, int] = {
     "__Directive.args": 2,
 }
 """Approximate lengths of the lists that no argument bounds. An estimate is enough: they are short or held in memory."""
+
+FURTHER_POINTS: Mapping[str, int] = {"Query.users": 500}
+"""Points of fields that read many more rows than they return: a search of users compares up to 10,000 names in one pass."""
 
 _BY_ARGUMENT_ABOVE = frozenset({"edges", "results"})
 """Lists whose length is an argument of the field above them: a connection's page, a batch's results."""
@@ -161,14 +165,15 @@ class _Estimate:
         assert isinstance(node, FieldNode)
         field = self._schema.get_field(type_, node.name.value)
         assert field is not None, "a valid document selects only what the schema has"
-        call = Cost(int(is_resolved(field)))
+        coordinate = f"{type_.name}.{node.name.value}"
+        call = Cost(int(is_resolved(field)) + FURTHER_POINTS.get(coordinate, 0))
         inner_type = get_named_type(field.type)
         if is_leaf_type(inner_type):
             return _Selected(call, 1)
         assert is_composite_type(inner_type)
         inner = self.of_set(inner_type, node.selection_set, self._rows_below(node))
         if is_list_type(get_nullable_type(field.type)):
-            all_rows = inner.as_row(1).times(self._length(f"{type_.name}.{node.name.value}", node, rows))
+            all_rows = inner.as_row(1).times(self._length(coordinate, node, rows))
             return _Selected(total((call, all_rows)), 0)
         return _Selected(total((call, inner.cost)), inner.scalars)
 

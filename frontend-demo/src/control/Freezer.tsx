@@ -7,13 +7,14 @@ import { StatusBadge } from "../ui/Badge.js";
 import { Dialog } from "../ui/Dialog.js";
 import { Icon } from "../ui/Icon.js";
 import { Empty } from "../ui/Notice.js";
-import { StatusForm } from "./StatusForm.js";
+import { StatusForm, statusText } from "./StatusForm.js";
 import { WALLET_STATUS, type HotWallet } from "./queries.js";
 
 /** The busiest wallets, and any other by its id, each with a button to freeze it or to let it go on. */
 export function Freezer({ hotWallets }: { readonly hotWallets: readonly HotWallet[] }) {
   const [chosen, setChosen] = useState<HotWallet | null>(null);
   const [changed, setChanged] = useState<ReadonlyMap<string, HotWallet["status"]>>(new Map());
+  const [said, setSaid] = useState("");
   const wallets = hotWallets.map((wallet) => ({ ...wallet, status: changed.get(wallet.id) ?? wallet.status }));
   return (
     <section className="card table-card" aria-labelledby="hot">
@@ -45,6 +46,9 @@ export function Freezer({ hotWallets }: { readonly hotWallets: readonly HotWalle
           ))}
         </ul>
       )}
+      <p className="visually-hidden" role="status">
+        {said}
+      </p>
       <FindWallet onFound={setChosen} />
       {chosen !== null && (
         <Dialog title={`${chosen.status === "FROZEN" ? "Unfreeze" : "Freeze"} “${chosen.name}”`} onClose={() => setChosen(null)}>
@@ -52,6 +56,7 @@ export function Freezer({ hotWallets }: { readonly hotWallets: readonly HotWalle
             wallet={chosen}
             onDone={(status) => {
               setChanged((known) => new Map(known).set(chosen.id, status));
+              setSaid(statusText(chosen.name, status));
               setChosen(null);
             }}
           />

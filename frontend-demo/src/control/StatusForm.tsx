@@ -8,6 +8,11 @@ import { SET_WALLET_STATUS, type HotWallet } from "./queries.js";
 
 export type StatusWallet = Pick<HotWallet, "id" | "name" | "status" | "balance" | "owner">;
 
+/** What is said after a change. */
+export function statusText(name: string, status: HotWallet["status"]): string {
+  return `“${name}” is ${status === "FROZEN" ? "frozen" : "active"} now.`;
+}
+
 /** Freezes a wallet, or lets it go on, for a reason. */
 export function StatusForm({ wallet, onDone }: { readonly wallet: StatusWallet; readonly onDone: (status: HotWallet["status"]) => void }) {
   const { plain } = useAccount();

@@ -25,6 +25,7 @@ export function Palette({ account, onClose, onGo }: PaletteProps) {
   useEffect(() => input.current?.focus(), []);
   const sought = soughtIn(text);
   const canFind = account !== null && (sought.id !== null || sought.key !== null);
+  const canSearch = account?.isAdmin === true && text.trim() !== "";
   const write = (typed: string): void => {
     setText(typed);
     reset();
@@ -49,17 +50,24 @@ export function Palette({ account, onClose, onGo }: PaletteProps) {
         {message}
       </p>
       {/* Beside the list: a list of options holds nothing else. */}
-      {!canFind && <CommandEmpty className="palette-empty">{account === null ? "Nothing matches. Sign in to open something by its id." : "Nothing matches."}</CommandEmpty>}
+      {!canFind && !canSearch && <CommandEmpty className="palette-empty">{account === null ? "Nothing matches. Sign in to open something by its id." : "Nothing matches."}</CommandEmpty>}
       <CommandList className="palette-list" label="Commands">
         <PageGroup onGo={onGo} />
         {account !== null && <OwnGroups account={account} onGo={onGo} />}
         <SwitchGroup onClose={onClose} />
-        {canFind && (
+        {(canFind || canSearch) && (
           <CommandGroup heading="Find" forceMount>
-            <Entry value="find" words="" icon="search" forceMount onSelect={() => find(account, sought)}>
-              {sought.id === null ? `${account.name}’s payment with the key ` : "Open "}
-              <code>{sought.id ?? sought.key}</code>
-            </Entry>
+            {canFind && (
+              <Entry value="find" words="" icon="search" forceMount onSelect={() => find(account, sought)}>
+                {sought.id === null ? `${account.name}’s payment with the key ` : "Open "}
+                <code>{sought.id ?? sought.key}</code>
+              </Entry>
+            )}
+            {canSearch && sought.id === null && (
+              <Entry value="search" words="" icon="people" forceMount onSelect={() => onGo(`/find?q=${encodeURIComponent(text.trim())}`)}>
+                Users and transactions like <q>{text.trim()}</q>
+              </Entry>
+            )}
           </CommandGroup>
         )}
       </CommandList>

@@ -1,7 +1,7 @@
 import "./operator.css";
 import { useEffect, useRef, useState } from "react";
 import { Link } from "wouter";
-import { StatusForm, type StatusWallet } from "../../control/StatusForm.js";
+import { StatusForm, statusText, type StatusWallet } from "../../control/StatusForm.js";
 import type { Money } from "../../money/format.js";
 import { Dialog } from "../../ui/Dialog.js";
 import { Icon } from "../../ui/Icon.js";
@@ -66,7 +66,7 @@ export function OperatorCard({ wallet }: { readonly wallet: OperatedWallet }) {
           <StatusForm
             wallet={wallet}
             onDone={(status) => {
-              setSaid(`“${wallet.name}” is ${status === "FROZEN" ? "frozen" : "active"} now.`);
+              setSaid(statusText(wallet.name, status));
               close();
             }}
           />
