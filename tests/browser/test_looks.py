@@ -102,7 +102,8 @@ def test_the_pictures_of_the_documentation_are_taken(context: BrowserContext, se
             page.wait_for_timeout(1500)
         if name == "control":
             page.get_by_role("button", name="Start the traffic").click()
-            page.wait_for_timeout(45_000)
+            page.wait_for_timeout(25_000)
+            page.evaluate("window.scrollTo(0, 0)")
         page.screenshot(path=IMAGES / f"{name}.png", animations="disabled")
     open_graphiql(page)
     run(page, "Transfer")
