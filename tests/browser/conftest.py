@@ -22,7 +22,8 @@ from tests.servers import free_port
 
 REQUIRED = "PAYCORE_TEST_BROWSER"
 """If this is `required`, a missing Chromium fails the tests instead of skipping them."""
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+_NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome")
+"""The first one found. The headless shell has no window of its own to draw, which takes two thirds of the time."""
 _START_SECONDS = 90
 
 

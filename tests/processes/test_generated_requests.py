@@ -39,7 +39,7 @@ from tests.processes.test_cli import EXECUTABLE, paycore, servers_of
 from tests.waiting import START_SECONDS
 
 SCHEMA = Path(__file__).parents[2] / "schema.graphql"
-EXAMPLES = 2_000
+EXAMPLES = 1_000
 REST_CASES = 300
 """The minimum within the time limit: the coverage phase alone tries every parameter in many wrong forms."""
 CODES = {"UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "RATE_LIMITED", "BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED",

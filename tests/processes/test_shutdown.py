@@ -27,7 +27,7 @@ from tests.transport_ws import open_socket
 from tests.waiting import START_SECONDS
 
 CLIENTS = 24
-TRANSFERS = 1000
+TRANSFERS = 500
 PAY = """mutation($key: String!, $from: ID!, $to: ID!) {
   transfer(input: {
     idempotencyKey: $key, senderWalletId: $from, receiverWalletId: $to, amount: {amount: "0.01", currency: "USD"}
