@@ -37,6 +37,9 @@ def trace_engine(engine: AsyncEngine) -> None:
 @lru_cache(maxsize=500)
 def summary(text: str) -> str:
     """Returns a statement's verb and table, such as `SELECT wallets`: with CTEs those of the first one, `ping` if it is empty."""
+    if text.startswith("BEGIN"):
+        # A batch begins with more than this in one message.
+        return "BEGIN"
     shown = text
     if not text.lstrip().upper().startswith("WITH"):
         while (outer := _INNERMOST.sub("", shown)) != shown:

@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import ValidationError
 
-from app.db import ledger_sql, outbox_sql
+from app.db import fee_sql, ledger_sql, outbox_sql
 from app.db.statement_traces import summary
 from app.errors import ConfigurationError, RequestTimeout
 from app.settings import Settings, load_settings
@@ -42,6 +42,7 @@ def spans_in_memory() -> Iterator[InMemorySpanExporter]:
         (outbox_sql._DELETE, "DELETE outbox"),
         ("UPDATE wallets SET name = $1", "UPDATE wallets"),
         ("BEGIN", "BEGIN"),
+        (fee_sql.BEGIN, "BEGIN"),
         ("ROLLBACK;", "ROLLBACK"),
         (";", "ping"),
     ],
