@@ -68,7 +68,7 @@ def test_a_refusal_shows_its_reason_and_the_next_try_uses_a_new_key(page: Page, 
     expect(page.locator("#send-amount-hint")).to_contain_text("Too many decimals")
     before = service.balance(CAROL.wallets[0].public_id)
     keys = []
-    page.on("request", lambda request: keys.extend(re.findall(r'"idempotencyKey":"(\w+)"', request.post_data or "")))
+    page.on("request", lambda request: keys.extend(re.findall(r'"Transfer".*"idempotencyKey":"(\w+)"', request.post_data or "")))
     # The page cannot know that the recipient's wallet is frozen.
     with service.frozen(BOB.wallets[0].public_id):
         for amount in ("1.00", "2.00"):

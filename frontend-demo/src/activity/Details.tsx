@@ -1,4 +1,7 @@
+import { Fragment } from "react";
 import { Link, useLocation } from "wouter";
+import { chargeText } from "../fees/charge.js";
+import { useAnswer } from "../graphql/useAnswer.js";
 import { MoneyText } from "../money/Money.js";
 import { refusalText } from "../send/refusals.js";
 import { stateOfPayAgain } from "../send/payAgain.js";
@@ -8,6 +11,7 @@ import { CopyableId } from "../ui/Copy.js";
 import { Dialog } from "../ui/Dialog.js";
 import { Icon } from "../ui/Icon.js";
 import { formatExact } from "../ui/time.js";
+import { TRANSACTION_FEES } from "./queries.js";
 import { canPayAgain, type Row } from "./rows.js";
 
 interface DetailsProps {
@@ -52,6 +56,7 @@ export function Details({ row, walletId, onClose }: DetailsProps) {
             </dd>
           </>
         )}
+        {status === "COMPLETED" && <Fees transactionId={id} />}
         <dt>Created</dt>
         <dd>
           <time dateTime={createdAt}>{formatExact(createdAt)}</time>
@@ -73,6 +78,18 @@ export function Details({ row, walletId, onClose }: DetailsProps) {
       </div>
     </Dialog>
   );
+}
+
+function Fees({ transactionId }: { readonly transactionId: string }) {
+  const { data } = useAnswer({ query: TRANSACTION_FEES, variables: { id: transactionId }, requestPolicy: "cache-first" });
+  return data?.transaction?.fees.map((charge) => (
+    <Fragment key={charge.label}>
+      <dt>Fee</dt>
+      <dd>
+        <bdi>{chargeText(charge)}</bdi>
+      </dd>
+    </Fragment>
+  ));
 }
 
 function titleOf({ type, direction, status, counterparty }: Row): string {

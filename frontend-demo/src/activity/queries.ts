@@ -20,5 +20,12 @@ export const ACTIVITY = graphql(`
   }
 `);
 
+/** What a transaction of the list cost. */
+export const TRANSACTION_FEES = graphql(`
+  query TransactionFees($id: ID!) {
+    transaction(id: $id) { id fees { label payer explanation amount { amount currency } } }
+  }
+`);
+
 type Connection = NonNullable<ResultOf<typeof ACTIVITY>["wallet"]>["transactions"];
 export type ActivityTransaction = Connection["edges"][number]["node"];

@@ -62,14 +62,18 @@ export function canPayAgain({ type, direction, counterpartyWalletId }: Row): boo
   return type === "TRANSFER" && direction === "DEBIT" && counterpartyWalletId !== null;
 }
 
-/** Arrivals since the list was loaded, newest first, as rows; what the list has already is not repeated. */
+/**
+ * Arrivals since the list was loaded, newest first, as rows; what the list has already is not repeated. Of several entries of one
+ * transaction the first counts: what was asked for comes before its fee.
+ */
 export function liveRows(arrivals: readonly Arrival[], loaded: readonly Row[]): Row[] {
   const known = new Set(loaded.map(({ id }) => id));
-  return arrivals.map(rowOfArrival).filter(({ id }) => {
-    const isNew = !known.has(id);
-    known.add(id);
-    return isNew;
-  });
+  const rows = new Map<string, Row>();
+  for (const row of arrivals.map(rowOfArrival).filter(({ id }) => !known.has(id))) {
+    // An older entry takes the place of the newer one.
+    rows.set(row.id, row);
+  }
+  return [...rows.values()];
 }
 
 /**

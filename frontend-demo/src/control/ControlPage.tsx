@@ -14,6 +14,8 @@ import { SettledList } from "./SettledList.js";
 import { Throughput } from "./Throughput.js";
 import { Totals } from "./Totals.js";
 import { Traffic } from "./Traffic.js";
+import { TrialBalance } from "./TrialBalance.js";
+import { FeesCard } from "./fees/FeesCard.js";
 import { LEDGER_STATUS, SET_WALLET_STATUS } from "./queries.js";
 import { useLedgerStatus } from "./useLedgerStatus.js";
 
@@ -54,6 +56,10 @@ function ControlRoom() {
               {demo !== null && <Traffic />}
               <SettledList />
             </div>
+          </div>
+          <div className="ledger-cards">
+            <FeesCard />
+            <TrialBalance lines={status.trialBalance} />
           </div>
         </div>
       )}

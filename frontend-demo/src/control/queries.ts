@@ -10,6 +10,7 @@ export const LEDGER_STATUS = graphql(`
         systemBalances { amount currency }
         difference { amount currency }
       }
+      trialBalance { accountType currency debit { amount currency } credit { amount currency } }
       hotWallets { id name kind status balance { amount currency } owner { displayName } }
     }
   }

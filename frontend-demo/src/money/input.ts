@@ -13,7 +13,7 @@ export interface AmountStyle {
 }
 
 /** The service stores minor units in 64 bits. */
-const LARGEST_MINOR = 2n ** 63n - 1n;
+export const LARGEST_MINOR = 2n ** 63n - 1n;
 const MOST_CHARACTERS = 60;
 
 /**

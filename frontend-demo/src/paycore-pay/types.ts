@@ -10,6 +10,8 @@ export interface Wanted {
   readonly receiverWalletId: string;
   readonly amount: Money;
   readonly description?: string | null;
+  /** The most that may be charged in fees. A part of the input: a key is always sent with the same one. */
+  readonly maxFee?: Money | null;
 }
 
 export interface TransferInput extends Wanted {

@@ -3,6 +3,7 @@ import { MoneyText } from "../money/Money.js";
 import type { Money } from "../money/format.js";
 import { amountPlaceholder, type AmountInput } from "../money/input.js";
 import type { AmountProblem } from "./draft.js";
+import type { Fee } from "./fee.js";
 
 interface AmountFieldProps {
   readonly available: Money;
@@ -10,12 +11,14 @@ interface AmountFieldProps {
   readonly value: string;
   readonly parsed: AmountInput;
   readonly problem: AmountProblem | null;
+  readonly fee: Fee | null;
   readonly onChange: (value: string) => void;
 }
 
 /** The amount field with the parsed amount and the balance after the payment. */
-export function AmountField({ available, exponent, value, parsed, problem, onChange }: AmountFieldProps) {
+export function AmountField({ available, exponent, value, parsed, problem, fee, onChange }: AmountFieldProps) {
   const { currency } = available;
+  const after = (debited: string): string => fromMinor(toMinor(available.amount, exponent) - toMinor(debited, exponent), exponent);
   return (
     <div className="field">
       <label htmlFor="send-amount">Amount</label>
@@ -35,11 +38,12 @@ export function AmountField({ available, exponent, value, parsed, problem, onCha
       </div>
       <p id="send-amount-hint" className={problem === null ? "muted" : "field-problem"}>
         {problem !== null && problemText(problem, currency, exponent)}
-        {problem === "more-than-available" && <MoneyText money={available} />}
+        {(problem === "more-than-available" || problem === "more-than-available-with-fee") && <MoneyText money={available} />}
+        {problem === "fee-exceeds-amount" && fee !== null && <MoneyText money={fee.fee} />}
         {problem === null && parsed.ok && (
           <>
             You send <MoneyText money={{ amount: parsed.amount, currency }} />. Balance after:{" "}
-            <MoneyText money={{ amount: fromMinor(toMinor(available.amount, exponent) - toMinor(parsed.amount, exponent), exponent), currency }} />
+            <MoneyText money={{ amount: after(fee?.kind === "charged" ? fee.debited.amount : parsed.amount), currency }} />
           </>
         )}
         {problem === null && !parsed.ok && (
@@ -63,6 +67,8 @@ export function problemText(problem: AmountProblem, currency: string, exponent: 
     "not-positive": "It has to be more than zero.",
     "too-large": "That is more than the ledger can hold.",
     "more-than-available": "This is more than the wallet has. Available: ",
+    "more-than-available-with-fee": "With its fee this is more than the wallet has. Available: ",
+    "fee-exceeds-amount": "The fee would leave the recipient nothing. Send more than the fee, which is ",
   };
   return texts[problem];
 }

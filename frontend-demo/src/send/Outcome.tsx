@@ -1,12 +1,16 @@
 import { useEffect, useRef, useState } from "react";
 import { Link } from "wouter";
 import { MoneyText } from "../money/Money.js";
+import type { Money } from "../money/format.js";
 import { CopyableId } from "../ui/Copy.js";
 import { Icon, type IconName } from "../ui/Icon.js";
 import type { WalletSummary } from "../wallets/queries.js";
+import { FeeLine } from "./FeeLine.js";
 import { Receipt } from "./Receipt.js";
 import type { Attempt, Done } from "./attempt.js";
+import type { TransferInput } from "./queries.js";
 import { refusalText } from "./refusals.js";
+import { useFee } from "./useFee.js";
 import type { IntentState } from "./useIntent.js";
 
 type Open = Exclude<IntentState, { readonly phase: "editing" }>;
@@ -15,6 +19,8 @@ interface OutcomeProps {
   readonly state: Open;
   readonly wallets: readonly WalletSummary[];
   readonly onRepeat: () => void;
+  /** The same payment, with the key that it has, for another fee. */
+  readonly onAcceptFee: (maxFee: Money) => void;
   /** Back to the form with its values. */
   readonly onEdit: () => void;
   /** To an empty form. */
@@ -24,10 +30,11 @@ interface OutcomeProps {
 }
 
 /** The state of a payment, by the service's answers only. */
-export function Outcome({ state, wallets, onRepeat, onEdit, onNext, onPayAgain }: OutcomeProps) {
+export function Outcome({ state, wallets, onRepeat, onAcceptFee, onEdit, onNext, onPayAgain }: OutcomeProps) {
   const section = useFocusHere(state.phase);
   const wallet = wallets.find(({ id }) => id === state.input.senderWalletId);
   const done = state.phase === "settled" ? state.answers.find((answer) => answer.kind === "done") : undefined;
+  const newFee = state.phase === "settled" && done === undefined ? newFeeOf(state.answers) : null;
   return (
     <section ref={section} tabIndex={-1} className="card stack outcome" aria-label="This payment" aria-live="polite">
       {state.phase === "sending" && (
@@ -41,10 +48,11 @@ export function Outcome({ state, wallets, onRepeat, onEdit, onNext, onPayAgain }
       {state.phase === "settled" &&
         state.answers.map((answer, index) => <Answer key={index} answer={answer} number={state.answers.length > 1 ? index + 1 : null} />)}
       <Receipt input={state.input} wallet={wallet} transaction={done?.transaction ?? null} />
+      {newFee !== null && <NewFee key={newFee.amount} input={state.input} refused={newFee} onAccept={onAcceptFee} />}
       {state.phase === "settled" && (
         <div className="form-actions">
           {done === undefined ? (
-            <button type="button" className="button button-primary" onClick={onEdit}>
+            <button type="button" className={newFee === null ? "button button-primary" : "button"} onClick={onEdit}>
               Change it and try again
             </button>
           ) : (
@@ -74,6 +82,31 @@ export function Outcome({ state, wallets, onRepeat, onEdit, onNext, onPayAgain }
         )}
       </details>
     </section>
+  );
+}
+
+/** The fee for which it was refused. Null if that is not why. */
+function newFeeOf(answers: readonly Attempt[]): Money | null {
+  const refusals = answers.flatMap((answer) => (answer.kind === "refused" ? answer.refusals : []));
+  return refusals.find((refusal) => refusal.__typename === "FeeExceedsLimit")?.fee ?? null;
+}
+
+/** Asks for a confirmation of the fee as it is now. */
+function NewFee({ input, refused, onAccept }: { readonly input: TransferInput; readonly refused: Money; readonly onAccept: (maxFee: Money) => void }) {
+  const found = useFee(input);
+  const known = found?.kind === "charged" ? found : null;
+  const fee = known?.fee ?? refused;
+  return (
+    <>
+      <FeeLine fee={known} />
+      <div className="form-actions">
+        <button type="button" className="button button-primary" onClick={() => onAccept(fee)}>
+          <span>
+            Send it with a fee of <MoneyText money={fee} />
+          </span>
+        </button>
+      </div>
+    </>
   );
 }
 
@@ -158,6 +191,12 @@ function Answer({ answer, number }: { readonly answer: Attempt; readonly number:
                 <>
                   {" "}
                   It has <MoneyText money={refusal.available} />, and this takes <MoneyText money={refusal.required} />.
+                </>
+              )}
+              {refusal.__typename === "FeeExceedsLimit" && (
+                <>
+                  {" "}
+                  The fee is <MoneyText money={refusal.fee} /> now, and this payment accepted <MoneyText money={refusal.limit} />.
                 </>
               )}{" "}
               <code>{refusal.code}</code>

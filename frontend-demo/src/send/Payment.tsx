@@ -10,12 +10,14 @@ import { operationOf } from "../operations/link.js";
 import { useAccount } from "../session/AccountContext.js";
 import { useSession } from "../session/SessionContext.js";
 import type { WalletSummary } from "../wallets/queries.js";
+import { maxFeeOf, type Fee } from "./fee.js";
 import { Outcome } from "./Outcome.js";
 import { SendForm } from "./SendForm.js";
 import { draftOf, EMPTY, type Draft } from "./draft.js";
 import { draftOfState } from "./payAgain.js";
 import { TRANSFER, WALLET_PARTY, type Party, type TransferInput } from "./queries.js";
-import { useIntent } from "./useIntent.js";
+import { useFee } from "./useFee.js";
+import { useIntent, type Wanted } from "./useIntent.js";
 
 interface PaymentProps {
   readonly wallets: readonly WalletSummary[];
@@ -32,7 +34,9 @@ export function Payment({ wallets, first, to }: PaymentProps) {
   const [draft, setDraft] = useState<Draft>(given ?? { ...EMPTY, party: to });
   const [forms, setForms] = useState(0);
   const from = wallets.find(({ id }) => id === (draft.walletId ?? requested)) ?? first;
-  const example = useExample(draft, from);
+  const wanted = useWanted(draft, from);
+  const fee = useFee(state.phase === "editing" ? wanted : null);
+  const example = useExample(draft, from, fee);
   const start = (next: Draft): void => {
     edit();
     setDraft(next);
@@ -44,13 +48,14 @@ export function Payment({ wallets, first, to }: PaymentProps) {
     <>
       {/* The form keeps its values while the outcome is shown, so that a refused payment can be changed. */}
       <div hidden={state.phase !== "editing"}>
-        <SendForm key={forms} wallets={wallets} from={from} draft={draft} onChange={setDraft} onSend={send} />
+        <SendForm key={forms} wallets={wallets} from={from} draft={draft} fee={fee} onChange={setDraft} onSend={send} />
       </div>
       {state.phase !== "editing" && (
         <Outcome
           state={state}
           wallets={wallets}
           onRepeat={repeat}
+          onAcceptFee={(maxFee) => send({ ...state.input, maxFee })}
           onEdit={edit}
           onNext={() => start({ ...EMPTY, walletId: draft.walletId })}
           onPayAgain={(answer) => start(draftOf(state.input, answer))}
@@ -72,8 +77,18 @@ function useFocusOnReturn(isEditing: boolean): void {
   }, [isEditing]);
 }
 
+/** What the form asks for. Null while it is not complete. */
+function useWanted({ party, amount, note }: Draft, { id, currency, balance }: WalletSummary): Wanted | null {
+  const exponent = useExponent(currency) ?? decimalsOf(balance.amount);
+  const parsed = parseAmount(amount, { currency, exponent });
+  const description = note.trim();
+  return parsed.ok && party?.currency === currency
+    ? { senderWalletId: id, receiverWalletId: party.walletId, amount: { amount: parsed.amount, currency }, ...(description === "" ? {} : { description }) }
+    : null;
+}
+
 /** A complete input that GraphiQL can run. Fields that the form lacks get a demo user's wallet and an amount of one unit. */
-function useExample({ party, amount, note }: Draft, { id, currency, balance }: WalletSummary): TransferInput {
+function useExample({ party, amount, note }: Draft, { id, currency, balance }: WalletSummary, fee: Fee | null): TransferInput {
   const { demo } = useSession();
   const { subject } = useAccount();
   const exponent = useExponent(currency) ?? decimalsOf(balance.amount);
@@ -88,6 +103,7 @@ function useExample({ party, amount, note }: Draft, { id, currency, balance }: W
       receiverWalletId: party?.walletId ?? others.find((wallet) => wallet.currency === currency)?.id ?? "wal_…",
       amount: { amount: parsed.ok ? parsed.amount : fromMinor(10n ** BigInt(exponent), exponent), currency },
       ...(description === "" ? {} : { description }),
+      ...maxFeeOf(fee),
     };
-  }, [party, amount, note, id, currency, exponent, demo, subject]);
+  }, [party, amount, note, id, currency, exponent, demo, subject, fee]);
 }

@@ -1,3 +1,5 @@
+import { Fragment } from "react";
+import { chargeText } from "../fees/charge.js";
 import { MoneyText } from "../money/Money.js";
 import { CopyableId } from "../ui/Copy.js";
 import { formatExact } from "../ui/time.js";
@@ -22,6 +24,17 @@ export function Receipt({ input, wallet, transaction }: ReceiptProps) {
           <dd>
             <MoneyText money={transaction.amount} />
           </dd>
+          {transaction.fees.map((charge) => (
+            <Fragment key={charge.label}>
+              <dt>Fee</dt>
+              <dd>
+                <MoneyText money={charge.amount} />{" "}
+                <small className="muted">
+                  <bdi>{chargeText(charge)}</bdi>
+                </small>
+              </dd>
+            </Fragment>
+          ))}
           <dt>To</dt>
           <dd>{transaction.receiver?.displayName ?? "Several wallets"}</dd>
           {input.description != null && (

@@ -8,27 +8,31 @@ import { Icon } from "../ui/Icon.js";
 import { lengthLimit } from "../ui/lengthLimit.js";
 import type { WalletSummary } from "../wallets/queries.js";
 import { AmountField } from "./AmountField.js";
+import { FeeLine } from "./FeeLine.js";
 import { Recipient } from "./Recipient.js";
 import { problemsOf, type Draft, type Problems } from "./draft.js";
+import { maxFeeOf, type Fee } from "./fee.js";
 import type { Wanted } from "./useIntent.js";
 
 interface SendFormProps {
   readonly wallets: readonly WalletSummary[];
   readonly from: WalletSummary;
   readonly draft: Draft;
+  /** Of what the form asks for, as far as it is known. */
+  readonly fee: Fee | null;
   readonly onChange: (draft: Draft) => void;
   /** Send `requests` requests at once, all with one key. */
   readonly onSend: (wanted: Wanted, requests: number) => void;
 }
 
-export function SendForm({ wallets, from, draft, onChange, onSend }: SendFormProps) {
+export function SendForm({ wallets, from, draft, fee, onChange, onSend }: SendFormProps) {
   const wallet = newest(from, useFeed(from));
   const [isChecked, setIsChecked] = useState(false);
   const form = useRef<HTMLFormElement>(null);
   const exponent = useExponent(wallet.currency) ?? decimalsOf(wallet.balance.amount);
   const { party, amount, note } = draft;
   const parsed = parseAmount(amount, { currency: wallet.currency, exponent });
-  const problems = problemsOf(parsed, wallet, party, exponent);
+  const problems = problemsOf(parsed, wallet, party, exponent, fee);
   const submit = (requests: number): void => {
     const bad = firstBad(problems);
     setIsChecked(bad.length > 0);
@@ -38,7 +42,8 @@ export function SendForm({ wallets, from, draft, onChange, onSend }: SendFormPro
     } else if (parsed.ok && party !== null) {
       const description = note.trim();
       const money = { amount: parsed.amount, currency: wallet.currency };
-      onSend({ senderWalletId: wallet.id, receiverWalletId: party.walletId, amount: money, ...(description === "" ? {} : { description }) }, requests);
+      const wanted = { senderWalletId: wallet.id, receiverWalletId: party.walletId, amount: money, ...(description === "" ? {} : { description }) };
+      onSend({ ...wanted, ...maxFeeOf(fee) }, requests);
     }
   };
   const onSubmit = (event: SyntheticEvent): void => {
@@ -52,7 +57,8 @@ export function SendForm({ wallets, from, draft, onChange, onSend }: SendFormPro
         exponent={exponent}
         value={amount}
         parsed={parsed}
-        problem={isChecked || problems.amount === "more-than-available" ? problems.amount : null}
+        fee={fee}
+        problem={isChecked || isShownAtOnce(problems.amount) ? problems.amount : null}
         onChange={(value) => onChange({ ...draft, amount: value })}
       />
       <FromField wallets={wallets} wallet={wallet} problem={problems.wallet} onChange={(walletId) => onChange({ ...draft, walletId, party: null })} />
@@ -69,6 +75,7 @@ export function SendForm({ wallets, from, draft, onChange, onSend }: SendFormPro
         </label>
         <input id="send-note" className="input" maxLength={lengthLimit(280)} autoComplete="off" value={note} onChange={(event) => onChange({ ...draft, note: event.target.value })} />
       </div>
+      <FeeLine fee={fee?.kind === "charged" ? fee : null} />
       <div className="form-actions">
         <button type="submit" className="button button-primary">
           <Icon name="send" /> {parsed.ok ? `Send ${formatMoney({ amount: parsed.amount, currency: wallet.currency }, exponent)}` : "Send"}
@@ -83,6 +90,11 @@ export function SendForm({ wallets, from, draft, onChange, onSend }: SendFormPro
       </details>
     </form>
   );
+}
+
+/** These are about a whole amount. The others may be about one that is not typed to its end. */
+function isShownAtOnce(problem: Problems["amount"]): boolean {
+  return problem === "more-than-available" || problem === "more-than-available-with-fee" || problem === "fee-exceeds-amount";
 }
 
 /** Where to find the first invalid field, in the order of the form. Empty if all fields are valid. */

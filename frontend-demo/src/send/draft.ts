@@ -2,6 +2,7 @@ import { toMinor } from "../money/decimal.js";
 import { typedAmount, type AmountInput } from "../money/input.js";
 import type { WalletSummary } from "../wallets/queries.js";
 import type { Done } from "./attempt.js";
+import type { Fee } from "./fee.js";
 import type { Party, TransferInput } from "./queries.js";
 
 /** The values of the form. */
@@ -27,7 +28,7 @@ export function draftOf(input: TransferInput, { transaction: { receiver } }: Don
   };
 }
 
-export type AmountProblem = Extract<AmountInput, { readonly ok: false }>["problem"] | "more-than-available";
+export type AmountProblem = Extract<AmountInput, { readonly ok: false }>["problem"] | "more-than-available" | "more-than-available-with-fee" | "fee-exceeds-amount";
 
 export interface Problems {
   readonly amount: AmountProblem | null;
@@ -35,12 +36,22 @@ export interface Problems {
   readonly party: "missing" | "other-currency" | null;
 }
 
-/** The problems that the page can find without the service. */
-export function problemsOf(parsed: AmountInput, wallet: WalletSummary, party: Party | null, exponent: number): Problems {
-  const isTooMuch = parsed.ok && toMinor(parsed.amount, exponent) > toMinor(wallet.available.amount, exponent);
+/** The problems that the page can find before anything is sent. */
+export function problemsOf(parsed: AmountInput, wallet: WalletSummary, party: Party | null, exponent: number, fee: Fee | null = null): Problems {
   return {
-    amount: parsed.ok ? (isTooMuch ? "more-than-available" : null) : parsed.problem,
+    amount: parsed.ok ? unaffordable(parsed.amount, wallet.available.amount, exponent, fee) : parsed.problem,
     wallet: wallet.status === "ACTIVE" ? null : wallet.status,
     party: party === null ? "missing" : party.currency === wallet.currency ? null : "other-currency",
   };
+}
+
+function unaffordable(amount: string, available: string, exponent: number, fee: Fee | null): AmountProblem | null {
+  const left = toMinor(available, exponent);
+  if (toMinor(amount, exponent) > left) {
+    return "more-than-available";
+  }
+  if (fee?.kind === "exceeds-amount") {
+    return "fee-exceeds-amount";
+  }
+  return fee !== null && toMinor(fee.debited.amount, exponent) > left ? "more-than-available-with-fee" : null;
 }

@@ -8,11 +8,29 @@ export const TRANSFER = graphql(`
         id status failureCode createdAt completedAt
         amount { amount currency }
         receiver { walletId displayName }
+        fees { label payer explanation amount { amount currency } }
       }
       userErrors {
         __typename code message path
         ... on InsufficientFunds { available { amount currency } required { amount currency } }
         ... on IdempotencyKeyReused { transaction { id } }
+        ... on FeeExceedsLimit { fee { amount currency } limit { amount currency } }
+      }
+    }
+  }
+`);
+
+/** What a transfer would do now. It counts as one of the user's transfers for their rate limit. */
+export const PREVIEW_TRANSFER = graphql(`
+  query PreviewTransfer($input: TransferInput!) {
+    previewTransfer(input: $input) {
+      debited { amount currency }
+      credited { amount currency }
+      fees { label payer explanation amount { amount currency } }
+      userErrors {
+        __typename code
+        ... on InsufficientFunds { required { amount currency } }
+        ... on FeeExceedsAmount { fee { amount currency } }
       }
     }
   }
@@ -37,6 +55,7 @@ export const COUNTERPARTIES = graphql(`
 
 export type TransferInput = VariablesOf<typeof TRANSFER>["input"];
 export type TransferPayload = NonNullable<ResultOf<typeof TRANSFER>["transfer"]>;
+export type TransferPreview = NonNullable<ResultOf<typeof PREVIEW_TRANSFER>["previewTransfer"]>;
 export type SentTransaction = NonNullable<TransferPayload["transaction"]>;
 export type Refusal = TransferPayload["userErrors"][number];
 export type Party = NonNullable<ResultOf<typeof WALLET_PARTY>["walletParty"]>;

@@ -1,6 +1,7 @@
 import type { ReactNode } from "react";
 import { useAnswer } from "../graphql/useAnswer.js";
 import { Link } from "wouter";
+import { chargeText } from "../fees/charge.js";
 import { MoneyText } from "../money/Money.js";
 import { Operations } from "../operations/Operations.js";
 import { operationOf } from "../operations/link.js";
@@ -101,11 +102,16 @@ function PartyName({ party }: { readonly party: LoadedTransaction["sender"] }) {
 }
 
 function Facts({ transaction }: { readonly transaction: LoadedTransaction }) {
-  const { id, createdAt, completedAt, reference, metadata, idempotencyKey, entries } = transaction;
+  const { id, createdAt, completedAt, reference, metadata, idempotencyKey, fees, entries } = transaction;
   return (
     <dl className="facts">
       <Fact name="Created">{formatExact(createdAt)}</Fact>
       {completedAt !== null && <Fact name="Completed">{formatExact(completedAt)}</Fact>}
+      {fees.map((charge) => (
+        <Fact key={charge.label} name="Fee">
+          <bdi>{chargeText(charge)}</bdi>
+        </Fact>
+      ))}
       <Fact name="Transaction">
         <CopyableId id={id} label="the transaction's id" />
       </Fact>

@@ -20,10 +20,10 @@ export interface TAccount {
 
 /**
  * The accounts of a completed transaction, the paying ones first. The viewer's accounts come from their entries. The viewer may
- * not see the other side's entries, so that side comes from the transaction's sender and receiver.
+ * not see the entries of others, so those come from the transaction's sender, receiver and fees.
  */
 export function accountsOf(transaction: LoadedTransaction): TAccount[] {
-  const { entries, sender, receiver, amount } = transaction;
+  const { entries, sender, receiver, amount, fees } = transaction;
   const byWallet = grouped(entries);
   const seen = [...byWallet].flatMap(([walletId, own]) => {
     const [first, last] = [own.at(0), own.at(-1)];
@@ -39,14 +39,25 @@ export function accountsOf(transaction: LoadedTransaction): TAccount[] {
         ];
   });
   const hidden = [
-    { party: sender, direction: "DEBIT" as const },
-    { party: receiver, direction: "CREDIT" as const },
-  ].flatMap(({ party, direction }) =>
-    party === null || byWallet.has(party.walletId)
+    { party: sender, direction: "DEBIT" as const, payer: "SENDER" },
+    { party: receiver, direction: "CREDIT" as const, payer: "RECEIVER" },
+  ].flatMap(({ party, direction, payer }) => {
+    const paid = fees.filter((fee) => fee.payer === payer).map((fee) => feeLine("DEBIT", fee.amount));
+    return party === null || byWallet.has(party.walletId)
       ? []
-      : [{ walletId: party.walletId, name: party.displayName, lines: [{ direction, amount, purpose: "PRINCIPAL" as const }], balances: null }],
-  );
-  return [...seen, ...hidden].sort((a, b) => Number(a.lines[0]?.direction === "CREDIT") - Number(b.lines[0]?.direction === "CREDIT"));
+      : [{ walletId: party.walletId, name: party.displayName, lines: [{ direction, amount, purpose: "PRINCIPAL" as const }, ...paid], balances: null }];
+  });
+  return [...seen, ...hidden, ...feeAccount(transaction)].sort((a, b) => Number(a.lines[0]?.direction === "CREDIT") - Number(b.lines[0]?.direction === "CREDIT"));
+}
+
+/** The account that the fees went to, unless its entries are seen. */
+function feeAccount({ entries, fees }: LoadedTransaction): TAccount[] {
+  const isSeen = entries.some(({ purpose, direction }) => purpose === "FEE" && direction === "CREDIT");
+  return isSeen || fees.length === 0 ? [] : [{ walletId: "fees", name: "Fees", lines: fees.map((fee) => feeLine("CREDIT", fee.amount)), balances: null }];
+}
+
+function feeLine(direction: Line["direction"], amount: Money): Line {
+  return { direction, amount, purpose: "FEE" };
 }
 
 function grouped(entries: readonly Entry[]): Map<string, Entry[]> {

@@ -7,6 +7,7 @@ export const TRANSACTION = graphql(`
       amount { amount currency }
       sender { walletId displayName wallet { id name } }
       receiver { walletId displayName wallet { id name } }
+      fees { label payer explanation amount { amount currency } }
       entries {
         id sequence direction purpose createdAt
         amount { amount currency }

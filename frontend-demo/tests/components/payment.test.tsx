@@ -4,9 +4,11 @@ import { userEvent } from "@testing-library/user-event";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { answerOf } from "../../src/paycore-pay/index.js";
 import { Outcome } from "../../src/send/Outcome.js";
+import { AccountProvider } from "../../src/session/AccountContext.js";
 import type { Refusal, SentTransaction, TransferPayload } from "../../src/send/queries.js";
 import { REFUSALS } from "../../src/send/refusals.js";
 import type { IntentState } from "../../src/send/useIntent.js";
+import { accountWith, NO_PREVIEW } from "./previews.js";
 
 const MONEY = { amount: "1.00", currency: "USD" };
 const INPUT = { idempotencyKey: "key-1", senderWalletId: "wal_a", receiverWalletId: "wal_b", amount: MONEY };
@@ -19,13 +21,18 @@ const TRANSACTION: SentTransaction = {
   completedAt: "2026-11-23T12:00:00Z",
   amount: MONEY,
   receiver: null,
+  fees: [],
 };
 
 afterEach(cleanup);
 
-function show(state: Exclude<IntentState, { readonly phase: "editing" }>): { onRepeat: () => void; onEdit: () => void } {
-  const calls = { onRepeat: vi.fn(), onEdit: vi.fn(), onNext: vi.fn(), onPayAgain: vi.fn() };
-  render(<Outcome state={state} wallets={[]} {...calls} />);
+function show(state: Exclude<IntentState, { readonly phase: "editing" }>) {
+  const calls = { onRepeat: vi.fn(), onAcceptFee: vi.fn(), onEdit: vi.fn(), onNext: vi.fn(), onPayAgain: vi.fn() };
+  render(
+    <AccountProvider account={accountWith(NO_PREVIEW)}>
+      <Outcome state={state} wallets={[]} {...calls} />
+    </AccountProvider>,
+  );
   return calls;
 }
 
@@ -99,4 +106,22 @@ test("a payment that was stopped before anything ran is not sent, and can be cha
 test("a replayed payment says that nothing moved twice", () => {
   show(settled({ transaction: TRANSACTION, replayed: true, userErrors: [] }));
   expect(screen.getByRole("region").textContent).toContain("nothing moved twice");
+});
+
+test("a payment that was refused for its fee asks to confirm the new one", async () => {
+  const error: Refusal = { __typename: "FeeExceedsLimit", code: "FEE_EXCEEDS_LIMIT", message: "No.", path: [], fee: { amount: "0.59", currency: "USD" }, limit: { amount: "0.40", currency: "USD" } };
+  const { onAcceptFee, onEdit } = show(settled({ transaction: null, replayed: false, userErrors: [error] }));
+  const outcome = screen.getByRole("region").textContent;
+  expect(outcome).toContain("The fee is $0.59 now, and this payment accepted $0.40");
+  expect(outcome).toContain("its key is still unused");
+  await userEvent.click(screen.getByRole("button", { name: "Send it with a fee of $0.59" }));
+  expect(onAcceptFee).toHaveBeenCalledExactlyOnceWith({ amount: "0.59", currency: "USD" });
+  expect(onEdit).not.toHaveBeenCalled();
+});
+
+test("a receipt explains the fee", () => {
+  const fees = [{ label: "Card fee", payer: "SENDER" as const, amount: { amount: "0.33", currency: "USD" }, explanation: "2.9 % of 1.00 + 0.30 = 0.33" }];
+  show(settled({ transaction: { ...TRANSACTION, fees }, replayed: false, userErrors: [] }));
+  expect(screen.getByText("$0.33")).toBeTruthy();
+  expect(screen.getByText("Card fee: 2.9 % of 1.00 + 0.30 = 0.33, paid by the sender")).toBeTruthy();
 });

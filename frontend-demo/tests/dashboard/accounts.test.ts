@@ -33,6 +33,7 @@ const base: LoadedTransaction = {
   createdAt: "2026-01-01T00:00:00Z",
   completedAt: "2026-01-01T00:00:00Z",
   amount: money("10.00"),
+  fees: [],
   sender: { ...PARTY, displayName: "Alice", walletId: "mine" },
   receiver: PARTY,
   entries: [],
@@ -46,6 +47,17 @@ describe("the accounts of a transaction", () => {
       ["theirs", true],
     ]);
     expect(balancesOf(accounts)).toEqual([money("0.00")]);
+  });
+
+  test("the fee that the viewer saw is in the accounts whose entries are hidden, so that the sum is zero", () => {
+    const charge = { label: "Card fee", amount: money("0.59"), explanation: "2.9 % of 10.00 + 0.30 = 0.59" };
+    const own = [entry("mine", "DEBIT", "10.00"), entry("mine", "DEBIT", "0.59", { purpose: "FEE" })];
+    const bySender = accountsOf({ ...base, fees: [{ ...charge, payer: "SENDER" }], entries: own });
+    expect(bySender.map(({ walletId, lines }) => [walletId, lines.length])).toEqual([["mine", 2], ["theirs", 1], ["fees", 1]]);
+    expect(balancesOf(bySender)).toEqual([money("0.00")]);
+    const byReceiver = accountsOf({ ...base, fees: [{ ...charge, payer: "RECEIVER" }], entries: [entry("mine", "DEBIT", "10.00")] });
+    expect(byReceiver.map(({ walletId, lines }) => [walletId, lines.length])).toEqual([["mine", 1], ["theirs", 2], ["fees", 1]]);
+    expect(balancesOf(byReceiver)).toEqual([money("0.00")]);
   });
 
   test("several entries of one wallet are lines of one account, with the balance before the first and after the last", () => {

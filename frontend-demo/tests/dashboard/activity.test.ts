@@ -40,6 +40,12 @@ describe("rows", () => {
     expect(ids(liveRows([arrival(3), arrival(3)], []))).toEqual(["txn_3"]);
   });
 
+  test("a live row has the amount of the payment, not of its fee, which comes after it", () => {
+    const paid = arrival(7, false, "DEBIT");
+    const fee = { ...arrival(8, false, "DEBIT"), entry: { ...arrival(8, false, "DEBIT").entry, amount: { amount: "0.33", currency: "USD" }, transaction: paid.entry.transaction } };
+    expect(liveRows([fee, paid], [])).toMatchObject([{ id: "txn_7", amount: { amount: "1.00" } }]);
+  });
+
   test("appending an older page adds no row twice", () => {
     const rows = [3, 2].map((number) => rowOfTransaction(transaction(number), "wal_bob"));
     const older = [2, 1].map((number) => rowOfTransaction(transaction(number), "wal_bob"));

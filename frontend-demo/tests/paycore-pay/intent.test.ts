@@ -55,6 +55,27 @@ describe("a payment", () => {
     expect(service.ledger.size).toBe(1);
   });
 
+  test("that is refused for a higher fee keeps its key, which the next send uses with the new limit", async () => {
+    service.plans = [refusal("FEE_EXCEEDS_LIMIT")];
+    const intent = page(service, storage);
+    expect(await intent.send(WANTED)).toMatchObject({ phase: "refused", transaction: null });
+    const maxFee = { amount: "0.59", currency: "USD" };
+    expect(await intent.send({ ...WANTED, maxFee })).toMatchObject({ phase: "settled" });
+    expect(new Set(service.keys).size).toBe(1);
+    expect(service.inputs.map((input) => input.maxFee)).toEqual([undefined, maxFee]);
+  });
+
+  test("whose outcome is unknown keeps its limit for fees over a reload, and takes no other one", async () => {
+    service.plans = ["loses", "loses", "loses", "loses"];
+    const maxFee = { amount: "0.59", currency: "USD" };
+    const intent = page(service, storage);
+    await intent.send({ ...WANTED, maxFee });
+    await expect(intent.send({ ...WANTED, maxFee: { ...maxFee, amount: "0.99" } })).rejects.toThrow("its outcome comes first");
+    expect(await page(service, storage).resume()).toMatchObject({ phase: "settled", replayed: true });
+    expect(new Set(service.inputs.map((input) => JSON.stringify(input))).size).toBe(1);
+    expect(service.inputs[0]?.maxFee).toEqual(maxFee);
+  });
+
   test("is left unknown after its tries, and a later retry with its key settles it", async () => {
     service.plans = ["loses", "loses", "loses", "loses"];
     const intent = page(service, storage);
