@@ -28,10 +28,12 @@ export function Receipt({ input, wallet, transaction }: ReceiptProps) {
             <Fragment key={charge.label}>
               <dt>Fee</dt>
               <dd>
-                <MoneyText money={charge.amount} />{" "}
-                <small className="muted">
-                  <bdi>{chargeText(charge)}</bdi>
-                </small>
+                <div>
+                  <MoneyText money={charge.amount} />
+                  <p className="muted fee-explained">
+                    <bdi>{chargeText(charge)}</bdi>
+                  </p>
+                </div>
               </dd>
             </Fragment>
           ))}

@@ -66,7 +66,7 @@ describe("the page", () => {
     previews = new Previews();
     const account = accountWith(previews);
     const wrapper = ({ children }: { readonly children: ReactNode }) => createElement(AccountProvider, { account, children });
-    page = renderHook(({ wanted }: Props) => useFee(wanted), { wrapper, initialProps: { wanted: WANTED } });
+    page = renderHook<Fee | null, Props>(({ wanted }) => useFee(wanted), { wrapper, initialProps: { wanted: WANTED } });
     return () => vi.useRealTimers();
   });
 

@@ -89,7 +89,7 @@ function TextField({ name, label, value, problem, onChange, more }: TextFieldPro
     <div className="field">
       <label htmlFor={id}>{label}</label>
       <input id={id} className="input" autoComplete="off" value={value} aria-invalid={problem !== null} aria-describedby={`${id}-problem`} onChange={(event) => onChange(event.target.value)} {...more} />
-      <p id={`${id}-problem`} className="field-problem">
+      <p id={`${id}-problem`} className="field-problem" hidden={problem === null}>
         {problem}
       </p>
     </div>
