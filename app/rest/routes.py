@@ -32,7 +32,7 @@ from app.errors import (
     Unavailable,
 )
 from app.http import strict_json
-from app.money import is_plain_decimal
+from app.money import Money, is_plain_decimal
 from app.rest.openapi import DESCRIPTION
 from app.rest.query import page_request, transaction_filter
 from app.rest.views import page_view, transaction_view, wallet_view
@@ -55,11 +55,13 @@ _FIELDS = {
     "idempotency_key",
     "reference",
     "metadata",
+    "max_fee",
 }
 _FIELD_OF_PATH = {
     "senderWalletId": "sender_wallet_id",
     "receiverWalletId": "receiver_wallet_id",
     "idempotencyKey": "idempotency_key",
+    "maxFee": "max_fee",
 }
 _MAX_AMOUNT_LENGTH = 64
 _QUOTED_KEY = Refusal(
@@ -192,8 +194,10 @@ def _transfer_input(request: Request, body: Mapping[str, Any]) -> TransferInput:
     metadata = body.get("metadata") or {}
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise BadUserInput("`metadata` must be a JSON object whose values are strings.")
-    if len(body["amount"]) > _MAX_AMOUNT_LENGTH or not is_plain_decimal(body["amount"]):
-        raise BadUserInput('`amount` must be a string in plain decimal notation, such as "12.34".')
+    for name in ("amount", "max_fee"):
+        given = body.get(name)
+        if given is not None and (not isinstance(given, str) or len(given) > _MAX_AMOUNT_LENGTH or not is_plain_decimal(given)):
+            raise BadUserInput(f'`{name}` must be a string in plain decimal notation, such as "12.34".')
     key = _idempotency_key(request, body)
     return TransferInput(
         idempotency_key=key,
@@ -204,6 +208,7 @@ def _transfer_input(request: Request, body: Mapping[str, Any]) -> TransferInput:
         description=body.get("description"),
         reference=body.get("reference"),
         metadata=tuple(metadata.items()),
+        max_fee=None if body.get("max_fee") is None else (body["max_fee"], body["currency"]),
         unless_replayed=_QUOTED_KEY if key.startswith('"') and "idempotency-key" in request.headers else None,
     )
 
@@ -224,9 +229,10 @@ def _idempotency_key(request: Request, body: Mapping[str, Any]) -> str:
 def _refused(services: Services, viewer: Viewer, result: TransferResult) -> Response:
     (refusal,) = result.refusals
     facts: dict[str, Any] = {"replayed": result.replayed, "field": _field(refusal)}
-    if refusal.available is not None and refusal.required is not None:
-        facts["available"] = {"amount": refusal.available.amount, "currency": refusal.available.currency}
-        facts["required"] = {"amount": refusal.required.amount, "currency": refusal.required.currency}
+    for name in ("available", "required", "fee", "limit"):
+        money: Money | None = getattr(refusal, name)
+        if money is not None:
+            facts[name] = {"amount": money.amount, "currency": money.currency}
     if result.transaction is not None:
         facts["transaction"] = transaction_view(services, viewer, result.transaction)
     if refusal.transaction_id is not None:
@@ -235,7 +241,7 @@ def _refused(services: Services, viewer: Viewer, result: TransferResult) -> Resp
 
 
 def _field(refusal: Refusal) -> str | None:
-    name = refusal.path[-1] if len(refusal.path) > 1 else None
+    name = "maxFee" if "maxFee" in refusal.path else refusal.path[-1] if len(refusal.path) > 1 else None
     return None if name is None else _FIELD_OF_PATH.get(name, name)
 
 

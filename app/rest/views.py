@@ -36,9 +36,14 @@ def wallet_view(services: Services, wallet: Wallet) -> dict[str, Any]:
 
 
 def transaction_view(services: Services, viewer: Viewer, transaction: Transaction) -> dict[str, Any]:
-    """The caller must have checked that the viewer may see the transaction. The key is only shown to its initiator."""
+    """The caller must have checked that the viewer may see the transaction.
+
+    The key is only shown to its initiator, the fee to administrators too.
+    """
     exponent = services.currencies[transaction.currency].exponent
     shows_key = policy.may_know_key(viewer, transaction)
+    # Of a FAILED one it was not charged.
+    shows_fee = transaction.completed_at is not None and (shows_key or policy.sees_all(viewer))
     return {
         "id": ids.encode("txn", transaction.id),
         "type": transaction.type.value,
@@ -47,6 +52,7 @@ def transaction_view(services: Services, viewer: Viewer, transaction: Transactio
         "receiver_wallet_id": _wallet_id(transaction.paid_wallet_id),
         "amount": format_minor(transaction.amount, exponent),
         "currency": transaction.currency,
+        "fee": format_minor(transaction.fee, exponent) if transaction.fee is not None and shows_fee else None,
         "description": transaction.description,
         "reference": transaction.reference,
         "metadata": transaction.metadata or {},

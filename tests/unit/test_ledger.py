@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 import pytest
@@ -14,7 +16,20 @@ from hypothesis import strategies as st
 from app import ids
 from app.errors import Refusal, RefusalCode
 from app.money import MAX_MINOR, MIN_MINOR
-from app.records import Entry, EntryPurpose, Transaction, TransactionStatus, TransactionType, Wallet, WalletKind, WalletStatus
+from app.records import (
+    Entry,
+    EntryPurpose,
+    FeePayer,
+    FeeSchedule,
+    RoundingMode,
+    Transaction,
+    TransactionStatus,
+    TransactionType,
+    Wallet,
+    WalletKind,
+    WalletStatus,
+)
+from app.services.fees import NO_FEES, FeeBook
 from app.services.ledger import Outcome, Settlement, settle
 from app.services.requests import Condition, ConditionKind, Key, Leg, Request, Unit
 
@@ -66,8 +81,50 @@ def request(sender: int, receiver: int, amount: int = 100, **changes: object) ->
     return made._replace(**changes)  # type: ignore[arg-type]
 
 
-def run(units: Sequence[Unit], wallets: Iterable[Wallet], recorded: dict[Key, Transaction] | None = None) -> Settlement:
-    return settle(units, {w.id: w for w in wallets}, recorded or {}, NOW, EXPONENTS)
+def run(
+    units: Sequence[Unit],
+    wallets: Iterable[Wallet],
+    recorded: dict[Key, Transaction] | None = None,
+    fees: FeeBook = NO_FEES,
+) -> Settlement:
+    return settle(units, {w.id: w for w in wallets}, recorded or {}, NOW, EXPONENTS, fees=fees)
+
+
+FEE_WALLET = UUID(int=1009)
+
+
+def fee_schedule(number: int, **changes: object) -> FeeSchedule:
+    """The sender of a transfer in dollars pays 2.9 % + 0.30, since long ago."""
+    made = FeeSchedule(
+        id=UUID(int=number),
+        number=number,
+        transaction_type=TransactionType.TRANSFER,
+        currency="USD",
+        user_id=None,
+        version=1,
+        name="Fee",
+        payer=FeePayer.SENDER,
+        percent=Decimal("2.9"),
+        flat=30,
+        minimum=None,
+        maximum=None,
+        rounding=RoundingMode.HALF_EVEN,
+        valid_from=NOW - timedelta(days=9),
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def book(*schedules: FeeSchedule) -> FeeBook:
+    return FeeBook(schedules, {"USD": FEE_WALLET})
+
+
+SENDER_PAYS = book(fee_schedule(1))
+RECEIVER_PAYS = book(fee_schedule(1, payer=FeePayer.RECEIVER))
+MANY_FEES = book(
+    fee_schedule(1),
+    fee_schedule(2, user_id=UUID(int=2), payer=FeePayer.RECEIVER, percent=None, flat=5),
+    fee_schedule(3, transaction_type=TransactionType.DEPOSIT, payer=FeePayer.RECEIVER, percent=None, minimum=40),
+)
 
 
 def single(asked: Request, *wallets: Wallet) -> Outcome:
@@ -133,6 +190,51 @@ def test_refusals_in_order_of_precedence(
     assert len(settlement.transactions) == recorded
     if outcome.transaction is not None:
         assert outcome.transaction.status is TransactionStatus.FAILED
+
+
+FEE_REFUSALS = [
+    # What is asked; the schedules; changes to wallets 1 and 2; the refusal and its field.
+    ("a condition before the limit", request(1, 2, conditions=(Condition(ConditionKind.SEQUENCE_IS, UUID(int=1001), 0),)),
+     SENDER_PAYS, {}, RefusalCode.CONDITION_FAILED, ("conditions", "0", "sequenceIs")),
+    ("no limit", request(1, 2), SENDER_PAYS, {}, RefusalCode.FEE_EXCEEDS_LIMIT, ("maxFee",)),
+    ("a cent above the limit", request(1, 2, max_fee=32), SENDER_PAYS, {}, RefusalCode.FEE_EXCEEDS_LIMIT, ("maxFee",)),
+    ("the limit before the amount", request(1, 2, 20), RECEIVER_PAYS, {}, RefusalCode.FEE_EXCEEDS_LIMIT, ("maxFee",)),
+    ("the whole amount", request(1, 2, 31, max_fee=99), RECEIVER_PAYS, {}, RefusalCode.FEE_EXCEEDS_AMOUNT, ("amount",)),
+    ("the limit before a frozen wallet", request(1, 2), SENDER_PAYS, {1: {"status": WalletStatus.FROZEN}},
+     RefusalCode.FEE_EXCEEDS_LIMIT, ("maxFee",)),
+    ("the amount before funds", request(1, 2, 20, max_fee=99), RECEIVER_PAYS, {1: {"balance": 0}},
+     RefusalCode.FEE_EXCEEDS_AMOUNT, ("amount",)),
+    ("another currency without a fee", request(1, 2), SENDER_PAYS, {2: {"currency": "EUR"}},
+     RefusalCode.CURRENCY_MISMATCH, ("receiverWalletId",)),
+    ("a frozen wallet", request(1, 2, max_fee=99), SENDER_PAYS, {1: {"status": WalletStatus.FROZEN}},
+     RefusalCode.WALLET_NOT_ACTIVE, ("senderWalletId",)),
+    ("funds for the amount alone", request(1, 2, 9_800, max_fee=999), SENDER_PAYS, {}, RefusalCode.INSUFFICIENT_FUNDS,
+     ("amount",)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("asked", "fees", "changes", "code", "path"), [case[1:] for case in FEE_REFUSALS], ids=[case[0] for case in FEE_REFUSALS]
+)
+def test_refusals_for_fees_in_order_of_precedence(
+    asked: Request, fees: FeeBook, changes: dict[int, dict[str, object]], code: RefusalCode, path: tuple[str, ...]
+) -> None:
+    wallets = [wallet(number, owner, **changes.get(number, {})) for number, owner in {1: 1, 2: 2, 9: None}.items()]
+    settlement = run([Unit((asked,))], wallets, fees=fees)
+    ((outcome,),) = settlement.outcomes
+    assert outcome.refusal is not None
+    assert (outcome.refusal.code, outcome.refusal.path) == (code, ("input", *path))
+    assert settlement.posted == []
+    assert (outcome.transaction is not None) == code.is_recorded
+
+
+def test_the_version_is_chosen_by_the_time_of_posting_even_if_the_fee_wallet_was_posted_to_later() -> None:
+    later = NOW + timedelta(seconds=5)
+    fees = book(fee_schedule(1), fee_schedule(2, version=2, percent=None, flat=None, valid_from=later))
+    wallets = [wallet(1), wallet(2, 2), wallet(9, None, posted_at=later)]
+    ((outcome,),) = run([Unit((request(1, 2),))], wallets, fees=fees).outcomes
+    assert outcome.transaction is not None
+    assert (outcome.transaction.fee, outcome.transaction.completed_at) == (None, later)
 
 
 def test_a_refusal_for_funds_tells_what_was_available_and_a_replay_repeats_it() -> None:
@@ -323,6 +425,7 @@ WORLD = (
     wallet(5, 2, balance=70, status=WalletStatus.FROZEN),
     wallet(6, 2, balance=MAX_MINOR - 100),
     wallet(7, None, balance=MIN_MINOR + 120),
+    wallet(9, None),
 )
 
 
@@ -342,6 +445,7 @@ def requests(draw: st.DrawFn) -> Request:
         description=draw(st.sampled_from([None, "rent"])),
         currency=draw(st.sampled_from(["USD", "USD", "USD", "EUR"])),
         type=TransactionType.DEPOSIT if deposit else TransactionType.TRANSFER,
+        max_fee=draw(st.sampled_from([None, 0, 33, MAX_MINOR, MAX_MINOR])),
     )
 
 
@@ -383,6 +487,9 @@ units = st.lists(
 )
 
 
+books = st.sampled_from([NO_FEES, SENDER_PAYS, RECEIVER_PAYS, MANY_FEES])
+
+
 def after(world: Iterable[Wallet], entries: Iterable[Entry]) -> list[Wallet]:
     """The wallets as the database has them after these entries."""
     state = {w.id: w for w in world}
@@ -399,10 +506,10 @@ def keyed(transactions: Iterable[Transaction]) -> dict[Key, Transaction]:
     return {(t.initiator_id, t.idempotency_key): t for t in transactions}
 
 
-@given(units)
-@settings(max_examples=400, deadline=None)
-def test_whatever_is_asked_the_ledger_stays_whole(asked: list[Unit]) -> None:
-    settlement = run(asked, WORLD)
+@given(units, books)
+@settings(max_examples=300, deadline=None)
+def test_whatever_is_asked_the_ledger_stays_whole(asked: list[Unit], fees: FeeBook) -> None:
+    settlement = run(asked, WORLD, fees=fees)
     currency = {w.id: w.currency for w in WORLD}
     position = {w.id: (w.balance, w.sequence) for w in WORLD}
     for transaction, entries in settlement.posted:
@@ -413,6 +520,8 @@ def test_whatever_is_asked_the_ledger_stays_whole(asked: list[Unit]) -> None:
             assert entry.balance_after == entry.balance_before + entry.amount
             position[entry.wallet_id] = (entry.balance_after, entry.sequence)
         assert set(sums.values()) == {0}
+        charged = sum(entry.amount for entry in entries if entry.wallet_id == FEE_WALLET and entry.leg == 3)
+        assert transaction.type is TransactionType.POSTING or charged == (transaction.fee or 0)
         assert transaction.status is TransactionStatus.COMPLETED
     for w in after(WORLD, entries_of(settlement)):
         assert MIN_MINOR <= w.balance <= MAX_MINOR
@@ -420,10 +529,10 @@ def test_whatever_is_asked_the_ledger_stays_whole(asked: list[Unit]) -> None:
         assert w.status is WalletStatus.ACTIVE or w in WORLD
 
 
-@given(units)
-@settings(max_examples=400, deadline=None)
-def test_every_member_gets_one_answer_and_every_key_one_transaction(asked: list[Unit]) -> None:
-    settlement = run(asked, WORLD)
+@given(units, books)
+@settings(max_examples=300, deadline=None)
+def test_every_member_gets_one_answer_and_every_key_one_transaction(asked: list[Unit], fees: FeeBook) -> None:
+    settlement = run(asked, WORLD, fees=fees)
     assert [len(outcomes) for outcomes in settlement.outcomes] == [len(unit.members) for unit in asked]
     keys = Counter((t.initiator_id, t.idempotency_key) for t in settlement.transactions)
     assert all(times == 1 for times in keys.values())
@@ -438,15 +547,15 @@ def test_every_member_gets_one_answer_and_every_key_one_transaction(asked: list[
             assert outcome.transaction in settlement.transactions
 
 
-@given(units)
-@settings(max_examples=400, deadline=None)
-def test_a_batch_settles_as_its_units_would_one_after_another(asked: list[Unit]) -> None:
-    together = run(asked, WORLD)
+@given(units, books)
+@settings(max_examples=300, deadline=None)
+def test_a_batch_settles_as_its_units_would_one_after_another(asked: list[Unit], fees: FeeBook) -> None:
+    together = run(asked, WORLD, fees=fees)
     world: list[Wallet] = list(WORLD)
     recorded: dict[Key, Transaction] = {}
     outcomes: list[tuple[Outcome, ...]] = []
     for unit in asked:
-        alone = run([unit], world, recorded)
+        alone = run([unit], world, recorded, fees)
         outcomes += alone.outcomes
         world = after(world, entries_of(alone))
         recorded |= keyed(alone.transactions)
@@ -454,11 +563,11 @@ def test_a_batch_settles_as_its_units_would_one_after_another(asked: list[Unit])
     assert world == after(WORLD, entries_of(together))
 
 
-@given(units)
-@settings(max_examples=400, deadline=None)
-def test_asking_again_moves_nothing_and_answers_the_same(asked: list[Unit]) -> None:
-    first = run(asked, WORLD)
-    again = run(asked, after(WORLD, entries_of(first)), keyed(first.transactions))
+@given(units, books)
+@settings(max_examples=300, deadline=None)
+def test_asking_again_moves_nothing_and_answers_the_same(asked: list[Unit], fees: FeeBook) -> None:
+    first = run(asked, WORLD, fees=fees)
+    again = run(asked, after(WORLD, entries_of(first)), keyed(first.transactions), fees)
     moved = {o.transaction.id for outcomes in first.outcomes for o in outcomes if o.transaction}
     for unit, before, now in zip(asked, first.outcomes, again.outcomes, strict=True):
         if unit.atomic:
@@ -469,10 +578,10 @@ def test_asking_again_moves_nothing_and_answers_the_same(asked: list[Unit]) -> N
     assert not {t.id for t in again.transactions} & moved
 
 
-@given(units)
-@settings(max_examples=400, deadline=None)
-def test_an_atomic_unit_moves_all_of_its_new_members_or_none(asked: list[Unit]) -> None:
-    settlement = run(asked, WORLD)
+@given(units, books)
+@settings(max_examples=300, deadline=None)
+def test_an_atomic_unit_moves_all_of_its_new_members_or_none(asked: list[Unit], fees: FeeBook) -> None:
+    settlement = run(asked, WORLD, fees=fees)
     new = {t.id: t for t in settlement.transactions}
     for unit, outcomes in zip(asked, settlement.outcomes, strict=True):
         if unit.atomic:

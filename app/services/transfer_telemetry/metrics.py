@@ -24,11 +24,16 @@ def count_outcomes(outcomes: Sequence[Outcome]) -> None:
         _TRANSFERS[name].inc(count)
     metrics.BATCH_SIZE.observe(len(outcomes))
     metrics.REPLAYS.inc(counts["replayed"])
+    fees: Counter[str] = Counter()
     for outcome in outcomes:
+        if outcome.entries and outcome.transaction is not None and outcome.transaction.fee is not None:
+            fees[outcome.transaction.currency] += outcome.transaction.fee
         if outcome.refusal is not None and not outcome.replayed:
             _REFUSALS[outcome.refusal.code].inc()
             if outcome.refusal.code is RefusalCode.IDEMPOTENCY_KEY_REUSED:
                 metrics.KEY_CONFLICTS.inc()
+    for currency, amount in fees.items():
+        metrics.FEES.labels(currency).inc(amount)
 
 
 def count_unanswered(code: str, transfers: int) -> None:
