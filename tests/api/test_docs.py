@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from graphql import build_schema, parse, validate
@@ -79,7 +80,7 @@ async def test_the_subscription_in_the_page_on_live_updates_resumes_from_its_cur
 
 
 async def test_the_posting_in_the_page_on_the_ledger_has_the_entries_of_its_table(demo_api: Api) -> None:
-    (document,) = blocks("graphql", LEDGER)
+    document = blocks("graphql", LEDGER)[0]
     opened = await demo_api.data(
         "admin",
         """
@@ -97,10 +98,33 @@ async def test_the_posting_in_the_page_on_the_ledger_has_the_entries_of_its_tabl
     )
     posted = answer["postTransaction"]
     assert (posted["userErrors"], posted["transaction"]["status"]) == ([], "COMPLETED")
+    assert entries_of(posted["transaction"]) == entries_of_tables()[:3]
+
+
+def entries_of(transaction: dict[str, Any]) -> list[tuple[str, str, str]]:
+    return [(entry["direction"], entry["amount"]["amount"], entry["purpose"]) for entry in transaction["entries"]]
+
+
+def entries_of_tables() -> list[tuple[str, str, str]]:
+    """Direction, amount and purpose of each row in the tables of legs."""
     rows = re.findall(r"^\| \d \| [^|]+ \| (-?)([0-9.]+) \| (\w+) \|$", LEDGER, re.MULTILINE)
-    assert len(rows) == 3
-    entries = [(entry["direction"], entry["amount"]["amount"], entry["purpose"]) for entry in posted["transaction"]["entries"]]
-    assert entries == [("DEBIT" if sign else "CREDIT", amount, purpose) for sign, amount, purpose in rows]
+    assert len(rows) == 7
+    return [("DEBIT" if sign else "CREDIT", amount, purpose) for sign, amount, purpose in rows]
+
+
+async def test_the_fee_in_the_page_on_the_ledger_is_charged_as_its_table_says(demo_api: Api) -> None:
+    _, publish, pay = blocks("graphql", LEDGER)
+    assert (await demo_api.data("admin", publish))["publishFeeSchedule"]["userErrors"] == []
+    alice, bob = (USERS[number].wallets[0].public_id for number in (0, 1))
+    answer = (await demo_api.data("alice", pay, alice=alice, bob=bob))["transfer"]
+    assert answer["userErrors"] == []
+    (fee,) = answer["transaction"]["fees"]
+    assert f"The explanation is `{fee['explanation']}`." in LEDGER
+    query = "query($key: String!) { transactionByIdempotencyKey(idempotencyKey: $key) { id } }"
+    found = (await demo_api.data("alice", query, key="order-1042"))["transactionByIdempotencyKey"]
+    query = "query($id: ID!) { transaction(id: $id) { entries { direction purpose amount { amount } } } }"
+    shown = (await demo_api.data("admin", query, id=found["id"]))["transaction"]
+    assert entries_of(shown) == entries_of_tables()[3:]
 
 
 async def test_the_event_stream_in_the_page_on_live_updates_starts_with_a_snapshot(demo_api: Api) -> None:
@@ -140,7 +164,7 @@ def test_every_example_is_tested() -> None:
         if blocks("graphql", text := document.read_text(encoding="utf-8")) or "curl " in text
     }
     # The runbook's command needs a cluster.
-    assert elsewhere == {"ledger.md": 1, "live-updates.md": 2, "runbook.md": 1}
+    assert elsewhere == {"ledger.md": 3, "live-updates.md": 2, "runbook.md": 1}
     pages = {path.name for path in DOCUMENTS if blocks("(?:html|js)", path.read_text(encoding="utf-8"))}
     assert pages == {"tutorial.md"}, "tests/browser/test_tutorial.py runs the tutorial's"
 
