@@ -22,6 +22,7 @@ AT_LEAST: Mapping[str, float] = {
     "batch/sql_function": 2.2,
     "hot_in/single": 0.95,
     "hot_out/single": 0.9,
+    "fee/single": 0.85,
     "rest/single": 1.0,
     "replay/single": 1.0,
     "growth_single/single": 0.9,
@@ -86,7 +87,10 @@ class Report:
 
     def _ratios(self) -> dict[str, float]:
         """The median of each ratio over the rounds: a disturbance in a round slows both sides."""
-        ratios = {name: self._ratio(*name.split("/")) for name in (*AT_LEAST, "single/interactive", "refused/single")}
+        ratios = {
+            name: self._ratio(*name.split("/"))
+            for name in (*AT_LEAST, "single/interactive", "refused/single", "posting10/single")
+        }
         for prefix in ("", "growth_"):
             facts: Any = self._facts[f"{prefix}read"]
             times = [facts[f"first_{size}"] / facts[f"deepest_{size}"] for size in PAGE_SIZES]

@@ -38,9 +38,9 @@ POSTGRES = {
     "shared_buffers": "1GB",
     "max_wal_size": "8GB",
 }
-_SMALL, _GROWN = "paycore", "paycore_grown"
+_SMALL, _GROWN, _CHARGED = "paycore", "paycore_grown", "paycore_charged"
 _BASELINES = {"sql_function": baselines.sql_function, "interactive": baselines.interactive}
-_ROUND = ("single", "batch", "rest", "hot_in", "hot_out", "replay", "refused", "read")
+_ROUND = ("single", "batch", "rest", "hot_in", "hot_out", "posting10", "replay", "refused", "read")
 _GROWTH = ("single", "batch", "read")
 
 
@@ -50,7 +50,7 @@ class Run:
     def __init__(self, profile: Profile, home: Path) -> None:
         self._profile = profile
         self._home = home
-        self._steps = Steps(4 + profile.rounds * (len(_BASELINES) + len(_ROUND) + len(_GROWTH)) + 11)
+        self._steps = Steps(5 + profile.rounds * (len(_BASELINES) + len(_ROUND) + 1 + len(_GROWTH)) + 11)
         self._rates: dict[str, list[float]] = {}
         self._facts: dict[str, dict[str, object]] = {}
 
@@ -62,10 +62,14 @@ class Run:
                 return await self._measure(servers)
 
     async def _measure(self, servers: EmbeddedServers) -> Report:
-        urls = {name: servers.database_url.replace(f"/{_SMALL}?", f"/{name}?") for name in (_SMALL, _GROWN)}
+        urls = {name: servers.database_url.replace(f"/{_SMALL}?", f"/{name}?") for name in (_SMALL, _GROWN, _CHARGED)}
         await self._make_ledgers(servers, urls)
-        async with self._stack(servers, urls[_SMALL]) as small, self._stack(servers, urls[_GROWN]) as grown:
-            await self._rounds(servers, small, grown)
+        async with (
+            self._stack(servers, urls[_SMALL]) as small,
+            self._stack(servers, urls[_GROWN]) as grown,
+            self._stack(servers, urls[_CHARGED]) as charged,
+        ):
+            await self._rounds(servers, small, grown, charged)
         async with self._stack(servers, urls[_SMALL]) as fresh:
             await self._single_figures(fresh)
         async with self._stack(servers, urls[_SMALL], workers=1) as lone:
@@ -81,12 +85,14 @@ class Run:
 
     async def _make_ledgers(self, servers: EmbeddedServers, urls: dict[str, str]) -> None:
         connection = await asyncpg.connect(servers.database_url)
-        await connection.execute(f"CREATE DATABASE {_GROWN}")
+        for name in (_GROWN, _CHARGED):
+            await connection.execute(f"CREATE DATABASE {name}")
         await connection.close()
         for name, url in urls.items():
             self._steps.step(f"creating the ledger {name}")
             await migrate.upgrade(load_settings(database_url=url))
             await world.create(url)
+        await world.charge(urls[_CHARGED])
         await baselines.prepare(urls[_SMALL])
         self._steps.step(f"loading {self._profile.grown_entries:,} entries")
         async for _ in world.grow(urls[_GROWN], self._profile.grown_entries):
@@ -101,13 +107,14 @@ class Run:
         finally:
             await stack.stop()
 
-    async def _rounds(self, servers: EmbeddedServers, small: Stack, grown: Stack) -> None:
+    async def _rounds(self, servers: EmbeddedServers, small: Stack, grown: Stack, charged: Stack) -> None:
         assert servers.postgres.pid is not None
         postgres = psutil.Process(servers.postgres.pid)
-        traffic = Traffic(world.tokens(small.settings))
-        meter, grown_meter = (Meter(stack, traffic, postgres, self._profile) for stack in (small, grown))
-        await meter.warm_up()
-        await grown_meter.warm_up()
+        traffic = Traffic(world.tokens(small.settings), world.poster_token(small.settings))
+        meters = [Meter(stack, traffic, postgres, self._profile) for stack in (small, grown, charged)]
+        for one in meters:
+            await one.warm_up()
+        meter, grown_meter, charged_meter = meters
         for number in range(1, self._profile.rounds + 1):
             # Baselines run without the relay, which would only use their cores.
             await small.stop_relay()
@@ -119,7 +126,8 @@ class Run:
             await small.start_relay()
             for name in _ROUND:
                 await self._one(f"round {number}: {name}", name, getattr(meter, name))
-            grown_meter.connections = meter.connections
+            grown_meter.connections = charged_meter.connections = meter.connections
+            await self._one(f"round {number}: fee", "fee", charged_meter.fee)
             for name in _GROWTH:
                 await self._one(f"round {number}: {name}, grown", f"growth_{name}", getattr(grown_meter, name))
 

@@ -76,6 +76,14 @@ class Meter:
         """`POST /transfer`."""
         return await self._measure(self.traffic.rest(), completed, self.connections)
 
+    async def fee(self) -> Measured:
+        """As `single`, with a fee on every transfer. Measured on a ledger with a fee schedule."""
+        return await self._measure(self.traffic.transfer(any_pair, accepts_fee=True), completed, self.connections)
+
+    async def posting10(self) -> Measured:
+        """`postTransaction` of ten legs."""
+        return await self._measure(self.traffic.posting(), completed, self.connections)
+
     async def hot_in(self) -> Measured:
         """All transfers into one wallet."""
         return await self._best(into_hot, self._profile.connections[-2:])

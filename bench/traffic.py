@@ -23,6 +23,12 @@ _TRANSFER_BATCH = (
     "mutation Batch($input: TransferBatchInput!) { transferBatch(input: $input) "
     "{ results { transaction { id status } userErrors { code } } userErrors { code } } }"
 )
+_POSTING = (
+    "mutation Post($input: PostTransactionInput!) { postTransaction(input: $input) "
+    "{ replayed transaction { id status } userErrors { code message } } }"
+)
+POSTING_LEGS = 10
+_MAX_FEE = b',"maxFee":{"amount":"1.00","currency":"USD"}}'
 _PAGE = (
     "query Page($id: ID!, $first: Int, $after: String) { wallet(id: $id) { transactions(first: $first, after: $after) {"
     " edges { cursor node { id type status createdAt amount { amount currency } sender { displayName } receiver { displayName }"
@@ -58,12 +64,14 @@ def out_of_hot() -> tuple[int, int]:
 class Traffic:
     """Builds requests. Ids and tokens are computed once, so that a request takes a few microseconds."""
 
-    def __init__(self, tokens: Sequence[str]) -> None:
+    def __init__(self, tokens: Sequence[str], poster_token: str = "") -> None:
         self._wallets = ["", *(wallet_id(number) for number in range(1, WALLETS + 1))]
         self._heads = [_head("POST", "/graphql", token) for token in tokens]
         self._rest_heads = [_head("POST", "/transfer", token) for token in tokens]
         self._head_of_transfer = b'{"query":' + orjson.dumps(_TRANSFER) + b',"variables":{"input":'
         self._head_of_batch = b'{"query":' + orjson.dumps(_TRANSFER_BATCH) + b',"variables":{"input":{"transfers":['
+        self._poster_head = _head("POST", "/graphql", poster_token)
+        self._head_of_posting = b'{"query":' + orjson.dumps(_POSTING) + b',"variables":{"input":'
         self.sent: list[bytes] = []
         """The requests of `transfer` made while `remember` is set, for a replay."""
         self.remember = False
@@ -72,17 +80,35 @@ class Traffic:
         """The smallest request of each user."""
         return [_request(head, b'{"query":"{ __typename }"}') for head in self._heads[1:]]
 
-    def transfer(self, pair: Pair = any_pair, amount: str = "0.01") -> Make:
+    def transfer(self, pair: Pair = any_pair, amount: str = "0.01", *, accepts_fee: bool = False) -> Make:
         """One GraphQL transfer per request, each with a new key."""
 
         def make() -> bytes:
             sender, receiver = pair()
-            request = _request(
-                self._heads[owner_of(sender)], self._head_of_transfer + self._input(sender, receiver, amount) + b"}}"
-            )
+            given = self._input(sender, receiver, amount)
+            if accepts_fee:
+                given = given[:-1] + _MAX_FEE
+            request = _request(self._heads[owner_of(sender)], self._head_of_transfer + given + b"}}")
             if self.remember:
                 self.sent.append(request)
             return request
+
+        return make
+
+    def posting(self) -> Make:
+        """One postTransaction of ten legs per request: five debits and five credits of wallets at random."""
+
+        def leg(wallet: int, direction: str) -> str:
+            return (
+                f'{{"walletId":"{self._wallets[wallet]}","direction":"{direction}",'
+                f'"amount":{{"amount":"0.01","currency":"USD"}}}}'
+            )
+
+        def make() -> bytes:
+            numbers = random.sample(range(1, WALLETS + 1), POSTING_LEGS)
+            legs = ",".join(leg(number, "DEBIT" if place % 2 else "CREDIT") for place, number in enumerate(numbers))
+            given = f'{{"idempotencyKey":"{_key()}","legs":[{legs}]}}'.encode()
+            return _request(self._poster_head, self._head_of_posting + given + b"}}")
 
         return make
 

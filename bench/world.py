@@ -56,6 +56,16 @@ SELECT t.id, leg, CASE leg WHEN 0 THEN t.sender_wallet_id ELSE t.receiver_wallet
 FROM (SELECT *, row_number() OVER (ORDER BY id) AS n FROM transactions) t, generate_series(0, 1) leg;
 """
 
+_CHARGE = """
+INSERT INTO wallets (id, kind, name, currency, system_purpose, account_type, posted_at, created_at)
+VALUES ('019aa000-0000-7000-b000-000000000001', 'SYSTEM', 'Fees USD', 'USD', 'FEES', 'INCOME', '2025-11-20', '2025-11-20');
+
+INSERT INTO fee_schedules (id, transaction_type, currency, name, payer, percent, flat, rounding, initiator_id, idempotency_key,
+                           request_hash)
+VALUES ('019aa000-0000-7000-c000-000000000001', 'TRANSFER', 'USD', 'Fee', 'SENDER', 2.9, 1, 'HALF_EVEN', bench_uuid('9000', 1),
+        'fee', sha256('fee'));
+"""
+
 BUSY = 1
 """The number of the wallet with a long history, for the pages."""
 _BUSY_EVERY = 50
@@ -91,6 +101,20 @@ async def create(url: str) -> None:
         await connection.execute("VACUUM ANALYZE")
     finally:
         await connection.close()
+
+
+async def charge(url: str) -> None:
+    """Publish a fee on every transfer. Run as the tables' owner."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(_CHARGE)
+    finally:
+        await connection.close()
+
+
+def poster_token(settings: Settings) -> str:
+    """A bearer token that may post any legs."""
+    return mint_token("bench-poster", settings, role="admin", lifetime=timedelta(days=2))
 
 
 async def grow(url: str, entries: int) -> AsyncIterator[int]:
