@@ -269,6 +269,11 @@ BEGIN
     SELECT max(version) AS version, max(valid_from) AS valid_from INTO previous FROM fee_schedules
     WHERE transaction_type = NEW.transaction_type AND currency = NEW.currency AND user_id IS NOT DISTINCT FROM NEW.user_id;
     SELECT max(posted_at) INTO posted FROM wallets WHERE currency = NEW.currency;
+    IF NOT EXISTS (SELECT FROM wallets
+                   WHERE currency = NEW.currency AND system_purpose = 'FEES' AND account_type = 'INCOME') THEN
+        RAISE EXCEPTION 'the fees of % have no wallet to go to', NEW.currency
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'fee_schedules_have_a_wallet';
+    END IF;
     NEW.created_at := clock_timestamp();
     NEW.version := coalesce(previous.version, 0) + 1;
     IF NEW.valid_from IS NULL THEN

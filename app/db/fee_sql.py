@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import insert, or_, select, text
+from sqlalchemy import func, insert, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 FEES = "FEES"
 """The purpose of the system wallet that fees go to."""
-BEGIN = "BEGIN; SELECT pg_advisory_xact_lock_shared(1346586181, 0)"
+_LOCK = 0x50434645
+"""The first half of the advisory lock between batches and publications. The triggers of migration 0015 take the same."""
+BEGIN = f"BEGIN; SELECT pg_advisory_xact_lock_shared({_LOCK}, 0)"
 """Begins a batch: no schedule is published until it ends. A trigger takes the same lock for itself."""
 
 _ALL = """
@@ -60,7 +62,7 @@ async def lock_out_transfers(connection: AsyncConnection) -> None:
 
     Raises DBAPIError after the lock timeout.
     """
-    await connection.execute(text("SELECT pg_advisory_xact_lock(1346586181, 0)"))
+    await connection.execute(select(func.pg_advisory_xact_lock(_LOCK, 0)))
 
 
 async def published_by(connection: AsyncConnection, user_id: UUID, key: str) -> tuple[bytes, FeeSchedule] | None:

@@ -116,6 +116,8 @@ def fee_schedule(place: int = 90, **columns: str) -> str:
     }
     system = {"owner_id": "NULL", "kind": "'SYSTEM'", "system_purpose": "'FEES'", "account_type": "'INCOME'"}
     opened = wallet(31, **system).rstrip(";") + " ON CONFLICT DO NOTHING;"
+    if columns.get("currency", "'USD'") != "'USD'":
+        opened = wallet(32, **system, currency=columns["currency"])
     return opened + f"INSERT INTO fee_schedules ({', '.join(values)}) VALUES ({', '.join(values.values())});"
 
 

@@ -250,7 +250,7 @@ RULES: list[tuple[str, str, str]] = [
     ("a schedule of postings", fee_schedule(transaction_type="'POSTING'", payer="'RECEIVER'"), "fee_schedules_payer_of_type"),
     ("a schedule of an unknown user", fee_schedule(user_id=UNKNOWN), "fee_schedules_user_fkey"),
     ("a schedule by an unknown user", fee_schedule(initiator_id=UNKNOWN), "fee_schedules_initiator_fkey"),
-    ("a schedule in no currency", fee_schedule(currency="'ABC'").split(";", 1)[1], "fee_schedules_currency_fkey"),
+    ("a schedule without a fee wallet", fee_schedule().split(";", 1)[1], "fee_schedules_have_a_wallet"),
     # Keys of openings, audit log, people.
     ("an opening key that is taken", f"INSERT INTO wallet_openings VALUES ({ALICE}, 'opened', sha256('y'), {A})",
      "wallet_openings_pkey"),
@@ -364,6 +364,8 @@ OWNER_RULES: list[tuple[str, str, str]] = [
      (f"ALTER TABLE quota_amounts DROP CONSTRAINT quota_amounts_pkey; {QUOTA}; "
      f"{COUNT} ({ALICE}, 'USD', 'today', 1), ({ALICE}, 'USD', 'today', 1)"),
      "quota_amounts_by_bytes"),
+    ("a schedule in no currency", "ALTER TABLE fee_schedules DISABLE TRIGGER fee_schedules_guard_insert;"
+     + fee_schedule(90, **BY_HAND, currency="'ABC'").split(";", 1)[1], "fee_schedules_currency_fkey"),
     ("a version that is there", "ALTER TABLE fee_schedules DISABLE TRIGGER fee_schedules_guard_insert;"
      + fee_schedule(90, **BY_HAND) + fee_schedule(91, **BY_HAND), "fee_schedules_line_key"),
     # The CHECK constraints hold without the triggers.
