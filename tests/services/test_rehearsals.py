@@ -21,6 +21,7 @@ from app.services.wallets import set_wallet_status
 from app.settings import Settings
 from tests.bank import Bank, new_key
 from tests.invariants.conftest import owner
+from tests.invariants.test_fee_verification import publish_fee
 
 __all__ = ["owner"]
 
@@ -49,7 +50,9 @@ async def test_previews_of_random_requests_are_their_results(bank: Bank) -> None
     await set_wallet_status(bank.engine, admin, wallets[4], WalletStatus.FROZEN, "test", clock=system_clock)
     choose = random.Random(11)
     codes = set()
-    for _ in range(150):
+    for number in range(150):
+        if number == 50:
+            await publish_fee(bank)
         if choose.random() < 0.6:
             transferred = random_transfer(choose, wallets)
             preview = await preview_transfer(bank.ledger, alice, transferred)
@@ -68,6 +71,7 @@ async def test_previews_of_random_requests_are_their_results(bank: Bank) -> None
         RefusalCode.CURRENCY_MISMATCH,
         RefusalCode.CONDITION_FAILED,
         RefusalCode.IDEMPOTENCY_KEY_REUSED,
+        RefusalCode.FEE_EXCEEDS_LIMIT,
     }
 
 
@@ -76,7 +80,9 @@ def random_transfer(choose: random.Random, wallets: list[str]) -> TransferInput:
     conditions = [ConditionInput(ConditionKind.SEQUENCE_IS, wallets[0], sequence=choose.randint(1, 4))]
     key = f"k{choose.randint(1, 30)}"
     amount = choose.choice(["1.00", "2.50", "50.00"])
-    return TransferInput(key, sender, receiver, amount, "USD", conditions=conditions if choose.random() < 0.3 else [])
+    max_fee = choose.choice([None, ("0.10", "USD"), ("9.00", "USD"), ("9.00", "USD")])
+    conditions = conditions if choose.random() < 0.3 else []
+    return TransferInput(key, sender, receiver, amount, "USD", conditions=conditions, max_fee=max_fee)
 
 
 def random_posting(choose: random.Random, wallets: list[str]) -> PostingInput:
