@@ -42,9 +42,9 @@ def francs(amount: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def wallets(service: Service) -> tuple[str, str]:
-    """Alice's and Bob's wallets in francs. Alice's has money."""
+    """Carol's wallet in francs, with money, and the merchant's. Other tests count the wallets of Alice and Bob."""
     opened = []
-    for subject in ("alice", "bob"):
+    for subject in ("carol", "merchant"):
         given = {"idempotencyKey": str(uuid4()), "currency": CURRENCY, "name": "Francs"}
         opened.append(service.ask(subject, OPEN, input=given)["openWallet"]["wallet"]["id"])
     deposit = {"idempotencyKey": str(uuid4()), "walletId": opened[0], "amount": francs("1000.00")}
@@ -61,11 +61,11 @@ def charged(service: Service) -> Iterator[None]:
 
 
 def fill_in(page: Page, wallets: tuple[str, str], amount: str) -> Locator:
-    """Fill in a payment of Alice to Bob, and return what is shown of its fee."""
+    """Fill in a payment of Carol to the merchant, and return what is shown of its fee."""
     page.goto("/")
-    sign_in(page, "Alice Ahlgren")
+    sign_in(page, "Carol Castillo")
     page.goto(f"/send?from={wallets[0]}&to={wallets[1]}")
-    expect(page.get_by_role("radio", name="Bob Baker")).to_be_checked()
+    expect(page.get_by_role("radio", name="Blue Door Books")).to_be_checked()
     page.get_by_label("Amount").fill(amount)
     return page.locator(".fee-line")
 

@@ -145,6 +145,8 @@ def test_the_palette_offers_what_was_opened_lately_and_ones_wallets(page: Page, 
     transaction = service.pay("alice", WALLET, BOB.wallets[0].public_id, "7.77")
     signed_in(page, path=f"/transactions/{transaction}")
     page.goto("/wallets")
+    # Before the page is drawn, nothing listens to its keys.
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
     palette = open_palette(page)
     lately = palette.get_by_role("group", name="Opened lately")
     expect(lately.get_by_role("option").first).to_contain_text("$7.77")
