@@ -27,7 +27,8 @@ class LostAnswers:
 
     def _handle(self, route: Route) -> None:
         body = json.loads(route.request.post_data or "{}")
-        if body.get("operationName") != "Transfer":
+        # The preview of a payment has a key too.
+        if not body.get("query", "").startswith("mutation") or "idempotencyKey" not in json.dumps(body.get("variables")):
             route.continue_()
             return
         self.keys.append(body["variables"]["input"]["idempotencyKey"])
