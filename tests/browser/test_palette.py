@@ -217,6 +217,8 @@ def test_the_palette_opens_in_an_outage_and_says_that_nothing_answers(browser: B
     with page.expect_response(re.compile("/assets/Palette")):
         page.goto("/wallets")
     expect(page.get_by_role("heading", name="Alice Ahlgren’s wallets")).to_be_visible()
+    # The palette's code is in several files. The answer that was awaited may be the first of them.
+    page.wait_for_load_state("networkidle")
     failures: list[str] = []
     page.on("pageerror", lambda error: failures.append(str(error)))
     line.cut()
