@@ -33,7 +33,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `-n 2`: the tests of a file that starts processes or a browser run one after the other in one worker.
+    """With several workers, the tests of a file that starts processes or a browser run one after the other in one of them.
 
     If the servers are given, all tests share them, so everything runs in one worker.
     """

@@ -95,7 +95,8 @@ class FoundWallets(NamedTuple):
 
     wallets: dict[UUID, Wallet]
     limited: set[UUID]
-    newest_fee: int
+    newest_fee: int | None
+    """None if there is no wallet."""
 
 
 async def lock_wallets(connection: asyncpg.Connection, wallet_ids: Iterable[UUID], *, skip_locked: bool = False) -> FoundWallets:
@@ -115,8 +116,7 @@ def _found(rows: Sequence[asyncpg.Record]) -> FoundWallets:
     return FoundWallets(
         {row["id"]: wallet_of(row) for row in rows},
         {row["owner_id"] for row in rows if row["has_quota"]},
-        # Without a wallet there is nothing to charge.
-        rows[0]["newest_fee"] if rows else 0,
+        rows[0]["newest_fee"] if rows else None,
     )
 
 

@@ -103,5 +103,12 @@ class Traffic:
         amount = format_minor(minor, self._currencies[sender.currency].exponent)
         receiver = random.choice(others)  # noqa: S311 - see above
         return payer, TransferInput(
-            f"traffic-{uuid4()}", sender.public_id, receiver.public_id, amount, sender.currency, "Demo traffic"
+            f"traffic-{uuid4()}",
+            sender.public_id,
+            receiver.public_id,
+            amount,
+            sender.currency,
+            "Demo traffic",
+            # The demo goes on if a fee is published.
+            max_fee=(amount, sender.currency),
         )

@@ -172,6 +172,7 @@ class Settler:
         """
         if self._connection is None or self._connection.is_closed():
             self._connection = await self._connect()
+            self._fees = FeeBook(refuses_unlimited=self._fees.refuses_unlimited)
         connection = self._connection
         try:
             async with asyncio.timeout(self._timeout_seconds):
@@ -199,7 +200,8 @@ class Settler:
     ) -> list[Answer]:
         needed = await self._wallets_to_lock(connection, units)
         wallets, limited, newest_fee = await ledger_sql.lock_wallets(connection, set().union(*needed), skip_locked=skip_locked)
-        if newest_fee > self._fees.newest:
+        # After a failover it may be lower: to a standby that had not received the newest schedule.
+        if newest_fee is not None and newest_fee != self._fees.newest:
             self._fees = FeeBook(*await fee_sql.load(connection), refuses_unlimited=self._fees.refuses_unlimited)
             raise FeesChanged
         missing = [frozenset(wallet_ids.difference(wallets)) for wallet_ids in needed]

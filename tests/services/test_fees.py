@@ -363,6 +363,14 @@ async def test_nothing_is_published_while_a_batch_is_in_progress(fees: Fees, set
         await batch.close()
 
 
+async def test_a_schedule_that_a_failover_lost_is_charged_no_longer(fees: Fees, owner: asyncpg.Connection) -> None:
+    await fees.published()
+    assert (await fees.pay()).refusals == ()
+    await owner.execute("ALTER TABLE fee_schedules DISABLE TRIGGER USER; DELETE FROM fee_schedules")
+    paid = await fees.pay(max_fee=None)
+    assert (paid.refusals, len(paid.entries)) == ((), 2)
+
+
 async def test_a_failed_transfer_is_charged_nothing(fees: Fees) -> None:
     await fees.published()
     result = await fees.pay("99.00")

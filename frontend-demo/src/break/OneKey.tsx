@@ -1,5 +1,6 @@
 import { useState } from "react";
 import { Link } from "wouter";
+import { anyFee } from "../fees/anyFee.js";
 import { newKey } from "../paycore-pay/index.js";
 import { demoAccount } from "../session/account.js";
 import type { Attempt } from "../send/attempt.js";
@@ -24,6 +25,7 @@ export function OneKey({ cast }: { readonly cast: Cast }) {
       senderWalletId: cast.payerWallet.id,
       receiverWalletId: cast.tillWallet.id,
       amount: { amount: "1.00", currency: "USD" },
+      maxFee: anyFee({ amount: "1.00", currency: "USD" }),
     };
     const inputs = Array.from({ length: SENDS }, () => input);
     setAnswers(await sendAtOnce(demoAccount(cast.payer), inputs, (index, answer) => setDots((now) => withDot(now, index, dotOf(answer)))));

@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from "react";
+import { anyFee } from "../fees/anyFee.js";
 import { settle } from "../send/attempt.js";
 import { newKey } from "../paycore-pay/index.js";
 import { demoAccount } from "../session/account.js";
@@ -28,6 +29,7 @@ export function useSteadySender(cast: Cast) {
         senderWalletId: cast.payerWallet.id,
         receiverWalletId: cast.receiverWallet.id,
         amount: { amount: "0.01", currency: "USD" },
+        maxFee: anyFee({ amount: "0.01", currency: "USD" }),
       });
       setCounts(({ sent, answered, paid }) => ({ sent, answered: answered + 1, paid: paid + (answer.kind === "done" ? 1 : 0) }));
     };

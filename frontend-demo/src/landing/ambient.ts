@@ -1,3 +1,4 @@
+import { anyFee } from "../fees/anyFee.js";
 import { isWorthRepeating, pauseAfter } from "../paycore-pay/index.js";
 import type { Attempt } from "../send/attempt.js";
 import type { TransferInput } from "../send/queries.js";
@@ -151,6 +152,8 @@ export class AmbientPayments {
       receiverWalletId: payment.receiver_wallet_id,
       amount: { amount: payment.amount, currency: payment.currency },
       description: payment.description,
+      // The demo goes on if a fee is published.
+      maxFee: anyFee(payment),
     };
     for (let tries = 1; ; tries += 1) {
       const result = await this.#options.send(payment.payer, input, tries > 1);

@@ -1,4 +1,5 @@
 import { useRef, useState } from "react";
+import { anyFee } from "../fees/anyFee.js";
 import type { Money } from "../money/format.js";
 import { newKey, OpenPayments } from "../paycore-pay/index.js";
 import { settle, type Attempt } from "../send/attempt.js";
@@ -18,7 +19,7 @@ export function usePhoneSend(senderWalletId: string, receiverWalletId: string) {
   const send = (amount: Money): void => {
     const payments = new OpenPayments(`${subject}.phone`);
     const open = payments.list().find(({ idempotencyKey }) => !underWay.current.has(idempotencyKey));
-    const input: TransferInput = open ?? { idempotencyKey: newKey(), senderWalletId, receiverWalletId, amount };
+    const input: TransferInput = open ?? { idempotencyKey: newKey(), senderWalletId, receiverWalletId, amount, maxFee: anyFee(amount) };
     payments.remember(input);
     underWay.current.add(input.idempotencyKey);
     setWaiting((count) => count + 1);

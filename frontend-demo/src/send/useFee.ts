@@ -1,6 +1,5 @@
 import { useEffect, useState } from "react";
-import { decimalsOf, fromMinor } from "../money/decimal.js";
-import { LARGEST_MINOR } from "../money/input.js";
+import { anyFee } from "../fees/anyFee.js";
 import { newKey } from "../paycore-pay/index.js";
 import { useAccount } from "../session/AccountContext.js";
 import { feeOf, type Fee } from "./fee.js";
@@ -25,7 +24,7 @@ export function useFee(wanted: Wanted | null): Fee | null {
     }
     const [senderWalletId, receiverWalletId, amount] = JSON.parse(question) as [string, string, Wanted["amount"]];
     // With the largest limit the preview says who pays the fee, and what arrives.
-    const maxFee = { amount: fromMinor(LARGEST_MINOR, decimalsOf(amount.amount)), currency: amount.currency };
+    const maxFee = anyFee(amount);
     let asked: { unsubscribe(): void } | undefined;
     const timer = setTimeout(() => {
       // A key of its own: the preview of a used key only repeats the key's outcome.
