@@ -132,7 +132,8 @@ class _Book:
         if refusal is None and member.conditions:
             refusal = self._condition_refusal(member)
         charge, not_before = None, member.created_at
-        if refusal is None and (fee_wallet_id := self.fees.wallet_for(member.type, member.currency)) is not None:
+        fee_wallet_id = self.fees.wallet_for(member.type, member.currency) if self.fees.newest else None
+        if refusal is None and fee_wallet_id is not None:
             charge, not_before = self._charge(member, fee_wallet_id)
             refusal = None if charge is None else self._fee_refusal(member, charge)
         if refusal is not None:

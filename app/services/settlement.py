@@ -269,6 +269,8 @@ class Settler:
         for request in unit.requests:
             nameable = self._nameable(request)
             wallet_ids.update(nameable)
+            if not self._fees.newest:
+                continue
             fee_wallet_id = self._fees.wallet_for(request.type, request.currency)
             if fee_wallet_id is not None and nameable:
                 wallet_ids.add(fee_wallet_id)
