@@ -228,6 +228,11 @@ class FeeSchedule:
         """The line that this is a version of."""
         return self.transaction_type, self.currency, self.user_id
 
+    @property
+    def percent_text(self) -> str | None:
+        """The percentage without trailing zeros, such as "2.9"."""
+        return None if self.percent is None else f"{self.percent.normalize():f}"
+
 
 class AuditRecord(NamedTuple):
     """An administrator's action on a wallet. `before` and `after` are JSON objects, as text."""

@@ -22,7 +22,7 @@ WALLET_FACTS = "SELECT id, kind::text, owner_id FROM wallets WHERE id = ANY($1::
 
 # Each row is returned as of the moment its lock is held, so it is never older than the lock. `has_quota` may be stale (read
 # before the lock was granted): a quota set meanwhile applies from the next batch. `newest_fee`, the highest number of a fee
-# schedule, is never stale, because none is published while a batch is in progress.
+# schedule, cannot be stale: publishing a schedule waits until no batch is in progress.
 LOCK_WALLETS = """
 SELECT id, kind::text, owner_id, name, currency, balance, held, sequence, status::text, version, posted_at, created_at,
        account_type::text, EXISTS (SELECT FROM quotas WHERE quotas.user_id = wallets.owner_id) AS has_quota,

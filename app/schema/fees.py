@@ -15,8 +15,8 @@ from app.services.fees import explain
 
 
 @strawberry.type(
-    description="Immutable. A version is valid from validFrom until the next one of its type, currency and user: none overlap, "
-    "and none is missing. A user's own is visible to that user and to administrators only."
+    description="Immutable. A version is valid from validFrom until the next one of its type, currency and user: versions "
+    "do not overlap and leave no gap. Only the user and administrators see a schedule for one user."
 )
 class FeeSchedule(Node):
     name: str
@@ -47,7 +47,7 @@ class FeeSchedule(Node):
             currency=CurrencyCode(schedule.currency),
             user_id=None if schedule.user_id is None else strawberry.ID(ids.encode("usr", schedule.user_id)),
             payer=schedule.payer,
-            percent=None if schedule.percent is None else DecimalText(f"{schedule.percent.normalize():f}"),
+            percent=None if schedule.percent_text is None else DecimalText(schedule.percent_text),
             flat=money(schedule.flat),
             minimum=money(schedule.minimum),
             maximum=money(schedule.maximum),

@@ -101,8 +101,8 @@ class Query:
         return transfer_preview(info, preview)
 
     @strawberry.field(
-        description="The version of each fee schedule that is valid at a moment, now if there is none: the general ones and the "
-        "viewer's own; every one for administrators. At most 500."
+        description="The version of each fee schedule that is valid at this moment; without a moment, now. Users see the general "
+        "schedules and their own, administrators all. At most 500."
     )
     async def fee_schedules(self, info: Info, at: datetime | None = UNSET) -> list[FeeSchedule]:
         services = info.context.services

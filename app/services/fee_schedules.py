@@ -21,9 +21,9 @@ from app.db import fee_sql, reads, wallet_sql
 from app.db.failures import is_unavailable
 from app.db.fee_sql import NewSchedule
 from app.errors import Refusal, RefusalCode
-from app.money import AmountError, Currency, parse_signed_amount
+from app.money import Currency
 from app.records import AccountType, FeePayer, FeeSchedule, RoundingMode, TransactionType
-from app.services.input_rules import idempotency_key_refusal, people_text
+from app.services.input_rules import amount_from_zero, idempotency_key_refusal, people_text
 from app.services.reading import Database
 from app.services.refusals import key_reused, unknown_currency
 from app.services.wallets import MAX_NAME, MAX_REASON
@@ -183,7 +183,7 @@ def _audited(schedule: FeeSchedule) -> dict[str, str]:
         "version": schedule.version,
         "name": schedule.name,
         "payer": schedule.payer.value,
-        "percent": None if schedule.percent is None else f"{schedule.percent.normalize():f}",
+        "percent": schedule.percent_text,
         "flat": schedule.flat,
         "minimum": schedule.minimum,
         "maximum": schedule.maximum,
@@ -262,18 +262,13 @@ def _percent(text: str | None) -> Decimal | Refusal | None:
 def _amount(given: tuple[str, str] | None, currency: Currency, field_name: str) -> int | Refusal | None:
     if given is None:
         return None
-    amount, code = given
-    if code != currency.code:
-        return Refusal(
-            RefusalCode.INVALID_INPUT, f"The amounts of this schedule are in {currency.code}.", ("input", field_name, "currency")
-        )
-    try:
-        minor = parse_signed_amount(amount, currency)
-    except AmountError as error:
-        return Refusal(RefusalCode.INVALID_AMOUNT, str(error), ("input", field_name, "amount"))
-    if minor < 0:
-        return Refusal(RefusalCode.INVALID_AMOUNT, "The amount is zero or more.", ("input", field_name, "amount"))
-    return minor
+    return amount_from_zero(
+        given,
+        currency,
+        ("input", field_name),
+        other_currency=f"The amounts of this schedule are in {currency.code}.",
+        negative="The amount is zero or more.",
+    )
 
 
 def _no_such_user() -> Refusal:

@@ -1,7 +1,7 @@
 """Fees: which version of a schedule applies at a moment, what it charges, and why, in words. Pure functions, exact arithmetic.
 
-A version is valid from its moment until the next version of its line: none overlap, and none is missing. A user's line is
-preferred to the general one where that user pays the fee.
+A version is valid from its moment until the next version of its line: versions do not overlap and leave no gap. A user's line
+is preferred to the general one where that user pays the fee.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def explain(schedule: FeeSchedule, amount: int, exponent: int) -> str:
     """How the fee for an amount is computed, such as "2.9 % of 100.00 + 0.30 = 3.20"."""
     parts = []
     if schedule.percent is not None:
-        parts.append(f"{schedule.percent.normalize():f} % of {format_minor(amount, exponent)}")
+        parts.append(f"{schedule.percent_text} % of {format_minor(amount, exponent)}")
     if schedule.flat is not None:
         parts.append(format_minor(schedule.flat, exponent))
     text = " + ".join(parts) or "no fee"

@@ -1,4 +1,4 @@
-"""Rules for text in the input, independent of wallets and balances."""
+"""Rules for texts and limits in the input, independent of wallets and balances."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from app import texts
 from app.errors import Refusal, RefusalCode
+from app.money import AmountError, Currency, parse_signed_amount
 
 MAX_REFERENCE = 140
 MAX_METADATA = 20
@@ -28,6 +29,20 @@ def people_text(text: str, path: tuple[str, ...], *, least: int, most: int) -> s
     """Return the text as it is stored, or INVALID_INPUT. The rules are in `app.texts`."""
     problem = texts.problem(text, least=least, most=most)
     return texts.normal(text) if problem is None else Refusal(RefusalCode.INVALID_INPUT, problem, path)
+
+
+def amount_from_zero(
+    given: tuple[str, str], currency: Currency, path: tuple[str, ...], *, other_currency: str, negative: str
+) -> int | Refusal:
+    """Return an amount of zero or more in minor units, or the refusal, with these messages for its two rules."""
+    amount, code = given
+    if code != currency.code:
+        return Refusal(RefusalCode.INVALID_INPUT, other_currency, (*path, "currency"))
+    try:
+        minor = parse_signed_amount(amount, currency)
+    except AmountError as error:
+        return Refusal(RefusalCode.INVALID_AMOUNT, str(error), (*path, "amount"))
+    return Refusal(RefusalCode.INVALID_AMOUNT, negative, (*path, "amount")) if minor < 0 else minor
 
 
 def was_taken(text: str, *, least: int, most: int) -> bool:

@@ -16,11 +16,11 @@ from app.clock import Clock
 from app.db import wallet_sql
 from app.db.engine import connect
 from app.errors import Refusal, RefusalCode
-from app.money import AmountError, Currency, parse_amount, parse_signed_amount
+from app.money import AmountError, Currency, parse_amount
 from app.records import Entry, Transaction, TransactionType, Wallet
 from app.services.conditions import ConditionInput, conditions_of
 from app.services.group_commit import GroupCommit
-from app.services.input_rules import idempotency_key_refusal, metadata_of, people_text, reference_of, was_taken
+from app.services.input_rules import amount_from_zero, idempotency_key_refusal, metadata_of, people_text, reference_of, was_taken
 from app.services.ledger import Outcome, settle
 from app.services.quotas import general_limits
 from app.services.refusals import unknown_currency, wallet_not_found
@@ -286,23 +286,20 @@ def _with_additions(
     conditions = conditions_of(given, ledger.currencies, path)
     if isinstance(conditions, Refusal):
         return conditions
-    max_fee = None if details.max_fee is None else _max_fee(*details.max_fee, terms.currency, (*path, "maxFee"))
+    max_fee = None if details.max_fee is None else _max_fee(details.max_fee, terms.currency, (*path, "maxFee"))
     if isinstance(max_fee, Refusal):
         return max_fee
     return replace(terms, reference=reference, metadata=metadata, conditions=conditions, max_fee=max_fee)
 
 
-def _max_fee(amount: str, currency: str, of: Currency, path: tuple[str, ...]) -> int | Refusal:
-    if currency != of.code:
-        message = f"A fee is in the currency of the amount, {of.code}."
-        return Refusal(RefusalCode.INVALID_INPUT, message, (*path, "currency"))
-    try:
-        minor = parse_signed_amount(amount, of)
-    except AmountError as error:
-        return Refusal(RefusalCode.INVALID_AMOUNT, str(error), (*path, "amount"))
-    if minor < 0:
-        return Refusal(RefusalCode.INVALID_AMOUNT, "The limit on fees is zero or more.", (*path, "amount"))
-    return minor
+def _max_fee(given: tuple[str, str], currency: Currency, path: tuple[str, ...]) -> int | Refusal:
+    return amount_from_zero(
+        given,
+        currency,
+        path,
+        other_currency=f"A fee is in the currency of the amount, {currency.code}.",
+        negative="The limit on fees is zero or more.",
+    )
 
 
 def _request(

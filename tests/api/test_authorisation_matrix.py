@@ -20,14 +20,15 @@ from app import ids
 from app.access.tokens import mint_token
 from app.clock import system_clock
 from app.paging.update_cursor import encode_update_cursor
-from app.records import FeePayer, RoundingMode, TransactionType
+from app.records import FeePayer
 from app.schema.engine.build import sdl
-from app.services.fee_schedules import PublishInput, publish
+from app.services.fee_schedules import publish
 from app.services.transfers import TransferInput, transfer
 from app.settings import Settings
 from tests.api.conftest import Api
 from tests.api.test_event_stream import Stream
 from tests.bank import new_key, uuid_of
+from tests.fee_input import fee_input
 
 CALLERS: dict[str, tuple[str, str | None, str | None]] = {
     "owner": ("alice", None, None),
@@ -220,7 +221,8 @@ class World:
         for currency, payer in (("JPY", FeePayer.SENDER), ("CHF", FeePayer.RECEIVER)):
             mine, theirs = await bank.wallet(alice, currency, "1000"), await bank.wallet(bob, currency)
             names |= {f"MY_{currency}": mine, f"THEIR_{currency}": theirs}
-            result = await publish(bank.engine, admin, a_schedule(currency, payer), bank.currencies, system_clock)
+            details = fee_input(currency=currency, payer=payer, percent=None, flat=("10", currency))
+            result = await publish(bank.engine, admin, details, bank.currencies, system_clock)
             assert result.schedule is not None, result.refusals
             published.append(result.schedule)
         details = TransferInput(new_key(), names["MY_JPY"], names["THEIR_JPY"], "100", "JPY", max_fee=("10", "JPY"))
@@ -250,25 +252,6 @@ class World:
         """The letters of all callers."""
         letters = [await self.ask(caller, template) for caller in (*CALLERS, "nobody")]
         return spaced(letters)
-
-
-def a_schedule(currency: str, payer: FeePayer) -> PublishInput:
-    """A fee of ten, at once."""
-    return PublishInput(
-        idempotency_key=new_key(),
-        name="Fee",
-        transaction_type=TransactionType.TRANSFER,
-        currency=currency,
-        user_id=None,
-        payer=payer,
-        percent=None,
-        flat=("10", currency),
-        minimum=None,
-        maximum=None,
-        rounding=RoundingMode.HALF_EVEN,
-        valid_from=None,
-        reason="test",
-    )
 
 
 @pytest.fixture

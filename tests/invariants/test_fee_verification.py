@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import asyncpg
 import pytest
 
 from app import ids
 from app.clock import system_clock
 from app.db import fee_sql
-from app.records import FeePayer, RoundingMode, TransactionType
-from app.services.fee_schedules import PublishInput, publish
+from app.records import RoundingMode
+from app.services.fee_schedules import publish
 from app.services.fees import fee_of
 from app.services.transfers import TransferInput, transfer
 from app.services.verification import verify
 from app.settings import Settings
 from tests.bank import Bank, new_key
+from tests.fee_input import fee_input
 from tests.invariants.conftest import bank, other_bank, owner
 
 __all__ = ["bank", "other_bank", "owner"]
@@ -60,26 +63,10 @@ CORRUPTIONS = {
 }
 
 
-async def publish_fee(bank: Bank, **changes: object) -> None:
+async def publish_fee(bank: Bank, **changes: Any) -> None:
     """Publish 2.9 % + 0.30 at once, with these changes."""
-    values = {
-        "idempotency_key": new_key(),
-        "name": "Fee",
-        "transaction_type": TransactionType.TRANSFER,
-        "currency": "USD",
-        "user_id": None,
-        "payer": FeePayer.SENDER,
-        "percent": "2.9",
-        "flat": ("0.30", "USD"),
-        "minimum": None,
-        "maximum": None,
-        "rounding": RoundingMode.HALF_EVEN,
-        "valid_from": None,
-        "reason": "test",
-    }
-    details = PublishInput(**{**values, **changes})  # type: ignore[arg-type]
     admin = await bank.viewer("admin", admin=True)
-    assert (await publish(bank.engine, admin, details, bank.currencies, system_clock)).schedule is not None
+    assert (await publish(bank.engine, admin, fee_input(**changes), bank.currencies, system_clock)).schedule is not None
 
 
 @pytest.mark.parametrize("kind", CORRUPTIONS)

@@ -14,13 +14,14 @@ from app.clock import system_clock
 from app.db import fee_sql
 from app.db.engine import connect
 from app.errors import Forbidden, RefusalCode
-from app.records import EntryPurpose, FeePayer, FeeSchedule, RoundingMode, TransactionStatus, TransactionType
-from app.services.fee_schedules import PublishInput, PublishResult, publish, valid_at
+from app.records import EntryPurpose, FeePayer, FeeSchedule, TransactionStatus, TransactionType
+from app.services.fee_schedules import PublishResult, publish, valid_at
 from app.services.rehearsals import preview_transfer
 from app.services.transfers import DepositInput, TransferInput, TransferResult, deposit, transfer, transfer_batch
 from app.services.verification import verify
 from app.settings import Settings
 from tests.bank import Bank, make_ledger, new_key
+from tests.fee_input import fee_input
 from tests.invariants.conftest import owner
 
 __all__ = ["owner"]
@@ -44,22 +45,7 @@ class Fees:
 
     async def publish(self, **changes: Any) -> PublishResult:
         """Publish 2.9 % + 0.30, paid by the sender, at once, with these changes."""
-        values: dict[str, Any] = {
-            "idempotency_key": new_key(),
-            "name": "Card fee",
-            "transaction_type": TransactionType.TRANSFER,
-            "currency": "USD",
-            "user_id": None,
-            "payer": FeePayer.SENDER,
-            "percent": "2.9",
-            "flat": ("0.30", "USD"),
-            "minimum": None,
-            "maximum": None,
-            "rounding": RoundingMode.HALF_EVEN,
-            "valid_from": None,
-            "reason": "for the tests",
-        }
-        details = PublishInput(**{**values, **changes})
+        details = fee_input(**changes)
         return await publish(self.bank.engine, self.admin, details, self.bank.currencies, system_clock)
 
     async def published(self, **changes: Any) -> FeeSchedule:
