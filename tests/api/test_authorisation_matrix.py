@@ -221,8 +221,8 @@ class World:
         for currency, payer in (("JPY", FeePayer.SENDER), ("CHF", FeePayer.RECEIVER)):
             mine, theirs = await bank.wallet(alice, currency, "1000"), await bank.wallet(bob, currency)
             names |= {f"MY_{currency}": mine, f"THEIR_{currency}": theirs}
-            details = fee_input(currency=currency, payer=payer, percent=None, flat=("10", currency))
-            result = await publish(bank.engine, admin, details, bank.currencies, system_clock)
+            schedule = fee_input(currency=currency, payer=payer, percent=None, flat=("10", currency))
+            result = await publish(bank.engine, admin, schedule, bank.currencies, system_clock)
             assert result.schedule is not None, result.refusals
             published.append(result.schedule)
         details = TransferInput(new_key(), names["MY_JPY"], names["THEIR_JPY"], "100", "JPY", max_fee=("10", "JPY"))
