@@ -22,11 +22,11 @@ run: $(RUNNABLE) ## Start everything: PostgreSQL, Redis, demo data, API and rela
 
 .PHONY: test
 test: $(READY) ## Run the tests on real servers, three at a time: all but the heavy ones
-	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m 'not heavy'
+	@$(BIN)/python -m pytest -n 3 --dist loadscope -m 'not heavy'
 
 .PHONY: test-heavy
 test-heavy: $(READY) ## Run the heavy tests, two at a time: the image's steps, the benchmark, chaos, attacks through proxies
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m heavy
+	@$(BIN)/python -m pytest -n 2 --dist loadscope -m heavy
 
 .PHONY: pictures
 pictures: $(READY) ## Take the pictures of the README and of the tests again; look at each before you commit it

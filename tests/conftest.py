@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from xdist.scheduler import LoadScopeScheduling
 
 from app.db import migrate
 from app.db.engine import create_engine
@@ -20,7 +24,8 @@ from tests import servers as backends
 from tests.servers import Servers
 
 _TEST_PREFIX = "PAYCORE_TEST_"
-_PROCESSES, _BROWSER = Path(__file__).parent / "processes", Path(__file__).parent / "browser"
+_SHARING = ("tests/processes/", "tests/api/test_typescript_client.py")
+"""Where the tests of a file share processes or a compiled client."""
 
 
 def pytest_configure() -> None:
@@ -30,19 +35,29 @@ def pytest_configure() -> None:
         os.environ.setdefault("PAYCORE_TEST_REDIS_URL", os.environ["PAYCORE_REDIS_URL"])
     for name in [name for name in os.environ if name.startswith("PAYCORE_") and not name.startswith(_TEST_PREFIX)]:
         del os.environ[name]
+    # Each client of httpx loads the web's certificate authorities: 40 ms of CPU. The tests only speak plain HTTP.
+    transports: Any = httpx._transports.default
+    transports.create_ssl_context = functools.cache(transports.create_ssl_context)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers, the tests of a file that starts processes or a browser run one after the other in one of them.
+# Optional, because without pytest-xdist there is no such hook.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """How tests are spread over the workers."""
+    return _Scheduling(config, log)
 
-    If the servers are given, all tests share them, so everything runs in one worker.
-    """
-    are_given = backends.are_given()
-    for item in items:
-        if are_given:
-            item.add_marker(pytest.mark.xdist_group("one-by-one"))
-        elif item.path.is_relative_to(_PROCESSES) or item.path.is_relative_to(_BROWSER):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Tests that share what is costly to start run in one worker. Starts with the largest groups; single tests end the run."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        """The group of a test."""
+        file = nodeid.partition("::")[0]
+        if backends.are_given():
+            return "all, because they share the given servers"
+        if file.startswith("tests/browser/"):
+            return "browser"
+        return file if file.startswith(_SHARING) else nodeid
 
 
 def pytest_collection_finish() -> None:
@@ -122,7 +137,7 @@ def free_port() -> int:
 @contextmanager
 def _copy_of(template: str, servers: Servers) -> Iterator[str]:
     name = f"paycore_test_{uuid4().hex[:12]}"
-    servers.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    servers.execute(f"CREATE DATABASE {name} TEMPLATE {template} {servers.copying}")
     yield backends.with_database(servers.database_url, name)
     servers.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

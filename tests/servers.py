@@ -24,12 +24,17 @@ from testcontainers.community.redis import RedisContainer
 
 from app.demo.embedded import EmbeddedServers, start_servers
 
+_MEMORY_BYTES = 6_000_000_000
+"""Free space that allows servers in memory: each of the test workers needs about half a gigabyte, more if tests fail."""
+
 
 class Servers(ABC):
     """PostgreSQL and Redis, with the faults that tests cause. The user of `database_url` may create databases."""
 
     database_url: str
     redis_url: str
+    copying = ""
+    """Options of CREATE DATABASE that make a copy cheap on these servers."""
 
     @abstractmethod
     def stop_redis(self) -> None:
@@ -76,6 +81,8 @@ class Servers(ABC):
 
 class Embedded(Servers):
     """Servers from Python wheels, with a temporary home. Without fsync, as no data needs to survive the tests."""
+
+    copying = "STRATEGY FILE_COPY"
 
     def __init__(self, servers: EmbeddedServers) -> None:
         self.embedded = servers
@@ -180,13 +187,26 @@ class Containers(Servers):
 @contextmanager
 def embedded_servers() -> Iterator[Servers]:
     """Servers from Python wheels, with a temporary home; or the PostgreSQL in the directory PAYCORE_TEST_POSTGRES_PROGRAMS."""
-    home = Path(tempfile.mkdtemp(prefix="paycore-test-"))
+    home = Path(tempfile.mkdtemp(prefix="paycore-test-", dir=_memory()))
     programs = os.environ.get("PAYCORE_TEST_POSTGRES_PROGRAMS")
     try:
-        with start_servers(home, durable=False, postgres_programs=Path(programs) if programs else None) as servers:
+        with start_servers(
+            home,
+            durable=False,
+            postgres_parameters={"max_wal_size": "256MB"},
+            postgres_programs=Path(programs) if programs else None,
+        ) as servers:
             yield Embedded(servers)
     finally:
         shutil.rmtree(home)
+
+
+def _memory() -> str | None:
+    """The file system in memory, if it has much space. Each test's database is 350 files, which a disk takes long to delete."""
+    try:
+        return "/dev/shm" if shutil.disk_usage("/dev/shm").free > _MEMORY_BYTES else None
+    except OSError:
+        return None
 
 
 @contextmanager

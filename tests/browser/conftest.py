@@ -41,14 +41,14 @@ def chromium() -> str:
     return found
 
 
-# Module scope: Playwright's event loop runs until the fixture ends, and tests in other modules start their own loops.
-@pytest.fixture(scope="module")
+# Package scope: Playwright's event loop runs until the fixture ends, and tests in other packages start their own loops.
+@pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
     with sync_playwright() as running:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
     # The headless shell rounds the widths of letters unless it is told not to.
     arguments = ["--font-render-hinting=none", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
