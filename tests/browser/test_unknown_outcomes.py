@@ -113,7 +113,12 @@ def fill_in_payment_to_bob(page: Page, amount: str) -> None:
 
 
 def credits_of(service: Service, wallet_id: str, amount: str) -> int:
-    """Count the credits of this amount among the wallet's 50 newest entries."""
-    query = "query($id: ID!) { wallet(id: $id) { entries(first: 50) { edges { node { direction amount { amount } } } } } }"
-    edges = service.ask("admin", query, id=wallet_id)["wallet"]["entries"]["edges"]
-    return sum(edge["node"] == {"direction": "CREDIT", "amount": {"amount": amount}} for edge in edges)
+    """Count the credits of this amount among all entries of the wallet, which other tests pay into as well."""
+    query = """query($id: ID!, $after: String) { wallet(id: $id) { entries(first: 100, after: $after) {
+        edges { node { direction amount { amount } } } pageInfo { hasNextPage endCursor } } } }"""
+    counted, after, more = 0, None, True
+    while more:
+        page = service.ask("admin", query, id=wallet_id, after=after)["wallet"]["entries"]
+        counted += sum(edge["node"] == {"direction": "CREDIT", "amount": {"amount": amount}} for edge in page["edges"])
+        more, after = page["pageInfo"]["hasNextPage"], page["pageInfo"]["endCursor"]
+    return counted

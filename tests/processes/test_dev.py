@@ -24,25 +24,13 @@ from app.demo.embedded.processes import _listed_command_line
 from app.settings import Settings
 from tests.processes.test_cli import EXECUTABLE, assert_one_line, paycore, servers_of
 from tests.servers import free_port
+from tests.service_processes import default_signals
 from tests.waiting import START_SECONDS
 
 
 def at(home: Path, port: int) -> dict[str, str]:
     """The settings of a demo without pages, which tests/browser and test_dashboard_build.py cover."""
     return {"PAYCORE_HOME": str(home), "PAYCORE_PORT": str(port), "PAYCORE_DASHBOARD": "false"}
-
-
-@contextmanager
-def default_signals() -> Iterator[None]:
-    """Child processes handle SIGINT and SIGHUP: a shell that runs the tests in the background makes them inherit SIG_IGN."""
-    ignored = [number for number in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_IGN]
-    for number in ignored:
-        signal.signal(number, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        for number in ignored:
-            signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from app.demo.embedded.processes import wait_until
 from app.settings import Settings
 from tests.processes.test_cli import EXECUTABLE, assert_one_line, paycore, servers_of
 from tests.servers import Servers, free_port
+from tests.service_processes import default_signals
 from tests.waiting import START_SECONDS
 
 NOWHERE = {"PAYCORE_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing", "PAYCORE_REDIS_URL": "redis://127.0.0.1:1"}
@@ -25,7 +26,7 @@ NOWHERE = {"PAYCORE_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing", "P
 def serving(port: int, log: Path, *arguments: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
     """A `paycore serve` on this port that answers /healthz."""
     environment = {"PATH": "/usr/bin:/bin", "PAYCORE_PORT": str(port), **variables}
-    with log.open("wb") as file:
+    with log.open("wb") as file, default_signals():
         process = subprocess.Popen([EXECUTABLE, "serve", *arguments], env=environment, stdout=file, stderr=file)
     try:
         assert wait_until(lambda: status(port, "/healthz") == 200 or process.poll() is not None, seconds=START_SECONDS)
