@@ -1,4 +1,4 @@
-"""The `paycore` command."""
+"""The `paycore` command. Each subcommand imports what it runs, because to import everything takes most of a start."""
 
 # ruff: noqa: E402
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import gc
 
-# Imports make hundreds of thousands of objects that stay. Looking for garbage among them takes a fifth of a start.
+# See `importing`.
 gc.disable()
 
 import asyncio
@@ -19,27 +19,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
-import asyncpg
 import typer
-from alembic.util.exc import CommandError
 from pydantic import SecretStr
 
-from app.access.tokens import MAX_SUBJECT_LENGTH, mint_token
-from app.db import migrate as migrations
-from app.db.failures import is_unavailable
-from app.demo.dev import run_dev
-from app.demo.embedded import find_running
-from app.demo.embedded.processes import end_with_supervisor
-from app.demo.seed import create_demo_data
 from app.errors import ConfigurationError
 from app.processes.ending import exit_on_sigterm, exit_within
-from app.processes.outbox_relay import RELAY_ENDS_WITHIN_SECONDS, run_relay
-from app.processes.serving import is_loopback
-from app.processes.serving import serve as run_server
-from app.schema.engine.build import sdl
-from app.services.outbox import describe_outbox
-from app.services.quotas import QuotaChange, describe_quota, set_quota
-from app.services.verification import verify_and_record
+from app.processes.importing import importing
 from app.settings import DatabaseSettings, RelaySettings, Settings, load_settings, unknown_variables
 from app.telemetry.logs import configure_logging
 
@@ -75,6 +60,8 @@ def dev(
     port: Annotated[int | None, typer.Option(help="Port of the API. Default: PAYCORE_PORT.")] = None,
 ) -> None:
     """Run everything on this machine: embedded PostgreSQL and Redis, demo data, API and relay. Ctrl-C stops it."""
+    with importing():
+        from app.demo.dev import run_dev
     settings = load_settings() if port is None else load_settings(port=port)
     _begin_log(settings)
     run_dev(settings, reset=reset)
@@ -88,8 +75,10 @@ def serve(
     started_by: StartedBy = None,
 ) -> None:
     """Run the API. Needs a migrated database and Redis. If the database is unreachable, waits for it."""
-    if started_by is not None:
-        end_with_supervisor()
+    _follow(started_by)
+    with importing():
+        from app.processes.serving import is_loopback
+        from app.processes.serving import serve as run_server
     settings = load_settings()
     _begin_log(settings, started_by)
     if settings.redis_url is None:
@@ -105,8 +94,9 @@ def serve(
 @app.command()
 def relay(started_by: StartedBy = None) -> None:
     """Publish committed events from the outbox to Redis. Several may run: one leads, the others stand by."""
-    if started_by is not None:
-        end_with_supervisor()
+    _follow(started_by)
+    with importing():
+        from app.processes.outbox_relay import RELAY_ENDS_WITHIN_SECONDS, run_relay
     settings = load_settings(RelaySettings)
     _begin_log(settings, started_by)
 
@@ -130,6 +120,8 @@ def outbox(
     retry: Annotated[bool, typer.Option("--retry", help="Let the relay try the parked rows again.")] = False,
 ) -> None:
     """Show how far the relay is behind, and the parked rows, which it could not read."""
+    with importing():
+        from app.services.outbox import describe_outbox
     settings = _with_running_servers(load_settings(DatabaseSettings))
     for line in _run(describe_outbox(settings, retry=retry)):
         typer.echo(line)
@@ -142,18 +134,23 @@ def migrate(
     ] = None,
 ) -> None:
     """Upgrade the database to the newest revision, or downgrade it to an older one."""
+    with importing():
+        from app.db import migrate as migrations
+        from app.db.revisions import is_newer
     settings = _with_running_servers(load_settings(DatabaseSettings))
     if down is not None:
         _run(migrations.downgrade(settings, down))
         typer.echo(f"The database is at {down}.")
         return
     reached = _run(migrations.upgrade(settings))
-    typer.echo(f"The database is at {reached}{', newer than this release' if migrations.is_newer(reached) else ''}.")
+    typer.echo(f"The database is at {reached}{', newer than this release' if is_newer(reached) else ''}.")
 
 
 @app.command()
 def seed() -> None:
     """Create the demo's users, wallets and history. Running it again changes nothing."""
+    with importing():
+        from app.demo.seed import create_demo_data
     settings = _with_running_servers(load_settings())
     created = _run(create_demo_data(settings))
     typer.echo("The demo data was created." if created else "The demo data exists already.")
@@ -167,6 +164,8 @@ def token(
     days: Annotated[int, typer.Option(min=1, max=3650, help="Days until the token expires.")] = 30,
 ) -> None:
     """Print a bearer token for a user to standard output, and nothing else."""
+    with importing():
+        from app.access.tokens import MAX_SUBJECT_LENGTH, mint_token
     settings = load_settings()
     if not 1 <= len(subject) <= MAX_SUBJECT_LENGTH:
         raise ConfigurationError(f"A subject has 1 to {MAX_SUBJECT_LENGTH} characters.")
@@ -182,6 +181,8 @@ app.add_typer(quota, name="quota")
 @quota.command("show")
 def quota_show(subject: Annotated[str, typer.Argument(help="The user: the `sub` of their tokens.")]) -> None:
     """Show a user's own limits and how much of them is used."""
+    from app.services.quotas import describe_quota
+
     for line in _run(describe_quota(_with_running_servers(load_settings(DatabaseSettings)), subject)):
         typer.echo(line)
 
@@ -197,6 +198,8 @@ def quota_set(
     clear: Annotated[bool, typer.Option("--clear", help="Remove all other limits of the user.")] = False,
 ) -> None:
     """Change a user's limits, from the next transfer on. The database role must own the tables."""
+    from app.services.quotas import QuotaChange, set_quota
+
     change = QuotaChange(per_minute, per_day, tuple(amount or ()), clear=clear)
     settings = _with_running_servers(load_settings(DatabaseSettings))
     _run(set_quota(settings, subject, change, reason))
@@ -206,6 +209,8 @@ def quota_set(
 @app.command()
 def schema() -> None:
     """Print the GraphQL schema."""
+    with importing():
+        from app.schema.engine.build import sdl
     typer.echo(sdl(load_settings()), nl=False)
 
 
@@ -215,6 +220,8 @@ def verify() -> None:
 
     Records the result in the database for /metrics and its alerts.
     """
+    with importing():
+        from app.services.verification import verify_and_record
     settings = _with_running_servers(load_settings(DatabaseSettings))
     verified = _run(verify_and_record(settings))
     for finding in verified.findings or ["The ledger is whole."]:
@@ -236,8 +243,18 @@ def _begin_log(settings: Settings, started_by: Path | None = None) -> None:
         )
 
 
+def _follow(supervisor: Path | None) -> None:
+    """End with the `paycore dev` that started this process, if one did."""
+    from app.demo.embedded.processes import end_with_supervisor
+
+    if supervisor is not None:
+        end_with_supervisor()
+
+
 def _with_running_servers(settings: Settings) -> Settings:
     """If no database is set, use the one of a running `paycore dev` with the same home directory."""
+    from app.demo.embedded import find_running
+
     running = find_running(settings.home) if settings.database_url is None else None
     if running is None:
         return settings
@@ -258,18 +275,31 @@ def main() -> None:
         app()
     except ConfigurationError as error:
         _exit_with(str(error))
-    except (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError):
-        _exit_with("The database is not set up for Paycore: run `paycore migrate` first.")
-    except CommandError as error:
-        _exit_with(f"The migration failed: {error}")
-    except asyncpg.InvalidCatalogNameError as error:
-        _exit_with(f"{error}. Create it, or check PAYCORE_DATABASE_URL.")
     except Exception as error:
-        if isinstance(error, OSError) and error.filename is not None:
-            _exit_with(f"{error.filename} cannot be used: {error.strerror}.")
-        if not isinstance(error, asyncpg.InvalidAuthorizationSpecificationError) and not is_unavailable(error):
+        message = _explained(error)
+        if message is None:
             raise
-        _exit_with(f"The database cannot be reached: {str(error) or type(error).__name__}. Check PAYCORE_DATABASE_URL.")
+        _exit_with(message)
+
+
+def _explained(error: Exception) -> str | None:
+    """One line about an error that the user can fix. None for other errors."""
+    import asyncpg
+    from alembic.util.exc import CommandError
+
+    from app.db.failures import is_unavailable
+
+    if isinstance(error, (asyncpg.UndefinedTableError, asyncpg.InsufficientPrivilegeError)):
+        return "The database is not set up for Paycore: run `paycore migrate` first."
+    if isinstance(error, CommandError):
+        return f"The migration failed: {error}"
+    if isinstance(error, asyncpg.InvalidCatalogNameError):
+        return f"{error}. Create it, or check PAYCORE_DATABASE_URL."
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename} cannot be used: {error.strerror}."
+    if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError) or is_unavailable(error):
+        return f"The database cannot be reached: {str(error) or type(error).__name__}. Check PAYCORE_DATABASE_URL."
+    return None
 
 
 def _exit_with(message: str) -> NoReturn:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import jwt
 import orjson
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
@@ -159,7 +158,7 @@ class SigningKeys:
         try:
             async with asyncio.timeout(_FETCH_SECONDS):
                 keys = parse_jwks(await self._fetch())
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError, JwksError) as error:
+        except (OSError, TimeoutError, JwksError) as error:
             if not self._failing:
                 logger.warning(
                     "cannot read the signing keys; the known keys stay valid up to their maximum age: %s", _reason(error)
@@ -174,11 +173,19 @@ class SigningKeys:
         if self._file is not None:
             return await asyncio.to_thread(_read_file, self._file)
         assert self._url is not None
-        received = bytearray()
+        return await _download(self._url)
+
+
+async def _download(url: str) -> bytes:
+    # Imported here, because most services have no identity provider, and the import takes a tenth of a start.
+    import httpx  # noqa: PLC0415
+
+    received = bytearray()
+    try:
         # No redirects: only the configured address is trusted. No compression: a small answer could unpack to a huge one.
         async with (
             httpx.AsyncClient(timeout=_FETCH_SECONDS, follow_redirects=False) as client,
-            client.stream("GET", self._url, headers={"accept": "application/json", "accept-encoding": "identity"}) as response,
+            client.stream("GET", url, headers={"accept": "application/json", "accept-encoding": "identity"}) as response,
         ):
             if response.status_code != httpx.codes.OK:
                 raise JwksError(f"the response status was {response.status_code}")
@@ -186,7 +193,9 @@ class SigningKeys:
                 received += chunk
                 if len(received) > _MAX_BYTES:
                     raise JwksError(f"the response is longer than {_MAX_BYTES} bytes")
-        return bytes(received)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise JwksError(_reason(error)) from error
+    return bytes(received)
 
 
 def _read_file(path: Path) -> bytes:

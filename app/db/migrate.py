@@ -1,29 +1,24 @@
-"""Runs migrations, and decides whether this release can work with the database's revision."""
+"""Runs migrations. Only the commands that migrate import this module, because Alembic takes long to import."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
 
 import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.db.engine import open_connection, refuse_shared_sessions
+from app.db.revisions import SCRIPTS, is_newer
 from app.db.session import refuse_unsuitable
 from app.errors import ConfigurationError
 from app.settings import Settings
 
-REVISION = "SELECT version_num FROM alembic_version"
-"""The revision that the database is at."""
-SCRIPTS = Path(__file__).resolve().parents[2] / "migrations"
 _ADVISORY_LOCK = 7_021_306_990_001
 """Makes concurrent migrate jobs run one after another."""
 _LOCK_TIMEOUT_SECONDS = 3
@@ -49,24 +44,6 @@ def _config(settings: Settings | None = None) -> Config:
     if settings is not None:
         config.attributes["database_role"] = settings.database_role
     return config
-
-
-@cache
-def head() -> str:
-    """Returns the newest revision in the code."""
-    revision = ScriptDirectory.from_config(_config()).get_current_head()
-    assert revision is not None
-    return revision
-
-
-def is_newer(revision: str | None) -> bool:
-    """Whether a later release has migrated the database. This release still works with it: migrations only add."""
-    return revision is not None and revision.isdecimal() and int(revision) > int(head())
-
-
-def suits(revision: str | None) -> bool:
-    """Whether this release can work with a database at this revision."""
-    return revision == head() or is_newer(revision)
 
 
 async def upgrade(settings: Settings, revision: str = "head") -> str:
@@ -137,12 +114,6 @@ async def _apply(connection: AsyncConnection, work: Callable[[Connection], None]
         await connection.rollback()
         reached = await connection.run_sync(_revision)
         raise ConfigurationError(message.format(index=index, reached=reached or "base")) from None
-
-
-async def current(engine: AsyncEngine) -> str | None:
-    """Returns the database's revision, or None if it was never migrated."""
-    async with engine.connect() as connection:
-        return await connection.run_sync(_revision)
 
 
 def _revision(connection: Connection) -> str | None:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.db import migrate
+from app.db import revisions
 from app.db.session import not_durable, server_state
 from app.db.status_sql import Backlog, Verified, last_verification, outbox_backlog
 from app.services.container import Services
@@ -79,7 +79,7 @@ async def _database(services: Services) -> tuple[str, str, str]:
     """The state of the database, of its migrations, and of its durability: whether commits survive a crash."""
     try:
         async with asyncio.timeout(_DATABASE_SECONDS):
-            migrations = _migrations_state(await migrate.current(services.engine))
+            migrations = _migrations_state(await revisions.current(services.engine))
             async with services.engine.connect() as connection:
                 raw = (await connection.get_raw_connection()).driver_connection
                 assert raw is not None
@@ -91,9 +91,9 @@ async def _database(services: Services) -> tuple[str, str, str]:
 
 
 def _migrations_state(revision: str | None) -> str:
-    if migrate.is_newer(revision):
+    if revisions.is_newer(revision):
         return _NEWER
-    return "ok" if migrate.suits(revision) else "run paycore migrate"
+    return "ok" if revisions.suits(revision) else "run paycore migrate"
 
 
 async def _backlog(services: Services) -> Backlog | None:

@@ -29,6 +29,7 @@ from app.errors import ConfigurationError
 from app.http.connections import ConnectionLimits
 from app.http.protocol import GuardedProtocol
 from app.http.sockets import GuardedWebSocket
+from app.processes.importing import importing
 from app.processes.starting import Terminated, stand_in, wait_for_database
 from app.processes.workers import CLOSING_SECONDS, Server, Workers
 from app.settings import Settings
@@ -154,6 +155,8 @@ class _BackgroundServer(uvicorn.Server):
 
 
 def _serve_alone(config: uvicorn.Config, listeners: list[socket.socket]) -> None:
+    with importing():
+        config.load()
     server = Server(config)
     server.run(sockets=listeners)
     if not server.started:

@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from app.backoff import Backoff
 from app.clock import monotonic
-from app.db import migrate as migrations
+from app.db import revisions
 from app.db.engine import connect, refuse_shared_sessions, warn_of_url
 from app.db.failures import is_unavailable
 from app.db.session import refuse_unsuitable
@@ -114,13 +114,13 @@ async def _require_suitable(settings: Settings) -> None:
     connection = await connect(settings)
     try:
         await refuse_shared_sessions(connection, settings)
-        revision = await connection.fetchval(migrations.REVISION)
+        revision = await connection.fetchval(revisions.REVISION)
         await refuse_unsuitable(connection, settings)
         warn_of_url(settings)
     finally:
         with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             await connection.close(timeout=_CLOSE_SECONDS)
-    if not migrations.suits(revision):
+    if not revisions.suits(revision):
         raise ConfigurationError(f"The database is at revision {revision}: run `paycore migrate` first.")
 
 

@@ -22,6 +22,7 @@ from uvicorn.supervisors.multiprocess import Process
 from app.backoff import Backoff
 from app.clock import monotonic
 from app.processes.ending import exit_within, stop_with_parent
+from app.processes.importing import importing
 from app.settings import load_settings
 from app.telemetry.logs import configure_logging
 
@@ -73,6 +74,8 @@ class Worker(Process):
         configure_logging(load_settings())
         stop_with_parent()
         try:
+            with importing():
+                self.config.load()
             super().target(sockets)
         except Exception as error:
             logger.exception("this worker failed")

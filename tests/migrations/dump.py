@@ -9,14 +9,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from app.db import migrate
+from app.db import migrate, revisions
 from app.demo.embedded import start_servers
 from app.demo.embedded.places import find_postgres
 from app.settings import load_settings
 
 MAJOR_VERSION = 18
 """The version of pg_dump of the committed file: each version formats a schema differently."""
-SCHEMA = migrate.SCRIPTS / "schema.sql"
+SCHEMA = revisions.SCRIPTS / "schema.sql"
 
 _HEADER = "-- The schema that the migrations make. Written by `make generate`; changed by a new migration.\n"
 # What differs from run to run, and from one minor version to the next.

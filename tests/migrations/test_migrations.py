@@ -18,8 +18,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from app.db import migrate
+from app.db import migrate, revisions
 from app.db.models import Base
+from app.db.revisions import SCRIPTS
 from app.errors import ConfigurationError
 from app.settings import Settings
 from tests.migrations.catalog import SHAPE, describe
@@ -41,7 +42,7 @@ async def database_engine(empty_database: str) -> AsyncIterator[AsyncEngine]:
 
 def _revisions() -> list[str]:
     config = Config()
-    config.set_main_option("script_location", str(migrate.SCRIPTS))
+    config.set_main_option("script_location", str(SCRIPTS))
     return [script.revision for script in reversed(list(ScriptDirectory.from_config(config).walk_revisions()))]
 
 
@@ -78,13 +79,13 @@ async def test_two_concurrent_migrations_run_one_after_the_other(fresh: Settings
     command = (sys.executable, "-m", "app.cli", "migrate")
     async with _lock_of_migrations(empty_database) as both_wait:
         jobs = [
-            await asyncio.create_subprocess_exec(*command, cwd=migrate.SCRIPTS.parent, env={**os.environ, **servers}, stdout=PIPE)
+            await asyncio.create_subprocess_exec(*command, cwd=SCRIPTS.parent, env={**os.environ, **servers}, stdout=PIPE)
             for _ in range(2)
         ]
         await both_wait()
     said = [await job.communicate() for job in jobs]
     assert [job.returncode for job in jobs] == [0, 0]
-    assert [out.decode() for out, _ in said] == [f"The database is at {migrate.head()}.\n"] * 2
+    assert [out.decode() for out, _ in said] == [f"The database is at {revisions.head()}.\n"] * 2
     assert await describe(empty_database) == await describe(database)
 
 
@@ -124,12 +125,12 @@ async def test_migrations_wait_for_each_other_longer_than_for_a_table(
 
 async def test_a_release_runs_only_on_its_own_and_on_newer_revisions(fresh: Settings, database_engine: AsyncEngine) -> None:
     async def suits() -> bool:
-        return migrate.suits(await migrate.current(database_engine))
+        return revisions.suits(await revisions.current(database_engine))
 
     assert not await suits()
     await migrate.upgrade(fresh, _revisions()[-2])
     assert not await suits()
-    assert await migrate.upgrade(fresh) == migrate.head()
+    assert await migrate.upgrade(fresh) == revisions.head()
     assert await suits()
     await _migrated_by_a_later_release(database_engine)
     assert await suits()

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from app.access.tokens import mint_token
-from app.db import migrate
+from app.db import revisions
 from app.settings import Settings
 from tests.bank import Bank, new_key
 from tests.processes.test_cli import assert_one_line, paycore
@@ -64,7 +64,7 @@ async def test_a_database_of_an_older_or_unknown_revision_is_refused(settings: S
         async with httpx.AsyncClient(base_url=service.url, timeout=20) as http:
             await set_revision(settings, revision)
             assert await readiness(http) == (503, "not ready", "run paycore migrate")
-            await set_revision(settings, migrate.head())
+            await set_revision(settings, revisions.head())
             assert await readiness(http) == (200, "ready", "ok")
     await set_revision(settings, revision)
     assert_one_line(paycore("serve", settings=settings), revision, "paycore migrate")

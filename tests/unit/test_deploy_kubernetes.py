@@ -217,8 +217,13 @@ def read_by(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> Settings:
     def start(settings: Settings, *_: Any) -> None:
         raise Started(settings)
 
-    for place in ("app.cli.run_server", "app.cli.run_relay", "app.cli.migrations.upgrade", "app.cli.verify_and_record"):
-        monkeypatch.setattr(place, start)
+    for place in (
+        "processes.serving.serve",
+        "processes.outbox_relay.run_relay",
+        "db.migrate.upgrade",
+        "services.verification.verify_and_record",
+    ):
+        monkeypatch.setattr(f"app.{place}", start)
     monkeypatch.setattr("app.cli.configure_logging", lambda _: None)
     with pytest.raises(Started) as started:
         typer.main.get_command(cli.app)(arguments, standalone_mode=False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -55,3 +57,18 @@ def test_a_package_says_what_lives_there_and_what_does_not(init: Path) -> None:
     assert named
     for name in named:
         assert (APP / name).exists() or (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize(
+    ("module", "left_out"),
+    [
+        ("app.cli", {"sqlalchemy", "graphql", "uvicorn"}),
+        ("app.processes.outbox_relay", {"graphql", "strawberry", "alembic", "httpx"}),
+        ("app.main", {"alembic", "httpx", "typer"}),
+    ],
+)
+def test_a_process_imports_no_library_that_it_does_not_use(module: str, left_out: set[str]) -> None:
+    """Each costs every start of a process up to a tenth of a second."""
+    loaded = subprocess.check_output([sys.executable, "-c", f"import sys, {module}\nprint(*sys.modules)"], text=True)
+    assert module in loaded.split()
+    assert left_out.isdisjoint(loaded.split())
