@@ -116,6 +116,8 @@ CREATE TYPE public.wallet_status AS ENUM (
 CREATE FUNCTION public.check_fees() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS $$
 -- Each transfer and deposit is charged by the version that is valid when it is posted: legs 2 and 3, from the payer to the
 -- currency's fee wallet, or no further leg. A user's version counts where the user pays, and the sender's comes first.
@@ -165,6 +167,8 @@ END $$;
 CREATE FUNCTION public.check_transaction_references() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS $$
 -- Foreign keys of a whole batch in one look, and that what may settle is in its wallets' currency.
 -- Sound because users, wallets and currencies are never deleted and keep their ids.
@@ -359,6 +363,8 @@ END $$;
 CREATE FUNCTION public.post_ledger_entries() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'public', 'pg_temp'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     AS $$
 -- The only writer of wallets.balance, sequence and posted_at. Runs once per INSERT, over all its rows:
 -- each transaction is COMPLETED, posted whole, once, and sums to zero per currency; each wallet is active and its

@@ -50,31 +50,55 @@ JOIN transactions t ON t.initiator_id = k.initiator_id AND t.idempotency_key = k
 # starts over. The triggers, which check the chain and move the balances, run after all rows are inserted.
 # Outbox events get their ids in this order, under the wallets' locks: of a wallet's events, the later one has the higher id.
 # Their time is the wall clock, not the ledger's clock, because the relay's lag is measured by it.
-RECORD = """
+_RECORD = """
 WITH recorded AS (
-    INSERT INTO transactions (id, initiator_id, idempotency_key, type, status, sender_wallet_id,
-        receiver_wallet_id, amount, currency, description, failure_code, failure_field, failure_available,
-        created_at, completed_at, reference, metadata, terms, fee, fee_schedule_id)
-    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::transaction_type[], $5::transaction_status[], $6::uuid[],
-        $7::uuid[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::timestamptz[],
-        $15::timestamptz[], $16::text[], $17::jsonb[], $18::jsonb[], $19::bigint[], $20::uuid[])
+    INSERT INTO transactions ({transaction_columns})
+    SELECT * FROM unnest({transaction_arrays})
     ON CONFLICT ON CONSTRAINT transactions_idempotency_key DO NOTHING
     RETURNING id
 ), outcome AS (
     SELECT count(*) = cardinality($1::uuid[]) AS is_complete FROM recorded
 ), posted AS (
-    INSERT INTO ledger_entries (transaction_id, leg, wallet_id, sequence, amount, balance_after, created_at, purpose)
-    SELECT entry.* FROM unnest($21::uuid[], $22::smallint[], $23::uuid[], $24::bigint[], $25::bigint[], $26::bigint[],
-        $27::timestamptz[], $28::entry_purpose[]) AS entry
+    INSERT INTO ledger_entries ({entry_columns})
+    SELECT entry.* FROM unnest({entry_arrays}) AS entry
     WHERE (SELECT is_complete FROM outcome)
 ), queued AS (
     INSERT INTO outbox (created_at, payload)
-    SELECT clock_timestamp(), payload::json FROM unnest($29::text[]) WITH ORDINALITY AS event (payload, position)
+    SELECT clock_timestamp(), payload::json FROM unnest({payloads}) WITH ORDINALITY AS event (payload, position)
     WHERE (SELECT is_complete FROM outcome)
     ORDER BY position
 )
 SELECT is_complete FROM outcome
 """
+_TRANSACTION_TYPES = (
+    "uuid", "uuid", "text", "transaction_type", "transaction_status", "uuid", "uuid", "bigint", "text", "text", "text", "text",
+    "bigint", "timestamptz", "timestamptz", "text", "jsonb", "jsonb", "bigint", "uuid",
+)  # fmt: skip
+_ENTRY_TYPES = ("uuid", "smallint", "uuid", "bigint", "bigint", "bigint", "timestamptz", "entry_purpose")
+_PLAIN_TRANSACTION = Transaction._fields.index("reference")
+"""The columns of a plain transfer or deposit, which has nothing in the later ones. Its entries all have the purpose PRINCIPAL."""
+_PLAIN_ENTRY = Entry._fields.index("purpose")
+_NO_ADDITIONS = (None,) * (len(_TRANSACTION_TYPES) - _PLAIN_TRANSACTION)
+_DOCUMENTS = (Transaction._fields.index("metadata"), Transaction._fields.index("terms"))
+
+
+def _record_statement(transaction_columns: int, entry_columns: int) -> str:
+    """The statement for rows of this many columns. The others get their defaults."""
+    arrays = [f"${place}::{type_}[]" for place, type_ in enumerate(
+        (*_TRANSACTION_TYPES[:transaction_columns], *_ENTRY_TYPES[:entry_columns], "text"), start=1
+    )]  # fmt: skip
+    return _RECORD.format(
+        transaction_columns=", ".join(Transaction._fields[:transaction_columns]),
+        transaction_arrays=", ".join(arrays[:transaction_columns]),
+        entry_columns=", ".join(Entry._fields[:entry_columns]),
+        entry_arrays=", ".join(arrays[transaction_columns:-1]),
+        payloads=arrays[-1],
+    )
+
+
+RECORD = _record_statement(len(_TRANSACTION_TYPES), len(_ENTRY_TYPES))
+# Each array costs time to encode and to read, and most batches are plain.
+RECORD_PLAIN = _record_statement(_PLAIN_TRANSACTION, _PLAIN_ENTRY)
 
 # Written in the same transaction as the administrator's action. The database sets the time.
 AUDIT = """
@@ -136,11 +160,15 @@ async def record(
     Returns False if a key was used meanwhile: then the caller must roll back.
     """
     ordered = sorted(transactions, key=lambda t: (t.initiator_id.int, t.idempotency_key))
-    *columns, metadata, terms, fee, fee_schedule_id = _columns(ordered, len(Transaction._fields))
-    documents = [[None if value is None else orjson.dumps(value).decode() for value in column] for column in (metadata, terms)]
-    is_complete: bool = await connection.fetchval(
-        RECORD, *columns, *documents, fee, fee_schedule_id, *_columns(entries, len(Entry._fields)), list(events)
-    )
+    is_plain = all(transaction[_PLAIN_TRANSACTION:] == _NO_ADDITIONS for transaction in ordered)
+    columns, entry_columns = _columns(ordered, len(Transaction._fields)), _columns(entries, len(Entry._fields))
+    if is_plain:
+        statement, columns, entry_columns = RECORD_PLAIN, columns[:_PLAIN_TRANSACTION], entry_columns[:_PLAIN_ENTRY]
+    else:
+        statement = RECORD
+        for place in _DOCUMENTS:
+            columns[place] = [None if value is None else orjson.dumps(value).decode() for value in columns[place]]
+    is_complete: bool = await connection.fetchval(statement, *columns, *entry_columns, list(events))
     return is_complete
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
@@ -342,9 +342,9 @@ def _amount(money: SignedMoneyInput | None) -> tuple[str, str] | None:
     return (money.amount, money.currency) if money else None
 
 
-def _pairs(items: list[MetadataItemInput] | None) -> list[tuple[str, str]]:
-    return [(item.key, item.value) for item in items or ()]
+def _pairs(items: list[MetadataItemInput] | None) -> Sequence[tuple[str, str]]:
+    return [(item.key, item.value) for item in items] if items else ()
 
 
-def _conditions(conditions: list[WalletConditionInput] | None) -> list[ConditionInput]:
-    return [condition.to_service() for condition in conditions or ()]
+def _conditions(conditions: list[WalletConditionInput] | None) -> Sequence[ConditionInput]:
+    return [condition.to_service() for condition in conditions] if conditions else ()

@@ -74,6 +74,7 @@ class FeeBook:
             self._lines.setdefault(schedule.line, []).append(schedule)
             self._wallets[schedule.transaction_type, schedule.currency] = (wallets or {})[schedule.currency]
             self.newest = max(self.newest, schedule.number)
+        self._has_lines_of_users = any(user_id is not None for _, _, user_id in self._lines)
 
     def wallet_for(self, type_: TransactionType, currency: str) -> UUID | None:
         """The fee wallet to lock for such a request, or None if no version, past or future, is for it."""
@@ -94,10 +95,11 @@ class FeeBook:
         The sender's line counts if its version is paid by the sender, then the receiver's if it is paid by the receiver, then
         the general line.
         """
-        for user_id, payer in ((sender, FeePayer.SENDER), (receiver, FeePayer.RECEIVER)):
-            own = None if user_id is None else self._newest_at(moment, (type_, currency, user_id))
-            if own is not None and own.payer is payer:
-                return own
+        if self._has_lines_of_users:
+            for user_id, payer in ((sender, FeePayer.SENDER), (receiver, FeePayer.RECEIVER)):
+                own = None if user_id is None else self._newest_at(moment, (type_, currency, user_id))
+                if own is not None and own.payer is payer:
+                    return own
         return self._newest_at(moment, (type_, currency, None))
 
     def _newest_at(self, moment: datetime, line: FeeLine) -> FeeSchedule | None:

@@ -137,15 +137,16 @@ class GroupCommit:
         still settled, and its keys return the outcome.
         """
         loop = asyncio.get_running_loop()
-        if not self._accepting or self._size + unit.size > self._queue_limit:
+        size = unit.size
+        if not self._accepting or self._size + size > self._queue_limit:
             raise self._refusal(len(unit.members))
         user_id = unit.requests[0].initiator_id
-        of_user = self._size_of_user.get(user_id, 0) + unit.size
+        of_user = self._size_of_user.get(user_id, 0) + size
         if of_user > self._queue_limit_per_user:
             raise RateLimited(1, _TOO_MANY_WAIT)
         trace = transfer_traces.begin(unit)
-        waiting = Waiting(unit, user_id, self._clock(), loop.create_future(), self._leave, logs.bound(), trace)
-        self._size += waiting.size
+        waiting = Waiting(unit, user_id, self._clock(), loop.create_future(), self._leave, logs.bound(), trace, size)
+        self._size += size
         self._size_of_user[user_id] = of_user
         self._idle.clear()
         # After the timeout a queued unit is skipped. One that is in a batch may still settle, once.
@@ -221,6 +222,8 @@ class GroupCommit:
 
     def _set_aside(self, batch: list[Waiting], wallet_ids: AbstractSet[UUID]) -> None:
         """Move the units that name one of these wallets to the slow lane."""
+        if not wallet_ids:
+            return
         for waiting in [waiting for waiting in batch if waiting.wallet_ids & wallet_ids]:
             batch.remove(waiting)
             self._defer(waiting)

@@ -138,14 +138,20 @@ class _Book:
             refusal = None if charge is None else self._fee_refusal(member, charge)
         if refusal is not None:
             return _not_recorded(refusal)
-        legs = plans.legs_of(member, charge)
+        return self._settle_legs(member, charge, not_before)
+
+    def _settle_legs(self, request: Request, charge: Charge | None, not_before: datetime) -> Outcome:
+        """Post what passed all checks that need no legs, or record or return the refusal."""
+        if charge is None and self._is_plain_success(request):
+            return self._complete_plain(request, not_before)
+        legs = plans.legs_of(request, charge)
         after = self._balances_after(legs)
-        failure = self._ledger_failure(member, legs, after)
+        failure = self._ledger_failure(request, legs, after)
         if failure is not None:
-            return self._fail(member, *failure, charge)
+            return self._fail(request, *failure, charge)
         if min(after) < MIN_MINOR or max(after) > MAX_MINOR:
-            return _not_recorded(_overflow(member, after))
-        return self._complete(member, legs, charge, not_before)
+            return _not_recorded(_overflow(request, after))
+        return self._complete(request, legs, charge, not_before)
 
     def settle_atomic(self, unit: Unit) -> tuple[Outcome, ...]:
         """Decide an atomic unit: try all members, and undo everything if one is refused."""
@@ -280,18 +286,48 @@ class _Book:
         """The quota of a transfer. Deposits by administrators have none."""
         return self.quotas.get(request.initiator_id) if request.type is TransactionType.TRANSFER else None
 
+    def _is_plain_success(self, request: Request) -> bool:
+        """Whether two legs, without a fee, pass every rule of the general way, which this saves for the commonest request.
+
+        False says nothing about the outcome: then the general way decides, and names what it refuses.
+        """
+        if request.sender_wallet_id is None or request.receiver_wallet_id is None:
+            return False
+        sender, receiver = self.wallets[request.sender_wallet_id], self.wallets[request.receiver_wallet_id]
+        left = self.positions[sender.id].balance - request.amount
+        return (
+            sender.status is WalletStatus.ACTIVE
+            and receiver.status is WalletStatus.ACTIVE
+            and sender.currency == request.currency == receiver.currency
+            and left >= (sender.held if sender.kind is WalletKind.USER else MIN_MINOR)
+            and self.positions[receiver.id].balance + request.amount <= MAX_MINOR
+            and (not self.quotas or self._quota_failure(request) is None)
+        )
+
+    def _complete_plain(self, request: Request, not_before: datetime) -> Outcome:
+        debit, credit = plans.legs_of(request)
+        sender, receiver = self.positions[debit.wallet_id], self.positions[credit.wallet_id]
+        posted_at = max(self.now, not_before, sender.posted_at, receiver.posted_at)
+        entries = self._post(request.id, 0, debit, posted_at), self._post(request.id, 1, credit, posted_at)
+        return self._completed(request, entries, (self.wallets[debit.wallet_id], self.wallets[credit.wallet_id]), None)
+
     def _complete(self, request: Request, legs: Sequence[Leg], charge: Charge | None, not_before: datetime) -> Outcome:
         wallet_ids = dict.fromkeys([leg.wallet_id for leg in legs])
         posted_at = max(self.now, not_before, *[self.positions[wallet_id].posted_at for wallet_id in wallet_ids])
         entries = tuple([self._post(request.id, index, leg, posted_at) for index, leg in enumerate(legs)])
-        transaction = _transaction(request, TransactionStatus.COMPLETED, completed_at=posted_at, charge=charge)
+        return self._completed(request, entries, tuple([self.wallets[wallet_id] for wallet_id in wallet_ids]), charge)
+
+    def _completed(
+        self, request: Request, entries: tuple[Entry, ...], wallets: tuple[Wallet, ...], charge: Charge | None
+    ) -> Outcome:
+        completed_at = entries[0].created_at
+        transaction = _transaction(request, TransactionStatus.COMPLETED, completed_at=completed_at, charge=charge)
         self._record(transaction)
         quota = self._quota(request)
         if quota is not None:
             self.quotas[request.initiator_id] = quota.after(request.amount, request.currency)
         self.settlement.posted.append((transaction, entries))
-        touched = tuple([self.wallets[wallet_id] for wallet_id in wallet_ids])
-        return Outcome(transaction, entries, replayed=False, refusal=None, wallets=touched)
+        return Outcome(transaction, entries, replayed=False, refusal=None, wallets=wallets)
 
     def _post(self, transaction_id: UUID, index: int, leg: Leg, posted_at: datetime) -> Entry:
         wallet_id, amount, _, purpose = leg

@@ -35,16 +35,14 @@ class Waiting:
     context: Mapping[str, Any]
     """The log fields of its request."""
     trace: TransferTrace | None
+    size: int
+    """The unit's work, in transfers."""
     timer: asyncio.TimerHandle | None = None
     batched_at: datetime | None = None
     is_done: bool = False
     commit_unknown: bool = False
     locked: frozenset[UUID] = frozenset()
     """Its wallets that other sessions had locked at the last try."""
-
-    @property
-    def size(self) -> int:
-        return self.unit.size
 
     @property
     def wallet_ids(self) -> set[UUID]:

@@ -565,6 +565,15 @@ def test_a_batch_settles_as_its_units_would_one_after_another(asked: list[Unit],
 
 @given(units, books)
 @settings(max_examples=300, deadline=None)
+def test_the_short_way_of_plain_transfers_decides_as_the_general_way(asked: list[Unit], fees: FeeBook) -> None:
+    short = run(asked, WORLD, fees=fees)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.services.ledger._Book._is_plain_success", lambda _book, _request: False)
+        assert run(asked, WORLD, fees=fees) == short
+
+
+@given(units, books)
+@settings(max_examples=300, deadline=None)
 def test_asking_again_moves_nothing_and_answers_the_same(asked: list[Unit], fees: FeeBook) -> None:
     first = run(asked, WORLD, fees=fees)
     again = run(asked, after(WORLD, entries_of(first)), keyed(first.transactions), fees)
