@@ -78,27 +78,26 @@ def open_wallet(service: Service, subject: str, name: str) -> str:
     return wallet
 
 
-@pytest.mark.parametrize("width", [320, 390])
 @pytest.mark.parametrize("place", ["wallets", "wallet", "send", "transaction", "everyones wallets", "control room"])
-def test_a_very_large_amount_is_shown_in_full_on_a_phone(
-    page: Page, service: Service, fortune: str, place: str, width: int
-) -> None:
+def test_a_very_large_amount_is_shown_in_full_on_a_phone(page: Page, service: Service, fortune: str, place: str) -> None:
     paths = {
         "wallets": "/wallets",
         "wallet": f"/wallets/{fortune}",
         "send": f"/send?from={fortune}",
         "transaction": f"/transactions/{newest_transaction(service, fortune)}",
     }
-    page.set_viewport_size({"width": width, "height": 844})
+    page.set_viewport_size({"width": 390, "height": 844})
     page.goto("/")
     sign_in(page, "Carol Castillo" if place in paths else "Paycore Support")
     page.goto(paths.get(place, "/control" if place == "control room" else "/wallets"))
     money = page.locator("data.money", has_text=SHOWN_FORTUNE).first
-    money.scroll_into_view_if_needed()
-    expect(money).to_be_visible()
-    page.evaluate("document.querySelectorAll('main *').forEach((box) => (box.scrollLeft = 0))")
-    assert page.evaluate(CUT) == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for width in (390, 320):
+        page.set_viewport_size({"width": width, "height": 844})
+        money.scroll_into_view_if_needed()
+        expect(money).to_be_visible()
+        page.evaluate("document.querySelectorAll('main *').forEach((box) => (box.scrollLeft = 0))")
+        assert page.evaluate(CUT) == [], width
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("width", [320, 390])
