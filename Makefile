@@ -21,8 +21,8 @@ run: $(RUNNABLE) ## Start everything: PostgreSQL, Redis, demo data, API and rela
 	@$(BIN)/paycore dev
 
 .PHONY: test
-test: $(READY) ## Run the tests on real servers, three at a time: all but the heavy ones
-	@$(BIN)/python -m pytest -n 3 --dist loadscope -m 'not heavy'
+test: $(READY) ## Run the tests on real servers, four at a time: all but the heavy ones
+	@$(BIN)/python -m pytest -n 4 --dist loadscope -m 'not heavy'
 
 .PHONY: test-heavy
 test-heavy: $(READY) ## Run the heavy tests, two at a time: the image's steps, the benchmark, chaos, attacks through proxies
