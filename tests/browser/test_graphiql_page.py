@@ -7,12 +7,10 @@ import re
 from urllib.parse import parse_qs, quote
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from app.http.dashboard import FRONTEND
 from tests.browser.service import ALICE, BOB, Service, sign_in
 
-AXE = FRONTEND / "node_modules" / "axe-core" / "axe.min.js"
 EXECUTE = re.compile("Execute query")
 
 
@@ -121,32 +119,6 @@ def test_the_panes_are_below_each_other_on_a_phone(page: Page, width: int) -> No
     assert len(tops) == 3
     assert tops == sorted(tops)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_violation_in_graphiql_on_a_phone_and_on_a_desktop(browser: Browser, service: Service, scheme: str) -> None:
-    # The page's CSP would block the axe script that this test adds.
-    context = browser.new_context(
-        base_url=service.url,
-        bypass_csp=True,
-        color_scheme="dark" if scheme == "dark" else "light",
-        viewport={"width": 1280, "height": 844},
-    )
-    page = context.new_page()
-    open_graphiql(page)
-    run(page, "Watch")
-    expect(page.get_by_role("region", name="Events").get_by_role("listitem").first).to_be_visible()
-    run(page, "Transfer")
-    expect(page.locator(".graphiql-response .view-lines")).to_contain_text("COMPLETED")
-    page.add_script_tag(path=AXE)
-    found = {}
-    for width in (1280, 390):
-        page.set_viewport_size({"width": width, "height": 844})
-        expect(page.get_by_role("region", name="Events").get_by_role("listitem").first).to_be_visible()
-        results = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
-        found[width] = [(found["id"], found["nodes"][0]["html"][:200]) for found in results["violations"]]
-    context.close()
-    assert found == {1280: [], 390: []}
 
 
 @pytest.mark.parametrize(

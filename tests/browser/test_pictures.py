@@ -1,4 +1,6 @@
-"""Each page looks as in its kept picture, light and dark, on a desktop and on a phone. `make pictures` takes them again."""
+"""Each page looks as in its kept picture, light and dark, on a desktop and on a phone, and axe finds nothing on it.
+
+`make pictures` takes the pictures again."""
 
 from __future__ import annotations
 
@@ -7,12 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.browser.conftest import running_service
 from tests.browser.pictures import MOST_DIFFERENT, Comparison, kept, take
 from tests.browser.service import ALICE, BOB, Service
+from tests.browser.test_graphiql_page import open_graphiql, run
 from tests.browser.test_looks import PAGES, PICTURES, open_page
+from tests.browser.test_matrix import violations
 
 KEPT = Path(__file__).parent / "pictures"
 FAILED = Path(__file__).parents[2] / "build" / "pictures"
@@ -52,18 +56,29 @@ def look(request: pytest.FixtureRequest, browser: Browser, service: Service) -> 
     context.close()
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_looks_as_in_its_picture(look: tuple[Page, str], service: Service, comparison: Comparison, name: str) -> None:
+@pytest.mark.parametrize("name", [*PAGES, "missing", "graphiql"])
+def test_a_page_looks_as_in_its_picture_and_axe_finds_nothing(
+    look: tuple[Page, str], service: Service, comparison: Comparison, name: str
+) -> None:
     page, kind = look
-    if not os.environ.get(PICTURES) and kept(KEPT, f"{name}-{kind}") is None:
-        pytest.skip("no picture of this page is kept")
-    open_page(page, service, name)
+    if name == "graphiql":
+        open_graphiql(page)
+        run(page, "Watch")
+        expect(page.get_by_role("region", name="Events").get_by_role("listitem").first).to_be_visible()
+        run(page, "Transfer")
+        expect(page.locator(".graphiql-response .view-lines")).to_contain_text("COMPLETED")
+    elif name == "missing":
+        page.goto("/no-such-page")
+        expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+    else:
+        open_page(page, service, name)
+    assert violations(page) == []
     actual = take(page)
     if os.environ.get(PICTURES):
         KEPT.mkdir(exist_ok=True)
         (KEPT / f"{name}-{kind}.webp").write_bytes(comparison.shrunk(actual))
     expected = kept(KEPT, f"{name}-{kind}")
-    assert expected is not None
+    assert expected is not None, "no picture of this page is kept: make pictures takes it"
     difference = comparison.difference(expected, actual)
     shown = FAILED / f"{name}-{kind}.png"
     if difference.share > MOST_DIFFERENT:
