@@ -69,7 +69,8 @@ async def test_a_balance_never_overflows(owner: asyncpg.Connection) -> None:
     before = await fingerprint(owner)
     for balance_after in (-10, 10):
         legs = (A, 3, -most, 7000), (B, 2, most, 3000)
-        with pytest.raises(asyncpg.NumericValueOutOfRangeError):
+        # Which rule comes first depends on the order in which the trigger reads the rows.
+        with pytest.raises((asyncpg.NumericValueOutOfRangeError, asyncpg.CheckViolationError)):
             await owner.execute(transaction(amount=str(most)) + entries(*legs, balance_after=balance_after))
     assert await fingerprint(owner) == before
 
