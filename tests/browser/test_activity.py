@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.browser.axe import AXE
 from tests.browser.conftest import running_service
 from tests.browser.service import ALICE, BOB, Service, is_live, sign_in
-from tests.browser.test_looks import AXE
 
 SENDER, RECEIVER = ALICE.wallets[0].public_id, BOB.wallets[0].public_id
 

@@ -12,8 +12,8 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.browser.axe import violations, violations_in_both_schemes
 from tests.browser.service import Service, sign_in
-from tests.browser.test_matrix import violations
 
 CURRENCY = "CHF"
 """No other browser test pays in it, so none is charged."""
@@ -77,10 +77,12 @@ def test_a_fee_is_shown_before_the_payment_in_its_receipt_and_in_the_accounts(
     shown = fill_in(page, wallets, "10.00")
     expect(shown).to_contain_text(re.compile(r"Fee CHF\s0\.59 · You pay CHF\s10\.59 · Receiver gets CHF\s10\.00"))
     expect(page.locator("#send-amount-hint")).to_contain_text(f"{before - Decimal('10.59'):,.2f}")
+    assert violations_in_both_schemes(page) == []
     page.get_by_role("button", name=re.compile("^Send CHF")).click()
     outcome = page.get_by_label("This payment")
     explained = "Card fee: 2.9 % of 10.00 + 0.30 = 0.59, paid by the sender"
     expect(outcome).to_contain_text(explained)
+    assert violations_in_both_schemes(page) == []
     assert service.balance(wallets[0]) == before - Decimal("10.59")
     outcome.get_by_role("link", name="See the life of this transfer").click()
     expect(page.get_by_label("Transaction", exact=True)).to_contain_text(explained)
@@ -103,6 +105,7 @@ def test_a_fee_that_changed_is_confirmed_again_and_paid_once_with_the_same_key(
     outcome = page.get_by_label("This payment")
     expect(outcome).to_contain_text(re.compile(r"The fee is CHF\s1\.00 now, and this payment accepted CHF\s0\.88"))
     expect(outcome.locator(".fee-line")).to_contain_text(re.compile(r"You pay CHF\s20\.00 · Receiver gets CHF\s19\.00"))
+    assert violations_in_both_schemes(page) == []
     assert service.balance(wallets[1]) == before
     outcome.get_by_role("button", name=re.compile(r"Send it with a fee of CHF\s1\.00")).click()
     expect(outcome).to_contain_text("See the life of this transfer")

@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, ViewportSize, expect
 
 from app.demo.ambient import PAUSE_SECONDS
+from tests.browser.axe import AXE
 from tests.browser.service import ALICE, BOB, Service, is_live, shown
-from tests.browser.test_looks import AXE
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
 SMALL_PHONE: ViewportSize = {"width": 320, "height": 568}

@@ -8,14 +8,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from app.http.dashboard import FRONTEND
 from tests.browser.service import ALICE, BOB, Service, is_live
 from tests.browser.test_graphiql_page import open_graphiql, run
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 PICTURES = "PAYCORE_TEST_PICTURES"
 """If this is set, the pictures in the documentation are taken again."""
-AXE = FRONTEND / "node_modules" / "axe-core" / "axe.min.js"
 SUPPORT = "admin"
 PAGES = {
     "landing": ("/", None),

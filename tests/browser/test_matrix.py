@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
+from tests.browser.axe import violations
 from tests.browser.conftest import Watched
 from tests.browser.service import Service
-from tests.browser.test_looks import AXE, PAGES, open_page
+from tests.browser.test_looks import PAGES, open_page
 
 _SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 _UNREACHABLE = """() => [...document.querySelectorAll("a[href], button, input, select, textarea, summary")].filter((control) => {
@@ -41,10 +42,3 @@ def test_each_page_is_whole_in_a_locale_at_400_percent_and_by_keyboard(browser: 
     context.close()
     assert found == {name: {"sideways": 0, "unreachable": [], "axe": []} for name in PAGES}
     assert (watched.errors, watched.strangers) == ([], [])
-
-
-def violations(page: Page) -> list[tuple[str, str]]:
-    """What axe finds, of any impact."""
-    page.add_script_tag(path=AXE)
-    results = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
-    return [(violation["id"], violation["nodes"][0]["html"][:200]) for violation in results["violations"]]

@@ -8,10 +8,10 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.axe import violations, violations_in_both_schemes
 from tests.browser.conftest import Watched
 from tests.browser.service import Service, is_live, shown, sign_in
 from tests.browser.test_looks import open_page
-from tests.browser.test_matrix import violations
 from tests.browser.test_unknown_outcomes import LostAnswers
 
 _ENTRIES = "query($id: ID!) { wallet(id: $id) { entries { edges { node { amount { amount } } } } } }"
@@ -56,6 +56,7 @@ def test_a_deposit_is_confirmed_first_and_made_once_although_its_answer_is_lost(
     page.reload()
     expect(outcome).to_contain_text("$1,234.50 deposited into “Box")
     expect(outcome).to_contain_text("nothing moved twice")
+    assert violations_in_both_schemes(page) == []
     expect(page.get_by_label("Balance", exact=True)).to_contain_text(shown(Decimal("1234.50")))
     outcome.get_by_role("button", name="Done").click()
     expect(deposit).to_be_focused()

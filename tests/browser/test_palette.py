@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.browser.axe import AXE
 from tests.browser.service import ALICE, BOB, MERCHANT, Service, sign_in
-from tests.browser.test_looks import AXE
 from tests.browser.test_outages import Line, line
 
 __all__ = ["line"]

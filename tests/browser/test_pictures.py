@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
+from tests.browser.axe import violations
 from tests.browser.conftest import running_service
 from tests.browser.pictures import MOST_DIFFERENT, Comparison, kept, take
 from tests.browser.service import ALICE, BOB, Service
 from tests.browser.test_graphiql_page import open_graphiql, run
 from tests.browser.test_looks import PAGES, PICTURES, open_page
-from tests.browser.test_matrix import violations
 
 KEPT = Path(__file__).parent / "pictures"
 FAILED = Path(__file__).parents[2] / "build" / "pictures"

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.browser.axe import violations_in_both_schemes
 from tests.browser.conftest import pause_ambient_payments
 from tests.browser.service import ALICE, BOB, CAROL, MERCHANT, Service, shown, sign_in
 from tests.browser.test_graphiql_page import EXECUTE
@@ -67,6 +68,7 @@ def test_an_invalid_form_focuses_its_first_invalid_field(page: Page) -> None:
     page.get_by_label("Amount").fill("1")
     page.get_by_role("button", name="Send $1.00").click()
     expect(page.get_by_role("button", name="Yes, send to Bob Baker")).to_be_focused()
+    assert violations_in_both_schemes(page) == []
 
 
 def test_an_amount_above_the_available_balance_is_refused_before_it_is_sent(page: Page, service: Service) -> None:
@@ -101,6 +103,7 @@ def test_a_frozen_recipient_is_reported_and_change_it_focuses_the_amount(page: P
         page.get_by_role("button", name="Send $1.01").click()
         outcome = page.get_by_label("This payment")
         expect(outcome).to_contain_text("The recipient’s wallet is frozen or closed")
+        assert violations_in_both_schemes(page) == []
         expect(outcome).to_be_focused()
         outcome.get_by_role("button", name="Change it and try again").click()
         expect(page.get_by_label("Amount")).to_be_focused()
@@ -161,6 +164,7 @@ def test_a_dialog_focuses_its_first_field_and_returns_the_focus_when_it_closes(p
     dialog.get_by_label("Name").fill("   ")
     dialog.get_by_role("button", name="Open it").click()
     expect(dialog.get_by_role("alert")).to_have_text("Give the wallet a name.")
+    assert violations_in_both_schemes(page) == []
     expect(dialog.get_by_label("Name")).to_be_focused()
     dialog.get_by_label("Name").fill("Holidays")
     dialog.get_by_role("button", name="Open it").click()
@@ -179,5 +183,6 @@ def test_a_blank_reason_for_freezing_a_wallet_shows_an_error(page: Page) -> None
     dialog.get_by_label("Reason").fill(" ")
     dialog.get_by_role("button", name="Freeze it").click()
     expect(dialog.get_by_role("alert")).to_have_text("Say why: the reason is kept.")
+    assert violations_in_both_schemes(page) == []
     page.keyboard.press("Escape")
     expect(page.get_by_role("button", name="Find it")).to_be_focused()

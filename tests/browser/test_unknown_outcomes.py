@@ -8,6 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests.browser.axe import violations_in_both_schemes
 from tests.browser.service import ALICE, BOB, Service, sign_in
 
 NO_TOKEN = {"errors": [{"message": "A valid bearer token is needed.", "extensions": {"code": "UNAUTHENTICATED"}}]}
@@ -58,6 +59,7 @@ def test_the_send_page_keeps_the_key_of_a_payment_whose_retry_is_refused(page: P
     outcome = page.get_by_label("This payment")
     expect(outcome).to_contain_text("A valid bearer token is needed")
     expect(outcome).to_contain_text("not known yet")
+    assert violations_in_both_schemes(page) == []
     assert len(set(lost.keys)) == 1
     lost.end()
     page.reload()
@@ -93,6 +95,7 @@ def test_a_phone_repeats_a_payment_with_an_unknown_outcome_instead_of_making_a_s
     lost = LostAnswers(page)
     send.click()
     expect(phone).to_contain_text("It is not known whether this was sent")
+    assert violations_in_both_schemes(page) == []
     lost.end()
     page.reload()
     send.click()

@@ -9,9 +9,9 @@ from decimal import Decimal
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
+from tests.browser.axe import AXE
 from tests.browser.conftest import running_service
 from tests.browser.service import ALICE, CAROL, Service, is_live, sign_in
-from tests.browser.test_looks import AXE
 
 SOURCE = CAROL.wallets[0].public_id
 

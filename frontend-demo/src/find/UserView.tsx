@@ -4,7 +4,7 @@ import { useAnswer } from "../graphql/useAnswer.js";
 import { Operations } from "../operations/Operations.js";
 import { operationOf } from "../operations/link.js";
 import { CopyableId } from "../ui/Copy.js";
-import { Empty } from "../ui/Notice.js";
+import { Empty, PagePending } from "../ui/Notice.js";
 import { useTitle } from "../ui/title.js";
 import { KeyForm } from "./KeyForm.js";
 import { WalletRows } from "./WalletRows.js";
@@ -17,7 +17,7 @@ export function UserView({ id }: { readonly id: string }) {
   const user = data?.node?.__typename === "User" ? data.node : null;
   useTitle(user?.displayName ?? "User");
   if (data === undefined) {
-    return <NoPage error={error} again={again} label="Loading the user" />;
+    return <PagePending title="User" label="Loading the user" error={error} again={again} />;
   }
   if (user === null) {
     return (

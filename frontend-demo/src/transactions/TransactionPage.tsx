@@ -11,7 +11,7 @@ import { useSession } from "../session/SessionContext.js";
 import { StatusBadge } from "../ui/Badge.js";
 import { CopyableId } from "../ui/Copy.js";
 import { To } from "../ui/Icon.js";
-import { Empty, Notice, QueryFailed, Skeleton } from "../ui/Notice.js";
+import { Empty, Notice, PagePending } from "../ui/Notice.js";
 import { formatExact } from "../ui/time.js";
 import { useTitle } from "../ui/title.js";
 import { LifeTimeline } from "./LifeTimeline.js";
@@ -23,11 +23,7 @@ export function TransactionPage({ id }: { readonly id: string }) {
   const { data, error, again } = useAnswer({ query: TRANSACTION, variables: { id } });
   useTitle("Transaction");
   if (data === undefined) {
-    return error === undefined ? (
-      <Skeleton label="Loading the transaction" rows={6} />
-    ) : (
-      <QueryFailed error={error} onRetry={again} />
-    );
+    return <PagePending title="Transaction" label="Loading the transaction" error={error} again={again} />;
   }
   return data.transaction === null ? (
     <Empty isPage icon="activity" title="There is no such transaction">

@@ -92,3 +92,21 @@ export function Skeleton({ rows = 3, label }: { readonly rows?: number; readonly
     </div>
   );
 }
+
+interface PagePendingProps {
+  /** The page's heading, for screen readers. */
+  readonly title: string;
+  readonly label: string;
+  readonly error: CombinedError | undefined;
+  readonly again: () => void;
+}
+
+/** Instead of a page whose data is not there yet. */
+export function PagePending({ title, label, error, again }: PagePendingProps) {
+  return (
+    <>
+      <h1 className="visually-hidden">{title}</h1>
+      {error === undefined ? <Skeleton label={label} rows={6} /> : <QueryFailed error={error} onRetry={again} />}
+    </>
+  );
+}

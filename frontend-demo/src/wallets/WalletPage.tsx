@@ -13,7 +13,7 @@ import { useAccount } from "../session/AccountContext.js";
 import { StatusBadge } from "../ui/Badge.js";
 import { CopyableId } from "../ui/Copy.js";
 import { Icon } from "../ui/Icon.js";
-import { Empty, QueryFailed, Skeleton } from "../ui/Notice.js";
+import { Empty, PagePending } from "../ui/Notice.js";
 import { useTitle } from "../ui/title.js";
 import { BalanceChart } from "./chart/BalanceChart.js";
 import { OperatorCard } from "./operator/OperatorCard.js";
@@ -26,11 +26,7 @@ export function WalletPage({ id }: { readonly id: string }) {
   const { data, error, again } = useAnswer({ query: WALLET, variables: { id } });
   useTitle(data?.wallet?.name ?? "Wallet");
   if (data === undefined) {
-    return error === undefined ? (
-      <Skeleton label="Loading the wallet" rows={6} />
-    ) : (
-      <QueryFailed error={error} onRetry={again} />
-    );
+    return <PagePending title="Wallet" label="Loading the wallet" error={error} again={again} />;
   }
   if (data.wallet === null) {
     return (
