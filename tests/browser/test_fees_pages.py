@@ -89,6 +89,10 @@ def test_a_fee_is_shown_before_the_payment_in_its_receipt_and_in_the_accounts(
     ledger = page.get_by_role("region", name="In the ledger")
     expect(ledger.get_by_role("table", name="Fees")).to_contain_text(re.compile(r"0\.59"))
     expect(ledger.locator(".t-sum-good")).to_contain_text(re.compile(r"CHF\s0\.00"))
+    page.goto(f"/wallets/{wallets[0]}")
+    expect(page.get_by_label("Transactions, newest first").get_by_role("listitem").first).to_contain_text(
+        re.compile(r"fee CHF\s0\.59")
+    )
 
 
 def test_a_fee_that_changed_is_confirmed_again_and_paid_once_with_the_same_key(
@@ -112,6 +116,28 @@ def test_a_fee_that_changed_is_confirmed_again_and_paid_once_with_the_same_key(
     assert service.balance(wallets[1]) == before + 19
     assert [one["maxFee"]["amount"] for one in sent] == ["0.88", "1.00"]
     assert len({one["idempotencyKey"] for one in sent}) == 1
+
+
+def test_an_operator_accepts_the_fee_of_a_deposit_before_it_is_made(
+    page: Page, service: Service, wallets: tuple[str, str]
+) -> None:
+    before = service.balance(wallets[0])
+    publish(service, transactionType="DEPOSIT", payer="RECEIVER", percent="1")
+    page.goto("/")
+    sign_in(page, "Paycore Support")
+    page.goto(f"/wallets/{wallets[0]}")
+    page.get_by_role("button", name="Deposit", exact=True).click()
+    page.get_by_label("Amount in CHF").fill("50")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Yes, deposit").click()
+    outcome = page.get_by_role("region", name="Deposit")
+    expect(outcome).to_contain_text("Refused: nothing moved")
+    assert violations_in_both_schemes(page) == []
+    assert service.balance(wallets[0]) == before
+    outcome.get_by_role("button", name=re.compile(r"Deposit it with a fee of CHF\s0\.50")).click()
+    expect(outcome).to_contain_text("deposited into")
+    assert service.balance(wallets[0]) == before + Decimal("49.50")
+    publish(service, transactionType="DEPOSIT", payer="RECEIVER", name="No fee")
 
 
 def test_without_a_fee_nothing_is_shown_and_no_limit_is_sent_and_a_failed_preview_holds_nothing_up(

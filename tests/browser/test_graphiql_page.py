@@ -84,17 +84,18 @@ def test_the_newest_100_events_are_kept(page: Page, service: Service) -> None:
 
 
 def test_a_refused_subscription_says_why(page: Page) -> None:
-    open_graphiql(page)
-    tab_of(page, "Watch").click()
-    page.get_by_label("Run as").select_option(label="Alice Ahlgren")
+    query = "subscription Handed($wallet: ID!) { walletUpdated(walletId: $wallet) { cursor } }"
+    operation = quote(json.dumps({"query": query, "variables": {"wallet": BOB.wallets[0].public_id}}))
+    open_graphiql(page, f"/graphiql#op={operation}&as=alice")
     page.get_by_role("button", name=EXECUTE).click()
     events = page.get_by_role("region", name="Events")
     expect(events.get_by_role("listitem")).to_contain_text("NOT_FOUND")
-    expect(events.get_by_role("status")).to_have_text("Watch has ended. Events: 1.")
+    expect(events.get_by_role("status")).to_have_text("Handed has ended. Events: 1.")
 
 
-def test_the_user_of_a_tab_can_be_changed(page: Page) -> None:
-    operation = quote(json.dumps({"query": "query Handed { viewer { displayName } }", "variables": {}}))
+def test_the_user_of_a_tab_can_be_changed_and_the_operation_is_then_of_that_users_wallet(page: Page) -> None:
+    query = "query Handed($wallet: ID!) { wallet(id: $wallet) { owner { displayName } } }"
+    operation = quote(json.dumps({"query": query, "variables": {"wallet": BOB.wallets[0].public_id}}))
     open_graphiql(page, f"/graphiql#op={operation}&as=bob")
     switcher = page.get_by_label("Run as")
     expect(switcher).to_have_value("bob")

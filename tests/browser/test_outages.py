@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.browser.axe import violations_in_both_schemes
 from tests.browser.conftest import Watched, pause_ambient_payments
 from tests.browser.service import ALICE, BOB, Service, is_live, shown, sign_in
+from tests.browser.test_graphiql_page import open_graphiql, run
 from tests.browser.test_looks import PAGES, open_page
 
 WALLET = f"/wallets/{ALICE.wallets[0].public_id}"
@@ -229,6 +230,24 @@ def test_every_page_is_quiet_in_an_outage_and_live_again_soon_after_it(
     assert {name: page.evaluate("window.disagreements") for name, page in pages.items()} == {name: [] for name in pages}
     assert [error for error in watched.errors if not NETWORK_LINE.search(error)] == []
     assert took < 5 * SECONDS_TO_LIVE, "ten pages at once"
+
+
+def test_graphiqls_watch_continues_after_an_outage_and_misses_no_event(page: Page, line: Line, service: Service) -> None:
+    open_graphiql(page)
+    run(page, "Watch")
+    events = page.get_by_role("region", name="Events")
+    expect(events.get_by_role("listitem")).to_have_count(1)
+    line.cut()
+    expect(events.get_by_role("status")).to_contain_text("Watch lost its connection. It connects again by itself.")
+    service.pay("alice", ALICE.wallets[0].public_id, BOB.wallets[0].public_id, "0.83")
+    line.mend()
+    expect(events.get_by_role("status")).to_contain_text("Watch is running.")
+    expect(events.get_by_role("listitem").filter(has_text='"amount": "0.83"')).to_have_count(1)
+    line.cut()
+    expect(events.get_by_role("status")).to_contain_text("lost its connection")
+    events.get_by_role("button", name="Stop").click()
+    line.mend()
+    expect(events.get_by_role("status")).to_contain_text("Watch has ended.")
 
 
 def test_a_page_reconnects_at_once_when_it_is_online_or_visible_again(page: Page, line: Line) -> None:

@@ -14,7 +14,7 @@ interface ActivityRowProps {
 
 /** A transaction in a line. A plain click opens its details beside the list; its address opens in other tabs. */
 export const ActivityRow = memo(function ActivityRow({ row, onOpen }: ActivityRowProps) {
-  const { id, type, status, direction, amount, counterparty, description, failureCode, createdAt, entryId } = row;
+  const { id, type, status, direction, amount, fee, counterparty, description, failureCode, createdAt, entryId } = row;
   const hasFailed = status === "FAILED";
   const onClick = (event: MouseEvent): void => {
     if (!(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey)) {
@@ -32,6 +32,12 @@ export const ActivityRow = memo(function ActivityRow({ row, onOpen }: ActivityRo
           <span className="activity-who truncate">{type === "DEPOSIT" ? "Deposit" : (counterparty ?? "Several wallets")}</span>
           <span className="muted truncate">
             {failureCode === null ? (description ?? (direction === "CREDIT" ? "Received" : "Sent")) : refusalText({ code: failureCode, message: failureCode })}
+            {fee !== null && (
+              <>
+                {" · fee "}
+                <MoneyText money={fee} />
+              </>
+            )}
           </span>
         </span>
         <span className="activity-figures">

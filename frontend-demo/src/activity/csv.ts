@@ -1,20 +1,22 @@
-import type { Row } from "./rows.js";
+import { movedBy, type Row } from "./rows.js";
 
-const HEADER = ["Created (UTC)", "Transaction", "Type", "Status", "Direction", "Amount", "Currency", "Counterparty", "Description", "Failure"];
+const HEADER = ["Created (UTC)", "Transaction", "Type", "Status", "Direction", "Amount", "Currency", "Counterparty", "Description", "Failure", "Fee", "Total"];
 
-/** The rows as a table by RFC 4180. Amounts are exact and positive; the direction is a column of its own. */
+/** The rows as a table by RFC 4180. Amounts are exact and positive; the direction is a column of its own. The total is what moved, with the fee. */
 export function csvOf(rows: readonly Row[]): string {
-  const lines = rows.map(({ createdAt, id, type, status, direction, amount, counterparty, description, failureCode }) => [
-    createdAt,
-    id,
-    type,
-    status,
-    direction,
-    amount.amount,
-    amount.currency,
-    counterparty ?? "",
-    description ?? "",
-    failureCode ?? "",
+  const lines = rows.map((row) => [
+    row.createdAt,
+    row.id,
+    row.type,
+    row.status,
+    row.direction,
+    row.amount.amount,
+    row.amount.currency,
+    row.counterparty ?? "",
+    row.description ?? "",
+    row.failureCode ?? "",
+    row.fee?.amount ?? "",
+    row.status === "COMPLETED" ? movedBy(row).amount : "",
   ]);
   return [HEADER, ...lines].map((cells) => `${cells.map(cell).join(",")}\r\n`).join("");
 }

@@ -1,6 +1,6 @@
 import { decimalsOf, fromMinor, toMinor } from "../money/decimal.js";
 import type { Money } from "../money/format.js";
-import type { Row } from "./rows.js";
+import { movedBy, type Row } from "./rows.js";
 
 /** What came in and went out in one currency. */
 export interface Subtotal {
@@ -48,11 +48,13 @@ export function daysOf(rows: readonly Row[], hasNewer: boolean, hasOlder: boolea
   }));
 }
 
-/** The exact sums of what completed, per currency. */
+/** The exact sums of what completed, per currency, with the fees that the wallet paid. */
 export function subtotalsOf(rows: readonly Row[]): Subtotal[] {
   const sums = new Map<string, { readonly decimals: number; CREDIT: bigint | null; DEBIT: bigint | null }>();
-  for (const { status, direction, amount } of rows) {
-    if (status === "COMPLETED") {
+  for (const row of rows) {
+    if (row.status === "COMPLETED") {
+      const { direction } = row;
+      const amount = movedBy(row);
       const decimals = decimalsOf(amount.amount);
       const sum = sums.get(amount.currency) ?? { decimals, CREDIT: null, DEBIT: null };
       sum[direction] = (sum[direction] ?? 0n) + toMinor(amount.amount, sum.decimals);

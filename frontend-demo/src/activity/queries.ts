@@ -12,6 +12,7 @@ export const ACTIVITY = graphql(`
             amount { amount currency }
             sender { walletId displayName }
             receiver { walletId displayName }
+            fees { payer amount { amount currency } }
           }
         }
         pageInfo { hasNextPage endCursor }

@@ -1,4 +1,6 @@
 import type { Arrival } from "../live/feed.js";
+import { decimalsOf, fromMinor, toMinor } from "../money/decimal.js";
+import type { Money } from "../money/format.js";
 import type { ActivityTransaction } from "./queries.js";
 
 /** A transaction as one of its wallets sees it. */
@@ -7,7 +9,10 @@ export interface Row {
   readonly type: string;
   readonly status: string;
   readonly direction: "DEBIT" | "CREDIT";
-  readonly amount: { readonly amount: string; readonly currency: string };
+  /** What was asked to move. */
+  readonly amount: Money;
+  /** What this wallet paid for it on top, or out of what it received. Null without a fee. */
+  readonly fee: Money | null;
   readonly counterparty: string | null;
   /** The other party's wallet. Null where there are several. */
   readonly counterpartyWalletId: string | null;
@@ -19,7 +24,7 @@ export interface Row {
 }
 
 export function rowOfTransaction(transaction: ActivityTransaction, walletId: string): Row {
-  const { id, type, status, amount, sender, receiver, description, failureCode, createdAt } = transaction;
+  const { id, type, status, amount, sender, receiver, fees, description, failureCode, createdAt } = transaction;
   const isPayer = sender?.walletId === walletId;
   const other = isPayer ? receiver : sender;
   return {
@@ -28,6 +33,7 @@ export function rowOfTransaction(transaction: ActivityTransaction, walletId: str
     status,
     direction: isPayer ? "DEBIT" : "CREDIT",
     amount,
+    fee: sumOf(fees.filter(({ payer }) => payer === (isPayer ? "SENDER" : "RECEIVER")).map((charge) => charge.amount)),
     counterparty: other?.displayName ?? null,
     counterpartyWalletId: other?.walletId ?? null,
     description,
@@ -48,6 +54,7 @@ export function rowOfArrival({ entry }: Arrival): Row {
     status: "COMPLETED",
     direction,
     amount,
+    fee: null,
     counterparty: other?.displayName ?? null,
     counterpartyWalletId: other?.walletId ?? null,
     description,
@@ -57,6 +64,26 @@ export function rowOfArrival({ entry }: Arrival): Row {
   };
 }
 
+/** What left or entered the wallet: the amount with the fee that this wallet paid. */
+export function movedBy({ amount, fee, direction }: Row): Money {
+  if (fee === null) {
+    return amount;
+  }
+  const decimals = decimalsOf(amount.amount);
+  const [asked, charged] = [toMinor(amount.amount, decimals), toMinor(fee.amount, decimals)];
+  return { amount: fromMinor(direction === "DEBIT" ? asked + charged : asked - charged, decimals), currency: amount.currency };
+}
+
+/** Of amounts in one currency; null if there are none. */
+function sumOf([first, ...rest]: readonly Money[]): Money | null {
+  if (first === undefined) {
+    return null;
+  }
+  const decimals = decimalsOf(first.amount);
+  const minor = rest.reduce((sum, { amount }) => sum + toMinor(amount, decimals), toMinor(first.amount, decimals));
+  return { amount: fromMinor(minor, decimals), currency: first.currency };
+}
+
 /** Whether the wallet's owner can make the same payment again: it was, or should have been, their own to one other wallet. */
 export function canPayAgain({ type, direction, counterpartyWalletId }: Row): boolean {
   return type === "TRANSFER" && direction === "DEBIT" && counterpartyWalletId !== null;
@@ -64,21 +91,22 @@ export function canPayAgain({ type, direction, counterpartyWalletId }: Row): boo
 
 /**
  * Arrivals since the list was loaded, newest first, as rows; what the list has already is not repeated. Of several entries of one
- * transaction the first counts: what was asked for comes before its fee.
+ * transaction the first is the row: what was asked for comes before its fee.
  */
 export function liveRows(arrivals: readonly Arrival[], loaded: readonly Row[]): Row[] {
   const known = new Set(loaded.map(({ id }) => id));
   const rows = new Map<string, Row>();
   for (const row of arrivals.map(rowOfArrival).filter(({ id }) => !known.has(id))) {
-    // An older entry takes the place of the newer one.
-    rows.set(row.id, row);
+    // An older entry takes the place of the newer one, which is its fee.
+    const newer = rows.get(row.id);
+    rows.set(row.id, newer === undefined || row.type === "POSTING" ? row : { ...row, fee: sumOf([newer.amount, ...(newer.fee === null ? [] : [newer.fee])]) });
   }
   return [...rows.values()];
 }
 
 /**
  * The newest rows, just loaded, on top of those that are shown; null where something may lie between the two. A row that both
- * have stays as it is shown, unless its status is another one.
+ * have stays as it is shown, unless its status or its fee is another one.
  */
 export function withHead(head: readonly Row[], shown: readonly Row[]): readonly Row[] | null {
   const known = new Map(shown.map((row) => [row.id, row]));
@@ -87,7 +115,7 @@ export function withHead(head: readonly Row[], shown: readonly Row[]): readonly 
   }
   const top = head.map((row) => {
     const before = known.get(row.id);
-    return before?.status === row.status ? before : row;
+    return before?.status === row.status && before.fee?.amount === row.fee?.amount ? before : row;
   });
   return appendRows(top, shown);
 }

@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { useAnswer } from "../graphql/useAnswer.js";
 import { WalletRows } from "./WalletRows.js";
-import { Found, NoPage, Pages, type PageInfo } from "./paging.js";
+import { Found, NoPage, Nothing, Pages, type PageInfo } from "./paging.js";
 import { FIND_WALLETS } from "./queries.js";
 
 /** Everyone's wallets, newest first. */
@@ -18,6 +18,7 @@ function Page({ after, end }: { readonly after: string | null; readonly end: (in
   const page = data?.wallets;
   return page ? (
     <>
+      {page.edges.length === 0 && <Nothing>There are no wallets yet.</Nothing>}
       <WalletRows wallets={page.edges.map(({ node }) => node)} label="Wallets" showsOwner />
       {end(page.pageInfo)}
     </>

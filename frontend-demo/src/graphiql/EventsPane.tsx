@@ -9,7 +9,7 @@ export function EventsPane({ stream }: { readonly stream: Stream }) {
     <section className="events" aria-labelledby="events">
       <div className="events-top">
         <h2 id="events">Events</h2>
-        {status === "running" && (
+        {(status === "running" || status === "waiting") && (
           <button type="button" className="button button-small" onClick={stream.stop}>
             Stop
           </button>
@@ -42,6 +42,8 @@ function statusText({ status, name, count, problem }: StreamState): string {
       return "Run a subscription. Its events appear here, also while you run other operations.";
     case "running":
       return `${what} is running. Events: ${count}${kept}.`;
+    case "waiting":
+      return `${what} lost its connection. It connects again by itself. Events: ${count}${kept}.`;
     case "ended":
       return `${what} has ended. Events: ${count}${kept}.`;
     case "failed":

@@ -1,7 +1,9 @@
 import { createClient } from "graphql-ws";
+import { isLost, resumed } from "./resume.js";
 
 /** How many events are kept. The oldest ones go first. */
 export const MOST_EVENTS = 100;
+const RETRY_MILLISECONDS = 1_000;
 
 export interface Request {
   readonly query: string;
@@ -17,7 +19,7 @@ export interface StreamEvent {
 }
 
 export interface StreamState {
-  readonly status: "idle" | "running" | "ended" | "failed";
+  readonly status: "idle" | "running" | "waiting" | "ended" | "failed";
   /** The subscription's name; empty if it has none. */
   readonly name: string;
   /** Newest first, at most MOST_EVENTS. */
@@ -42,11 +44,22 @@ export class Stream {
     return () => this.#listeners.delete(listener);
   };
 
-  /** Replaces the running subscription. It has a socket of its own, because a socket belongs to the token that opened it. */
+  /** Replaces the running subscription. */
   start(request: Request, name: string, headers: Record<string, string>): void {
     this.#stop();
+    this.#set({ ...IDLE, name });
+    this.#run(request, headers);
+  }
+
+  readonly stop = (): void => this.#stop();
+
+  readonly clear = (): void => this.#set({ ...this.#state, events: [] });
+
+  /** It has a socket of its own, because a socket belongs to the token that opened it. */
+  #run(request: Request, headers: Record<string, string>): void {
     const client = createClient({ url: socketUrl(), connectionParams: headers, retryAttempts: 0 });
     let isCurrent = true;
+    let newest: unknown;
     const end = (change: Partial<StreamState>): void => {
       if (isCurrent) {
         isCurrent = false;
@@ -54,10 +67,21 @@ export class Stream {
       }
       void client.dispose();
     };
-    this.#set({ ...IDLE, status: "running", name });
+    this.#set({ ...this.#state, status: this.#state.status === "waiting" ? "waiting" : "running" });
     const unsubscribe = client.subscribe(request, {
-      next: (result) => isCurrent && this.#add(result),
-      error: (error) => end({ status: "failed", problem: textOf(error) }),
+      next: (result) => {
+        if (isCurrent) {
+          newest = result;
+          this.#add(result);
+        }
+      },
+      error: (error) => {
+        const isWanted = isCurrent && isLost(error);
+        end(isWanted ? { status: "waiting" } : { status: "failed", problem: textOf(error) });
+        if (isWanted) {
+          this.#later(() => this.#run(resumed(request, newest), headers));
+        }
+      },
       complete: () => end({ status: "ended" }),
     });
     this.#stop = () => {
@@ -66,14 +90,20 @@ export class Stream {
     };
   }
 
-  readonly stop = (): void => this.#stop();
-
-  readonly clear = (): void => this.#set({ ...this.#state, events: [] });
+  /** Stopping it meanwhile ends the subscription. */
+  #later(again: () => void): void {
+    const timer = setTimeout(again, RETRY_MILLISECONDS);
+    this.#stop = () => {
+      clearTimeout(timer);
+      this.#set({ ...this.#state, status: "ended" });
+      this.#stop = () => undefined;
+    };
+  }
 
   #add(result: unknown): void {
     const { count, events } = this.#state;
     const event = { number: count + 1, receivedAt: Date.now(), result };
-    this.#set({ ...this.#state, count: count + 1, events: [event, ...events].slice(0, MOST_EVENTS) });
+    this.#set({ ...this.#state, status: "running", count: count + 1, events: [event, ...events].slice(0, MOST_EVENTS) });
   }
 
   #set(state: StreamState): void {

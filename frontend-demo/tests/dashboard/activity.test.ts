@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { apiFilter, matches, readFilter, writeFilter, type Filter } from "../../src/activity/filter.js";
 import type { ActivityTransaction } from "../../src/activity/queries.js";
-import { appendRows, hasGap, liveRows, rowOfArrival, rowOfTransaction, withHead, type Row } from "../../src/activity/rows.js";
+import { appendRows, hasGap, liveRows, movedBy, rowOfArrival, rowOfTransaction, withHead, type Row } from "../../src/activity/rows.js";
 import { stripOf } from "../../src/break/strip.js";
 import { heights, pointsOf, type Point } from "../../src/wallets/points.js";
 import { arrival } from "./world.js";
@@ -19,6 +19,7 @@ function transaction(number: number, status: "COMPLETED" | "FAILED" = "COMPLETED
     amount: { amount: "1.00", currency: "USD" },
     sender: { walletId: "wal_alice", displayName: "Alice" },
     receiver: { walletId: "wal_bob", displayName: "Bob" },
+    fees: [],
   };
 }
 
@@ -43,7 +44,19 @@ describe("rows", () => {
   test("a live row has the amount of the payment, not of its fee, which comes after it", () => {
     const paid = arrival(7, false, "DEBIT");
     const fee = { ...arrival(8, false, "DEBIT"), entry: { ...arrival(8, false, "DEBIT").entry, amount: { amount: "0.33", currency: "USD" }, transaction: paid.entry.transaction } };
-    expect(liveRows([fee, paid], [])).toMatchObject([{ id: "txn_7", amount: { amount: "1.00" } }]);
+    expect(liveRows([fee, paid], [])).toMatchObject([{ id: "txn_7", direction: "DEBIT", amount: { amount: "1.00" }, fee: { amount: "0.33" } }]);
+  });
+
+  test("a row has the fee that its own wallet pays", () => {
+    const charged = { ...transaction(1), fees: [{ payer: "RECEIVER" as const, amount: { amount: "0.33", currency: "USD" } }] };
+    expect(rowOfTransaction(charged, "wal_alice").fee).toBeNull();
+    expect(movedBy(rowOfTransaction(charged, "wal_bob"))).toEqual({ amount: "0.67", currency: "USD" });
+  });
+
+  test("reloading brings the fee of a row that arrived without it", () => {
+    const [before] = liveRows([arrival(1, false, "DEBIT")], []);
+    const now = rowOfTransaction({ ...transaction(1), fees: [{ payer: "SENDER", amount: { amount: "0.33", currency: "USD" } }] }, "wal_alice");
+    expect(withHead([now], before === undefined ? [] : [before])?.[0]?.fee?.amount).toBe("0.33");
   });
 
   test("appending an older page adds no row twice", () => {

@@ -17,6 +17,7 @@ function row(changed: Partial<Row> = {}): Row {
     status: "COMPLETED",
     direction: "DEBIT",
     amount: { amount: "1.00", currency: "USD" },
+    fee: null,
     counterparty: "Bob Baker",
     counterpartyWalletId: "wal_bob",
     description: null,
@@ -61,6 +62,12 @@ describe("days", () => {
     ]);
   });
 
+  it("have subtotals of what left and entered the wallet, with its fees", () => {
+    const fee = { amount: "0.59", currency: "USD" };
+    const rows = [row({ fee }), row(), row({ direction: "CREDIT", amount: { amount: "10.00", currency: "USD" }, fee })];
+    expect(subtotalsOf(rows)).toEqual([{ currency: "USD", in: { amount: "9.41", currency: "USD" }, out: { amount: "2.59", currency: "USD" } }]);
+  });
+
   it.each([
     ["2026-11-27", "en-US", "Today · November 27"],
     ["2026-11-26", "en-US", "Yesterday · November 26"],
@@ -101,9 +108,16 @@ describe("a CSV file", () => {
   it("has a header, exact amounts and lines that end with CR and LF", () => {
     const csv = csvOf([row({ id: "txn_x", createdAt: "2026-11-23T12:00:00.000001Z", amount: { amount: "9000000000000000.01", currency: "USD" } })]);
     expect(csv).toBe(
-      "Created (UTC),Transaction,Type,Status,Direction,Amount,Currency,Counterparty,Description,Failure\r\n" +
-        "2026-11-23T12:00:00.000001Z,txn_x,TRANSFER,COMPLETED,DEBIT,9000000000000000.01,USD,Bob Baker,,\r\n",
+      "Created (UTC),Transaction,Type,Status,Direction,Amount,Currency,Counterparty,Description,Failure,Fee,Total\r\n" +
+        "2026-11-23T12:00:00.000001Z,txn_x,TRANSFER,COMPLETED,DEBIT,9000000000000000.01,USD,Bob Baker,,,,9000000000000000.01\r\n",
     );
+  });
+
+  it("has the fee and what moved, and no total of what did not move", () => {
+    const fee = { amount: "0.59", currency: "USD" };
+    expect(lineOf({ amount: { amount: "10.00", currency: "USD" }, fee })).toMatch(/,0\.59,10\.59$/);
+    expect(lineOf({ direction: "CREDIT", amount: { amount: "10.00", currency: "USD" }, fee })).toMatch(/,0\.59,9\.41$/);
+    expect(lineOf({ status: "FAILED" })).toMatch(/,,$/);
   });
 
   it.each(["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "＝1"])("makes %j text by an apostrophe", (description) => {

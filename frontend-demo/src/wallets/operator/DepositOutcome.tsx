@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "react";
 import { Link } from "wouter";
 import { MoneyText } from "../../money/Money.js";
+import type { Money } from "../../money/format.js";
 import { refusalText } from "../../send/refusals.js";
 import { Icon } from "../../ui/Icon.js";
 import type { OperatedWallet } from "./OperatorCard.js";
@@ -10,11 +11,13 @@ interface DepositOutcomeProps {
   readonly wallet: OperatedWallet;
   readonly state: DepositState;
   readonly onRetry: () => void;
+  /** The same deposit for the fee of which it was refused. */
+  readonly onAcceptFee: (maxFee: Money) => void;
   readonly onDone: () => void;
 }
 
 /** What became of a deposit, by the service's answers only. It takes the focus if nothing else has it. */
-export function DepositOutcome({ wallet, state, onRetry, onDone }: DepositOutcomeProps) {
+export function DepositOutcome({ wallet, state, onRetry, onAcceptFee, onDone }: DepositOutcomeProps) {
   const section = useRef<HTMLElement>(null);
   const isShown = state.phase !== "draft" || state.trouble !== null;
   useEffect(() => {
@@ -22,6 +25,7 @@ export function DepositOutcome({ wallet, state, onRetry, onDone }: DepositOutcom
       section.current?.focus();
     }
   }, [isShown, state.phase]);
+  const fee = feeRefusedFor(state);
   return (
     <section ref={section} tabIndex={-1} className="stack deposit-outcome" aria-label="Deposit" aria-live="polite" hidden={!isShown}>
       <Words wallet={wallet} state={state} />
@@ -29,6 +33,13 @@ export function DepositOutcome({ wallet, state, onRetry, onDone }: DepositOutcom
         {state.phase === "unknown" && (
           <button type="button" className="button button-primary" onClick={onRetry}>
             Try again now
+          </button>
+        )}
+        {fee !== null && (
+          <button type="button" className="button button-primary" onClick={() => onAcceptFee(fee)}>
+            <span>
+              Deposit it with a fee of <MoneyText money={fee} />
+            </span>
           </button>
         )}
         {isShown && state.phase !== "unknown" && state.phase !== "sending" && (
@@ -39,6 +50,12 @@ export function DepositOutcome({ wallet, state, onRetry, onDone }: DepositOutcom
       </div>
     </section>
   );
+}
+
+/** The fee for which it was refused. Null if that is not why. */
+function feeRefusedFor(state: DepositState): Money | null {
+  const refusals = state.phase === "refused" ? state.refusals : [];
+  return refusals.find((refusal) => refusal.__typename === "FeeExceedsLimit")?.fee ?? null;
 }
 
 function Words({ wallet: { name, owner }, state }: Pick<DepositOutcomeProps, "wallet" | "state">) {

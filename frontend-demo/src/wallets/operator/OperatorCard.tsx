@@ -22,6 +22,11 @@ export function OperatorCard({ wallet }: { readonly wallet: OperatedWallet }) {
   const close = (): void => setOpen(null);
   const isBusy = state.phase === "sending" || state.phase === "unknown";
   const depositButton = useFocusAfter(state.phase === "draft");
+  const acceptFee = (maxFee: Money): void => {
+    if (state.phase === "refused") {
+      deposit({ amount: state.input.amount, description: state.input.description ?? null, maxFee });
+    }
+  };
   const isFrozen = wallet.status === "FROZEN";
   return (
     <section className="card stack operator" aria-labelledby="operator">
@@ -49,7 +54,7 @@ export function OperatorCard({ wallet }: { readonly wallet: OperatedWallet }) {
       <p className="operator-said" role="status">
         {said}
       </p>
-      <DepositOutcome wallet={wallet} state={state} onRetry={retry} onDone={clear} />
+      <DepositOutcome wallet={wallet} state={state} onRetry={retry} onAcceptFee={acceptFee} onDone={clear} />
       {open === "deposit" && (
         <DepositDialog
           wallet={wallet}

@@ -5,7 +5,10 @@ export const DEPOSIT = graphql(`
     deposit(input: $input) {
       replayed
       transaction { id status failureCode amount { amount currency } }
-      userErrors { code message path }
+      userErrors {
+        __typename code message path
+        ... on FeeExceedsLimit { fee { amount currency } limit { amount currency } }
+      }
     }
   }
 `);

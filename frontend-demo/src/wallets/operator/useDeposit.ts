@@ -12,11 +12,14 @@ export type DepositState = PaymentState<DepositPayload>;
 export interface WantedDeposit {
   readonly amount: Money;
   readonly description: string | null;
+  /** The fee that was shown; without one, none is accepted. */
+  readonly maxFee?: Money;
 }
 
 function depositBy(client: Client): Transfer<DepositPayload> {
-  return async ({ idempotencyKey, receiverWalletId: walletId, amount, description }) => {
-    const { data, error } = await client.mutation(DEPOSIT, { input: { idempotencyKey, walletId, amount, description: description ?? null } }).toPromise();
+  return async ({ idempotencyKey, receiverWalletId: walletId, amount, description, maxFee }) => {
+    const input = { idempotencyKey, walletId, amount, description: description ?? null, ...(maxFee ? { maxFee } : {}) };
+    const { data, error } = await client.mutation(DEPOSIT, { input }).toPromise();
     return payloadOr(error, data?.deposit);
   };
 }
