@@ -79,6 +79,13 @@ def test_an_amount_above_the_available_balance_is_refused_before_it_is_sent(page
     expect(page.get_by_label("This payment")).to_have_count(0)
 
 
+def test_many_payments_to_one_recipient_do_not_hide_the_others(page: Page, service: Service) -> None:
+    service.pay_often("alice", DOLLARS, BOB.wallets[0].public_id, 110)
+    open_send(page, "Alice Ahlgren", DOLLARS)
+    expect(page.get_by_role("radio", name="Bob Baker")).to_be_visible()
+    expect(page.get_by_role("radio", name="Carol Castillo")).to_be_visible()
+
+
 def test_a_recipient_with_another_currency_is_refused_before_anything_is_sent(page: Page) -> None:
     euros = next(wallet.public_id for user in (BOB, CAROL, MERCHANT) for wallet in user.wallets if wallet.currency == "EUR")
     open_send(page, "Alice Ahlgren", DOLLARS)

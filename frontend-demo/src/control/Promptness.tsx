@@ -12,10 +12,10 @@ export function Promptness() {
       </h2>
       <div className="line-values">
         <p className="figure-value">
-          {text(median)} <Key name="median" />
+          {median !== null && formatMilliseconds(median)} <Key name="median" />
         </p>
         <p className="figure-value">
-          {text(p99)} <Key name="p99" isDashed />
+          {p99 !== null && formatMilliseconds(p99)} <Key name="p99" isDashed />
         </p>
       </div>
       <LineChart samples={samples} lines={2} label={tick} summary={`From commit to this page: median ${text(median)}, 99 percent within ${text(p99)}`} />

@@ -3,9 +3,9 @@ import { useAnswer } from "../graphql/useAnswer.js";
 import { troubleOf } from "../graphql/client.js";
 import { Icon } from "../ui/Icon.js";
 import type { WalletSummary } from "../wallets/queries.js";
+import { counterpartiesOf, timesBefore } from "./counterparties.js";
 import { COUNTERPARTIES, WALLET_PARTY, type Party } from "./queries.js";
 
-const SHOWN_COUNTERPARTIES = 5;
 const WALLET_ID = /^wal_[0-9a-z]{26}$/;
 
 interface RecipientProps {
@@ -73,16 +73,15 @@ function withChosen(known: readonly Party[] | undefined, chosen: Party | null): 
   return chosen === null || known?.some(({ walletId }) => walletId === chosen.walletId) ? known : [chosen, ...(known ?? [])];
 }
 
-/** The counterparties of the wallet's latest transfers, each once. Undefined while they are loaded. */
+/** Undefined while they are loaded. */
 function useCounterparties(walletId: string): readonly Party[] | undefined {
-  const { data, isLoading } = useAnswer({ query: COUNTERPARTIES, variables: { walletId } });
+  const [times] = useState(() => timesBefore(Date.now()));
+  const { data, isLoading } = useAnswer({ query: COUNTERPARTIES, variables: { walletId, ...times } });
   return useMemo(() => {
     if (data === undefined) {
       return isLoading ? undefined : [];
     }
-    const parties = data.wallet?.transactions.edges.flatMap(({ node: { sender, receiver } }) => [sender, receiver]) ?? [];
-    const others = parties.filter((party) => party !== null && party.walletId !== walletId);
-    return [...new Map(others.map((party) => [party?.walletId, party])).values()].filter((party) => party !== null).slice(0, SHOWN_COUNTERPARTIES);
+    return counterpartiesOf(data.wallet, walletId);
   }, [data, isLoading, walletId]);
 }
 

@@ -42,16 +42,28 @@ export const WALLET_PARTY = graphql(`
   }
 `);
 
-export const COUNTERPARTIES = graphql(`
-  query Counterparties($walletId: ID!) {
-    wallet(id: $walletId) {
-      id
-      transactions(first: 100, filter: { type: TRANSFER, status: COMPLETED }) {
-        edges { node { id sender { walletId displayName currency } receiver { walletId displayName currency } } }
-      }
-    }
+export const WITH_PARTIES = graphql(`
+  fragment WithParties on TransactionConnection {
+    edges { node { id sender { walletId displayName currency } receiver { walletId displayName currency } } }
   }
 `);
+
+/** The parties of the newest transfers, and of the last ones before some times: many payments to one recipient hide the others. */
+export const COUNTERPARTIES = graphql(
+  `
+    query Counterparties($walletId: ID!, $hour: DateTime!, $day: DateTime!, $week: DateTime!, $month: DateTime!) {
+      wallet(id: $walletId) {
+        id
+        newest: transactions(first: 50, filter: { type: TRANSFER, status: COMPLETED }) { ...WithParties }
+        hour: transactions(first: 20, filter: { type: TRANSFER, status: COMPLETED, createdTo: $hour }) { ...WithParties }
+        day: transactions(first: 20, filter: { type: TRANSFER, status: COMPLETED, createdTo: $day }) { ...WithParties }
+        week: transactions(first: 20, filter: { type: TRANSFER, status: COMPLETED, createdTo: $week }) { ...WithParties }
+        month: transactions(first: 20, filter: { type: TRANSFER, status: COMPLETED, createdTo: $month }) { ...WithParties }
+      }
+    }
+  `,
+  [WITH_PARTIES],
+);
 
 export type TransferInput = VariablesOf<typeof TRANSFER>["input"];
 export type TransferPayload = NonNullable<ResultOf<typeof TRANSFER>["transfer"]>;
@@ -59,3 +71,4 @@ export type TransferPreview = NonNullable<ResultOf<typeof PREVIEW_TRANSFER>["pre
 export type SentTransaction = NonNullable<TransferPayload["transaction"]>;
 export type Refusal = TransferPayload["userErrors"][number];
 export type Party = NonNullable<ResultOf<typeof WALLET_PARTY>["walletParty"]>;
+export type Counterparties = ResultOf<typeof COUNTERPARTIES>["wallet"];
