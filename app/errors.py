@@ -61,6 +61,16 @@ class RefusalCode(StrEnum):
         422,
         "The fee would take the whole amount, so nothing moved. The key is still unused.",
     )
+    NOT_REVERSIBLE = (
+        "NOT_REVERSIBLE",
+        404,
+        "There is no completed transfer or deposit with this id that you may reverse.",
+    )
+    REVERSAL_EXCEEDS_REMAINING = (
+        "REVERSAL_EXCEEDS_REMAINING",
+        422,
+        "More than has not gone back yet, so nothing moved. The key is still unused.",
+    )
     WALLET_NOT_ACTIVE = "WALLET_NOT_ACTIVE", 422, "This wallet is frozen or closed: it can neither pay nor receive.", _RECORDED
     CURRENCY_MISMATCH = "CURRENCY_MISMATCH", 422, "The amount and both wallets must have the same currency.", _RECORDED
     INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS", 422, "The available balance of the wallet is too low.", _RECORDED

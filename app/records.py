@@ -41,11 +41,12 @@ class AccountType(StrEnum):
 
 
 class TransactionType(StrEnum):
-    """TRANSFER: between users' wallets. DEPOSIT: from a system wallet to a user's wallet. POSTING: any balanced set of legs."""
+    """TRANSFER: between users' wallets. DEPOSIT: from a system wallet to a user's. POSTING: any legs. REVERSAL: back again."""
 
     TRANSFER = "TRANSFER"
     DEPOSIT = "DEPOSIT"
     POSTING = "POSTING"
+    REVERSAL = "REVERSAL"
 
 
 class TransactionStatus(StrEnum):
@@ -89,6 +90,24 @@ class RoundingMode(StrEnum):
     UP = "UP"
     DOWN = "DOWN"
     HALF_EVEN = "HALF_EVEN"
+
+
+class ReversalReason(StrEnum):
+    """Why a transaction is reversed. For people and reports: the ledger treats all alike."""
+
+    REFUND = "REFUND"
+    MISTAKE = "MISTAKE"
+    DUPLICATE = "DUPLICATE"
+    FRAUD = "FRAUD"
+    RETURN = "RETURN"
+    OTHER = "OTHER"
+
+
+class FeeReversal(StrEnum):
+    """What happens to the fee of the transaction: KEEP leaves it, PROPORTIONAL gives back its part."""
+
+    KEEP = "KEEP"
+    PROPORTIONAL = "PROPORTIONAL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +173,8 @@ class Transaction(NamedTuple):
     """The fee that was posted. Of a FAILED one: the fee that its sender would have paid, a part of what was missing."""
     fee_schedule_id: UUID | None = None
     """The version of the schedule that set the fee."""
+    reverses_id: UUID | None = None
+    """Of a REVERSAL: the transaction that it gives back."""
 
     @property
     def paying_wallet_id(self) -> UUID | None:
@@ -169,6 +190,15 @@ class Transaction(NamedTuple):
         legs: list[tuple[str, int, str, str]] = (self.terms or {}).get("legs", [])
         wallet_ids = {wallet_id for wallet_id, amount, _currency, _purpose in legs if amount * sign > 0}
         return UUID(wallet_ids.pop()) if len(wallet_ids) == 1 else None
+
+
+class ReversedAmount(NamedTuple):
+    """How much of a transaction has gone back, in minor units."""
+
+    reversed: int = 0
+    with_fee: int = 0
+    """The part of `reversed` that took its part of the fee along."""
+    fee_reversed: int = 0
 
 
 class Entry(NamedTuple):

@@ -84,7 +84,8 @@ CREATE TYPE public.transaction_status AS ENUM (
 CREATE TYPE public.transaction_type AS ENUM (
     'TRANSFER',
     'DEPOSIT',
-    'POSTING'
+    'POSTING',
+    'REVERSAL'
 );
 
 
@@ -133,7 +134,7 @@ BEGIN
                  max(amount) FILTER (WHERE leg = 2) AS paid, (array_agg(wallet_id) FILTER (WHERE leg = 2))[1] AS payer_id,
                  max(amount) FILTER (WHERE leg = 3) AS got, (array_agg(wallet_id) FILTER (WHERE leg = 3))[1] AS payee_id
           FROM new_entries GROUP BY transaction_id) e
-    JOIN transactions t ON t.id = e.transaction_id AND t.type <> 'POSTING'
+    JOIN transactions t ON t.id = e.transaction_id AND t.type IN ('TRANSFER', 'DEPOSIT')
     JOIN wallets sender ON sender.id = t.sender_wallet_id
     JOIN wallets receiver ON receiver.id = t.receiver_wallet_id
     LEFT JOIN LATERAL (
@@ -184,6 +185,7 @@ BEGIN
     LEFT JOIN wallets r ON r.id = t.receiver_wallet_id
     LEFT JOIN currencies c ON c.code = t.currency
     WHERE u.id IS NULL OR c.code IS NULL
+       OR (t.reverses_id IS NOT NULL AND NOT EXISTS (SELECT FROM transactions o WHERE o.id = t.reverses_id))
        OR (s.id IS NULL AND t.sender_wallet_id IS NOT NULL)
        OR (r.id IS NULL AND t.receiver_wallet_id IS NOT NULL)
        OR (t.status <> 'FAILED' AND (s.currency <> t.currency OR r.currency <> t.currency))
@@ -310,10 +312,10 @@ CREATE FUNCTION public.guard_transaction() RETURNS trigger
 BEGIN
     IF OLD.status <> 'PENDING'
        OR (NEW.id, NEW.initiator_id, NEW.idempotency_key, NEW.type, NEW.sender_wallet_id,
-           NEW.receiver_wallet_id, NEW.amount, NEW.currency, NEW.description, NEW.reference, NEW.metadata, NEW.terms, NEW.created_at)
+           NEW.receiver_wallet_id, NEW.amount, NEW.currency, NEW.description, NEW.reference, NEW.metadata, NEW.terms, NEW.reverses_id, NEW.created_at)
        IS DISTINCT FROM
           (OLD.id, OLD.initiator_id, OLD.idempotency_key, OLD.type, OLD.sender_wallet_id,
-           OLD.receiver_wallet_id, OLD.amount, OLD.currency, OLD.description, OLD.reference, OLD.metadata, OLD.terms, OLD.created_at) THEN
+           OLD.receiver_wallet_id, OLD.amount, OLD.currency, OLD.description, OLD.reference, OLD.metadata, OLD.terms, OLD.reverses_id, OLD.created_at) THEN
         RAISE EXCEPTION 'transaction % is settled, or the change would rewrite what was asked', OLD.id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'transactions_settled_is_final';
     END IF;
@@ -342,7 +344,8 @@ BEGIN
         RETURN NEW;
     END IF;
     IF pg_trigger_depth() < 2
-       AND (NEW.balance, NEW.sequence, NEW.posted_at) IS DISTINCT FROM (OLD.balance, OLD.sequence, OLD.posted_at) THEN
+       AND (NEW.balance, NEW.sequence, NEW.posted_at, NEW.overdrawn)
+           IS DISTINCT FROM (OLD.balance, OLD.sequence, OLD.posted_at, OLD.overdrawn) THEN
         RAISE EXCEPTION 'the balance of wallet % follows from its entries: insert those', OLD.id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'wallets_balance_from_entries';
     END IF;
@@ -373,6 +376,10 @@ CREATE FUNCTION public.post_ledger_entries() RETURNS trigger
 DECLARE
     broken record;
     has_more boolean;
+    has_reversal boolean;
+    reversal record;
+    fee_before bigint;
+    fee_given bigint;
     expected bigint;
     updated bigint;
 BEGIN
@@ -380,6 +387,7 @@ BEGIN
     -- credit. Its further entries have another purpose and touch only these two wallets and the system's. A transaction
     -- without sender and receiver has exactly the legs of its terms.
     SELECT (array_agg(e.transaction_id) FILTER (WHERE t.status IS DISTINCT FROM 'COMPLETED' OR NOT coalesce(CASE
+               WHEN t.reverses_id IS NOT NULL THEN true -- checked below
                WHEN t.sender_wallet_id IS NULL OR t.receiver_wallet_id IS NULL THEN t.terms->'legs'->(e.leg::int) =
                    (SELECT jsonb_build_array(w.id, e.amount, w.currency, e.purpose) FROM wallets w WHERE w.id = e.wallet_id)
                WHEN e.leg = 0 THEN e.wallet_id = t.sender_wallet_id AND e.amount = -t.amount AND e.purpose = 'PRINCIPAL'
@@ -387,10 +395,11 @@ BEGIN
                ELSE e.purpose <> 'PRINCIPAL' AND (e.wallet_id IN (t.sender_wallet_id, t.receiver_wallet_id)
                    OR EXISTS (SELECT FROM wallets w WHERE w.id = e.wallet_id AND w.kind = 'SYSTEM'))
            END, false)))[1] AS transaction_id,
-           bool_or(e.leg > 1 OR t.sender_wallet_id IS NULL) AS has_more
+           bool_or(e.leg > 1 OR t.sender_wallet_id IS NULL) AS has_more, bool_or(t.reverses_id IS NOT NULL) AS has_reversal
     INTO broken
     FROM new_entries e LEFT JOIN transactions t ON t.id = e.transaction_id;
     has_more := broken.has_more;
+    has_reversal := broken.has_reversal;
     IF broken.transaction_id IS NOT NULL THEN
         RAISE EXCEPTION 'an entry of transaction % is not what was requested, or it is not completed', broken.transaction_id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_of_completed_transaction';
@@ -414,8 +423,8 @@ BEGIN
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_sum_to_zero';
     END IF;
 
-    SELECT e.wallet_id, e.sequence, w.kind = 'USER' AND e.balance_after < w.held AS overdrawn INTO broken
-    FROM (SELECT wallet_id, sequence, balance_after - amount AS balance_before, balance_after, created_at,
+    SELECT e.wallet_id, e.sequence, w.kind = 'USER' AND e.balance_after < w.held AND e.amount < 0 AS overdrawn INTO broken
+    FROM (SELECT transaction_id, wallet_id, sequence, amount, balance_after - amount AS balance_before, balance_after, created_at,
                  lag(sequence) OVER chain AS previous_sequence,
                  lag(balance_after) OVER chain AS previous_balance,
                  lag(created_at) OVER chain AS previous_time
@@ -425,7 +434,8 @@ BEGIN
        OR e.sequence <> coalesce(e.previous_sequence, w.sequence) + 1
        OR e.balance_before <> coalesce(e.previous_balance, w.balance)
        OR e.created_at < coalesce(e.previous_time, w.posted_at)
-       OR (w.kind = 'USER' AND e.balance_after < w.held)
+       OR (w.kind = 'USER' AND e.balance_after < w.held AND e.amount < 0 AND NOT EXISTS (
+           SELECT FROM transactions t WHERE t.id = e.transaction_id AND t.terms->'reversal'->'overdraft' = 'true'))
     LIMIT 1;
     IF FOUND AND broken.overdrawn THEN
         RAISE EXCEPTION 'entry % of wallet % spends more than is available', broken.sequence, broken.wallet_id
@@ -436,7 +446,10 @@ BEGIN
     END IF;
 
     SELECT count(DISTINCT wallet_id) INTO expected FROM new_entries;
-    UPDATE wallets w SET balance = e.balance_after, sequence = e.sequence, posted_at = e.created_at
+    UPDATE wallets w SET balance = e.balance_after, sequence = e.sequence, posted_at = e.created_at,
+        overdrawn = w.kind = 'USER' AND e.balance_after < w.held AND (w.overdrawn OR (has_reversal AND EXISTS (
+            SELECT FROM new_entries n JOIN transactions t ON t.id = n.transaction_id
+            WHERE n.wallet_id = w.id AND n.amount < 0 AND t.terms->'reversal'->'overdraft' = 'true')))
     FROM (SELECT DISTINCT ON (wallet_id) wallet_id, sequence, balance_after, created_at
           FROM new_entries ORDER BY wallet_id, sequence DESC) e
     WHERE w.id = e.wallet_id AND w.sequence < e.sequence AND w.status = 'ACTIVE';
@@ -461,6 +474,47 @@ BEGIN
         FROM new_entries e JOIN transactions t ON t.id = e.transaction_id
         WHERE e.wallet_id IS DISTINCT FROM t.sender_wallet_id AND e.wallet_id IS DISTINCT FROM t.receiver_wallet_id
         GROUP BY e.wallet_id, e.transaction_id;
+    END IF;
+
+    IF has_reversal THEN
+        -- One after another, in the order of the entries of the wallet that gives back: each sees what the ones before it gave.
+        FOR reversal IN
+            SELECT t.id, t.amount, t.reverses_id, o.amount AS original_amount, coalesce(o.fee, 0) AS fee,
+                   t.terms->'reversal'->>'fees' = 'PROPORTIONAL' AS with_fee,
+                   o.status = 'COMPLETED' AND o.type IN ('TRANSFER', 'DEPOSIT') AND o.currency = t.currency
+                   AND o.sender_wallet_id = t.receiver_wallet_id AND o.receiver_wallet_id = t.sender_wallet_id AS is_sound
+            FROM new_entries e
+            JOIN transactions t ON t.id = e.transaction_id
+            LEFT JOIN transactions o ON o.id = t.reverses_id
+            WHERE t.reverses_id IS NOT NULL AND e.wallet_id = t.sender_wallet_id AND e.amount < 0
+            ORDER BY e.wallet_id, e.sequence
+        LOOP
+            IF reversal.is_sound IS DISTINCT FROM true THEN
+                RAISE EXCEPTION 'transaction % reverses none between its wallets', reversal.id
+                    USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_reverse_the_original';
+            END IF;
+            SELECT max(fee_reversed) INTO fee_before FROM reversed_amounts WHERE transaction_id = reversal.reverses_id;
+            -- The fee's part is of all that has gone back with it, rounded down, so that the parts sum to the fee exactly.
+            INSERT INTO reversed_amounts AS r (transaction_id, amount, fee, reversed, reversed_with_fee, fee_reversed)
+            VALUES (reversal.reverses_id, reversal.original_amount, reversal.fee, reversal.amount,
+                    CASE WHEN reversal.with_fee THEN reversal.amount ELSE 0 END,
+                    CASE WHEN reversal.with_fee THEN div(reversal.fee::numeric * reversal.amount, reversal.original_amount)
+                         ELSE 0 END)
+            ON CONFLICT (transaction_id) DO UPDATE
+            SET reversed = r.reversed + EXCLUDED.reversed,
+                reversed_with_fee = r.reversed_with_fee + EXCLUDED.reversed_with_fee,
+                fee_reversed = div(r.fee::numeric * (r.reversed_with_fee + EXCLUDED.reversed_with_fee), r.amount)
+            RETURNING fee_reversed - coalesce(fee_before, 0) INTO fee_given;
+            IF (SELECT string_agg(concat_ws(' ', e.wallet_id, e.amount, e.purpose), ',' ORDER BY e.leg)
+                FROM new_entries e WHERE e.transaction_id = reversal.id)
+               IS DISTINCT FROM
+               (SELECT string_agg(concat_ws(' ', e.wallet_id, CASE WHEN e.amount < 0 THEN 1 ELSE -1 END
+                           * CASE WHEN e.leg < 2 THEN reversal.amount ELSE fee_given END, e.purpose), ',' ORDER BY e.leg DESC)
+                FROM ledger_entries e WHERE e.transaction_id = reversal.reverses_id AND (e.leg < 2 OR fee_given > 0)) THEN
+                RAISE EXCEPTION 'the entries of transaction % are not those of % backwards', reversal.id, reversal.reverses_id
+                    USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_reverse_the_original';
+            END IF;
+        END LOOP;
     END IF;
     RETURN NULL;
 END $$;
@@ -725,6 +779,23 @@ CREATE TABLE public.quotas (
 
 
 --
+-- Name: reversed_amounts; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.reversed_amounts (
+    transaction_id uuid NOT NULL,
+    amount bigint NOT NULL,
+    fee bigint NOT NULL,
+    reversed bigint NOT NULL,
+    reversed_with_fee bigint NOT NULL,
+    fee_reversed bigint NOT NULL,
+    CONSTRAINT reversed_amounts_with_fee_in_range CHECK (((reversed_with_fee >= 0) AND (reversed_with_fee <= reversed))),
+    CONSTRAINT reversed_amounts_within_amount CHECK (((reversed > 0) AND (reversed <= amount))),
+    CONSTRAINT reversed_amounts_within_fee CHECK (((fee_reversed >= 0) AND (fee_reversed <= fee)))
+);
+
+
+--
 -- Name: transaction_wallets; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -761,6 +832,7 @@ CREATE TABLE public.transactions (
     terms jsonb,
     fee bigint,
     fee_schedule_id uuid,
+    reverses_id uuid,
     CONSTRAINT transactions_amount_positive CHECK ((amount > 0)),
     CONSTRAINT transactions_completed_after_created CHECK ((completed_at >= created_at)),
     CONSTRAINT transactions_completed_at_iff_completed CHECK (((status = 'COMPLETED'::public.transaction_status) = (completed_at IS NOT NULL))),
@@ -772,6 +844,7 @@ CREATE TABLE public.transactions (
     CONSTRAINT transactions_key_is_visible_ascii CHECK (((idempotency_key ~ '^[!-~]+$'::text) AND (octet_length(idempotency_key) <= 255))),
     CONSTRAINT transactions_legs_iff_posting CHECK (((type = 'POSTING'::public.transaction_type) = ((terms IS NOT NULL) AND (terms ? 'legs'::text)))),
     CONSTRAINT transactions_not_to_oneself CHECK ((sender_wallet_id <> receiver_wallet_id)),
+    CONSTRAINT transactions_original_iff_reversal CHECK ((((type = 'REVERSAL'::public.transaction_type) = (reverses_id IS NOT NULL)) AND ((type = 'REVERSAL'::public.transaction_type) = ((terms IS NOT NULL) AND (terms ? 'reversal'::text))))),
     CONSTRAINT transactions_reference_length CHECK (((char_length(reference) >= 1) AND (char_length(reference) <= 140))),
     CONSTRAINT transactions_sides_unless_posting CHECK ((((sender_wallet_id IS NULL) = (type = 'POSTING'::public.transaction_type)) AND ((receiver_wallet_id IS NULL) = (type = 'POSTING'::public.transaction_type))))
 );
@@ -824,7 +897,8 @@ CREATE TABLE public.wallets (
     name text NOT NULL,
     system_purpose text COLLATE pg_catalog."C",
     account_type public.account_type NOT NULL,
-    CONSTRAINT wallets_available_not_negative CHECK (((kind = 'SYSTEM'::public.wallet_kind) OR ((balance - held) >= 0))),
+    overdrawn boolean DEFAULT false NOT NULL,
+    CONSTRAINT wallets_available_not_negative CHECK (((kind = 'SYSTEM'::public.wallet_kind) OR (overdrawn = ((balance - held) < 0)))),
     CONSTRAINT wallets_closed_at_zero CHECK (((status <> 'CLOSED'::public.wallet_status) OR ((balance = 0) AND (held = 0)))),
     CONSTRAINT wallets_held_not_negative CHECK ((held >= 0)),
     CONSTRAINT wallets_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100))),
@@ -950,6 +1024,14 @@ ALTER TABLE ONLY public.quotas
 
 
 --
+-- Name: reversed_amounts reversed_amounts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.reversed_amounts
+    ADD CONSTRAINT reversed_amounts_pkey PRIMARY KEY (transaction_id);
+
+
+--
 -- Name: transaction_wallets transaction_wallets_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1038,6 +1120,13 @@ CREATE INDEX transactions_receiver_idx ON public.transactions USING btree (recei
 --
 
 CREATE INDEX transactions_reference_idx ON public.transactions USING btree (reference, id) WHERE (reference IS NOT NULL);
+
+
+--
+-- Name: transactions_reverses_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX transactions_reverses_idx ON public.transactions USING btree (reverses_id, id) WHERE (reverses_id IS NOT NULL);
 
 
 --
@@ -1136,6 +1225,20 @@ CREATE TRIGGER ledger_verifications_insert_only BEFORE DELETE OR UPDATE OR TRUNC
 --
 
 CREATE TRIGGER outbox_take_transaction_id BEFORE INSERT ON public.outbox FOR EACH STATEMENT EXECUTE FUNCTION public.take_transaction_id();
+
+
+--
+-- Name: reversed_amounts reversed_amounts_from_entries; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER reversed_amounts_from_entries BEFORE INSERT OR UPDATE ON public.reversed_amounts FOR EACH STATEMENT WHEN ((pg_trigger_depth() = 0)) EXECUTE FUNCTION public.refuse_change('reversed_amounts_from_entries', 'it follows from the entries: insert those');
+
+
+--
+-- Name: reversed_amounts reversed_amounts_only_grow; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER reversed_amounts_only_grow BEFORE DELETE OR TRUNCATE ON public.reversed_amounts FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('reversed_amounts_from_entries', 'it follows from the entries');
 
 
 --
@@ -1715,6 +1818,13 @@ GRANT UPDATE(day) ON TABLE public.quotas TO paycore_app;
 --
 
 GRANT UPDATE(day_transfers) ON TABLE public.quotas TO paycore_app;
+
+
+--
+-- Name: TABLE reversed_amounts; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.reversed_amounts TO paycore_app;
 
 
 --

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from app.access.viewer import NO_RIGHTS, Right, Role, Viewer
 from app.errors import Forbidden
-from app.records import Transaction, Wallet
+from app.records import Transaction, TransactionType, Wallet
 
 _RIGHTS_OF_ROLE = {
     Role.USER: frozenset({Right.SEE_OWN, Right.TRANSFER, Right.OPEN_WALLET}),
@@ -61,6 +61,13 @@ def require(viewer: Viewer, right: Right) -> None:
     """Raises Forbidden if the viewer lacks the right. The error says nothing about any object."""
     if right not in viewer.rights:
         raise Forbidden(_REFUSALS.get(right))
+
+
+def may_reverse(viewer: Viewer, transaction: Transaction, receiver_owner_id: UUID | None) -> bool:
+    """The owner of the wallet that a transfer paid may give it back. Other reversals require REVERSE_ANY."""
+    if Right.REVERSE_ANY in viewer.rights:
+        return True
+    return transaction.type is TransactionType.TRANSFER and receiver_owner_id == viewer.user_id
 
 
 def require_view(viewer: Viewer) -> None:

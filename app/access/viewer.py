@@ -28,6 +28,7 @@ class Right(StrEnum):
     OPEN_WALLET = "open own wallets"
     DEPOSIT = "deposit money"
     POST = "post balanced sets of entries between any wallets"
+    REVERSE_ANY = "reverse transactions between others, and let a wallet go below zero by it"
     OPEN_SYSTEM_WALLET = "open system wallets"
     SET_WALLET_STATUS = "freeze, close and reactivate wallets"
     PUBLISH_FEES = "publish fee schedules"

@@ -74,11 +74,14 @@ class User(Base):
 
 
 class Wallet(Base):
-    """A balance in one currency. Only the posting trigger writes balance, sequence and posted_at."""
+    """A balance in one currency. Only the posting trigger writes balance, sequence, posted_at and overdrawn.
+
+    `overdrawn`: a reversal that allowed it has taken the available balance below zero.
+    """
 
     __tablename__ = "wallets"
     __table_args__ = (
-        CheckConstraint("kind = 'SYSTEM' OR balance - held >= 0", name="wallets_available_not_negative"),
+        CheckConstraint("kind = 'SYSTEM' OR overdrawn = (balance - held < 0)", name="wallets_available_not_negative"),
         CheckConstraint("held >= 0", name="wallets_held_not_negative"),
         CheckConstraint("sequence >= 0", name="wallets_sequence_not_negative"),
         CheckConstraint("version >= 1", name="wallets_version_positive"),
@@ -116,6 +119,7 @@ class Wallet(Base):
     name: Mapped[str]
     system_purpose: Mapped[str | None] = mapped_column(_ByBytes)
     account_type: Mapped[records.AccountType] = mapped_column(Enum(records.AccountType, name="account_type"))
+    overdrawn: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
 class WalletOpening(Base):
@@ -169,6 +173,12 @@ class Transaction(Base):
             "AND (fee IS NULL OR status <> 'FAILED' OR failure_code <> 'BATCH_ABORTED')",
             name="transactions_fee_by_a_schedule",
         ),
+        CheckConstraint(
+            "(type = 'REVERSAL') = (reverses_id IS NOT NULL) "
+            "AND (type = 'REVERSAL') = (terms IS NOT NULL AND terms ? 'reversal')",
+            name="transactions_original_iff_reversal",
+        ),
+        Index("transactions_reverses_idx", "reverses_id", "id", postgresql_where=text("reverses_id IS NOT NULL")),
         Index("transactions_sender_idx", "sender_wallet_id", "id"),
         # Only COMPLETED: refused transfers must not slow down the list of the wallet they were sent to.
         Index("transactions_receiver_idx", "receiver_wallet_id", "id", postgresql_where=text("status = 'COMPLETED'")),
@@ -195,6 +205,7 @@ class Transaction(Base):
     terms: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     fee: Mapped[int | None]
     fee_schedule_id: Mapped[UUID | None]
+    reverses_id: Mapped[UUID | None]
 
 
 class FeeSchedule(Base):
@@ -248,6 +259,28 @@ class FeeSchedule(Base):
     initiator_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", name="fee_schedules_initiator_fkey"))
     idempotency_key: Mapped[str] = mapped_column(_ByBytes)
     request_hash: Mapped[bytes]
+
+
+class ReversedAmount(Base):
+    """How much of a transaction has gone back. Only the posting trigger writes it, under the lock of the wallet that gives back.
+
+    `amount` and `fee` are the transaction's. `fee_reversed` is the part of the fee in the same proportion as
+    `reversed_with_fee` of the amount, rounded down.
+    """
+
+    __tablename__ = "reversed_amounts"
+    __table_args__ = (
+        CheckConstraint("reversed > 0 AND reversed <= amount", name="reversed_amounts_within_amount"),
+        CheckConstraint("reversed_with_fee BETWEEN 0 AND reversed", name="reversed_amounts_with_fee_in_range"),
+        CheckConstraint("fee_reversed BETWEEN 0 AND fee", name="reversed_amounts_within_fee"),
+    )
+
+    transaction_id: Mapped[UUID] = mapped_column(primary_key=True)
+    amount: Mapped[int]
+    fee: Mapped[int]
+    reversed: Mapped[int]
+    reversed_with_fee: Mapped[int]
+    fee_reversed: Mapped[int]
 
 
 class TransactionWallet(Base):

@@ -284,6 +284,22 @@ async def list_wallet_transactions(
     return [transaction_of(row) for row in await connection.execute(query)]
 
 
+async def list_reversals(
+    connection: AsyncConnection, original_id: UUID, viewer_id: UUID | None, window: Window
+) -> Sequence[Transaction]:
+    """Returns a page of a transaction's reversals. Those that are not COMPLETED only for their initiator, or for all if None."""
+    id_range = _id_range(window)
+    if id_range is None:
+        return []
+    transaction = models.Transaction
+    conditions = _of_wallet(transaction.reverses_id, original_id, id_range)
+    if viewer_id is not None:
+        conditions.append(or_(transaction.status == TransactionStatus.COMPLETED, transaction.initiator_id == viewer_id))
+    query = select(*TRANSACTION_COLUMNS).where(transaction.reverses_id.is_not(None), *conditions)
+    rows = await connection.execute(_paged(query, [transaction.reverses_id, transaction.id], window))
+    return [transaction_of(row) for row in rows]
+
+
 _FURTHER_ORDER = [models.TransactionWallet.wallet_id, models.TransactionWallet.transaction_id]
 _SIGNS = {EntryDirection.DEBIT: -1, EntryDirection.CREDIT: 1}
 

@@ -48,6 +48,29 @@ _FEE_VERSIONS = """
 )
 """
 
+REVERSALS_SINCE = 19
+"""The revision with reversals."""
+
+_REVERSALS = """
+, reversals AS ( -- each completed reversal with its original, and the part of the fee that it gives back
+    SELECT *, CASE WHEN with_fee = 0 THEN 0
+                   ELSE div(fee * with_fee_so_far, original_amount) - div(fee * (with_fee_so_far - amount), original_amount)
+              END AS fee_given
+    FROM (
+        SELECT r.id, r.reverses_id, r.amount::numeric AS amount, r.sender_wallet_id, r.receiver_wallet_id,
+               o.amount::numeric AS original_amount, coalesce(o.fee, 0)::numeric AS fee, part.with_fee,
+               sum(part.with_fee) OVER (PARTITION BY r.reverses_id ORDER BY e.sequence) AS with_fee_so_far
+        FROM transactions r
+        JOIN transactions o ON o.id = r.reverses_id
+        JOIN ledger_entries e ON e.transaction_id = r.id AND e.wallet_id = r.sender_wallet_id AND e.purpose = 'PRINCIPAL'
+        CROSS JOIN LATERAL (
+            SELECT CASE r.terms->'reversal'->>'fees' WHEN 'PROPORTIONAL' THEN r.amount::numeric ELSE 0 END AS with_fee
+        ) part
+        WHERE r.status = 'COMPLETED'
+    ) AS ordered
+)
+"""
+
 LEDGER = (
     Check(
         "All entries in {currency} sum to {total} instead of 0.",
@@ -103,6 +126,25 @@ WALLETS = (
         SELECT id AS wallet_id, balance::numeric - held AS available FROM wallets
         WHERE kind = 'USER' AND balance::numeric - held < 0
         """,
+        until=REVERSALS_SINCE - 1,
+    ),
+    Check(
+        "Wallet {wallet_id} of a user has {available} available, below zero.",
+        """
+        SELECT id AS wallet_id, balance::numeric - held AS available FROM wallets
+        WHERE kind = 'USER' AND balance::numeric - held < 0 AND NOT (overdrawn AND EXISTS (
+            SELECT FROM transactions t
+            WHERE t.sender_wallet_id = wallets.id AND t.status = 'COMPLETED' AND t.terms->'reversal'->>'overdraft' = 'true'))
+        """,
+        since=REVERSALS_SINCE,
+    ),
+    Check(
+        "Wallet {wallet_id} is marked as overdrawn, but has {available} available.",
+        """
+        SELECT id AS wallet_id, balance::numeric - held AS available FROM wallets
+        WHERE overdrawn AND (kind = 'SYSTEM' OR balance::numeric - held >= 0)
+        """,
+        since=REVERSALS_SINCE,
     ),
     Check(
         "Wallet {wallet_id} is closed with balance {balance} and {held} held.",
@@ -132,7 +174,7 @@ TRANSACTIONS = (
         FROM transactions t
         JOIN ledger_entries e ON e.transaction_id = t.id
         LEFT JOIN wallets w ON w.id = e.wallet_id
-        WHERE t.type <> 'POSTING'
+        WHERE t.type::text NOT IN ('POSTING', 'REVERSAL')
         GROUP BY t.id, t.amount, t.currency
         HAVING count(*) <> max(e.leg) + 1
             OR count(*) FILTER (WHERE e.leg = 0 AND e.wallet_id = t.sender_wallet_id AND e.amount = -t.amount::numeric) <> 1
@@ -147,8 +189,8 @@ TRANSACTIONS = (
         """
         SELECT e.leg, e.transaction_id, e.wallet_id
         FROM ledger_entries e JOIN transactions t ON t.id = e.transaction_id LEFT JOIN wallets w ON w.id = e.wallet_id
-        WHERE e.leg > 1 AND t.type <> 'POSTING' AND e.wallet_id <> t.sender_wallet_id AND e.wallet_id <> t.receiver_wallet_id
-          AND w.kind IS DISTINCT FROM 'SYSTEM'
+        WHERE e.leg > 1 AND t.type::text NOT IN ('POSTING', 'REVERSAL')
+          AND e.wallet_id <> t.sender_wallet_id AND e.wallet_id <> t.receiver_wallet_id AND w.kind IS DISTINCT FROM 'SYSTEM'
         """,
         since=13,
     ),
@@ -173,7 +215,7 @@ TRANSACTIONS = (
                    OR (f.payer = 'RECEIVER' AND f.user_id = receiver.owner_id))
             ORDER BY f.user_id IS NULL, f.payer LIMIT 1
         ) due ON true
-        WHERE t.status = 'COMPLETED' AND t.type <> 'POSTING' AND (t.fee IS NOT NULL OR due.fee > 0)
+        WHERE t.status = 'COMPLETED' AND t.type::text NOT IN ('POSTING', 'REVERSAL') AND (t.fee IS NOT NULL OR due.fee > 0)
           AND (t.fee, t.fee_schedule_id) IS DISTINCT FROM (due.fee, due.id)
         """,
         since=FEES_SINCE,
@@ -186,7 +228,7 @@ TRANSACTIONS = (
         JOIN ledger_entries e ON e.transaction_id = t.id
         LEFT JOIN fee_schedules f ON f.id = t.fee_schedule_id
         LEFT JOIN wallets w ON w.id = e.wallet_id
-        WHERE t.type <> 'POSTING'
+        WHERE t.type::text NOT IN ('POSTING', 'REVERSAL')
         GROUP BY t.id, t.fee
         HAVING count(*) FILTER (WHERE e.leg > 1) <> CASE WHEN t.fee IS NULL THEN 0 ELSE 2 END
             OR (t.fee IS NOT NULL AND (
@@ -211,6 +253,56 @@ TRANSACTIONS = (
         since=13,
     ),
     Check(
+        "Transaction {transaction_id} reverses {original_id}, which is no completed transfer or deposit between its wallets.",
+        """
+        SELECT t.id AS transaction_id, t.reverses_id AS original_id
+        FROM transactions t LEFT JOIN transactions o ON o.id = t.reverses_id
+        WHERE t.reverses_id IS NOT NULL AND (
+            o.status IS DISTINCT FROM 'COMPLETED' OR o.type NOT IN ('TRANSFER', 'DEPOSIT') OR o.currency <> t.currency
+            OR (o.sender_wallet_id, o.receiver_wallet_id) IS DISTINCT FROM (t.receiver_wallet_id, t.sender_wallet_id))
+        """,
+        since=REVERSALS_SINCE,
+    ),
+    Check(
+        "Entries of reversal {transaction_id} do not give back {amount}, with {fee} of the fee, between the original's wallets.",
+        """
+        SELECT r.id AS transaction_id, r.amount, r.fee_given AS fee
+        FROM reversals r
+        JOIN ledger_entries e ON e.transaction_id = r.id
+        LEFT JOIN ledger_entries charged ON charged.transaction_id = r.reverses_id AND charged.leg = 3 - e.leg
+        GROUP BY r.id, r.amount, r.fee_given, r.sender_wallet_id, r.receiver_wallet_id
+        HAVING count(*) <> CASE WHEN r.fee_given > 0 THEN 4 ELSE 2 END
+            OR count(*) FILTER (WHERE e.leg = CASE WHEN r.fee_given > 0 THEN 2 ELSE 0 END AND e.purpose = 'PRINCIPAL'
+                AND e.wallet_id = r.sender_wallet_id AND e.amount = -r.amount) <> 1
+            OR count(*) FILTER (WHERE e.leg = CASE WHEN r.fee_given > 0 THEN 3 ELSE 1 END AND e.purpose = 'PRINCIPAL'
+                AND e.wallet_id = r.receiver_wallet_id AND e.amount = r.amount) <> 1
+            OR (r.fee_given > 0 AND (
+                count(*) FILTER (WHERE e.leg = 0 AND e.purpose = 'FEE' AND e.wallet_id = charged.wallet_id
+                    AND e.amount = -r.fee_given) <> 1
+                OR count(*) FILTER (WHERE e.leg = 1 AND e.purpose = 'FEE' AND e.wallet_id = charged.wallet_id
+                    AND e.amount = r.fee_given) <> 1))
+        """,
+        since=REVERSALS_SINCE,
+    ),
+    Check(
+        "Of transaction {transaction_id} {recorded} and {fee_recorded} of the fee are recorded as given back, but its reversals "
+        "sum to {found} of {amount} and {fee_found} of {fee}.",
+        """
+        SELECT coalesce(a.transaction_id, r.reverses_id) AS transaction_id, coalesce(a.reversed, 0) AS recorded,
+               coalesce(a.fee_reversed, 0) AS fee_recorded, coalesce(r.found, 0) AS found, coalesce(r.fee_found, 0) AS fee_found,
+               coalesce(r.original_amount, a.amount) AS amount, coalesce(r.fee, a.fee) AS fee
+        FROM reversed_amounts a
+        FULL JOIN (
+            SELECT reverses_id, original_amount, fee, sum(amount) AS found, sum(with_fee) AS with_fee, sum(fee_given) AS fee_found
+            FROM reversals GROUP BY reverses_id, original_amount, fee
+        ) r ON r.reverses_id = a.transaction_id
+        WHERE (a.amount, a.fee, a.reversed, a.reversed_with_fee, a.fee_reversed)
+              IS DISTINCT FROM (r.original_amount, r.fee, r.found, r.with_fee, r.fee_found)
+           OR r.found > r.original_amount
+        """,
+        since=REVERSALS_SINCE,
+    ),
+    Check(
         "Transaction {transaction_id} is in the list of wallet {wallet_id} with the sign {listed}, but its entries have {found}.",
         """
         SELECT coalesce(l.transaction_id, e.transaction_id) AS transaction_id, coalesce(l.wallet_id, e.wallet_id) AS wallet_id,
@@ -220,7 +312,7 @@ TRANSACTIONS = (
             SELECT e.transaction_id, e.wallet_id, sign(sum(e.amount)) AS change
             FROM ledger_entries e JOIN transactions t ON t.id = e.transaction_id
             WHERE e.wallet_id IS DISTINCT FROM t.sender_wallet_id AND e.wallet_id IS DISTINCT FROM t.receiver_wallet_id
-              AND (e.leg > 1 OR t.type = 'POSTING')
+              AND (e.leg > 1 OR t.type::text IN ('POSTING', 'REVERSAL'))
             GROUP BY e.transaction_id, e.wallet_id
         ) e ON e.transaction_id = l.transaction_id AND e.wallet_id = l.wallet_id
         WHERE l.change IS DISTINCT FROM e.change
@@ -358,5 +450,5 @@ CHECKS = (*LEDGER, *WALLETS, *TRANSACTIONS, *UNIQUE_TEXTS, *REFERENCES)
 def limited(check: Check, limit: int) -> str:
     """Returns the check's query limited to `limit` rows, with the number of all rows in the column `in_all`."""
     # Safe: the query and the limit are constants.
-    views = _VIEWS + (_FEE_VERSIONS if check.since >= FEES_SINCE else "")
+    views = _VIEWS + (_FEE_VERSIONS if check.since >= FEES_SINCE else "") + (_REVERSALS if check.since >= REVERSALS_SINCE else "")
     return f"{views} SELECT *, count(*) OVER () AS in_all FROM ({check.query}) AS broken LIMIT {limit}"  # noqa: S608

@@ -6,7 +6,16 @@ from typing import Any
 
 from app import __version__
 from app.errors import RefusalCode
-from app.records import AccountType, EntryDirection, TransactionStatus, TransactionType, WalletKind, WalletStatus
+from app.records import (
+    AccountType,
+    EntryDirection,
+    FeeReversal,
+    ReversalReason,
+    TransactionStatus,
+    TransactionType,
+    WalletKind,
+    WalletStatus,
+)
 
 _NULLABLE_STRING = {"type": ["string", "null"]}
 _MOMENT = {"type": "string", "format": "date-time"}
@@ -86,6 +95,22 @@ _TRANSFER = {
     },
 }
 
+_KEY = _TRANSFER["parameters"]
+_REVERSE = {
+    "summary": "Give back a transfer or deposit, whole or in parts",
+    "description": "By the owner of the wallet that a transfer paid, or an administrator. Never more than the amount goes back. "
+    "Safe to send again with the same idempotency key.",
+    "operationId": "reverseTransaction",
+    "security": _BEARER,
+    "parameters": [_ID, *_KEY],
+    "requestBody": {"required": True, "content": {"application/json": {"schema": _ref("Reversal")}}},
+    "responses": {
+        "201": _answer("The reversal settled.", "TransferResult"),
+        "200": _answer("The key was used for this reversal before. This is its outcome.", "TransferResult"),
+        **_problems(400, 404, 409, 413, 415, 422, 504),
+    },
+}
+
 _LIST = {
     "summary": "The transactions with an entry in a wallet, newest first",
     "operationId": "listWalletTransactions",
@@ -145,6 +170,26 @@ _SCHEMAS: dict[str, Any] = {
         ),
         "additionalProperties": False,
     },
+    "Reversal": {
+        **_object(
+            {
+                "amount": {
+                    "description": "With `currency`. Without both: all that has not gone back yet.",
+                    "type": ["string", "null"],
+                    "pattern": _AMOUNT["pattern"],
+                    "maxLength": 64,
+                },
+                "currency": {"type": ["string", "null"], "pattern": "^[A-Z]{3}$"},
+                "reason": _enum(ReversalReason),
+                "fees": {**_enum(FeeReversal), "default": FeeReversal.PROPORTIONAL.value},
+                "allow_overdraft": {"description": "Administrators only.", "type": "boolean", "default": False},
+                "description": {"type": ["string", "null"], "maxLength": 280},
+                "idempotency_key": {"type": ["string", "null"], "maxLength": 255},
+            },
+            optional=("amount", "currency", "fees", "allow_overdraft", "description", "idempotency_key"),
+        ),
+        "additionalProperties": False,
+    },
     "TransferResult": _object({"transaction": _ref("Transaction"), "replayed": {"type": "boolean"}}),
     "Transaction": _object(
         {
@@ -162,6 +207,7 @@ _SCHEMAS: dict[str, Any] = {
             "description": _NULLABLE_STRING,
             "reference": _NULLABLE_STRING,
             "metadata": {"type": "object", "additionalProperties": {"type": "string"}},
+            "reverses_id": {**_NULLABLE_STRING, "description": "Of a REVERSAL: the transaction that it gives back."},
             "failure_code": {"enum": [*(code.value for code in RefusalCode), None]},
             "idempotency_key": _NULLABLE_STRING,
             "created_at": _MOMENT,
@@ -236,6 +282,7 @@ DESCRIPTION: dict[str, Any] = {
         "/transfer": {"post": _TRANSFER},
         "/wallets/{id}": {"get": _get("One wallet", "getWallet", "Wallet")},
         "/wallets/{id}/transactions": {"get": _LIST},
+        "/transactions/{id}/reverse": {"post": _REVERSE},
         "/transactions/{id}": {"get": _get("One transaction", "getTransaction", "Transaction")},
     },
     "components": {

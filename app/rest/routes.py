@@ -26,19 +26,20 @@ from app.errors import (
     NotFound,
     RateLimited,
     Refusal,
-    RefusalCode,
     RequestError,
     Unauthenticated,
     Unavailable,
 )
 from app.http import strict_json
-from app.money import Money, is_plain_decimal
+from app.money import Money
+from app.rest.bodies import reversal_input, transfer_input
 from app.rest.openapi import DESCRIPTION
 from app.rest.query import page_request, transaction_filter
 from app.rest.views import page_view, transaction_view, wallet_view
 from app.services import reading
 from app.services.container import Services
-from app.services.transfers import TransferInput, TransferResult, transfer
+from app.services.reversals import reverse_transaction
+from app.services.transfers import TransferResult, transfer
 from app.telemetry import metrics
 from app.telemetry.privacy import withhold_values
 
@@ -46,31 +47,13 @@ logger = logging.getLogger(__name__)
 
 PROBLEM = "application/problem+json"
 
-_FIELDS = {
-    "sender_wallet_id",
-    "receiver_wallet_id",
-    "amount",
-    "currency",
-    "description",
-    "idempotency_key",
-    "reference",
-    "metadata",
-    "max_fee",
-}
 _FIELD_OF_PATH = {
     "senderWalletId": "sender_wallet_id",
     "receiverWalletId": "receiver_wallet_id",
     "idempotencyKey": "idempotency_key",
     "maxFee": "max_fee",
+    "transactionId": "id",
 }
-_MAX_AMOUNT_LENGTH = 64
-_QUOTED_KEY = Refusal(
-    RefusalCode.IDEMPOTENCY_KEY_INVALID,
-    "Send the key in the Idempotency-Key header without quotation marks: with them it would be another key.",
-    ("input", "idempotencyKey"),
-)
-"""For a header that is a structured field's string, `"K"`. Clients that quote and clients that do not both mean K. Earlier
-releases recorded the quotation marks as part of the key, so a quoted key still replays its transaction."""
 _NO_STORE = {"Cache-Control": "no-store"}
 """Caches must not store balances."""
 
@@ -81,6 +64,7 @@ def routes() -> list[Route]:
     """Returns the REST routes and the route of their description."""
     return [
         _timed("POST", "/transfer", post_transfer),
+        _timed("POST", "/transactions/{id}/reverse", post_reversal),
         _timed("GET", "/wallets/{id}", get_wallet),
         _timed("GET", "/wallets/{id}/transactions", get_wallet_transactions),
         _timed("GET", "/transactions/{id}", get_transaction),
@@ -119,12 +103,16 @@ def authenticated(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
 async def post_transfer(request: Request, services: Services, viewer: Viewer) -> Response:
     """Answers 201 for a new transfer, 200 if the key was used for this transfer before."""
     services.rates.check_transfers(viewer.user_id)
-    result = await transfer(services.ledger, viewer, _transfer_input(request, await json_object(request)))
-    if result.refusals:
-        return _refused(services, viewer, result)
-    assert result.transaction is not None
-    view = transaction_view(services, viewer, result.transaction)
-    return json_response({"transaction": view, "replayed": result.replayed}, 200 if result.replayed else 201)
+    result = await transfer(services.ledger, viewer, transfer_input(request, await json_object(request)))
+    return _settled(services, viewer, result)
+
+
+async def post_reversal(request: Request, services: Services, viewer: Viewer) -> Response:
+    """Answers 201 for a new reversal, 200 if the key was used for this reversal before."""
+    services.rates.check_transfers(viewer.user_id)
+    details = reversal_input(request, await json_object(request))
+    found = await reverse_transaction(services.ledger, viewer, details, request_id=request.scope["state"].get("request_id"))
+    return _settled(services, viewer, found.result)
 
 
 async def get_wallet(request: Request, services: Services, viewer: Viewer) -> Response:
@@ -181,49 +169,12 @@ async def json_object(request: Request) -> dict[str, Any]:
     return body
 
 
-def _transfer_input(request: Request, body: Mapping[str, Any]) -> TransferInput:
-    unknown = body.keys() - _FIELDS
-    if unknown:
-        raise BadUserInput(f"Unknown field: {min(unknown)[:40]}.")
-    for name in ("sender_wallet_id", "receiver_wallet_id", "amount", "currency"):
-        if not isinstance(body.get(name), str):
-            raise BadUserInput(f"`{name}` is required and must be a JSON string.")
-    for name in ("description", "reference"):
-        if not isinstance(body.get(name), str | None):
-            raise BadUserInput(f"`{name}` must be a JSON string.")
-    metadata = body.get("metadata") or {}
-    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise BadUserInput("`metadata` must be a JSON object whose values are strings.")
-    for name in ("amount", "max_fee"):
-        given = body.get(name)
-        if given is not None and (not isinstance(given, str) or len(given) > _MAX_AMOUNT_LENGTH or not is_plain_decimal(given)):
-            raise BadUserInput(f'`{name}` must be a string in plain decimal notation, such as "12.34".')
-    key = _idempotency_key(request, body)
-    return TransferInput(
-        idempotency_key=key,
-        sender_wallet_id=body["sender_wallet_id"],
-        receiver_wallet_id=body["receiver_wallet_id"],
-        amount=body["amount"],
-        currency=body["currency"],
-        description=body.get("description"),
-        reference=body.get("reference"),
-        metadata=tuple(metadata.items()),
-        max_fee=None if body.get("max_fee") is None else (body["max_fee"], body["currency"]),
-        unless_replayed=_QUOTED_KEY if key.startswith('"') and "idempotency-key" in request.headers else None,
-    )
-
-
-def _idempotency_key(request: Request, body: Mapping[str, Any]) -> str:
-    """Returns the key of the Idempotency-Key header or of the body. Raises BadUserInput if there is none or they differ."""
-    header, field = request.headers.getlist("idempotency-key"), body.get("idempotency_key")
-    if not isinstance(field, str | None):
-        raise BadUserInput("`idempotency_key` must be a JSON string.")
-    given = {*header, *([] if field is None else [field])}
-    if not given:
-        raise BadUserInput("An idempotency key is required: the Idempotency-Key header, or `idempotency_key` in the body.")
-    if len(given) > 1:
-        raise BadUserInput("The idempotency keys of the header and the body differ. Quotation marks in the header count.")
-    return given.pop()
+def _settled(services: Services, viewer: Viewer, result: TransferResult) -> Response:
+    if result.refusals:
+        return _refused(services, viewer, result)
+    assert result.transaction is not None
+    view = transaction_view(services, viewer, result.transaction)
+    return json_response({"transaction": view, "replayed": result.replayed}, 200 if result.replayed else 201)
 
 
 def _refused(services: Services, viewer: Viewer, result: TransferResult) -> Response:

@@ -56,6 +56,7 @@ def transaction_view(services: Services, viewer: Viewer, transaction: Transactio
         "description": transaction.description,
         "reference": transaction.reference,
         "metadata": transaction.metadata or {},
+        "reverses_id": None if transaction.reverses_id is None else ids.encode("txn", transaction.reverses_id),
         "failure_code": None if transaction.failure_code is None else transaction.failure_code.value,
         "idempotency_key": transaction.idempotency_key if shows_key else None,
         "created_at": _moment(transaction.created_at),

@@ -15,8 +15,8 @@ from app.access import policy
 from app.access.viewer import Viewer
 from app.clock import monotonic
 from app.errors import RequestError, Unauthenticated
-from app.records import Entry, FeeSchedule, Payment, Transaction, User, Wallet
-from app.services import fee_schedules, reading
+from app.records import Entry, FeeSchedule, Payment, ReversedAmount, Transaction, User, Wallet
+from app.services import fee_schedules, reading, reversals
 from app.services.container import Services
 from app.services.fee_schedules import PublishResult
 from app.services.live_reads import EventReads
@@ -84,6 +84,11 @@ class Loaders:
         return self._by_id(
             ("fee schedules", visibility_key(viewer)), lambda database, ids: fee_schedules.load(database, viewer, ids)
         )
+
+    @cached_property
+    def reversed_amounts(self) -> DataLoader[UUID, ReversedAmount | None]:
+        """How much of a transaction has gone back. Does not check the viewer: load only ids that the viewer may see."""
+        return self._by_id("reversed amounts", reversals.load_reversed)
 
     def prime(self, result: TransferResult) -> None:
         """Put the records that a transfer committed into the loaders, so that the answer needs no further read."""

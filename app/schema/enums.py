@@ -14,6 +14,8 @@ from app.records import (
     EntryDirection,
     EntryPurpose,
     FeePayer,
+    FeeReversal,
+    ReversalReason,
     RoundingMode,
     TransactionStatus,
     TransactionType,
@@ -26,7 +28,9 @@ __all__ = [
     "EntryDirection",
     "EntryPurpose",
     "FeePayer",
+    "FeeReversal",
     "RefusalCode",
+    "ReversalReason",
     "RoundingMode",
     "TransactionStatus",
     "TransactionType",
@@ -52,6 +56,12 @@ strawberry.enum(EntryDirection)
 strawberry.enum(EntryPurpose, description="Why an entry is there. Clients treat an unknown one as OTHER.")
 strawberry.enum(AccountType, description="What a wallet is in the operator's books. Users' wallets are liabilities.")
 strawberry.enum(FeePayer)
+strawberry.enum(
+    FeeReversal,
+    description="KEEP leaves the fee where it is. PROPORTIONAL gives back its part, rounded down over all "
+    "parts so far: together they are the fee, exactly.",
+)
+strawberry.enum(ReversalReason, description="For people and reports: the ledger treats all alike.")
 strawberry.enum(RoundingMode, description="HALF_EVEN: to the nearest minor unit, a tie to the even one.")
 strawberry.enum(RefusalCode, name="UserErrorCode")
 describe_values(RefusalCode, {"WALLET_NOT_ACTIVE": "Of another's wallet the message does not tell frozen from closed."})

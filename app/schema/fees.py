@@ -63,9 +63,10 @@ class FeeCharge:
     amount: Money
     schedule: FeeSchedule
     explanation: str = strawberry.field(description='How it was computed, such as "2.9 % of 100.00 + 0.30 = 3.20".')
+    reversed: Money = strawberry.field(description="What reversals have given back of it.")
 
     @staticmethod
-    def of(info: Info, schedule: records.FeeSchedule, amount: int, fee: int) -> FeeCharge:
+    def of(info: Info, schedule: records.FeeSchedule, amount: int, fee: int, *, given_back: int = 0) -> FeeCharge:
         """`amount` is what the fee is charged on. The caller checks that the viewer may see the schedule and the fee."""
         exponent = info.context.services.currencies[schedule.currency].exponent
         return FeeCharge(
@@ -74,4 +75,5 @@ class FeeCharge:
             amount=money_of(info, fee, schedule.currency),
             schedule=FeeSchedule.of(info, schedule),
             explanation=explain(schedule, amount, exponent),
+            reversed=money_of(info, given_back, schedule.currency),
         )

@@ -16,12 +16,14 @@ from app.schema.enums import (
     EntryDirection,
     EntryPurpose,
     FeePayer,
+    FeeReversal,
+    ReversalReason,
     RoundingMode,
     TransactionType,
     WalletStatus,
 )
 from app.schema.scalars import BigInt, CurrencyCode, DecimalText
-from app.services import fee_schedules, postings, transfers
+from app.services import fee_schedules, postings, reversals, transfers
 from app.services.conditions import ConditionInput
 from app.services.requests import ConditionKind
 
@@ -233,6 +235,33 @@ class DepositInput:
             reference=given(self.reference),
             metadata=_pairs(self.metadata),
             max_fee=_amount(self.max_fee),
+        )
+
+
+@strawberry.input(
+    description="Moves money back from the wallet that a transfer or deposit paid. A transfer is reversed by the owner of that "
+    "wallet (a refund) or an administrator, a deposit by administrators."
+)
+class ReverseTransactionInput:
+    idempotency_key: str
+    transaction_id: strawberry.ID
+    amount: MoneyInput | None = strawberry.field(default=UNSET, description="Null: all that has not gone back yet.")
+    reason: ReversalReason
+    fees: FeeReversal = FeeReversal.PROPORTIONAL
+    allow_overdraft: bool = strawberry.field(
+        default=False, description="Administrators only: the wallet that gives back may go below zero. Recorded in the audit log."
+    )
+    description: str | None = strawberry.field(default=UNSET, description="The same rule as for a transfer.")
+
+    def to_service(self) -> reversals.ReversalInput:
+        return reversals.ReversalInput(
+            idempotency_key=self.idempotency_key,
+            transaction_id=self.transaction_id,
+            reason=self.reason,
+            amount=(self.amount.amount, self.amount.currency) if self.amount else None,
+            fees=self.fees,
+            allow_overdraft=self.allow_overdraft,
+            description=given(self.description),
         )
 
 

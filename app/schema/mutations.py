@@ -14,6 +14,7 @@ from app.schema.inputs import (
     OpenWalletInput,
     PostTransactionInput,
     PublishFeeScheduleInput,
+    ReverseTransactionInput,
     SetWalletStatusInput,
     TransferBatchInput,
     TransferInput,
@@ -22,7 +23,7 @@ from app.schema.outcomes import Outcome
 from app.schema.previews import PreviewEntry, preview_entries
 from app.schema.refusals import UserError, user_errors
 from app.schema.types import Transaction, Wallet
-from app.services import fee_schedules, postings, rehearsals, transfers, wallets
+from app.services import fee_schedules, postings, rehearsals, reversals, transfers, wallets
 from app.services.transfers import TransferResult
 from app.settings import MAX_BATCH
 
@@ -66,6 +67,16 @@ class PostTransactionPayload:
     preview: list[PreviewEntry] | None = strawberry.field(
         description="The entries that a dry run would write, empty if it would be refused; null for any other request."
     )
+    replayed: bool
+    user_errors: list[UserError]
+
+
+@strawberry.type
+class ReversalPayload:
+    transaction: Transaction | None = strawberry.field(
+        description="The reversal, set whenever an outcome was recorded. A FAILED one gives nothing back and counts for nothing."
+    )
+    original: Transaction | None = strawberry.field(description="What is reversed; null if the viewer may not reverse it.")
     replayed: bool
     user_errors: list[UserError]
 
@@ -173,6 +184,22 @@ class Mutation:
             preview=None,
             replayed=result.replayed,
             user_errors=user_errors(result.refusals),
+        )
+
+    @strawberry.mutation(
+        description="Gives back a transfer or deposit, whole or in parts, never more than its amount. A reversal is final."
+    )
+    async def reverse_transaction(self, info: Info, input: ReverseTransactionInput) -> ReversalPayload | None:
+        context = _start_transfers(info)
+        found = await reversals.reverse_transaction(
+            context.services.ledger, context.viewer, input.to_service(), request_id=context.request_id
+        )
+        _save_outcome(info, found.result)
+        return ReversalPayload(
+            transaction=_transaction(info, found.result),
+            original=None if found.original is None else Transaction.of(info, found.original),
+            replayed=found.result.replayed,
+            user_errors=user_errors(found.result.refusals),
         )
 
     @strawberry.mutation(description="Administrators only; recorded in the audit log.")

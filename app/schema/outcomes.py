@@ -16,6 +16,7 @@ OUTCOME_FIELDS = frozenset({
     ("TransferPayload", "transaction"),
     ("DepositPayload", "transaction"),
     ("PostTransactionPayload", "transaction"),
+    ("ReversalPayload", "transaction"),
     ("OpenSystemWalletPayload", "wallet"),
     ("OpenWalletPayload", "wallet"),
     ("SetWalletStatusPayload", "wallet"),

@@ -32,6 +32,7 @@ from app.schema.scalars import BigInt, CurrencyCode
 from app.schema.selections import field_selects_only_id
 from app.services import reading
 from app.services.reading import Party
+from app.services.reversals import is_reversible
 
 
 @strawberry.input(description="Limits a list of transactions. A transaction must match every field that is given.")
@@ -263,7 +264,46 @@ class Transaction(Node):
         assert payer_id is not None, "only a transaction between two wallets is charged"
         if viewer.user_id != self.record.initiator_id and await loaders.wallets.load(payer_id) is None:
             return []
-        return [FeeCharge.of(info, schedule, self.record.amount, fee)]
+        state = await loaders.reversed_amounts.load(self.record.id)
+        given_back = 0 if state is None else state.fee_reversed
+        return [FeeCharge.of(info, schedule, self.record.amount, fee, given_back=given_back)]
+
+    @strawberry.field(description="Of a REVERSAL: the transaction that it gives back.")
+    async def reverses(self, info: Info) -> Transaction | None:
+        if self.record.reverses_id is None:
+            return None
+        original = await info.context.loaders.transactions.load(self.record.reverses_id)
+        return None if original is None else Transaction.of(info, original)
+
+    @strawberry.field(description="Its reversals, newest first. A FAILED one is listed for its initiator and administrators.")
+    async def reversals(
+        self,
+        info: Info,
+        first: int | None = UNSET,
+        after: str | None = UNSET,
+        last: int | None = UNSET,
+        before: str | None = UNSET,
+    ) -> Connection[Transaction]:
+        page, viewer, record = page_request(first, after, last, before), info.context.viewer, self.record
+        found = await info.context.read(
+            ("reversals of", record.id, page), lambda database: reading.reversals_of(database, viewer, record, page)
+        )
+        return connection(found, lambda transaction: Transaction.of(info, transaction))
+
+    @strawberry.field(description="What reversals have given back of `amount`; never more.")
+    async def reversed(self, info: Info) -> Money:
+        return money_of(info, await self._reversed(info), self.record.currency)
+
+    @strawberry.field(description="What may still be reversed; zero where nothing may.")
+    async def reversible(self, info: Info) -> Money:
+        left = self.record.amount - await self._reversed(info) if is_reversible(self.record) else 0
+        return money_of(info, left, self.record.currency)
+
+    async def _reversed(self, info: Info) -> int:
+        if not is_reversible(self.record):
+            return 0
+        found = await info.context.loaders.reversed_amounts.load(self.record.id)
+        return 0 if found is None else found.reversed
 
     @strawberry.field(description="The entries of the wallets that the viewer may load.")
     async def entries(self, info: Info) -> list[LedgerEntry]:

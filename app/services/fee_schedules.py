@@ -209,8 +209,8 @@ def _checked(details: PublishInput, currencies: Mapping[str, Currency]) -> NewSc
 
 
 def _line_refusal(details: PublishInput, user_id: UUID | None) -> Refusal | None:
-    if details.transaction_type is TransactionType.POSTING:
-        return _invalid("A posting has the legs that it names: there are no fees on it.", "transactionType")
+    if details.transaction_type not in (TransactionType.TRANSFER, TransactionType.DEPOSIT):
+        return _invalid("Only transfers and deposits are charged.", "transactionType")
     if details.transaction_type is TransactionType.DEPOSIT and details.payer is FeePayer.SENDER:
         return _invalid("The fee of a deposit is paid by its receiver.", "payer")
     if details.user_id is not None and user_id is None:

@@ -16,6 +16,7 @@ from app.money import MAX_MINOR, MIN_MINOR, Money
 from app.records import (
     Entry,
     FeePayer,
+    ReversedAmount,
     Transaction,
     TransactionStatus,
     TransactionType,
@@ -32,9 +33,10 @@ from app.services.refusals import (
     fee_exceeds_limit,
     key_reused,
     refusal_of,
+    reversal_exceeds_remaining,
     wallet_not_found,
 )
-from app.services.requests import Condition, ConditionKind, Key, Leg, Member, Request, Unit
+from app.services.requests import Condition, ConditionKind, Key, Leg, Member, Request, Reversal, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +75,18 @@ def settle(
     *,
     quotas: Mapping[UUID, Quota] | None = None,
     fees: FeeBook = NO_FEES,
+    reversed_amounts: Mapping[UUID, ReversedAmount] | None = None,
 ) -> Settlement:
     """Decide the units one after another. Each sees the balances that the previous ones left.
 
     `wallets` are locked, and contain only those that the requester may name: a missing one is refused as not found. `recorded`
     has the transactions that already own a key of this batch. `now` was read after locking. `quotas` are locked, by user; a
     user without an entry has no quota. The fee wallet of each request that `fees` may charge is among the wallets.
+    `reversed_amounts`, by transaction, were read under the wallets' locks; one without an entry was never reversed.
     """
     before = {user_id: quota.at(now) for user_id, quota in (quotas or {}).items()}
     book = _Book(wallets, dict(recorded), now, currency_exponents, quotas=dict(before), fees=fees)
+    book.reversed_amounts = dict(reversed_amounts or {})
     for unit in units:
         answer = book.settle_atomic(unit) if unit.atomic else tuple(book.settle_member(member) for member in unit.members)
         book.settlement.outcomes.append(answer)
@@ -117,6 +122,7 @@ class _Book:
         self.exponents = exponents
         self.quotas = quotas
         self.fees = fees
+        self.reversed_amounts: dict[UUID, ReversedAmount] = {}
         self.positions = {wallet.id: _Position(wallet.balance, wallet.sequence, wallet.posted_at) for wallet in wallets.values()}
         self.settlement = Settlement()
 
@@ -131,6 +137,8 @@ class _Book:
         refusal = member.unless_replayed or refusal
         if refusal is None and member.conditions:
             refusal = self._condition_refusal(member)
+        if refusal is None and member.reversal is not None:
+            member, refusal = self._with_amount_left(member, member.reversal)
         charge, not_before = None, member.created_at
         fee_wallet_id = self.fees.wallet_for(member.type, member.currency) if self.fees.newest else None
         if refusal is None and fee_wallet_id is not None:
@@ -144,7 +152,7 @@ class _Book:
         """Post what passed all checks that need no legs, or record or return the refusal."""
         if charge is None and self._is_plain_success(request):
             return self._complete_plain(request, not_before)
-        legs = plans.legs_of(request, charge)
+        legs = plans.legs_of(request, charge) if request.reversal is None else self._legs_back(request, request.reversal)
         after = self._balances_after(legs)
         failure = self._ledger_failure(request, legs, after)
         if failure is not None:
@@ -218,6 +226,20 @@ class _Book:
             case ConditionKind.BALANCE_AT_MOST:
                 return position.balance <= condition.value
 
+    def _state(self, reversal: Reversal) -> ReversedAmount:
+        return self.reversed_amounts.get(reversal.original_id) or ReversedAmount()
+
+    def _with_amount_left(self, request: Request, reversal: Reversal) -> tuple[Request, Refusal | None]:
+        """The reversal with its amount, which is all that is left unless it names one, and the refusal if that is not left."""
+        left = reversal.original_amount - self._state(reversal).reversed
+        amount = reversal.amount or left
+        if left and amount <= left:
+            return request._replace(amount=amount), None
+        return request, reversal_exceeds_remaining(request.path, Money(left, request.currency, request.exponent))
+
+    def _legs_back(self, request: Request, reversal: Reversal) -> Sequence[Leg]:
+        return plans.legs_of_reversal(request, reversal.fee_given_back(request.amount, self._state(reversal)))
+
     def _charge(self, request: Request, fee_wallet_id: UUID) -> tuple[Charge | None, datetime]:
         """The fee of a request by the version that is valid when it would be posted, or None, and that moment.
 
@@ -268,8 +290,10 @@ class _Book:
         for index, wallet in enumerate(wallets):
             # Each debit, not only the sum: a later credit of the same request does not cover an earlier debit.
             if after[index] < wallet.held and wallet.kind is WalletKind.USER and legs[index].amount < 0:
+                if request.reversal is not None and request.reversal.allow_overdraft:
+                    continue
                 before = after[index] - legs[index].amount
-                if request.type is not TransactionType.POSTING:
+                if request.type in (TransactionType.TRANSFER, TransactionType.DEPOSIT):
                     # Of a fee, too: what is missing is a part of amount and fee together.
                     before = self.positions[wallet.id].balance
                 available = before - wallet.held
@@ -291,7 +315,7 @@ class _Book:
 
         False says nothing about the outcome: then the general way decides, and names what it refuses.
         """
-        if request.sender_wallet_id is None or request.receiver_wallet_id is None:
+        if request.sender_wallet_id is None or request.receiver_wallet_id is None or request.reversal is not None:
             return False
         sender, receiver = self.wallets[request.sender_wallet_id], self.wallets[request.receiver_wallet_id]
         left = self.positions[sender.id].balance - request.amount
@@ -326,6 +350,9 @@ class _Book:
         quota = self._quota(request)
         if quota is not None:
             self.quotas[request.initiator_id] = quota.after(request.amount, request.currency)
+        if request.reversal is not None:
+            state = self._state(request.reversal)
+            self.reversed_amounts[request.reversal.original_id] = request.reversal.after(request.amount, state)
         self.settlement.posted.append((transaction, entries))
         return Outcome(transaction, entries, replayed=False, refusal=None, wallets=wallets)
 
@@ -384,11 +411,13 @@ class _Book:
             for wallet_id in (*request.wallet_ids, self.fees.wallet_for(request.type, request.currency))
             if wallet_id is not None and (position := self.positions.get(wallet_id)) is not None
         }
-        return _Savepoint(touched, dict(self.quotas), len(self.settlement.transactions), len(self.settlement.posted))
+        transactions, posted = len(self.settlement.transactions), len(self.settlement.posted)
+        return _Savepoint(touched, dict(self.quotas), dict(self.reversed_amounts), transactions, posted)
 
     def _undo(self, savepoint: _Savepoint) -> None:
         self.positions.update(savepoint.positions)
         self.quotas.update(savepoint.quotas)
+        self.reversed_amounts = savepoint.reversed_amounts
         for transaction in self.settlement.transactions[savepoint.transactions :]:
             del self.recorded[transaction.initiator_id, transaction.idempotency_key]
         del self.settlement.transactions[savepoint.transactions :]
@@ -399,6 +428,7 @@ class _Book:
 class _Savepoint:
     positions: dict[UUID, _Position]
     quotas: dict[UUID, Quota]
+    reversed_amounts: dict[UUID, ReversedAmount]
     transactions: int
     posted: int
 
@@ -434,6 +464,7 @@ def _transaction(
         terms=request.terms,
         fee=None if charge is None else charge.amount,
         fee_schedule_id=None if charge is None else charge.schedule.id,
+        reverses_id=request.reverses_id,
     )
 
 

@@ -1,7 +1,7 @@
 """The legs of each kind of request, the wallets that it may use, and the input field behind each leg. Pure functions.
 
 A transfer or deposit has two legs, the sender's debit and the receiver's credit, and two more if a fee is charged. A posting
-has the legs that it names.
+has the legs that it names. A reversal has those of the transaction that it reverses, backwards.
 """
 
 from __future__ import annotations
@@ -34,10 +34,27 @@ def legs_of(request: Request, charge: Charge | None = None) -> Sequence[Leg]:
     )
 
 
+def legs_of_reversal(request: Request, fee_given_back: int) -> Sequence[Leg]:
+    """The legs of a transfer or deposit backwards: first the fee, so that one who was paid less a fee need not find it again."""
+    sides = legs_of(request)
+    assert request.reversal is not None
+    if not fee_given_back or request.reversal.fee_legs is None:
+        return sides
+    payer, fee_wallet = request.reversal.fee_legs
+    return (
+        Leg(fee_wallet, -fee_given_back, request.currency, EntryPurpose.FEE),
+        Leg(payer, fee_given_back, request.currency, EntryPurpose.FEE),
+        *sides,
+    )
+
+
 def unusable_wallet(request: Request, wallets: Mapping[UUID, Wallet]) -> str | None:
     """The field of the first wallet that does not exist or that the requester may not use, or None."""
     if request.type is TransactionType.POSTING:
         return _missing_leg(request, wallets) or _unusable_condition(request, wallets)
+    if request.type is TransactionType.REVERSAL:
+        # Who may reverse the transaction was decided with the input, by facts that never change.
+        return None if all(wallet_id in wallets for wallet_id in request.wallet_ids) else "transactionId"
     assert request.sender_wallet_id is not None
     assert request.receiver_wallet_id is not None
     sender, receiver = wallets.get(request.sender_wallet_id), wallets.get(request.receiver_wallet_id)
@@ -73,6 +90,8 @@ def wallet_field(request: Request, leg: int) -> str:
     """The input field, dotted, that names the leg's wallet."""
     if request.type is TransactionType.POSTING:
         return f"legs.{leg}.walletId"
+    if request.type is TransactionType.REVERSAL:
+        return "transactionId"
     if leg > 1:
         return "amount"
     return "senderWalletId" if leg == 0 else _receiver_field(request)

@@ -226,6 +226,17 @@ async def all_transactions(
     return _page(found, page, scope, _id_position)
 
 
+async def reversals_of(database: Database, viewer: Viewer, original: Transaction, page: PageRequest) -> Page[Transaction]:
+    """The reversals of a transaction that the viewer may see, newest first."""
+    if not policy.may_view(viewer):
+        return _nothing()
+    scope = f"reversals of {original.id}"
+    window = _window(page, scope)
+    async with database.connect() as connection:
+        found = await reads.list_reversals(connection, original.id, policy.only_own(viewer), window)
+    return _page(found, page, scope, _id_position)
+
+
 async def entries_of(database: Database, viewer: Viewer, wallet: Wallet, page: PageRequest) -> Page[Entry]:
     """A wallet's entries, newest first by sequence. Empty if the viewer may not load the wallet."""
     if not policy.may_load_wallet(viewer, wallet):

@@ -51,6 +51,13 @@ def fee_exceeds_amount(path: tuple[str, ...], fee: Money) -> Refusal:
     return Refusal(RefusalCode.FEE_EXCEEDS_AMOUNT, RefusalCode.FEE_EXCEEDS_AMOUNT.message, (*path, "amount"), fee=fee)
 
 
+def reversal_exceeds_remaining(path: tuple[str, ...], left: Money) -> Refusal:
+    """The refusal of a reversal of more than has not gone back yet."""
+    what = f"Only {left.amount} {left.currency} of this transaction has" if left.minor else "All of this transaction has"
+    message = f"{what} not gone back yet, so nothing moved." if left.minor else f"{what} gone back already, so nothing moved."
+    return Refusal(RefusalCode.REVERSAL_EXCEEDS_REMAINING, message, (*path, "amount"))
+
+
 def refusal_of(transaction: Transaction, path: tuple[str, ...], exponents: Mapping[str, int]) -> Refusal | None:
     """The refusal of a FAILED transaction, the same at first and at every replay. None for a transaction that did not fail.
 

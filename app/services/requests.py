@@ -11,7 +11,7 @@ from uuid import UUID
 
 from app import texts
 from app.errors import Refusal
-from app.records import EntryPurpose, Transaction, TransactionType
+from app.records import EntryPurpose, FeeReversal, ReversalReason, ReversedAmount, Transaction, TransactionType
 
 Key = tuple[UUID, str]
 """An initiator and their idempotency key."""
@@ -47,6 +47,35 @@ class Condition(NamedTuple):
     currency: str | None = None
 
 
+class Reversal(NamedTuple):
+    """What a request reverses. Amounts are in minor units. What never changes of the transaction was read with its input."""
+
+    original_id: UUID
+    original_amount: int
+    amount: int | None
+    """As it was sent. None: all that is left when it is posted."""
+    reason: ReversalReason
+    fees: FeeReversal
+    allow_overdraft: bool
+    is_audited: bool
+    """Whether an administrator reverses a transaction between others."""
+    fee: int = 0
+    fee_legs: tuple[UUID, UUID] | None = None
+    """The wallet that paid the fee, and the fee wallet."""
+
+    def fee_given_back(self, amount: int, state: ReversedAmount) -> int:
+        """The part of the fee that goes back with an amount: rounded down over all parts so far, so that they sum exactly."""
+        if self.fees is FeeReversal.KEEP:
+            return 0
+        return self.fee * (state.with_fee + amount) // self.original_amount - state.fee_reversed
+
+    def after(self, amount: int, state: ReversedAmount) -> ReversedAmount:
+        """The state once the amount has gone back."""
+        with_fee = 0 if self.fees is FeeReversal.KEEP else amount
+        given = self.fee_given_back(amount, state)
+        return ReversedAmount(state.reversed + amount, state.with_fee + with_fee, state.fee_reversed + given)
+
+
 class Request(NamedTuple):
     """A well-formed request to move `amount` minor units of `currency` from sender to receiver, or to post `legs`."""
 
@@ -79,6 +108,8 @@ class Request(NamedTuple):
     """The most that it accepts in fees, in minor units of `currency`. None: see `FeeBook.refuses_unlimited`."""
     unless_replayed: Refusal | None = None
     """The refusal by a rule that may be newer than the request's key. A replay of the key is answered; anything else gets it."""
+    reversal: Reversal | None = None
+    """Of a reversal, whose `amount` is set when it is posted."""
 
     @property
     def key(self) -> Key:
@@ -91,9 +122,16 @@ class Request(NamedTuple):
 
         The posting trigger reads `legs`: each is an array of wallet, signed amount, currency and purpose.
         """
-        if not self.legs and not self.conditions and self.max_fee is None:
+        if not self.legs and not self.conditions and self.max_fee is None and self.reversal is None:
             return None
         terms: dict[str, Any] = {}
+        if self.reversal is not None:
+            terms["reversal"] = {
+                "amount": self.reversal.amount,
+                "reason": self.reversal.reason.value,
+                "fees": self.reversal.fees.value,
+                "overdraft": self.reversal.allow_overdraft,
+            }
         if self.legs:
             terms["legs"] = [[str(leg.wallet_id), leg.amount, leg.currency, leg.purpose.value] for leg in self.legs]
         if self.conditions:
@@ -101,6 +139,11 @@ class Request(NamedTuple):
         if self.max_fee is not None:
             terms["max_fee"] = self.max_fee
         return terms
+
+    @property
+    def reverses_id(self) -> UUID | None:
+        """The transaction that it reverses."""
+        return None if self.reversal is None else self.reversal.original_id
 
     def repeats(self, earlier: Transaction) -> bool:
         """Whether the transaction with this key came from the same input. 12.3 and 12.30 are equal in minor units.
@@ -110,13 +153,15 @@ class Request(NamedTuple):
         return (
             self.sender_wallet_id == earlier.sender_wallet_id
             and self.receiver_wallet_id == earlier.receiver_wallet_id
-            and self.amount == earlier.amount
+            # What a reversal was asked to give back is in its terms.
+            and (self.amount == earlier.amount or self.reversal is not None)
             and self.currency == earlier.currency
             and _is_same_text(self.description, earlier.description)
             and self.type is earlier.type
             and self.reference == earlier.reference
             and self.metadata == earlier.metadata
             and self.terms == earlier.terms
+            and self.reverses_id == earlier.reverses_id
         )
 
     @property
@@ -124,6 +169,8 @@ class Request(NamedTuple):
         """The wallets that the request names, each once."""
         if self.sender_wallet_id is not None and self.receiver_wallet_id is not None:
             sides: Iterable[UUID] = (self.sender_wallet_id, self.receiver_wallet_id)
+            if self.reversal is not None:
+                return tuple(dict.fromkeys([*sides, *(self.reversal.fee_legs or ())]))
             if not self.conditions:
                 return self.sender_wallet_id, self.receiver_wallet_id
         else:

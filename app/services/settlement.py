@@ -15,11 +15,11 @@ import orjson
 
 from app import ids
 from app.clock import Clock
-from app.db import fee_sql, ledger_sql, quota_sql
+from app.db import fee_sql, ledger_sql, quota_sql, reversal_sql
 from app.db.connection import Connection, Unanswered
 from app.limits.quota import Limits, Quota
 from app.messages import events
-from app.records import AuditRecord, Entry, Transaction, TransactionType, Wallet, WalletKind
+from app.records import AuditRecord, Entry, ReversedAmount, Transaction, TransactionType, Wallet, WalletKind
 from app.services.fees import FeeBook
 from app.services.ledger import Outcome, Settlement, settle
 from app.services.requests import Request, Unit
@@ -215,7 +215,17 @@ class Settler:
         ready = [unit for unit, locked in zip(units, missing, strict=True) if not locked]
         keys = list({request.key for unit in ready for request in unit.requests})
         recorded = await ledger_sql.recorded_transactions(connection, keys)
-        settlement = settle(ready, wallets, recorded, self._clock(), self._exponents, quotas=quotas, fees=self._fees)
+        reversed_ = await _reversed_amounts(connection, ready)
+        settlement = settle(
+            ready,
+            wallets,
+            recorded,
+            self._clock(),
+            self._exponents,
+            quotas=quotas,
+            fees=self._fees,
+            reversed_amounts=reversed_,
+        )
         await self._write(connection, settlement, wallets, ready)
         await self._audit(connection, ready, settlement)
         outcomes = iter(settlement.outcomes)
@@ -277,7 +287,7 @@ class Settler:
         return wallet_ids
 
     def _nameable(self, request: Request) -> tuple[UUID, ...]:
-        if request.type is TransactionType.POSTING:
+        if request.type in (TransactionType.POSTING, TransactionType.REVERSAL):
             return tuple([wallet_id for wallet_id in request.wallet_ids if wallet_id in self._facts])
         sender_id, receiver_id = request.sender_wallet_id, request.receiver_wallet_id
         assert sender_id is not None
@@ -316,14 +326,21 @@ class Settler:
             await quota_sql.save_quotas(connection, settlement.quotas)
 
     async def _audit(self, connection: asyncpg.Connection, units: Sequence[Unit], settlement: Settlement) -> None:
-        """Write an audit record for each deposit and posting: users may not make them."""
-        audited = [transaction for transaction in settlement.transactions if transaction.type is not TransactionType.TRANSFER]
-        if not audited:
+        """Write an audit record for each deposit and posting, and each reversal by an administrator: users may not make them."""
+        recorded = [transaction for transaction in settlement.transactions if transaction.type is not TransactionType.TRANSFER]
+        if not recorded:
             return
         requests = {request.id: request for unit in units for request in unit.requests}
+        audited = [one for one in recorded if (reversal := requests[one.id].reversal) is None or reversal.is_audited]
         entries = {transaction.id: entries for transaction, entries in settlement.posted}
         records = [_audit_record(requests[one.id], one, entries.get(one.id, ()), self._clock()) for one in audited]
         await ledger_sql.audit(connection, records)
+
+
+async def _reversed_amounts(connection: asyncpg.Connection, units: Sequence[Unit]) -> Mapping[UUID, ReversedAmount]:
+    """What has gone back of the transactions that these units reverse. The wallet that gives back is locked."""
+    originals = {request.reverses_id for unit in units for request in unit.requests if request.reversal is not None}
+    return await reversal_sql.reversed_amounts(connection, originals) if originals else {}
 
 
 def _named(requests: Iterable[Request]) -> set[UUID]:
@@ -338,13 +355,18 @@ def _without_quota(unit: Unit, limited: set[UUID], quotas: Mapping[UUID, Quota])
 
 
 def _audit_record(request: Request, transaction: Transaction, entries: Sequence[Entry], now: datetime) -> AuditRecord:
-    """The record of a deposit or posting. The subject of a deposit is its wallet; that of a posting is its transaction."""
+    """The record of a deposit, posting or reversal. The subject is the wallet of a deposit, the posting, or what is reversed."""
     after: dict[str, str | None] = {
         "transaction_id": ids.encode("txn", transaction.id),
         "status": transaction.status.value,
         "amount": str(transaction.amount),
         "currency": transaction.currency,
     }
+    if request.reversal is not None:
+        after["transaction_reversed"] = ids.encode("txn", request.reversal.original_id)
+        after["why"] = request.reversal.reason.value
+        after["fees"] = request.reversal.fees.value
+        after["allow_overdraft"] = "true" if request.reversal.allow_overdraft else "false"
     before: dict[str, str] = {}
     for entry in entries:
         if entry.wallet_id == request.receiver_wallet_id:
@@ -355,7 +377,7 @@ def _audit_record(request: Request, transaction: Transaction, entries: Sequence[
         id=ids.new_id(now),
         actor_id=transaction.initiator_id,
         action=transaction.type.value,
-        subject_id=request.receiver_wallet_id or transaction.id,
+        subject_id=transaction.reverses_id or request.receiver_wallet_id or transaction.id,
         before=orjson.dumps(before).decode(),
         after=orjson.dumps(after).decode(),
         reason=transaction.description or None,

@@ -24,6 +24,7 @@ MAX_FINDINGS = 20
 _PREFIXES: dict[str, ids.Prefix] = {
     "wallet_id": "wal",
     "transaction_id": "txn",
+    "original_id": "txn",
     "initiator_id": "usr",
     "owner_id": "usr",
     "user_id": "usr",

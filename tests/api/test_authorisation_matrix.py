@@ -88,6 +88,9 @@ NODES = {
     "FeeSchedule": ("SCHEDULE", "YYYYY YFFF YYF U"),
 }
 
+REVERSAL = 'idempotencyKey: NEW_KEY, transactionId: COMPLETED, amount: {amount: "0.01", currency: "USD"}, reason: REFUND'
+GIVE_BACK = "-Y-FY F-FF YFF U"
+
 # Fields that show less than the object they belong to.
 NARROWER = {
     "a refused transfer": ("{ transaction(id: FAILED) { id } }", FAILED),
@@ -98,6 +101,14 @@ NARROWER = {
         ALL_OF_THEM,
     ),
     "Transaction.entries": ("{ transaction(id: COMPLETED) { entries { id } } }", COMPLETED),
+    "reverseTransaction, a refused transfer": (
+        f"mutation {{ reverseTransaction(input: {{{REVERSAL.replace('COMPLETED', 'FAILED')}}}) {{ transaction {{ id }} }} }}",
+        "---F- F-FF -FF U",
+    ),
+    "reverseTransaction, with an overdraft": (
+        f"mutation {{ reverseTransaction(input: {{{REVERSAL}, allowOverdraft: true}}) {{ transaction {{ id }} }} }}",
+        ADMIN_ONLY,
+    ),
     "Transaction.fees": ("{ transaction(id: CHARGED) { fees { label } } }", WALLET),
     "WalletParty.wallet": ("{ transaction(id: COMPLETED) { sender { wallet { id } } } }", WALLET),
     "WalletParty.wallet, of the other": ("{ transaction(id: COMPLETED) { receiver { wallet { id } } } }", "-Y-YY -FFF YYF U"),
@@ -117,6 +128,10 @@ LEGS = (
 SCHEDULE = 'idempotencyKey: NEW_KEY, name: "x", currency: "EUR", payer: SENDER, percent: "1", reason: "x"'
 SYSTEM_WALLET = '{currency: "USD", purpose: "X", accountType: ASSET, name: "x", reason: "x"}'
 MUTATIONS = {
+    "reverseTransaction": (
+        f"mutation {{ reverseTransaction(input: {{{REVERSAL}}}) {{ transaction {{ id }} }} }}",
+        GIVE_BACK,
+    ),
     "transfer": (
         f"mutation {{ transfer(input: {{{_TRANSFER}}}) {{ transaction {{ id }} userErrors {{ code }} }} }}",
         PAY_FROM_IT,
@@ -158,6 +173,7 @@ SUBSCRIPTIONS = {
 
 ROUTES = {
     "POST /transfer": ("/transfer", PAY_FROM_IT),
+    "POST /transactions/{id}/reverse": ("/transactions/COMPLETED/reverse", "-Y-FY F-FF YFF U"),
     "GET /wallets/{id}": ("/wallets/WALLET", WALLET),
     "GET /wallets/{id}/transactions": ("/wallets/WALLET/transactions", WALLET),
     "GET /transactions/{id}": ("/transactions/COMPLETED", COMPLETED),
@@ -265,7 +281,14 @@ def spaced(letters: list[str]) -> str:
     return f"{text[:5]} {text[5:9]} {text[9:12]} {text[12:]}"
 
 
-LETTERS = {"FORBIDDEN": "F", "UNAUTHENTICATED": "U", "NOT_FOUND": "-", "WALLET_NOT_FOUND": "N", "NOT_SUPERVISED": "Y"}
+LETTERS = {
+    "FORBIDDEN": "F",
+    "UNAUTHENTICATED": "U",
+    "NOT_FOUND": "-",
+    "NOT_REVERSIBLE": "-",
+    "WALLET_NOT_FOUND": "N",
+    "NOT_SUPERVISED": "Y",
+}
 """NOT_SUPERVISED: the caller may break things, but no supervisor would start them again."""
 
 
@@ -426,6 +449,8 @@ async def visit(world: World, name: str, caller: str) -> str:
         "currency": "USD",
         "idempotency_key": new_key(),
     }
+    if path.endswith("/reverse"):
+        body = {"amount": "0.01", "currency": "USD", "reason": "REFUND", "idempotency_key": new_key()}
     response: httpx.Response = await world.api.http.request(
         method, path, json=BODIES.get(path, body) if method == "POST" else None, headers=world.headers(caller)
     )

@@ -108,12 +108,12 @@ def entries_of(transaction: dict[str, Any]) -> list[tuple[str, str, str]]:
 def entries_of_tables() -> list[tuple[str, str, str]]:
     """Direction, amount and purpose of each row in the tables of legs."""
     rows = re.findall(r"^\| \d \| [^|]+ \| (-?)([0-9.]+) \| (\w+) \|$", LEDGER, re.MULTILINE)
-    assert len(rows) == 7
+    assert len(rows) == 11
     return [("DEBIT" if sign else "CREDIT", amount, purpose) for sign, amount, purpose in rows]
 
 
-async def test_the_fee_in_the_page_on_the_ledger_is_charged_as_its_table_says(demo_api: Api) -> None:
-    _, publish, pay = blocks("graphql", LEDGER)
+async def test_the_fee_in_the_page_on_the_ledger_is_charged_and_given_back_as_its_tables_say(demo_api: Api) -> None:
+    _, publish, pay, give_back = blocks("graphql", LEDGER)
     assert (await demo_api.data("admin", publish))["publishFeeSchedule"]["userErrors"] == []
     alice, bob = (USERS[number].wallets[0].public_id for number in (0, 1))
     answer = (await demo_api.data("alice", pay, alice=alice, bob=bob))["transfer"]
@@ -124,7 +124,16 @@ async def test_the_fee_in_the_page_on_the_ledger_is_charged_as_its_table_says(de
     found = (await demo_api.data("alice", query, key="order-1042"))["transactionByIdempotencyKey"]
     query = "query($id: ID!) { transaction(id: $id) { entries { direction purpose amount { amount } } } }"
     shown = (await demo_api.data("admin", query, id=found["id"]))["transaction"]
-    assert entries_of(shown) == entries_of_tables()[3:]
+    assert entries_of(shown) == entries_of_tables()[3:7]
+    back = (await demo_api.data("bob", give_back, paid=found["id"]))["reverseTransaction"]
+    assert back["userErrors"] == []
+    assert (back["original"]["reversed"]["amount"], back["original"]["reversible"]["amount"]) == ("3.33", "6.67")
+    entries = "entries { direction purpose amount { amount } }"
+    query = f"query($id: ID!) {{ transaction(id: $id) {{ reversals {{ edges {{ node {{ {entries} }} }} }} }} }}"
+    (edge,) = (await demo_api.data("admin", query, id=found["id"]))["transaction"]["reversals"]["edges"]
+    assert entries_of(edge["node"]) == entries_of_tables()[7:]
+    query = "query($id: ID!) { transaction(id: $id) { fees { reversed { amount } } } }"
+    assert (await demo_api.data("alice", query, id=found["id"]))["transaction"]["fees"] == [{"reversed": {"amount": "0.19"}}]
 
 
 async def test_the_event_stream_in_the_page_on_live_updates_starts_with_a_snapshot(demo_api: Api) -> None:
@@ -164,7 +173,7 @@ def test_every_example_is_tested() -> None:
         if blocks("graphql", text := document.read_text(encoding="utf-8")) or "curl " in text
     }
     # The runbook's command needs a cluster.
-    assert elsewhere == {"ledger.md": 3, "live-updates.md": 2, "runbook.md": 1}
+    assert elsewhere == {"ledger.md": 4, "live-updates.md": 2, "runbook.md": 1}
     pages = {path.name for path in DOCUMENTS if blocks("(?:html|js)", path.read_text(encoding="utf-8"))}
     assert pages == {"tutorial.md"}, "tests/browser/test_tutorial.py runs the tutorial's"
 

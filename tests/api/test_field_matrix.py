@@ -20,9 +20,11 @@ from tests.api.test_authorisation_matrix import (
     CALLERS,
     COMPLETED,
     FAILED,
+    GIVE_BACK,
     LEGS,
     PARTY,
     POSTING,
+    REVERSAL,
     SCHEDULE,
     SYSTEM_WALLET,
     WALLET,
@@ -48,6 +50,7 @@ PAY_IF = (
     "{ userErrors { ... on ConditionFailed { FIELDS } } } }"
 )
 PUBLISH = f"mutation {{ publishFeeSchedule(input: {{{SCHEDULE}}}) {{ FIELDS }} }}"
+REVERSE = f"mutation {{ reverseTransaction(input: {{{REVERSAL}}}) {{ FIELDS }} }}"
 SET_STATUS = 'mutation { setWalletStatus(input: {walletId: WALLET, status: ACTIVE, reason: "x"}) { FIELDS } }'
 
 
@@ -99,18 +102,19 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
         "Transaction",
         "{ transaction(id: COMPLETED) { FIELDS } }",
         {
-            COMPLETED: "id type status sender receiver amount description reference metadata entries createdAt completedAt",
+            COMPLETED: "id type status sender receiver amount description reference metadata entries createdAt completedAt "
+            "reversals reversed reversible",
             "Y---- YFFF --F U": "idempotencyKey",
-            "----- -FFF --F U": "failureCode fees",
+            "----- -FFF --F U": "failureCode fees reverses",
         },
     ),
     (
         "Transaction",
         "{ transaction(id: FAILED) { FIELDS } }",
         {
-            FAILED: "id type status sender receiver amount failureCode createdAt",
+            FAILED: "id type status sender receiver amount failureCode createdAt reversals reversed reversible",
             "Y---- YFFF --F U": "idempotencyKey",
-            "----- -FFF --F U": "description reference metadata entries fees completedAt",
+            "----- -FFF --F U": "description reference metadata entries fees reverses completedAt",
         },
     ),
     (
@@ -159,7 +163,11 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
             "----- -FFF --F U": "userId percent minimum maximum",
         },
     ),
-    ("FeeCharge", "{ transaction(id: CHARGED) { fees { FIELDS } } }", {WALLET: "label payer amount schedule explanation"}),
+    (
+        "FeeCharge",
+        "{ transaction(id: CHARGED) { fees { FIELDS } } }",
+        {WALLET: "label payer amount schedule explanation reversed"},
+    ),
     ("FeeSchedulePayload", PUBLISH, {ADMIN_ONLY: "feeSchedule replayed", NOBODY_FOR_ADMINS: "userErrors"}),
     ("FeeExceedsLimit", charged("JPY", "20", "0"), {PAID: "code message path fee limit"}),
     ("FeeExceedsAmount", charged("CHF", "5", "10"), {PAID: "code message path fee"}),
@@ -177,6 +185,7 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
     ("TransferPayload", PAY, {PAID: "transaction", ASKED_TO_PAY: "replayed", NOT_PAID: "userErrors"}),
     ("TransferBatchPayload", PAY_MANY, {ASKED_TO_PAY: "results", "---F- F-FF -FF U": "userErrors"}),
     ("DepositPayload", DEPOSIT, {ADMIN_ONLY: "transaction replayed", NOBODY_FOR_ADMINS: "userErrors"}),
+    ("ReversalPayload", REVERSE, {GIVE_BACK: "transaction original", ASKED_TO_PAY: "replayed", "Y-YF- FYFF -FF U": "userErrors"}),
     ("OpenWalletPayload", OPEN, {OPENED: "wallet replayed", NOBODY_OPENED: "userErrors"}),
     ("SetWalletStatusPayload", SET_STATUS, {ADMIN_ONLY: "wallet", NOBODY_FOR_ADMINS: "userErrors"}),
     ("InvalidInput", refused("0"), {ASKED_TO_PAY: "code message path"}),

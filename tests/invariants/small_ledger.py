@@ -19,7 +19,7 @@ ALICE, BOB = uid(1), uid(2)
 DEPOSITS_USD, DEPOSITS_EUR = uid(10), uid(11)
 A, B, E, G, FROZEN = uid(20), uid(21), uid(22), uid(23), uid(24)
 """Alice's dollars, Bob's dollars, Alice's euros, Bob's euros (none yet), Bob's frozen dollars (none)."""
-DEPOSITED, PAID, REFUSED, PENDING, EUR_DEPOSITED, NEW = (number * 0x1000 for number in (1, 2, 3, 4, 5, 9))
+DEPOSITED, PAID, REFUSED, PENDING, EUR_DEPOSITED, NEW, LAST = (number * 0x1000 for number in (1, 2, 3, 4, 5, 9, 10))
 UNKNOWN = uid(0xFFFF)
 
 Leg = tuple[str, int, int, int]
@@ -128,6 +128,23 @@ def charged(*fee_legs: Leg, fee: str = "30", schedule: str = SCHEDULE, purposes:
     return transaction(fee=fee, fee_schedule_id=schedule) + entries(*principal, *fee_legs, purposes=named)
 
 
+def reversal(
+    *legs: Leg, number: int = NEW, fees: str = "KEEP", overdraft: bool = False, purposes: tuple[str, ...] = (), **columns: str
+) -> str:
+    """An INSERT of a reversal of 100 cents of PAID, and one of its entries, unless there are no legs."""
+    members = f"'fees', '{fees}', 'overdraft', {str(overdraft).lower()}"
+    values = {
+        "type": "'REVERSAL'",
+        "initiator_id": BOB,
+        "sender_wallet_id": B,
+        "receiver_wallet_id": A,
+        "reverses_id": uid(PAID),
+        "terms": f"jsonb_build_object('reversal', jsonb_build_object({members}))",
+        **columns,
+    }
+    return transaction(number, **values) + (entries(*legs, number=number, purposes=purposes) if legs else "")
+
+
 PAYMENT = entries((A, 3, -100, 7000), (B, 2, 100, 3000))
 """The entries that NEW calls for."""
 
@@ -163,7 +180,7 @@ _SETUP = (
 
 _TABLES = (
     "users", "currencies", "wallets", "wallet_openings", "transactions", "ledger_entries", "transaction_wallets", "outbox",
-    "audit_log", "ledger_verifications",
+    "audit_log", "ledger_verifications", "reversed_amounts",
 )  # fmt: skip
 
 

@@ -11,9 +11,11 @@ from tests.invariants.small_ledger import (
     ALICE,
     AT,
     BOB,
+    DEPOSITED,
     DEPOSITS_USD,
     FEES,
     FROZEN,
+    LAST,
     NEW,
     PAID,
     PAYMENT,
@@ -33,6 +35,7 @@ from tests.invariants.small_ledger import (
     fee_schedule,
     posted,
     posting,
+    reversal,
     transaction,
     uid,
     wallet,
@@ -50,6 +53,7 @@ FEES_WALLET = {"owner_id": "NULL", "kind": "'SYSTEM'", "system_purpose": "'FEES'
 BY_HAND = {"version": "1", "valid_from": AT, "created_at": AT}
 TO_FROZEN = transaction(receiver_wallet_id=FROZEN)
 FROM_A, TO_B = (A, 3, -100, 7000), (B, 2, 100, 3000)
+FROM_B, TO_A = (B, 2, -100, 3000), (A, 3, 100, 7000)
 TAKEN_KEY = transaction(idempotency_key=f"'key-{PAID}'").rstrip(";")
 
 QUOTA = f"INSERT INTO quotas (user_id) VALUES ({ALICE})"
@@ -251,6 +255,44 @@ RULES: list[tuple[str, str, str]] = [
     ("a schedule of an unknown user", fee_schedule(user_id=UNKNOWN), "fee_schedules_user_fkey"),
     ("a schedule by an unknown user", fee_schedule(initiator_id=UNKNOWN), "fee_schedules_initiator_fkey"),
     ("a schedule without a fee wallet", fee_schedule().split(";", 1)[1], "fee_schedules_have_a_wallet"),
+    # Reversals.
+    ("reverse a transaction that failed", reversal(FROM_B, TO_A, reverses_id=uid(REFUSED)),
+     "ledger_entries_reverse_the_original"),
+    ("reverse a transaction that is pending", reversal(FROM_B, TO_A, reverses_id=uid(PENDING)),
+     "ledger_entries_reverse_the_original"),
+    ("reverse a transaction that does not exist", reversal(FROM_B, TO_A, reverses_id=UNKNOWN), "transactions_references_exist"),
+    ("reverse a transaction between other wallets", reversal(FROM_B, TO_A, reverses_id=uid(DEPOSITED)),
+     "ledger_entries_reverse_the_original"),
+    ("reverse in the direction of the payment",
+     reversal((A, 3, -100, 7000), TO_B, sender_wallet_id=A, receiver_wallet_id=B), "ledger_entries_reverse_the_original"),
+    ("reverse a reversal", reversal(FROM_B, TO_A)
+     + reversal((A, 4, -100, 7100), (B, 3, 100, 2900), number=LAST, sender_wallet_id=A, receiver_wallet_id=B,
+                reverses_id=uid(NEW)), "ledger_entries_reverse_the_original"),
+    ("give back another amount than the reversal's", reversal((B, 2, -99, 3000), (A, 3, 99, 7000)),
+     "ledger_entries_reverse_the_original"),
+    ("give back to another wallet", reversal(FROM_B, (DEPOSITS_USD, 2, 100, -10000)), "ledger_entries_reverse_the_original"),
+    ("give back for another purpose", reversal(FROM_B, TO_A, purposes=("FEE", "FEE")), "ledger_entries_reverse_the_original"),
+    ("give back what was not paid as a fee",
+     fee_schedule() + reversal((FEES, 1, -1, 0), (A, 3, 1, 7000), FROM_B, (A, 4, 100, 7001), fees="PROPORTIONAL",
+                               purposes=("FEE", "FEE", "PRINCIPAL", "PRINCIPAL")), "ledger_entries_reverse_the_original"),
+    ("keep a fee that goes back", fee_schedule() + charged((A, 4, -30, 6900), (FEES, 1, 30, 0))
+     + reversal((B, 3, -100, 3100), (A, 5, 100, 6870), number=LAST, fees="PROPORTIONAL", reverses_id=uid(NEW)),
+     "ledger_entries_reverse_the_original"),
+    ("give back a fee that is kept", fee_schedule() + charged((A, 4, -30, 6900), (FEES, 1, 30, 0))
+     + reversal((FEES, 2, -30, 30), (A, 5, 30, 6870), (B, 3, -100, 3100), (A, 6, 100, 6900), number=LAST,
+                reverses_id=uid(NEW), purposes=("FEE", "FEE", "PRINCIPAL", "PRINCIPAL")), "ledger_entries_reverse_the_original"),
+    ("give back more than the amount", transaction() + PAYMENT
+     + reversal((B, 3, -3001, 3100), (A, 4, 3001, 6900), number=LAST, amount="3001"), "reversed_amounts_within_amount"),
+    ("give back more than is left", transaction() + PAYMENT + reversal((B, 3, -3000, 3100), (A, 4, 3000, 6900), amount="3000",
+                                                                      number=LAST)
+     + reversal((B, 4, -1, 100), (A, 5, 1, 9900), number=0xB000, amount="1"), "reversed_amounts_within_amount"),
+    ("give back what is held", f"UPDATE wallets SET held = 2950 WHERE id = {B};" + reversal(FROM_B, TO_A),
+     "wallets_available_not_negative"),
+    ("a reversal of nothing", reversal(reverses_id="NULL"), "transactions_original_iff_reversal"),
+    ("a reversal without its terms", reversal(terms="NULL"), "transactions_original_iff_reversal"),
+    ("a transfer that reverses", transaction(reverses_id=uid(PAID)), "transactions_original_iff_reversal"),
+    ("a transfer with the terms of a reversal", transaction(terms="""'{"reversal": {}}'"""),
+     "transactions_original_iff_reversal"),
     # Keys of openings, audit log, people.
     ("an opening key that is taken", f"INSERT INTO wallet_openings VALUES ({ALICE}, 'opened', sha256('y'), {A})",
      "wallet_openings_pkey"),
@@ -337,6 +379,17 @@ OWNER_RULES: list[tuple[str, str, str]] = [
      "wallets_identity_is_final"),
     ("change a system wallet's account type", f"UPDATE wallets SET account_type = 'INCOME' WHERE id = {DEPOSITS_USD}",
      "wallets_identity_is_final"),
+    ("mark a wallet as overdrawn", f"UPDATE wallets SET overdrawn = true WHERE id = {A}", "wallets_balance_from_entries"),
+    ("set what has gone back", f"INSERT INTO reversed_amounts VALUES ({uid(PAID)}, 3000, 0, 1, 1, 0)",
+     "reversed_amounts_from_entries"),
+    ("change what has gone back", "UPDATE reversed_amounts SET reversed = 1", "reversed_amounts_from_entries"),
+    ("forget what has gone back", "DELETE FROM reversed_amounts", "reversed_amounts_from_entries"),
+    ("forget all that has gone back", "TRUNCATE reversed_amounts", "reversed_amounts_from_entries"),
+    *((name, f"ALTER TABLE reversed_amounts DISABLE TRIGGER USER; INSERT INTO reversed_amounts VALUES {rows}", rule)
+      for name, rows, rule in (
+          ("a transaction that went back twice", ", ".join(2 * [f"({uid(PAID)}, 3000, 0, 1, 1, 0)"]), "reversed_amounts_pkey"),
+          ("more with a fee than went back", f"({uid(PAID)}, 3000, 9, 1, 2, 0)", "reversed_amounts_with_fee_in_range"),
+          ("more of a fee than there was", f"({uid(PAID)}, 3000, 9, 1, 1, 10)", "reversed_amounts_within_fee"))),
     ("forget a wallet of a transaction", "DELETE FROM transaction_wallets", "transaction_wallets_insert_only"),
     ("list a wallet twice",
      f"INSERT INTO transaction_wallets VALUES ({A}, {uid(PAID)}, 1), ({A}, {uid(PAID)}, 1)", "transaction_wallets_pkey"),
@@ -380,7 +433,8 @@ OWNER_RULES: list[tuple[str, str, str]] = [
       for column, value in {"id": uid(NEW), "initiator_id": BOB, "idempotency_key": "'x'", "type": "'DEPOSIT'",
                             "sender_wallet_id": B, "receiver_wallet_id": E, "amount": "7",
                             "currency": "'EUR'", "description": "'x'", "created_at": "'2029-01-01Z'",
-                            "reference": "'x'", "metadata": """'{"a": "b"}'""", "terms": """'{"conditions": []}'"""}.items()),
+                            "reference": "'x'", "metadata": """'{"a": "b"}'""", "reverses_id": uid(PAID),
+                            "terms": """'{"conditions": []}'"""}.items()),
 ]  # fmt: skip
 
 # The names of constraints and unique indexes, and those in the triggers' arguments and functions.

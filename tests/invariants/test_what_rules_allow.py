@@ -9,6 +9,9 @@ from app.services.verification import verify
 from app.settings import Settings
 from tests.invariants.small_ledger import (
     AT,
+    BOB,
+    FEES,
+    LAST,
     NEW,
     PAYMENT,
     PENDING,
@@ -17,9 +20,12 @@ from tests.invariants.small_ledger import (
     B,
     E,
     G,
+    charged,
     entries,
+    fee_schedule,
     fingerprint,
     posting,
+    reversal,
     transaction,
     uid,
     write_small_ledger,
@@ -62,6 +68,39 @@ async def test_a_transaction_may_have_many_legs_if_each_currency_sums_to_zero(ow
     await owner.execute(posting(FROM_A, TO_B, (E, 2, -50, 5000), (G, 1, 50, 0)))
     assert await _wallet(owner, E) == (4950, 2, 1)
     assert await _wallet(owner, G) == (50, 1, 1)
+
+
+async def test_a_payment_goes_back_in_parts_with_its_fee(owner: asyncpg.Connection, settings: Settings) -> None:
+    await owner.execute(fee_schedule(flat="31") + charged((A, 4, -31, 6900), (FEES, 1, 31, 0), fee="31"))
+    # The small ledger's payment is of a later day than this schedule, and was not charged.
+    before = await verify(settings)
+    await owner.execute(f"SET ROLE {ROLE}")
+    named = ("FEE", "FEE", "PRINCIPAL", "PRINCIPAL")
+    for part, (sequence, back, fee) in enumerate([(2, 33, 10), (3, 33, 10), (4, 34, 11)]):
+        kept, paid, left = 100 - 33 * part, 6869 + 43 * part, 31 - 10 * part
+        legs = (
+            (FEES, sequence, -fee, left), (A, 3 + 2 * part + 2, fee, paid),
+            (B, 3 + part, -back, 3000 + kept), (A, 3 + 2 * part + 3, back, paid + fee),
+        )  # fmt: skip
+        number = LAST + part * 0x1000
+        await owner.execute(
+            reversal(*legs, number=number, fees="PROPORTIONAL", amount=str(back), reverses_id=uid(NEW), purposes=named)
+        )
+    assert await _wallet(owner, A) == (7000, 10, 1)
+    assert await _wallet(owner, B) == (3000, 5, 1)
+    (state,) = await owner.fetch("SELECT reversed, reversed_with_fee, fee_reversed FROM reversed_amounts")
+    assert tuple(state) == (100, 100, 31)
+    assert await verify(settings) == before
+
+
+async def test_a_reversal_may_overdraw_a_wallet_if_it_says_so(owner: asyncpg.Connection, settings: Settings) -> None:
+    await owner.execute(f"SET ROLE {ROLE}")
+    spent = transaction(LAST, initiator_id=BOB, sender_wallet_id=B, receiver_wallet_id=A, amount="2950")
+    await owner.execute(spent + entries((B, 2, -2950, 3000), (A, 3, 2950, 7000), number=LAST))
+    await owner.execute(reversal((B, 3, -100, 50), (A, 4, 100, 9950), overdraft=True))
+    assert await _wallet(owner, B) == (-50, 3, 1)
+    assert await owner.fetchval(f"SELECT overdrawn FROM wallets WHERE id = {B}")
+    assert await verify(settings) == []
 
 
 async def test_a_balance_never_overflows(owner: asyncpg.Connection) -> None:

@@ -20,7 +20,10 @@ from app.records import (
     Entry,
     EntryPurpose,
     FeePayer,
+    FeeReversal,
     FeeSchedule,
+    ReversalReason,
+    ReversedAmount,
     RoundingMode,
     Transaction,
     TransactionStatus,
@@ -31,7 +34,7 @@ from app.records import (
 )
 from app.services.fees import NO_FEES, FeeBook
 from app.services.ledger import Outcome, Settlement, settle
-from app.services.requests import Condition, ConditionKind, Key, Leg, Request, Unit
+from app.services.requests import Condition, ConditionKind, Key, Leg, Request, Reversal, Unit
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 EXPONENTS = {"USD": 2, "EUR": 2}
@@ -86,8 +89,10 @@ def run(
     wallets: Iterable[Wallet],
     recorded: dict[Key, Transaction] | None = None,
     fees: FeeBook = NO_FEES,
+    given_back: dict[UUID, ReversedAmount] | None = None,
 ) -> Settlement:
-    return settle(units, {w.id: w for w in wallets}, recorded or {}, NOW, EXPONENTS, fees=fees)
+    by_id = {w.id: w for w in wallets}
+    return settle(units, by_id, recorded or {}, NOW, EXPONENTS, fees=fees, reversed_amounts=given_back)
 
 
 FEE_WALLET = UUID(int=1009)
@@ -478,10 +483,38 @@ def postings(draw: st.DrawFn) -> Request:
     )
 
 
+ORIGINAL_AMOUNT, ORIGINAL_FEE = 120, 37
+
+
+@st.composite
+def reversals(draw: st.DrawFn) -> Request:
+    """Wallet 2 or 4 gives back to 1 or 2, in parts, with the fee that a sender or receiver paid, or without."""
+    original, payer = draw(st.sampled_from([(901, 2), (902, 1), (903, None)]))
+    amount = draw(st.one_of(st.none(), st.integers(1, 60)))
+    return request(2, 1, amount or ORIGINAL_AMOUNT)._replace(
+        type=TransactionType.REVERSAL,
+        initiator_id=user(draw(st.integers(1, 2))),
+        idempotency_key=f"k{draw(st.integers(1, 6))}",
+        reversal=Reversal(
+            original_id=UUID(int=original),
+            original_amount=ORIGINAL_AMOUNT,
+            amount=amount,
+            reason=ReversalReason.REFUND,
+            fees=draw(st.sampled_from(FeeReversal)),
+            allow_overdraft=draw(st.sampled_from([False, False, True])),
+            is_audited=False,
+            fee=0 if payer is None else ORIGINAL_FEE,
+            fee_legs=None if payer is None else (UUID(int=1000 + payer), FEE_WALLET),
+        ),
+    )
+
+
 malformed = st.just(Refusal(RefusalCode.INVALID_AMOUNT, "zero", ("input", "amount")))
 units = st.lists(
     st.builds(
-        Unit, st.lists(st.one_of(requests(), requests(), postings(), malformed), min_size=1, max_size=5).map(tuple), st.booleans()
+        Unit,
+        st.lists(st.one_of(requests(), requests(), postings(), reversals(), malformed), min_size=1, max_size=5).map(tuple),
+        st.booleans(),
     ),
     max_size=6,
 )
@@ -500,6 +533,26 @@ def after(world: Iterable[Wallet], entries: Iterable[Entry]) -> list[Wallet]:
 
 def entries_of(settlement: Settlement) -> list[Entry]:
     return [entry for _, entries in settlement.posted for entry in entries]
+
+
+def given_back_by(settlement: Settlement, before: dict[UUID, ReversedAmount] | None = None) -> dict[UUID, ReversedAmount]:
+    """How much of each transaction has gone back, as the database has it after these entries."""
+    found = dict(before or {})
+    for transaction, entries in settlement.posted:
+        if transaction.reverses_id is not None and transaction.terms is not None:
+            state = found.get(transaction.reverses_id, ReversedAmount())
+            with_fee = transaction.amount if transaction.terms["reversal"]["fees"] == "PROPORTIONAL" else 0
+            fee = sum(entry.amount for entry in entries if entry.purpose is EntryPurpose.FEE and entry.amount > 0)
+            found[transaction.reverses_id] = ReversedAmount(
+                state.reversed + transaction.amount, state.with_fee + with_fee, state.fee_reversed + fee
+            )
+    return found
+
+
+def overdrawn_by(settlement: Settlement) -> set[UUID | None]:
+    """The wallets that a reversal was allowed to take below zero."""
+    reversed_ = (t for t, _ in settlement.posted if t.reverses_id is not None and t.terms is not None)
+    return {t.sender_wallet_id for t in reversed_ if t.terms is not None and t.terms["reversal"]["overdraft"]}
 
 
 def keyed(transactions: Iterable[Transaction]) -> dict[Key, Transaction]:
@@ -521,12 +574,16 @@ def test_whatever_is_asked_the_ledger_stays_whole(asked: list[Unit], fees: FeeBo
             position[entry.wallet_id] = (entry.balance_after, entry.sequence)
         assert set(sums.values()) == {0}
         charged = sum(entry.amount for entry in entries if entry.wallet_id == FEE_WALLET and entry.leg == 3)
-        assert transaction.type is TransactionType.POSTING or charged == (transaction.fee or 0)
+        assert transaction.type not in (TransactionType.TRANSFER, TransactionType.DEPOSIT) or charged == (transaction.fee or 0)
         assert transaction.status is TransactionStatus.COMPLETED
     for w in after(WORLD, entries_of(settlement)):
         assert MIN_MINOR <= w.balance <= MAX_MINOR
-        assert w.kind is WalletKind.SYSTEM or w.available >= 0
+        assert w.kind is WalletKind.SYSTEM or w.available >= 0 or w.id in overdrawn_by(settlement)
         assert w.status is WalletStatus.ACTIVE or w in WORLD
+    for original, state in given_back_by(settlement).items():
+        fee = 0 if original == UUID(int=903) else ORIGINAL_FEE
+        assert 0 < state.reversed <= ORIGINAL_AMOUNT
+        assert state.fee_reversed == fee * state.with_fee // ORIGINAL_AMOUNT
 
 
 @given(units, books)
@@ -553,10 +610,12 @@ def test_a_batch_settles_as_its_units_would_one_after_another(asked: list[Unit],
     together = run(asked, WORLD, fees=fees)
     world: list[Wallet] = list(WORLD)
     recorded: dict[Key, Transaction] = {}
+    given_back: dict[UUID, ReversedAmount] = {}
     outcomes: list[tuple[Outcome, ...]] = []
     for unit in asked:
-        alone = run([unit], world, recorded, fees)
+        alone = run([unit], world, recorded, fees, given_back)
         outcomes += alone.outcomes
+        given_back = given_back_by(alone, given_back)
         world = after(world, entries_of(alone))
         recorded |= keyed(alone.transactions)
     assert outcomes == together.outcomes

@@ -59,6 +59,7 @@ LIST_LENGTHS: Mapping[str, int] = {
     "DepositPayload.userErrors": 1,
     "PostTransactionPayload.userErrors": 1,
     "PostTransactionPayload.preview": 10,
+    "ReversalPayload.userErrors": 1,
     "TransferPreview.entries": 4,
     "TransferPreview.fees": 1,
     "TransferPreview.userErrors": 1,

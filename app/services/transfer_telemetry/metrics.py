@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from app.errors import Internal, RefusalCode, RequestTimeout, Unavailable
+from app.records import Transaction
 from app.services.ledger import Outcome
 from app.services.transfer_telemetry.log_lines import outcome_name
 from app.telemetry import metrics
@@ -24,16 +25,27 @@ def count_outcomes(outcomes: Sequence[Outcome]) -> None:
         _TRANSFERS[name].inc(count)
     metrics.BATCH_SIZE.observe(len(outcomes))
     metrics.REPLAYS.inc(counts["replayed"])
-    fees: Counter[str] = Counter()
     for outcome in outcomes:
-        if outcome.entries and outcome.transaction is not None and outcome.transaction.fee is not None:
-            fees[outcome.transaction.currency] += outcome.transaction.fee
         if outcome.refusal is not None and not outcome.replayed:
             _REFUSALS[outcome.refusal.code].inc()
             if outcome.refusal.code is RefusalCode.IDEMPOTENCY_KEY_REUSED:
                 metrics.KEY_CONFLICTS.inc()
+    _count_amounts([outcome.transaction for outcome in outcomes if outcome.entries and outcome.transaction is not None])
+
+
+def _count_amounts(posted: Sequence[Transaction]) -> None:
+    """Count the fees that were charged and the amounts that went back. Most batches have none."""
+    fees: Counter[str] = Counter()
+    given_back: Counter[str] = Counter()
+    for transaction in posted:
+        if transaction.fee is not None:
+            fees[transaction.currency] += transaction.fee
+        if transaction.reverses_id is not None:
+            given_back[transaction.currency] += transaction.amount
     for currency, amount in fees.items():
         metrics.FEES.labels(currency).inc(amount)
+    for currency, amount in given_back.items():
+        metrics.REVERSED.labels(currency).inc(amount)
 
 
 def count_unanswered(code: str, transfers: int) -> None:

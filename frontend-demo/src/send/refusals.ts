@@ -14,6 +14,8 @@ export const REFUSALS: Readonly<Record<Exclude<Refusal["code"], "INVALID_INPUT">
   CONDITION_FAILED: "Something changed since you looked, so nothing was sent. Look again, then send.",
   FEE_EXCEEDS_LIMIT: "The fee is higher than you agreed to, so nothing was sent.",
   FEE_EXCEEDS_AMOUNT: "The fee would take the whole amount, so nothing was sent.",
+  NOT_REVERSIBLE: "There is no payment with this id that you may give back.",
+  REVERSAL_EXCEEDS_REMAINING: "Less than that has not gone back yet, so nothing was sent.",
   UNBALANCED: "What is taken and what is given are not the same amount.",
   TOO_MANY_ENTRIES: "This has more parts than one payment may have.",
   BATCH_ABORTED: "Another payment of the same batch was refused, so none was made.",

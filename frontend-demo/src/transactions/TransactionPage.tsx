@@ -37,7 +37,7 @@ export function TransactionPage({ id }: { readonly id: string }) {
   );
 }
 
-const TITLES: Readonly<Record<string, string>> = { DEPOSIT: "Deposit of ", TRANSFER: "Transfer of ", POSTING: "Posting of " };
+const TITLES: Readonly<Record<string, string>> = { DEPOSIT: "Deposit of ", TRANSFER: "Transfer of ", POSTING: "Posting of ", REVERSAL: "Reversal of " };
 
 function Loaded({ transaction }: { readonly transaction: LoadedTransaction }) {
   const { demo } = useSession();

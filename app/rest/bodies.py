@@ -1,0 +1,124 @@
+"""The inputs of REST routes: JSON bodies and the Idempotency-Key header, checked for their form."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+
+from app.errors import BadUserInput, Refusal, RefusalCode
+from app.money import is_plain_decimal
+from app.records import FeeReversal, ReversalReason
+from app.services.reversals import ReversalInput
+from app.services.transfers import TransferInput
+
+E = TypeVar("E", bound=StrEnum)
+
+_TRANSFER_FIELDS = {
+    "sender_wallet_id",
+    "receiver_wallet_id",
+    "amount",
+    "currency",
+    "description",
+    "idempotency_key",
+    "reference",
+    "metadata",
+    "max_fee",
+}
+_REVERSAL_FIELDS = {"amount", "currency", "reason", "fees", "allow_overdraft", "description", "idempotency_key"}
+_MAX_AMOUNT_LENGTH = 64
+_QUOTED_KEY = Refusal(
+    RefusalCode.IDEMPOTENCY_KEY_INVALID,
+    "Send the key in the Idempotency-Key header without quotation marks: with them it would be another key.",
+    ("input", "idempotencyKey"),
+)
+"""For a header that is a structured field's string, `"K"`. Clients that quote and clients that do not both mean K. Earlier
+releases recorded the quotation marks as part of the key, so a quoted key still replays its transaction."""
+
+
+def transfer_input(request: Request, body: Mapping[str, Any]) -> TransferInput:
+    """The transfer that a request asks for. Raises BadUserInput for a malformed body."""
+    _check_names(body, _TRANSFER_FIELDS)
+    for name in ("sender_wallet_id", "receiver_wallet_id", "amount", "currency"):
+        if not isinstance(body.get(name), str):
+            raise BadUserInput(f"`{name}` is required and must be a JSON string.")
+    _check_texts(body, ("description", "reference"))
+    metadata = body.get("metadata") or {}
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise BadUserInput("`metadata` must be a JSON object whose values are strings.")
+    _check_amounts(body, ("amount", "max_fee"))
+    key = _idempotency_key(request, body)
+    return TransferInput(
+        idempotency_key=key,
+        sender_wallet_id=body["sender_wallet_id"],
+        receiver_wallet_id=body["receiver_wallet_id"],
+        amount=body["amount"],
+        currency=body["currency"],
+        description=body.get("description"),
+        reference=body.get("reference"),
+        metadata=tuple(metadata.items()),
+        max_fee=None if body.get("max_fee") is None else (body["max_fee"], body["currency"]),
+        unless_replayed=_QUOTED_KEY if key.startswith('"') and "idempotency-key" in request.headers else None,
+    )
+
+
+def reversal_input(request: Request, body: Mapping[str, Any]) -> ReversalInput:
+    """The reversal that a request asks for. Raises BadUserInput for a malformed body."""
+    _check_names(body, _REVERSAL_FIELDS)
+    _check_texts(body, ("description", "currency"))
+    _check_amounts(body, ("amount",))
+    amount, currency, overdraft = body.get("amount"), body.get("currency"), body.get("allow_overdraft", False)
+    if (amount is None) != (currency is None):
+        raise BadUserInput("`amount` and `currency` are given together, or neither for all that is left.")
+    if not isinstance(overdraft, bool):
+        raise BadUserInput("`allow_overdraft` must be true or false.")
+    return ReversalInput(
+        idempotency_key=_idempotency_key(request, body),
+        transaction_id=request.path_params["id"],
+        reason=_member(ReversalReason, "reason", body.get("reason")),
+        amount=None if amount is None or currency is None else (amount, currency),
+        fees=_member(FeeReversal, "fees", body.get("fees", FeeReversal.PROPORTIONAL.value)),
+        allow_overdraft=overdraft,
+        description=body.get("description"),
+    )
+
+
+def _check_names(body: Mapping[str, Any], known: Collection[str]) -> None:
+    unknown = body.keys() - known
+    if unknown:
+        raise BadUserInput(f"Unknown field: {min(unknown)[:40]}.")
+
+
+def _check_texts(body: Mapping[str, Any], names: Collection[str]) -> None:
+    for name in names:
+        if not isinstance(body.get(name), str | None):
+            raise BadUserInput(f"`{name}` must be a JSON string.")
+
+
+def _check_amounts(body: Mapping[str, Any], names: Collection[str]) -> None:
+    for name in names:
+        given = body.get(name)
+        if given is not None and (not isinstance(given, str) or len(given) > _MAX_AMOUNT_LENGTH or not is_plain_decimal(given)):
+            raise BadUserInput(f'`{name}` must be a string in plain decimal notation, such as "12.34".')
+
+
+def _member(enum: type[E], name: str, given: Any) -> E:
+    try:
+        return enum(given)
+    except ValueError:
+        raise BadUserInput(f"`{name}` must be one of {', '.join(enum)}.") from None
+
+
+def _idempotency_key(request: Request, body: Mapping[str, Any]) -> str:
+    """Returns the key of the Idempotency-Key header or of the body. Raises BadUserInput if there is none or they differ."""
+    header, field = request.headers.getlist("idempotency-key"), body.get("idempotency_key")
+    if not isinstance(field, str | None):
+        raise BadUserInput("`idempotency_key` must be a JSON string.")
+    given = {*header, *([] if field is None else [field])}
+    if not given:
+        raise BadUserInput("An idempotency key is required: the Idempotency-Key header, or `idempotency_key` in the body.")
+    if len(given) > 1:
+        raise BadUserInput("The idempotency keys of the header and the body differ. Quotation marks in the header count.")
+    return given.pop()
