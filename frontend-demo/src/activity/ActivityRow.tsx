@@ -12,6 +12,10 @@ interface ActivityRowProps {
   readonly onOpen: (row: Row) => void;
 }
 
+function wordFor(type: string, direction: Row["direction"]): string {
+  return type === "REVERSAL" ? "Refund" : direction === "CREDIT" ? "Received" : "Sent";
+}
+
 /** A transaction in a line. A plain click opens its details beside the list; its address opens in other tabs. */
 export const ActivityRow = memo(function ActivityRow({ row, onOpen }: ActivityRowProps) {
   const { id, type, status, direction, amount, fee, counterparty, description, failureCode, createdAt, entryId } = row;
@@ -31,7 +35,7 @@ export const ActivityRow = memo(function ActivityRow({ row, onOpen }: ActivityRo
         <span className="activity-text">
           <span className="activity-who truncate">{type === "DEPOSIT" ? "Deposit" : (counterparty ?? "Several wallets")}</span>
           <span className="muted truncate">
-            {failureCode === null ? (description ?? (direction === "CREDIT" ? "Received" : "Sent")) : refusalText({ code: failureCode, message: failureCode })}
+            {failureCode === null ? (description ?? wordFor(type, direction)) : refusalText({ code: failureCode, message: failureCode })}
             {fee !== null && (
               <>
                 {" · fee "}

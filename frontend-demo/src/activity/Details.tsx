@@ -97,6 +97,9 @@ function titleOf({ type, direction, status, counterparty }: Row): string {
     return "Deposit";
   }
   const name = counterparty ?? "several wallets";
+  if (type === "REVERSAL" && status !== "FAILED") {
+    return direction === "DEBIT" ? `Refund to ${name}` : `Refund from ${name}`;
+  }
   if (status === "FAILED") {
     return direction === "DEBIT" ? `Refused payment to ${name}` : `Refused payment from ${name}`;
   }

@@ -99,7 +99,7 @@ function EntryRow({ entry, isFresh }: { readonly entry: ShownEntry; readonly isF
       <Link href={`/transactions/${transaction.id}`} className="phone-entry-link">
         <span className="phone-entry-text">
           <span className="truncate">{who}</span>
-          <span className="muted truncate">{transaction.description ?? (direction === "CREDIT" ? "Received" : "Sent")}</span>
+          <span className="muted truncate">{transaction.description ?? (transaction.type === "REVERSAL" ? "Refund" : direction === "CREDIT" ? "Received" : "Sent")}</span>
         </span>
         <span className="phone-entry-figures">
           <span className={`amount-${direction.toLowerCase()}`}>

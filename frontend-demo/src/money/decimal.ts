@@ -28,6 +28,10 @@ export function decimalsOf(amount: string): number {
 }
 
 /** The sum of amounts of one currency, whose exponent is `exponent`. */
+export function isZero(amount: string): boolean {
+  return /^-?0(\.0+)?$/.test(amount);
+}
+
 export function sum(amounts: readonly string[], exponent: number): string {
   return fromMinor(amounts.reduce((total, amount) => total + toMinor(amount, exponent), 0n), exponent);
 }

@@ -1,3 +1,4 @@
+import { isZero as isZeroAmount } from "../money/decimal.js";
 import { MoneyText } from "../money/Money.js";
 import { Icon, To } from "../ui/Icon.js";
 import { accountsOf, balancesOf, type Line, type TAccount } from "./accounts.js";
@@ -7,9 +8,9 @@ import type { LoadedTransaction } from "./queries.js";
 export function TAccounts({ transaction }: { readonly transaction: LoadedTransaction }) {
   const accounts = accountsOf(transaction);
   const rests = balancesOf(accounts);
-  const isZero = rests.every(({ amount }) => /^-?0(\.0+)?$/.test(amount));
-  // Others' entries of a posting are hidden, so what is seen of it need not sum to zero.
-  const isPartial = transaction.type === "POSTING" && !isZero;
+  const isZero = rests.every(({ amount }) => isZeroAmount(amount));
+  // Others' entries of a posting, and the fee wallet's of a reversal, are hidden, so what is seen need not sum to zero.
+  const isPartial = (transaction.type === "POSTING" || transaction.type === "REVERSAL") && !isZero;
   return (
     <div className="stack">
       <div className="t-accounts">
@@ -18,7 +19,7 @@ export function TAccounts({ transaction }: { readonly transaction: LoadedTransac
         ))}
       </div>
       {isPartial ? (
-        <p className="muted">You see the entries of your own wallets. The others of this posting are hidden.</p>
+        <p className="muted">You see the entries of your own wallets. The others of this transaction are hidden.</p>
       ) : (
         <p className={isZero ? "t-sum t-sum-good" : "t-sum t-sum-bad"}>
           <Icon name={isZero ? "check" : "alert"} />

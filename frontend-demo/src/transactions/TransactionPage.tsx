@@ -14,6 +14,7 @@ import { To } from "../ui/Icon.js";
 import { Empty, Notice, PagePending } from "../ui/Notice.js";
 import { formatExact } from "../ui/time.js";
 import { useTitle } from "../ui/title.js";
+import { Reversals } from "./refund/Reversals.js";
 import { LifeTimeline } from "./LifeTimeline.js";
 import { TAccounts } from "./TAccounts.js";
 import { TRANSACTION, type LoadedTransaction } from "./queries.js";
@@ -33,15 +34,15 @@ export function TransactionPage({ id }: { readonly id: string }) {
       </Link>
     </Empty>
   ) : (
-    <Loaded transaction={data.transaction} />
+    <Loaded transaction={data.transaction} again={again} />
   );
 }
 
 const TITLES: Readonly<Record<string, string>> = { DEPOSIT: "Deposit of ", TRANSFER: "Transfer of ", POSTING: "Posting of ", REVERSAL: "Reversal of " };
 
-function Loaded({ transaction }: { readonly transaction: LoadedTransaction }) {
+function Loaded({ transaction, again }: { readonly transaction: LoadedTransaction; readonly again: () => void }) {
   const { demo } = useSession();
-  const { id, type, status, amount, sender, receiver, description, failureCode } = transaction;
+  const { id, type, status, amount, sender, receiver, description, failureCode, reverses } = transaction;
   return (
     <div className="stack-large">
       <section className="card stack" aria-label="Transaction">
@@ -55,6 +56,15 @@ function Loaded({ transaction }: { readonly transaction: LoadedTransaction }) {
         <p className="transaction-parties">
           <PartyName party={sender} /> <To /> <PartyName party={receiver} />
         </p>
+        {reverses !== null && (
+          <p>
+            It gives back a part or all of{" "}
+            <Link href={`/transactions/${reverses.id}`}>
+              a payment of <MoneyText money={reverses.amount} />
+            </Link>
+            .
+          </p>
+        )}
         {description !== null && <p className="transaction-note">“<bdi>{description}</bdi>”</p>}
         {failureCode !== null && (
           <Notice tone="bad" icon="cross" title="Refused: nothing moved">
@@ -65,6 +75,7 @@ function Loaded({ transaction }: { readonly transaction: LoadedTransaction }) {
         )}
         <Facts transaction={transaction} />
       </section>
+      {status === "COMPLETED" && <Reversals key={id} transaction={transaction} onChange={again} />}
       {demo !== null && (
         <section className="card stack" aria-labelledby="life">
           <h2 id="life">Its life</h2>

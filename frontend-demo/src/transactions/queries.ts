@@ -7,7 +7,11 @@ export const TRANSACTION = graphql(`
       amount { amount currency }
       sender { walletId displayName wallet { id name } }
       receiver { walletId displayName wallet { id name } }
-      fees { label payer explanation amount { amount currency } }
+      fees { label payer explanation amount { amount currency } reversed { amount currency } }
+      reversed { amount currency }
+      reversible { amount currency }
+      reverses { id amount { amount currency } }
+      reversals(first: 20) { edges { node { id status createdAt amount { amount currency } } } pageInfo { hasNextPage } }
       entries {
         id sequence direction purpose createdAt
         amount { amount currency }
@@ -19,5 +23,16 @@ export const TRANSACTION = graphql(`
   }
 `);
 
+export const REVERSE = graphql(`
+  mutation ReverseTransaction($input: ReverseTransactionInput!) {
+    reverseTransaction(input: $input) {
+      replayed
+      transaction { id status failureCode amount { amount currency } }
+      userErrors { __typename code message path }
+    }
+  }
+`);
+
+export type ReversalPayload = NonNullable<ResultOf<typeof REVERSE>["reverseTransaction"]>;
 export type LoadedTransaction = NonNullable<ResultOf<typeof TRANSACTION>["transaction"]>;
 export type Entry = LoadedTransaction["entries"][number];

@@ -34,6 +34,10 @@ const base: LoadedTransaction = {
   completedAt: "2026-01-01T00:00:00Z",
   amount: money("10.00"),
   fees: [],
+  reversed: money("0.00"),
+  reversible: money("10.00"),
+  reverses: null,
+  reversals: { edges: [], pageInfo: { hasNextPage: false } },
   sender: { ...PARTY, displayName: "Alice", walletId: "mine" },
   receiver: PARTY,
   entries: [],
@@ -50,7 +54,7 @@ describe("the accounts of a transaction", () => {
   });
 
   test("the fee that the viewer saw is in the accounts whose entries are hidden, so that the sum is zero", () => {
-    const charge = { label: "Card fee", amount: money("0.59"), explanation: "2.9 % of 10.00 + 0.30 = 0.59" };
+    const charge = { label: "Card fee", amount: money("0.59"), explanation: "2.9 % of 10.00 + 0.30 = 0.59", reversed: money("0.00") };
     const own = [entry("mine", "DEBIT", "10.00"), entry("mine", "DEBIT", "0.59", { purpose: "FEE" })];
     const bySender = accountsOf({ ...base, fees: [{ ...charge, payer: "SENDER" }], entries: own });
     expect(bySender.map(({ walletId, lines }) => [walletId, lines.length])).toEqual([["mine", 2], ["theirs", 1], ["fees", 1]]);
