@@ -97,8 +97,12 @@ export function liveRows(arrivals: readonly Arrival[], loaded: readonly Row[]): 
   const known = new Set(loaded.map(({ id }) => id));
   const rows = new Map<string, Row>();
   for (const row of arrivals.map(rowOfArrival).filter(({ id }) => !known.has(id))) {
-    // An older entry takes the place of the newer one, which is its fee.
     const newer = rows.get(row.id);
+    if (newer?.type === "REVERSAL") {
+      // A reversal gives the fee back first, so the newer entry is what was asked for.
+      continue;
+    }
+    // An older entry takes the place of the newer one, which is its fee.
     rows.set(row.id, newer === undefined || row.type === "POSTING" ? row : { ...row, fee: sumOf([newer.amount, ...(newer.fee === null ? [] : [newer.fee])]) });
   }
   return [...rows.values()];

@@ -27,11 +27,12 @@ export function decimalsOf(amount: string): number {
   return point < 0 ? 0 : amount.length - point - 1;
 }
 
-/** The sum of amounts of one currency, whose exponent is `exponent`. */
+/** Whether a plain decimal string is zero, with any number of decimals. */
 export function isZero(amount: string): boolean {
   return /^-?0(\.0+)?$/.test(amount);
 }
 
+/** The sum of amounts of one currency, whose exponent is `exponent`. */
 export function sum(amounts: readonly string[], exponent: number): string {
   return fromMinor(amounts.reduce((total, amount) => total + toMinor(amount, exponent), 0n), exponent);
 }

@@ -4,6 +4,7 @@ import type { ActivityTransaction } from "../../src/activity/queries.js";
 import { appendRows, hasGap, liveRows, movedBy, rowOfArrival, rowOfTransaction, withHead, type Row } from "../../src/activity/rows.js";
 import { stripOf } from "../../src/break/strip.js";
 import { heights, pointsOf, type Point } from "../../src/wallets/points.js";
+import type { Arrival } from "../../src/live/feed.js";
 import { arrival } from "./world.js";
 
 const NO_LIMITS: Filter = { type: "", status: "", direction: "", from: "", to: "" };
@@ -90,6 +91,17 @@ describe("rows", () => {
     expect(hasGap([arrival(8), arrival(7)], "5")).toBe(true);
     expect(hasGap([], "5")).toBe(false);
   });
+});
+
+test("the live row of a refund that gives a fee back shows what was refunded", () => {
+  const base = arrival(2);
+  const part = (sequence: number, direction: "DEBIT" | "CREDIT", amount: string): Arrival => ({
+    ...base,
+    entry: { ...base.entry, id: `ent_${sequence}`, sequence: String(sequence), direction, amount: { amount, currency: "USD" }, transaction: { ...base.entry.transaction, type: "REVERSAL" } },
+  });
+  // The service writes the fee first, so that the one who gives back has it again.
+  const [row] = liveRows([part(3, "DEBIT", "10.00"), part(2, "CREDIT", "0.30")], []);
+  expect(row).toMatchObject({ direction: "DEBIT", amount: { amount: "10.00" }, fee: null });
 });
 
 describe("a filter", () => {
