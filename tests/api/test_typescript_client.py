@@ -24,7 +24,7 @@ from tests.api.conftest import Api
 from tests.live_world import World, living_world, running_relay
 from tests.node import ready_node
 from tests.processes.test_cli import EXECUTABLE, servers_of
-from tests.waiting import soon
+from tests.waiting import START_SECONDS, soon
 
 
 class Watcher:
@@ -167,18 +167,18 @@ async def test_the_client_gets_every_entry_once_and_in_order_while_the_api_is_ki
                 return watcher.printed("state").count("live") >= times
 
             with api_process(settings, free_port) as first:
-                await soon(lambda: lives(1), 30)
+                await soon(lambda: lives(1), START_SECONDS)
                 enough = asyncio.Event()
                 paying = tasks.create_task(pay_until(enough, world))
                 await soon(lambda: len(watcher.entries()) > 20, 30)
                 first.kill()
                 await asyncio.to_thread(first.wait, 30)
             with api_process(settings, free_port) as second:
-                await soon(lambda: lives(2), 30)
+                await soon(lambda: lives(2), START_SECONDS)
                 second.send_signal(signal.SIGTERM)
                 await asyncio.to_thread(second.wait, 30)
             with api_process(settings, free_port):
-                await soon(lambda: lives(3), 30)
+                await soon(lambda: lives(3), START_SECONDS)
                 enough.set()
                 paid = await paying
                 await soon(lambda: len(watcher.entries()) >= paid, 30)

@@ -6,7 +6,6 @@ import contextlib
 import re
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -22,8 +21,7 @@ from tests.browser.test_looks import PAGES, open_page
 
 WALLET = f"/wallets/{ALICE.wallets[0].public_id}"
 REFUSED = "mutation($input: TransferInput!) { transfer(input: $input) { userErrors { code } } }"
-SECONDS_TO_LIVE = 2.0
-"""The limit on an idle machine. The tests allow twice as long."""
+SOON = re.compile("Next try in [12] s")
 NETWORK_LINE = re.compile("net::ERR_|^WebSocket connection to")
 """The browser itself logs each request and each socket that fails. No page can prevent that."""
 
@@ -197,12 +195,11 @@ def test_all_parts_of_a_page_are_live_again_at_the_same_time_soon_after_an_outag
     expect(page.locator(".connection-offline")).to_have_count(3)
     page.wait_for_timeout(500)
     service.pay("alice", ALICE.wallets[0].public_id, BOB.wallets[0].public_id, "1.00")
+    # What the page plans, not how long it takes: that depends on the machine.
+    expect(page.get_by_label("Outage")).to_contain_text(SOON)
     line.mend()
-    since = time.monotonic()
     expect(page.locator(".connection-live")).to_have_count(3)
-    took = time.monotonic() - since
     expect(page.get_by_label("Bob Baker's balance")).to_have_text(shown(service.balance(BOB.wallets[0].public_id)))
-    assert took < 2 * SECONDS_TO_LIVE
     assert page.evaluate("window.disagreements") == []
 
 

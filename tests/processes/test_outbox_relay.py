@@ -144,7 +144,8 @@ async def test_events_are_published_in_order_and_deleted(world, settings):
     await pubsub.disconnect()
 
 
-async def test_an_idle_relay_wakes_quickly_and_polls_rarely(settings, writer, monkeypatch):
+def counted_polls(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time of each poll of the outbox by relays of this process, from now on."""
     polls: list[float] = []
     claim = outbox_sql.claim
 
@@ -153,8 +154,13 @@ async def test_an_idle_relay_wakes_quickly_and_polls_rarely(settings, writer, mo
         return await claim(connection, after_id, limit, **options)
 
     monkeypatch.setattr(outbox_sql, "claim", claim_and_count)
+    return polls
+
+
+async def test_an_idle_relay_wakes_quickly_and_polls_rarely(settings, writer, monkeypatch):
+    polls = counted_polls(monkeypatch)
     async with recording_relay(settings) as (_, recorder):
-        await asyncio.sleep(0.5)
+        await soon(lambda: len(polls) >= 2)
         polls.clear()
         await asyncio.sleep(1)
         assert len(polls) <= 2 / IDLE_SECONDS
@@ -166,8 +172,14 @@ async def test_an_idle_relay_wakes_quickly_and_polls_rarely(settings, writer, mo
 
 
 @pytest.mark.parametrize("older", ["the late one", "the early one"])
-async def test_a_row_that_commits_after_higher_ids_is_published(settings, writer, other_writer, older):
+async def test_a_row_that_commits_after_higher_ids_is_published(settings, writer, other_writer, older, monkeypatch):
     late, early = writer, other_writer
+    polls = counted_polls(monkeypatch)
+
+    async def several_polls() -> None:
+        before = len(polls)
+        await soon(lambda: len(polls) >= before + 5)
+
     async with recording_relay(settings) as (relay, recorder), connected(settings) as third:
         late_transaction, early_transaction = late.transaction(), early.transaction()
         await late_transaction.start()
@@ -180,10 +192,10 @@ async def test_a_row_that_commits_after_higher_ids_is_published(settings, writer
         await early_transaction.commit()
         await soon(lambda: of_early in recorder.published)
         # Idle and busy polls must both remember the gap.
-        await asyncio.sleep(0.5)
+        await several_polls()
         others = [await commit_event(third) for _ in range(20)]
         await soon(lambda: set(others) <= set(recorder.published))
-        await asyncio.sleep(0.5)
+        await several_polls()
         assert of_late not in recorder.published
         assert relay._low_water.id == 0
         await late_transaction.commit()

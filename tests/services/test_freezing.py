@@ -14,7 +14,9 @@ from app.records import WalletStatus
 from app.services.wallets import WalletResult, set_wallet_status
 from app.settings import Settings
 from tests.bank import Bank, make_ledger, uuid_of
+from tests.processes.test_cli import until_a_lock_is_awaited
 from tests.services.test_transfer_faults import locked
+from tests.waiting import soon
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ async def test_a_freeze_waits_for_the_lock_on_the_wallet_and_later_transfers_wai
     a, b = await patient.wallet(alice, balance="9.00"), await patient.wallet(alice)
     async with locked(settings, a):
         freezing = asyncio.create_task(freeze(patient, a))
-        await asyncio.sleep(0.2)
+        await until_a_lock_is_awaited(settings)
         paying = [asyncio.create_task(patient.pay(alice, a, b)) for _ in range(5)]
         # Longer than a transfer waits for a lock.
         await asyncio.sleep(1)
@@ -69,17 +71,21 @@ async def test_a_freeze_succeeds_on_a_wallet_that_two_processes_pay_from_without
     alice = await patient.viewer("alice")
     a, b = await patient.wallet(alice, balance="9000.00"), await patient.wallet(alice)
 
-    async def pay_until_refused(bank: Bank) -> int:
-        for paid in range(5000):
+    paid = 0
+
+    async def pay_until_refused(bank: Bank) -> None:
+        nonlocal paid
+        for _ in range(5000):
             if (await bank.pay(alice, a, b, "0.01")).refusals:
-                return paid
+                return
+            paid += 1
         raise AssertionError("no payment was refused, so the wallet was never frozen")
 
     payers = [asyncio.create_task(pay_until_refused(bank)) for bank in (patient, other_bank) for _ in range(20)]
-    await asyncio.sleep(0.5)
+    await soon(lambda: paid >= 100)
     result = await freeze(patient, a)
     assert result.wallet is not None
-    assert sum(await asyncio.gather(*payers)) > 0
+    await asyncio.gather(*payers)
     assert await patient.balance(a) == result.wallet.balance
 
 

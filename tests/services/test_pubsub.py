@@ -66,7 +66,7 @@ async def test_subscribe_returns_only_after_redis_has_confirmed_the_subscription
 
         proxy.go_silent(about=b"SUBSCRIBE")
         receivers = [asyncio.create_task(receive(number)) for number in range(5)]
-        await asyncio.sleep(0.3)
+        await soon(lambda: proxy.holding)
         assert inside == []
         proxy.flow()
         await soon(lambda: len(inside) == 5)
@@ -248,13 +248,15 @@ async def test_disconnect_ends_every_subscription(servers):
     pubsub = PubSub(servers.redis_url, "test:check", buffer=5)
     await pubsub.connect()
 
+    subscribed: list[object] = []
+
     async def receive() -> None:
         async with pubsub.subscribe(new_channel()) as subscription:
+            subscribed.append(subscription)
             await subscription.get()
 
     receivers = [asyncio.create_task(receive()) for _ in range(10)]
-    await soon(lambda: len(pubsub._subscribers) == 10)
-    await asyncio.sleep(0.1)
+    await soon(lambda: len(subscribed) == 10)
     await pubsub.disconnect()
     results = await asyncio.wait_for(asyncio.gather(*receivers, return_exceptions=True), 5)
     assert [type(result) for result in results] == [Unsubscribed] * 10
