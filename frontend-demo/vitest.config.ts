@@ -7,6 +7,7 @@ export default defineConfig({
     include: ["tests/**/*.test.{ts,tsx}"],
     // Node 20 has the WebSocket of browsers behind a flag; later ones have it anyway.
     execArgv: ["--experimental-websocket"],
+    setupFiles: ["./tests/setup.ts"],
     testTimeout: 20_000,
   },
 });

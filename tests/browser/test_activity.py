@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.axe import AXE
 from tests.browser.conftest import running_service
-from tests.browser.service import ALICE, BOB, Service, is_live, sign_in
+from tests.browser.service import ALICE, BOB, Service, is_live, open_as
 
 SENDER, RECEIVER = ALICE.wallets[0].public_id, BOB.wallets[0].public_id
 
@@ -32,9 +32,7 @@ def activity(page: Page, service: Service) -> Locator:
 
 
 def open_activity(page: Page) -> Locator:
-    page.goto("/")
-    sign_in(page, "Alice Ahlgren")
-    page.goto(f"/wallets/{SENDER}")
+    open_as(page, "Alice Ahlgren", f"/wallets/{SENDER}")
     is_live(page)
     region = page.get_by_role("region", name="Activity")
     expect(region.get_by_role("listitem").first).to_be_visible()
@@ -158,9 +156,7 @@ def test_the_list_and_the_drawer_fit_a_small_phone_and_axe_finds_nothing(
 
 @pytest.mark.parametrize("path", ["/control", "/wallets"])
 def test_an_amount_below_zero_has_a_minus_sign_and_no_hyphen(page: Page, service: Service, path: str) -> None:
-    page.goto("/")
-    sign_in(page, "Paycore Support")
-    page.goto(path)
+    open_as(page, "Paycore Support", path)
     money = page.get_by_role("main").locator("data.money")
     expect(money.filter(has_text="−").first).to_be_visible()
     assert [text for text in money.all_inner_texts() if "-" in text] == []

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.service import ALICE, BOB, CAROL, MERCHANT, Service, is_live, shown, sign_in
+from tests.browser.service import ALICE, BOB, CAROL, MERCHANT, Service, is_live, open_as, shown, sign_in
 
 CENT = Decimal("0.01")
 
@@ -57,9 +57,7 @@ def test_sender_and_recipient_see_a_payment_in_two_windows_without_a_reload(
 
 
 def test_a_refusal_shows_its_reason_and_the_next_try_uses_a_new_key(page: Page, service: Service) -> None:
-    page.goto("/")
-    sign_in(page, "Carol Castillo")
-    page.goto(f"/send?from={CAROL.wallets[0].public_id}")
+    open_as(page, "Carol Castillo", f"/send?from={CAROL.wallets[0].public_id}")
     page.get_by_role("radio", name="Another wallet").check()
     page.get_by_label("The wallet’s id").fill(BOB.wallets[0].public_id)
     page.get_by_role("button", name="Yes, send to Bob Baker").click()
@@ -84,9 +82,7 @@ def test_a_refusal_shows_its_reason_and_the_next_try_uses_a_new_key(page: Page, 
 def test_scrolling_through_three_hundred_transactions_skips_and_repeats_nothing(page: Page, service: Service) -> None:
     sender, receiver = MERCHANT.wallets[0].public_id, CAROL.wallets[0].public_id
     service.pay_often("merchant", sender, receiver, 300)
-    page.goto("/")
-    sign_in(page, "Carol Castillo")
-    page.goto(f"/wallets/{receiver}")
+    open_as(page, "Carol Castillo", f"/wallets/{receiver}")
     rows = page.get_by_label("Transactions, newest first").get_by_role("listitem")
     expect(rows.first).to_be_visible()
     for _ in range(200):
@@ -168,9 +164,7 @@ def test_the_owner_sees_at_once_that_an_administrator_froze_or_unfroze_the_walle
     sign_in(owners, "Blue Door Books")
     owners.goto(f"/wallets/{wallet}")
     is_live(owners)
-    page.goto("/")
-    sign_in(page, "Paycore Support")
-    page.goto("/control")
+    open_as(page, "Paycore Support", "/control")
     expect(page.get_by_text("USD").first).to_be_visible()
     for verb, status in (("Freeze", "Frozen"), ("Unfreeze", "Active")):
         page.get_by_label("Another wallet").fill(wallet)

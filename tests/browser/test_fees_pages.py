@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.axe import violations, violations_in_both_schemes
-from tests.browser.service import Service, sign_in
+from tests.browser.service import Service, open_as
 
 CURRENCY = "CHF"
 """No other browser test pays in it, so none is charged."""
@@ -62,9 +62,7 @@ def charged(service: Service) -> Iterator[None]:
 
 def fill_in(page: Page, wallets: tuple[str, str], amount: str) -> Locator:
     """Fill in a payment of Carol to the merchant, and return what is shown of its fee."""
-    page.goto("/")
-    sign_in(page, "Carol Castillo")
-    page.goto(f"/send?from={wallets[0]}&to={wallets[1]}")
+    open_as(page, "Carol Castillo", f"/send?from={wallets[0]}&to={wallets[1]}")
     expect(page.get_by_role("radio", name="Blue Door Books")).to_be_checked()
     page.get_by_label("Amount").fill(amount)
     return page.locator(".fee-line")
@@ -123,9 +121,7 @@ def test_an_operator_accepts_the_fee_of_a_deposit_before_it_is_made(
 ) -> None:
     before = service.balance(wallets[0])
     publish(service, transactionType="DEPOSIT", payer="RECEIVER", percent="1")
-    page.goto("/")
-    sign_in(page, "Paycore Support")
-    page.goto(f"/wallets/{wallets[0]}")
+    open_as(page, "Paycore Support", f"/wallets/{wallets[0]}")
     page.get_by_role("button", name="Deposit", exact=True).click()
     page.get_by_label("Amount in CHF").fill("50")
     page.keyboard.press("Enter")
@@ -176,9 +172,7 @@ def test_an_administrator_publishes_a_schedule_and_sees_what_it_charges(browser:
     )
     context.set_default_timeout(20_000)
     page = context.new_page()
-    page.goto("/")
-    sign_in(page, "Paycore Support")
-    page.goto("/control")
+    open_as(page, "Paycore Support", "/control")
     fees = page.get_by_role("region", name="Fees")
     fees.get_by_role("button", name="Publish a schedule").click()
     dialog = page.get_by_role("dialog")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.service import ALICE, BOB, Service, is_live
+from tests.browser.service import ALICE, BOB, Service, become, is_live
 from tests.browser.test_graphiql_page import open_graphiql, run
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
@@ -44,13 +44,6 @@ def open_page(page: Page, service: Service, name: str) -> None:
     if name not in WITHOUT_WATCH:
         is_live(page)
     page.wait_for_timeout(200)
-
-
-def become(page: Page, subject: str | None) -> None:
-    """Sign in as the page would remember it. Faster than its list of users, which other tests use."""
-    page.goto("/readyz")
-    # The page knows no user without a name.
-    page.evaluate("subject => sessionStorage.setItem('paycore.signed-in-as', subject)", subject or "")
 
 
 def _address(service: Service, path: str) -> str:

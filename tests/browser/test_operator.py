@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.axe import violations, violations_in_both_schemes
 from tests.browser.conftest import Watched
-from tests.browser.service import Service, is_live, shown, sign_in
+from tests.browser.service import Service, is_live, open_as, shown
 from tests.browser.test_looks import open_page
 from tests.browser.test_unknown_outcomes import LostAnswers
 
@@ -24,9 +24,7 @@ def outages() -> list[str]:
 
 
 def open_wallet(page: Page, wallet: str) -> None:
-    page.goto("/")
-    sign_in(page, "Paycore Support")
-    page.goto(f"/wallets/{wallet}")
+    open_as(page, "Paycore Support", f"/wallets/{wallet}")
     is_live(page)
 
 

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.axe import violations_in_both_schemes
 from tests.browser.conftest import Watched, pause_ambient_payments
-from tests.browser.service import ALICE, BOB, Service, is_live, shown, sign_in
+from tests.browser.service import ALICE, BOB, Service, is_live, open_as, shown, sign_in
 from tests.browser.test_graphiql_page import open_graphiql, run
 from tests.browser.test_looks import PAGES, open_page
 
@@ -99,9 +99,7 @@ def context(browser: Browser, line: Line) -> Iterator[BrowserContext]:
 
 
 def open_wallet(page: Page) -> None:
-    page.goto("/")
-    sign_in(page, "Alice Ahlgren")
-    page.goto(WALLET)
+    open_as(page, "Alice Ahlgren", WALLET)
     is_live(page)
 
 
@@ -150,9 +148,7 @@ def test_a_query_that_failed_during_an_outage_is_sent_again_after_it(page: Page,
 
 
 def test_the_control_rooms_figures_are_grey_and_say_their_age_in_an_outage_and_are_live_after_it(page: Page, line: Line) -> None:
-    page.goto("/")
-    sign_in(page, "Paycore Support")
-    page.goto("/control")
+    open_as(page, "Paycore Support", "/control")
     is_live(page)
     figure = page.get_by_role("region", name="Settled per second").locator(".figure-value")
     expect(
@@ -213,20 +209,17 @@ def test_every_page_is_quiet_in_an_outage_and_live_again_soon_after_it(
         watch_badges(page)
     line.cut()
     for page in pages.values():
-        expect(page.get_by_label("Outage")).to_be_visible()
+        expect(page.get_by_label("Outage")).to_contain_text(SOON)
         expect(page.locator(".connection:not(.connection-offline)")).to_have_count(0)
         expect(page.get_by_role("heading").first).to_be_visible()
     line.mend()
-    since = time.monotonic()
     for page in pages.values():
         expect(page.locator(".connection:not(.connection-live)")).to_have_count(0)
-    took = time.monotonic() - since
     for page in pages.values():
         expect(page.get_by_label("Outage")).to_have_count(0)
         expect(page.get_by_text(re.compile("does not answer|did not answer|has failed"))).to_have_count(0)
     assert {name: page.evaluate("window.disagreements") for name, page in pages.items()} == {name: [] for name in pages}
     assert [error for error in watched.errors if not NETWORK_LINE.search(error)] == []
-    assert took < 5 * SECONDS_TO_LIVE, "ten pages at once"
 
 
 def test_graphiqls_watch_continues_after_an_outage_and_misses_no_event(page: Page, line: Line, service: Service) -> None:

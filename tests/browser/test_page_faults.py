@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, Request, Route, ViewportSize, expect
 
 from tests.browser.conftest import running_service
-from tests.browser.service import ALICE, Service, is_live, sign_in
+from tests.browser.service import ALICE, Service, is_live, open_as, sign_in
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
 FORTUNE = "9000000000000000.01"
@@ -87,9 +87,11 @@ def test_a_very_large_amount_is_shown_in_full_on_a_phone(page: Page, service: Se
         "transaction": f"/transactions/{newest_transaction(service, fortune)}",
     }
     page.set_viewport_size({"width": 390, "height": 844})
-    page.goto("/")
-    sign_in(page, "Carol Castillo" if place in paths else "Paycore Support")
-    page.goto(paths.get(place, "/control" if place == "control room" else "/wallets"))
+    open_as(
+        page,
+        "Carol Castillo" if place in paths else "Paycore Support",
+        paths.get(place, "/control" if place == "control room" else "/wallets"),
+    )
     money = page.locator("data.money", has_text=SHOWN_FORTUNE).first
     for width in (390, 320):
         page.set_viewport_size({"width": width, "height": 844})
@@ -111,17 +113,13 @@ def test_a_very_large_balance_is_shown_in_full_on_the_landing_pages_phones(page:
 
 
 def test_the_wallets_page_shows_every_wallet(page: Page, many: list[str]) -> None:
-    page.goto("/")
-    sign_in(page, "Blue Door Books")
-    page.goto("/wallets")
+    open_as(page, "Blue Door Books", "/wallets")
     for wallet in (many[0], many[-1]):
         expect(page.locator(f"a[href='/wallets/{wallet}']")).to_be_visible()
 
 
 def test_money_can_be_sent_from_every_wallet(page: Page, many: list[str]) -> None:
-    page.goto("/")
-    sign_in(page, "Blue Door Books")
-    page.goto(f"/send?from={many[0]}")
+    open_as(page, "Blue Door Books", f"/send?from={many[0]}")
     expect(page.get_by_label("From")).to_have_value(many[0])
     values = page.get_by_label("From").locator("option").evaluate_all("options => options.map((option) => option.value)")
     assert set(many) <= set(values)
@@ -129,9 +127,7 @@ def test_money_can_be_sent_from_every_wallet(page: Page, many: list[str]) -> Non
 
 def test_the_control_room_shows_the_totals_and_their_sum_first_on_a_phone(page: Page, fortune: str) -> None:
     page.set_viewport_size(PHONE)
-    page.goto("/")
-    sign_in(page, "Paycore Support")
-    page.goto("/control")
+    open_as(page, "Paycore Support", "/control")
     totals = page.get_by_role("region", name="Totals")
     dollars = totals.get_by_role("listitem").filter(has_text="USD")
     expect(dollars.get_by_text("$0.00")).to_be_in_viewport(ratio=1)
@@ -182,9 +178,7 @@ def test_a_wrong_address_is_a_404_with_a_title_and_a_link_to_the_start(page: Pag
 
 
 def test_a_date_range_that_ends_before_it_starts_is_explained_and_can_be_swapped(page: Page) -> None:
-    page.goto("/")
-    sign_in(page, "Alice Ahlgren")
-    page.goto(f"/wallets/{ALICE.wallets[0].public_id}?from=2026-11-20&to=2026-11-10")
+    open_as(page, "Alice Ahlgren", f"/wallets/{ALICE.wallets[0].public_id}?from=2026-11-20&to=2026-11-10")
     activity = page.get_by_role("region", name="Activity")
     expect(activity).to_contain_text("“From” is after “To”, so no day is left")
     activity.get_by_role("button", name="Exchange the two days").click()
@@ -193,9 +187,7 @@ def test_a_date_range_that_ends_before_it_starts_is_explained_and_can_be_swapped
 
 
 def test_an_empty_filtered_list_offers_to_show_all(page: Page) -> None:
-    page.goto("/")
-    sign_in(page, "Alice Ahlgren")
-    page.goto(f"/wallets/{ALICE.wallets[0].public_id}?from=2001-01-01&to=2001-01-02")
+    open_as(page, "Alice Ahlgren", f"/wallets/{ALICE.wallets[0].public_id}?from=2001-01-01&to=2001-01-02")
     page.get_by_text("No transactions match").locator("..").get_by_role("button", name="Show all").click()
     expect(page.get_by_label("Transactions, newest first")).to_be_visible()
 
@@ -236,9 +228,7 @@ def test_a_page_requests_the_wallets_once(page: Page, path: str) -> None:
 @pytest.mark.parametrize("path", ["/", "/wallets", "/control"])
 def test_at_400_percent_zoom_no_header_or_navigation_covers_the_page(page: Page, path: str) -> None:
     page.set_viewport_size({"width": 320, "height": 200})
-    page.goto("/")
-    sign_in(page, "Alice Ahlgren")
-    page.goto(path)
+    open_as(page, "Alice Ahlgren", path)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     page.evaluate("scrollTo(0, 600)")
     fixed = page.evaluate("""() => [...document.querySelectorAll("header, nav")].map((bar) => {

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.axe import AXE
-from tests.browser.service import ALICE, BOB, MERCHANT, Service, sign_in
+from tests.browser.service import ALICE, BOB, MERCHANT, Service, open_as, sign_in
 from tests.browser.test_outages import Line, line
 
 __all__ = ["line"]
@@ -25,9 +25,7 @@ def open_palette(page: Page) -> Locator:
 
 
 def signed_in(page: Page, name: str = "Alice Ahlgren", path: str = "/wallets") -> Page:
-    page.goto("/")
-    sign_in(page, name)
-    page.goto(path)
+    open_as(page, name, path)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     return page
 

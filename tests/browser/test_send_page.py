@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.axe import violations_in_both_schemes
 from tests.browser.conftest import pause_ambient_payments
-from tests.browser.service import ALICE, BOB, CAROL, MERCHANT, Service, shown, sign_in
+from tests.browser.service import ALICE, BOB, CAROL, MERCHANT, Service, open_as, shown
 from tests.browser.test_graphiql_page import EXECUTE
 from tests.browser.test_unknown_outcomes import credits_of, fill_in_payment_to_bob
 
@@ -18,9 +18,7 @@ DOLLARS = ALICE.wallets[0].public_id
 
 
 def open_send(page: Page, name: str, wallet_id: str) -> None:
-    page.goto("/")
-    sign_in(page, name)
-    page.goto(f"/send?from={wallet_id}")
+    open_as(page, name, f"/send?from={wallet_id}")
     expect(page.get_by_label("From")).to_have_value(wallet_id)
 
 
@@ -157,9 +155,7 @@ def test_the_operation_of_an_empty_form_has_a_valid_recipient_id(page: Page) -> 
 
 
 def test_a_dialog_focuses_its_first_field_and_returns_the_focus_when_it_closes(page: Page) -> None:
-    page.goto("/")
-    sign_in(page, "Alice Ahlgren")
-    page.goto("/wallets")
+    open_as(page, "Alice Ahlgren", "/wallets")
     opener = page.get_by_role("button", name="Open a wallet")
     opener.click()
     dialog = page.get_by_role("dialog")
@@ -180,9 +176,7 @@ def test_a_dialog_focuses_its_first_field_and_returns_the_focus_when_it_closes(p
 
 
 def test_a_blank_reason_for_freezing_a_wallet_shows_an_error(page: Page) -> None:
-    page.goto("/")
-    sign_in(page, "Paycore Support")
-    page.goto("/control")
+    open_as(page, "Paycore Support", "/control")
     page.get_by_label("Another wallet").fill(MERCHANT.wallets[0].public_id)
     page.get_by_role("button", name="Find it").click()
     dialog = page.get_by_role("dialog")

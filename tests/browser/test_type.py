@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, Response, expect
 
 from app.demo.seed import USERS
-from tests.browser.service import ALICE, BOB, MERCHANT, Service, is_live, sign_in
+from tests.browser.service import ALICE, BOB, MERCHANT, Service, is_live, open_as, sign_in
 
 JAPANESE = re.compile(r"Hiragino|Yu Gothic|Meiryo|Noto Sans (CJK )?JP|IPA|Takao|VL")
 """Fonts that have kana: one of the system's, or our subset of Noto Sans JP."""
@@ -40,9 +40,7 @@ def test_the_pages_are_written_with_the_projects_own_font(page: Page) -> None:
 def test_a_japanese_name_is_written_with_a_japanese_font(page: Page) -> None:
     till = MERCHANT.wallets[2]
     assert till.name == "レジ"
-    page.goto("/")
-    sign_in(page, MERCHANT.display_name)
-    page.goto(f"/wallets/{till.public_id}")
+    open_as(page, MERCHANT.display_name, f"/wallets/{till.public_id}")
     expect(page.get_by_role("heading", name=till.name)).to_be_visible()
     page.evaluate("document.fonts.ready.then(() => true)")
     (font,) = fonts_of(page, "h1")
@@ -76,9 +74,7 @@ def test_nothing_moves_when_the_font_arrives(page: Page, outages: list[str]) -> 
 
 
 def test_all_digits_of_an_amount_have_one_width(page: Page) -> None:
-    page.goto("/")
-    sign_in(page, ALICE.display_name)
-    page.goto("/wallets")
+    open_as(page, ALICE.display_name, "/wallets")
     expect(page.locator("data.money").first).to_be_visible()
     page.evaluate("document.fonts.ready.then(() => true)")
     widths = page.locator("data.money").first.evaluate("""money => [..."0123456789"].map((digit) => {

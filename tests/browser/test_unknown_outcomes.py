@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.axe import violations_in_both_schemes
-from tests.browser.service import ALICE, BOB, Service, sign_in
+from tests.browser.service import ALICE, BOB, Service, open_as
 
 NO_TOKEN = {"errors": [{"message": "A valid bearer token is needed.", "extensions": {"code": "UNAUTHENTICATED"}}]}
 
@@ -106,9 +106,7 @@ def test_a_phone_repeats_a_payment_with_an_unknown_outcome_instead_of_making_a_s
 
 
 def fill_in_payment_to_bob(page: Page, amount: str) -> None:
-    page.goto("/")
-    sign_in(page, "Alice Ahlgren")
-    page.goto(f"/send?from={ALICE.wallets[0].public_id}")
+    open_as(page, "Alice Ahlgren", f"/send?from={ALICE.wallets[0].public_id}")
     page.get_by_role("radio", name="Another wallet").check()
     page.get_by_label("The wallet’s id").fill(BOB.wallets[0].public_id)
     page.get_by_role("button", name="Yes, send to Bob Baker").click()

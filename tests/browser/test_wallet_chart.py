@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.browser.axe import AXE
 from tests.browser.conftest import running_service
-from tests.browser.service import ALICE, CAROL, Service, is_live, sign_in
+from tests.browser.service import ALICE, CAROL, Service, is_live, open_as
 
 SOURCE = CAROL.wallets[0].public_id
 
@@ -53,9 +53,7 @@ def wallet(service: Service) -> str:
 @pytest.fixture
 def open_chart(page: Page) -> Callable[[str], Locator]:
     def open_page(wallet: str) -> Locator:
-        page.goto("/")
-        sign_in(page, "Carol Castillo")
-        page.goto(f"/wallets/{wallet}")
+        open_as(page, "Carol Castillo", f"/wallets/{wallet}")
         is_live(page)
         chart = page.get_by_role("figure", name="Balance over time")
         expect(chart.locator("canvas")).to_be_visible()
@@ -206,9 +204,7 @@ def test_the_chart_fits_a_small_phone_and_axe_finds_nothing(browser: Browser, se
         reduced_motion="reduce",
     )
     page = context.new_page()
-    page.goto("/")
-    sign_in(page, "Alice Ahlgren")
-    page.goto(f"/wallets/{ALICE.wallets[2].public_id}")
+    open_as(page, "Alice Ahlgren", f"/wallets/{ALICE.wallets[2].public_id}")
     chart = page.get_by_role("figure", name="Balance over time")
     chart.get_by_role("button", name="the last 3 months").click()
     press(chart, "ArrowLeft", "ArrowLeft")
