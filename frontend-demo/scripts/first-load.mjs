@@ -1,4 +1,4 @@
-/** Fails where the first load of the dashboard (its page, and the scripts, styles and font that it asks for at once) is too large. */
+/** Fails where the first load of a page of the dashboard (its document, and the scripts, styles and font that it asks for at once) is too large. */
 
 import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
@@ -18,11 +18,19 @@ function filesOf(name, found = new Set()) {
 
 const page = readFileSync(new URL("index.html", dist), "utf8");
 const preloaded = [...page.matchAll(/rel="preload"[^>]* href="\/([^"]+)"/g)].map(([, file]) => file);
-const files = ["index.html", ...filesOf("index.html"), ...preloaded];
-const sizes = files.map((file) => [file, gzipSync(readFileSync(new URL(file, dist))).length]);
-const total = sizes.reduce((sum, [, size]) => sum + size, 0);
-for (const [file, size] of sizes) {
-  console.log(`${(size / 1000).toFixed(1).padStart(8)} kB  ${file}`);
+const sizeOf = (file) => gzipSync(readFileSync(new URL(file, dist))).length;
+const first = new Set(["index.html", ...filesOf("index.html"), ...preloaded]);
+const kilobytes = (size) => `${(size / 1000).toFixed(1).padStart(8)} kB`;
+const totalOf = (files) => [...files].reduce((sum, file) => sum + sizeOf(file), 0);
+
+for (const file of first) {
+  console.log(`${kilobytes(sizeOf(file))}  ${file}`);
 }
-console.log(`${(total / 1000).toFixed(1).padStart(8)} kB  first load, gzipped; the limit is ${LIMIT_BYTES / 1000} kB`);
-process.exitCode = total > LIMIT_BYTES ? 1 : 0;
+const totals = [["first load", totalOf(first)]];
+for (const name of manifest["index.html"].dynamicImports) {
+  totals.push([`with ${name}`, totalOf(new Set([...first, ...filesOf(name)]))]);
+}
+for (const [name, total] of totals) {
+  console.log(`${kilobytes(total)}  ${name}, gzipped; the limit is ${LIMIT_BYTES / 1000} kB`);
+}
+process.exitCode = totals.some(([, total]) => total > LIMIT_BYTES) ? 1 : 0;

@@ -118,6 +118,18 @@ class Watched:
             self.strangers.append(request.url)
 
 
+KILLED = (
+    "ERR_CONNECTION_REFUSED",
+    "ERR_CONNECTION_RESET",
+    "ERR_EMPTY_RESPONSE",
+    "ERR_CONTENT_LENGTH_MISMATCH",
+    "ERR_INCOMPLETE_CHUNKED_ENCODING",
+    "WebSocket connection to",
+    "503",
+)
+"""What Chromium logs when a connection is refused or breaks, also in the middle of an answer. The page itself logs nothing."""
+
+
 @pytest.fixture
 def outages() -> list[str]:
     """Parts of console errors that are allowed. A test that causes an outage appends the errors it expects."""

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, ViewportSi
 
 from app.demo.ambient import PAUSE_SECONDS
 from tests.browser.axe import AXE
+from tests.browser.conftest import KILLED
 from tests.browser.service import ALICE, BOB, Service, is_live, shown
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -167,8 +168,7 @@ def test_the_payments_are_paused_and_resumed_by_keyboard_and_stay_paused_after_a
 def test_after_the_api_is_killed_the_page_says_so_and_catches_up_by_itself(
     page: Page, service: Service, outages: list[str]
 ) -> None:
-    # What Chromium logs when a connection is refused or breaks. The page itself logs nothing.
-    outages += ["ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "WebSocket connection to", "503"]
+    outages += KILLED
     page.goto("/")
     wait_for_settled(page, 1)
     page.get_by_role("button", name="Kill the API").click()

@@ -1,12 +1,18 @@
-import { createElement, useEffect, useSyncExternalStore, type ComponentType } from "react";
+import { createElement, useEffect, useSyncExternalStore, type ComponentType, type ReactNode } from "react";
 import { connection } from "../live/page.js";
 import { Skeleton } from "../ui/Notice.js";
 import { Chunk } from "./chunk.js";
 
 const chunks: Chunk<unknown>[] = [];
+let isPrefetching = false;
 
 /** A page whose code is loaded when it is first shown, or before that when the browser is idle. */
 export function lazyPage<Props extends object>(load: () => Promise<ComponentType<Props>>): ComponentType<Props> {
+  return lazyPart(load, <Skeleton label="Loading the page" rows={4} />);
+}
+
+/** As `lazyPage`, for a part of a page. `pending` keeps its place until it is there. */
+export function lazyPart<Props extends object>(load: () => Promise<ComponentType<Props>>, pending: ReactNode): ComponentType<Props> {
   let isShown = false;
   const chunk = new Chunk(load, {
     onFailed: connection.failed,
@@ -25,7 +31,11 @@ export function lazyPage<Props extends object>(load: () => Promise<ComponentType
     },
   });
   chunks.push(chunk);
-  return function LazyPage(props: Props) {
+  if (isPrefetching) {
+    // A part of a page that was itself loaded ahead.
+    void chunk.start();
+  }
+  return function Lazy(props: Props) {
     const loaded = useSyncExternalStore(chunk.subscribe, () => chunk.code);
     useEffect(() => {
       isShown = true;
@@ -34,13 +44,16 @@ export function lazyPage<Props extends object>(load: () => Promise<ComponentType
         isShown = false;
       };
     }, []);
-    return loaded === null ? <Skeleton label="Loading the page" rows={4} /> : createElement(loaded, props);
+    return loaded === null ? pending : createElement(loaded, props);
   };
 }
 
 /** Load the code of all pages when the browser has nothing else to do, so that an outage does not stop the way to them. */
 export function prefetchPages(): () => void {
-  const start = (): void => chunks.forEach((chunk) => void chunk.start());
+  const start = (): void => {
+    isPrefetching = true;
+    chunks.forEach((chunk) => void chunk.start());
+  };
   if (typeof window.requestIdleCallback === "function") {
     const handle = window.requestIdleCallback(start, { timeout: 5_000 });
     return () => window.cancelIdleCallback(handle);

@@ -1,5 +1,5 @@
 import { formatMilliseconds } from "../ui/time.js";
-import { LineChart } from "./lines/LineChart.js";
+import { LazyLineChart } from "./lines/LazyLineChart.js";
 import { MEASURED_SECONDS, useLatency } from "./useLatency.js";
 
 /** How long settled transactions take from their commit to this page. */
@@ -18,7 +18,7 @@ export function Promptness() {
           {p99 !== null && formatMilliseconds(p99)} <Key name="p99" isDashed />
         </p>
       </div>
-      <LineChart samples={samples} lines={2} label={tick} summary={`From commit to this page: median ${text(median)}, 99 percent within ${text(p99)}`} />
+      <LazyLineChart samples={samples} lines={2} label={tick} summary={`From commit to this page: median ${text(median)}, 99 percent within ${text(p99)}`} />
       <p className="muted">
         {count === 0 ? `Nothing has settled in the last ${MEASURED_SECONDS} seconds` : `Of ${count.toLocaleString()} that settled in the last ${MEASURED_SECONDS} seconds, as this page saw it`}
       </p>

@@ -1,4 +1,4 @@
-import { LineChart } from "./lines/LineChart.js";
+import { LazyLineChart } from "./lines/LazyLineChart.js";
 import type { Sample } from "./lines/samples.js";
 
 interface ThroughputProps {
@@ -15,7 +15,7 @@ export function Throughput({ perSecond, samples }: ThroughputProps) {
         Settled per second
       </h2>
       <p className="figure-value">{decimal(perSecond)}</p>
-      <LineChart samples={samples} label={decimal} summary={`Settled per second: ${decimal(perSecond)} now, at most ${decimal(highest)} in the last two minutes`} />
+      <LazyLineChart samples={samples} label={decimal} summary={`Settled per second: ${decimal(perSecond)} now, at most ${decimal(highest)} in the last two minutes`} />
       <p className="muted">Average of the last 10 seconds, over two minutes</p>
     </section>
   );

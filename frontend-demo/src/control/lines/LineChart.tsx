@@ -1,5 +1,4 @@
 import "uplot/dist/uPlot.min.css";
-import "./lines.css";
 import { useEffect, useRef } from "react";
 import { useTheme } from "../../app/theme.js";
 import { LinePlot } from "./linePlot.js";

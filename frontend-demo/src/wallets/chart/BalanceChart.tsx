@@ -1,6 +1,6 @@
-import "uplot/dist/uPlot.min.css";
 import "./chart.css";
 import { useId, useMemo, useState } from "react";
+import { lazyPart } from "../../app/lazyPage.js";
 import { useExponent } from "../../money/CurrenciesContext.js";
 import { decimalsOf, fromMinor } from "../../money/decimal.js";
 import { formatChange, formatMoney } from "../../money/format.js";
@@ -8,12 +8,14 @@ import { QueryFailed } from "../../ui/Notice.js";
 import { formatExact } from "../../ui/time.js";
 import type { Point } from "../points.js";
 import { ChartTable } from "./ChartTable.js";
-import { PlotView } from "./PlotView.js";
 import { stepAt } from "./history.js";
 import { RANGES, wordsOf, type Range } from "./ranges.js";
 import { SAMPLES } from "./samples.js";
 import { hasZero, scaleOf, tickLabels } from "./scale.js";
 import { useHistory, type History } from "./useHistory.js";
+
+// With the library that draws it. The page's figures do not wait for it.
+const PlotView = lazyPart(async () => (await import("./PlotView.js")).PlotView, <div className="plot" />);
 
 interface BalanceChartProps {
   readonly walletId: string;

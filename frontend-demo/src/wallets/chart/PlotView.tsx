@@ -1,3 +1,4 @@
+import "uplot/dist/uPlot.min.css";
 import { useEffect, useRef, type KeyboardEvent, type PointerEvent, type RefObject } from "react";
 import { useTheme } from "../../app/theme.js";
 import { nextStop, stepAt } from "./history.js";
