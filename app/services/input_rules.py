@@ -10,6 +10,7 @@ from app import texts
 from app.errors import Refusal, RefusalCode
 from app.money import AmountError, Currency, parse_signed_amount
 
+MAX_DESCRIPTION = 280
 MAX_REFERENCE = 140
 MAX_METADATA = 20
 MAX_METADATA_VALUE = 500
@@ -49,6 +50,11 @@ def was_taken(text: str, *, least: int, most: int) -> bool:
     """Whether releases before revision 0011 accepted the text, so that a recorded request may contain it."""
     is_one_line = all(unicodedata.category(character) not in ("Cc", "Cs") for character in text[: most + 1])
     return least <= len(text) <= most and is_one_line and (not least or bool(text.strip()))
+
+
+def description_of(text: str | None, path: tuple[str, ...]) -> str | Refusal | None:
+    """Return the description as it is stored, or INVALID_INPUT."""
+    return None if text is None else people_text(text, (*path, "description"), least=0, most=MAX_DESCRIPTION)
 
 
 def reference_of(text: str | None, path: tuple[str, ...]) -> str | Refusal | None:

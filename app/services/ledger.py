@@ -85,8 +85,15 @@ def settle(
     `reversed_amounts`, by transaction, were read under the wallets' locks; one without an entry was never reversed.
     """
     before = {user_id: quota.at(now) for user_id, quota in (quotas or {}).items()}
-    book = _Book(wallets, dict(recorded), now, currency_exponents, quotas=dict(before), fees=fees)
-    book.reversed_amounts = dict(reversed_amounts or {})
+    book = _Book(
+        wallets,
+        dict(recorded),
+        now,
+        currency_exponents,
+        quotas=dict(before),
+        fees=fees,
+        reversed_amounts=dict(reversed_amounts or {}),
+    )
     for unit in units:
         answer = book.settle_atomic(unit) if unit.atomic else tuple(book.settle_member(member) for member in unit.members)
         book.settlement.outcomes.append(answer)
@@ -115,6 +122,7 @@ class _Book:
         *,
         quotas: dict[UUID, Quota],
         fees: FeeBook,
+        reversed_amounts: dict[UUID, ReversedAmount],
     ) -> None:
         self.wallets = wallets
         self.recorded = recorded
@@ -122,7 +130,7 @@ class _Book:
         self.exponents = exponents
         self.quotas = quotas
         self.fees = fees
-        self.reversed_amounts: dict[UUID, ReversedAmount] = {}
+        self.reversed_amounts = reversed_amounts
         self.positions = {wallet.id: _Position(wallet.balance, wallet.sequence, wallet.posted_at) for wallet in wallets.values()}
         self.settlement = Settlement()
 

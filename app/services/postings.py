@@ -13,10 +13,10 @@ from app.errors import Refusal, RefusalCode
 from app.money import MAX_MINOR, AmountError, parse_amount
 from app.records import EntryDirection, EntryPurpose, TransactionType
 from app.services.conditions import ConditionInput, conditions_of
-from app.services.input_rules import idempotency_key_refusal, metadata_of, people_text, reference_of
+from app.services.input_rules import description_of, idempotency_key_refusal, metadata_of, reference_of
 from app.services.refusals import unknown_currency, wallet_not_found
 from app.services.requests import NO_ID_YET, NO_TIME_YET, Leg, Request, Unit
-from app.services.transfers import MAX_DESCRIPTION, Ledger, TransferResult, result_of
+from app.services.transfers import Ledger, TransferResult, result_of
 
 MIN_LEGS = 2
 MAX_LEGS = 100
@@ -137,12 +137,9 @@ _Texts = tuple[str | None, str | None, dict[str, str] | None]
 
 def _texts(details: PostingInput, path: tuple[str, ...]) -> _Texts | Refusal:
     """Return description, reference and metadata as they are stored, once they and the key are valid."""
-    description = None
-    if details.description is not None:
-        kept = people_text(details.description, (*path, "description"), least=0, most=MAX_DESCRIPTION)
-        if isinstance(kept, Refusal):
-            return kept
-        description = kept
+    description = description_of(details.description, path)
+    if isinstance(description, Refusal):
+        return description
     reference = reference_of(details.reference, path)
     if isinstance(reference, Refusal):
         return reference

@@ -53,8 +53,10 @@ def fee_exceeds_amount(path: tuple[str, ...], fee: Money) -> Refusal:
 
 def reversal_exceeds_remaining(path: tuple[str, ...], left: Money) -> Refusal:
     """The refusal of a reversal of more than has not gone back yet."""
-    what = f"Only {left.amount} {left.currency} of this transaction has" if left.minor else "All of this transaction has"
-    message = f"{what} not gone back yet, so nothing moved." if left.minor else f"{what} gone back already, so nothing moved."
+    if left.minor:
+        message = f"Only {left.amount} {left.currency} of this transaction has not gone back yet, so nothing moved."
+    else:
+        message = "All of this transaction has gone back already, so nothing moved."
     return Refusal(RefusalCode.REVERSAL_EXCEEDS_REMAINING, message, (*path, "amount"))
 
 

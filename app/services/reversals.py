@@ -14,10 +14,10 @@ from app.db.reversal_sql import Original
 from app.errors import Refusal, RefusalCode
 from app.money import AmountError, parse_amount
 from app.records import FeeReversal, ReversalReason, ReversedAmount, Transaction, TransactionStatus, TransactionType
-from app.services.input_rules import idempotency_key_refusal, people_text
+from app.services.input_rules import description_of, idempotency_key_refusal
 from app.services.reading import Database
 from app.services.requests import NO_ID_YET, NO_TIME_YET, Request, Reversal, Unit
-from app.services.transfers import MAX_DESCRIPTION, Ledger, TransferResult, result_of
+from app.services.transfers import Ledger, TransferResult, result_of
 
 _REVERSIBLE = (TransactionType.TRANSFER, TransactionType.DEPOSIT)
 
@@ -95,12 +95,9 @@ def _request(ledger: Ledger, viewer: Viewer, details: ReversalInput, original: O
     amount = _amount(ledger, details.amount, transaction.currency)
     if isinstance(amount, Refusal):
         return amount
-    description = None
-    if details.description is not None:
-        kept = people_text(details.description, (*path, "description"), least=0, most=MAX_DESCRIPTION)
-        if isinstance(kept, Refusal):
-            return kept
-        description = kept
+    description = description_of(details.description, path)
+    if isinstance(description, Refusal):
+        return description
     key_refusal = idempotency_key_refusal(details.idempotency_key, path)
     if key_refusal is not None:
         return key_refusal

@@ -20,7 +20,15 @@ from app.money import AmountError, Currency, parse_amount
 from app.records import Entry, Transaction, TransactionType, Wallet
 from app.services.conditions import ConditionInput, conditions_of
 from app.services.group_commit import GroupCommit
-from app.services.input_rules import amount_from_zero, idempotency_key_refusal, metadata_of, people_text, reference_of, was_taken
+from app.services.input_rules import (
+    MAX_DESCRIPTION,
+    amount_from_zero,
+    idempotency_key_refusal,
+    metadata_of,
+    people_text,
+    reference_of,
+    was_taken,
+)
 from app.services.ledger import Outcome, settle
 from app.services.quotas import general_limits
 from app.services.refusals import unknown_currency, wallet_not_found
@@ -28,8 +36,6 @@ from app.services.requests import NO_ID_YET, NO_TIME_YET, Condition, Member, Req
 from app.services.settlement import Settler
 from app.services.transfer_telemetry.timeline import Timeline
 from app.settings import COMMIT_LIMIT, MAX_BATCH, Settings
-
-MAX_DESCRIPTION = 280
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.services.transfers import MAX_DESCRIPTION
+from app.services.input_rules import MAX_DESCRIPTION
 from app.settings import MAX_BATCH
 from tests.api.conftest import Api
 from tests.bank import new_key
