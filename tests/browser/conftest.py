@@ -12,12 +12,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 from app.demo.dashboard_build import build
 from app.demo.embedded.processes import wait_until
 from app.demo.node import find_node
 from tests.browser.service import Service
+from tests.browser.window import Windows
 from tests.servers import free_port
 
 REQUIRED = "PAYCORE_TEST_BROWSER"
@@ -64,6 +65,17 @@ def service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield running
 
 
+@pytest.fixture(scope="session")
+def quiet_service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A second one, whose wallets only a few files use.
+
+    Each with other wallets: test_activity.py the merchant's first one, test_wallet_chart.py those of Carol, and
+    test_page_faults.py makes Alice rich and opens wallets.
+    """
+    with running_service(tmp_path_factory.mktemp("quiet")) as running:
+        yield running
+
+
 @contextmanager
 def running_service(home: Path, **settings: str) -> Iterator[Service]:
     """Run `paycore dev` with these settings. Builds the pages first, unless the settings switch them off."""
@@ -97,27 +109,6 @@ def _answers(url: str) -> bool:
         return False
 
 
-class Watched:
-    """Records the console errors of a context's pages (`errors`) and their requests to other origins (`strangers`)."""
-
-    def __init__(self, context: BrowserContext, origin: str) -> None:
-        self.errors: list[str] = []
-        self.strangers: list[str] = []
-        self._origin = origin
-        context.on("console", self._on_console)
-        context.on("weberror", lambda error: self.errors.append(str(error.error)))
-        context.on("request", self._on_request)
-
-    def _on_console(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
-            self.errors.append(message.text)
-
-    def _on_request(self, request: Request) -> None:
-        own = (self._origin, self._origin.replace("http", "ws", 1), "data:", "blob:")
-        if not request.url.startswith(own):
-            self.strangers.append(request.url)
-
-
 KILLED = (
     "ERR_CONNECTION_REFUSED",
     "ERR_CONNECTION_RESET",
@@ -136,32 +127,44 @@ def outages() -> list[str]:
     return []
 
 
-def pause_ambient_payments(context: BrowserContext) -> None:
-    """Do what a click on "Pause payments" on the landing page does, in each tab."""
-    context.add_init_script("if (location.origin !== 'null') sessionStorage.setItem('paycore.ambient', 'off')")
-
-
 @pytest.fixture
 def ambient() -> bool:
     """Whether the landing page makes payments by itself. They change balances that most tests compare."""
     return False
 
 
+@pytest.fixture(scope="module")
+def windows(browser: Browser, service: Service) -> Iterator[Windows]:
+    """The window that the tests of a file share."""
+    shared = Windows(browser, service.url)
+    yield shared
+    shared.close()
+
+
 @pytest.fixture
-def context(browser: Browser, service: Service, outages: list[str], ambient: bool) -> Iterator[BrowserContext]:
-    """A separate browser window. Its pages must log no console error and send no request to another origin."""
-    opened = browser.new_context(base_url=service.url, viewport={"width": 1280, "height": 800}, locale="en-US")
-    opened.set_default_timeout(20_000)
-    if not ambient:
-        pause_ambient_payments(opened)
-    watched = Watched(opened, service.url)
-    yield opened
-    opened.close()
-    assert watched.strangers == []
-    assert [error for error in watched.errors if not any(part in error for part in outages)] == []
+def own_window(windows: Windows) -> Iterator[None]:
+    """For a test that changes what cannot be cleaned, such as the page's clock or the scripts that run before it."""
+    windows.close()
+    yield
+    windows.close()
+
+
+@pytest.fixture
+def context(windows: Windows, outages: list[str], ambient: bool) -> Iterator[BrowserContext]:
+    """A clean browser window. Its pages must log no console error and send no request to another origin."""
+    window = windows.open(ambient=ambient)
+    yield window.context
+    is_empty = window.empty()
+    errors, strangers = list(window.watched.errors), list(window.watched.strangers)
+    if is_empty:
+        window.clean()
+    else:
+        windows.close()
+    assert strangers == []
+    assert [error for error in errors if not any(part in error for part in outages)] == []
 
 
 @pytest.fixture
 def page(context: BrowserContext) -> Page:
     """A page on which nobody is signed in."""
-    return context.new_page()
+    return context.pages[0] if context.pages else context.new_page()

@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.axe import AXE
-from tests.browser.conftest import running_service
-from tests.browser.service import ALICE, BOB, Service, is_live, open_as
+from tests.browser.service import BOB, MERCHANT, Service, is_live, open_as
 
-SENDER, RECEIVER = ALICE.wallets[0].public_id, BOB.wallets[0].public_id
+SENDER, RECEIVER = MERCHANT.wallets[0].public_id, BOB.wallets[0].public_id
 
 
 @pytest.fixture(scope="module")
-def service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A separate service, so that no other test changes the sums of today."""
-    with running_service(tmp_path_factory.mktemp("activity")) as running:
-        yield running
+def service(quiet_service: Service) -> Service:
+    """The second service, so that no other test changes the sums of today."""
+    return quiet_service
 
 
 @pytest.fixture
 def activity(page: Page, service: Service) -> Locator:
-    """The activity of Alice's first wallet after two payments of today."""
-    service.pay("alice", SENDER, RECEIVER, "12.50")
+    """The activity of the merchant's first wallet after two payments of today."""
+    service.pay("merchant", SENDER, RECEIVER, "12.50")
     service.pay("bob", RECEIVER, SENDER, "2.00")
     return open_activity(page)
 
 
 def open_activity(page: Page) -> Locator:
-    open_as(page, "Alice Ahlgren", f"/wallets/{SENDER}")
+    open_as(page, MERCHANT.display_name, f"/wallets/{SENDER}")
     is_live(page)
     region = page.get_by_role("region", name="Activity")
     expect(region.get_by_role("listitem").first).to_be_visible()
@@ -54,9 +51,10 @@ def test_transactions_stand_below_their_day_with_subtotals(page: Page, activity:
     expect(subtotals).not_to_contain_text("shown")
 
 
+@pytest.mark.usefixtures("own_window")
 def test_the_oldest_loaded_day_says_that_it_may_have_more(page: Page, service: Service) -> None:
     for _ in range(2):
-        service.pay_often("alice", SENDER, RECEIVER, 60)
+        service.pay_often("merchant", SENDER, RECEIVER, 60)
     # No row is near the screen, so the list stays at its first page.
     page.add_init_script("window.IntersectionObserver = class { observe() {} disconnect() {} }")
     activity = open_activity(page)

@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.axe import violations
-from tests.browser.conftest import Watched
 from tests.browser.service import Service
 from tests.browser.test_looks import PAGES, open_page
+from tests.browser.window import Watched
 
 _SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 _UNREACHABLE = """() => [...document.querySelectorAll("a[href], button, input, select, textarea, summary")].filter((control) => {

@@ -9,10 +9,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.axe import violations, violations_in_both_schemes
-from tests.browser.conftest import Watched
 from tests.browser.service import Service, is_live, open_as, shown
 from tests.browser.test_looks import open_page
 from tests.browser.test_unknown_outcomes import LostAnswers
+from tests.browser.window import Watched
 
 _ENTRIES = "query($id: ID!) { wallet(id: $id) { entries { edges { node { amount { amount } } } } } }"
 

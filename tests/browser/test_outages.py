@@ -14,10 +14,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.axe import violations_in_both_schemes
-from tests.browser.conftest import Watched, pause_ambient_payments
 from tests.browser.service import ALICE, BOB, Service, is_live, open_as, shown, sign_in
 from tests.browser.test_graphiql_page import open_graphiql, run
 from tests.browser.test_looks import PAGES, open_page
+from tests.browser.window import Watched, pause_ambient_payments
 
 WALLET = f"/wallets/{ALICE.wallets[0].public_id}"
 REFUSED = "mutation($input: TransferInput!) { transfer(input: $input) { userErrors { code } } }"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Page, Request, Route, ViewportSize, expect
 
-from tests.browser.conftest import running_service
 from tests.browser.service import ALICE, Service, is_live, open_as, sign_in
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -32,10 +30,9 @@ CUT = """() => [...document.querySelectorAll("data.money")].filter((money) => {
 
 
 @pytest.fixture(scope="module")
-def service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A separate service: other tests check balances that these fortunes would change."""
-    with running_service(tmp_path_factory.mktemp("faults")) as running:
-        yield running
+def service(quiet_service: Service) -> Service:
+    """The second service: other tests check balances that these fortunes would change."""
+    return quiet_service
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from tests.browser.pictures import MOST_DIFFERENT, Comparison, kept, take
 from tests.browser.service import ALICE, BOB, Service
 from tests.browser.test_graphiql_page import open_graphiql, run
 from tests.browser.test_looks import PAGES, PICTURES, open_page
+from tests.browser.window import EMPTY, forget, pause_ambient_payments
 
 KEPT = Path(__file__).parent / "pictures"
 FAILED = Path(__file__).parents[2] / "build" / "pictures"
@@ -37,8 +38,8 @@ def comparison(browser: Browser) -> Iterator[Comparison]:
     context.close()
 
 
-@pytest.fixture(params=[(size, scheme) for size in SIZES for scheme in ("light", "dark")], ids="-".join)
-def look(request: pytest.FixtureRequest, browser: Browser, service: Service) -> Iterator[tuple[Page, str]]:
+@pytest.fixture(scope="module", params=[(size, scheme) for size in SIZES for scheme in ("light", "dark")], ids="-".join)
+def window(request: pytest.FixtureRequest, browser: Browser, service: Service) -> Iterator[tuple[Page, str]]:
     """A page at one size in one colour scheme, and the end of its pictures' names."""
     size, scheme = request.param
     context = browser.new_context(
@@ -51,9 +52,19 @@ def look(request: pytest.FixtureRequest, browser: Browser, service: Service) -> 
         bypass_csp=True,
     )
     context.set_default_timeout(20_000)
-    context.add_init_script("sessionStorage.setItem('paycore.ambient', 'off')")
+    pause_ambient_payments(context)
     yield context.new_page(), f"{size}-{scheme}"
     context.close()
+
+
+@pytest.fixture
+def look(window: tuple[Page, str], service: Service) -> Iterator[tuple[Page, str]]:
+    """The same, with nothing kept of an earlier test."""
+    page, _ = window
+    page.goto(EMPTY)
+    forget(page, service.url)
+    yield window
+    page.mouse.move(-1, -1)
 
 
 @pytest.mark.parametrize("name", [*PAGES, "missing", "graphiql"])
@@ -90,7 +101,7 @@ def test_a_page_looks_as_in_its_picture_and_axe_finds_nothing(
 @pytest.mark.parametrize("rule", [".card { padding: 0 !important; border: 0 !important }", "h1 { display: none !important }"])
 def test_a_broken_stylesheet_is_seen(browser: Browser, service: Service, comparison: Comparison, rule: str) -> None:
     context = browser.new_context(base_url=service.url, viewport=SIZES["desktop"], reduced_motion="reduce", bypass_csp=True)
-    context.add_init_script("sessionStorage.setItem('paycore.ambient', 'off')")
+    pause_ambient_payments(context)
     page = context.new_page()
     open_page(page, service, "send")
     whole = comparison.shrunk(take(page))

@@ -9,10 +9,10 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.axe import violations_in_both_schemes
-from tests.browser.conftest import pause_ambient_payments
 from tests.browser.service import ALICE, BOB, CAROL, MERCHANT, Service, open_as, shown
 from tests.browser.test_graphiql_page import EXECUTE
 from tests.browser.test_unknown_outcomes import credits_of, fill_in_payment_to_bob
+from tests.browser.window import pause_ambient_payments
 
 DOLLARS = ALICE.wallets[0].public_id
 

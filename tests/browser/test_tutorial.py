@@ -15,8 +15,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app.demo.embedded.processes import wait_until
-from tests.browser.conftest import Watched, running_service
+from tests.browser.conftest import running_service
 from tests.browser.service import ALICE, BOB, Service
+from tests.browser.window import Watched
 from tests.servers import free_port
 
 TUTORIAL = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text(encoding="utf-8")

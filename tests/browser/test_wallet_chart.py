@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.browser.axe import AXE
-from tests.browser.conftest import running_service
 from tests.browser.service import ALICE, CAROL, Service, is_live, open_as
 
 SOURCE = CAROL.wallets[0].public_id
@@ -34,10 +33,9 @@ HEIGHT_OF_LINE = """canvas => {
 
 
 @pytest.fixture(scope="module")
-def service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A separate service, so that no other test pays into these wallets."""
-    with running_service(tmp_path_factory.mktemp("charts")) as running:
-        yield running
+def service(quiet_service: Service) -> Service:
+    """The second service, so that no other test pays into these wallets."""
+    return quiet_service
 
 
 @pytest.fixture
