@@ -56,9 +56,9 @@ class Watcher:
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The client and the scripts that the tests run, compiled to JavaScript."""
+    """The client and the scripts that the tests run, compiled to JavaScript. `make check` checks their types."""
     directory = tmp_path_factory.mktemp("typescript-client")
-    ready_node().run("typescript/bin/tsc", "--noEmit", "false", "--outDir", directory)
+    ready_node().run("typescript/bin/tsc", "--noEmit", "false", "--noCheck", "--outDir", directory)
     (directory / "package.json").write_text('{"type": "module"}')
     (directory / "node_modules").symlink_to(FRONTEND / "node_modules")
     return directory / "tests"

@@ -87,13 +87,13 @@ async def test_every_line_is_json_and_each_transfer_has_a_correct_one(running: R
         assert secret not in running.log.read_text(), secret
 
 
-@pytest.mark.parametrize("running", [{"PAYCORE_LOG_LEVEL": "warning"}], indirect=True)
+@pytest.mark.parametrize("running", [{"PAYCORE_LOG_LEVEL": "warning", "PAYCORE_WORKERS": "1"}], indirect=True)
 async def test_transfers_are_not_logged_at_a_higher_level(running: Running, settings: Settings, bank: Bank) -> None:
     await send(running, settings, bank)
     assert "[app.transfers]" not in running.log.read_text()
 
 
-@pytest.mark.parametrize("running", [{"PAYCORE_LOG_LEVEL": "info"}], indirect=True)
+@pytest.mark.parametrize("running", [{"PAYCORE_LOG_LEVEL": "info", "PAYCORE_WORKERS": "1"}], indirect=True)
 async def test_a_text_log_has_one_line_per_event_whatever_was_sent(running: Running, settings: Settings, bank: Bank) -> None:
     outcomes = await send(running, settings, bank)
     await asyncio.to_thread(wait_until, lambda: running.log.read_text().count("outcome=") >= len(outcomes), 10)
@@ -103,7 +103,7 @@ async def test_a_text_log_has_one_line_per_event_whatever_was_sent(running: Runn
     assert not re.search(r"^ERROR|\x1b", running.log.read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize("running", [{"PAYCORE_LOG_FORMAT": "json"}], indirect=True)
+@pytest.mark.parametrize("running", [{"PAYCORE_LOG_FORMAT": "json", "PAYCORE_WORKERS": "1"}], indirect=True)
 async def test_a_requests_log_lines_do_not_name_the_user_of_the_one_before_on_the_connection(
     running: Running, settings: Settings
 ) -> None:

@@ -317,7 +317,13 @@ async def test_a_clients_traceparent_is_used_only_if_the_setting_allows_it(
     for believed, traces in (("false", 0), ("true", 1)):
         async with (
             world(
-                settings, bank, collector, tmp_path / believed, PAYCORE_TRACE_SAMPLE="0", PAYCORE_TRACE_PARENTS=believed
+                settings,
+                bank,
+                collector,
+                tmp_path / believed,
+                PAYCORE_TRACE_SAMPLE="0",
+                PAYCORE_TRACE_PARENTS=believed,
+                PAYCORE_WORKERS="1",
             ) as here,
             httpx.AsyncClient(base_url=here.running.url, timeout=20) as http,
         ):
@@ -343,7 +349,8 @@ async def test_an_unreachable_collector_delays_nothing(
 
     server = await asyncio.start_server(stall, "127.0.0.1", free_port) if answers else None
     try:
-        async with world(settings, bank, Collector(free_port), tmp_path / "log") as here:
+        workers = "2" if answers else "1"
+        async with world(settings, bank, Collector(free_port), tmp_path / "log", PAYCORE_WORKERS=workers) as here:
             async with httpx.AsyncClient(base_url=here.running.url, timeout=20) as http:
                 # More spans than one export holds, all of one worker.
                 for _ in range(200):

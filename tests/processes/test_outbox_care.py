@@ -33,7 +33,7 @@ from tests.processes.test_outbox_relay import (
     take_transaction_id,
 )
 from tests.servers import free_port
-from tests.waiting import soon
+from tests.waiting import START_SECONDS, soon
 
 UNREADABLE = '{"v":1,"kind":"unheard-of"}'
 HASTY = "from app.processes import outbox_relay as r; assert r._CONNECTION.pop('idle_session_timeout') == '30s'\n"
@@ -130,7 +130,10 @@ async def test_a_subscription_gets_the_entries_whose_events_were_parked(world, s
 
 async def test_a_frozen_leader_loses_its_lock(settings, writer):
     with relay_process(settings, HASTY + RELAY) as frozen:
-        first = await new_leader(writer, None, 20)
+        first = await new_leader(writer, None, START_SECONDS)
+        # It has read and deleted once, so it is not frozen in the middle of its first statement.
+        await commit_event(writer)
+        await until_empty(writer)
         frozen.send_signal(signal.SIGSTOP)
         try:
             async with recording_relay(settings) as (_, recorder):
@@ -144,7 +147,7 @@ async def test_a_frozen_leader_loses_its_lock(settings, writer):
 async def test_a_standby_stays_connected_while_another_relay_leads(settings, writer):
     """A standby tries to get the lock at short intervals, so its session is never idle for long."""
     with relay_process(settings, HASTY.replace("1s", "3s") + RELAY), relay_process(settings, HASTY.replace("1s", "3s") + RELAY):
-        first = await new_leader(writer, None, 20)
+        first = await new_leader(writer, None, START_SECONDS)
         with pytest.raises(TimeoutError):
             await new_leader(writer, first, 6)
 
@@ -175,7 +178,7 @@ async def test_the_relay_serves_its_health_and_metrics_on_its_port(settings, cle
     relay = asyncio.create_task(run_relay(settings.model_copy(update={"relay_port": port}), stop))
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
-            await new_leader(writer, None, 20)
+            await new_leader(writer, None, START_SECONDS)
             assert (await http.get("/healthz")).status_code == 200
             ready = await http.get("/readyz")
             assert (ready.status_code, ready.json()) == (
@@ -229,6 +232,12 @@ async def test_a_leader_that_lost_redis_and_its_lock_finds_redis_again_as_a_stan
         clean_servers.start_redis()
         # It has nothing to publish, so only its own check finds this out.
         await soon(lambda: role_and_redis(relay) == ("standby", "ok"), 20)
+
+
+async def until_empty(connection: asyncpg.Connection) -> None:
+    async with asyncio.timeout(START_SECONDS):
+        while await outbox_rows(connection):  # noqa: ASYNC110 - it happens in the relay
+            await asyncio.sleep(0.02)
 
 
 async def until_it_answers(http: httpx.AsyncClient) -> None:

@@ -25,7 +25,7 @@ from app.processes.outbox_relay import IDLE_SECONDS, OutboxRelay, run_relay
 from app.services.wallet_watch import WalletUpdate
 from app.settings import Settings
 from tests.live_world import World, entries, kinds_and_sequences, living, outbox_empty, running_relay, take
-from tests.waiting import soon
+from tests.waiting import START_SECONDS, soon
 
 RELAY = "import asyncio; from app.processes.outbox_relay import run_relay; from app.settings import load_settings\n"
 RELAY += "asyncio.run(run_relay(load_settings(), asyncio.Event()))"
@@ -291,7 +291,7 @@ async def test_a_subscription_misses_and_repeats_nothing_when_relays_are_killed(
         traffic = asyncio.create_task(pay_slowly(world, 1000))
         for _ in range(4):
             with relay_process(settings) as process:
-                await new_leader(connection, None, 15)
+                await new_leader(connection, None, START_SECONDS)
                 await asyncio.sleep(0.3)
                 process.kill()
                 process.wait()
@@ -310,7 +310,7 @@ async def pay_slowly(world: World, times: int) -> None:
 
 async def test_a_standby_takes_over_within_seconds_after_a_kill(settings, writer, engine):
     with relay_process(settings) as leader:
-        first = await new_leader(writer, None, 15)
+        first = await new_leader(writer, None, START_SECONDS)
         async with asyncio.TaskGroup() as group:
             stop = asyncio.Event()
             group.create_task(run_relay(settings, stop))

@@ -222,7 +222,7 @@ def test_workers_of_a_killed_parent_drain_and_free_the_port(service: tuple[psuti
     assert not answers(url)
     port = url.rpartition(":")[2]
     environment = {"PATH": "/usr/bin:/bin", **servers_of(settings), "PAYCORE_PORT": port}
-    with psutil.Popen([EXECUTABLE, "serve", "--workers", "2"], env=environment, stderr=subprocess.DEVNULL) as following:
+    with psutil.Popen([EXECUTABLE, "serve"], env=environment, stderr=subprocess.DEVNULL) as following:
         try:
             assert wait_until(lambda: ready(url), seconds=START_SECONDS)
         finally:

@@ -90,7 +90,7 @@ class Load:
 
 @dataclass
 class Service:
-    """`paycore serve` with two workers, or `paycore relay`; the tests restart it after each end."""
+    """`paycore serve`, or `paycore relay`; the tests restart it after each end."""
 
     command: str
     environment: dict[str, str]
@@ -122,9 +122,9 @@ class Service:
         assert not self.is_ready()
 
 
-def running(command: str, settings: Settings, directory: Path) -> Iterator[Service]:
+def running(command: str, settings: Settings, directory: Path, workers: int = 1) -> Iterator[Service]:
     port = free_port()
-    environment = {"PATH": "/usr/bin:/bin", **servers_of(settings), "PAYCORE_WORKERS": "2"}
+    environment = {"PATH": "/usr/bin:/bin", **servers_of(settings), "PAYCORE_WORKERS": str(workers)}
     environment["PAYCORE_PORT" if command == "serve" else "PAYCORE_RELAY_PORT"] = str(port)
     running = Service(command, environment, f"http://127.0.0.1:{port}", directory / f"{command}.log")
     running.start()
@@ -137,7 +137,14 @@ def running(command: str, settings: Settings, directory: Path) -> Iterator[Servi
 
 @pytest.fixture
 def service(settings: Settings, tmp_path: Path) -> Iterator[Service]:
+    """An API of one process."""
     yield from running("serve", settings, tmp_path)
+
+
+@pytest.fixture
+def two_workers(settings: Settings, tmp_path: Path) -> Iterator[Service]:
+    """An API of two workers."""
+    yield from running("serve", settings, tmp_path, workers=2)
 
 
 @pytest.fixture
@@ -165,28 +172,28 @@ async def recorded(connection: asyncpg.Connection) -> set[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
 async def test_a_stopped_or_killed_api_answers_correctly_and_loses_nothing(
-    service: Service, settings: Settings, bank: Bank, number: signal.Signals
+    two_workers: Service, settings: Settings, bank: Bank, number: signal.Signals
 ) -> None:
     sender = await bank.wallet(await bank.viewer("alice"), balance="1000.00")
     receiver = await bank.wallet(await bank.viewer("bob"))
     headers = {"Authorization": f"Bearer {mint_token('alice', settings)}"}
-    load = Load(service.url, headers, sender, receiver)
+    load = Load(two_workers.url, headers, sender, receiver)
     connection = await open_connection(settings)
     try:
         clients = asyncio.create_task(load.run())
         for ended in range(1, 3):
-            async with open_socket(service.url.replace("http", "ws", 1) + "/graphql", headers) as socket:
+            async with open_socket(two_workers.url.replace("http", "ws", 1) + "/graphql", headers) as socket:
                 while load.completed < ended * TRANSFERS // 4:
                     assert not clients.done(), "the clients are through before the service was ended"
                     await asyncio.sleep(0.01)
-                await asyncio.to_thread(service.end, number)
+                await asyncio.to_thread(two_workers.end, number)
                 if number is signal.SIGTERM:
                     # The close code asks clients to reconnect, here to the next process.
                     assert await socket.close_code() == 1012
             # No process runs now: each transfer answered as completed is recorded exactly once.
             said = {key for key, answers in load.answers_by_key.items() if COMPLETED in answers}
             assert said <= await recorded(connection)
-            await asyncio.to_thread(service.start)
+            await asyncio.to_thread(two_workers.start)
         await clients
         assert {key for key in await recorded(connection) if key in set(load.keys)} == set(load.keys)
         assert await bank.balance(receiver) == TRANSFERS, "each paid once"
@@ -211,13 +218,13 @@ def workers_of(service: Service) -> set[psutil.Process]:
 
 @pytest.mark.slow
 async def test_a_worker_killed_under_load_loses_nothing_and_the_other_goes_on(
-    service: Service, settings: Settings, bank: Bank
+    two_workers: Service, settings: Settings, bank: Bank
 ) -> None:
     sender = await bank.wallet(await bank.viewer("alice"), balance="1000.00")
     receiver = await bank.wallet(await bank.viewer("bob"))
-    load = Load(service.url, {"Authorization": f"Bearer {mint_token('alice', settings)}"}, sender, receiver)
-    assert wait_until(lambda: len(workers_of(service)) == 2, seconds=START_SECONDS)
-    killed, other = workers_of(service)
+    load = Load(two_workers.url, {"Authorization": f"Bearer {mint_token('alice', settings)}"}, sender, receiver)
+    assert wait_until(lambda: len(workers_of(two_workers)) == 2, seconds=START_SECONDS)
+    killed, other = workers_of(two_workers)
     clients = asyncio.create_task(load.run())
     while load.completed < TRANSFERS // 4:
         assert not clients.done(), "the clients are through before the worker was killed"
@@ -228,9 +235,9 @@ async def test_a_worker_killed_under_load_loses_nothing_and_the_other_goes_on(
     assert await bank.balance(receiver) == TRANSFERS, "each paid once"
     answers = [answer for all_of_one in load.answers_by_key.values() for answer in all_of_one]
     assert set(answers) == {COMPLETED, "no answer"}
-    assert await asyncio.to_thread(wait_until, lambda: len(workers_of(service)) == 2, 30)
-    assert other in workers_of(service)
-    assert killed not in workers_of(service)
+    assert await asyncio.to_thread(wait_until, lambda: len(workers_of(two_workers)) == 2, 30)
+    assert other in workers_of(two_workers)
+    assert killed not in workers_of(two_workers)
     assert await verify(settings) == []
 
 
