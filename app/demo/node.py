@@ -55,7 +55,10 @@ class Node:
     def stop(self) -> None:
         """Kill the running command and its child processes. Further commands raise NodeError."""
         self._stopped = True
-        if self._running is not None:
+        self._kill_if_stopped()
+
+    def _kill_if_stopped(self) -> None:
+        if self._stopped and self._running is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._running.pid, signal.SIGKILL)
 
@@ -79,6 +82,8 @@ class Node:
             errors="replace",
             start_new_session=True,
         )
+        # While it started, `stop` did not see it yet.
+        self._kill_if_stopped()
         output, _ = self._running.communicate()
         code, self._running = self._running.returncode, None
         if code != 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from app.demo.node import Node, NodeError, find_node
 from app.http.dashboard import BUILDING
 from app.settings import Settings
 from tests.processes.test_dev import demo
+from tests.waiting import START_SECONDS
 
 
 @pytest.fixture
@@ -99,11 +101,30 @@ def test_stopping_ends_every_process_of_the_build(
     building = BackgroundBuild(tmp_path / "pages.txt", said.append)
     building.start()
     assert (tmp_path / "pages.txt").read_text() == BUILDING
-    assert wait_until(lambda: note.exists() and note.read_text().strip() != "", 10)
+    assert wait_until(lambda: note.exists() and note.read_text().strip() != "", START_SECONDS)
     pid = int(note.read_text())
     building.stop()
-    assert wait_until(lambda: not is_running(pid), 5)
+    assert wait_until(lambda: not is_running(pid), START_SECONDS)
     assert said == ["Installing the tools and libraries of the pages.", "Building the pages."], "its end is no failure"
+
+
+def test_a_command_that_starts_while_the_build_is_stopped_is_ended(
+    sleeper: tuple[Node, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, note = sleeper
+
+    class Started(subprocess.Popen[str]):
+        """A command that already runs when the stop comes, but that Node does not know yet."""
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            assert wait_until(lambda: note.exists() and note.read_text().strip() != "", START_SECONDS)
+            node.stop()
+
+    monkeypatch.setattr(subprocess, "Popen", Started)
+    with pytest.raises(NodeError):
+        node.run("x")
+    assert wait_until(lambda: not is_running(int(note.read_text())), START_SECONDS)
 
 
 def is_running(pid: int) -> bool:
