@@ -9,9 +9,10 @@ import random
 import signal
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -181,16 +182,28 @@ class Crowd:
         return entries
 
     async def until_all_received(self, watchers: Sequence[Watcher], seconds: float = 60) -> None:
-        """Assert that each watcher receives every entry since its snapshot, once and in order."""
+        """Assert that each watcher receives every entry since its snapshot, once and in order.
+
+        Waits as long as entries arrive, however slow the machine is, and `seconds` after the latest one.
+        """
         truth = {member.wallet: await self.entries(member) for member in {watcher.member for watcher in watchers}}
+
+        def missing() -> int:
+            return sum(max(len(truth[watcher.member.wallet]) - watcher.sequence, 0) for watcher in watchers)
+
         with suppress(TimeoutError):
-            await soon(lambda: all(watcher.sequence >= len(truth[watcher.member.wallet]) for watcher in watchers), seconds)
+            while before := missing():
+                await soon(partial(_is_below, before, missing), seconds)
         for watcher in watchers:
             assert watcher.broken is None, watcher.broken
             expected = truth[watcher.member.wallet][watcher.first :]
             wrong = next((place for place in zip(watcher.received, expected, strict=False) if place[0] != place[1]), None)
             assert wrong is None, f"received and expected: {wrong}"
             assert len(watcher.received) == len(expected), f"received {len(watcher.received)} of {len(expected)} entries"
+
+
+def _is_below(before: int, current: Callable[[], int]) -> bool:
+    return current() < before
 
 
 _ENTRIES = "SELECT sequence, balance_after FROM ledger_entries WHERE wallet_id = :id ORDER BY sequence"

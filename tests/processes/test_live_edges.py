@@ -28,7 +28,7 @@ STUCK = 8
 BULKY = WATCH.replace("balanceAfter", f"{'x' * 4000}: id balanceAfter")
 """The same in messages of more than 4 kB, to fill the megabytes that a kernel buffers for a socket."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
