@@ -26,6 +26,9 @@ from tests.servers import Servers
 _TEST_PREFIX = "PAYCORE_TEST_"
 _SHARING = ("tests/processes/", "tests/api/test_typescript_client.py")
 """Where the tests of a file share processes or a compiled client."""
+_BROWSER = "tests/browser/"
+_ELSEWHERE = tuple(f"{_BROWSER}test_{name}.py" for name in ("activity", "page_faults", "pictures", "wallet_chart"))
+"""Half of the browser's tests. They use other services than the other half, so both halves can run at the same time."""
 
 
 def pytest_configure() -> None:
@@ -55,8 +58,8 @@ class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]
         file = nodeid.partition("::")[0]
         if backends.are_given():
             return "all, because they share the given servers"
-        if file.startswith("tests/browser/"):
-            return "browser"
+        if file.startswith(_BROWSER):
+            return "browser, elsewhere" if file in _ELSEWHERE else "browser"
         return file if file.startswith(_SHARING) else nodeid
 
 
