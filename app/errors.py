@@ -71,6 +71,9 @@ class RefusalCode(StrEnum):
         422,
         "More than has not gone back yet, so nothing moved. The key is still unused.",
     )
+    HOLD_NOT_OPEN = "HOLD_NOT_OPEN", 409, "There is no open hold with this id that you may use."
+    HOLD_EXPIRED = "HOLD_EXPIRED", 409, "The time of this hold is over, so nothing moved. The key is still unused."
+    HOLD_EXCEEDED = "HOLD_EXCEEDED", 422, "This is more than remains of the hold, so nothing moved. The key is still unused."
     WALLET_NOT_ACTIVE = "WALLET_NOT_ACTIVE", 422, "This wallet is frozen or closed: it can neither pay nor receive.", _RECORDED
     CURRENCY_MISMATCH = "CURRENCY_MISMATCH", 422, "The amount and both wallets must have the same currency.", _RECORDED
     INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS", 422, "The available balance of the wallet is too low.", _RECORDED

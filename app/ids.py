@@ -17,7 +17,7 @@ from typeid.core.errors import TypeIDException
 
 from app.clock import unix_milliseconds
 
-Prefix = Literal["usr", "wal", "txn", "ent", "fee"]
+Prefix = Literal["usr", "wal", "txn", "ent", "fee", "hld"]
 
 LEG_BITS = 12
 MAX_LEGS = 1 << LEG_BITS

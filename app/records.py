@@ -41,12 +41,16 @@ class AccountType(StrEnum):
 
 
 class TransactionType(StrEnum):
-    """TRANSFER: between users' wallets. DEPOSIT: from a system wallet to a user's. POSTING: any legs. REVERSAL: back again."""
+    """TRANSFER: between users' wallets. DEPOSIT: from a system wallet to a user's. POSTING: any legs. REVERSAL: back again.
+
+    CAPTURE: from a hold to its receiver.
+    """
 
     TRANSFER = "TRANSFER"
     DEPOSIT = "DEPOSIT"
     POSTING = "POSTING"
     REVERSAL = "REVERSAL"
+    CAPTURE = "CAPTURE"
 
 
 class TransactionStatus(StrEnum):
@@ -108,6 +112,33 @@ class FeeReversal(StrEnum):
 
     KEEP = "KEEP"
     PROPORTIONAL = "PROPORTIONAL"
+
+
+class HoldStatus(StrEnum):
+    """OPEN until nothing remains. CAPTURED if any of it was captured, else RELEASED, unless what remained EXPIRED."""
+
+    OPEN = "OPEN"
+    CAPTURED = "CAPTURED"
+    RELEASED = "RELEASED"
+    EXPIRED = "EXPIRED"
+
+
+class HoldEventKind(StrEnum):
+    """What happens to a hold. CAPTURED_LATE pays what was released or had expired from what is available."""
+
+    PLACED = "PLACED"
+    EXTENDED = "EXTENDED"
+    CAPTURED = "CAPTURED"
+    CAPTURED_LATE = "CAPTURED_LATE"
+    RELEASED = "RELEASED"
+    EXPIRED = "EXPIRED"
+
+
+class AfterExpiry(StrEnum):
+    """What a capture of a hold that has expired or was released does: REFUSE, or pay from what is available now."""
+
+    REFUSE = "REFUSE"
+    TRY_AVAILABLE = "TRY_AVAILABLE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +206,8 @@ class Transaction(NamedTuple):
     """The version of the schedule that set the fee."""
     reverses_id: UUID | None = None
     """Of a REVERSAL: the transaction that it gives back."""
+    hold_id: UUID | None = None
+    """Of a CAPTURE: the hold that it pays from."""
 
     @property
     def paying_wallet_id(self) -> UUID | None:
@@ -199,6 +232,60 @@ class ReversedAmount(NamedTuple):
     with_fee: int = 0
     """The part of `reversed` that took its part of the fee along."""
     fee_reversed: int = 0
+
+
+class Hold(NamedTuple):
+    """Money of a wallet that waits for a capture. Amounts are in minor units of `currency`."""
+
+    id: UUID
+    wallet_id: UUID
+    receiver_wallet_id: UUID | None
+    """None: each capture names its own receiver."""
+    initiator_id: UUID
+    currency: str
+    amount: int
+    captured: int
+    released: int
+    """With what has expired."""
+    status: HoldStatus
+    events: int
+    """The number of its newest event."""
+    created_at: datetime
+    expires_at: datetime | None
+    closed_at: datetime | None
+    description: str | None
+    metadata: dict[str, str] | None
+
+    @property
+    def remaining(self) -> int:
+        """What is still held."""
+        return self.amount - self.captured - self.released
+
+    def has_expired(self, moment: datetime) -> bool:
+        """Whether its time is over, even if no event says so yet."""
+        return self.expires_at is not None and self.expires_at <= moment
+
+
+class HoldEvent(NamedTuple):
+    """A step of a hold. `placed`, `captured` and `released` are what it adds to the hold's sums, in minor units."""
+
+    hold_id: UUID
+    number: int
+    """Counts from 1 within the hold."""
+    id: UUID
+    """Of PLACED: the hold's id. Of a capture: its transaction's."""
+    kind: HoldEventKind
+    placed: int
+    captured: int
+    released: int
+    expires_at: datetime | None
+    created_at: datetime
+    initiator_id: UUID | None
+    """None: its time was over."""
+    idempotency_key: str | None
+    """None for a capture, whose transaction has it, and for EXPIRED."""
+    terms: dict[str, Any] | None
+    """The input, as JSON: what a replay must repeat."""
 
 
 class Entry(NamedTuple):

@@ -56,6 +56,32 @@ CREATE TYPE public.fee_payer AS ENUM (
 
 
 --
+-- Name: hold_event_kind; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.hold_event_kind AS ENUM (
+    'PLACED',
+    'EXTENDED',
+    'CAPTURED',
+    'CAPTURED_LATE',
+    'RELEASED',
+    'EXPIRED'
+);
+
+
+--
+-- Name: hold_status; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.hold_status AS ENUM (
+    'OPEN',
+    'CAPTURED',
+    'RELEASED',
+    'EXPIRED'
+);
+
+
+--
 -- Name: rounding_mode; Type: TYPE; Schema: public; Owner: -
 --
 
@@ -85,7 +111,8 @@ CREATE TYPE public.transaction_type AS ENUM (
     'TRANSFER',
     'DEPOSIT',
     'POSTING',
-    'REVERSAL'
+    'REVERSAL',
+    'CAPTURE'
 );
 
 
@@ -108,6 +135,99 @@ CREATE TYPE public.wallet_status AS ENUM (
     'FROZEN',
     'CLOSED'
 );
+
+
+--
+-- Name: apply_hold_events(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.apply_hold_events() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+-- The only writer of wallets.held and of a hold's amounts, status and times. Runs once per INSERT, over all its rows, in the
+-- order of each hold's events: each follows the one before it, an expired hold is neither captured, released nor extended, and
+-- only what is open expires. A capture is a completed transaction of the hold's wallets over the same amount.
+DECLARE
+    event record;
+    broken record;
+BEGIN
+    FOR event IN SELECT * FROM new_events ORDER BY hold_id, number LOOP
+        UPDATE holds h SET
+            amount = h.amount + event.placed,
+            captured = h.captured + event.captured,
+            released = h.released + event.released,
+            expires_at = coalesce(event.expires_at, h.expires_at),
+            events = event.number,
+            status = CASE WHEN h.status <> 'OPEN' THEN h.status
+                WHEN h.captured + event.captured + h.released + event.released < h.amount + event.placed THEN 'OPEN'
+                WHEN event.kind = 'EXPIRED' THEN 'EXPIRED'
+                WHEN h.captured + event.captured > 0 THEN 'CAPTURED' ELSE 'RELEASED' END::hold_status,
+            closed_at = CASE WHEN h.status <> 'OPEN' THEN h.closed_at
+                WHEN h.captured + event.captured + h.released + event.released < h.amount + event.placed THEN NULL
+                WHEN event.kind = 'EXPIRED' THEN h.expires_at ELSE event.created_at END
+        FROM wallets w
+        WHERE h.id = event.hold_id AND w.id = h.wallet_id AND h.events = event.number - 1
+          AND (event.kind = 'PLACED') = (event.number = 1) AND event.created_at >= h.created_at
+          AND (w.status = 'ACTIVE' OR event.kind IN ('RELEASED', 'EXPIRED'))
+          AND (event.expires_at IS NULL OR event.kind = 'PLACED' OR event.expires_at > h.expires_at)
+          AND CASE event.kind
+              WHEN 'PLACED' THEN true
+              WHEN 'EXPIRED' THEN h.status = 'OPEN' AND h.expires_at <= event.created_at
+                  AND event.released = h.amount - h.captured - h.released
+              WHEN 'CAPTURED_LATE' THEN h.status IN ('RELEASED', 'EXPIRED')
+              ELSE h.status = 'OPEN' AND (h.expires_at IS NULL OR event.created_at < h.expires_at) END;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'event % of hold % does not follow from its state', event.number, event.hold_id
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'hold_events_follow_the_hold';
+        END IF;
+    END LOOP;
+
+    SELECT e.hold_id INTO broken
+    FROM new_events e
+    JOIN holds h ON h.id = e.hold_id
+    LEFT JOIN transactions t ON t.id = e.id
+    WHERE e.captured > 0 AND NOT coalesce(
+        t.hold_id = h.id AND t.status = 'COMPLETED' AND t.amount = e.captured AND t.initiator_id = e.initiator_id, false)
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'hold % is captured without its transaction', broken.hold_id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'hold_events_capture_by_transaction';
+    END IF;
+
+    SELECT h.id INTO broken
+    FROM new_events e
+    JOIN holds h ON h.id = e.hold_id
+    JOIN wallets w ON w.id = h.wallet_id
+    LEFT JOIN users u ON u.id = h.initiator_id
+    LEFT JOIN wallets r ON r.id = h.receiver_wallet_id
+    WHERE e.kind = 'PLACED' AND NOT coalesce(
+        u.id IS NOT NULL AND e.initiator_id = u.id AND w.kind = 'USER' AND w.currency = h.currency
+        AND (h.receiver_wallet_id IS NULL OR (r.kind = 'USER' AND r.currency = h.currency)), false)
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'hold % names a user, wallet or currency that does not fit', broken.id
+            USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'holds_references_exist';
+    END IF;
+
+    FOR broken IN
+        UPDATE wallets w SET held = w.held + d.change,
+            overdrawn = w.overdrawn AND w.balance - (w.held + d.change) < 0
+        FROM (SELECT h.wallet_id, sum(e.placed - e.captured - e.released)::bigint AS change
+              FROM new_events e JOIN holds h ON h.id = e.hold_id
+              GROUP BY h.wallet_id HAVING sum(e.placed - e.captured - e.released) <> 0) d
+        WHERE w.id = d.wallet_id
+        RETURNING w.id, d.change > 0 AND w.overdrawn AS is_short
+    LOOP
+        IF broken.is_short THEN
+            RAISE EXCEPTION 'a hold on wallet % is of more than is available', broken.id
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'wallets_available_not_negative';
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END $$;
 
 
 --
@@ -134,7 +254,7 @@ BEGIN
                  max(amount) FILTER (WHERE leg = 2) AS paid, (array_agg(wallet_id) FILTER (WHERE leg = 2))[1] AS payer_id,
                  max(amount) FILTER (WHERE leg = 3) AS got, (array_agg(wallet_id) FILTER (WHERE leg = 3))[1] AS payee_id
           FROM new_entries GROUP BY transaction_id) e
-    JOIN transactions t ON t.id = e.transaction_id AND t.type IN ('TRANSFER', 'DEPOSIT')
+    JOIN transactions t ON t.id = e.transaction_id AND t.type IN ('TRANSFER', 'DEPOSIT', 'CAPTURE')
     JOIN wallets sender ON sender.id = t.sender_wallet_id
     JOIN wallets receiver ON receiver.id = t.receiver_wallet_id
     LEFT JOIN LATERAL (
@@ -156,6 +276,23 @@ BEGIN
     IF FOUND THEN
         RAISE EXCEPTION 'transaction % is not charged what the fee schedule says', broken.id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_charge_the_fee';
+    END IF;
+    RETURN NULL;
+END $$;
+
+
+--
+-- Name: check_hold_is_placed(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.check_hold_is_placed() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    IF EXISTS (SELECT FROM holds WHERE id = NEW.id AND events = 0) THEN
+        RAISE EXCEPTION 'hold % has no event that places it', NEW.id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'holds_are_placed';
     END IF;
     RETURN NULL;
 END $$;
@@ -186,6 +323,9 @@ BEGIN
     LEFT JOIN currencies c ON c.code = t.currency
     WHERE u.id IS NULL OR c.code IS NULL
        OR (t.reverses_id IS NOT NULL AND NOT EXISTS (SELECT FROM transactions o WHERE o.id = t.reverses_id))
+       OR (t.hold_id IS NOT NULL AND NOT EXISTS (
+           SELECT FROM holds h WHERE h.id = t.hold_id AND h.wallet_id = t.sender_wallet_id
+           AND coalesce(h.receiver_wallet_id, t.receiver_wallet_id) = t.receiver_wallet_id))
        OR (s.id IS NULL AND t.sender_wallet_id IS NOT NULL)
        OR (r.id IS NULL AND t.receiver_wallet_id IS NOT NULL)
        OR (t.status <> 'FAILED' AND (s.currency <> t.currency OR r.currency <> t.currency))
@@ -301,6 +441,30 @@ END $$;
 
 
 --
+-- Name: guard_hold(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.guard_hold() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+-- Born empty; then only its events change it, and never what it is about.
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        IF (NEW.amount, NEW.captured, NEW.released, NEW.events, NEW.status) IS DISTINCT FROM (0, 0, 0, 0, 'OPEN'::hold_status)
+           OR NEW.expires_at IS NOT NULL OR NEW.closed_at IS NOT NULL THEN
+            RAISE EXCEPTION 'a hold is born empty: its first event sets its amount'
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'holds_born_empty';
+        END IF;
+    ELSIF pg_trigger_depth() < 2 THEN
+        RAISE EXCEPTION 'the state of hold % follows from its events: insert those', OLD.id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'holds_state_from_events';
+    END IF;
+    RETURN NEW;
+END $$;
+
+
+--
 -- Name: guard_transaction(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -312,10 +476,10 @@ CREATE FUNCTION public.guard_transaction() RETURNS trigger
 BEGIN
     IF OLD.status <> 'PENDING'
        OR (NEW.id, NEW.initiator_id, NEW.idempotency_key, NEW.type, NEW.sender_wallet_id,
-           NEW.receiver_wallet_id, NEW.amount, NEW.currency, NEW.description, NEW.reference, NEW.metadata, NEW.terms, NEW.reverses_id, NEW.created_at)
+           NEW.receiver_wallet_id, NEW.amount, NEW.currency, NEW.description, NEW.reference, NEW.metadata, NEW.terms, NEW.reverses_id, NEW.hold_id, NEW.created_at)
        IS DISTINCT FROM
           (OLD.id, OLD.initiator_id, OLD.idempotency_key, OLD.type, OLD.sender_wallet_id,
-           OLD.receiver_wallet_id, OLD.amount, OLD.currency, OLD.description, OLD.reference, OLD.metadata, OLD.terms, OLD.reverses_id, OLD.created_at) THEN
+           OLD.receiver_wallet_id, OLD.amount, OLD.currency, OLD.description, OLD.reference, OLD.metadata, OLD.terms, OLD.reverses_id, OLD.hold_id, OLD.created_at) THEN
         RAISE EXCEPTION 'transaction % is settled, or the change would rewrite what was asked', OLD.id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'transactions_settled_is_final';
     END IF;
@@ -349,6 +513,10 @@ BEGIN
         RAISE EXCEPTION 'the balance of wallet % follows from its entries: insert those', OLD.id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'wallets_balance_from_entries';
     END IF;
+    IF pg_trigger_depth() < 2 AND NEW.held IS DISTINCT FROM OLD.held THEN
+        RAISE EXCEPTION 'what is held of wallet % follows from the events of its holds: insert those', OLD.id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'wallets_held_from_events';
+    END IF;
     IF (NEW.id, NEW.kind, NEW.owner_id, NEW.currency, NEW.created_at, NEW.system_purpose, NEW.account_type)
        IS DISTINCT FROM (OLD.id, OLD.kind, OLD.owner_id, OLD.currency, OLD.created_at, OLD.system_purpose, OLD.account_type) THEN
         RAISE EXCEPTION 'kind, owner, currency and creation of wallet % never change', OLD.id
@@ -377,6 +545,7 @@ DECLARE
     broken record;
     has_more boolean;
     has_reversal boolean;
+    has_capture boolean;
     reversal record;
     fee_before bigint;
     fee_given bigint;
@@ -395,11 +564,12 @@ BEGIN
                ELSE e.purpose <> 'PRINCIPAL' AND (e.wallet_id IN (t.sender_wallet_id, t.receiver_wallet_id)
                    OR EXISTS (SELECT FROM wallets w WHERE w.id = e.wallet_id AND w.kind = 'SYSTEM'))
            END, false)))[1] AS transaction_id,
-           bool_or(e.leg > 1 OR t.sender_wallet_id IS NULL) AS has_more, bool_or(t.reverses_id IS NOT NULL) AS has_reversal
+           bool_or(e.leg > 1 OR t.sender_wallet_id IS NULL) AS has_more, bool_or(t.reverses_id IS NOT NULL) AS has_reversal, bool_or(t.hold_id IS NOT NULL) AS has_capture
     INTO broken
     FROM new_entries e LEFT JOIN transactions t ON t.id = e.transaction_id;
     has_more := broken.has_more;
     has_reversal := broken.has_reversal;
+    has_capture := broken.has_capture;
     IF broken.transaction_id IS NOT NULL THEN
         RAISE EXCEPTION 'an entry of transaction % is not what was requested, or it is not completed', broken.transaction_id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_of_completed_transaction';
@@ -435,7 +605,9 @@ BEGIN
        OR e.balance_before <> coalesce(e.previous_balance, w.balance)
        OR e.created_at < coalesce(e.previous_time, w.posted_at)
        OR (w.kind = 'USER' AND e.balance_after < w.held AND e.amount < 0 AND NOT EXISTS (
-           SELECT FROM transactions t WHERE t.id = e.transaction_id AND t.terms->'reversal'->'overdraft' = 'true'))
+           SELECT FROM transactions t WHERE t.id = e.transaction_id
+           AND (t.terms->'reversal'->'overdraft' = 'true' OR EXISTS ( -- what is held is there for its capture
+               SELECT FROM hold_events h WHERE h.hold_id = t.hold_id AND h.id = t.id AND h.kind = 'CAPTURED'))))
     LIMIT 1;
     IF FOUND AND broken.overdrawn THEN
         RAISE EXCEPTION 'entry % of wallet % spends more than is available', broken.sequence, broken.wallet_id
@@ -447,9 +619,10 @@ BEGIN
 
     SELECT count(DISTINCT wallet_id) INTO expected FROM new_entries;
     UPDATE wallets w SET balance = e.balance_after, sequence = e.sequence, posted_at = e.created_at,
-        overdrawn = w.kind = 'USER' AND e.balance_after < w.held AND (w.overdrawn OR (has_reversal AND EXISTS (
+        overdrawn = w.kind = 'USER' AND e.balance_after < w.held AND (w.overdrawn OR ((has_reversal OR has_capture) AND EXISTS (
             SELECT FROM new_entries n JOIN transactions t ON t.id = n.transaction_id
-            WHERE n.wallet_id = w.id AND n.amount < 0 AND t.terms->'reversal'->'overdraft' = 'true')))
+            WHERE n.wallet_id = w.id AND n.amount < 0 AND (t.terms->'reversal'->'overdraft' = 'true' OR EXISTS (
+                SELECT FROM hold_events h WHERE h.hold_id = t.hold_id AND h.id = t.id AND h.kind = 'CAPTURED')))))
     FROM (SELECT DISTINCT ON (wallet_id) wallet_id, sequence, balance_after, created_at
           FROM new_entries ORDER BY wallet_id, sequence DESC) e
     WHERE w.id = e.wallet_id AND w.sequence < e.sequence AND w.status = 'ACTIVE';
@@ -476,12 +649,24 @@ BEGIN
         GROUP BY e.wallet_id, e.transaction_id;
     END IF;
 
+    IF has_capture THEN
+        SELECT t.id INTO broken
+        FROM new_entries e JOIN transactions t ON t.id = e.transaction_id
+        WHERE t.hold_id IS NOT NULL
+          AND NOT EXISTS (SELECT FROM hold_events h WHERE h.hold_id = t.hold_id AND h.id = t.id AND h.captured = t.amount)
+        LIMIT 1;
+        IF FOUND THEN
+            RAISE EXCEPTION 'transaction % captures no hold', broken.id
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_capture_the_hold';
+        END IF;
+    END IF;
+
     IF has_reversal THEN
         -- One after another, in the order of the entries of the wallet that gives back: each sees what the ones before it gave.
         FOR reversal IN
             SELECT t.id, t.amount, t.reverses_id, o.amount AS original_amount, coalesce(o.fee, 0) AS fee,
                    t.terms->'reversal'->>'fees' = 'PROPORTIONAL' AS with_fee,
-                   o.status = 'COMPLETED' AND o.type IN ('TRANSFER', 'DEPOSIT') AND o.currency = t.currency
+                   o.status = 'COMPLETED' AND o.type IN ('TRANSFER', 'DEPOSIT', 'CAPTURE') AND o.currency = t.currency
                    AND o.sender_wallet_id = t.receiver_wallet_id AND o.receiver_wallet_id = t.sender_wallet_id AS is_sound
             FROM new_entries e
             JOIN transactions t ON t.id = e.transaction_id
@@ -646,6 +831,65 @@ ALTER TABLE public.fee_schedules ALTER COLUMN number ADD GENERATED ALWAYS AS IDE
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+
+--
+-- Name: hold_events; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.hold_events (
+    hold_id uuid NOT NULL,
+    number integer NOT NULL,
+    id uuid NOT NULL,
+    kind public.hold_event_kind NOT NULL,
+    placed bigint NOT NULL,
+    captured bigint NOT NULL,
+    released bigint NOT NULL,
+    expires_at timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    initiator_id uuid,
+    idempotency_key text COLLATE pg_catalog."C",
+    terms jsonb,
+    CONSTRAINT hold_events_amounts_of_kind CHECK (
+CASE kind
+    WHEN 'PLACED'::public.hold_event_kind THEN ((placed > 0) AND (captured = 0) AND (released = 0))
+    WHEN 'EXTENDED'::public.hold_event_kind THEN ((placed >= 0) AND (captured = 0) AND (released = 0) AND ((placed > 0) OR (expires_at IS NOT NULL)))
+    WHEN 'CAPTURED'::public.hold_event_kind THEN ((placed = 0) AND (captured > 0) AND (released >= 0))
+    WHEN 'CAPTURED_LATE'::public.hold_event_kind THEN ((placed = 0) AND (captured > 0) AND (released = (- captured)))
+    ELSE ((placed = 0) AND (captured = 0) AND (released > 0))
+END),
+    CONSTRAINT hold_events_expire_later CHECK (((expires_at IS NULL) OR ((kind = ANY (ARRAY['PLACED'::public.hold_event_kind, 'EXTENDED'::public.hold_event_kind])) AND (expires_at > created_at)))),
+    CONSTRAINT hold_events_input_iff_asked CHECK ((((kind = ANY (ARRAY['PLACED'::public.hold_event_kind, 'EXTENDED'::public.hold_event_kind, 'RELEASED'::public.hold_event_kind])) = (terms IS NOT NULL)) AND ((terms IS NULL) = (idempotency_key IS NULL)) AND ((kind = 'EXPIRED'::public.hold_event_kind) = (initiator_id IS NULL)))),
+    CONSTRAINT hold_events_key_is_visible_ascii CHECK (((idempotency_key ~ '^[!-~]+$'::text) AND (octet_length(idempotency_key) <= 255)))
+);
+
+
+--
+-- Name: holds; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.holds (
+    id uuid NOT NULL,
+    wallet_id uuid NOT NULL,
+    receiver_wallet_id uuid,
+    initiator_id uuid NOT NULL,
+    amount bigint DEFAULT 0 NOT NULL,
+    captured bigint DEFAULT 0 NOT NULL,
+    released bigint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    closed_at timestamp with time zone,
+    events integer DEFAULT 0 NOT NULL,
+    status public.hold_status DEFAULT 'OPEN'::public.hold_status NOT NULL,
+    currency text NOT NULL,
+    description text,
+    metadata jsonb,
+    CONSTRAINT holds_description_length CHECK ((char_length(description) <= 280)),
+    CONSTRAINT holds_metadata_is_object CHECK (((jsonb_typeof(metadata) = 'object'::text) AND (metadata <> '{}'::jsonb))),
+    CONSTRAINT holds_not_for_the_payer CHECK ((wallet_id <> receiver_wallet_id)),
+    CONSTRAINT holds_open_while_any_remains CHECK ((((status = 'OPEN'::public.hold_status) = ((events = 0) OR ((captured + released) < amount))) AND ((status = 'OPEN'::public.hold_status) = (closed_at IS NULL)))),
+    CONSTRAINT holds_within_amount CHECK (((captured >= 0) AND (released >= 0) AND ((captured + released) <= amount)))
 );
 
 
@@ -833,6 +1077,7 @@ CREATE TABLE public.transactions (
     fee bigint,
     fee_schedule_id uuid,
     reverses_id uuid,
+    hold_id uuid,
     CONSTRAINT transactions_amount_positive CHECK ((amount > 0)),
     CONSTRAINT transactions_completed_after_created CHECK ((completed_at >= created_at)),
     CONSTRAINT transactions_completed_at_iff_completed CHECK (((status = 'COMPLETED'::public.transaction_status) = (completed_at IS NOT NULL))),
@@ -840,6 +1085,7 @@ CREATE TABLE public.transactions (
     CONSTRAINT transactions_failure_code_iff_failed CHECK (((status = 'FAILED'::public.transaction_status) = (failure_code IS NOT NULL))),
     CONSTRAINT transactions_failure_code_known CHECK ((failure_code = ANY (ARRAY['WALLET_NOT_ACTIVE'::text, 'CURRENCY_MISMATCH'::text, 'INSUFFICIENT_FUNDS'::text, 'QUOTA_EXCEEDED'::text, 'BATCH_ABORTED'::text]))),
     CONSTRAINT transactions_fee_by_a_schedule CHECK (((fee > 0) AND ((fee IS NULL) = (fee_schedule_id IS NULL)) AND ((fee IS NULL) OR (status <> 'FAILED'::public.transaction_status) OR (failure_code <> 'BATCH_ABORTED'::text)))),
+    CONSTRAINT transactions_hold_iff_capture CHECK ((((type = 'CAPTURE'::public.transaction_type) = (hold_id IS NOT NULL)) AND ((type = 'CAPTURE'::public.transaction_type) = ((terms IS NOT NULL) AND (terms ? 'capture'::text))))),
     CONSTRAINT transactions_input_is_objects CHECK (((jsonb_typeof(metadata) = 'object'::text) AND (metadata <> '{}'::jsonb) AND (jsonb_typeof(terms) = 'object'::text))),
     CONSTRAINT transactions_key_is_visible_ascii CHECK (((idempotency_key ~ '^[!-~]+$'::text) AND (octet_length(idempotency_key) <= 255))),
     CONSTRAINT transactions_legs_iff_posting CHECK (((type = 'POSTING'::public.transaction_type) = ((terms IS NOT NULL) AND (terms ? 'legs'::text)))),
@@ -957,6 +1203,38 @@ ALTER TABLE ONLY public.fee_schedules
 
 ALTER TABLE ONLY public.fee_schedules
     ADD CONSTRAINT fee_schedules_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: hold_events hold_events_id_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.hold_events
+    ADD CONSTRAINT hold_events_id_key UNIQUE (id);
+
+
+--
+-- Name: hold_events hold_events_idempotency_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.hold_events
+    ADD CONSTRAINT hold_events_idempotency_key UNIQUE (initiator_id, idempotency_key);
+
+
+--
+-- Name: hold_events hold_events_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.hold_events
+    ADD CONSTRAINT hold_events_pkey PRIMARY KEY (hold_id, number);
+
+
+--
+-- Name: holds holds_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.holds
+    ADD CONSTRAINT holds_pkey PRIMARY KEY (id);
 
 
 --
@@ -1102,10 +1380,45 @@ CREATE UNIQUE INDEX fee_schedules_line_key ON public.fee_schedules USING btree (
 
 
 --
+-- Name: holds_due_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX holds_due_idx ON public.holds USING btree (expires_at) WHERE ((status = 'OPEN'::public.hold_status) AND (expires_at IS NOT NULL));
+
+
+--
+-- Name: holds_open_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX holds_open_idx ON public.holds USING btree (wallet_id, expires_at) WHERE (status = 'OPEN'::public.hold_status);
+
+
+--
+-- Name: holds_receiver_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX holds_receiver_idx ON public.holds USING btree (receiver_wallet_id, id) WHERE (receiver_wallet_id IS NOT NULL);
+
+
+--
+-- Name: holds_wallet_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX holds_wallet_idx ON public.holds USING btree (wallet_id, id);
+
+
+--
 -- Name: quota_amounts_by_bytes; Type: INDEX; Schema: public; Owner: -
 --
 
 CREATE UNIQUE INDEX quota_amounts_by_bytes ON public.quota_amounts USING btree (user_id, currency text_pattern_ops);
+
+
+--
+-- Name: transactions_hold_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX transactions_hold_idx ON public.transactions USING btree (hold_id, id) WHERE (hold_id IS NOT NULL);
 
 
 --
@@ -1190,6 +1503,41 @@ CREATE TRIGGER fee_schedules_guard_insert BEFORE INSERT ON public.fee_schedules 
 --
 
 CREATE TRIGGER fee_schedules_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.fee_schedules FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('fee_schedules_insert_only', 'publish another version instead');
+
+
+--
+-- Name: hold_events hold_events_apply; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER hold_events_apply AFTER INSERT ON public.hold_events REFERENCING NEW TABLE AS new_events FOR EACH STATEMENT EXECUTE FUNCTION public.apply_hold_events();
+
+
+--
+-- Name: hold_events hold_events_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER hold_events_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.hold_events FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('hold_events_insert_only', 'what has happened is not changed');
+
+
+--
+-- Name: holds holds_are_placed; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE CONSTRAINT TRIGGER holds_are_placed AFTER INSERT ON public.holds DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.check_hold_is_placed();
+
+
+--
+-- Name: holds holds_guard; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER holds_guard BEFORE INSERT OR UPDATE ON public.holds FOR EACH ROW EXECUTE FUNCTION public.guard_hold();
+
+
+--
+-- Name: holds holds_never_deleted; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER holds_never_deleted BEFORE DELETE OR TRUNCATE ON public.holds FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('holds_never_deleted', 'a hold is closed by an event');
 
 
 --
@@ -1407,10 +1755,24 @@ GRANT USAGE ON SCHEMA public TO paycore_app;
 
 
 --
+-- Name: FUNCTION apply_hold_events(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.apply_hold_events() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION check_fees(); Type: ACL; Schema: public; Owner: -
 --
 
 REVOKE ALL ON FUNCTION public.check_fees() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION check_hold_is_placed(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.check_hold_is_placed() FROM PUBLIC;
 
 
 --
@@ -1537,6 +1899,13 @@ GRANT INSERT(request_hash) ON TABLE public.fee_schedules TO paycore_app;
 --
 
 REVOKE ALL ON FUNCTION public.guard_fee_schedule() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION guard_hold(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.guard_hold() FROM PUBLIC;
 
 
 --
@@ -1671,6 +2040,76 @@ GRANT INSERT(created_at) ON TABLE public.audit_log TO paycore_app;
 --
 
 GRANT SELECT ON TABLE public.currencies TO paycore_app;
+
+
+--
+-- Name: TABLE hold_events; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.hold_events TO paycore_app;
+
+
+--
+-- Name: TABLE holds; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.holds TO paycore_app;
+
+
+--
+-- Name: COLUMN holds.id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(id) ON TABLE public.holds TO paycore_app;
+
+
+--
+-- Name: COLUMN holds.wallet_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(wallet_id) ON TABLE public.holds TO paycore_app;
+
+
+--
+-- Name: COLUMN holds.receiver_wallet_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(receiver_wallet_id) ON TABLE public.holds TO paycore_app;
+
+
+--
+-- Name: COLUMN holds.initiator_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(initiator_id) ON TABLE public.holds TO paycore_app;
+
+
+--
+-- Name: COLUMN holds.created_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(created_at) ON TABLE public.holds TO paycore_app;
+
+
+--
+-- Name: COLUMN holds.currency; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(currency) ON TABLE public.holds TO paycore_app;
+
+
+--
+-- Name: COLUMN holds.description; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(description) ON TABLE public.holds TO paycore_app;
+
+
+--
+-- Name: COLUMN holds.metadata; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(metadata) ON TABLE public.holds TO paycore_app;
 
 
 --
@@ -1902,13 +2341,6 @@ GRANT SELECT,INSERT ON TABLE public.wallet_openings TO paycore_app;
 --
 
 GRANT SELECT,INSERT ON TABLE public.wallets TO paycore_app;
-
-
---
--- Name: COLUMN wallets.held; Type: ACL; Schema: public; Owner: -
---
-
-GRANT UPDATE(held) ON TABLE public.wallets TO paycore_app;
 
 
 --

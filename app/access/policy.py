@@ -70,6 +70,22 @@ def may_reverse(viewer: Viewer, transaction: Transaction, receiver_owner_id: UUI
     return transaction.type is TransactionType.TRANSFER and receiver_owner_id == viewer.user_id
 
 
+def may_use_hold(viewer: Viewer, parties: Iterable[UUID | None]) -> bool:
+    """Whether the viewer is one of the parties of a hold. With POST, any hold may be used."""
+    return Right.POST in viewer.rights or viewer.user_id in parties
+
+
+def may_see_hold(viewer: Viewer, parties: Iterable[UUID | None]) -> bool:
+    """Whether the viewer is one of the parties of a hold, or has SEE_ALL."""
+    return sees_all(viewer) or (may_view(viewer) and viewer.user_id in parties)
+
+
+def require_hold_action(viewer: Viewer, owner_id: UUID | None) -> None:
+    """Raises Forbidden unless the viewer is the side that decides it. With POST, any hold may be acted on."""
+    if viewer.user_id != owner_id and Right.POST not in viewer.rights:
+        raise Forbidden("This is for the other side of the hold, or for a service account.")
+
+
 def require_view(viewer: Viewer) -> None:
     """Raises Forbidden if the viewer may not see anything."""
     require(viewer, Right.SEE_OWN)

@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 
 from app.db.rows import transaction_of, wallet_of
-from app.records import AuditRecord, Entry, Transaction, Wallet, WalletKind
+from app.records import AuditRecord, Entry, Hold, HoldEvent, Transaction, Wallet, WalletKind
 
 if TYPE_CHECKING:
     import asyncpg
@@ -33,15 +33,20 @@ FROM wallets WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 # The same without waiting: rows that another transaction has locked are left out.
 LOCK_FREE_WALLETS = LOCK_WALLETS.rstrip() + " SKIP LOCKED\n"
 
-# The same without locks, for a decision that is not written.
-READ_WALLETS = LOCK_WALLETS.replace(" FOR NO KEY UPDATE", "")
+# The same without locks, for a decision that is not written: less what has expired, which a batch would record first.
+READ_WALLETS = LOCK_WALLETS.replace(" FOR NO KEY UPDATE", "").replace(
+    " held,",
+    """ held - CASE WHEN held = 0 THEN 0 ELSE (
+        SELECT coalesce(sum(h.amount - h.captured - h.released), 0)::bigint FROM holds h
+        WHERE h.wallet_id = wallets.id AND h.status = 'OPEN' AND h.expires_at <= clock_timestamp()) END AS held,""",
+)
 
 # A separate statement after the locks, so that it sees what was committed during the wait for them.
 RECORDED_TRANSACTIONS = """
 SELECT t.id, t.initiator_id, t.idempotency_key, t.type::text, t.status::text, t.sender_wallet_id,
        t.receiver_wallet_id, t.amount, t.currency, t.description, t.failure_code, t.failure_field,
        t.failure_available, t.created_at, t.completed_at, t.reference, t.metadata, t.terms, t.fee, t.fee_schedule_id,
-       t.reverses_id
+       t.reverses_id, t.hold_id
 FROM unnest($1::uuid[], $2::text[]) AS k (initiator_id, idempotency_key)
 JOIN transactions t ON t.initiator_id = k.initiator_id AND t.idempotency_key = k.idempotency_key COLLATE "C"
 """
@@ -49,6 +54,7 @@ JOIN transactions t ON t.initiator_id = k.initiator_id AND t.idempotency_key = k
 # One statement writes everything of a batch. Transactions are sorted by key, so that two processes that write the same keys
 # wait for each other in one order. A key that was used meanwhile returns no row; then nothing else is written, and the caller
 # starts over. The triggers, which check the chain and move the balances, run after all rows are inserted.
+# The events of holds are written before the entries: what a capture pays is then no longer held.
 # Outbox events get their ids in this order, under the wallets' locks: of a wallet's events, the later one has the higher id.
 # Their time is the wall clock, not the ledger's clock, because the relay's lag is measured by it.
 _RECORD = """
@@ -57,9 +63,7 @@ WITH recorded AS (
     SELECT * FROM unnest({transaction_arrays})
     ON CONFLICT ON CONSTRAINT transactions_idempotency_key DO NOTHING
     RETURNING id
-), outcome AS (
-    SELECT count(*) = cardinality($1::uuid[]) AS is_complete FROM recorded
-), posted AS (
+), {outcome} posted AS (
     INSERT INTO ledger_entries ({entry_columns})
     SELECT entry.* FROM unnest({entry_arrays}) AS entry
     WHERE (SELECT is_complete FROM outcome)
@@ -71,9 +75,26 @@ WITH recorded AS (
 )
 SELECT is_complete FROM outcome
 """
+_OUTCOME = """outcome AS (
+    SELECT count(*) = cardinality($1::uuid[]) AS is_complete FROM recorded
+),"""
+_OUTCOME_WITH_HOLDS = """outcome_of_transactions AS (
+    SELECT count(*) = cardinality($1::uuid[]) AS is_complete FROM recorded
+), placed AS (
+    INSERT INTO holds ({hold_columns})
+    SELECT * FROM unnest({hold_arrays}) WHERE (SELECT is_complete FROM outcome_of_transactions)
+), happened AS (
+    INSERT INTO hold_events ({event_columns})
+    SELECT * FROM unnest({event_arrays}) WHERE (SELECT is_complete FROM outcome_of_transactions)
+    ON CONFLICT ON CONSTRAINT hold_events_idempotency_key DO NOTHING
+    RETURNING id
+), outcome AS (
+    SELECT (SELECT is_complete FROM outcome_of_transactions)
+        AND (SELECT count(*) FROM happened) = cardinality({event_ids}) AS is_complete
+),"""
 _TRANSACTION_TYPES = (
     "uuid", "uuid", "text", "transaction_type", "transaction_status", "uuid", "uuid", "bigint", "text", "text", "text", "text",
-    "bigint", "timestamptz", "timestamptz", "text", "jsonb", "jsonb", "bigint", "uuid", "uuid",
+    "bigint", "timestamptz", "timestamptz", "text", "jsonb", "jsonb", "bigint", "uuid", "uuid", "uuid",
 )  # fmt: skip
 _ENTRY_TYPES = ("uuid", "smallint", "uuid", "bigint", "bigint", "bigint", "timestamptz", "entry_purpose")
 _PLAIN_TRANSACTION = Transaction._fields.index("reference")
@@ -83,23 +104,51 @@ _NO_ADDITIONS = (None,) * (len(_TRANSACTION_TYPES) - _PLAIN_TRANSACTION)
 _DOCUMENTS = (Transaction._fields.index("metadata"), Transaction._fields.index("terms"))
 
 
-def _record_statement(transaction_columns: int, entry_columns: int) -> str:
+_PLACED = ("id", "wallet_id", "receiver_wallet_id", "initiator_id", "currency", "description", "metadata", "created_at")
+"""The columns of a new hold. The others follow from its events."""
+_PLACED_TYPES = ("uuid", "uuid", "uuid", "uuid", "text", "text", "jsonb", "timestamptz")
+_EVENT_TYPES = (
+    "uuid", "int", "uuid", "hold_event_kind", "bigint", "bigint", "bigint", "timestamptz", "timestamptz", "uuid", "text", "jsonb",
+)  # fmt: skip
+
+
+def _record_statement(transaction_columns: int, entry_columns: int, *, with_holds: bool = False) -> str:
     """The statement for rows of this many columns. The others get their defaults."""
-    arrays = [f"${place}::{type_}[]" for place, type_ in enumerate(
-        (*_TRANSACTION_TYPES[:transaction_columns], *_ENTRY_TYPES[:entry_columns], "text"), start=1
-    )]  # fmt: skip
+    types = [*_TRANSACTION_TYPES[:transaction_columns], *_ENTRY_TYPES[:entry_columns], "text"]
+    outcome = _OUTCOME
+    if with_holds:
+        places = _arrays((*_PLACED_TYPES, *_EVENT_TYPES), first=len(types) + 1)
+        outcome = _OUTCOME_WITH_HOLDS.format(
+            hold_columns=", ".join(_PLACED),
+            hold_arrays=", ".join(places[: len(_PLACED)]),
+            event_columns=", ".join(HoldEvent._fields),
+            event_arrays=", ".join(places[len(_PLACED) :]),
+            event_ids=places[len(_PLACED)],
+        )
+    arrays = _arrays(types)
     return _RECORD.format(
         transaction_columns=", ".join(Transaction._fields[:transaction_columns]),
         transaction_arrays=", ".join(arrays[:transaction_columns]),
+        outcome=outcome,
         entry_columns=", ".join(Entry._fields[:entry_columns]),
         entry_arrays=", ".join(arrays[transaction_columns:-1]),
         payloads=arrays[-1],
     )
 
 
+def _arrays(types: Sequence[str], first: int = 1) -> list[str]:
+    return [f"${place}::{type_}[]" for place, type_ in enumerate(types, start=first)]
+
+
 RECORD = _record_statement(len(_TRANSACTION_TYPES), len(_ENTRY_TYPES))
 # Each array costs time to encode and to read, and most batches are plain.
 RECORD_PLAIN = _record_statement(_PLAIN_TRANSACTION, _PLAIN_ENTRY)
+RECORD_WITH_HOLDS = _record_statement(len(_TRANSACTION_TYPES), len(_ENTRY_TYPES), with_holds=True)
+
+_QUEUE = """
+INSERT INTO outbox (created_at, payload)
+SELECT clock_timestamp(), payload::json FROM unnest($1::text[]) WITH ORDINALITY AS event (payload, position) ORDER BY position
+"""
 
 # Written in the same transaction as the administrator's action. The database sets the time.
 AUDIT = """
@@ -154,23 +203,48 @@ async def recorded_transactions(
 
 
 async def record(
-    connection: asyncpg.Connection, transactions: Sequence[Transaction], entries: Sequence[Entry], events: Sequence[str]
+    connection: asyncpg.Connection,
+    transactions: Sequence[Transaction],
+    entries: Sequence[Entry],
+    events: Sequence[str],
+    *,
+    placed: Sequence[Hold] = (),
+    happened: Sequence[HoldEvent] = (),
 ) -> bool:
     """Write transactions, the entries of the completed ones, and outbox events. The database's triggers move the balances.
+
+    `placed` are new holds, `happened` the events of holds, which come before the entries.
 
     Returns False if a key was used meanwhile: then the caller must roll back.
     """
     ordered = sorted(transactions, key=lambda t: (t.initiator_id.int, t.idempotency_key))
-    is_plain = all(transaction[_PLAIN_TRANSACTION:] == _NO_ADDITIONS for transaction in ordered)
+    is_plain = not happened and all(transaction[_PLAIN_TRANSACTION:] == _NO_ADDITIONS for transaction in ordered)
     columns, entry_columns = _columns(ordered, len(Transaction._fields)), _columns(entries, len(Entry._fields))
     if is_plain:
         statement, columns, entry_columns = RECORD_PLAIN, columns[:_PLAIN_TRANSACTION], entry_columns[:_PLAIN_ENTRY]
     else:
         statement = RECORD
         for place in _DOCUMENTS:
-            columns[place] = [None if value is None else orjson.dumps(value).decode() for value in columns[place]]
-    is_complete: bool = await connection.fetchval(statement, *columns, *entry_columns, list(events))
+            columns[place] = _documents(columns[place])
+    held: list[list[object]] = []
+    if happened:
+        statement = RECORD_WITH_HOLDS
+        rows = [[getattr(hold, name) for name in _PLACED] for hold in placed]
+        held = [*_columns(map(tuple, rows), len(_PLACED)), *_columns(happened, len(HoldEvent._fields))]
+        for place in (_PLACED.index("metadata"), -1):
+            held[place] = _documents(held[place])
+    is_complete: bool = await connection.fetchval(statement, *columns, *entry_columns, list(events), *held)
     return is_complete
+
+
+def _documents(values: Sequence[object]) -> list[object]:
+    """The values of a JSON column as text."""
+    return [None if value is None else orjson.dumps(value).decode() for value in values]
+
+
+async def queue(connection: asyncpg.Connection, events: Sequence[str]) -> None:
+    """Put events into the outbox, in their order."""
+    await connection.execute(_QUEUE, list(events))
 
 
 async def audit(connection: asyncpg.Connection, records: Sequence[AuditRecord]) -> None:

@@ -178,7 +178,12 @@ class Transaction(Base):
             "AND (type = 'REVERSAL') = (terms IS NOT NULL AND terms ? 'reversal')",
             name="transactions_original_iff_reversal",
         ),
+        CheckConstraint(
+            "(type = 'CAPTURE') = (hold_id IS NOT NULL) AND (type = 'CAPTURE') = (terms IS NOT NULL AND terms ? 'capture')",
+            name="transactions_hold_iff_capture",
+        ),
         Index("transactions_reverses_idx", "reverses_id", "id", postgresql_where=text("reverses_id IS NOT NULL")),
+        Index("transactions_hold_idx", "hold_id", "id", postgresql_where=text("hold_id IS NOT NULL")),
         Index("transactions_sender_idx", "sender_wallet_id", "id"),
         # Only COMPLETED: refused transfers must not slow down the list of the wallet they were sent to.
         Index("transactions_receiver_idx", "receiver_wallet_id", "id", postgresql_where=text("status = 'COMPLETED'")),
@@ -206,6 +211,7 @@ class Transaction(Base):
     fee: Mapped[int | None]
     fee_schedule_id: Mapped[UUID | None]
     reverses_id: Mapped[UUID | None]
+    hold_id: Mapped[UUID | None]
 
 
 class FeeSchedule(Base):

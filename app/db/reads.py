@@ -71,7 +71,7 @@ def _among(column: InstrumentedAttribute[UUID], values: Collection[UUID]) -> Con
     return column == any_(literal(list(values), ARRAY(Uuid())))
 
 
-def _id_range(window: Window, filter_: TransactionFilter = _ANY_TRANSACTION) -> tuple[UUID, UUID] | None:
+def id_range(window: Window, filter_: TransactionFilter = _ANY_TRANSACTION) -> tuple[UUID, UUID] | None:
     """Returns the lowest and the highest id that the window and the filter's times allow, or None if the range is empty.
 
     Ids begin with their milliseconds, so a range of times is a range of ids.
@@ -106,7 +106,7 @@ def _of_wallet(column: Any, wallet_id: UUID, id_range: tuple[UUID, UUID]) -> lis
     return [place >= low, place <= high]
 
 
-def _paged(query: Select[*tuple[Any, ...]], columns: Sequence[Any], window: Window) -> Select[*tuple[Any, ...]]:
+def paged(query: Select[*tuple[Any, ...]], columns: Sequence[Any], window: Window) -> Select[*tuple[Any, ...]]:
     """Sorts newest first, or oldest first for a page counted from the end, and applies the limit."""
     return query.order_by(*(column.asc() if window.is_backward else column.desc() for column in columns)).limit(window.limit)
 
@@ -200,13 +200,13 @@ async def known_receivers(connection: AsyncConnection, user_id: UUID, payments: 
 
 async def list_wallets(connection: AsyncConnection, owner_id: UUID | None, window: Window) -> Sequence[Wallet]:
     """Returns a page of the owner's wallets, or of all wallets if `owner_id` is None."""
-    id_range = _id_range(window)
-    if id_range is None:
+    ids_between = id_range(window)
+    if ids_between is None:
         return []
-    query = select(*WALLET_COLUMNS).where(models.Wallet.id.between(*id_range))
+    query = select(*WALLET_COLUMNS).where(models.Wallet.id.between(*ids_between))
     if owner_id is not None:
         query = query.where(models.Wallet.owner_id == owner_id)
-    return [wallet_of(row) for row in await connection.execute(_paged(query, [models.Wallet.id], window))]
+    return [wallet_of(row) for row in await connection.execute(paged(query, [models.Wallet.id], window))]
 
 
 async def list_users(connection: AsyncConnection, search: str | None, user_id: UUID | None, window: Window) -> Sequence[User]:
@@ -214,19 +214,19 @@ async def list_users(connection: AsyncConnection, search: str | None, user_id: U
 
     It finds the user with this id, the one whose subject it is, and those with a word of the name that starts with it.
     """
-    id_range = _id_range(window)
-    if id_range is None:
+    ids_between = id_range(window)
+    if ids_between is None:
         return []
     user = models.User
     if search is None:
-        query = select(*USER_COLUMNS).where(user.id.between(*id_range))
-        return [user_of(row) for row in await connection.execute(_paged(query, [user.id], window))]
+        query = select(*USER_COLUMNS).where(user.id.between(*ids_between))
+        return [user_of(row) for row in await connection.execute(paged(query, [user.id], window))]
     recent = select(*USER_COLUMNS).order_by(user.id.desc()).limit(SEARCHED_USERS).subquery()
     name, start = func.lower(recent.c.display_name), func.lower(literal(search))
     named = select(recent).where(or_(func.starts_with(name, start), func.strpos(name, func.concat(" ", start)) > 0))
     exact = select(*USER_COLUMNS).where(or_(user.subject == search, user.id == user_id))
     found = union(named, exact).subquery()
-    rows = await connection.execute(_paged(select(found).where(found.c.id.between(*id_range)), [found.c.id], window))
+    rows = await connection.execute(paged(select(found).where(found.c.id.between(*ids_between)), [found.c.id], window))
     return [user_of(row) for row in rows]
 
 
@@ -238,16 +238,16 @@ async def list_entries(connection: AsyncConnection, wallet_id: UUID, window: Win
         query = query.where(entry.sequence < window.after)
     if window.before is not None:
         query = query.where(entry.sequence > window.before)
-    return [entry_of(row) for row in await connection.execute(_paged(query, [entry.sequence], window))]
+    return [entry_of(row) for row in await connection.execute(paged(query, [entry.sequence], window))]
 
 
 async def list_transactions(connection: AsyncConnection, filter_: TransactionFilter, window: Window) -> Sequence[Transaction]:
     """Returns a page of all transactions."""
-    id_range = _id_range(window, filter_)
-    if id_range is None:
+    ids_between = id_range(window, filter_)
+    if ids_between is None:
         return []
-    query = select(*TRANSACTION_COLUMNS).where(models.Transaction.id.between(*id_range), *_conditions(filter_))
-    return [transaction_of(row) for row in await connection.execute(_paged(query, [models.Transaction.id], window))]
+    query = select(*TRANSACTION_COLUMNS).where(models.Transaction.id.between(*ids_between), *_conditions(filter_))
+    return [transaction_of(row) for row in await connection.execute(paged(query, [models.Transaction.id], window))]
 
 
 async def list_wallet_transactions(
@@ -259,8 +259,8 @@ async def list_wallet_transactions(
     their initiator, or for all if `viewer_id` is None. Refused ones never reached their receiver, so they are only in the
     sender's list.
     """
-    id_range = _id_range(window, filter_)
-    if id_range is None:
+    ids_between = id_range(window, filter_)
+    if ids_between is None:
         return []
     transaction = models.Transaction
     sent = []
@@ -275,12 +275,12 @@ async def list_wallet_transactions(
     branches = []
     for direction, (wallet, visible) in sides.items():
         if filter_.direction in (None, direction):
-            conditions = [*_of_wallet(wallet, wallet_id, id_range), *visible, *_conditions(filter_)]
+            conditions = [*_of_wallet(wallet, wallet_id, ids_between), *visible, *_conditions(filter_)]
             side = select(*TRANSACTION_COLUMNS).where(*conditions)
-            branches.append(_paged(side, [wallet, transaction.id], window).subquery().select())
-    branches.append(_paged(_further(wallet_id, id_range, filter_), _FURTHER_ORDER, window).subquery().select())
+            branches.append(paged(side, [wallet, transaction.id], window).subquery().select())
+    branches.append(paged(_further(wallet_id, ids_between, filter_), _FURTHER_ORDER, window).subquery().select())
     merged = union_all(*branches).subquery()
-    query = _paged(select(merged), [merged.c.id], window)
+    query = paged(select(merged), [merged.c.id], window)
     return [transaction_of(row) for row in await connection.execute(query)]
 
 
@@ -288,15 +288,15 @@ async def list_reversals(
     connection: AsyncConnection, original_id: UUID, viewer_id: UUID | None, window: Window
 ) -> Sequence[Transaction]:
     """Returns a page of a transaction's reversals. Those that are not COMPLETED only for their initiator, or for all if None."""
-    id_range = _id_range(window)
-    if id_range is None:
+    ids_between = id_range(window)
+    if ids_between is None:
         return []
     transaction = models.Transaction
-    conditions = _of_wallet(transaction.reverses_id, original_id, id_range)
+    conditions = _of_wallet(transaction.reverses_id, original_id, ids_between)
     if viewer_id is not None:
         conditions.append(or_(transaction.status == TransactionStatus.COMPLETED, transaction.initiator_id == viewer_id))
     query = select(*TRANSACTION_COLUMNS).where(transaction.reverses_id.is_not(None), *conditions)
-    rows = await connection.execute(_paged(query, [transaction.reverses_id, transaction.id], window))
+    rows = await connection.execute(paged(query, [transaction.reverses_id, transaction.id], window))
     return [transaction_of(row) for row in rows]
 
 

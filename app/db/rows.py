@@ -6,8 +6,10 @@ from dataclasses import fields, replace
 from typing import Any
 
 import orjson
+from sqlalchemy import BigInteger, case, cast, func, literal, select
 
 from app.db import models
+from app.db.hold_models import Hold as HoldRow
 from app.errors import RefusalCode
 from app.records import (
     AccountType,
@@ -15,6 +17,10 @@ from app.records import (
     EntryPurpose,
     FeePayer,
     FeeSchedule,
+    Hold,
+    HoldEvent,
+    HoldEventKind,
+    HoldStatus,
     RoundingMode,
     Transaction,
     TransactionStatus,
@@ -26,7 +32,28 @@ from app.records import (
 )
 
 USER_COLUMNS = tuple(getattr(models.User, field.name) for field in fields(User))
-WALLET_COLUMNS = tuple(getattr(models.Wallet, name) for name in Wallet._fields)
+_OPEN, _EXPIRED = (literal(one, HoldRow.status.type, literal_execute=True) for one in (HoldStatus.OPEN, HoldStatus.EXPIRED))
+_IS_OVER = (HoldRow.status == _OPEN) & (HoldRow.expires_at <= func.clock_timestamp())
+"""An open hold whose time is over. It counts for nothing, even if no batch or sweeper has recorded it yet."""
+_NOW = {
+    # Most wallets hold nothing, and need no look at the holds.
+    "held": case(
+        (models.Wallet.held == 0, 0),
+        else_=models.Wallet.held
+        - select(cast(func.coalesce(func.sum(HoldRow.amount - HoldRow.captured - HoldRow.released), 0), BigInteger))
+        .where(HoldRow.wallet_id == models.Wallet.id, _IS_OVER)
+        .correlate(models.Wallet)
+        .scalar_subquery(),
+    ).label("held")
+}
+WALLET_COLUMNS = tuple(_NOW.get(name, getattr(models.Wallet, name)) for name in Wallet._fields)
+HOLD_STATUS_NOW = case((_IS_OVER, _EXPIRED), else_=HoldRow.status)
+_HOLD_NOW = {
+    "status": HOLD_STATUS_NOW.label("status"),
+    "released": case((_IS_OVER, HoldRow.amount - HoldRow.captured), else_=HoldRow.released).label("released"),
+    "closed_at": case((_IS_OVER, HoldRow.expires_at), else_=HoldRow.closed_at).label("closed_at"),
+}
+HOLD_COLUMNS = tuple(_HOLD_NOW.get(name, getattr(HoldRow, "metadata_" if name == "metadata" else name)) for name in Hold._fields)
 # SQLAlchemy keeps the name `metadata` for itself.
 TRANSACTION_COLUMNS = tuple(
     getattr(models.Transaction, "metadata_" if name == "metadata" else name) for name in Transaction._fields
@@ -41,6 +68,8 @@ _ACCOUNT_TYPES = {type_: type_ for type_ in AccountType}
 _PURPOSES = {purpose: purpose for purpose in EntryPurpose}
 _TYPES = {type_: type_ for type_ in TransactionType}
 _TRANSACTION_STATUSES = {status: status for status in TransactionStatus}
+_HOLD_STATUSES = {status: status for status in HoldStatus}
+_HOLD_EVENT_KINDS = {kind: kind for kind in HoldEventKind}
 _REFUSAL_CODES: dict[str | None, RefusalCode | None] = {None: None, **{code: code for code in RefusalCode}}
 
 
@@ -73,6 +102,18 @@ def entry_of(row: Any) -> Entry:
     """`row` must begin with the fields of Entry in their order."""
     entry = Entry._make(row[: len(Entry._fields)])
     return entry._replace(purpose=_PURPOSES[entry.purpose])
+
+
+def hold_of(row: Any) -> Hold:
+    """`row` must begin with the fields of Hold in their order."""
+    hold = Hold._make(row[: len(Hold._fields)])
+    return hold._replace(status=_HOLD_STATUSES[hold.status], metadata=_json(hold.metadata))
+
+
+def hold_event_of(row: Any) -> HoldEvent:
+    """`row` must begin with the fields of HoldEvent in their order."""
+    event = HoldEvent._make(row[: len(HoldEvent._fields)])
+    return event._replace(kind=_HOLD_EVENT_KINDS[event.kind], terms=_json(event.terms))
 
 
 def fee_schedule_of(row: Any) -> FeeSchedule:

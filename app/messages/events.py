@@ -1,8 +1,9 @@
 """Outbox payloads, the messages that the relay makes of them, and the events that subscribers read from those.
 
-A writer puts one payload into the outbox for each settled transaction, and one for each other change of a wallet. The relay
-turns a payload into messages: each entry goes to its wallet's channel, and a settled event to the channels of the users
-concerned. Payloads and messages are JSON with a version `v`. Only Paycore reads them.
+A writer puts one payload into the outbox for each settled transaction, each event of a hold, and each other change of a wallet.
+The relay turns a payload into messages: each entry goes to its wallet's channel, and a settled event to the channels of the users
+concerned. An event of a hold goes to the hold's channel, and what is held to that of its wallet. Payloads and messages are JSON
+with a version `v`. Only Paycore reads them.
 """
 
 from __future__ import annotations
@@ -54,7 +55,15 @@ class SettledEvent:
     """As in EntryEvent."""
 
 
-Event = EntryEvent | WalletStateEvent | SettledEvent
+@dataclass(frozen=True, slots=True)
+class HoldChangedEvent:
+    """Something happened to a hold. `number` is that of its event."""
+
+    hold_id: UUID
+    number: int
+
+
+Event = EntryEvent | WalletStateEvent | SettledEvent | HoldChangedEvent
 
 
 class MalformedEvent(ValueError):
@@ -94,6 +103,12 @@ def wallet_state_payload(wallet_id: UUID, version: int) -> str:
     return _dumps({"v": _VERSION, "kind": "wallet_state", "wallet_id": wallet_id, "version": version})
 
 
+def hold_payload(hold_id: UUID, number: int, wallet_id: UUID, version: int | None) -> str:
+    """The outbox payload of an event of a hold. `version` is the wallet's, if what is held of it has changed."""
+    content = {"v": _VERSION, "kind": "hold", "hold_id": hold_id, "number": number, "wallet_id": wallet_id}
+    return _dumps(content if version is None else {**content, "version": version})
+
+
 def messages(
     names: RedisNames, payload: str, now: datetime, publish: Callable[[str | None], str | None] = lambda trace: trace
 ) -> list[tuple[str, str]]:
@@ -109,6 +124,8 @@ def messages(
                 return _settled_messages(names, content, now, publish)
             case "wallet_state":
                 return [(names.wallet_channel(_wallet_state(content).wallet_id), payload)]
+            case "hold":
+                return _hold_messages(names, content)
             case kind:
                 raise ValueError(f"unknown kind {kind!r}")
 
@@ -133,6 +150,16 @@ def _settled_messages(
     ]
 
 
+def _hold_messages(names: RedisNames, content: dict[str, Any]) -> list[tuple[str, str]]:
+    """The wallet's new state comes first: who sees that the hold has changed may read the wallet."""
+    changed, state = _hold_changed(content), []
+    if "version" in content:
+        wallet = _wallet_state(content)
+        state = [(names.wallet_channel(wallet.wallet_id), wallet_state_payload(wallet.wallet_id, wallet.version))]
+    message = {"v": _VERSION, "kind": "hold", "hold_id": changed.hold_id, "number": changed.number}
+    return [*state, (names.hold_channel(changed.hold_id), _dumps(message))]
+
+
 def _purpose(entry: Entry) -> dict[str, str]:
     return {} if entry.purpose is EntryPurpose.PRINCIPAL else {"purpose": entry.purpose.value}
 
@@ -149,6 +176,8 @@ def parse(message: str) -> Event:
                 return EntryEvent(entry, _trace(content))
             case "wallet_state":
                 return _wallet_state(content)
+            case "hold":
+                return _hold_changed(content)
             case "settled":
                 published_at = content.get("published_at")
                 moment = None if published_at is None else _moment(published_at)
@@ -185,6 +214,10 @@ def _entry(transaction_id: UUID, row: list[Any], purpose: str | None = None) -> 
 
 def _wallet_state(content: dict[str, Any]) -> WalletStateEvent:
     return WalletStateEvent(UUID(content["wallet_id"]), _bigint(content["version"]))
+
+
+def _hold_changed(content: dict[str, Any]) -> HoldChangedEvent:
+    return HoldChangedEvent(UUID(content["hold_id"]), _bigint(content["number"]))
 
 
 def _bigint(value: object) -> int:

@@ -33,6 +33,10 @@ class RedisNames:
         """The channel for one wallet's entries and state changes."""
         return f"{self.prefix}:wallet:{wallet_id}"
 
+    def hold_channel(self, hold_id: UUID) -> str:
+        """The channel for the events of one hold."""
+        return f"{self.prefix}:hold:{hold_id}"
+
     def user_channel(self, user_id: UUID) -> str:
         """The channel for settled transactions that concern one user."""
         return f"{self.prefix}:user:{user_id}"

@@ -3,7 +3,8 @@
 One relay leads, holding a lock that ends with its database connection. The others stand by and take over. The leader claims
 rows on the same connection, so a leader that lost its lock cannot claim. Rows are published in the order of their ids, which
 are assigned under the wallets' locks, so each wallet's rows are in order. A row is deleted after it is published: a crash in
-between publishes it twice but never loses it, and subscribers drop duplicates.
+between publishes it twice but never loses it, and subscribers drop duplicates. The leader also ends the holds whose time is
+over.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from app.messages import events
 from app.messages.publisher import OK, UNAVAILABLE, NotPublished, Publisher, RedisPublisher, redis_url
 from app.messages.redis_names import RedisNames
 from app.processes.relay_health import RelayState, answering
+from app.services.hold_settlement import sweep
 from app.settings import Settings
 from app.telemetry import metrics, tracing
 
@@ -43,6 +45,10 @@ _BUSY_PAUSE_SECONDS = 0.005
 IDLE_SECONDS = 0.05
 """Longest pause between the claims from an idle outbox."""
 _CLOSE_TIMEOUT_SECONDS = 2.0
+_SWEEP_SECONDS = 0.5
+"""How often the leader ends the holds whose time is over. They count for nothing before: this only publishes it."""
+_SWEEP_LIMIT = 500
+"""Holds that one sweep ends. If more are due, the next follows at once."""
 _REDIS_CHECK_SECONDS = 2.0
 """How often a relay with nothing to publish checks Redis."""
 _SILENT_AFTER_SECONDS = 7.0
@@ -79,6 +85,7 @@ class OutboxRelay:
         """OK, or the problem with Redis."""
         self._redis_checked_at: float | None = None
         self._database_answered_at: float | None = None
+        self._swept_at = -_SWEEP_SECONDS
         self.leading = False
 
     def state(self) -> RelayState:
@@ -172,6 +179,7 @@ class OutboxRelay:
         idle = Backoff(_BUSY_PAUSE_SECONDS, IDLE_SECONDS)
         redis_retry = Backoff(0.05, 5.0)
         while not stop.is_set():
+            await self._sweep(connection)
             try:
                 found = await self._relay_batch(connection)
             except NotPublished as error:
@@ -186,6 +194,14 @@ class OutboxRelay:
                 await self._check_redis()
             if found < self._batch_limit:
                 await _pause(stop, idle.next())
+
+    async def _sweep(self, connection: asyncpg.Connection) -> None:
+        """End holds whose time is over. Their events wait in the outbox like all others."""
+        now = monotonic()
+        if now - self._swept_at < _SWEEP_SECONDS:
+            return
+        if await sweep(connection, system_clock(), _SWEEP_LIMIT) < _SWEEP_LIMIT:
+            self._swept_at = now
 
     async def _relay_batch(self, connection: asyncpg.Connection) -> int:
         """Publish and delete one batch. Returns the number of rows found. Raises NotPublished, and then deletes nothing."""

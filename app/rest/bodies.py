@@ -10,7 +10,8 @@ from starlette.requests import Request
 
 from app.errors import BadUserInput, Refusal, RefusalCode
 from app.money import is_plain_decimal
-from app.records import FeeReversal, ReversalReason
+from app.records import AfterExpiry, FeeReversal, ReversalReason
+from app.services.holds import CaptureInput, PlaceInput, ReleaseInput
 from app.services.reversals import ReversalInput
 from app.services.transfers import TransferInput
 
@@ -28,6 +29,18 @@ _TRANSFER_FIELDS = {
     "max_fee",
 }
 _REVERSAL_FIELDS = {"amount", "currency", "reason", "fees", "allow_overdraft", "description", "idempotency_key"}
+_PLACE_FIELDS = {
+    "wallet_id",
+    "receiver_wallet_id",
+    "amount",
+    "currency",
+    "expires_in",
+    "description",
+    "metadata",
+    "idempotency_key",
+}
+_CAPTURE_FIELDS = {"amount", "currency", "receiver_wallet_id", "keep_remaining", "after_expiry", "idempotency_key"}
+_RELEASE_FIELDS = {"amount", "currency", "reason", "idempotency_key"}
 _MAX_AMOUNT_LENGTH = 64
 _QUOTED_KEY = Refusal(
     RefusalCode.IDEMPOTENCY_KEY_INVALID,
@@ -45,9 +58,7 @@ def transfer_input(request: Request, body: Mapping[str, Any]) -> TransferInput:
         if not isinstance(body.get(name), str):
             raise BadUserInput(f"`{name}` is required and must be a JSON string.")
     _check_texts(body, ("description", "reference"))
-    metadata = body.get("metadata") or {}
-    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise BadUserInput("`metadata` must be a JSON object whose values are strings.")
+    metadata = _metadata(body)
     _check_amounts(body, ("amount", "max_fee"))
     key = _idempotency_key(request, body)
     return TransferInput(
@@ -58,7 +69,7 @@ def transfer_input(request: Request, body: Mapping[str, Any]) -> TransferInput:
         currency=body["currency"],
         description=body.get("description"),
         reference=body.get("reference"),
-        metadata=tuple(metadata.items()),
+        metadata=metadata,
         max_fee=None if body.get("max_fee") is None else (body["max_fee"], body["currency"]),
         unless_replayed=_QUOTED_KEY if key.startswith('"') and "idempotency-key" in request.headers else None,
     )
@@ -67,22 +78,87 @@ def transfer_input(request: Request, body: Mapping[str, Any]) -> TransferInput:
 def reversal_input(request: Request, body: Mapping[str, Any]) -> ReversalInput:
     """The reversal that a request asks for. Raises BadUserInput for a malformed body."""
     _check_names(body, _REVERSAL_FIELDS)
-    _check_texts(body, ("description", "currency"))
-    _check_amounts(body, ("amount",))
-    amount, currency, overdraft = body.get("amount"), body.get("currency"), body.get("allow_overdraft", False)
-    if (amount is None) != (currency is None):
-        raise BadUserInput("`amount` and `currency` are given together, or neither for all that is left.")
+    _check_texts(body, ("description",))
+    amount, overdraft = _part(body, "all that is left"), body.get("allow_overdraft", False)
     if not isinstance(overdraft, bool):
         raise BadUserInput("`allow_overdraft` must be true or false.")
     return ReversalInput(
         idempotency_key=_idempotency_key(request, body),
         transaction_id=request.path_params["id"],
         reason=_member(ReversalReason, "reason", body.get("reason")),
-        amount=None if amount is None or currency is None else (amount, currency),
+        amount=amount,
         fees=_member(FeeReversal, "fees", body.get("fees", FeeReversal.PROPORTIONAL.value)),
         allow_overdraft=overdraft,
         description=body.get("description"),
     )
+
+
+def place_input(request: Request, body: Mapping[str, Any]) -> PlaceInput:
+    """The hold that a request asks for. Raises BadUserInput for a malformed body."""
+    _check_names(body, _PLACE_FIELDS)
+    for name in ("wallet_id", "amount", "currency"):
+        if not isinstance(body.get(name), str):
+            raise BadUserInput(f"`{name}` is required and must be a JSON string.")
+    _check_texts(body, ("receiver_wallet_id", "description"))
+    _check_amounts(body, ("amount",))
+    expires_in = body.get("expires_in")
+    if expires_in is not None and type(expires_in) is not int:
+        raise BadUserInput("`expires_in` must be a whole number of seconds.")
+    return PlaceInput(
+        idempotency_key=_idempotency_key(request, body),
+        wallet_id=body["wallet_id"],
+        amount=(body["amount"], body["currency"]),
+        receiver_wallet_id=body.get("receiver_wallet_id"),
+        expires_in=expires_in,
+        description=body.get("description"),
+        metadata=_metadata(body),
+    )
+
+
+def capture_input(request: Request, body: Mapping[str, Any]) -> CaptureInput:
+    """The capture that a request asks for. Raises BadUserInput for a malformed body."""
+    _check_names(body, _CAPTURE_FIELDS)
+    _check_texts(body, ("receiver_wallet_id",))
+    keep = body.get("keep_remaining", False)
+    if not isinstance(keep, bool):
+        raise BadUserInput("`keep_remaining` must be true or false.")
+    return CaptureInput(
+        idempotency_key=_idempotency_key(request, body),
+        hold_id=request.path_params["id"],
+        amount=_part(body, "all that remains"),
+        receiver_wallet_id=body.get("receiver_wallet_id"),
+        keep_remaining=keep,
+        after_expiry=_member(AfterExpiry, "after_expiry", body.get("after_expiry", AfterExpiry.REFUSE.value)),
+    )
+
+
+def release_input(request: Request, body: Mapping[str, Any]) -> ReleaseInput:
+    """The release that a request asks for. Raises BadUserInput for a malformed body."""
+    _check_names(body, _RELEASE_FIELDS)
+    _check_texts(body, ("reason",))
+    return ReleaseInput(
+        idempotency_key=_idempotency_key(request, body),
+        hold_id=request.path_params["id"],
+        amount=_part(body, "all that remains"),
+        reason=body.get("reason"),
+    )
+
+
+def _part(body: Mapping[str, Any], otherwise: str) -> tuple[str, str] | None:
+    """The amount and its currency, or None if both are left out."""
+    _check_texts(body, ("currency",))
+    _check_amounts(body, ("amount",))
+    amount, currency = body.get("amount"), body.get("currency")
+    if (amount is None) != (currency is None):
+        raise BadUserInput(f"`amount` and `currency` are given together, or neither for {otherwise}.")
+    return None if amount is None or currency is None else (amount, currency)
+
+
+def _metadata(body: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    metadata = body.get("metadata") or {}
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise BadUserInput("`metadata` must be a JSON object whose values are strings.")
+    return tuple(metadata.items())
 
 
 def _check_names(body: Mapping[str, Any], known: Collection[str]) -> None:

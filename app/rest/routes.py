@@ -32,12 +32,13 @@ from app.errors import (
 )
 from app.http import strict_json
 from app.money import Money
-from app.rest.bodies import reversal_input, transfer_input
+from app.rest.bodies import capture_input, place_input, release_input, reversal_input, transfer_input
 from app.rest.openapi import DESCRIPTION
 from app.rest.query import page_request, transaction_filter
-from app.rest.views import page_view, transaction_view, wallet_view
-from app.services import reading
+from app.rest.views import hold_view, page_view, transaction_view, wallet_view
+from app.services import hold_reading, reading
 from app.services.container import Services
+from app.services.holds import HoldResult, capture_hold, place_hold, release_hold
 from app.services.reversals import reverse_transaction
 from app.services.transfers import TransferResult, transfer
 from app.telemetry import metrics
@@ -53,6 +54,9 @@ _FIELD_OF_PATH = {
     "idempotencyKey": "idempotency_key",
     "maxFee": "max_fee",
     "transactionId": "id",
+    "holdId": "id",
+    "walletId": "wallet_id",
+    "expiresIn": "expires_in",
 }
 _NO_STORE = {"Cache-Control": "no-store"}
 """Caches must not store balances."""
@@ -65,6 +69,10 @@ def routes() -> list[Route]:
     return [
         _timed("POST", "/transfer", post_transfer),
         _timed("POST", "/transactions/{id}/reverse", post_reversal),
+        _timed("POST", "/holds", post_hold),
+        _timed("POST", "/holds/{id}/capture", post_capture),
+        _timed("POST", "/holds/{id}/release", post_release),
+        _timed("GET", "/holds/{id}", get_hold),
         _timed("GET", "/wallets/{id}", get_wallet),
         _timed("GET", "/wallets/{id}/transactions", get_wallet_transactions),
         _timed("GET", "/transactions/{id}", get_transaction),
@@ -111,8 +119,39 @@ async def post_reversal(request: Request, services: Services, viewer: Viewer) ->
     """Answers 201 for a new reversal, 200 if the key was used for this reversal before."""
     services.rates.check_transfers(viewer.user_id)
     details = reversal_input(request, await json_object(request))
-    found = await reverse_transaction(services.ledger, viewer, details, request_id=request.scope["state"].get("request_id"))
+    found = await reverse_transaction(services.ledger, viewer, details, request_id=_request_id(request))
     return _settled(services, viewer, found.result)
+
+
+async def post_hold(request: Request, services: Services, viewer: Viewer) -> Response:
+    """Answers 201 for a new hold, 200 if the key was used for this hold before."""
+    services.rates.check_transfers(viewer.user_id)
+    details = place_input(request, await json_object(request))
+    return _held(services, viewer, await place_hold(services.ledger, viewer, details, request_id=_request_id(request)))
+
+
+async def post_capture(request: Request, services: Services, viewer: Viewer) -> Response:
+    """Answers 201 for a new capture, 200 if the key was used for this capture before."""
+    services.rates.check_transfers(viewer.user_id)
+    details = capture_input(request, await json_object(request))
+    return _held(services, viewer, await capture_hold(services.ledger, viewer, details, request_id=_request_id(request)))
+
+
+async def post_release(request: Request, services: Services, viewer: Viewer) -> Response:
+    """Answers 201 for a new release, 200 if the key was used for this release before."""
+    services.rates.check_transfers(viewer.user_id)
+    details = release_input(request, await json_object(request))
+    return _held(services, viewer, await release_hold(services.ledger, viewer, details, request_id=_request_id(request)))
+
+
+async def get_hold(request: Request, services: Services, viewer: Viewer) -> Response:
+    """Answers 404 unless the viewer may see the hold."""
+    policy.require_view(viewer)
+    hold_id = ids.decode("hld", request.path_params["id"])
+    found = {} if hold_id is None else await hold_reading.load_holds(services.engine, viewer, [hold_id])
+    if hold_id is None or hold_id not in found:
+        raise NotFound
+    return json_response(hold_view(services, found[hold_id]))
 
 
 async def get_wallet(request: Request, services: Services, viewer: Viewer) -> Response:
@@ -177,9 +216,24 @@ def _settled(services: Services, viewer: Viewer, result: TransferResult) -> Resp
     return json_response({"transaction": view, "replayed": result.replayed}, 200 if result.replayed else 201)
 
 
-def _refused(services: Services, viewer: Viewer, result: TransferResult) -> Response:
+def _held(services: Services, viewer: Viewer, found: HoldResult) -> Response:
+    result = found.result
+    hold = None if found.hold is None else hold_view(services, found.hold)
+    if result.refusals:
+        return _refused(services, viewer, result, {} if hold is None else {"hold": hold})
+    transaction = None if result.transaction is None else transaction_view(services, viewer, result.transaction)
+    content = {"hold": hold, "transaction": transaction, "replayed": result.replayed}
+    return json_response(content, 200 if result.replayed else 201)
+
+
+def _request_id(request: Request) -> str | None:
+    found: str | None = request.scope["state"].get("request_id")
+    return found
+
+
+def _refused(services: Services, viewer: Viewer, result: TransferResult, further: Mapping[str, Any] | None = None) -> Response:
     (refusal,) = result.refusals
-    facts: dict[str, Any] = {"replayed": result.replayed, "field": _field(refusal)}
+    facts: dict[str, Any] = {"replayed": result.replayed, "field": _field(refusal), **(further or {})}
     for name in ("available", "required", "fee", "limit"):
         money: Money | None = getattr(refusal, name)
         if money is not None:

@@ -12,7 +12,7 @@ from app.access import policy
 from app.access.viewer import Viewer
 from app.money import format_minor
 from app.paging.pages import Page
-from app.records import Transaction, Wallet
+from app.records import Hold, Transaction, Wallet
 from app.services.container import Services
 
 T = TypeVar("T")
@@ -28,6 +28,7 @@ def wallet_view(services: Services, wallet: Wallet) -> dict[str, Any]:
         "currency": wallet.currency,
         "balance": format_minor(wallet.balance, exponent),
         "available": format_minor(wallet.available, exponent),
+        "held": format_minor(wallet.held, exponent),
         "status": wallet.status.value,
         "account_type": wallet.account_type.value,
         "sequence": str(wallet.sequence),
@@ -57,10 +58,32 @@ def transaction_view(services: Services, viewer: Viewer, transaction: Transactio
         "reference": transaction.reference,
         "metadata": transaction.metadata or {},
         "reverses_id": None if transaction.reverses_id is None else ids.encode("txn", transaction.reverses_id),
+        "hold_id": None if transaction.hold_id is None else ids.encode("hld", transaction.hold_id),
         "failure_code": None if transaction.failure_code is None else transaction.failure_code.value,
         "idempotency_key": transaction.idempotency_key if shows_key else None,
         "created_at": _moment(transaction.created_at),
         "completed_at": None if transaction.completed_at is None else _moment(transaction.completed_at),
+    }
+
+
+def hold_view(services: Services, hold: Hold) -> dict[str, Any]:
+    """The caller must have checked that the viewer may see the hold."""
+    exponent = services.currencies[hold.currency].exponent
+    return {
+        "id": ids.encode("hld", hold.id),
+        "status": hold.status.value,
+        "wallet_id": _wallet_id(hold.wallet_id),
+        "receiver_wallet_id": _wallet_id(hold.receiver_wallet_id),
+        "amount": format_minor(hold.amount, exponent),
+        "captured": format_minor(hold.captured, exponent),
+        "released": format_minor(hold.released, exponent),
+        "remaining": format_minor(hold.remaining, exponent),
+        "currency": hold.currency,
+        "description": hold.description,
+        "metadata": hold.metadata or {},
+        "created_at": _moment(hold.created_at),
+        "expires_at": None if hold.expires_at is None else _moment(hold.expires_at),
+        "closed_at": None if hold.closed_at is None else _moment(hold.closed_at),
     }
 
 

@@ -15,10 +15,11 @@ from app.access import policy
 from app.access.viewer import Viewer
 from app.clock import monotonic
 from app.errors import RequestError, Unauthenticated
-from app.records import Entry, FeeSchedule, Payment, ReversedAmount, Transaction, User, Wallet
-from app.services import fee_schedules, reading, reversals
+from app.records import Entry, FeeSchedule, Hold, Payment, ReversedAmount, Transaction, User, Wallet
+from app.services import fee_schedules, hold_reading, reading, reversals
 from app.services.container import Services
 from app.services.fee_schedules import PublishResult
+from app.services.holds import HoldResult
 from app.services.live_reads import EventReads
 from app.services.reading import Database, Party
 from app.services.transfers import BatchResult, TransferResult
@@ -89,6 +90,19 @@ class Loaders:
     def reversed_amounts(self) -> DataLoader[UUID, ReversedAmount | None]:
         """How much of a transaction has gone back. Does not check the viewer: load only ids that the viewer may see."""
         return self._by_id("reversed amounts", reversals.load_reversed)
+
+    @cached_property
+    def holds(self) -> DataLoader[UUID, Hold | None]:
+        """Holds that the viewer may see."""
+        viewer = self._viewer
+        return self._by_id(
+            ("holds", visibility_key(viewer)), lambda database, ids: hold_reading.load_holds(database, viewer, ids)
+        )
+
+    @cached_property
+    def hold_keys(self) -> DataLoader[UUID, str | None]:
+        """The key under which a hold was placed. Does not check the viewer: load only ids of the viewer's own placements."""
+        return self._by_id("hold keys", hold_reading.load_keys)
 
     def prime(self, result: TransferResult) -> None:
         """Put the records that a transfer committed into the loaders, so that the answer needs no further read."""
@@ -173,7 +187,7 @@ class Context:
         """Points that each event of a subscription takes from the viewer's query budget."""
         self.settled: list[TransferResult] = []
         """Settled transfers that are not in the loaders yet. Most answers need no loader, so they are added on first use."""
-        self.outcomes: dict[str | int, TransferResult | BatchResult | WalletResult | PublishResult] = {}
+        self.outcomes: dict[str | int, TransferResult | BatchResult | WalletResult | PublishResult | HoldResult] = {}
         """The outcome of each mutation, by its response key."""
         self._loaders: Loaders | None = None
         self._event: EventReads | None = None

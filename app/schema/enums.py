@@ -11,10 +11,12 @@ import strawberry
 from app.errors import RefusalCode
 from app.records import (
     AccountType,
+    AfterExpiry,
     EntryDirection,
     EntryPurpose,
     FeePayer,
     FeeReversal,
+    HoldStatus,
     ReversalReason,
     RoundingMode,
     TransactionStatus,
@@ -25,10 +27,12 @@ from app.records import (
 
 __all__ = [
     "AccountType",
+    "AfterExpiry",
     "EntryDirection",
     "EntryPurpose",
     "FeePayer",
     "FeeReversal",
+    "HoldStatus",
     "RefusalCode",
     "ReversalReason",
     "RoundingMode",
@@ -60,6 +64,22 @@ strawberry.enum(
     FeeReversal,
     description="KEEP leaves the fee where it is. PROPORTIONAL gives back its part, rounded down over all "
     "parts so far: together they are the fee, exactly.",
+)
+strawberry.enum(
+    HoldStatus,
+    description="OPEN until nothing remains. A hold past expiresAt counts for nothing from that instant.",
+)
+describe_values(
+    HoldStatus,
+    {
+        "CAPTURED": "Some of it was captured, and what was left is released.",
+        "RELEASED": "None of it was captured.",
+        "EXPIRED": "Its time was over while some of it remained.",
+    },
+)
+strawberry.enum(
+    AfterExpiry,
+    description="What a capture of an expired or released hold does. TRY_AVAILABLE pays from what is available now.",
 )
 strawberry.enum(ReversalReason, description="For people and reports: the ledger treats all alike.")
 strawberry.enum(RoundingMode, description="HALF_EVEN: to the nearest minor unit, a tie to the even one.")

@@ -124,7 +124,7 @@ class TransferInput:
             currency=self.amount.currency,
             description=given(self.description),
             reference=given(self.reference),
-            metadata=_pairs(self.metadata),
+            metadata=pairs(self.metadata),
             conditions=_conditions(self.conditions),
             max_fee=_amount(self.max_fee),
         )
@@ -233,7 +233,7 @@ class DepositInput:
             currency=self.amount.currency,
             description=given(self.description),
             reference=given(self.reference),
-            metadata=_pairs(self.metadata),
+            metadata=pairs(self.metadata),
             max_fee=_amount(self.max_fee),
         )
 
@@ -299,7 +299,7 @@ class PostTransactionInput:
             ],
             description=given(self.description),
             reference=given(self.reference),
-            metadata=_pairs(self.metadata),
+            metadata=pairs(self.metadata),
             conditions=_conditions(self.conditions),
         )
 
@@ -371,7 +371,8 @@ def _amount(money: SignedMoneyInput | None) -> tuple[str, str] | None:
     return (money.amount, money.currency) if money else None
 
 
-def _pairs(items: list[MetadataItemInput] | None) -> Sequence[tuple[str, str]]:
+def pairs(items: list[MetadataItemInput] | None) -> Sequence[tuple[str, str]]:
+    """The given metadata as pairs."""
     return [(item.key, item.value) for item in items] if items else ()
 
 

@@ -8,6 +8,7 @@ from app.clock import monotonic
 from app.errors import RequestTimeout
 from app.schema.context import Context, Info
 from app.schema.fees import FeeSchedule
+from app.schema.hold_inputs import CaptureHoldInput, ExtendHoldInput, PlaceHoldInput, ReleaseHoldInput
 from app.schema.inputs import (
     DepositInput,
     OpenSystemWalletInput,
@@ -22,8 +23,9 @@ from app.schema.inputs import (
 from app.schema.outcomes import Outcome
 from app.schema.previews import PreviewEntry, preview_entries
 from app.schema.refusals import UserError, user_errors
-from app.schema.types import Transaction, Wallet
-from app.services import fee_schedules, postings, rehearsals, reversals, transfers, wallets
+from app.schema.types import Hold, Transaction, Wallet
+from app.services import fee_schedules, holds, postings, rehearsals, reversals, transfers, wallets
+from app.services.holds import HoldResult
 from app.services.transfers import TransferResult
 from app.settings import MAX_BATCH
 
@@ -77,6 +79,14 @@ class ReversalPayload:
         description="The reversal, set whenever an outcome was recorded. A FAILED one gives nothing back and counts for nothing."
     )
     original: Transaction | None = strawberry.field(description="What is reversed; null if the viewer may not reverse it.")
+    replayed: bool
+    user_errors: list[UserError]
+
+
+@strawberry.type
+class HoldPayload:
+    hold: Hold | None = strawberry.field(description="As it is now; of a refused capture or release, too.")
+    transaction: Transaction | None = strawberry.field(description="Of a capture, set whenever an outcome was recorded.")
     replayed: bool
     user_errors: list[UserError]
 
@@ -202,6 +212,38 @@ class Mutation:
             user_errors=user_errors(found.result.refusals),
         )
 
+    @strawberry.mutation(description="The money stays in its wallet, but can be spent by captures only.")
+    async def place_hold(self, info: Info, input: PlaceHoldInput) -> HoldPayload | None:
+        context = _start_transfers(info)
+        details = input.to_service()
+        return _hold_payload(
+            info, await holds.place_hold(context.services.ledger, context.viewer, details, request_id=context.request_id)
+        )
+
+    @strawberry.mutation(description="The transaction has the type CAPTURE. Each capture can be reversed on its own.")
+    async def capture_hold(self, info: Info, input: CaptureHoldInput) -> HoldPayload | None:
+        context = _start_transfers(info)
+        details = input.to_service()
+        return _hold_payload(
+            info, await holds.capture_hold(context.services.ledger, context.viewer, details, request_id=context.request_id)
+        )
+
+    @strawberry.mutation
+    async def release_hold(self, info: Info, input: ReleaseHoldInput) -> HoldPayload | None:
+        context = _start_transfers(info)
+        details = input.to_service()
+        return _hold_payload(
+            info, await holds.release_hold(context.services.ledger, context.viewer, details, request_id=context.request_id)
+        )
+
+    @strawberry.mutation
+    async def extend_hold(self, info: Info, input: ExtendHoldInput) -> HoldPayload | None:
+        context = _start_transfers(info)
+        details = input.to_service()
+        return _hold_payload(
+            info, await holds.extend_hold(context.services.ledger, context.viewer, details, request_id=context.request_id)
+        )
+
     @strawberry.mutation(description="Administrators only; recorded in the audit log.")
     async def open_system_wallet(self, info: Info, input: OpenSystemWalletInput) -> OpenSystemWalletPayload | None:
         context = _start(info)
@@ -283,6 +325,16 @@ def _start_transfers(info: Info, count: int = 1) -> Context:
 def _save_outcome(info: Info, outcome: Outcome) -> None:
     """Save the outcome, so that a later error of this mutation reports it instead of saying that nothing moved."""
     info.context.outcomes[info.path.key] = outcome
+
+
+def _hold_payload(info: Info, found: HoldResult) -> HoldPayload:
+    _save_outcome(info, found)
+    return HoldPayload(
+        hold=None if found.hold is None else Hold.of(info, found.hold),
+        transaction=_transaction(info, found.result),
+        replayed=found.result.replayed,
+        user_errors=user_errors(found.result.refusals),
+    )
 
 
 def _transfer_payload(info: Info, result: TransferResult) -> TransferPayload:

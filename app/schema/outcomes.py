@@ -7,16 +7,19 @@ from collections.abc import Mapping, Sequence
 from app import ids
 from app.errors import AnswerIncomplete, RequestTimeout, Unavailable
 from app.services.fee_schedules import PublishResult
+from app.services.holds import HoldResult
 from app.services.transfers import BatchResult, TransferResult
 from app.services.wallets import WalletResult
 
-Outcome = TransferResult | BatchResult | WalletResult | PublishResult
+Outcome = TransferResult | BatchResult | WalletResult | PublishResult | HoldResult
 
 OUTCOME_FIELDS = frozenset({
     ("TransferPayload", "transaction"),
     ("DepositPayload", "transaction"),
     ("PostTransactionPayload", "transaction"),
     ("ReversalPayload", "transaction"),
+    ("HoldPayload", "transaction"),
+    ("HoldPayload", "hold"),
     ("OpenSystemWalletPayload", "wallet"),
     ("OpenWalletPayload", "wallet"),
     ("SetWalletStatusPayload", "wallet"),
@@ -42,7 +45,12 @@ def incomplete(message: str, extensions: Mapping[str, object], outcome: Outcome,
     elif isinstance(found, PublishResult) and found.schedule is not None:
         facts = {"feeScheduleId": ids.encode("fee", found.schedule.id)}
         state = "The fee schedule is published."
-    elif found.refusals:
+    elif isinstance(found, HoldResult) and found.hold is not None and not found.result.refusals:
+        facts = {"holdId": ids.encode("hld", found.hold.id), "holdStatus": found.hold.status.value}
+        if found.result.transaction is not None:
+            facts["transactionId"] = ids.encode("txn", found.result.transaction.id)
+        state = "The change to the hold is recorded."
+    elif not isinstance(found, HoldResult) and found.refusals:
         state = "The mutation was refused, and the refusal is final."
     why = "" if extensions.get("code") in _ABOUT_THE_OUTCOME else f" {message}"
     facts = {**extensions, "reason": extensions.get("code"), **facts}

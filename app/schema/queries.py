@@ -23,6 +23,7 @@ from app.schema.previews import TransferPreview, transfer_preview
 from app.schema.scalars import BigInt, CurrencyCode
 from app.schema.types import (
     CurrencyTotal,
+    Hold,
     LedgerEntry,
     LedgerStatus,
     Transaction,
@@ -69,6 +70,12 @@ class Query:
     async def transaction(self, info: Info, id: strawberry.ID) -> Transaction | None:
         policy.require_view(info.context.viewer)
         return await _transaction(info, ids.decode("txn", id))
+
+    @strawberry.field
+    async def hold(self, info: Info, id: strawberry.ID) -> Hold | None:
+        policy.require_view(info.context.viewer)
+        decoded = ids.decode("hld", id)
+        return None if decoded is None else await _hold(info, decoded)
 
     @strawberry.field(description="The viewer's own transaction with this key: what a client asks after a lost answer.")
     async def transaction_by_idempotency_key(
@@ -231,6 +238,11 @@ async def _user(info: Info, user_id: UUID) -> User | None:
     return None if user is None else User.of(user)
 
 
+async def _hold(info: Info, hold_id: UUID) -> Hold | None:
+    hold = await info.context.loaders.holds.load(hold_id)
+    return None if hold is None else Hold.of(info, hold)
+
+
 async def _fee_schedule(info: Info, schedule_id: UUID) -> FeeSchedule | None:
     schedule = await info.context.loaders.fee_schedules.load(schedule_id)
     return None if schedule is None else FeeSchedule.of(info, schedule)
@@ -242,5 +254,6 @@ _NODES: Mapping[str, Callable[[Info, UUID], Awaitable[Node | None]]] = {
     "ent": _entry,
     "usr": _user,
     "fee": _fee_schedule,
+    "hld": _hold,
 }
 """How to load an object, by the prefix of its id."""

@@ -13,7 +13,7 @@ from app.access import policy
 from app.errors import NotFound
 from app.schema.context import Info
 from app.schema.enums import describe_values
-from app.schema.types import LedgerEntry, Transaction, Wallet
+from app.schema.types import Hold, LedgerEntry, Transaction, Wallet
 from app.services.wallet_watch import UpdateKind
 
 strawberry.enum(UpdateKind, name="WalletUpdateKind")
@@ -90,3 +90,17 @@ class Subscription:
                 if transaction is not None:
                     yield TransactionSettled(transaction=Transaction.of(info, transaction), missed=missed)
                     missed = 0
+
+    @strawberry.subscription(description="The hold as it is, then after each of its events: captures, releases, its expiry.")
+    async def hold_updated(self, info: Info, hold_id: strawberry.ID) -> AsyncGenerator[Hold, None]:
+        context = info.context
+        decoded = ids.decode("hld", hold_id)
+        if decoded is None:
+            raise NotFound
+        watch = context.services.live.watch_hold(context.viewer, decoded)
+        async with aclosing(watch):
+            async for update in watch:
+                context.start_event(update.reads)
+                if not policy.may_see_hold(context.viewer, update.found.parties):
+                    raise NotFound
+                yield Hold.of(info, update.found.hold)

@@ -12,6 +12,7 @@ from strawberry import UNSET
 from app import ids, records, texts
 from app.access import policy
 from app.paging import pages
+from app.paging.pages import PageRequest
 from app.paging.update_cursor import encode_update_cursor
 from app.schema.basics import Money, Node, money_of, with_id_only
 from app.schema.connections import Connection, connection, page_request
@@ -21,6 +22,7 @@ from app.schema.enums import (
     EntryDirection,
     EntryPurpose,
     FeePayer,
+    HoldStatus,
     RefusalCode,
     TransactionStatus,
     TransactionType,
@@ -30,7 +32,7 @@ from app.schema.enums import (
 from app.schema.fees import FeeCharge
 from app.schema.scalars import BigInt, CurrencyCode
 from app.schema.selections import field_selects_only_id
-from app.services import reading
+from app.services import hold_reading, reading
 from app.services.reading import Party
 from app.services.reversals import is_reversible
 
@@ -96,6 +98,7 @@ class Wallet(Node):
     currency: CurrencyCode
     balance: Money = strawberry.field(description="Sum of this wallet's ledger entries.")
     available: Money = strawberry.field(description="What can be spent now: the balance less what is held.")
+    held: Money = strawberry.field(description="What remains of its open holds.")
     status: WalletStatus
     account_type: AccountType
     sequence: BigInt = strawberry.field(
@@ -115,6 +118,7 @@ class Wallet(Node):
             currency=CurrencyCode(wallet.currency),
             balance=money_of(info, wallet.balance, wallet.currency),
             available=money_of(info, wallet.available, wallet.currency),
+            held=money_of(info, wallet.held, wallet.currency),
             status=wallet.status,
             account_type=wallet.account_type,
             sequence=BigInt(wallet.sequence),
@@ -171,6 +175,41 @@ class Wallet(Node):
             ("entries of", record.id, page), lambda database: reading.entries_of(database, viewer, record, page)
         )
         return connection(found, lambda entry: LedgerEntry.of(info, entry, self.record.currency))
+
+    @strawberry.field(description="The holds on this wallet's money, newest first.")
+    async def holds(
+        self,
+        info: Info,
+        first: int | None = UNSET,
+        after: str | None = UNSET,
+        last: int | None = UNSET,
+        before: str | None = UNSET,
+        status: HoldStatus | None = UNSET,
+    ) -> Connection[Hold]:
+        return await _holds(info, self.record, page_request(first, after, last, before), status or None, incoming=False)
+
+    @strawberry.field(description="The holds in this wallet's favour, newest first.")
+    async def incoming_holds(
+        self,
+        info: Info,
+        first: int | None = UNSET,
+        after: str | None = UNSET,
+        last: int | None = UNSET,
+        before: str | None = UNSET,
+        status: HoldStatus | None = UNSET,
+    ) -> Connection[Hold]:
+        return await _holds(info, self.record, page_request(first, after, last, before), status or None, incoming=True)
+
+
+async def _holds(
+    info: Info, wallet: records.Wallet, page: PageRequest, status: HoldStatus | None, *, incoming: bool
+) -> Connection[Hold]:
+    viewer = info.context.viewer
+    found = await info.context.read(
+        ("holds of", wallet.id, page, status, incoming),
+        lambda database: hold_reading.holds_of(database, viewer, wallet, page, status, incoming=incoming),
+    )
+    return connection(found, lambda hold: Hold.of(info, hold))
 
 
 @strawberry.type(description="What either side of a transaction may know of the other: never a balance.")
@@ -268,6 +307,13 @@ class Transaction(Node):
         given_back = 0 if state is None else state.fee_reversed
         return [FeeCharge.of(info, schedule, self.record.amount, fee, given_back=given_back)]
 
+    @strawberry.field(description="Of a CAPTURE: the hold that it pays from.")
+    async def hold(self, info: Info) -> Hold | None:
+        if self.record.hold_id is None:
+            return None
+        hold = await info.context.loaders.holds.load(self.record.hold_id)
+        return None if hold is None else Hold.of(info, hold)
+
     @strawberry.field(description="Of a REVERSAL: the transaction that it gives back.")
     async def reverses(self, info: Info) -> Transaction | None:
         if self.record.reverses_id is None:
@@ -318,16 +364,89 @@ class Transaction(Node):
         return [LedgerEntry.of(info, entry, wallet.currency) for entry, wallet in found if wallet is not None]
 
 
+@strawberry.type(
+    description="Money of a wallet that waits for a capture. It exists for the owners of both wallets, the one who placed "
+    "it, and administrators. amount = captured + released + remaining."
+)
+class Hold(Node):
+    status: HoldStatus
+    amount: Money
+    captured: Money
+    released: Money = strawberry.field(description="With what has expired.")
+    remaining: Money
+    description: str | None
+    expires_at: datetime | None = strawberry.field(description="Null: it lasts until it is closed.")
+    created_at: datetime
+    closed_at: datetime | None
+    metadata: list[MetadataItem] = strawberry.field(description="By key.")
+    record: strawberry.Private[records.Hold]
+
+    @staticmethod
+    def of(info: Info, hold: records.Hold) -> Hold:
+        """The caller checks that the viewer may see the hold."""
+        return Hold(
+            id=strawberry.ID(ids.encode("hld", hold.id)),
+            status=hold.status,
+            amount=money_of(info, hold.amount, hold.currency),
+            captured=money_of(info, hold.captured, hold.currency),
+            released=money_of(info, hold.released, hold.currency),
+            remaining=money_of(info, hold.remaining, hold.currency),
+            description=hold.description,
+            expires_at=hold.expires_at,
+            created_at=hold.created_at,
+            closed_at=hold.closed_at,
+            metadata=[MetadataItem(key=key, value=value) for key, value in sorted((hold.metadata or {}).items())],
+            record=hold,
+        )
+
+    @strawberry.field(description="Whose money it holds.")
+    async def wallet(self, info: Info) -> WalletParty:
+        party = await _party(info, self.record.wallet_id)
+        assert party is not None, "wallets are never deleted"
+        return party
+
+    @strawberry.field(description="Whom a capture pays; null where each capture names its own.")
+    async def receiver(self, info: Info) -> WalletParty | None:
+        receiver_id = self.record.receiver_wallet_id
+        if receiver_id is not None:
+            await _count_unless_known(info, self.record.wallet_id, receiver_id)
+        return await _party(info, receiver_id)
+
+    @strawberry.field(description="Newest first. A FAILED one is listed for its initiator and administrators.")
+    async def captures(
+        self,
+        info: Info,
+        first: int | None = UNSET,
+        after: str | None = UNSET,
+        last: int | None = UNSET,
+        before: str | None = UNSET,
+    ) -> Connection[Transaction]:
+        page, viewer, record = page_request(first, after, last, before), info.context.viewer, self.record
+        found = await info.context.read(
+            ("captures of", record.id, page), lambda database: hold_reading.captures_of(database, viewer, record, page)
+        )
+        return connection(found, lambda transaction: Transaction.of(info, transaction))
+
+    @strawberry.field(description="Shown to the one who placed it; null to others.")
+    async def idempotency_key(self, info: Info) -> str | None:
+        if self.record.initiator_id != info.context.viewer.user_id:
+            return None
+        return await info.context.loaders.hold_keys.load(self.record.id)
+
+
 async def _count_as_lookup(info: Info, transaction: records.Transaction) -> None:
     """Count the receiver of a transfer that never reached them as a look-up: its name says as much as walletParty does.
 
     Raises RateLimited, which fails this field only. A receiver that the viewer knew before is not counted, nor one that was
     counted in the same minute.
     """
-    context = info.context
     sender_id, receiver_id = transaction.sender_wallet_id, transaction.receiver_wallet_id
-    if transaction.status is TransactionStatus.COMPLETED or sender_id is None or receiver_id is None:
-        return
+    if transaction.status is not TransactionStatus.COMPLETED and sender_id is not None and receiver_id is not None:
+        await _count_unless_known(info, sender_id, receiver_id)
+
+
+async def _count_unless_known(info: Info, sender_id: UUID, receiver_id: UUID) -> None:
+    context = info.context
     if not policy.sees_all(context.viewer) and not await context.loaders.known_receivers.load((sender_id, receiver_id)):
         context.services.party_lookups.check_once(context.viewer.user_id.hex, receiver_id)
 

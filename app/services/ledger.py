@@ -16,6 +16,9 @@ from app.money import MAX_MINOR, MIN_MINOR, Money
 from app.records import (
     Entry,
     FeePayer,
+    Hold,
+    HoldEvent,
+    HoldEventKind,
     ReversedAmount,
     Transaction,
     TransactionStatus,
@@ -26,11 +29,13 @@ from app.records import (
 )
 from app.services import plans
 from app.services.fees import NO_FEES, Charge, FeeBook, fee_of
+from app.services.hold_book import Capture, HoldBook, change_of_held
 from app.services.refusals import (
     aborted,
     condition_failed,
     fee_exceeds_amount,
     fee_exceeds_limit,
+    hold_short_of_funds,
     key_reused,
     refusal_of,
     reversal_exceeds_remaining,
@@ -48,9 +53,25 @@ class Outcome:
     """The entries that are written now. Empty for a replay."""
     replayed: bool
     refusal: Refusal | None
+    hold: Hold | None = None
+    """The hold that the request is about, as it is now."""
+    happened: HoldEventKind | None = None
+    """What happened to the hold now. None for a replay and a refusal."""
     wallets: tuple[Wallet, ...] = field(default=(), compare=False)
     """The wallets of these entries as they were locked, before the batch. Not compared: equal outcomes may come from batches
     with different start balances."""
+
+
+@dataclass(slots=True)
+class Step:
+    """Records that one statement writes: of each wallet, the events of its holds come before its entries."""
+
+    transactions: list[Transaction] = field(default_factory=list)
+    posted: list[tuple[Transaction, tuple[Entry, ...]]] = field(default_factory=list)
+    """The completed transactions with their entries, in the order in which they settled."""
+    placed: list[Hold] = field(default_factory=list)
+    """New holds. Only what never changes of them is written: their events set the rest."""
+    happened: list[HoldEvent] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -59,11 +80,22 @@ class Settlement:
 
     outcomes: list[tuple[Outcome, ...]] = field(default_factory=list)
     """One tuple for each unit, with one outcome for each member, in order."""
-    transactions: list[Transaction] = field(default_factory=list)
-    posted: list[tuple[Transaction, tuple[Entry, ...]]] = field(default_factory=list)
-    """The completed transactions with their entries, in the order in which they settled."""
+    steps: list[Step] = field(default_factory=lambda: [Step()])
+    """In order. Only an event of a hold in a wallet that has entries in the last step begins another."""
     quotas: list[Quota] = field(default_factory=list)
     """The quotas that were used, with their new counts."""
+    holds: Mapping[UUID, Hold] = field(default_factory=dict)
+    """The holds that were named, as they are after the batch."""
+
+    @property
+    def transactions(self) -> list[Transaction]:
+        """Those of all steps."""
+        return self.steps[0].transactions if len(self.steps) == 1 else [one for step in self.steps for one in step.transactions]
+
+    @property
+    def posted(self) -> list[tuple[Transaction, tuple[Entry, ...]]]:
+        """Those of all steps."""
+        return self.steps[0].posted if len(self.steps) == 1 else [one for step in self.steps for one in step.posted]
 
 
 def settle(
@@ -76,13 +108,17 @@ def settle(
     quotas: Mapping[UUID, Quota] | None = None,
     fees: FeeBook = NO_FEES,
     reversed_amounts: Mapping[UUID, ReversedAmount] | None = None,
+    holds: Mapping[UUID, Hold] | None = None,
+    hold_events: Mapping[Key, HoldEvent] | None = None,
 ) -> Settlement:
     """Decide the units one after another. Each sees the balances that the previous ones left.
 
     `wallets` are locked, and contain only those that the requester may name: a missing one is refused as not found. `recorded`
     has the transactions that already own a key of this batch. `now` was read after locking. `quotas` are locked, by user; a
     user without an entry has no quota. The fee wallet of each request that `fees` may charge is among the wallets.
-    `reversed_amounts`, by transaction, were read under the wallets' locks; one without an entry was never reversed.
+    `reversed_amounts`, by transaction, were read under the wallets' locks; one without an entry was never reversed. So were
+    `holds`, those that the requests name, and `hold_events`, those that own a key of this batch. What of the wallets' holds has
+    expired by `now` is no longer in `held`.
     """
     before = {user_id: quota.at(now) for user_id, quota in (quotas or {}).items()}
     book = _Book(
@@ -93,6 +129,7 @@ def settle(
         quotas=dict(before),
         fees=fees,
         reversed_amounts=dict(reversed_amounts or {}),
+        holds=HoldBook(holds or {}, hold_events or {}, now),
     )
     for unit in units:
         answer = book.settle_atomic(unit) if unit.atomic else tuple(book.settle_member(member) for member in unit.members)
@@ -108,6 +145,7 @@ class _Position:
     balance: int
     sequence: int
     posted_at: datetime
+    held: int
 
 
 class _Book:
@@ -123,6 +161,7 @@ class _Book:
         quotas: dict[UUID, Quota],
         fees: FeeBook,
         reversed_amounts: dict[UUID, ReversedAmount],
+        holds: HoldBook,
     ) -> None:
         self.wallets = wallets
         self.recorded = recorded
@@ -131,13 +170,19 @@ class _Book:
         self.quotas = quotas
         self.fees = fees
         self.reversed_amounts = reversed_amounts
-        self.positions = {wallet.id: _Position(wallet.balance, wallet.sequence, wallet.posted_at) for wallet in wallets.values()}
-        self.settlement = Settlement()
+        self.holds = holds
+        self.positions = {
+            wallet.id: _Position(wallet.balance, wallet.sequence, wallet.posted_at, wallet.held) for wallet in wallets.values()
+        }
+        self.settlement = Settlement(holds=holds.holds)
+        self.step = self.settlement.steps[0]
 
     def settle_member(self, member: Member) -> Outcome:
         """Decide one member on its own."""
         if isinstance(member, Refusal):
             return _not_recorded(member)
+        if member.records_event:
+            return self._settle_hold(member)
         refusal = self._wallet_refusal(member)
         earlier = self.recorded.get(member.key) if refusal is None else None
         if earlier is not None:
@@ -147,6 +192,12 @@ class _Book:
             refusal = self._condition_refusal(member)
         if refusal is None and member.reversal is not None:
             member, refusal = self._with_amount_left(member, member.reversal)
+        capture = None
+        if refusal is None and member.hold is not None:
+            taken = self.holds.capture(member, member.hold)
+            if isinstance(taken, Refusal):
+                return _not_recorded(taken, self.holds.named(member))
+            member, capture = member._replace(amount=taken.amount), taken
         charge, not_before = None, member.created_at
         fee_wallet_id = self.fees.wallet_for(member.type, member.currency) if self.fees.newest else None
         if refusal is None and fee_wallet_id is not None:
@@ -154,20 +205,97 @@ class _Book:
             refusal = None if charge is None else self._fee_refusal(member, charge)
         if refusal is not None:
             return _not_recorded(refusal)
-        return self._settle_legs(member, charge, not_before)
+        return self._settle_legs(member, charge, not_before, capture)
 
-    def _settle_legs(self, request: Request, charge: Charge | None, not_before: datetime) -> Outcome:
+    def _settle_legs(
+        self, request: Request, charge: Charge | None, not_before: datetime, capture: Capture | None = None
+    ) -> Outcome:
         """Post what passed all checks that need no legs, or record or return the refusal."""
         if charge is None and self._is_plain_success(request):
             return self._complete_plain(request, not_before)
         legs = plans.legs_of(request, charge) if request.reversal is None else self._legs_back(request, request.reversal)
         after = self._balances_after(legs)
-        failure = self._ledger_failure(request, legs, after)
+        failure = self._ledger_failure(request, legs, after, capture)
         if failure is not None:
             return self._fail(request, *failure, charge)
         if min(after) < MIN_MINOR or max(after) > MAX_MINOR:
             return _not_recorded(_overflow(request, after))
+        if capture is not None:
+            return self._complete_capture(request, legs, not_before, capture)
         return self._complete(request, legs, charge, not_before)
+
+    def _complete_capture(self, request: Request, legs: Sequence[Leg], not_before: datetime, capture: Capture) -> Outcome:
+        """Post what was held. It is no longer held when its entries are posted."""
+        assert request.hold is not None
+        event = self.holds.captured(request, request.hold, capture)
+        hold = self._happen(request, event)
+        outcome = self._complete(request, legs, None, not_before)
+        return replace(outcome, hold=hold, happened=event.kind)
+
+    def _settle_hold(self, request: Request) -> Outcome:
+        """Place, release or extend a hold. A refusal is not recorded: no transaction was asked for."""
+        refusal = self._wallet_refusal(request)
+        if refusal is not None:
+            return _not_recorded(refusal)
+        earlier = self.holds.recorded(request.key)
+        if earlier is not None:
+            return self._replay_hold(request, earlier)
+        event = self._hold_event(request)
+        if isinstance(event, Refusal):
+            return _not_recorded(event, self.holds.named(request))
+        hold = self._happen(request, event)
+        quota = self._quota(request)
+        if quota is not None and request.amount:
+            self.quotas[request.initiator_id] = quota.after(request.amount, request.currency)
+        return Outcome(None, (), replayed=False, refusal=None, hold=hold, happened=event.kind)
+
+    def _hold_event(self, request: Request) -> HoldEvent | Refusal:
+        assert request.hold is not None
+        if request.hold.kind is HoldEventKind.RELEASED:
+            return self.holds.release(request, request.hold)
+        if request.hold.kind is HoldEventKind.EXTENDED:
+            event = self.holds.extend(request, request.hold)
+            return event if isinstance(event, Refusal) else self._funds_refusal(request) or event
+        return self._funds_refusal(request) or self.holds.place(request, request.hold)
+
+    def _funds_refusal(self, request: Request) -> Refusal | None:
+        """The refusal if the amount of a new hold, or of an extension, cannot be held now."""
+        if not request.amount:
+            return None
+        for index, wallet_id in enumerate(request.wallet_ids):
+            wallet = self.wallets[wallet_id]
+            field_name = plans.wallet_field(request, index)
+            if wallet.status is not WalletStatus.ACTIVE:
+                return _unrecorded(RefusalCode.WALLET_NOT_ACTIVE, (*request.path, field_name))
+            if wallet.currency != request.currency:
+                field_name = field_name if index else "amount"
+                return _unrecorded(RefusalCode.CURRENCY_MISMATCH, (*request.path, field_name))
+        payer = self.positions[request.wallet_ids[0]]
+        available = payer.balance - payer.held
+        path = (*request.path, plans.amount_field(request, 0))
+        if request.amount > available:
+            amounts = (Money(amount, request.currency, request.exponent) for amount in (available, request.amount))
+            return hold_short_of_funds(path, *amounts)
+        failure = self._quota_failure(request)
+        return None if failure is None else _unrecorded(failure[0], path if failure[1] else request.path)
+
+    def _happen(self, request: Request, event: HoldEvent) -> Hold:
+        """Record an event of a hold. It comes before the entries of its wallet in its step, so it may begin one."""
+        hold = self.holds.apply(request, event)
+        if any(entry.wallet_id == hold.wallet_id for _, entries in self.step.posted for entry in entries):
+            self.step = Step()
+            self.settlement.steps.append(self.step)
+        if event.kind is HoldEventKind.PLACED:
+            self.step.placed.append(hold)
+        self.step.happened.append(event)
+        self.positions[hold.wallet_id].held += change_of_held(event)
+        return hold
+
+    def _replay_hold(self, request: Request, earlier: HoldEvent) -> Outcome:
+        """The hold as it is now, or IDEMPOTENCY_KEY_REUSED if the input differs."""
+        if not request.repeats_event(earlier):
+            return _not_recorded(key_reused(request.path, None))
+        return Outcome(None, (), replayed=earlier.id != request.id, refusal=None, hold=self.holds.holds[earlier.hold_id])
 
     def settle_atomic(self, unit: Unit) -> tuple[Outcome, ...]:
         """Decide an atomic unit: try all members, and undo everything if one is refused."""
@@ -230,7 +358,7 @@ class _Book:
             case ConditionKind.SEQUENCE_IS:
                 return position.sequence == condition.value
             case ConditionKind.AVAILABLE_AT_LEAST:
-                return position.balance - wallet.held >= condition.value
+                return position.balance - position.held >= condition.value
             case ConditionKind.BALANCE_AT_MOST:
                 return position.balance <= condition.value
 
@@ -285,7 +413,7 @@ class _Book:
         return after
 
     def _ledger_failure(
-        self, request: Request, legs: Sequence[Leg], after: Sequence[int]
+        self, request: Request, legs: Sequence[Leg], after: Sequence[int], capture: Capture | None = None
     ) -> tuple[RefusalCode, str | None, int | None] | None:
         """Return code, field and, for missing funds, the available amount. Recorded refusals, in order of precedence."""
         wallets = [self.wallets[leg.wallet_id] for leg in legs]
@@ -297,14 +425,18 @@ class _Book:
                 return RefusalCode.CURRENCY_MISMATCH, plans.currency_field(request, index), None
         for index, wallet in enumerate(wallets):
             # Each debit, not only the sum: a later credit of the same request does not cover an earlier debit.
-            if after[index] < wallet.held and wallet.kind is WalletKind.USER and legs[index].amount < 0:
+            held = self.positions[wallet.id].held
+            if after[index] < held and wallet.kind is WalletKind.USER and legs[index].amount < 0:
+                if capture is not None and not capture.is_late:
+                    # What is held is there for its capture, even if a reversal has taken the rest.
+                    continue
                 if request.reversal is not None and request.reversal.allow_overdraft:
                     continue
                 before = after[index] - legs[index].amount
                 if request.type in (TransactionType.TRANSFER, TransactionType.DEPOSIT):
                     # Of a fee, too: what is missing is a part of amount and fee together.
                     before = self.positions[wallet.id].balance
-                available = before - wallet.held
+                available = before - held
                 return RefusalCode.INSUFFICIENT_FUNDS, plans.amount_field(request, index), available
         return self._quota_failure(request)
 
@@ -315,23 +447,26 @@ class _Book:
         return RefusalCode.QUOTA_EXCEEDED, "amount" if quota.allows(0, request.currency) else None, None
 
     def _quota(self, request: Request) -> Quota | None:
-        """The quota of a transfer. Deposits by administrators have none."""
-        return self.quotas.get(request.initiator_id) if request.type is TransactionType.TRANSFER else None
+        """The quota of a transfer or hold. Deposits by administrators have none."""
+        return self.quotas.get(request.initiator_id) if request.uses_quota else None
 
     def _is_plain_success(self, request: Request) -> bool:
         """Whether two legs, without a fee, pass every rule of the general way, which this saves for the commonest request.
 
         False says nothing about the outcome: then the general way decides, and names what it refuses.
         """
-        if request.sender_wallet_id is None or request.receiver_wallet_id is None or request.reversal is not None:
+        if request.sender_wallet_id is None or request.receiver_wallet_id is None:
+            return False
+        if request.reversal is not None or request.hold is not None:
             return False
         sender, receiver = self.wallets[request.sender_wallet_id], self.wallets[request.receiver_wallet_id]
-        left = self.positions[sender.id].balance - request.amount
+        position = self.positions[sender.id]
+        left = position.balance - request.amount
         return (
             sender.status is WalletStatus.ACTIVE
             and receiver.status is WalletStatus.ACTIVE
             and sender.currency == request.currency == receiver.currency
-            and left >= (sender.held if sender.kind is WalletKind.USER else MIN_MINOR)
+            and left >= (position.held if sender.kind is WalletKind.USER else MIN_MINOR)
             and self.positions[receiver.id].balance + request.amount <= MAX_MINOR
             and (not self.quotas or self._quota_failure(request) is None)
         )
@@ -361,7 +496,7 @@ class _Book:
         if request.reversal is not None:
             state = self._state(request.reversal)
             self.reversed_amounts[request.reversal.original_id] = request.reversal.after(request.amount, state)
-        self.settlement.posted.append((transaction, entries))
+        self.step.posted.append((transaction, entries))
         return Outcome(transaction, entries, replayed=False, refusal=None, wallets=wallets)
 
     def _post(self, transaction_id: UUID, index: int, leg: Leg, posted_at: datetime) -> Entry:
@@ -393,7 +528,8 @@ class _Book:
 
     def _failed(self, transaction: Transaction, path: tuple[str, ...]) -> Outcome:
         self._record(transaction)
-        return Outcome(transaction, (), replayed=False, refusal=self._refusal_of(transaction, path))
+        hold = None if transaction.hold_id is None else self.holds.holds.get(transaction.hold_id)
+        return Outcome(transaction, (), replayed=False, refusal=self._refusal_of(transaction, path), hold=hold)
 
     def _replay(self, request: Request, earlier: Transaction) -> Outcome:
         """Return the first outcome of a key, or IDEMPOTENCY_KEY_REUSED if the input differs.
@@ -403,33 +539,39 @@ class _Book:
         """
         if not request.repeats(earlier):
             return _not_recorded(request.unless_replayed or key_reused(request.path, earlier.id))
-        return Outcome(earlier, (), replayed=earlier.id != request.id, refusal=self._refusal_of(earlier, request.path))
+        return Outcome(
+            earlier,
+            (),
+            replayed=earlier.id != request.id,
+            refusal=self._refusal_of(earlier, request.path),
+            hold=self.holds.named(request),
+        )
 
     def _refusal_of(self, transaction: Transaction, path: tuple[str, ...]) -> Refusal | None:
         return refusal_of(transaction, path, self.exponents)
 
     def _record(self, transaction: Transaction) -> None:
         self.recorded[transaction.initiator_id, transaction.idempotency_key] = transaction
-        self.settlement.transactions.append(transaction)
+        self.step.transactions.append(transaction)
 
     def _savepoint(self, unit: Unit) -> _Savepoint:
         touched = {
-            wallet_id: _Position(position.balance, position.sequence, position.posted_at)
+            wallet_id: _Position(position.balance, position.sequence, position.posted_at, position.held)
             for request in unit.requests
             for wallet_id in (*request.wallet_ids, self.fees.wallet_for(request.type, request.currency))
             if wallet_id is not None and (position := self.positions.get(wallet_id)) is not None
         }
-        transactions, posted = len(self.settlement.transactions), len(self.settlement.posted)
+        transactions, posted = len(self.step.transactions), len(self.step.posted)
         return _Savepoint(touched, dict(self.quotas), dict(self.reversed_amounts), transactions, posted)
 
     def _undo(self, savepoint: _Savepoint) -> None:
         self.positions.update(savepoint.positions)
         self.quotas.update(savepoint.quotas)
         self.reversed_amounts = savepoint.reversed_amounts
-        for transaction in self.settlement.transactions[savepoint.transactions :]:
+        for transaction in self.step.transactions[savepoint.transactions :]:
             del self.recorded[transaction.initiator_id, transaction.idempotency_key]
-        del self.settlement.transactions[savepoint.transactions :]
-        del self.settlement.posted[savepoint.posted :]
+        del self.step.transactions[savepoint.transactions :]
+        del self.step.posted[savepoint.posted :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -473,6 +615,7 @@ def _transaction(
         fee=None if charge is None else charge.amount,
         fee_schedule_id=None if charge is None else charge.schedule.id,
         reverses_id=request.reverses_id,
+        hold_id=request.hold_id,
     )
 
 
@@ -484,5 +627,10 @@ def _overflow(request: Request, after: Sequence[int]) -> Refusal:
     return Refusal(code, code.message, (*request.path, *field_path))
 
 
-def _not_recorded(refusal: Refusal) -> Outcome:
-    return Outcome(None, (), replayed=False, refusal=refusal)
+def _not_recorded(refusal: Refusal, hold: Hold | None = None) -> Outcome:
+    return Outcome(None, (), replayed=False, refusal=refusal, hold=hold)
+
+
+def _unrecorded(code: RefusalCode, path: tuple[str, ...]) -> Refusal:
+    """The refusal of a hold, by a code that is recorded for transactions."""
+    return Refusal(code, code.message, path, not_recorded=True)

@@ -26,6 +26,7 @@ from app.messages.pubsub import SUBSCRIBER_BUFFER, PubSub, Unsubscribed
 from app.messages.redis_backend import CATCH_UP
 from app.messages.redis_names import RedisNames
 from app.paging.update_cursor import decode_update_cursor
+from app.services.hold_watch import HoldReader, HoldUpdate, HoldWatch
 from app.services.live_reads import EventReads, LiveReads
 from app.services.wallet_watch import WalletReader, WalletUpdate, WalletWatch, parse
 from app.settings import Settings
@@ -56,8 +57,10 @@ class LiveUpdates:
         self._pubsub = pubsub
         self._shared = LiveReads(engine, settings)
         self._reader = WalletReader(self._shared.database)
+        self._hold_reader = HoldReader(self._shared)
         self._check_seconds = settings.live_check_seconds
         self._watches: set[WalletWatch] = set()
+        self._hold_watches: set[HoldWatch] = set()
         self._most_per_user = settings.max_subscriptions_per_user
         self._by_user: Counter[UUID] = Counter()
         self._checker: asyncio.Task[None] | None = None
@@ -115,6 +118,30 @@ class LiveUpdates:
         except Unsubscribed:
             return
 
+    async def watch_hold(self, viewer: Viewer, hold_id: UUID) -> AsyncGenerator[HoldUpdate, None]:
+        """The hold as it is, then after each event, the latest of several.
+
+        Raises NotFound if the viewer may not see the hold, RateLimited if the viewer has the most subscriptions allowed, and
+        Forbidden.
+        """
+        policy.require_view(viewer)
+        with self._counted(viewer, "holdUpdated"):
+            try:
+                async with self._pubsub.subscribe(self._names.hold_channel(hold_id)) as subscription:
+                    found = await self._hold_reader.hold(hold_id)
+                    if found is None or not policy.may_see_hold(viewer, found.parties):
+                        raise NotFound
+                    watch = HoldWatch(found, subscription, self._hold_reader, self._shared)
+                    self._hold_watches.add(watch)
+                    try:
+                        async with aclosing(watch.updates()) as updates:
+                            async for update in updates:
+                                yield update
+                    finally:
+                        self._hold_watches.discard(watch)
+            except Unsubscribed:
+                return
+
     async def watch_settled(self, viewer: Viewer) -> AsyncGenerator[Settled, None]:
         """Transactions as they settle, from now on: the viewer's, or all for administrators.
 
@@ -166,7 +193,7 @@ class LiveUpdates:
         """Compare regularly: if the last event before a quiet period is lost, no later event shows the gap."""
         while True:
             await asyncio.sleep(self._check_seconds)
-            if self._watches:
+            if self._watches or self._hold_watches:
                 try:
                     await self._check()
                 except Exception:  # the next round must run in any case
@@ -174,6 +201,10 @@ class LiveUpdates:
 
     async def _check(self) -> None:
         positions = await self._reader.positions({watch.wallet.id for watch in self._watches})
+        hold_ids = {watch.hold_id for watch in self._hold_watches}
+        numbers = await self._hold_reader.numbers(hold_ids) if hold_ids else {}
         await asyncio.sleep(min(_CHECK_GRACE_SECONDS, self._check_seconds))
         for watch in self._watches:
             watch.compare(*positions.get(watch.wallet.id, (0, 0)))
+        for hold_watch in self._hold_watches:
+            hold_watch.compare(numbers.get(hold_watch.hold_id, 0))

@@ -1,7 +1,7 @@
 """The legs of each kind of request, the wallets that it may use, and the input field behind each leg. Pure functions.
 
-A transfer or deposit has two legs, the sender's debit and the receiver's credit, and two more if a fee is charged. A posting
-has the legs that it names. A reversal has those of the transaction that it reverses, backwards.
+A transfer, deposit or capture has two legs, the sender's debit and the receiver's credit. Two more follow if a fee is charged. A
+posting has the legs that it names. A reversal has those of the transaction that it reverses, backwards.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from app.records import EntryPurpose, FeePayer, TransactionType, Wallet, WalletKind
 from app.services.fees import Charge
-from app.services.requests import Leg, Request
+from app.services.requests import HoldAction, Leg, Request
 
 
 def legs_of(request: Request, charge: Charge | None = None) -> Sequence[Leg]:
@@ -52,6 +52,8 @@ def unusable_wallet(request: Request, wallets: Mapping[UUID, Wallet]) -> str | N
     """The field of the first wallet that does not exist or that the requester may not use, or None."""
     if request.type is TransactionType.POSTING:
         return _missing_leg(request, wallets) or _unusable_condition(request, wallets)
+    if request.hold is not None:
+        return _unusable_for_hold(request, request.hold, wallets)
     if request.type is TransactionType.REVERSAL:
         # Who may reverse the transaction was decided with the input, by facts that never change.
         return None if all(wallet_id in wallets for wallet_id in request.wallet_ids) else "transactionId"
@@ -67,6 +69,20 @@ def unusable_wallet(request: Request, wallets: Mapping[UUID, Wallet]) -> str | N
     if receiver is None or receiver.kind is not WalletKind.USER:
         return _receiver_field(request)
     return _unusable_condition(request, wallets) if request.conditions else None
+
+
+def _unusable_for_hold(request: Request, action: HoldAction, wallets: Mapping[UUID, Wallet]) -> str | None:
+    """Who may use an existing hold was decided with the input, by facts that never change."""
+    assert request.sender_wallet_id is not None
+    sender = wallets.get(request.sender_wallet_id)
+    if sender is None or sender.kind is not WalletKind.USER:
+        return wallet_field(request, 0)
+    if action.hold_id is None and not action.is_audited and sender.owner_id != request.initiator_id:
+        return wallet_field(request, 0)
+    if request.receiver_wallet_id is None:
+        return None
+    receiver = wallets.get(request.receiver_wallet_id)
+    return "receiverWalletId" if receiver is None or receiver.kind is not WalletKind.USER else None
 
 
 def _missing_leg(request: Request, wallets: Mapping[UUID, Wallet]) -> str | None:
@@ -92,6 +108,10 @@ def wallet_field(request: Request, leg: int) -> str:
         return f"legs.{leg}.walletId"
     if request.type is TransactionType.REVERSAL:
         return "transactionId"
+    if request.hold is not None:
+        if leg == 1 and request.hold.names_receiver:
+            return "receiverWalletId"
+        return "walletId" if request.hold.hold_id is None else "holdId"
     if leg > 1:
         return "amount"
     return "senderWalletId" if leg == 0 else _receiver_field(request)

@@ -21,7 +21,7 @@ from app.db.reads import Window
 from app.errors import BadUserInput
 from app.paging.cursors import decode_cursor, encode_cursor
 from app.paging.pages import Page, PageRequest, TransactionFilter
-from app.records import AccountType, Entry, Payment, Transaction, User, Wallet
+from app.records import AccountType, Entry, Hold, Payment, Transaction, User, Wallet
 from app.services.input_rules import idempotency_key_refusal
 
 SYSTEM_NAME = "Paycore"
@@ -171,32 +171,32 @@ async def all_users(database: Database, viewer: Viewer, search: str | None, page
         raise BadUserInput(f"`search`: {problem}")
     sought = None if search is None else texts.normal(search)
     scope = "users" if sought is None else f"users {sought}"
-    window = _window(page, scope)
+    window = page_window(page, scope)
     user_id = None if sought is None else ids.decode("usr", sought)
     async with database.connect() as connection:
         found = await reads.list_users(connection, sought, user_id, window)
-    return _page(found, page, scope, _id_position)
+    return page_of(found, page, scope, id_position)
 
 
 async def wallets_of(database: Database, viewer: Viewer, owner_id: UUID, page: PageRequest) -> Page[Wallet]:
     """A user's wallets, newest first. Empty if the viewer may not load them."""
     if not policy.may_load_wallets_of(viewer, owner_id):
-        return _nothing()
+        return empty_page()
     scope = f"wallets of {owner_id}"
-    window = _window(page, scope)
+    window = page_window(page, scope)
     async with database.connect() as connection:
         found = await reads.list_wallets(connection, owner_id, window)
-    return _page(found, page, scope, _id_position)
+    return page_of(found, page, scope, id_position)
 
 
 async def all_wallets(database: Database, viewer: Viewer, page: PageRequest) -> Page[Wallet]:
     """Every wallet, newest first. Raises Forbidden without SEE_ALL."""
     policy.require(viewer, Right.SEE_ALL)
     scope = "wallets"
-    window = _window(page, scope)
+    window = page_window(page, scope)
     async with database.connect() as connection:
         found = await reads.list_wallets(connection, None, window)
-    return _page(found, page, scope, _id_position)
+    return page_of(found, page, scope, id_position)
 
 
 async def transactions_of(
@@ -204,12 +204,12 @@ async def transactions_of(
 ) -> Page[Transaction]:
     """A wallet's transactions, newest first. Empty if the viewer may not load the wallet."""
     if not policy.may_load_wallet(viewer, wallet):
-        return _nothing()
+        return empty_page()
     scope = f"transactions of {wallet.id}{_narrowing(narrowed)}"
-    window = _window(page, scope)
+    window = page_window(page, scope)
     async with database.connect() as connection:
         found = await reads.list_wallet_transactions(connection, wallet.id, policy.only_own(viewer), narrowed, window)
-    return _page(found, page, scope, _id_position)
+    return page_of(found, page, scope, id_position)
 
 
 async def all_transactions(
@@ -220,32 +220,32 @@ async def all_transactions(
     if narrowed.direction is not None:
         raise BadUserInput("A direction is relative to one wallet: filter that wallet's transactions.")
     scope = f"transactions{_narrowing(narrowed)}"
-    window = _window(page, scope)
+    window = page_window(page, scope)
     async with database.connect() as connection:
         found = await reads.list_transactions(connection, narrowed, window)
-    return _page(found, page, scope, _id_position)
+    return page_of(found, page, scope, id_position)
 
 
 async def reversals_of(database: Database, viewer: Viewer, original: Transaction, page: PageRequest) -> Page[Transaction]:
     """The reversals of a transaction that the viewer may see, newest first."""
     if not policy.may_view(viewer):
-        return _nothing()
+        return empty_page()
     scope = f"reversals of {original.id}"
-    window = _window(page, scope)
+    window = page_window(page, scope)
     async with database.connect() as connection:
         found = await reads.list_reversals(connection, original.id, policy.only_own(viewer), window)
-    return _page(found, page, scope, _id_position)
+    return page_of(found, page, scope, id_position)
 
 
 async def entries_of(database: Database, viewer: Viewer, wallet: Wallet, page: PageRequest) -> Page[Entry]:
     """A wallet's entries, newest first by sequence. Empty if the viewer may not load the wallet."""
     if not policy.may_load_wallet(viewer, wallet):
-        return _nothing()
+        return empty_page()
     scope = f"entries of {wallet.id}"
-    window = _window(page, scope, highest=_MAX_SEQUENCE)
+    window = page_window(page, scope, highest=_MAX_SEQUENCE)
     async with database.connect() as connection:
         found = await reads.list_entries(connection, wallet.id, window)
-    return _page(found, page, scope, lambda entry: entry.sequence)
+    return page_of(found, page, scope, lambda entry: entry.sequence)
 
 
 async def ledger_status(database: Database, viewer: Viewer, clock: Clock) -> LedgerStatus:
@@ -269,11 +269,13 @@ async def ledger_status(database: Database, viewer: Viewer, clock: Clock) -> Led
     )
 
 
-def _nothing() -> Page[Any]:
+def empty_page() -> Page[Any]:
+    """A page without items."""
     return Page((), (), has_next=False, has_previous=False)
 
 
-def _id_position(item: User | Wallet | Transaction) -> int:
+def id_position(item: User | Wallet | Transaction | Hold) -> int:
+    """The position of an item in a list that is sorted by id."""
     return item.id.int
 
 
@@ -283,7 +285,7 @@ def _narrowing(narrowed: TransactionFilter) -> str:
     return "".join(f" {name}={value}" for name, value in given if value is not None)
 
 
-def _window(page: PageRequest, scope: str, *, highest: int = _MAX_ID) -> Window:
+def page_window(page: PageRequest, scope: str, *, highest: int = _MAX_ID) -> Window:
     """The rows to read: one more than requested, to see whether there are more."""
 
     def position(cursor: str | None) -> int | None:
@@ -297,7 +299,7 @@ def _window(page: PageRequest, scope: str, *, highest: int = _MAX_ID) -> Window:
     )
 
 
-def _page(found: Sequence[T], page: PageRequest, scope: str, position: Callable[[T], int]) -> Page[T]:
+def page_of(found: Sequence[T], page: PageRequest, scope: str, position: Callable[[T], int]) -> Page[T]:
     """The page in list order. Rows are never deleted, so the item of a given cursor still exists beyond that end."""
     items = list(found[: page.size])
     more = len(found) > page.size

@@ -60,6 +60,19 @@ def reversal_exceeds_remaining(path: tuple[str, ...], left: Money) -> Refusal:
     return Refusal(RefusalCode.REVERSAL_EXCEEDS_REMAINING, message, (*path, "amount"))
 
 
+def hold_exceeded(path: tuple[str, ...], left: Money) -> Refusal:
+    """The refusal of a capture or release of more than remains of the hold."""
+    message = f"Only {left.amount} {left.currency} remain of this hold, so nothing moved. The key is still unused."
+    return Refusal(RefusalCode.HOLD_EXCEEDED, message, (*path, "amount"))
+
+
+def hold_short_of_funds(path: tuple[str, ...], available: Money, required: Money) -> Refusal:
+    """The refusal of a hold of more than is available. No transaction records it."""
+    code = RefusalCode.INSUFFICIENT_FUNDS
+    message = f"{code.message} Nothing is held, and the key is still unused."
+    return Refusal(code, message, path, available=available, required=required, not_recorded=True)
+
+
 def refusal_of(transaction: Transaction, path: tuple[str, ...], exponents: Mapping[str, int]) -> Refusal | None:
     """The refusal of a FAILED transaction, the same at first and at every replay. None for a transaction that did not fail.
 

@@ -11,7 +11,17 @@ from uuid import UUID
 
 from app import texts
 from app.errors import Refusal
-from app.records import EntryPurpose, FeeReversal, ReversalReason, ReversedAmount, Transaction, TransactionType
+from app.records import (
+    AfterExpiry,
+    EntryPurpose,
+    FeeReversal,
+    HoldEvent,
+    HoldEventKind,
+    ReversalReason,
+    ReversedAmount,
+    Transaction,
+    TransactionType,
+)
 
 Key = tuple[UUID, str]
 """An initiator and their idempotency key."""
@@ -76,19 +86,44 @@ class Reversal(NamedTuple):
         return ReversedAmount(state.reversed + amount, state.with_fee + with_fee, state.fee_reversed + given)
 
 
+class HoldAction(NamedTuple):
+    """What a request does with a hold. Amounts are in minor units."""
+
+    kind: HoldEventKind
+    """PLACED, EXTENDED, CAPTURED or RELEASED."""
+    hold_id: UUID | None = None
+    """None for a new one."""
+    amount: int | None = None
+    """As it was sent. None: all that remains; of EXTENDED, nothing more."""
+    expires_in: int | None = None
+    """Seconds from the moment when it is decided. None: no end; of EXTENDED, the end that it has."""
+    keep_remaining: bool = False
+    after_expiry: AfterExpiry = AfterExpiry.REFUSE
+    reason: str | None = None
+    names_receiver: bool = False
+    """Whether the input has a receiver."""
+    is_audited: bool = False
+    """Whether a service account or administrator acts on the wallets of others."""
+
+
 class Request(NamedTuple):
-    """A well-formed request to move `amount` minor units of `currency` from sender to receiver, or to post `legs`."""
+    """A well-formed request to move `amount` minor units of `currency` from sender to receiver, or to post `legs`.
+
+    One with a `hold` does something with it instead, and only its capture moves money.
+    """
 
     id: UUID
     """The transaction's id if it is recorded, low 12 bits zero. Set, like the time, when a batch first takes the request."""
     type: TransactionType
+    """The type of the transaction that it becomes. CAPTURE for all that is done with a hold: only its capture becomes one."""
     initiator_id: UUID
     idempotency_key: str
     sender_wallet_id: UUID | None
-    """Sender and receiver are None for a posting."""
+    """Sender and receiver are None for a posting. Of a hold the sender is the wallet whose money it holds."""
     receiver_wallet_id: UUID | None
+    """None for a hold without a receiver, too."""
     amount: int
-    """Of a posting: what it debits in `currency`, the currency of its first leg."""
+    """Of a posting: what it debits in `currency`, the currency of its first leg. Of an extension: what it adds."""
     currency: str
     exponent: int
     description: str | None
@@ -110,6 +145,8 @@ class Request(NamedTuple):
     """The refusal by a rule that may be newer than the request's key. A replay of the key is answered; anything else gets it."""
     reversal: Reversal | None = None
     """Of a reversal, whose `amount` is set when it is posted."""
+    hold: HoldAction | None = None
+    """Of a request about a hold. The `amount` of a capture is set when it is posted."""
 
     @property
     def key(self) -> Key:
@@ -122,9 +159,15 @@ class Request(NamedTuple):
 
         The posting trigger reads `legs`: each is an array of wallet, signed amount, currency and purpose.
         """
-        if not self.legs and not self.conditions and self.max_fee is None and self.reversal is None:
+        if not self.legs and not self.conditions and self.max_fee is None and self.reversal is None and self.hold is None:
             return None
         terms: dict[str, Any] = {}
+        if self.hold is not None:
+            terms["capture"] = {
+                "amount": self.hold.amount,
+                "keep": self.hold.keep_remaining,
+                "after_expiry": self.hold.after_expiry.value,
+            }
         if self.reversal is not None:
             terms["reversal"] = {
                 "amount": self.reversal.amount,
@@ -145,6 +188,50 @@ class Request(NamedTuple):
         """The transaction that it reverses."""
         return None if self.reversal is None else self.reversal.original_id
 
+    @property
+    def hold_id(self) -> UUID | None:
+        """The hold that it captures, releases or extends."""
+        return None if self.hold is None else self.hold.hold_id
+
+    @property
+    def records_event(self) -> bool:
+        """Whether its outcome is an event of a hold and no transaction."""
+        return self.hold is not None and self.hold.kind is not HoldEventKind.CAPTURED
+
+    @property
+    def is_audited(self) -> bool:
+        """Whether the audit log records it: what needs a right of its own, and what is done by right instead of as a party."""
+        if self.reversal is not None:
+            return self.reversal.is_audited
+        return self.hold.is_audited if self.hold is not None else self.type is not TransactionType.TRANSFER
+
+    @property
+    def uses_quota(self) -> bool:
+        """Whether it counts for its initiator's limits: a transfer, and what is held for others."""
+        if self.type is TransactionType.TRANSFER:
+            return True
+        return self.hold is not None and self.hold.kind in (HoldEventKind.PLACED, HoldEventKind.EXTENDED)
+
+    @property
+    def hold_terms(self) -> dict[str, Any]:
+        """The input of a request that places, releases or extends a hold, as JSON, for comparison with a replay's."""
+        assert self.hold is not None
+        return {
+            "hold": None if self.hold.hold_id is None else str(self.hold.hold_id),
+            "wallet": str(self.sender_wallet_id),
+            "receiver": None if self.receiver_wallet_id is None else str(self.receiver_wallet_id),
+            "currency": self.currency,
+            "amount": self.hold.amount,
+            "expires_in": self.hold.expires_in,
+            "reason": self.hold.reason,
+            "description": self.description,
+            "metadata": self.metadata,
+        }
+
+    def repeats_event(self, earlier: HoldEvent) -> bool:
+        """Whether the event with this key came from the same input."""
+        return self.hold is not None and earlier.kind is self.hold.kind and earlier.terms == self.hold_terms
+
     def repeats(self, earlier: Transaction) -> bool:
         """Whether the transaction with this key came from the same input. 12.3 and 12.30 are equal in minor units.
 
@@ -153,8 +240,8 @@ class Request(NamedTuple):
         return (
             self.sender_wallet_id == earlier.sender_wallet_id
             and self.receiver_wallet_id == earlier.receiver_wallet_id
-            # What a reversal was asked to give back is in its terms.
-            and (self.amount == earlier.amount or self.reversal is not None)
+            # What a reversal or a capture was asked to move is in its terms.
+            and (self.amount == earlier.amount or self.reversal is not None or self.hold is not None)
             and self.currency == earlier.currency
             and _is_same_text(self.description, earlier.description)
             and self.type is earlier.type
@@ -162,6 +249,7 @@ class Request(NamedTuple):
             and self.metadata == earlier.metadata
             and self.terms == earlier.terms
             and self.reverses_id == earlier.reverses_id
+            and self.hold_id == earlier.hold_id
         )
 
     @property
@@ -173,6 +261,8 @@ class Request(NamedTuple):
                 return tuple(dict.fromkeys([*sides, *(self.reversal.fee_legs or ())]))
             if not self.conditions:
                 return self.sender_wallet_id, self.receiver_wallet_id
+        elif self.sender_wallet_id is not None:
+            return (self.sender_wallet_id,)
         else:
             sides = (leg.wallet_id for leg in self.legs)
         return tuple(dict.fromkeys([*sides, *(condition.wallet_id for condition in self.conditions)]))

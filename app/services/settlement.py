@@ -19,11 +19,14 @@ from app.db import fee_sql, ledger_sql, quota_sql, reversal_sql
 from app.db.connection import Connection, Unanswered
 from app.limits.quota import Limits, Quota
 from app.messages import events
-from app.records import AuditRecord, Entry, ReversedAmount, Transaction, TransactionType, Wallet, WalletKind
+from app.records import AuditRecord, Entry, HoldEventKind, ReversedAmount, Transaction, TransactionType, Wallet, WalletKind
 from app.services.fees import FeeBook
+from app.services.hold_settlement import expire_holds, held_payloads, hold_audit_record, named_holds
 from app.services.ledger import Outcome, Settlement, settle
 from app.services.requests import Request, Unit
 
+_AUDITED_EVENTS = (HoldEventKind.PLACED, HoldEventKind.EXTENDED, HoldEventKind.RELEASED)
+"""Those without a transaction."""
 _ROLLBACK_SECONDS = 1.0
 _POLL_SECONDS = 0.1
 _MAX_UNANSWERED = 3
@@ -216,15 +219,20 @@ class Settler:
         keys = list({request.key for unit in ready for request in unit.requests})
         recorded = await ledger_sql.recorded_transactions(connection, keys)
         reversed_ = await _reversed_amounts(connection, ready)
+        now = self._clock()
+        wallets, _ = await expire_holds(connection, wallets, now)
+        holds, hold_events = await named_holds(connection, ready)
         settlement = settle(
             ready,
             wallets,
             recorded,
-            self._clock(),
+            now,
             self._exponents,
             quotas=quotas,
             fees=self._fees,
             reversed_amounts=reversed_,
+            holds=holds,
+            hold_events=hold_events,
         )
         await self._write(connection, settlement, wallets, ready)
         await self._audit(connection, ready, settlement)
@@ -245,7 +253,7 @@ class Settler:
             request.initiator_id
             for unit, locked in zip(units, missing, strict=True)
             for request in ([] if locked else unit.requests)
-            if request.type is TransactionType.TRANSFER
+            if request.uses_quota
         }
         if self._general_limits.is_unlimited:
             payers &= limited
@@ -287,18 +295,21 @@ class Settler:
         return wallet_ids
 
     def _nameable(self, request: Request) -> tuple[UUID, ...]:
-        if request.type in (TransactionType.POSTING, TransactionType.REVERSAL):
+        if request.type in (TransactionType.POSTING, TransactionType.REVERSAL) or request.hold_id is not None:
             return tuple([wallet_id for wallet_id in request.wallet_ids if wallet_id in self._facts])
         sender_id, receiver_id = request.sender_wallet_id, request.receiver_wallet_id
         assert sender_id is not None
-        assert receiver_id is not None
         kind, owner_id = self._facts.get(sender_id, _NO_WALLET)
         if request.type is TransactionType.TRANSFER:
             usable = kind is WalletKind.USER and owner_id == request.initiator_id
+        elif request.hold is not None:
+            usable = kind is WalletKind.USER and (request.hold.is_audited or owner_id == request.initiator_id)
         else:
             usable = kind is WalletKind.SYSTEM
         if not usable:
             return ()
+        if receiver_id is None:
+            return (sender_id,)
         receiver_kind, _ = self._facts.get(receiver_id, _NO_WALLET)
         sides = (sender_id, receiver_id) if receiver_kind is WalletKind.USER else (sender_id,)
         return self._with_conditions(request, sides) if request.conditions else sides
@@ -312,28 +323,42 @@ class Settler:
     async def _write(
         self, connection: asyncpg.Connection, settlement: Settlement, wallets: Mapping[UUID, Wallet], units: Sequence[Unit]
     ) -> None:
-        if not settlement.transactions:
-            return
-        entries = [entry for _, entries in settlement.posted for entry in entries]
         traces = {request.id: request.trace for unit in units for request in unit.requests if request.trace is not None}
-        payloads = [
-            events.settled_payload(transaction.id, _concerned(transaction, entries, wallets), entries, traces.get(transaction.id))
-            for transaction, entries in settlement.posted
-        ]
-        if not await ledger_sql.record(connection, settlement.transactions, entries, payloads):
-            raise KeysTaken
+        versions: dict[UUID, int] = {}
+        for step in settlement.steps:
+            if not step.transactions and not step.happened:
+                continue
+            entries = [entry for _, entries in step.posted for entry in entries]
+            settled = [
+                events.settled_payload(one.id, _concerned(one, entries, wallets), entries, traces.get(one.id))
+                for one, entries in step.posted
+            ]
+            # What is held changes first: subscribers then compute what is available of each entry correctly.
+            payloads = [*held_payloads(step, settlement.holds, wallets, versions), *settled]
+            if not await ledger_sql.record(
+                connection, step.transactions, entries, payloads, placed=step.placed, happened=step.happened
+            ):
+                raise KeysTaken
         if settlement.quotas:
             await quota_sql.save_quotas(connection, settlement.quotas)
 
     async def _audit(self, connection: asyncpg.Connection, units: Sequence[Unit], settlement: Settlement) -> None:
-        """Write an audit record for each deposit and posting, and each reversal by an administrator: users may not make them."""
+        """Write an audit record for each deposit and posting, and for what is done by right instead of as a party."""
+        now = self._clock()
         recorded = [transaction for transaction in settlement.transactions if transaction.type is not TransactionType.TRANSFER]
-        if not recorded:
+        happened = [event for step in settlement.steps for event in step.happened if event.kind in _AUDITED_EVENTS]
+        if not recorded and not happened:
             return
         requests = {request.id: request for unit in units for request in unit.requests}
-        audited = [one for one in recorded if (reversal := requests[one.id].reversal) is None or reversal.is_audited]
         entries = {transaction.id: entries for transaction, entries in settlement.posted}
-        records = [_audit_record(requests[one.id], one, entries.get(one.id, ()), self._clock()) for one in audited]
+        records = [
+            _audit_record(requests[one.id], one, entries.get(one.id, ()), now) for one in recorded if requests[one.id].is_audited
+        ]
+        records += [
+            hold_audit_record(requests[event.id], event, settlement.holds[event.hold_id], now)
+            for event in happened
+            if requests[event.id].is_audited
+        ]
         await ledger_sql.audit(connection, records)
 
 
@@ -355,7 +380,7 @@ def _without_quota(unit: Unit, limited: set[UUID], quotas: Mapping[UUID, Quota])
 
 
 def _audit_record(request: Request, transaction: Transaction, entries: Sequence[Entry], now: datetime) -> AuditRecord:
-    """The record of a deposit, posting or reversal. The subject is the wallet of a deposit, the posting, or what is reversed."""
+    """The record of a transaction. The subject is the wallet of a deposit, the posting, the hold, or what is reversed."""
     after: dict[str, str | None] = {
         "transaction_id": ids.encode("txn", transaction.id),
         "status": transaction.status.value,
@@ -367,6 +392,8 @@ def _audit_record(request: Request, transaction: Transaction, entries: Sequence[
         after["why"] = request.reversal.reason.value
         after["fees"] = request.reversal.fees.value
         after["allow_overdraft"] = "true" if request.reversal.allow_overdraft else "false"
+    if transaction.hold_id is not None:
+        after["hold"] = ids.encode("hld", transaction.hold_id)
     before: dict[str, str] = {}
     for entry in entries:
         if entry.wallet_id == request.receiver_wallet_id:
@@ -377,7 +404,7 @@ def _audit_record(request: Request, transaction: Transaction, entries: Sequence[
         id=ids.new_id(now),
         actor_id=transaction.initiator_id,
         action=transaction.type.value,
-        subject_id=transaction.reverses_id or request.receiver_wallet_id or transaction.id,
+        subject_id=transaction.reverses_id or transaction.hold_id or request.receiver_wallet_id or transaction.id,
         before=orjson.dumps(before).decode(),
         after=orjson.dumps(after).decode(),
         reason=transaction.description or None,

@@ -45,6 +45,7 @@ REFUSALS = Counter("paycore_refusals", "Refusals of transfers and deposits, with
 REPLAYS = Counter("paycore_replays", "Answers that replayed the outcome of an idempotency key used before.")
 KEY_CONFLICTS = Counter("paycore_key_conflicts", "Refusals of an idempotency key used before with other input.")
 FEES = Counter("paycore_fees", "Fees charged, in minor units, by currency.", ["currency"])
+HOLDS = Counter("paycore_hold_events", "Events of holds, by kind: placed, extended, captured, released, expired.", ["kind"])
 REVERSED = Counter("paycore_reversed", "Amounts given back by reversals, in minor units, by currency.", ["currency"])
 TRANSFERS_IN_FLIGHT = Gauge(
     "paycore_transfers_in_flight", "Transfers accepted and not answered yet, within the last second.", multiprocess_mode="livesum"

@@ -60,6 +60,8 @@ LIST_LENGTHS: Mapping[str, int] = {
     "PostTransactionPayload.userErrors": 1,
     "PostTransactionPayload.preview": 10,
     "ReversalPayload.userErrors": 1,
+    "HoldPayload.userErrors": 1,
+    "Hold.metadata": 1,
     "TransferPreview.entries": 4,
     "TransferPreview.fees": 1,
     "TransferPreview.userErrors": 1,

@@ -33,6 +33,8 @@ def outcome_lines(
         line = {**shared, "outcome": outcome_name(outcome)}
         if transaction is not None:
             line |= {"transaction": ids.encode("txn", transaction.id), "type": transaction.type.value}
+        if outcome.hold is not None:
+            line["hold"] = ids.encode("hld", outcome.hold.id)
         if refusal is not None:
             line["code"] = refusal.code.value
         if isinstance(member, Request):
@@ -50,7 +52,9 @@ def outcome_name(outcome: Outcome) -> str:
     """The outcome in one word, for logs, traces and metrics."""
     if outcome.replayed:
         return "replayed"
-    return "refused" if outcome.transaction is None else outcome.transaction.status.value.lower()
+    if outcome.transaction is not None:
+        return outcome.transaction.status.value.lower()
+    return "refused" if outcome.happened is None else outcome.happened.value.lower()
 
 
 def _milliseconds(start: datetime, end: datetime) -> float:

@@ -22,7 +22,8 @@ def count_outcomes(outcomes: Sequence[Outcome]) -> None:
         return
     counts = Counter(map(outcome_name, outcomes))
     for name, count in counts.items():
-        _TRANSFERS[name].inc(count)
+        if name in _TRANSFERS:
+            _TRANSFERS[name].inc(count)
     metrics.BATCH_SIZE.observe(len(outcomes))
     metrics.REPLAYS.inc(counts["replayed"])
     for outcome in outcomes:
@@ -30,6 +31,8 @@ def count_outcomes(outcomes: Sequence[Outcome]) -> None:
             _REFUSALS[outcome.refusal.code].inc()
             if outcome.refusal.code is RefusalCode.IDEMPOTENCY_KEY_REUSED:
                 metrics.KEY_CONFLICTS.inc()
+    for kind, count in Counter(outcome.happened for outcome in outcomes if outcome.happened is not None).items():
+        metrics.HOLDS.labels(kind.value).inc(count)
     _count_amounts([outcome.transaction for outcome in outcomes if outcome.entries and outcome.transaction is not None])
 
 

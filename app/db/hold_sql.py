@@ -1,0 +1,168 @@
+"""Holds: what batches read of them and write, what expires, and what clients read.
+
+Batches and the sweeper work on rows as they are stored, under the lock of the wallet whose money is held. Clients see a hold
+whose time is over as EXPIRED, even before an event says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Uuid, any_, literal, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.orm import aliased
+
+from app.db import models
+from app.db.hold_models import Hold as HoldRow
+from app.db.hold_models import HoldEvent as EventRow
+from app.db.reads import Window, id_range, paged
+from app.db.rows import HOLD_COLUMNS, HOLD_STATUS_NOW, TRANSACTION_COLUMNS, hold_event_of, hold_of, transaction_of
+from app.records import Hold, HoldEvent, HoldStatus, Transaction, TransactionStatus
+
+if TYPE_CHECKING:
+    import asyncpg
+
+_HOLDS = """
+SELECT h.id, h.wallet_id, h.receiver_wallet_id, h.initiator_id, h.currency, h.amount, h.captured, h.released, h.status::text,
+       h.events, h.created_at, h.expires_at, h.closed_at, h.description, h.metadata
+FROM holds h WHERE h.id = ANY($1::uuid[])
+"""
+# After the wallets' locks, so that it sees what was committed during the wait for them.
+_RECORDED = """
+SELECT e.hold_id, e.number, e.id, e.kind::text, e.placed, e.captured, e.released, e.expires_at, e.created_at, e.initiator_id,
+       e.idempotency_key, e.terms
+FROM unnest($1::uuid[], $2::text[]) AS k (initiator_id, idempotency_key)
+JOIN hold_events e ON e.initiator_id = k.initiator_id AND e.idempotency_key = k.idempotency_key COLLATE "C"
+"""
+_EXPIRE = """
+WITH expired AS (
+    INSERT INTO hold_events (hold_id, number, id, kind, placed, captured, released, created_at)
+    SELECT id, events + 1, gen_random_uuid(), 'EXPIRED', 0, 0, amount - captured - released, $2
+    FROM holds WHERE status = 'OPEN' AND wallet_id = ANY($1::uuid[]) AND expires_at <= $2
+    RETURNING hold_id, number, released
+)
+SELECT h.wallet_id, expired.hold_id, expired.number, expired.released FROM expired JOIN holds h ON h.id = expired.hold_id
+ORDER BY h.wallet_id
+"""
+_DUE = """
+SELECT DISTINCT wallet_id FROM (
+    SELECT wallet_id FROM holds WHERE status = 'OPEN' AND expires_at <= $1 ORDER BY expires_at LIMIT $2
+) AS due
+"""
+
+
+class Expired(NamedTuple):
+    """A hold that an event has just ended."""
+
+    wallet_id: UUID
+    hold_id: UUID
+    number: int
+    released: int
+
+
+class FoundHold(NamedTuple):
+    """A hold, with facts about it that never change."""
+
+    hold: Hold
+    owner_id: UUID | None
+    """The owner of the wallet whose money it holds."""
+    receiver_owner_id: UUID | None
+
+    @property
+    def parties(self) -> tuple[UUID | None, ...]:
+        """The owners of its wallets, and the user who placed it."""
+        return self.owner_id, self.receiver_owner_id, self.hold.initiator_id
+
+
+async def holds(connection: asyncpg.Connection, hold_ids: Collection[UUID]) -> dict[UUID, Hold]:
+    """Returns the holds as they are stored."""
+    return {row[0]: hold_of(row) for row in await connection.fetch(_HOLDS, list(hold_ids))}
+
+
+async def recorded_events(connection: asyncpg.Connection, keys: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], HoldEvent]:
+    """Returns the events of holds that have these keys."""
+    rows = await connection.fetch(_RECORDED, [key[0] for key in keys], [key[1] for key in keys])
+    return {(row["initiator_id"], row["idempotency_key"]): hold_event_of(row) for row in rows}
+
+
+async def expire(connection: asyncpg.Connection, wallet_ids: Collection[UUID], now: datetime) -> Sequence[Expired]:
+    """End the holds of these wallets whose time is over, and return them by wallet. The caller has locked the wallets."""
+    return [Expired(*row) for row in await connection.fetch(_EXPIRE, list(wallet_ids), now)]
+
+
+async def wallets_with_due_holds(connection: asyncpg.Connection, now: datetime, limit: int) -> Sequence[UUID]:
+    """Returns the wallets of the `limit` holds that have been due for longest."""
+    return [row[0] for row in await connection.fetch(_DUE, now, limit)]
+
+
+async def find(connection: AsyncConnection, hold_id: UUID) -> FoundHold | None:
+    """Returns the hold as clients see it, or None if there is none."""
+    payer, receiver = aliased(models.Wallet), aliased(models.Wallet)
+    query = (
+        select(*HOLD_COLUMNS, payer.owner_id, receiver.owner_id)
+        .join(payer, payer.id == HoldRow.wallet_id)
+        .outerjoin(receiver, receiver.id == HoldRow.receiver_wallet_id)
+        .where(HoldRow.id == hold_id)
+    )
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else FoundHold(hold_of(row), row[-2], row[-1])
+
+
+async def holds_by_id(connection: AsyncConnection, hold_ids: Collection[UUID], viewer_id: UUID | None) -> Sequence[Hold]:
+    """Returns those of the holds that the viewer may see. `viewer_id` None: all that exist."""
+    query = select(*HOLD_COLUMNS).where(HoldRow.id == any_(literal(list(hold_ids), ARRAY(Uuid()))))
+    if viewer_id is not None:
+        payer, receiver = aliased(models.Wallet), aliased(models.Wallet)
+        query = (
+            query.join(payer, payer.id == HoldRow.wallet_id)
+            .outerjoin(receiver, receiver.id == HoldRow.receiver_wallet_id)
+            .where(or_(HoldRow.initiator_id == viewer_id, payer.owner_id == viewer_id, receiver.owner_id == viewer_id))
+        )
+    return [hold_of(row) for row in await connection.execute(query)]
+
+
+async def list_holds(
+    connection: AsyncConnection, wallet_id: UUID, status: HoldStatus | None, window: Window, *, incoming: bool
+) -> Sequence[Hold]:
+    """Returns a page of the holds on a wallet's money, or of those in its favour."""
+    ids_between = id_range(window)
+    if ids_between is None:
+        return []
+    side: Any = HoldRow.receiver_wallet_id if incoming else HoldRow.wallet_id
+    place = tuple_(side, HoldRow.id)
+    low, high = (tuple_(literal(wallet_id, Uuid()), literal(id_, Uuid())) for id_ in ids_between)
+    query = select(*HOLD_COLUMNS).where(place >= low, place <= high)
+    if status is not None:
+        query = query.where(literal(status, HoldRow.status.type) == HOLD_STATUS_NOW)
+    return [hold_of(row) for row in await connection.execute(paged(query, [side, HoldRow.id], window))]
+
+
+async def list_captures(
+    connection: AsyncConnection, hold_id: UUID, viewer_id: UUID | None, window: Window
+) -> Sequence[Transaction]:
+    """Returns a page of a hold's captures. Those that are not COMPLETED only for their initiator, or for all if None."""
+    ids_between = id_range(window)
+    if ids_between is None:
+        return []
+    transaction = models.Transaction
+    query = select(*TRANSACTION_COLUMNS).where(transaction.hold_id == hold_id, transaction.id.between(*ids_between))
+    if viewer_id is not None:
+        query = query.where(or_(transaction.status == TransactionStatus.COMPLETED, transaction.initiator_id == viewer_id))
+    rows = await connection.execute(paged(query, [transaction.hold_id, transaction.id], window))
+    return [transaction_of(row) for row in rows]
+
+
+async def placing_keys(connection: AsyncConnection, hold_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Returns the keys under which holds were placed."""
+    is_named = EventRow.hold_id == any_(literal(list(hold_ids), ARRAY(Uuid())))
+    query = select(EventRow.hold_id, EventRow.idempotency_key).where(is_named, EventRow.number == 1)
+    return {hold_id: key for hold_id, key in await connection.execute(query) if key is not None}
+
+
+async def versions(connection: AsyncConnection, hold_ids: Collection[UUID]) -> dict[UUID, int]:
+    """Returns the number of each hold's newest event."""
+    query = select(HoldRow.id, HoldRow.events).where(HoldRow.id == any_(literal(list(hold_ids), ARRAY(Uuid()))))
+    return {row[0]: row[1] for row in await connection.execute(query)}
