@@ -64,7 +64,7 @@ class RefusalCode(StrEnum):
     NOT_REVERSIBLE = (
         "NOT_REVERSIBLE",
         404,
-        "There is no completed transfer or deposit with this id that you may reverse.",
+        "There is no completed transfer, capture or deposit with this id that you may reverse.",
     )
     REVERSAL_EXCEEDS_REMAINING = (
         "REVERSAL_EXCEEDS_REMAINING",

@@ -64,10 +64,10 @@ def require(viewer: Viewer, right: Right) -> None:
 
 
 def may_reverse(viewer: Viewer, transaction: Transaction, receiver_owner_id: UUID | None) -> bool:
-    """The owner of the wallet that a transfer paid may give it back. Other reversals require REVERSE_ANY."""
+    """The owner of the wallet that a transfer or capture paid may give it back. Other reversals require REVERSE_ANY."""
     if Right.REVERSE_ANY in viewer.rights:
         return True
-    return transaction.type is TransactionType.TRANSFER and receiver_owner_id == viewer.user_id
+    return transaction.type in (TransactionType.TRANSFER, TransactionType.CAPTURE) and receiver_owner_id == viewer.user_id
 
 
 def may_use_hold(viewer: Viewer, parties: Iterable[UUID | None]) -> bool:
@@ -78,6 +78,12 @@ def may_use_hold(viewer: Viewer, parties: Iterable[UUID | None]) -> bool:
 def may_see_hold(viewer: Viewer, parties: Iterable[UUID | None]) -> bool:
     """Whether the viewer is one of the parties of a hold, or has SEE_ALL."""
     return sees_all(viewer) or (may_view(viewer) and viewer.user_id in parties)
+
+
+def require_holds(viewer: Viewer) -> None:
+    """Raises Forbidden if the viewer may neither transfer nor post: then no hold is theirs to act on."""
+    if Right.POST not in viewer.rights:
+        require(viewer, Right.TRANSFER)
 
 
 def require_hold_action(viewer: Viewer, owner_id: UUID | None) -> None:

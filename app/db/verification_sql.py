@@ -6,20 +6,9 @@ overflow a bigint.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A rule: the query for rows that break it, and the sentence to print for each row, with the query's columns."""
-
-    sentence: str
-    query: str
-    since: int = 1
-    """The first revision with the columns that the query reads. On an older database the check is left out."""
-    until: int | None = None
-    """The last revision that the rule is for."""
-
+from app.db import hold_verification_sql
+from app.db.hold_verification_sql import HOLDS, HOLDS_SINCE
+from app.db.verification_check import Check
 
 FEES_SINCE = 15
 """The revision with fee schedules."""
@@ -253,12 +242,14 @@ TRANSACTIONS = (
         since=13,
     ),
     Check(
-        "Transaction {transaction_id} reverses {original_id}, which is no completed transfer or deposit between its wallets.",
+        "Transaction {transaction_id} reverses {original_id}, which is no completed transfer, capture or deposit between its "
+        "wallets.",
         """
         SELECT t.id AS transaction_id, t.reverses_id AS original_id
         FROM transactions t LEFT JOIN transactions o ON o.id = t.reverses_id
         WHERE t.reverses_id IS NOT NULL AND (
-            o.status IS DISTINCT FROM 'COMPLETED' OR o.type NOT IN ('TRANSFER', 'DEPOSIT') OR o.currency <> t.currency
+            o.status IS DISTINCT FROM 'COMPLETED' OR o.type::text NOT IN ('TRANSFER', 'DEPOSIT', 'CAPTURE')
+            OR o.currency <> t.currency
             OR (o.sender_wallet_id, o.receiver_wallet_id) IS DISTINCT FROM (t.receiver_wallet_id, t.sender_wallet_id))
         """,
         since=REVERSALS_SINCE,
@@ -444,11 +435,12 @@ REVISION = "SELECT version_num FROM alembic_version"
 
 RECORD = "INSERT INTO ledger_verifications (finished_at, duration_ms, findings) VALUES ($1, $2, $3)"
 
-CHECKS = (*LEDGER, *WALLETS, *TRANSACTIONS, *UNIQUE_TEXTS, *REFERENCES)
+CHECKS = (*LEDGER, *WALLETS, *TRANSACTIONS, *HOLDS, *UNIQUE_TEXTS, *REFERENCES)
 
 
 def limited(check: Check, limit: int) -> str:
     """Returns the check's query limited to `limit` rows, with the number of all rows in the column `in_all`."""
     # Safe: the query and the limit are constants.
-    views = _VIEWS + (_FEE_VERSIONS if check.since >= FEES_SINCE else "") + (_REVERSALS if check.since >= REVERSALS_SINCE else "")
+    further = ((FEES_SINCE, _FEE_VERSIONS), (REVERSALS_SINCE, _REVERSALS), (HOLDS_SINCE, hold_verification_sql.VIEWS))
+    views = _VIEWS + "".join(view for since, view in further if check.since >= since)
     return f"{views} SELECT *, count(*) OVER () AS in_all FROM ({check.query}) AS broken LIMIT {limit}"  # noqa: S608

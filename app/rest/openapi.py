@@ -50,9 +50,9 @@ _TRANSFER = {
 }
 
 _REVERSE = {
-    "summary": "Give back a transfer or deposit, whole or in parts",
-    "description": "By the owner of the wallet that a transfer paid, or an administrator. Never more than the amount goes back. "
-    "Safe to send again with the same idempotency key.",
+    "summary": "Give back a transfer, capture or deposit, whole or in parts",
+    "description": "By the owner of the wallet that a transfer or capture paid, or an administrator. Never more than the amount "
+    "goes back. Safe to send again with the same idempotency key.",
     "operationId": "reverseTransaction",
     "security": BEARER,
     "parameters": [ID, *KEY],

@@ -239,8 +239,8 @@ class DepositInput:
 
 
 @strawberry.input(
-    description="Moves money back from the wallet that a transfer or deposit paid. A transfer is reversed by the owner of that "
-    "wallet (a refund) or an administrator, a deposit by administrators."
+    description="Moves money back from the wallet that a transaction paid. A transfer or capture is reversed by the owner of "
+    "that wallet (a refund) or an administrator, a deposit by administrators."
 )
 class ReverseTransactionInput:
     idempotency_key: str

@@ -197,7 +197,7 @@ class Mutation:
         )
 
     @strawberry.mutation(
-        description="Gives back a transfer or deposit, whole or in parts, never more than its amount. A reversal is final."
+        description="Gives back a transfer, capture or deposit, whole or in parts, never more than its amount. It is final."
     )
     async def reverse_transaction(self, info: Info, input: ReverseTransactionInput) -> ReversalPayload | None:
         context = _start_transfers(info)

@@ -90,7 +90,7 @@ class HoldResult:
 
 async def place_hold(ledger: Ledger, viewer: Viewer, details: PlaceInput, *, request_id: str | None = None) -> HoldResult:
     """Hold money of the viewer's wallet, or of any user's with POST. Raises as `transfer` does."""
-    policy.require(viewer, Right.TRANSFER)
+    policy.require_holds(viewer)
 
     async def request() -> Request:
         return _placement(ledger, viewer, details)
@@ -161,7 +161,7 @@ async def _settle(ledger: Ledger, viewer: Viewer, build: Callable[[], Awaitable[
 
 async def _find(ledger: Ledger, viewer: Viewer, public_id: str) -> FoundHold:
     """The hold. One between others is refused like one that does not exist."""
-    policy.require(viewer, Right.TRANSFER)
+    policy.require_holds(viewer)
     hold_id = ids.decode("hld", public_id)
     found = None
     if hold_id is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from app.records import EntryPurpose, FeePayer, TransactionType, Wallet, WalletKind
+from app.records import EntryPurpose, FeePayer, HoldEventKind, TransactionType, Wallet, WalletKind
 from app.services.fees import Charge
 from app.services.requests import HoldAction, Leg, Request
 
@@ -126,6 +126,8 @@ def currency_field(request: Request, leg: int) -> str:
 
 def amount_field(request: Request, leg: int) -> str:
     """The input field that says the leg's amount."""
+    if request.hold is not None and request.hold.kind is HoldEventKind.EXTENDED:
+        return "by"
     return f"legs.{leg}.amount" if request.type is TransactionType.POSTING else "amount"
 
 

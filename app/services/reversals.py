@@ -1,4 +1,4 @@
-"""Reversals: a transfer or deposit goes back, whole or in parts, with its fee or without."""
+"""Reversals: a transfer, capture or deposit goes back, whole or in parts, with its fee or without."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.services.reading import Database
 from app.services.requests import NO_ID_YET, NO_TIME_YET, Request, Reversal, Unit
 from app.services.transfers import Ledger, TransferResult, result_of
 
-_REVERSIBLE = (TransactionType.TRANSFER, TransactionType.DEPOSIT)
+_REVERSIBLE = (TransactionType.TRANSFER, TransactionType.DEPOSIT, TransactionType.CAPTURE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def _request(ledger: Ledger, viewer: Viewer, details: ReversalInput, original: O
             reason=details.reason,
             fees=details.fees,
             allow_overdraft=details.allow_overdraft,
-            is_audited=original.receiver_owner_id != viewer.user_id or transaction.type is not TransactionType.TRANSFER,
+            is_audited=original.receiver_owner_id != viewer.user_id or transaction.type is TransactionType.DEPOSIT,
             fee=transaction.fee or 0,
             fee_legs=original.fee_legs,
         ),

@@ -15,7 +15,8 @@ from app.clock import monotonic, system_clock
 from app.db.connection import transaction
 from app.db.engine import connect
 from app.db.index_checks import damaged_indexes
-from app.db.verification_sql import CHECKS, RECORD, REVISION, Check, limited
+from app.db.verification_check import Check
+from app.db.verification_sql import CHECKS, RECORD, REVISION, limited
 from app.settings import Settings
 
 MAX_FINDINGS = 20
@@ -25,6 +26,7 @@ _PREFIXES: dict[str, ids.Prefix] = {
     "wallet_id": "wal",
     "transaction_id": "txn",
     "original_id": "txn",
+    "hold_id": "hld",
     "initiator_id": "usr",
     "owner_id": "usr",
     "user_id": "usr",

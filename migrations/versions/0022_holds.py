@@ -246,7 +246,10 @@ POSTED = (
         "bool_or(t.reverses_id IS NOT NULL) AS has_reversal\n",
         "bool_or(t.reverses_id IS NOT NULL) AS has_reversal, bool_or(t.hold_id IS NOT NULL) AS has_capture\n",
     ),
-    ("    has_reversal := broken.has_reversal;\n", "    has_reversal := broken.has_reversal;\n    has_capture := broken.has_capture;\n"),
+    (
+        "    has_reversal := broken.has_reversal;\n",
+        "    has_reversal := broken.has_reversal;\n    has_capture := broken.has_capture;\n",
+    ),
     (
         "SELECT FROM transactions t WHERE t.id = e.transaction_id AND t.terms->'reversal'->'overdraft' = 'true'))\n",
         """\

@@ -23,6 +23,7 @@ from app.paging.update_cursor import encode_update_cursor
 from app.records import FeePayer
 from app.schema.engine.build import sdl
 from app.services.fee_schedules import publish
+from app.services.holds import CaptureInput, PlaceInput, capture_hold, place_hold
 from app.services.transfers import TransferInput, transfer
 from app.settings import Settings
 from tests.api.conftest import Api
@@ -47,7 +48,7 @@ CALLERS: dict[str, tuple[str, str | None, str | None]] = {
 """Subject, role and scopes of each caller's token. A caller without a token follows as the last one."""
 
 # One letter for each caller, in their order: Y yes, - nothing (as if it did not exist), N WALLET_NOT_FOUND, F FORBIDDEN,
-# U UNAUTHENTICATED. The objects are alice's wallet, her completed transfer to bob, and a refused one.
+# U UNAUTHENTICATED, I INVALID_INPUT. The objects are alice's wallet, her completed transfer to bob, and a refused one.
 ANY_TOKEN = "YYYYY YYYY YYY U"
 WALLET = "Y--YY YFFF YYF U"
 COMPLETED = "YY-YY YFFF YYF U"
@@ -70,6 +71,7 @@ QUERIES = {
     "nodes": ("{ nodes(ids: [WALLET]) { id } }", WALLET),
     "wallet": ("{ wallet(id: WALLET) { id } }", WALLET),
     "transaction": ("{ transaction(id: COMPLETED) { id } }", COMPLETED),
+    "hold": ("{ hold(id: HOLD) { id } }", COMPLETED),
     "transactionByIdempotencyKey": ("{ transactionByIdempotencyKey(idempotencyKey: KEY) { id } }", "Y---- YYFF --F U"),
     "walletParty": ("{ walletParty(walletId: WALLET) { displayName } }", PARTY),
     "currencies": ("{ currencies { code } }", ANY_TOKEN),
@@ -85,11 +87,18 @@ NODES = {
     "Transaction": ("COMPLETED", COMPLETED),
     "LedgerEntry": ("ENTRY", WALLET),
     "User": ("OWNER", WALLET),
+    "Hold": ("HOLD", COMPLETED),
     "FeeSchedule": ("SCHEDULE", "YYYYY YFFF YYF U"),
 }
 
 REVERSAL = 'idempotencyKey: NEW_KEY, transactionId: COMPLETED, amount: {amount: "0.01", currency: "USD"}, reason: REFUND'
 GIVE_BACK = "-Y-FY F-FF YFF U"
+
+# Of alice's hold in favour of bob's wallet: who may place it, who decides what becomes of it, and who may extend it.
+PLACE, DECIDE, EXTEND = "YNNFY FYFF YFY U", "FY-FY FFFF YFY U", "YF-FY FYFF YFY U"
+CENT = '{amount: "0.01", currency: "USD"}'
+OF_HOLD = "idempotencyKey: NEW_KEY, holdId: HOLD"
+NEW_HOLD = "idempotencyKey: NEW_KEY, walletId: WALLET, receiverWalletId: THEIR_WALLET, amount: ONE"
 
 # Fields that show less than the object they belong to.
 NARROWER = {
@@ -108,6 +117,15 @@ NARROWER = {
     "reverseTransaction, with an overdraft": (
         f"mutation {{ reverseTransaction(input: {{{REVERSAL}, allowOverdraft: true}}) {{ transaction {{ id }} }} }}",
         ADMIN_ONLY,
+    ),
+    "Transaction.hold": ("{ transaction(id: CAPTURED) { hold { id } } }", COMPLETED),
+    "Hold.captures": ("{ hold(id: HOLD) { captures { edges { node { id } } } } }", COMPLETED),
+    "Hold.idempotencyKey": ("{ hold(id: HOLD) { idempotencyKey } }", "Y---- YFFF --F U"),
+    "Wallet.holds": ("{ wallet(id: WALLET) { holds { edges { node { id } } } } }", WALLET),
+    "Wallet.incomingHolds": ("{ wallet(id: THEIR_WALLET) { incomingHolds { edges { node { id } } } } }", "-Y-YY -FFF YYF U"),
+    "placeHold, for no receiver": (
+        "mutation { placeHold(input: {idempotencyKey: NEW_KEY, walletId: WALLET, amount: ONE}) { userErrors { code } } }",
+        "IIIFY FIFF YFY U",
     ),
     "Transaction.fees": ("{ transaction(id: CHARGED) { fees { label } } }", WALLET),
     "WalletParty.wallet": ("{ transaction(id: COMPLETED) { sender { wallet { id } } } }", WALLET),
@@ -132,6 +150,18 @@ MUTATIONS = {
         f"mutation {{ reverseTransaction(input: {{{REVERSAL}}}) {{ transaction {{ id }} }} }}",
         GIVE_BACK,
     ),
+    "placeHold": (f"mutation {{ placeHold(input: {{{NEW_HOLD}}}) {{ replayed userErrors {{ code }} }} }}", PLACE),
+    **{
+        f"{name}Hold": (
+            f"mutation {{ {name}Hold(input: {{{OF_HOLD}, {fields}}}) {{ replayed userErrors {{ code }} }} }}",
+            row,
+        )
+        for name, fields, row in (
+            ("capture", f"amount: {CENT}, keepRemaining: true", DECIDE),
+            ("release", f"amount: {CENT}", DECIDE),
+            ("extend", f"by: {CENT}", EXTEND),
+        )
+    },
     "transfer": (
         f"mutation {{ transfer(input: {{{_TRANSFER}}}) {{ transaction {{ id }} userErrors {{ code }} }} }}",
         PAY_FROM_IT,
@@ -168,12 +198,17 @@ MUTATIONS = {
 
 SUBSCRIPTIONS = {
     "walletUpdated": ("subscription { walletUpdated(walletId: WALLET) { kind } }", WALLET),
+    "holdUpdated": ("subscription { holdUpdated(holdId: HOLD) { id } }", COMPLETED),
     "transactionSettled": ("subscription { transactionSettled { transaction { id } missed } }", COMPLETED),
 }
 
 ROUTES = {
     "POST /transfer": ("/transfer", PAY_FROM_IT),
     "POST /transactions/{id}/reverse": ("/transactions/COMPLETED/reverse", "-Y-FY F-FF YFF U"),
+    "POST /holds": ("/holds", PLACE),
+    "POST /holds/{id}/capture": ("/holds/HOLD/capture", DECIDE),
+    "POST /holds/{id}/release": ("/holds/HOLD/release", DECIDE),
+    "GET /holds/{id}": ("/holds/HOLD", COMPLETED),
     "GET /wallets/{id}": ("/wallets/WALLET", WALLET),
     "GET /wallets/{id}/transactions": ("/wallets/WALLET/transactions", WALLET),
     "GET /transactions/{id}": ("/transactions/COMPLETED", COMPLETED),
@@ -224,6 +259,7 @@ class World:
             "OWNER": ids.encode("usr", alice.user_id),
             "KEY": key,
             **await self._charged(),
+            **await self._held(wallet, theirs),
             "CURSOR": encode_update_cursor(uuid_of(wallet), 0),
         }
         return self
@@ -245,6 +281,19 @@ class World:
         paid = (await transfer(bank.ledger, alice, details)).transaction
         assert paid is not None
         return {**names, "CHARGED": ids.encode("txn", paid.id), "SCHEDULE": ids.encode("fee", published[0].id)}
+
+    async def _held(self, wallet: str, theirs: str) -> dict[str, str]:
+        """A hold of alice's money in favour of bob, of which he has captured a part."""
+        bank = self.api.bank
+        alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
+        details = PlaceInput(new_key(), wallet, ("10.00", "USD"), theirs, 3600, "a table", (("seats", "4"),))
+        hold = (await place_hold(bank.ledger, alice, details)).hold
+        assert hold is not None
+        hold_id = ids.encode("hld", hold.id)
+        taking = CaptureInput(new_key(), hold_id, ("1.00", "USD"), keep_remaining=True)
+        captured = (await capture_hold(bank.ledger, bob, taking)).result.transaction
+        assert captured is not None
+        return {"HOLD": hold_id, "CAPTURED": ids.encode("txn", captured.id)}
 
     def text(self, template: str) -> str:
         """The document, with the names of this world's objects replaced by their ids."""
@@ -286,6 +335,8 @@ LETTERS = {
     "UNAUTHENTICATED": "U",
     "NOT_FOUND": "-",
     "NOT_REVERSIBLE": "-",
+    "HOLD_NOT_OPEN": "-",
+    "INVALID_INPUT": "I",
     "WALLET_NOT_FOUND": "N",
     "NOT_SUPERVISED": "Y",
 }
@@ -440,9 +491,9 @@ async def test_every_route_answers_each_caller_as_decided(world: World) -> None:
 async def visit(world: World, name: str, caller: str) -> str:
     """The letter of one REST request."""
     method, path = name.split(maxsplit=1)[0], ROUTES[name][0]
-    for placeholder in ("COMPLETED", "WALLET"):
+    for placeholder in ("COMPLETED", "WALLET", "HOLD"):
         path = path.replace(placeholder, world.names[placeholder])
-    body = {
+    body: dict[str, object] = {
         "sender_wallet_id": world.names["WALLET"],
         "receiver_wallet_id": world.names["THEIR_WALLET"],
         "amount": "1.00",
@@ -451,6 +502,12 @@ async def visit(world: World, name: str, caller: str) -> str:
     }
     if path.endswith("/reverse"):
         body = {"amount": "0.01", "currency": "USD", "reason": "REFUND", "idempotency_key": new_key()}
+    if path == "/holds":
+        body["wallet_id"] = body.pop("sender_wallet_id")
+    if path.startswith("/holds/"):
+        body = {"amount": "0.01", "currency": "USD", "idempotency_key": new_key()}
+        if path.endswith("/capture"):
+            body["keep_remaining"] = True
     response: httpx.Response = await world.api.http.request(
         method, path, json=BODIES.get(path, body) if method == "POST" else None, headers=world.headers(caller)
     )

@@ -101,6 +101,17 @@ async def test_the_posting_in_the_page_on_the_ledger_has_the_entries_of_its_tabl
     assert entries_of(posted["transaction"]) == entries_of_tables()[:3]
 
 
+async def test_the_hold_in_the_page_on_the_ledger_is_placed_and_captured_as_it_says(demo_api: Api) -> None:
+    place, capture = blocks("graphql", LEDGER)[-2:]
+    alice, bob = (USERS[number].wallets[0].public_id for number in (0, 1))
+    placed = (await demo_api.data("alice", place, alice=alice, bob=bob))["placeHold"]
+    assert (placed["userErrors"], placed["hold"]["status"]) == ([], "OPEN")
+    captured = (await demo_api.data("bob", capture, hold=placed["hold"]["id"]))["captureHold"]
+    assert captured["userErrors"] == []
+    assert captured["hold"] == {"status": "CAPTURED", "captured": {"amount": "48.50"}, "released": {"amount": "11.50"}}
+    assert captured["transaction"]["hold"]["id"] == placed["hold"]["id"]
+
+
 def entries_of(transaction: dict[str, Any]) -> list[tuple[str, str, str]]:
     return [(entry["direction"], entry["amount"]["amount"], entry["purpose"]) for entry in transaction["entries"]]
 
@@ -113,7 +124,7 @@ def entries_of_tables() -> list[tuple[str, str, str]]:
 
 
 async def test_the_fee_in_the_page_on_the_ledger_is_charged_and_given_back_as_its_tables_say(demo_api: Api) -> None:
-    _, publish, pay, give_back = blocks("graphql", LEDGER)
+    _, publish, pay, give_back, *_ = blocks("graphql", LEDGER)
     assert (await demo_api.data("admin", publish))["publishFeeSchedule"]["userErrors"] == []
     alice, bob = (USERS[number].wallets[0].public_id for number in (0, 1))
     answer = (await demo_api.data("alice", pay, alice=alice, bob=bob))["transfer"]
@@ -173,7 +184,7 @@ def test_every_example_is_tested() -> None:
         if blocks("graphql", text := document.read_text(encoding="utf-8")) or "curl " in text
     }
     # The runbook's command needs a cluster.
-    assert elsewhere == {"ledger.md": 4, "live-updates.md": 2, "runbook.md": 1}
+    assert elsewhere == {"ledger.md": 6, "live-updates.md": 2, "runbook.md": 1}
     pages = {path.name for path in DOCUMENTS if blocks("(?:html|js)", path.read_text(encoding="utf-8"))}
     assert pages == {"tutorial.md"}, "tests/browser/test_tutorial.py runs the tutorial's"
 

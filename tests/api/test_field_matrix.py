@@ -22,6 +22,7 @@ from tests.api.test_authorisation_matrix import (
     FAILED,
     GIVE_BACK,
     LEGS,
+    NEW_HOLD,
     PARTY,
     POSTING,
     REVERSAL,
@@ -51,6 +52,7 @@ PAY_IF = (
 )
 PUBLISH = f"mutation {{ publishFeeSchedule(input: {{{SCHEDULE}}}) {{ FIELDS }} }}"
 REVERSE = f"mutation {{ reverseTransaction(input: {{{REVERSAL}}}) {{ FIELDS }} }}"
+HOLD = f"mutation {{ placeHold(input: {{{NEW_HOLD}}}) {{ FIELDS }} }}"
 SET_STATUS = 'mutation { setWalletStatus(input: {walletId: WALLET, status: ACTIVE, reason: "x"}) { FIELDS } }'
 
 
@@ -89,8 +91,8 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
         "Wallet",
         "{ wallet(id: WALLET) { FIELDS } }",
         {
-            WALLET: "id kind owner name currency balance available status accountType sequence updatesCursor createdAt "
-            "transactions entries"
+            WALLET: "id kind owner name currency balance available held status accountType sequence updatesCursor createdAt "
+            "transactions entries holds incomingHolds"
         },
     ),
     (
@@ -105,7 +107,7 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
             COMPLETED: "id type status sender receiver amount description reference metadata entries createdAt completedAt "
             "reversals reversed reversible",
             "Y---- YFFF --F U": "idempotencyKey",
-            "----- -FFF --F U": "failureCode fees reverses",
+            "----- -FFF --F U": "failureCode fees hold reverses",
         },
     ),
     (
@@ -114,9 +116,21 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
         {
             FAILED: "id type status sender receiver amount failureCode createdAt reversals reversed reversible",
             "Y---- YFFF --F U": "idempotencyKey",
-            "----- -FFF --F U": "description reference metadata entries fees reverses completedAt",
+            "----- -FFF --F U": "description reference metadata entries fees hold reverses completedAt",
         },
     ),
+    (
+        "Hold",
+        "{ hold(id: HOLD) { FIELDS } }",
+        {
+            COMPLETED: "id status wallet receiver amount captured released remaining description metadata expiresAt createdAt "
+            "captures",
+            "Y---- YFFF --F U": "idempotencyKey",
+            "----- -FFF --F U": "closedAt",
+        },
+    ),
+    ("HoldConnection", "{ wallet(id: WALLET) { holds { FIELDS } } }", LIST),
+    ("HoldEdge", "{ wallet(id: WALLET) { holds { edges { FIELDS } } } }", EDGE),
     (
         "LedgerEntry",
         "{ node(id: ENTRY) { ... on LedgerEntry { FIELDS } } }",
@@ -186,6 +200,16 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
     ("TransferBatchPayload", PAY_MANY, {ASKED_TO_PAY: "results", "---F- F-FF -FF U": "userErrors"}),
     ("DepositPayload", DEPOSIT, {ADMIN_ONLY: "transaction replayed", NOBODY_FOR_ADMINS: "userErrors"}),
     ("ReversalPayload", REVERSE, {GIVE_BACK: "transaction original", ASKED_TO_PAY: "replayed", "Y-YF- FYFF -FF U": "userErrors"}),
+    (
+        "HoldPayload",
+        HOLD,
+        {
+            "Y--FY F-FF YF- U": "hold",
+            "YYYFY FYFF YFY U": "replayed",
+            "-YYF- F-FF -F- U": "userErrors",
+            "---F- F-FF -F- U": "transaction",
+        },
+    ),
     ("OpenWalletPayload", OPEN, {OPENED: "wallet replayed", NOBODY_OPENED: "userErrors"}),
     ("SetWalletStatusPayload", SET_STATUS, {ADMIN_ONLY: "wallet", NOBODY_FOR_ADMINS: "userErrors"}),
     ("InvalidInput", refused("0"), {ASKED_TO_PAY: "code message path"}),

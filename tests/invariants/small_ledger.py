@@ -145,6 +145,68 @@ def reversal(
     return transaction(number, **values) + (entries(*legs, number=number, purposes=purposes) if legs else "")
 
 
+HOLD = 0x20000
+"""The number of the hold that `hold` places, unless it names another."""
+
+
+def hold(placed: int = 100, number: int = HOLD, at: str = LATER, **columns: str) -> str:
+    """An INSERT of a hold on A in favour of B, with the given columns (as SQL) replaced, and of the event that places it."""
+    values = {
+        "id": uid(number),
+        "wallet_id": A,
+        "receiver_wallet_id": B,
+        "initiator_id": ALICE,
+        "currency": "'USD'",
+        "created_at": at,
+        **columns,
+    }
+    inserted = f"INSERT INTO holds ({', '.join(values)}) VALUES ({', '.join(values.values())});"
+    return inserted + hold_event(1, "PLACED", number, placed=placed, at=at)
+
+
+def hold_event(
+    place: int,
+    kind: str,
+    number: int = HOLD,
+    *,
+    placed: int = 0,
+    captured: int = 0,
+    released: int = 0,
+    at: str = LATER,
+    **columns: str,
+) -> str:
+    """An INSERT of an event of a hold, with the given columns (as SQL) replaced. A capture is by the transaction NEW."""
+    is_asked = kind in ("PLACED", "EXTENDED", "RELEASED")
+    values = {
+        "hold_id": uid(number),
+        "number": str(place),
+        "id": uid(number) if place == 1 else uid(NEW) if captured else uid(number + place),
+        "kind": f"'{kind}'",
+        "placed": str(placed),
+        "captured": str(captured),
+        "released": str(released),
+        "created_at": at,
+        "initiator_id": "NULL" if kind == "EXPIRED" else BOB if captured else ALICE,
+        "idempotency_key": f"'hold-{number}-{place}'" if is_asked else "NULL",
+        "terms": "'{}'" if is_asked else "NULL",
+        **columns,
+    }
+    return f"INSERT INTO hold_events ({', '.join(values)}) VALUES ({', '.join(values.values())});"
+
+
+def capture(amount: int = 100, number: int = HOLD, **columns: str) -> str:
+    """An INSERT of a completed capture by Bob, without its event and its entries, with the given columns (as SQL) replaced."""
+    values = {
+        "type": "'CAPTURE'",
+        "initiator_id": BOB,
+        "amount": str(amount),
+        "hold_id": uid(number),
+        "terms": """'{"capture": {}}'""",
+        **columns,
+    }
+    return transaction(NEW, **values)
+
+
 PAYMENT = entries((A, 3, -100, 7000), (B, 2, 100, 3000))
 """The entries that NEW calls for."""
 
@@ -180,7 +242,7 @@ _SETUP = (
 
 _TABLES = (
     "users", "currencies", "wallets", "wallet_openings", "transactions", "ledger_entries", "transaction_wallets", "outbox",
-    "audit_log", "ledger_verifications", "reversed_amounts",
+    "audit_log", "ledger_verifications", "reversed_amounts", "holds", "hold_events",
 )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from tests.invariants.small_ledger import (
     B,
     entries,
     fingerprint,
+    hold,
     transaction,
     uid,
     write_small_ledger,
@@ -163,7 +164,7 @@ async def test_money_held_concurrently_is_not_spent(
     owner: asyncpg.Connection, attacker: asyncpg.Connection, second: asyncpg.Connection
 ) -> None:
     async with second.transaction():
-        await second.execute(f"UPDATE wallets SET held = 7000 WHERE id = {A}")
+        await second.execute(hold(7000))
         posting = asyncio.create_task(attacker.execute(transaction() + PAYMENT))
         await _waits_for_a_lock(owner, attacker)
     with pytest.raises(asyncpg.CheckViolationError) as refused:

@@ -7,6 +7,7 @@ import pytest
 
 from app.services.verification import verify
 from app.settings import Settings
+from tests.invariants import hold_rules
 from tests.invariants.small_ledger import (
     ALICE,
     AT,
@@ -15,6 +16,7 @@ from tests.invariants.small_ledger import (
     DEPOSITS_USD,
     FEES,
     FROZEN,
+    HOLD,
     LAST,
     NEW,
     PAID,
@@ -33,6 +35,7 @@ from tests.invariants.small_ledger import (
     charged,
     entries,
     fee_schedule,
+    hold,
     posted,
     posting,
     reversal,
@@ -159,14 +162,7 @@ RULES: list[tuple[str, str, str]] = [
     ("overdraft that a later leg makes good",
      posting((A, 3, -8000, 7000), (B, 2, 1000, 3000), (A, 4, 7000, -1000)),
      "wallets_available_not_negative"),
-    ("spend what is held for a moment",
-     f"UPDATE wallets SET held = 7000 WHERE id = {A};" + posting((A, 3, -100, 7000), (A, 4, 100, 6900)),
-     "wallets_available_not_negative"),
-    ("spend what is held", f"UPDATE wallets SET held = 6901 WHERE id = {A};" + transaction() + PAYMENT,
-     "wallets_available_not_negative"),
     # Wallets.
-    ("hold more than there is", f"UPDATE wallets SET held = 7001 WHERE id = {A}", "wallets_available_not_negative"),
-    ("hold less than nothing", f"UPDATE wallets SET held = -1 WHERE id = {A}", "wallets_held_not_negative"),
     ("close a wallet with money", f"UPDATE wallets SET status = 'CLOSED' WHERE id = {A}", "wallets_closed_at_zero"),
     ("a wallet born with a balance", wallet(30, balance="1"), "wallets_born_empty"),
     ("a wallet born with a hold", wallet(30, kind="'SYSTEM'", owner_id="NULL", system_purpose="'X'", held="1"),
@@ -286,7 +282,7 @@ RULES: list[tuple[str, str, str]] = [
     ("give back more than is left", transaction() + PAYMENT + reversal((B, 3, -3000, 3100), (A, 4, 3000, 6900), amount="3000",
                                                                       number=LAST)
      + reversal((B, 4, -1, 100), (A, 5, 1, 9900), number=0xB000, amount="1"), "reversed_amounts_within_amount"),
-    ("give back what is held", f"UPDATE wallets SET held = 2950 WHERE id = {B};" + reversal(FROM_B, TO_A),
+    ("give back what is held", hold(2950, wallet_id=B, receiver_wallet_id=A) + reversal(FROM_B, TO_A),
      "wallets_available_not_negative"),
     ("a reversal of nothing", reversal(reverses_id="NULL"), "transactions_original_iff_reversal"),
     ("a reversal without its terms", reversal(terms="NULL"), "transactions_original_iff_reversal"),
@@ -433,9 +429,11 @@ OWNER_RULES: list[tuple[str, str, str]] = [
       for column, value in {"id": uid(NEW), "initiator_id": BOB, "idempotency_key": "'x'", "type": "'DEPOSIT'",
                             "sender_wallet_id": B, "receiver_wallet_id": E, "amount": "7",
                             "currency": "'EUR'", "description": "'x'", "created_at": "'2029-01-01Z'",
-                            "reference": "'x'", "metadata": """'{"a": "b"}'""", "reverses_id": uid(PAID),
+                            "reference": "'x'", "hold_id": uid(HOLD), "metadata": """'{"a": "b"}'""", "reverses_id": uid(PAID),
                             "terms": """'{"conditions": []}'"""}.items()),
 ]  # fmt: skip
+
+ALL, OWNERS = (*RULES, *hold_rules.RULES), (*OWNER_RULES, *hold_rules.OWNER_RULES)
 
 # The names of constraints and unique indexes, and those in the triggers' arguments and functions.
 NAMED_RULES = r"""
@@ -457,12 +455,12 @@ async def small_ledger(owner: asyncpg.Connection, settings: Settings) -> None:
 
 @pytest.mark.usefixtures("small_ledger")
 class TestRules:
-    @pytest.mark.parametrize(("sql", "rule"), [case[1:] for case in RULES], ids=[case[0] for case in RULES])
+    @pytest.mark.parametrize(("sql", "rule"), [case[1:] for case in ALL], ids=[case[0] for case in ALL])
     async def test_the_service_cannot_break_a_rule(self, owner: asyncpg.Connection, sql: str, rule: str) -> None:
         await assert_refused(owner, f"SET LOCAL ROLE {ROLE}; {sql}", rule)
         await assert_refused(owner, sql, rule)
 
-    @pytest.mark.parametrize(("sql", "rule"), [case[1:] for case in OWNER_RULES], ids=[case[0] for case in OWNER_RULES])
+    @pytest.mark.parametrize(("sql", "rule"), [case[1:] for case in OWNERS], ids=[case[0] for case in OWNERS])
     async def test_the_owner_cannot_break_a_rule(self, owner: asyncpg.Connection, sql: str, rule: str) -> None:
         await assert_refused(owner, sql, rule)
         await assert_forbidden(owner, sql)
@@ -470,4 +468,4 @@ class TestRules:
     async def test_every_rule_in_the_database_has_a_case(self, owner: asyncpg.Connection) -> None:
         """A new constraint or trigger needs a case."""
         named = {row[0] for row in await owner.fetch(NAMED_RULES)}
-        assert named == {rule for _, _, rule in (*RULES, *OWNER_RULES)}
+        assert named == {rule for _, _, rule in (*ALL, *OWNERS)}

@@ -25,14 +25,14 @@ CORRUPTIONS = {
     # The corruption; what verify says about it.
     "another original": (
         "UPDATE transactions SET reverses_id = {deposit} WHERE id = {back}",
-        "Transaction {back} reverses {deposit}, which is no completed transfer or deposit between its wallets.",
+        "Transaction {back} reverses {deposit}, which is no completed transfer, capture or deposit between its wallets.",
     ),
     "an original that failed": (
         """
         UPDATE transactions SET status = 'FAILED', failure_code = 'BATCH_ABORTED', completed_at = NULL, fee = NULL,
         fee_schedule_id = NULL WHERE id = {paid}
         """,
-        "Transaction {back} reverses {paid}, which is no completed transfer or deposit between its wallets.",
+        "Transaction {back} reverses {paid}, which is no completed transfer, capture or deposit between its wallets.",
     ),
     "another amount": (
         "UPDATE ledger_entries SET amount = amount + sign(amount)::int WHERE transaction_id = {back} AND leg > 1",

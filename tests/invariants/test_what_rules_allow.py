@@ -7,6 +7,7 @@ import pytest
 
 from app.services.verification import verify
 from app.settings import Settings
+from tests.invariants.hold_rules import TOO_LATE, ending
 from tests.invariants.small_ledger import (
     AT,
     BOB,
@@ -20,10 +21,13 @@ from tests.invariants.small_ledger import (
     B,
     E,
     G,
+    capture,
     charged,
     entries,
     fee_schedule,
     fingerprint,
+    hold,
+    hold_event,
     posting,
     reversal,
     transaction,
@@ -45,10 +49,38 @@ async def test_statements_that_keep_every_rule_are_accepted(owner: asyncpg.Conne
         await owner.execute(transaction() + PAYMENT)
         await owner.execute(f"UPDATE transactions SET status = 'COMPLETED', completed_at = {AT} WHERE id = {uid(PENDING)}")
         await owner.execute(entries((A, 4, -100, 6900), (B, 3, 100, 3100), number=PENDING))
-        await owner.execute(f"UPDATE wallets SET held = 6800 WHERE id = {A}")
+        await owner.execute(hold(6800))
     assert await _wallet(owner, A) == (6800, 4, 2)
     assert await _wallet(owner, B) == (3200, 3, 1)
     assert await verify(settings) == []
+
+
+async def test_a_hold_may_be_captured_released_extended_and_expire(owner: asyncpg.Connection, settings: Settings) -> None:
+    await owner.execute(f"SET ROLE {ROLE}")
+    await owner.execute(ending(7000))
+    await owner.execute(capture() + hold_event(2, "CAPTURED", captured=100) + PAYMENT)
+    assert await _held(owner) == 6900
+    await owner.execute(hold_event(3, "RELEASED", released=900))
+    await owner.execute(hold_event(4, "EXTENDED", placed=500, expires_at=TOO_LATE))
+    assert await _held(owner) == 6500
+    await owner.execute(hold_event(5, "EXPIRED", released=6500, at=TOO_LATE))
+    assert await _held(owner) == 0
+    await owner.execute("RESET ROLE")
+    assert await verify(settings) == []
+
+
+async def test_a_late_capture_may_take_what_is_available(owner: asyncpg.Connection, settings: Settings) -> None:
+    await owner.execute(f"SET ROLE {ROLE}")
+    await owner.execute(hold() + hold_event(2, "RELEASED", released=100))
+    await owner.execute(capture() + hold_event(3, "CAPTURED_LATE", captured=100, released=-100) + PAYMENT)
+    assert (await _wallet(owner, A))[0] == 6900
+    await owner.execute("RESET ROLE")
+    assert await verify(settings) == []
+
+
+async def _held(owner: asyncpg.Connection) -> int:
+    held: int = await owner.fetchval(f"SELECT held FROM wallets WHERE id = {A}")
+    return held
 
 
 async def test_a_refused_transaction_may_name_wallets_in_other_currencies(owner: asyncpg.Connection) -> None:
