@@ -10,6 +10,7 @@ export interface Chip {
 export const WORDS: Readonly<Record<string, string>> = {
   TRANSFER: "Transfers",
   DEPOSIT: "Deposits",
+  CAPTURE: "From holds",
   REVERSAL: "Refunds",
   COMPLETED: "Completed",
   FAILED: "Refused",

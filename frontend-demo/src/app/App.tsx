@@ -15,6 +15,8 @@ const WalletsPage = lazyPage(async () => (await import("../wallets/WalletsPage.j
 const WalletPage = lazyPage(async () => (await import("../wallets/WalletPage.js")).WalletPage);
 const SendPage = lazyPage(async () => (await import("../send/SendPage.js")).SendPage);
 const TransactionPage = lazyPage(async () => (await import("../transactions/TransactionPage.js")).TransactionPage);
+const HoldPage = lazyPage(async () => (await import("../holds/HoldPage.js")).HoldPage);
+const CheckoutPage = lazyPage(async () => (await import("../checkout/CheckoutPage.js")).CheckoutPage);
 const BreakPage = lazyPage(async () => (await import("../break/BreakPage.js")).BreakPage);
 const ControlPage = lazyPage(async () => (await import("../control/ControlPage.js")).ControlPage);
 const FoundUserPage = lazyPage(async () => (await import("../find/FindPage.js")).FoundUserPage);
@@ -63,6 +65,9 @@ function Page({ path }: { readonly path: string }) {
   if (demo !== null && path === "/break") {
     return <BreakPage demo={demo} />;
   }
+  if (demo !== null && path === "/checkout") {
+    return <CheckoutPage demo={demo} />;
+  }
   if (!isPage(path)) {
     return <NoSuchPage />;
   }
@@ -85,6 +90,7 @@ function Page({ path }: { readonly path: string }) {
             <SendPage />
           </Route>
           <Route path="/transactions/:id">{({ id }) => <TransactionPage key={id} id={id} />}</Route>
+          <Route path="/holds/:id">{({ id }) => <HoldPage key={id} id={id} />}</Route>
           <Route path="/control">
             <ControlPage />
           </Route>

@@ -10,6 +10,7 @@ export interface Place {
 const HOME: Place = { path: "/", name: "Live", icon: "home" };
 const WALLETS: Place = { path: "/wallets", name: "Wallets", icon: "wallet" };
 const SEND: Place = { path: "/send", name: "Send", icon: "send" };
+const CHECKOUT: Place = { path: "/checkout", name: "Check out", icon: "bag" };
 const BREAK: Place = { path: "/break", name: "Break it", icon: "bolt" };
 const FIND: Place = { path: "/find", name: "Find", icon: "search" };
 const CONTROL: Place = { path: "/control", name: "Control", icon: "gauge" };
@@ -20,7 +21,7 @@ export function placesFor({ account, demo }: Pick<Session, "account" | "demo">):
     ...(demo === null ? [] : [HOME]),
     WALLETS,
     account?.isAdmin === true ? FIND : SEND,
-    ...(demo === null ? [] : [BREAK]),
+    ...(demo === null ? [] : [CHECKOUT, BREAK]),
     ...(demo !== null || account?.isAdmin === true ? [CONTROL] : []),
   ];
 }

@@ -7,6 +7,7 @@ import { operationOf } from "../operations/link.js";
 import { TRANSFER } from "../send/queries.js";
 import { AccountProvider } from "../session/AccountContext.js";
 import { demoAccount } from "../session/account.js";
+import { pair, type DemoWallet, type Pair } from "../session/pair.js";
 import type { DemoSession, DemoUser } from "../session/demo.js";
 import { Icon, type IconName } from "../ui/Icon.js";
 import { Empty } from "../ui/Notice.js";
@@ -17,17 +18,6 @@ import { Phone } from "./Phone.js";
 import { LedgerSum, Proof } from "./Proof.js";
 import { Stage } from "./stage.js";
 import { useAmbient } from "./useAmbient.js";
-
-type DemoWallet = DemoUser["wallets"][number];
-type Pair = readonly [DemoUser, DemoWallet, DemoUser, DemoWallet];
-
-/** Two people who can pay each other: the first of the users with a wallet in a common currency. */
-function pair(users: readonly DemoUser[]): Pair | null {
-  const [first, second] = users.filter(({ role }) => role === null);
-  const mine = first?.wallets.find(({ currency }) => second?.wallets.some((wallet) => wallet.currency === currency));
-  const theirs = second?.wallets.find(({ currency }) => currency === mine?.currency);
-  return first && second && mine && theirs ? [first, mine, second, theirs] : null;
-}
 
 /** Two phones, two people, one ledger. */
 export function LandingPage({ demo }: { readonly demo: DemoSession }) {
@@ -72,6 +62,7 @@ function Landing({ demo, found }: { readonly demo: DemoSession; readonly found: 
         <div className="doors">
           <Door href="/wallets" icon="wallet" title="Wallets and activity" text="Balances that tick, charts, 90 days of transfers to scroll through." />
           <Door href="/send" icon="send" title="Send money" text="Retries that cannot pay twice, refusals that say why." />
+          <Door href="/checkout" icon="bag" title="Check out" text="A shop holds money, captures a part, releases the rest and refunds half." />
           <Door href="/break" icon="bolt" title="Try to break it" text="Fifty sends with one key, a run on a wallet, servers killed while you watch." />
           <Door href="/control" icon="gauge" title="Control room" text="Totals that must be zero, throughput, freezing, live traffic." />
         </div>

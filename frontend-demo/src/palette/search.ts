@@ -6,7 +6,7 @@ export interface Sought {
   readonly key: string | null;
 }
 
-const ID = /\b(?:usr|wal|txn|ent)_[0-9a-z]{26}\b/i;
+const ID = /\b(?:usr|wal|txn|ent|hld)_[0-9a-z]{26}\b/i;
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
 export function soughtIn(text: string): Sought {
@@ -30,7 +30,7 @@ function plain(text: string): string {
 }
 
 export type Found =
-  | { readonly __typename: "Wallet" | "Transaction" | "User" | "FeeSchedule"; readonly id: string }
+  | { readonly __typename: "Wallet" | "Transaction" | "Hold" | "User" | "FeeSchedule"; readonly id: string }
   | { readonly __typename: "LedgerEntry"; readonly id: string; readonly transaction: { readonly id: string } };
 
 /** The page that shows it. Only administrators have a page of a user; others can only find themselves, and their wallets have one. */
@@ -40,6 +40,8 @@ export function pageOf(found: Found, isAdmin = false): string {
       return `/wallets/${found.id}`;
     case "Transaction":
       return `/transactions/${found.id}`;
+    case "Hold":
+      return `/holds/${found.id}`;
     case "LedgerEntry":
       return `/transactions/${found.transaction.id}`;
     case "User":

@@ -38,11 +38,11 @@ export function TransactionPage({ id }: { readonly id: string }) {
   );
 }
 
-const TITLES: Readonly<Record<string, string>> = { DEPOSIT: "Deposit of ", TRANSFER: "Transfer of ", POSTING: "Posting of ", REVERSAL: "Reversal of " };
+const TITLES: Readonly<Record<string, string>> = { DEPOSIT: "Deposit of ", TRANSFER: "Transfer of ", POSTING: "Posting of ", REVERSAL: "Reversal of ", CAPTURE: "Capture of " };
 
 function Loaded({ transaction, again }: { readonly transaction: LoadedTransaction; readonly again: () => void }) {
   const { demo } = useSession();
-  const { id, type, status, amount, sender, receiver, description, failureCode, reverses } = transaction;
+  const { id, type, status, amount, sender, receiver, description, failureCode, reverses, hold } = transaction;
   return (
     <div className="stack-large">
       <section className="card stack" aria-label="Transaction">
@@ -63,6 +63,11 @@ function Loaded({ transaction, again }: { readonly transaction: LoadedTransactio
               a payment of <MoneyText money={reverses.amount} />
             </Link>
             .
+          </p>
+        )}
+        {hold !== null && (
+          <p>
+            Captured from <Link href={`/holds/${hold.id}`}>a hold of <MoneyText money={hold.amount} /></Link>.
           </p>
         )}
         {description !== null && <p className="transaction-note">“<bdi>{description}</bdi>”</p>}

@@ -11,6 +11,7 @@ export const TRANSACTION = graphql(`
       reversed { amount currency }
       reversible { amount currency }
       reverses { id amount { amount currency } }
+      hold { id amount { amount currency } }
       reversals(first: 20) { edges { node { id status createdAt amount { amount currency } } } pageInfo { hasNextPage } }
       entries {
         id sequence direction purpose createdAt

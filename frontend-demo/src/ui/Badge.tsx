@@ -5,6 +5,8 @@ const TONES: Readonly<Record<string, string>> = {
   CLOSED: "muted",
   PENDING: "warning",
   FAILED: "bad",
+  OPEN: "warning",
+  CAPTURED: "good",
 };
 
 /** A status of the API as a coloured word. */

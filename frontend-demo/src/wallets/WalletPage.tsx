@@ -3,7 +3,9 @@ import { useAnswer } from "../graphql/useAnswer.js";
 import { Link } from "wouter";
 import { Activity } from "../activity/Activity.js";
 import { ACTIVITY } from "../activity/queries.js";
+import { lazyPart } from "../app/lazyPage.js";
 import type { ResultOf } from "../graphql/tada.js";
+import { heldOf } from "../money/held.js";
 import { newest, useFeed } from "../live/hooks.js";
 import { watchOperation } from "../live/watch.js";
 import { FittedMoney, MoneyText } from "../money/Money.js";
@@ -13,11 +15,14 @@ import { useAccount } from "../session/AccountContext.js";
 import { StatusBadge } from "../ui/Badge.js";
 import { CopyableId } from "../ui/Copy.js";
 import { Icon } from "../ui/Icon.js";
-import { Empty, PagePending } from "../ui/Notice.js";
+import { Empty, PagePending, Skeleton } from "../ui/Notice.js";
 import { useTitle } from "../ui/title.js";
 import { BalanceChart } from "./chart/BalanceChart.js";
-import { OperatorCard } from "./operator/OperatorCard.js";
 import { WALLET } from "./queries.js";
+
+// Most wallets have no holds, and most users are no operators: the page does not wait for them.
+const OperatorCard = lazyPart(async () => (await import("./operator/OperatorCard.js")).OperatorCard, <Skeleton label="Loading the operator’s part" rows={2} />);
+const HoldsCard = lazyPart(async () => (await import("../holds/HoldsCard.js")).HoldsCard, null);
 
 type LoadedWallet = NonNullable<ResultOf<typeof WALLET>["wallet"]>;
 
@@ -71,7 +76,7 @@ function LoadedWalletPage({ wallet: queried }: { readonly wallet: LoadedWallet }
         </p>
         {wallet.available.amount !== wallet.balance.amount && wallet.kind === "USER" && (
           <p className="muted">
-            Available: <MoneyText money={wallet.available} />
+            Held: <MoneyText money={heldOf(wallet)} /> · Available: <MoneyText money={wallet.available} />
           </p>
         )}
         {firstEntryAt !== undefined && (
@@ -79,6 +84,7 @@ function LoadedWalletPage({ wallet: queried }: { readonly wallet: LoadedWallet }
         )}
       </section>
       {isAdmin && wallet.kind === "USER" && <OperatorCard wallet={wallet} />}
+      <HoldsCard walletId={wallet.id} feed={feed} />
       <Activity wallet={queried} feed={feed} />
       <Operations operations={[operationOf(WALLET, { id: wallet.id }), operationOf(ACTIVITY, { id: wallet.id, first: 25 }), watchOperation(wallet.id)]} />
     </div>

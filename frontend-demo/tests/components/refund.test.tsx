@@ -18,7 +18,7 @@ afterEach(cleanup);
 function open(hasFee = false) {
   const onConfirm = vi.fn();
   render(<RefundDialog title="Refund this payment" to="Alice" left={{ amount: "6.00", currency: "USD" }} hasFee={hasFee} onConfirm={onConfirm} onClose={() => undefined} />);
-  return { onConfirm, amount: screen.getByLabelText("Amount in USD"), hint: () => document.getElementById("refund-hint")?.textContent };
+  return { onConfirm, amount: screen.getByLabelText("Amount in USD"), hint: () => document.getElementById("refund-amount-hint")?.textContent };
 }
 
 test("all that is left goes back unless another amount is entered", async () => {

@@ -37,6 +37,7 @@ const base: LoadedTransaction = {
   reversed: money("0.00"),
   reversible: money("10.00"),
   reverses: null,
+  hold: null,
   reversals: { edges: [], pageInfo: { hasNextPage: false } },
   sender: { ...PARTY, displayName: "Alice", walletId: "mine" },
   receiver: PARTY,

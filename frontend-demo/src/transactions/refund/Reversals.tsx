@@ -1,5 +1,5 @@
 import "./refund.css";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useState } from "react";
 import { Link } from "wouter";
 import { isZero } from "../../money/decimal.js";
 import { MoneyText } from "../../money/Money.js";
@@ -7,6 +7,7 @@ import { refusalText } from "../../send/refusals.js";
 import { useAccount } from "../../session/AccountContext.js";
 import { StatusBadge } from "../../ui/Badge.js";
 import { Icon } from "../../ui/Icon.js";
+import { OutcomeBox } from "../../ui/OutcomeBox.js";
 import { formatExact } from "../../ui/time.js";
 import type { LoadedTransaction } from "../queries.js";
 import { RefundDialog } from "./RefundDialog.js";
@@ -18,7 +19,7 @@ interface ReversalsProps {
   readonly onChange: () => void;
 }
 
-/** What of a transfer or deposit has gone back, and the button that gives back the rest. */
+/** What of a transfer, capture or deposit has gone back, and the button that gives back the rest. */
 export function Reversals({ transaction, onChange }: ReversalsProps) {
   const { isAdmin } = useAccount();
   const { id, type, sender, receiver, amount, reversed, reversible, reversals, fees } = transaction;
@@ -31,7 +32,7 @@ export function Reversals({ transaction, onChange }: ReversalsProps) {
     }
   }, [settled, onChange]);
   const isBusy = state.phase === "sending" || state.phase === "unknown";
-  const mayGiveBack = !isZero(reversible.amount) && receiver?.wallet != null && (isAdmin || type === "TRANSFER");
+  const mayGiveBack = !isZero(reversible.amount) && receiver?.wallet != null && (isAdmin || type === "TRANSFER" || type === "CAPTURE");
   const items = reversals.edges.map(({ node }) => node);
   if (items.length === 0 && !mayGiveBack && state.phase === "draft") {
     return null;
@@ -58,7 +59,9 @@ export function Reversals({ transaction, onChange }: ReversalsProps) {
         </ul>
       )}
       {reversals.pageInfo.hasNextPage && <p className="muted">And more: these are the newest 20.</p>}
-      <RefundOutcome state={state} onRetry={retry} onDone={clear} />
+      <OutcomeBox state={state} onRetry={retry} onDone={clear}>
+        <Words state={state} />
+      </OutcomeBox>
       {mayGiveBack && !isBusy && (
         <div className="form-actions">
           <button type="button" className="button" onClick={() => setOpen(true)}>
@@ -81,42 +84,6 @@ export function Reversals({ transaction, onChange }: ReversalsProps) {
         />
       )}
     </section>
-  );
-}
-
-interface RefundOutcomeProps {
-  readonly state: RefundState;
-  readonly onRetry: () => void;
-  readonly onDone: () => void;
-}
-
-/** What became of a reversal, by the service's answers only. It takes the focus if nothing else has it. */
-function RefundOutcome({ state, onRetry, onDone }: RefundOutcomeProps) {
-  const section = useRef<HTMLDivElement>(null);
-  const isShown = state.phase !== "draft" || state.trouble !== null;
-  useEffect(() => {
-    if (isShown && (document.activeElement === null || document.activeElement === document.body)) {
-      section.current?.focus();
-    }
-  }, [isShown, state.phase]);
-  return (
-    <div ref={section} tabIndex={-1} className="stack refund-outcome" role="group" aria-label="Outcome" aria-live="polite" hidden={!isShown}>
-      <Words state={state} />
-      {state.phase === "unknown" && (
-        <div className="form-actions">
-          <button type="button" className="button button-primary" onClick={onRetry}>
-            Try again now
-          </button>
-        </div>
-      )}
-      {(state.phase === "settled" || state.phase === "refused") && (
-        <div className="form-actions">
-          <button type="button" className="button" onClick={onDone}>
-            Done
-          </button>
-        </div>
-      )}
-    </div>
   );
 }
 

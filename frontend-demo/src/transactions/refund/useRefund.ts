@@ -14,7 +14,7 @@ export interface WantedRefund {
   readonly description: string | null;
 }
 
-function refundBy(client: Client, transactionId: string, reason: "REFUND" | "OTHER"): Transfer<ReversalPayload> {
+export function refundBy(client: Client, transactionId: string, reason: "REFUND" | "OTHER"): Transfer<ReversalPayload> {
   return async ({ idempotencyKey, amount, description }) => {
     const input = { idempotencyKey, transactionId, amount, description: description ?? null, reason };
     const { data, error } = await client.mutation(REVERSE, { input }).toPromise();
