@@ -155,7 +155,9 @@ def _part(body: Mapping[str, Any], otherwise: str) -> tuple[str, str] | None:
 
 
 def _metadata(body: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    metadata = body.get("metadata") or {}
+    metadata = body.get("metadata")
+    if metadata is None:
+        return ()
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise BadUserInput("`metadata` must be a JSON object whose values are strings.")
     return tuple(metadata.items())

@@ -32,7 +32,7 @@ def closed(described: Any) -> Any:
         return [closed(one) for one in described]
     if not isinstance(described, dict):
         return described
-    rest = {"additionalProperties": False} if described.get("type") == "object" else {}
+    rest = {"additionalProperties": False} if described.get("type") == "object" and "properties" in described else {}
     return {**{name: closed(value) for name, value in described.items()}, **rest}
 
 
