@@ -23,6 +23,7 @@ AT_LEAST: Mapping[str, float] = {
     "hot_in/single": 0.95,
     "hot_out/single": 0.9,
     "fee/single": 0.85,
+    "hold_capture/single": 0.45,
     "rest/single": 1.0,
     "replay/single": 1.0,
     "growth_single/single": 0.9,

@@ -80,6 +80,11 @@ class Meter:
         """As `single`, with a fee on every transfer. Measured on a ledger with a fee schedule."""
         return await self._measure(self.traffic.transfer(any_pair, accepts_fee=True), completed, self.connections)
 
+    async def hold_capture(self) -> Measured:
+        """`placeHold` and `captureHold` of the same money, in pairs."""
+        measured = await self._measure(self.traffic.hold_or_capture(), self.traffic.placed_or_captured, self.connections)
+        return Measured(measured.per_second / 2, measured.facts)
+
     async def posting10(self) -> Measured:
         """`postTransaction` of ten legs."""
         return await self._measure(self.traffic.posting(), completed, self.connections)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+from collections import deque
 from collections.abc import Callable, Sequence
 
 import orjson
@@ -27,6 +29,15 @@ _POSTING = (
     "mutation Post($input: PostTransactionInput!) { postTransaction(input: $input) "
     "{ replayed transaction { id status } userErrors { code message } } }"
 )
+_PLACE = (
+    "mutation Place($input: PlaceHoldInput!) { placeHold(input: $input) "
+    "{ replayed hold { id status description } userErrors { code message } } }"
+)
+_CAPTURE = (
+    "mutation Capture($input: CaptureHoldInput!) { captureHold(input: $input) "
+    "{ replayed transaction { id status } userErrors { code message } } }"
+)
+_PLACED = re.compile(rb'"id":"(hld_[0-9a-z]+)","status":"OPEN","description":"([0-9]+)"')
 POSTING_LEGS = 10
 _MAX_FEE = b',"maxFee":{"amount":"1.00","currency":"USD"}}'
 _PAGE = (
@@ -72,6 +83,10 @@ class Traffic:
         self._head_of_batch = b'{"query":' + orjson.dumps(_TRANSFER_BATCH) + b',"variables":{"input":{"transfers":['
         self._poster_head = _head("POST", "/graphql", poster_token)
         self._head_of_posting = b'{"query":' + orjson.dumps(_POSTING) + b',"variables":{"input":'
+        self._head_of_place = b'{"query":' + orjson.dumps(_PLACE) + b',"variables":{"input":'
+        self._head_of_capture = b'{"query":' + orjson.dumps(_CAPTURE) + b',"variables":{"input":'
+        self._placed: deque[tuple[bytes, int]] = deque()
+        """Holds that wait for their capture, with the number of the receiver's wallet."""
         self.sent: list[bytes] = []
         """The requests of `transfer` made while `remember` is set, for a replay."""
         self.remember = False
@@ -94,6 +109,32 @@ class Traffic:
             return request
 
         return make
+
+    def hold_or_capture(self) -> Make:
+        """One request per answer: the capture of a hold that was placed, if there is one, or else a new hold."""
+
+        def make() -> bytes:
+            if self._placed:
+                hold_id, receiver = self._placed.popleft()
+                given = b'{"idempotencyKey":"%b","holdId":"%b"}' % (_key().encode(), hold_id)
+                return _request(self._heads[owner_of(receiver)], self._head_of_capture + given + b"}}")
+            sender, receiver = any_pair()
+            given = (
+                f'{{"idempotencyKey":"{_key()}","walletId":"{self._wallets[sender]}",'
+                f'"receiverWalletId":"{self._wallets[receiver]}","amount":{{"amount":"0.01","currency":"USD"}},'
+                f'"expiresIn":3600,"description":"{receiver}"}}'
+            ).encode()
+            return _request(self._heads[owner_of(sender)], self._head_of_place + given + b"}}")
+
+        return make
+
+    def placed_or_captured(self, body: bytes) -> int:
+        """The check of `hold_or_capture`. A hold that is placed is captured next."""
+        placed = _PLACED.search(body)
+        if placed is None:
+            return completed(body)
+        self._placed.append((placed.group(1), int(placed.group(2))))
+        return int(b'"replayed":false' in body)
 
     def posting(self) -> Make:
         """One postTransaction of ten legs per request: five debits and five credits of wallets at random."""

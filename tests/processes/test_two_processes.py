@@ -1,4 +1,4 @@
-"""Two API processes share one quota, and neither logs a secret."""
+"""Two API processes share one quota and one hold, one of them is killed, and neither logs a secret."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from app.access.tokens import mint_token
 from app.db.engine import open_connection
 from app.demo.embedded.processes import wait_until
 from app.services.quotas import QuotaChange, set_quota
+from app.services.verification import verify
 from app.settings import Settings
 from app.telemetry.privacy import fingerprint
 from tests.bank import new_key
@@ -35,6 +36,7 @@ class Pair:
     settings: Settings
     clients: list[httpx.AsyncClient]
     logs: list[Path]
+    processes: list[psutil.Popen]
 
     async def ask(self, number: int, subject: str, query: str, **variables: Any) -> dict[str, Any]:
         """Run one operation and return the whole answer."""
@@ -85,7 +87,7 @@ async def pair(settings: Settings, tmp_path: Path) -> AsyncIterator[Pair]:
                     )
                 )
         assert await asyncio.to_thread(wait_until, lambda: all(map(answers, ports)), seconds=START_SECONDS)
-        yield Pair(settings.model_copy(update={"jwt_secret": SecretStr(SECRET)}), clients, logs)
+        yield Pair(settings.model_copy(update={"jwt_secret": SecretStr(SECRET)}), clients, logs, processes)
     finally:
         for client in clients:
             await client.aclose()
@@ -115,6 +117,47 @@ async def test_two_processes_apply_one_quota_to_a_user_exactly(pair: Pair) -> No
     assert {error["code"] for answer in answered for error in answer["userErrors"]} == {"QUOTA_EXCEEDED"}
     balance = await pair.ask(1, "bob", "query($id: ID!) { wallet(id: $id) { balance { amount } } }", id=theirs)
     assert balance["data"]["wallet"]["balance"]["amount"] == "37.00"
+
+
+PLACE = """mutation($from: ID!, $to: ID!) {
+  placeHold(input: {
+    idempotencyKey: "hold", walletId: $from, receiverWalletId: $to, amount: {amount: "100.00", currency: "USD"}
+  }) { hold { id } userErrors { code } }
+}"""
+CAPTURE = """mutation($key: String!, $hold: ID!) {
+  captureHold(input: {
+    idempotencyKey: $key, holdId: $hold, amount: {amount: "1.00", currency: "USD"}, keepRemaining: true
+  }) { transaction { id status } replayed userErrors { code } }
+}"""
+
+
+async def test_every_answer_is_true_when_a_process_is_killed_in_the_middle_of_captures(pair: Pair) -> None:
+    """120 captures of a hold of 100, over two processes. What was answered stays, and each key captures at most once."""
+    mine, theirs = await pair.wallet("alice", "100.00"), await pair.wallet("bob")
+    placed = (await pair.ask(0, "alice", PLACE, **{"from": mine, "to": theirs}))["data"]["placeHold"]
+    hold_id, keys = placed["hold"]["id"], [new_key() for _ in range(120)]
+    answered: dict[str, dict[str, Any]] = {}
+
+    async def capture(number: int, key: str) -> None:
+        answer = await pair.ask(number, "bob", CAPTURE, key=key, hold=hold_id)
+        if answer.get("data") and answer["data"]["captureHold"]:
+            answered[key] = answer["data"]["captureHold"]
+            if len(answered) == 15:
+                pair.processes[0].kill()
+
+    first = await asyncio.gather(*(capture(number, key) for number, key in enumerate(keys)), return_exceptions=True)
+    assert any(isinstance(one, httpx.TransportError) for one in first), "no request was cut off"
+    before = dict(answered)
+    await asyncio.gather(*(capture(1, key) for key in keys))
+    completed = {key: one["transaction"]["id"] for key, one in answered.items() if one["transaction"]}
+    assert len(set(completed.values())) == 100
+    assert {error["code"] for one in answered.values() for error in one["userErrors"]} == {"HOLD_NOT_OPEN"}
+    confirmed = {key: one["transaction"]["id"] for key, one in before.items() if one["transaction"]}
+    assert confirmed == {key: completed[key] for key in confirmed}
+    query = "query($id: ID!) { wallet(id: $id) { balance { amount } held { amount } } }"
+    seen = [(await pair.ask(1, who, query, id=wallet))["data"]["wallet"] for who, wallet in (("alice", mine), ("bob", theirs))]
+    assert seen == [{"balance": {"amount": amount}, "held": {"amount": "0.00"}} for amount in ("0.00", "100.00")]
+    assert await verify(pair.settings) == []
 
 
 async def test_the_logs_of_every_failure_contain_no_token_key_secret_or_description(pair: Pair) -> None:
