@@ -16,7 +16,7 @@ from app.messages import events
 from app.messages.pubsub import PubSub, Unsubscribed
 from app.messages.redis_backend import CATCH_UP
 from app.messages.redis_names import RedisNames
-from app.services.ledger import Outcome
+from app.services.outcomes import Outcome
 from app.services.transfer_telemetry.timeline import Timeline
 
 T = TypeVar("T")

@@ -24,7 +24,7 @@ from uuid import UUID
 from app import ids, tasks
 from app.clock import Clock
 from app.errors import Internal, RateLimited, RequestTimeout, Unavailable
-from app.services.ledger import Outcome
+from app.services.outcomes import Outcome
 from app.services.requests import Request, Unit
 from app.services.settlement import Answer, CommitUnknown, Deferred, Failure, Settler, classify
 from app.services.transfer_telemetry import traces as transfer_traces

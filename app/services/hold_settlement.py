@@ -16,7 +16,7 @@ from app.db.hold_sql import Expired
 from app.messages import events
 from app.records import AuditRecord, Hold, HoldEvent, HoldEventKind, Wallet
 from app.services.hold_book import change_of_held
-from app.services.ledger import Step
+from app.services.outcomes import Step
 from app.services.requests import Key, Request, Unit
 from app.telemetry import metrics
 

@@ -6,7 +6,7 @@ No I/O, no clock, no randomness. `settlement.py` locks the rows, calls `settle`,
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -30,6 +30,7 @@ from app.records import (
 from app.services import plans
 from app.services.fees import NO_FEES, Charge, FeeBook, fee_of
 from app.services.hold_book import Capture, HoldBook, change_of_held
+from app.services.outcomes import Outcome, Settlement, Step
 from app.services.refusals import (
     aborted,
     condition_failed,
@@ -42,60 +43,6 @@ from app.services.refusals import (
     wallet_not_found,
 )
 from app.services.requests import Condition, ConditionKind, Key, Leg, Member, Request, Reversal, Unit
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The answer to one member. A `refusal` without `transaction` is not recorded."""
-
-    transaction: Transaction | None
-    entries: tuple[Entry, ...]
-    """The entries that are written now. Empty for a replay."""
-    replayed: bool
-    refusal: Refusal | None
-    hold: Hold | None = None
-    """The hold that the request is about, as it is now."""
-    happened: HoldEventKind | None = None
-    """What happened to the hold now. None for a replay and a refusal."""
-    wallets: tuple[Wallet, ...] = field(default=(), compare=False)
-    """The wallets of these entries as they were locked, before the batch. Not compared: equal outcomes may come from batches
-    with different start balances."""
-
-
-@dataclass(slots=True)
-class Step:
-    """Records that one statement writes: of each wallet, the events of its holds come before its entries."""
-
-    transactions: list[Transaction] = field(default_factory=list)
-    posted: list[tuple[Transaction, tuple[Entry, ...]]] = field(default_factory=list)
-    """The completed transactions with their entries, in the order in which they settled."""
-    placed: list[Hold] = field(default_factory=list)
-    """New holds. Only what never changes of them is written: their events set the rest."""
-    happened: list[HoldEvent] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Settlement:
-    """The outcomes to answer with, and the records to write."""
-
-    outcomes: list[tuple[Outcome, ...]] = field(default_factory=list)
-    """One tuple for each unit, with one outcome for each member, in order."""
-    steps: list[Step] = field(default_factory=lambda: [Step()])
-    """In order. Only an event of a hold in a wallet that has entries in the last step begins another."""
-    quotas: list[Quota] = field(default_factory=list)
-    """The quotas that were used, with their new counts."""
-    holds: Mapping[UUID, Hold] = field(default_factory=dict)
-    """The holds that were named, as they are after the batch."""
-
-    @property
-    def transactions(self) -> list[Transaction]:
-        """Those of all steps."""
-        return self.steps[0].transactions if len(self.steps) == 1 else [one for step in self.steps for one in step.transactions]
-
-    @property
-    def posted(self) -> list[tuple[Transaction, tuple[Entry, ...]]]:
-        """Those of all steps."""
-        return self.steps[0].posted if len(self.steps) == 1 else [one for step in self.steps for one in step.posted]
 
 
 def settle(

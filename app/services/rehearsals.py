@@ -20,7 +20,8 @@ from app.errors import Refusal
 from app.limits.quota import Quota
 from app.records import Entry, Transaction, TransactionType, Wallet
 from app.services.fees import Charge, FeeBook
-from app.services.ledger import Outcome, settle
+from app.services.ledger import settle
+from app.services.outcomes import Outcome
 from app.services.postings import PostingInput, posting_request
 from app.services.requests import Member, Request, Unit
 from app.services.transfers import Ledger, TransferInput, result_of, transfer_member

@@ -22,7 +22,8 @@ from app.messages import events
 from app.records import AuditRecord, Entry, HoldEventKind, ReversedAmount, Transaction, TransactionType, Wallet, WalletKind
 from app.services.fees import FeeBook
 from app.services.hold_settlement import expire_holds, held_payloads, hold_audit_record, named_holds
-from app.services.ledger import Outcome, Settlement, settle
+from app.services.ledger import settle
+from app.services.outcomes import Outcome, Settlement
 from app.services.requests import Request, Unit
 
 _AUDITED_EVENTS = (HoldEventKind.PLACED, HoldEventKind.EXTENDED, HoldEventKind.RELEASED)

@@ -29,7 +29,8 @@ from app.services.input_rules import (
     reference_of,
     was_taken,
 )
-from app.services.ledger import Outcome, settle
+from app.services.ledger import settle
+from app.services.outcomes import Outcome
 from app.services.quotas import general_limits
 from app.services.refusals import unknown_currency, wallet_not_found
 from app.services.requests import NO_ID_YET, NO_TIME_YET, Condition, Member, Request, Unit

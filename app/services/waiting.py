@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from app.errors import RequestError, RequestTimeout
-from app.services.ledger import Outcome
+from app.services.outcomes import Outcome
 from app.services.requests import Unit
 from app.services.transfer_telemetry.log_lines import unanswered_lines
 from app.services.transfer_telemetry.metrics import count_unanswered

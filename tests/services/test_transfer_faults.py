@@ -24,7 +24,8 @@ from app.db.failures import is_unavailable
 from app.errors import Internal, RateLimited, RequestTimeout, Unavailable
 from app.services import group_commit, settlement
 from app.services.group_commit import GroupCommit
-from app.services.ledger import Settlement, settle
+from app.services.ledger import settle
+from app.services.outcomes import Settlement
 from app.services.requests import Unit
 from app.services.settlement import Answer, Settler
 from app.services.transfers import Ledger, TransferInput, TransferResult, transfer, transfer_batch

@@ -33,7 +33,8 @@ from app.records import (
     WalletStatus,
 )
 from app.services.fees import NO_FEES, FeeBook
-from app.services.ledger import Outcome, Settlement, settle
+from app.services.ledger import settle
+from app.services.outcomes import Outcome, Settlement
 from app.services.requests import Condition, ConditionKind, Key, Leg, Request, Reversal, Unit
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)

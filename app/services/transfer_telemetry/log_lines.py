@@ -8,7 +8,7 @@ from typing import Any
 
 from app import ids
 from app.errors import RequestError
-from app.services.ledger import Outcome
+from app.services.outcomes import Outcome
 from app.services.requests import Request, Unit
 from app.telemetry.privacy import fingerprint
 

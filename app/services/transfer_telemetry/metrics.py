@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from app.errors import Internal, RefusalCode, RequestTimeout, Unavailable
 from app.records import Transaction
-from app.services.ledger import Outcome
+from app.services.outcomes import Outcome
 from app.services.transfer_telemetry.log_lines import outcome_name
 from app.telemetry import metrics
 

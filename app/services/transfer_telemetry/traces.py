@@ -15,7 +15,7 @@ from opentelemetry.trace import Span, SpanContext
 
 from app import ids
 from app.errors import RequestError
-from app.services.ledger import Outcome
+from app.services.outcomes import Outcome
 from app.services.requests import Unit
 from app.services.transfer_telemetry.log_lines import outcome_name
 from app.telemetry import tracing
