@@ -423,6 +423,19 @@ async def test_many_actions_of_one_wallet_in_one_batch_settle_in_their_order(sho
     assert await verify(settings) == []
 
 
+async def test_what_arrives_in_a_batch_can_be_held_in_it(shop: Shop, settings: Settings) -> None:
+    """The hold is written after the entries that it needs, although events come first otherwise."""
+    paid, placed, refused = await asyncio.gather(
+        shop.bank.pay(shop.bob, shop.theirs, shop.mine, "5.00"),
+        shop.place("105.00", key="all"),
+        shop.bank.pay(shop.alice, shop.mine, shop.theirs, "0.01"),
+    )
+    assert (paid.refusals, codes(placed)) == ((), [])
+    assert [refusal.code for refusal in refused.refusals] == [RefusalCode.INSUFFICIENT_FUNDS]
+    assert await shop.funds() == (10_500, 10_500)
+    assert await verify(settings) == []
+
+
 async def test_what_is_held_counts_for_the_payer_s_limits(bank: Bank, settings: Settings) -> None:
     """Otherwise a hold in favour of an own wallet of a friend would be a way around them."""
     shop = await Shop(bank).build()

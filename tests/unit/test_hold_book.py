@@ -200,3 +200,11 @@ def test_a_key_with_other_input_is_refused() -> None:
 def test_a_batch_without_holds_is_one_step() -> None:
     world = World([])
     assert len(world.settle([request(ALICE, BOB) for _ in range(5)]).steps) == 1
+
+
+def test_a_hold_of_what_has_just_arrived_begins_a_step() -> None:
+    world = World([])
+    arrives = request(BOB, ALICE, 1000, initiator_id=user(BOB))
+    placed = request(ALICE, BOB, 6000, type=TransactionType.CAPTURE, hold=HoldAction(HoldEventKind.PLACED, None, 6000))
+    decided = world.settle([arrives, placed])
+    assert [(len(step.posted), len(step.happened)) for step in decided.steps] == [(1, 0), (0, 1)]
