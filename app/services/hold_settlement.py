@@ -9,6 +9,7 @@ from uuid import UUID
 
 import asyncpg
 import orjson
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import ids
 from app.db import hold_sql, ledger_sql
@@ -38,6 +39,14 @@ async def expire_holds(
     await ledger_sql.queue(connection, [_expired_payload(one, after[one.wallet_id].version) for one in expired])
     metrics.HOLDS.labels(HoldEventKind.EXPIRED.value).inc(len(expired))
     return after, expired
+
+
+async def end_expired_holds(connection: AsyncConnection, wallet_id: UUID, now: datetime) -> None:
+    """End the holds of a wallet whose time is over, in the caller's transaction."""
+    raw = (await connection.get_raw_connection()).driver_connection
+    assert raw is not None
+    found = await ledger_sql.lock_wallets(raw, [wallet_id])
+    await expire_holds(raw, found.wallets, now)
 
 
 async def sweep(connection: asyncpg.Connection, now: datetime, limit: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from app.records import AfterExpiry, Hold, HoldEventKind, TransactionType
 from app.services.input_rules import MAX_DESCRIPTION, description_of, idempotency_key_refusal, metadata_of, people_text
 from app.services.refusals import unknown_currency, wallet_not_found
 from app.services.requests import NO_ID_YET, NO_TIME_YET, HoldAction, Request, Unit
-from app.services.transfers import Ledger, TransferResult, result_of
+from app.services.transfers import Ledger, TransferResult, result_of, without_amounts
 
 LONGEST_DAYS = 31
 """The longest time of a user's hold, from the moment when it is placed or extended."""
@@ -155,8 +155,13 @@ async def _settle(ledger: Ledger, viewer: Viewer, build: Callable[[], Awaitable[
     except _Refused as refused:
         return HoldResult(TransferResult(None, replayed=False, refusals=(refused.refusal,)), None)
     (outcome,) = await ledger.settle(Unit((request._replace(request_id=request_id),)))
+    result = result_of(viewer, outcome)
+    assert request.hold is not None
+    if request.hold.is_audited and not policy.sees_all(viewer):
+        # Of a wallet that need not be theirs.
+        result = replace(result, refusals=tuple(map(without_amounts, result.refusals)))
     # A party to a hold may see it, except with a token that may not see anything.
-    return HoldResult(result_of(viewer, outcome), outcome.hold if policy.may_view(viewer) else None)
+    return HoldResult(result, outcome.hold if policy.may_view(viewer) else None)
 
 
 async def _find(ledger: Ledger, viewer: Viewer, public_id: str) -> FoundHold:

@@ -38,6 +38,9 @@ from app.services.settlement import Settler
 from app.services.transfer_telemetry.timeline import Timeline
 from app.settings import COMMIT_LIMIT, MAX_BATCH, Settings
 
+_OF_ANOTHER = (TransactionType.POSTING, TransactionType.CAPTURE)
+"""The types whose payer need not be the viewer."""
+
 
 @dataclass(frozen=True, slots=True)
 class TransferInput:
@@ -209,11 +212,16 @@ def result_of(viewer: Viewer, outcome: Outcome) -> TransferResult:
 
 
 def _shown(viewer: Viewer, outcome: Outcome) -> Refusal:
-    """The payer of a transfer is the viewer's own wallet. A posting may name any wallet."""
+    """The payer of a transfer is the viewer's own wallet. A posting may name any wallet, and a capture takes from another's."""
     assert outcome.refusal is not None
-    is_posting = outcome.transaction is not None and outcome.transaction.type is TransactionType.POSTING
-    may_see = policy.sees_all(viewer) if is_posting else policy.may_view(viewer)
-    return outcome.refusal if may_see else replace(outcome.refusal, available=None, required=None)
+    is_of_another = outcome.transaction is not None and outcome.transaction.type in _OF_ANOTHER
+    may_see = policy.sees_all(viewer) if is_of_another else policy.may_view(viewer)
+    return outcome.refusal if may_see else without_amounts(outcome.refusal)
+
+
+def without_amounts(refusal: Refusal) -> Refusal:
+    """The refusal for a viewer who may not see the payer's balance."""
+    return replace(refusal, available=None, required=None)
 
 
 def transfer_member(ledger: Ledger, viewer: Viewer, details: TransferInput, path: tuple[str, ...]) -> Member:

@@ -24,6 +24,7 @@ from app.errors import Refusal, RefusalCode
 from app.messages import events
 from app.money import Currency
 from app.records import AccountType, Wallet, WalletStatus
+from app.services.hold_settlement import end_expired_holds
 from app.services.input_rules import idempotency_key_refusal, people_text, was_taken
 from app.services.refusals import key_reused, unknown_currency, wallet_not_found
 
@@ -270,8 +271,10 @@ async def _set_status(connection: AsyncConnection, change: _StatusChange) -> Wal
         return WalletResult(None, (wallet_not_found(("input", "walletId")),))
     if before.status is change.status:
         return WalletResult(before)
-    if change.status is WalletStatus.CLOSED and (before.balance or before.held):
-        return WalletResult(None, (_not_empty(),))
+    if change.status is WalletStatus.CLOSED:
+        if before.balance or before.held:
+            return WalletResult(None, (_not_empty(),))
+        await end_expired_holds(connection, before.id, change.clock())
     after, now = await wallet_sql.update_status(connection, before.id, change.status), change.clock()
     await wallet_sql.audit(
         connection,

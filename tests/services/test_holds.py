@@ -15,8 +15,9 @@ from app.paging.pages import PageRequest
 from app.records import AfterExpiry, HoldStatus, ReversalReason, TransactionStatus, TransactionType, WalletStatus
 from app.services import hold_reading, reading
 from app.services.holds import HoldResult
+from app.services.rehearsals import preview_transfer
 from app.services.reversals import ReversalInput, reverse_transaction
-from app.services.transfers import Ledger
+from app.services.transfers import Ledger, TransferInput
 from app.services.verification import verify
 from app.services.wallets import set_wallet_status
 from app.settings import Settings
@@ -115,6 +116,11 @@ async def test_each_key_answers_for_its_first_use(shop: Shop, settings: Settings
     assert sums(rest[1].hold) == ("CAPTURED", 6500, 0, 0)
     assert sums((await shop.place("60.00", key=key)).hold) == ("CAPTURED", 6500, 0, 0)
     assert await verify(settings) == []
+
+
+async def test_a_service_account_learns_no_balance_from_a_refusal(shop: Shop) -> None:
+    (refusal,) = (await shop.place("100.01", viewer=shop.service)).result.refusals
+    assert (refusal.code, refusal.available, refusal.required) == (RefusalCode.INSUFFICIENT_FUNDS, None, None)
 
 
 async def test_a_key_that_was_refused_may_be_used_again(shop: Shop) -> None:
@@ -290,14 +296,20 @@ async def test_a_wallet_closes_once_nothing_of_it_is_held(shop: Shop, settings: 
     assert await verify(settings) == []
 
 
-async def test_an_emptied_wallet_with_a_hold_that_nothing_has_swept_closes(shop: Shop, settings: Settings) -> None:
-    wallet = await shop.bank.wallet(shop.alice, balance="1.00")
-    await shop.placed("1.00", wallet=wallet, expires_in=1)
+async def test_an_empty_wallet_with_an_expired_hold_that_nothing_has_ended_closes(shop: Shop, settings: Settings) -> None:
+    """Only an administrator's reversal leaves a wallet with less than is held."""
+    wallet = await shop.bank.wallet(shop.alice)
+    paid = await shop.bank.pay(shop.bob, shop.theirs, wallet, "5.00")
+    assert paid.transaction is not None
+    await shop.placed("5.00", wallet=wallet, receiver=shop.theirs, expires_in=1)
+    details = ReversalInput(new_key(), ids.encode("txn", paid.transaction.id), ReversalReason.FRAUD, allow_overdraft=True)
+    await reverse_transaction(shop.ledger, shop.admin, details)
+    assert await shop.funds(wallet) == (0, 500)
+    assert (await status(shop, wallet, WalletStatus.CLOSED)).refusals
     await asyncio.sleep(1.01)
-    later = await ledger_at(shop, settings, timedelta())
-    await shop.bank.pay(shop.alice, wallet, shop.theirs, "1.00")
-    await later.stop()
     assert not (await status(shop, wallet, WalletStatus.CLOSED)).refusals
+    assert await shop.funds(wallet) == (0, 0)
+    assert await verify(settings) == []
 
 
 async def ledger_at(shop: Shop, settings: Settings, ahead: timedelta) -> Ledger:
@@ -329,6 +341,8 @@ async def test_readers_see_that_an_expired_hold_counts_for_nothing(shop: Shop, s
     wallet = (await reading.load_wallets(engine, shop.alice, [uuid_of(shop.mine)]))[uuid_of(shop.mine)]
     assert (wallet.held, wallet.available) == (0, 10_000)
     assert await shop.funds() == (10_000, 6000)  # as it is stored
+    planned = TransferInput(new_key(), shop.mine, shop.theirs, "100.00", "USD")
+    assert (await preview_transfer(shop.ledger, shop.alice, planned)).refusals == ()
     assert sums((await hold_reading.load_holds(engine, shop.alice, [hold]))[hold]) == ("EXPIRED", 0, 6000, 0)
     for wanted, found in ((HoldStatus.EXPIRED, 1), (HoldStatus.OPEN, 0)):
         page = await hold_reading.holds_of(engine, shop.alice, wallet, PageRequest(), wanted, incoming=False)
@@ -350,6 +364,9 @@ async def test_a_late_capture_pays_from_what_is_available_and_no_more_than_was_g
     await shop.bank.pay(shop.alice, shop.mine, shop.theirs, "30.00")
     short = await shop.capture(expired, "30.00", key="short", **late)
     assert codes(short) == [(RefusalCode.INSUFFICIENT_FUNDS, "amount")]
+    assert short.result.refusals[0].available is None, "a receiver does not see the payer's balance"
+    by_admin = await shop.capture(expired, "30.00", viewer=shop.admin, **late)
+    assert by_admin.result.refusals[0].available is not None
     assert short.result.transaction is not None
     assert short.result.transaction.status is TransactionStatus.FAILED
     assert await shop.funds() == (1000, 0)
