@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import asyncpg
 import pytest
 
+from app.db.engine import database_dsn
 from app.services.verification import verify
 from app.settings import Settings
 from tests.invariants import hold_rules
@@ -447,13 +450,22 @@ WHERE pronamespace = current_schema()::regnamespace
 """
 
 
-@pytest.fixture
-async def small_ledger(owner: asyncpg.Connection, settings: Settings) -> None:
-    await write_small_ledger(owner)
-    assert await verify(settings) == []
+@pytest.fixture(scope="module")
+def settings(module_settings: Settings) -> Settings:
+    """One database with the small ledger for all cases: each shows that it changed nothing."""
+
+    async def write() -> None:
+        connection = await asyncpg.connect(database_dsn(module_settings))
+        try:
+            await write_small_ledger(connection)
+        finally:
+            await connection.close()
+        assert await verify(module_settings) == []
+
+    asyncio.run(write())
+    return module_settings
 
 
-@pytest.mark.usefixtures("small_ledger")
 class TestRules:
     @pytest.mark.parametrize(("sql", "rule"), [case[1:] for case in ALL], ids=[case[0] for case in ALL])
     async def test_the_service_cannot_break_a_rule(self, owner: asyncpg.Connection, sql: str, rule: str) -> None:
