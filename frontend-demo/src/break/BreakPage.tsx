@@ -9,6 +9,8 @@ import type { DemoSession } from "../session/demo.js";
 import { Empty } from "../ui/Notice.js";
 import { useTitle } from "../ui/title.js";
 import { CutTheLine } from "./CutTheLine.js";
+import { HoldRace } from "./HoldRace.js";
+import { HoldRun } from "./HoldRun.js";
 import { OneKey } from "./OneKey.js";
 import { RunOnWallet } from "./RunOnWallet.js";
 import { castOf } from "./cast.js";
@@ -38,6 +40,8 @@ export function BreakPage({ demo }: { readonly demo: DemoSession }) {
           <div className="experiments">
             <OneKey cast={cast} />
             <RunOnWallet cast={cast} />
+            <HoldRun cast={cast} />
+            <HoldRace cast={cast} />
           </div>
           <AccountProvider account={demoAccount(receiver)}>
             <CutTheLine cast={cast} canBreak={demo.can_break} />

@@ -9,7 +9,8 @@ export interface Cast {
   /** The owner of the wallet that is watched while the line is cut. */
   readonly receiver: DemoUser;
   readonly receiverWallet: DemoWallet;
-  /** The wallet that receives the money of the other experiments. */
+  /** Whose wallet receives the money of the other experiments. */
+  readonly till: DemoUser;
   readonly tillWallet: DemoWallet;
   /** The user who opens a wallet for each run on it. */
   readonly owner: DemoUser;
@@ -24,6 +25,7 @@ export function castOf({ users }: DemoSession): Cast | null {
   const owner = people[2] ?? payer;
   const payerWallet = payer?.wallets.find(({ currency }) => currency === "USD");
   const receiverWallet = receiver?.wallets.find(({ currency }) => currency === "USD");
-  const tillWallet = people.at(-1)?.wallets.find(({ currency }) => currency === "USD");
-  return payer && receiver && owner && admin && payerWallet && receiverWallet && tillWallet ? { payer, payerWallet, receiver, receiverWallet, tillWallet, owner, admin } : null;
+  const till = people.at(-1);
+  const tillWallet = till?.wallets.find(({ currency }) => currency === "USD");
+  return payer && receiver && till && owner && admin && payerWallet && receiverWallet && tillWallet ? { payer, payerWallet, receiver, receiverWallet, till, tillWallet, owner, admin } : null;
 }

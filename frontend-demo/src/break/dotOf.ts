@@ -1,7 +1,7 @@
-import type { Attempt } from "../send/attempt.js";
+import type { Attempt, Payload } from "../paycore-pay/index.js";
 import type { Dot } from "./Dots.js";
 
-export function dotOf(answer: Attempt): Dot {
+export function dotOf(answer: Attempt<Payload>): Dot {
   switch (answer.kind) {
     case "done":
       return answer.replayed ? "replayed" : "done";

@@ -1,4 +1,5 @@
 import { graphql } from "../graphql/tada.js";
+import { HOLD_FIELDS } from "../holds/queries.js";
 import { WALLET_FIELDS } from "../wallets/queries.js";
 
 export const DEPOSIT = graphql(`
@@ -18,4 +19,13 @@ export const FOLLOWED_WALLET = graphql(
     }
   `,
   [WALLET_FIELDS],
+);
+
+export const RACED_HOLDS = graphql(
+  `
+    query RacedHolds($ids: [ID!]!) {
+      nodes(ids: $ids) { __typename ... on Hold { ...HoldFields } }
+    }
+  `,
+  [HOLD_FIELDS],
 );

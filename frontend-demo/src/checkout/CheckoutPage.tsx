@@ -122,7 +122,7 @@ function PayerScreen({ checkout: { state, confirm, decline }, shopName }: { read
       <button ref={button} type="button" className="button button-primary button-wide" aria-disabled={isRunning} onClick={() => !isRunning && confirm(asked)}>
         Confirm {formatMoney(asked)}
       </button>
-      <button type="button" className="button button-wide" disabled={isRunning} onClick={decline}>
+      <button type="button" className="button button-small button-wide" disabled={isRunning} onClick={decline}>
         Not now
       </button>
     </div>

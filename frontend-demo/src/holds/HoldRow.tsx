@@ -38,7 +38,7 @@ export function HoldRow({ hold, status, isIncoming, children }: HoldRowProps) {
                 {" · "}
               </>
             )}
-            {expiresAt === null ? "no end" : <Countdown expiresAt={expiresAt} />}
+            {expiresAt === null ? "no end" : <>expires in <Countdown expiresAt={expiresAt} /></>}
           </span>
         ) : (
           <Ended hold={hold} status={status} />

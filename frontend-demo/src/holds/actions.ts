@@ -1,4 +1,5 @@
 import type { Client } from "@urql/core";
+import type { ResultOf } from "../graphql/tada.js";
 import type { Money } from "../money/format.js";
 import type { Transfer, TransferInput } from "../paycore-pay/index.js";
 import { payloadOr } from "../send/attempt.js";
@@ -28,17 +29,31 @@ export function placeHoldBy(client: Client, expiresIn: number): Transfer<HoldAct
   };
 }
 
+/** The mutation that captures or releases. Its input is that of `inputOf`. */
+export function requestOf({ idempotencyKey, receiverWalletId: holdId, amount, description: action }: TransferInput) {
+  return action === "release"
+    ? { document: RELEASE_HOLD, variables: { input: { idempotencyKey, holdId, amount } } }
+    : { document: CAPTURE_HOLD, variables: { input: { idempotencyKey, holdId, amount, keepRemaining: action === "capture-and-keep" } } };
+}
+
+/** The payload in the data of that mutation's answer; null without one. */
+export function payloadOf(data: ResultOf<typeof CAPTURE_HOLD> | ResultOf<typeof RELEASE_HOLD> | undefined, holdId: string): HoldActionPayload | null {
+  if (data !== undefined && "captureHold" in data && data.captureHold !== null) {
+    const { transaction, hold, userErrors, replayed } = data.captureHold;
+    return { transaction: transaction && { ...transaction, hold }, replayed, userErrors };
+  }
+  if (data !== undefined && "releaseHold" in data && data.releaseHold !== null) {
+    const { hold, userErrors, replayed } = data.releaseHold;
+    return { transaction: userErrors.length > 0 ? null : { id: holdId, status: "COMPLETED", hold }, replayed, userErrors };
+  }
+  return null;
+}
+
 /** Captures or releases. Its input is that of `inputOf`. */
 export function holdActionBy(client: Client): Transfer<HoldActionPayload> {
-  return async ({ idempotencyKey, receiverWalletId: holdId, amount, description: action }) => {
-    if (action === "release") {
-      const { data, error } = await client.mutation(RELEASE_HOLD, { input: { idempotencyKey, holdId, amount } }).toPromise();
-      const { hold, userErrors, replayed } = payloadOr(error, data?.releaseHold);
-      return { transaction: userErrors.length > 0 ? null : { id: holdId, status: "COMPLETED", hold }, replayed, userErrors };
-    }
-    const input = { idempotencyKey, holdId, amount, keepRemaining: action === "capture-and-keep" };
-    const { data, error } = await client.mutation(CAPTURE_HOLD, { input }).toPromise();
-    const { transaction, hold, userErrors, replayed } = payloadOr(error, data?.captureHold);
-    return { transaction: transaction && { ...transaction, hold }, replayed, userErrors };
+  return async (input) => {
+    const { document, variables } = requestOf(input);
+    const { data, error } = await client.mutation<ResultOf<typeof CAPTURE_HOLD> | ResultOf<typeof RELEASE_HOLD>>(document, variables).toPromise();
+    return payloadOr(error, payloadOf(data, input.receiverWalletId));
   };
 }

@@ -63,7 +63,7 @@ function Landing({ demo, found }: { readonly demo: DemoSession; readonly found: 
           <Door href="/wallets" icon="wallet" title="Wallets and activity" text="Balances that tick, charts, 90 days of transfers to scroll through." />
           <Door href="/send" icon="send" title="Send money" text="Retries that cannot pay twice, refusals that say why." />
           <Door href="/checkout" icon="bag" title="Check out" text="A shop holds money, captures a part, releases the rest and refunds half." />
-          <Door href="/break" icon="bolt" title="Try to break it" text="Fifty sends with one key, a run on a wallet, servers killed while you watch." />
+          <Door href="/break" icon="bolt" title="Try to break it" text="Fifty sends with one key, a run on a wallet, races for one hold, servers killed while you watch." />
           <Door href="/control" icon="gauge" title="Control room" text="Totals that must be zero, throughput, freezing, live traffic." />
         </div>
       </section>
