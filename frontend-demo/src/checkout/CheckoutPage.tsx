@@ -117,7 +117,7 @@ function PayerScreen({ checkout: { state, confirm, decline }, shopName }: { read
   return (
     <div className="stack" role="group" aria-label="Confirm the payment">
       <p>
-        <bdi>{shopName}</bdi> holds <MoneyText money={asked} /> for {HOLD_SECONDS / 60} minutes
+        <bdi>{shopName}</bdi> asks to hold <MoneyText money={asked} /> for {HOLD_SECONDS / 60} minutes
       </p>
       <button ref={button} type="button" className="button button-primary button-wide" aria-disabled={isRunning} onClick={() => !isRunning && confirm(asked)}>
         Confirm {formatMoney(asked)}

@@ -1,4 +1,7 @@
+import "../holds/holds.css";
 import { useAnswer } from "../graphql/useAnswer.js";
+import { HoldRow } from "../holds/HoldRow.js";
+import { HOLD } from "../holds/queries.js";
 import { TransactionRows } from "./TransactionRows.js";
 import { WalletRows } from "./WalletRows.js";
 import { Found, NoPage, Nothing } from "./paging.js";
@@ -26,6 +29,22 @@ export function TransactionById({ id }: { readonly id: string }) {
       {data === undefined && <NoPage error={error} again={again} label="Looking it up" />}
       {data !== undefined && transaction === null && <Nothing>No transaction and no entry has this id.</Nothing>}
       {transaction !== null && <TransactionRows transactions={[transaction]} label="Transactions" />}
+    </Found>
+  );
+}
+
+/** The hold with an id, as its payer sees it. */
+export function HoldById({ id }: { readonly id: string }) {
+  const { data, error, again } = useAnswer({ query: HOLD, variables: { id } });
+  return (
+    <Found id="found-holds" title="Hold">
+      {data === undefined && <NoPage error={error} again={again} label="Looking it up" />}
+      {data?.hold === null && <Nothing>No hold has this id.</Nothing>}
+      {data?.hold && (
+        <ul className="hold-list">
+          <HoldRow hold={data.hold} status={data.hold.status} isIncoming={false} />
+        </ul>
+      )}
     </Found>
   );
 }

@@ -2,13 +2,14 @@ import "./find.css";
 import { useState, type SyntheticEvent } from "react";
 import { useLocation, useSearch } from "wouter";
 import { AdminOnly } from "../control/AdminOnly.js";
+import { HOLD } from "../holds/queries.js";
 import { Operations } from "../operations/Operations.js";
 import { operationOf, type Operation } from "../operations/link.js";
 import { soughtIn } from "../palette/search.js";
 import { Icon } from "../ui/Icon.js";
 import { lengthLimit } from "../ui/lengthLimit.js";
 import { useTitle } from "../ui/title.js";
-import { TransactionById, WalletById } from "./ById.js";
+import { HoldById, TransactionById, WalletById } from "./ById.js";
 import { Transactions } from "./Transactions.js";
 import { Users } from "./Users.js";
 import { UserView } from "./UserView.js";
@@ -42,6 +43,7 @@ function Search({ text }: { readonly text: string }) {
       <h1>Find</h1>
       <SearchForm text={text} />
       {id?.startsWith("wal_") === true && <WalletById id={id} />}
+      {id?.startsWith("hld_") === true && <HoldById id={id} />}
       {(id?.startsWith("txn_") === true || id?.startsWith("ent_") === true) && <TransactionById id={id} />}
       {(id === null || id.startsWith("usr_")) && <Lists key={text} search={id ?? (text === "" ? null : text)} isId={id !== null} />}
       <Operations operations={operationsFor(id, text)} />
@@ -63,6 +65,9 @@ function Lists({ search, isId }: { readonly search: string | null; readonly isId
 
 function operationsFor(id: string | null, text: string): readonly Operation[] {
   if (id !== null && !id.startsWith("usr_")) {
+    if (id.startsWith("hld_")) {
+      return [operationOf(HOLD, { id })];
+    }
     return [id.startsWith("wal_") ? operationOf(FIND_WALLET, { id }) : operationOf(FIND_TRANSACTION, { id })];
   }
   const search = text === "" ? null : text;

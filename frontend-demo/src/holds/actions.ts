@@ -15,8 +15,9 @@ export interface WantedAction {
 }
 
 /** As paycore-pay keeps it: the hold is in the receiver's place, and the description says what is done. */
-export function inputOf({ hold, action, amount }: WantedAction): Omit<TransferInput, "idempotencyKey"> {
-  return { senderWalletId: hold.wallet.walletId, receiverWalletId: hold.id, amount, description: action };
+export function inputOf({ hold, action, amount: { amount, currency } }: WantedAction): Omit<TransferInput, "idempotencyKey"> {
+  // An amount of the page's cache has a __typename, which no input takes.
+  return { senderWalletId: hold.wallet.walletId, receiverWalletId: hold.id, amount: { amount, currency }, description: action };
 }
 
 /** Places a hold that lasts so many seconds. */
