@@ -126,7 +126,9 @@ def test_a_check_out_moves_both_phones_step_by_step_and_the_focus_goes_with_it(p
     payer, shop = (page.get_by_role("article", name=f"{name}’s phone") for name in ("Alice Ahlgren", "Bob Baker"))
     expect(shop).to_contain_text("No order yet.")
     boxes = [phone.bounding_box() for phone in (payer, shop)]
-    assert all(box is not None and 0 <= box["x"] and box["x"] + box["width"] <= 390 and box["y"] + box["height"] < 844 for box in boxes)
+    assert all(
+        box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 390 and box["y"] + box["height"] < 844 for box in boxes
+    )
     amount = page.get_by_label("Amount in USD")
     amount.fill("30")
     page.keyboard.press("Enter")

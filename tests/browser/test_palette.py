@@ -39,7 +39,15 @@ def choose(page: Page, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "path"), [("live", "/"), ("wallets", "/wallets"), ("send", "/send"), ("check", "/checkout"), ("break", "/break"), ("control", "/control")]
+    ("typed", "path"),
+    [
+        ("live", "/"),
+        ("wallets", "/wallets"),
+        ("send", "/send"),
+        ("check", "/checkout"),
+        ("break", "/break"),
+        ("control", "/control"),
+    ],
 )
 def test_the_palette_opens_each_page_by_keyboard_alone(page: Page, typed: str, path: str) -> None:
     signed_in(page, path="/wallets" if path != "/wallets" else "/send")
