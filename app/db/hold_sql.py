@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, literal, or_, select, tuple_
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
@@ -63,6 +63,25 @@ class Expired(NamedTuple):
     released: int
 
 
+class HoldFacts(NamedTuple):
+    """What never changes about a hold."""
+
+    id: UUID
+    wallet_id: UUID
+    receiver_wallet_id: UUID | None
+    initiator_id: UUID
+    currency: str
+    description: str | None
+    owner_id: UUID | None
+    """The owner of the wallet whose money it holds."""
+    receiver_owner_id: UUID | None
+
+    @property
+    def parties(self) -> tuple[UUID | None, ...]:
+        """The owners of its wallets, and the user who placed it."""
+        return self.owner_id, self.receiver_owner_id, self.initiator_id
+
+
 class FoundHold(NamedTuple):
     """A hold, with facts about it that never change."""
 
@@ -96,6 +115,21 @@ async def expire(connection: asyncpg.Connection, wallet_ids: Collection[UUID], n
 async def wallets_with_due_holds(connection: asyncpg.Connection, now: datetime, limit: int) -> Sequence[UUID]:
     """Returns the wallets of the `limit` holds that have been due for longest."""
     return [row[0] for row in await connection.fetch(_DUE, now, limit)]
+
+
+_payer, _receiver = aliased(models.Wallet), aliased(models.Wallet)
+# Built once: to build it for each capture would take as long as the rest of the capture.
+_FACTS = (
+    select(*(getattr(HoldRow, name) for name in HoldFacts._fields[:-2]), _payer.owner_id, _receiver.owner_id)
+    .join(_payer, _payer.id == HoldRow.wallet_id)
+    .outerjoin(_receiver, _receiver.id == HoldRow.receiver_wallet_id)
+    .where(HoldRow.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
+)
+
+
+async def facts(connection: AsyncConnection, hold_ids: Collection[UUID]) -> dict[UUID, HoldFacts]:
+    """Returns the facts about those of the holds that exist."""
+    return {row[0]: HoldFacts._make(row) for row in await connection.execute(_FACTS, {"ids": list(hold_ids)})}
 
 
 async def find(connection: AsyncConnection, hold_id: UUID) -> FoundHold | None:

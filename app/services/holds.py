@@ -10,11 +10,10 @@ from uuid import UUID
 from app import ids
 from app.access import policy
 from app.access.viewer import Right, Viewer
-from app.db import hold_sql
-from app.db.hold_sql import FoundHold
+from app.db.hold_sql import HoldFacts
 from app.errors import Refusal, RefusalCode
 from app.money import AmountError, parse_amount
-from app.records import AfterExpiry, Hold, HoldEventKind, TransactionType
+from app.records import AfterExpiry, Hold, HoldEventKind, TransactionType, Wallet
 from app.services.input_rules import MAX_DESCRIPTION, description_of, idempotency_key_refusal, metadata_of, people_text
 from app.services.refusals import unknown_currency, wallet_not_found
 from app.services.requests import NO_ID_YET, NO_TIME_YET, HoldAction, Request, Unit
@@ -117,7 +116,7 @@ async def release_hold(ledger: Ledger, viewer: Viewer, details: ReleaseInput, *,
 
     async def request() -> Request:
         found = await _find(ledger, viewer, details.hold_id)
-        has_receiver = found.hold.receiver_wallet_id is not None
+        has_receiver = found.receiver_wallet_id is not None
         policy.require_hold_action(viewer, found.receiver_owner_id if has_receiver else found.owner_id)
         return _release(ledger, viewer, details, found)
 
@@ -155,6 +154,8 @@ async def _settle(ledger: Ledger, viewer: Viewer, build: Callable[[], Awaitable[
     except _Refused as refused:
         return HoldResult(TransferResult(None, replayed=False, refusals=(refused.refusal,)), None)
     (outcome,) = await ledger.settle(Unit((request._replace(request_id=request_id),)))
+    if outcome.happened is HoldEventKind.PLACED and outcome.hold is not None:
+        ledger.holds.remember(_facts(outcome.hold, outcome.wallets))
     result = result_of(viewer, outcome)
     assert request.hold is not None
     if request.hold.is_audited and not policy.sees_all(viewer):
@@ -164,14 +165,26 @@ async def _settle(ledger: Ledger, viewer: Viewer, build: Callable[[], Awaitable[
     return HoldResult(result, outcome.hold if policy.may_view(viewer) else None)
 
 
-async def _find(ledger: Ledger, viewer: Viewer, public_id: str) -> FoundHold:
+def _facts(hold: Hold, wallets: Sequence[Wallet]) -> HoldFacts:
+    owners = {wallet.id: wallet.owner_id for wallet in wallets}
+    receiver_id = hold.receiver_wallet_id
+    return HoldFacts(
+        hold.id,
+        hold.wallet_id,
+        receiver_id,
+        hold.initiator_id,
+        hold.currency,
+        hold.description,
+        owners[hold.wallet_id],
+        None if receiver_id is None else owners[receiver_id],
+    )
+
+
+async def _find(ledger: Ledger, viewer: Viewer, public_id: str) -> HoldFacts:
     """The hold. One between others is refused like one that does not exist."""
     policy.require_holds(viewer)
     hold_id = ids.decode("hld", public_id)
-    found = None
-    if hold_id is not None:
-        async with ledger.engine.connect() as connection:
-            found = await hold_sql.find(connection, hold_id)
+    found = None if hold_id is None else await ledger.holds.find(hold_id)
     if found is not None and policy.may_use_hold(viewer, found.parties):
         return found
     code = RefusalCode.HOLD_NOT_OPEN
@@ -206,60 +219,61 @@ def _placement(ledger: Ledger, viewer: Viewer, details: PlaceInput) -> Request:
     return request._replace(description=description, metadata=metadata)
 
 
-def _capture(ledger: Ledger, viewer: Viewer, details: CaptureInput, found: FoundHold) -> Request:
-    hold, receiver_id = found.hold, found.hold.receiver_wallet_id
+def _capture(ledger: Ledger, viewer: Viewer, details: CaptureInput, found: HoldFacts) -> Request:
+    receiver_id = found.receiver_wallet_id
     if (details.receiver_wallet_id is None) is (receiver_id is None):
         message = "The hold names its receiver." if receiver_id else "This hold names no receiver, so its capture must."
         raise _Refused(_invalid(message, "receiverWalletId"))
     if details.receiver_wallet_id is not None:
-        receiver_id = _receiver(details.receiver_wallet_id, hold.wallet_id)
-    amount = None if details.amount is None else _amount(ledger, details.amount, hold.currency, "amount")
+        receiver_id = _receiver(details.receiver_wallet_id, found.wallet_id)
+    amount = None if details.amount is None else _amount(ledger, details.amount, found.currency, "amount")
     _kept(idempotency_key_refusal(details.idempotency_key, _PATH))
     action = HoldAction(
         HoldEventKind.CAPTURED,
-        hold.id,
+        found.id,
         amount,
         keep_remaining=details.keep_remaining,
         after_expiry=details.after_expiry,
         names_receiver=details.receiver_wallet_id is not None,
         is_audited=found.receiver_owner_id != viewer.user_id,
     )
-    wallets = hold.wallet_id, receiver_id
-    request = _request(ledger, viewer, details.idempotency_key, action, wallets=wallets, currency=hold.currency)
-    return request._replace(description=hold.description)
+    wallets = found.wallet_id, receiver_id
+    request = _request(ledger, viewer, details.idempotency_key, action, wallets=wallets, currency=found.currency)
+    return request._replace(description=found.description)
 
 
-def _release(ledger: Ledger, viewer: Viewer, details: ReleaseInput, found: FoundHold) -> Request:
-    amount = None if details.amount is None else _amount(ledger, details.amount, found.hold.currency, "amount")
+def _release(ledger: Ledger, viewer: Viewer, details: ReleaseInput, found: HoldFacts) -> Request:
+    amount = None if details.amount is None else _amount(ledger, details.amount, found.currency, "amount")
     reason = None
     if details.reason is not None:
         reason = _kept(people_text(details.reason, (*_PATH, "reason"), least=0, most=MAX_DESCRIPTION))
     _kept(idempotency_key_refusal(details.idempotency_key, _PATH))
     action = HoldAction(
         HoldEventKind.RELEASED,
-        found.hold.id,
+        found.id,
         amount,
         reason=reason,
         is_audited=viewer.user_id not in (found.owner_id, found.receiver_owner_id),
     )
-    return _of_hold(ledger, viewer, details.idempotency_key, action, found.hold)
+    return _of_hold(ledger, viewer, details.idempotency_key, action, found)
 
 
-def _extension(ledger: Ledger, viewer: Viewer, details: ExtendInput, found: FoundHold) -> Request:
+def _extension(ledger: Ledger, viewer: Viewer, details: ExtendInput, found: HoldFacts) -> Request:
     if details.by is None and details.expires_in is None:
         raise _Refused(_invalid("An extension needs by, expiresIn or both.", "by"))
-    by = None if details.by is None else _amount(ledger, details.by, found.hold.currency, "by")
+    by = None if details.by is None else _amount(ledger, details.by, found.currency, "by")
     expires_in = details.expires_in
     if expires_in is not None:
         expires_in = _seconds(expires_in, is_service=Right.POST in viewer.rights)
     _kept(idempotency_key_refusal(details.idempotency_key, _PATH))
     is_audited = found.owner_id != viewer.user_id
-    action = HoldAction(HoldEventKind.EXTENDED, found.hold.id, by, expires_in=expires_in, is_audited=is_audited)
-    return _of_hold(ledger, viewer, details.idempotency_key, action, found.hold)
+    action = HoldAction(HoldEventKind.EXTENDED, found.id, by, expires_in=expires_in, is_audited=is_audited)
+    return _of_hold(ledger, viewer, details.idempotency_key, action, found)
 
 
-def _of_hold(ledger: Ledger, viewer: Viewer, key: str, action: HoldAction, hold: Hold) -> Request:
-    return _request(ledger, viewer, key, action, wallets=(hold.wallet_id, hold.receiver_wallet_id), currency=hold.currency)
+def _of_hold(ledger: Ledger, viewer: Viewer, key: str, action: HoldAction, found: HoldFacts) -> Request:
+    wallets = found.wallet_id, found.receiver_wallet_id
+    return _request(ledger, viewer, key, action, wallets=wallets, currency=found.currency)
 
 
 def _request(

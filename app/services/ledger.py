@@ -194,7 +194,8 @@ class _Book:
         quota = self._quota(request)
         if quota is not None and request.amount:
             self.quotas[request.initiator_id] = quota.after(request.amount, request.currency)
-        return Outcome(None, (), replayed=False, refusal=None, hold=hold, happened=event.kind)
+        wallets = tuple(self.wallets[wallet_id] for wallet_id in request.wallet_ids)
+        return Outcome(None, (), replayed=False, refusal=None, hold=hold, happened=event.kind, wallets=wallets)
 
     def _hold_event(self, request: Request) -> HoldEvent | Refusal:
         assert request.hold is not None

@@ -25,8 +25,8 @@ class Outcome:
     happened: HoldEventKind | None = None
     """What happened to the hold now. None for a replay and a refusal."""
     wallets: tuple[Wallet, ...] = field(default=(), compare=False)
-    """The wallets of these entries as they were locked, before the batch. Not compared: equal outcomes may come from batches
-    with different start balances."""
+    """The wallets of these entries, or of the hold, as they were locked, before the batch. Not compared: equal outcomes may
+    come from batches with different start balances."""
 
 
 @dataclass(slots=True)

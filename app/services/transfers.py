@@ -20,6 +20,7 @@ from app.money import AmountError, Currency, parse_amount
 from app.records import Entry, Transaction, TransactionType, Wallet
 from app.services.conditions import ConditionInput, conditions_of
 from app.services.group_commit import GroupCommit
+from app.services.hold_facts import HoldFinder
 from app.services.input_rules import (
     MAX_DESCRIPTION,
     amount_from_zero,
@@ -113,6 +114,7 @@ class Ledger:
         self.clock = clock
         self.exponents = {code: currency.exponent for code, currency in currencies.items()}
         self._system_wallets: dict[str, UUID] = {}
+        self.holds = HoldFinder(engine)
 
         self.refuses_unlimited_fees = settings.fees_without_limit == "refuse"
         self.general_limits = limits = general_limits(settings, currencies)
@@ -145,6 +147,7 @@ class Ledger:
     async def stop(self) -> None:
         """Settle what was accepted, then stop."""
         await self.group_commit.stop()
+        await self.holds.stop()
 
     async def settle(self, unit: Unit) -> tuple[Outcome, ...]:
         """Settle a unit and return its outcomes. A unit without a well-formed member needs no database."""

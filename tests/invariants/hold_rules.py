@@ -153,7 +153,7 @@ OWNER_RULES: list[tuple[str, str, str]] = [
     ("truncate events of holds", "TRUNCATE hold_events", "hold_events_insert_only"),
     ("change events of holds", "UPDATE hold_events SET captured = 1", "hold_events_insert_only"),
     ("a hold that is closed while some of it remains",
-     hold() + "ALTER TABLE holds DISABLE TRIGGER holds_guard;"
-     f"UPDATE holds SET status = 'RELEASED', closed_at = {LATER} WHERE id = {uid(HOLD)}",
+     "ALTER TABLE holds DISABLE TRIGGER holds_guard;" + hold()
+     + f"UPDATE holds SET status = 'RELEASED', closed_at = {LATER} WHERE id = {uid(HOLD)}",
      "holds_open_while_any_remains"),
 ]  # fmt: skip
