@@ -147,14 +147,28 @@ CREATE FUNCTION public.apply_hold_events() RETURNS trigger
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
     AS $$
--- The only writer of wallets.held and of a hold's amounts, status and times. Runs once per INSERT, over all its rows, in the
--- order of each hold's events: each follows the one before it, an expired hold is neither captured, released nor extended, and
--- only what is open expires. A capture is a completed transaction of the hold's wallets over the same amount.
+-- The only writer of wallets.held, and of a hold's amounts, status and times once it is born. Runs once per INSERT, over all its
+-- rows, in the order of each hold's events: the first is what the hold was born with, each follows the one before it, an expired
+-- hold is neither captured, released nor extended, and only what is open expires. A capture is a completed transaction of the
+-- hold's wallets over the same amount.
 DECLARE
     event record;
     broken record;
 BEGIN
-    FOR event IN SELECT * FROM new_events ORDER BY hold_id, number LOOP
+    SELECT e.hold_id INTO broken
+    FROM new_events e
+    LEFT JOIN holds h ON h.id = e.hold_id
+    LEFT JOIN wallets w ON w.id = h.wallet_id
+    WHERE (e.kind = 'PLACED') <> (e.number = 1) OR (e.kind = 'PLACED' AND NOT coalesce(
+        w.status = 'ACTIVE' AND h.events = 1 AND h.amount = e.placed AND h.captured = 0 AND h.released = 0
+        AND h.created_at = e.created_at AND h.expires_at IS NOT DISTINCT FROM e.expires_at, false))
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'the first event of hold % does not say what it was born with', broken.hold_id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'hold_events_follow_the_hold';
+    END IF;
+
+    FOR event IN SELECT * FROM new_events WHERE kind <> 'PLACED' ORDER BY hold_id, number LOOP
         UPDATE holds h SET
             amount = h.amount + event.placed,
             captured = h.captured + event.captured,
@@ -170,11 +184,10 @@ BEGIN
                 WHEN event.kind = 'EXPIRED' THEN h.expires_at ELSE event.created_at END
         FROM wallets w
         WHERE h.id = event.hold_id AND w.id = h.wallet_id AND h.events = event.number - 1
-          AND (event.kind = 'PLACED') = (event.number = 1) AND event.created_at >= h.created_at
+          AND event.created_at >= h.created_at
           AND (w.status = 'ACTIVE' OR event.kind IN ('RELEASED', 'EXPIRED'))
-          AND (event.expires_at IS NULL OR event.kind = 'PLACED' OR event.expires_at > h.expires_at)
+          AND (event.expires_at IS NULL OR event.expires_at > h.expires_at)
           AND CASE event.kind
-              WHEN 'PLACED' THEN true
               WHEN 'EXPIRED' THEN h.status = 'OPEN' AND h.expires_at <= event.created_at
                   AND event.released = h.amount - h.captured - h.released
               WHEN 'CAPTURED_LATE' THEN h.status IN ('RELEASED', 'EXPIRED')
@@ -290,7 +303,7 @@ CREATE FUNCTION public.check_hold_is_placed() RETURNS trigger
     SET search_path TO 'public', 'pg_temp'
     AS $$
 BEGIN
-    IF EXISTS (SELECT FROM holds WHERE id = NEW.id AND events = 0) THEN
+    IF NOT EXISTS (SELECT FROM hold_events WHERE hold_id = NEW.id AND number = 1) THEN
         RAISE EXCEPTION 'hold % has no event that places it', NEW.id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'holds_are_placed';
     END IF;
@@ -448,13 +461,13 @@ CREATE FUNCTION public.guard_hold() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'public', 'pg_temp'
     AS $$
--- Born empty; then only its events change it, and never what it is about.
+-- Born untouched; then only its events change it, and never what it is about.
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        IF (NEW.amount, NEW.captured, NEW.released, NEW.events, NEW.status) IS DISTINCT FROM (0, 0, 0, 0, 'OPEN'::hold_status)
-           OR NEW.expires_at IS NOT NULL OR NEW.closed_at IS NOT NULL THEN
-            RAISE EXCEPTION 'a hold is born empty: its first event sets its amount'
-                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'holds_born_empty';
+        IF (NEW.captured, NEW.released, NEW.events, NEW.status) IS DISTINCT FROM (0, 0, 1, 'OPEN'::hold_status)
+           OR NEW.closed_at IS NOT NULL THEN
+            RAISE EXCEPTION 'a hold is born untouched: only its events change it'
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'holds_born_untouched';
         END IF;
     ELSIF pg_trigger_depth() < 2 THEN
         RAISE EXCEPTION 'the state of hold % follows from its events: insert those', OLD.id
@@ -874,13 +887,13 @@ CREATE TABLE public.holds (
     wallet_id uuid NOT NULL,
     receiver_wallet_id uuid,
     initiator_id uuid NOT NULL,
-    amount bigint DEFAULT 0 NOT NULL,
+    amount bigint NOT NULL,
     captured bigint DEFAULT 0 NOT NULL,
     released bigint DEFAULT 0 NOT NULL,
     created_at timestamp with time zone NOT NULL,
     expires_at timestamp with time zone,
     closed_at timestamp with time zone,
-    events integer DEFAULT 0 NOT NULL,
+    events integer DEFAULT 1 NOT NULL,
     status public.hold_status DEFAULT 'OPEN'::public.hold_status NOT NULL,
     currency text NOT NULL,
     description text,
@@ -888,7 +901,7 @@ CREATE TABLE public.holds (
     CONSTRAINT holds_description_length CHECK ((char_length(description) <= 280)),
     CONSTRAINT holds_metadata_is_object CHECK (((jsonb_typeof(metadata) = 'object'::text) AND (metadata <> '{}'::jsonb))),
     CONSTRAINT holds_not_for_the_payer CHECK ((wallet_id <> receiver_wallet_id)),
-    CONSTRAINT holds_open_while_any_remains CHECK ((((status = 'OPEN'::public.hold_status) = ((events = 0) OR ((captured + released) < amount))) AND ((status = 'OPEN'::public.hold_status) = (closed_at IS NULL)))),
+    CONSTRAINT holds_open_while_any_remains CHECK ((((status = 'OPEN'::public.hold_status) = ((captured + released) < amount)) AND ((status = 'OPEN'::public.hold_status) = (closed_at IS NULL)))),
     CONSTRAINT holds_within_amount CHECK (((captured >= 0) AND (released >= 0) AND ((captured + released) <= amount)))
 );
 
@@ -2085,10 +2098,24 @@ GRANT INSERT(initiator_id) ON TABLE public.holds TO paycore_app;
 
 
 --
+-- Name: COLUMN holds.amount; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(amount) ON TABLE public.holds TO paycore_app;
+
+
+--
 -- Name: COLUMN holds.created_at; Type: ACL; Schema: public; Owner: -
 --
 
 GRANT INSERT(created_at) ON TABLE public.holds TO paycore_app;
+
+
+--
+-- Name: COLUMN holds.expires_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(expires_at) ON TABLE public.holds TO paycore_app;
 
 
 --

@@ -15,13 +15,13 @@ from app.db.models import Base, _ByBytes
 
 
 class Hold(Base):
-    """Money of a wallet that waits for a capture. Its state follows from its events: only their trigger writes it."""
+    """Money of a wallet that waits for a capture. After its birth only the trigger of its events writes it."""
 
     __tablename__ = "holds"
     __table_args__ = (
         CheckConstraint("captured >= 0 AND released >= 0 AND captured + released <= amount", name="holds_within_amount"),
         CheckConstraint(
-            "(status = 'OPEN') = (events = 0 OR captured + released < amount) AND (status = 'OPEN') = (closed_at IS NULL)",
+            "(status = 'OPEN') = (captured + released < amount) AND (status = 'OPEN') = (closed_at IS NULL)",
             name="holds_open_while_any_remains",
         ),
         CheckConstraint("wallet_id <> receiver_wallet_id", name="holds_not_for_the_payer"),
@@ -37,13 +37,13 @@ class Hold(Base):
     wallet_id: Mapped[UUID]
     receiver_wallet_id: Mapped[UUID | None]
     initiator_id: Mapped[UUID]
-    amount: Mapped[int] = mapped_column(server_default=text("0"))
+    amount: Mapped[int]
     captured: Mapped[int] = mapped_column(server_default=text("0"))
     released: Mapped[int] = mapped_column(server_default=text("0"))
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
-    events: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    events: Mapped[int] = mapped_column(Integer, server_default=text("1"))
     status: Mapped[records.HoldStatus] = mapped_column(
         Enum(records.HoldStatus, name="hold_status"), server_default=text("'OPEN'")
     )

@@ -28,8 +28,13 @@ if TYPE_CHECKING:
 _HOLDS = """
 SELECT h.id, h.wallet_id, h.receiver_wallet_id, h.initiator_id, h.currency, h.amount, h.captured, h.released, h.status::text,
        h.events, h.created_at, h.expires_at, h.closed_at, h.description, h.metadata
-FROM holds h WHERE h.id = ANY($1::uuid[])
+FROM holds h
 """
+# Named ones, and those of the wallets whose time is over, which the batch must end first.
+_NAMED_OR_DUE = f"""{_HOLDS} WHERE h.id = ANY($1::uuid[])
+UNION {_HOLDS} WHERE h.wallet_id = ANY($2::uuid[]) AND h.status = 'OPEN' AND h.expires_at <= $3
+"""
+_NAMED = f"{_HOLDS} WHERE h.id = ANY($1::uuid[])"
 # After the wallets' locks, so that it sees what was committed during the wait for them.
 _RECORDED = """
 SELECT e.hold_id, e.number, e.id, e.kind::text, e.placed, e.captured, e.released, e.expires_at, e.created_at, e.initiator_id,
@@ -98,7 +103,14 @@ class FoundHold(NamedTuple):
 
 async def holds(connection: asyncpg.Connection, hold_ids: Collection[UUID]) -> dict[UUID, Hold]:
     """Returns the holds as they are stored."""
-    return {row[0]: hold_of(row) for row in await connection.fetch(_HOLDS, list(hold_ids))}
+    return {row[0]: hold_of(row) for row in await connection.fetch(_NAMED, list(hold_ids))}
+
+
+async def named_or_due(
+    connection: asyncpg.Connection, hold_ids: Collection[UUID], wallet_ids: Collection[UUID], now: datetime
+) -> dict[UUID, Hold]:
+    """Returns the holds as they are stored, and those of the wallets whose time is over."""
+    return {row[0]: hold_of(row) for row in await connection.fetch(_NAMED_OR_DUE, list(hold_ids), list(wallet_ids), now)}
 
 
 async def recorded_events(connection: asyncpg.Connection, keys: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], HoldEvent]:

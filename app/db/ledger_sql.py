@@ -104,9 +104,12 @@ _NO_ADDITIONS = (None,) * (len(_TRANSACTION_TYPES) - _PLAIN_TRANSACTION)
 _DOCUMENTS = (Transaction._fields.index("metadata"), Transaction._fields.index("terms"))
 
 
-_PLACED = ("id", "wallet_id", "receiver_wallet_id", "initiator_id", "currency", "description", "metadata", "created_at")
-"""The columns of a new hold. The others follow from its events."""
-_PLACED_TYPES = ("uuid", "uuid", "uuid", "uuid", "text", "text", "jsonb", "timestamptz")
+_PLACED = (
+    "id", "wallet_id", "receiver_wallet_id", "initiator_id", "amount", "expires_at", "currency", "description", "metadata",
+    "created_at",
+)  # fmt: skip
+"""The columns of a new hold. Its events change the others."""
+_PLACED_TYPES = ("uuid", "uuid", "uuid", "uuid", "bigint", "timestamptz", "text", "text", "jsonb", "timestamptz")
 _EVENT_TYPES = (
     "uuid", "int", "uuid", "hold_event_kind", "bigint", "bigint", "bigint", "timestamptz", "timestamptz", "uuid", "text", "jsonb",
 )  # fmt: skip
@@ -117,14 +120,7 @@ def _record_statement(transaction_columns: int, entry_columns: int, *, with_hold
     types = [*_TRANSACTION_TYPES[:transaction_columns], *_ENTRY_TYPES[:entry_columns], "text"]
     outcome = _OUTCOME
     if with_holds:
-        places = _arrays((*_PLACED_TYPES, *_EVENT_TYPES), first=len(types) + 1)
-        outcome = _OUTCOME_WITH_HOLDS.format(
-            hold_columns=", ".join(_PLACED),
-            hold_arrays=", ".join(places[: len(_PLACED)]),
-            event_columns=", ".join(HoldEvent._fields),
-            event_arrays=", ".join(places[len(_PLACED) :]),
-            event_ids=places[len(_PLACED)],
-        )
+        outcome = _OUTCOME_WITH_HOLDS.format(**_hold_parts(first=len(types) + 1))
     arrays = _arrays(types)
     return _RECORD.format(
         transaction_columns=", ".join(Transaction._fields[:transaction_columns]),
@@ -134,6 +130,18 @@ def _record_statement(transaction_columns: int, entry_columns: int, *, with_hold
         entry_arrays=", ".join(arrays[transaction_columns:-1]),
         payloads=arrays[-1],
     )
+
+
+def _hold_parts(first: int) -> dict[str, str]:
+    """Columns and parameters of new holds and of events."""
+    places = _arrays((*_PLACED_TYPES, *_EVENT_TYPES), first)
+    return {
+        "hold_columns": ", ".join(_PLACED),
+        "hold_arrays": ", ".join(places[: len(_PLACED)]),
+        "event_columns": ", ".join(HoldEvent._fields),
+        "event_arrays": ", ".join(places[len(_PLACED) :]),
+        "event_ids": places[len(_PLACED)],
+    }
 
 
 def _arrays(types: Sequence[str], first: int = 1) -> list[str]:
@@ -149,6 +157,26 @@ _QUEUE = """
 INSERT INTO outbox (created_at, payload)
 SELECT clock_timestamp(), payload::json FROM unnest($1::text[]) WITH ORDINALITY AS event (payload, position) ORDER BY position
 """
+
+# A step of a batch without transactions, which would run their triggers for nothing.
+_RECORD_HOLDS = """
+WITH placed AS (
+    INSERT INTO holds ({hold_columns}) SELECT * FROM unnest({hold_arrays})
+), happened AS (
+    INSERT INTO hold_events ({event_columns}) SELECT * FROM unnest({event_arrays})
+    ON CONFLICT ON CONSTRAINT hold_events_idempotency_key DO NOTHING
+    RETURNING id
+), outcome AS (
+    SELECT count(*) = cardinality({event_ids}) AS is_complete FROM happened
+), queued AS (
+    INSERT INTO outbox (created_at, payload)
+    SELECT clock_timestamp(), payload::json FROM unnest($1::text[]) WITH ORDINALITY AS event (payload, position)
+    WHERE (SELECT is_complete FROM outcome)
+    ORDER BY position
+)
+SELECT is_complete FROM outcome
+"""
+RECORD_HOLDS = _RECORD_HOLDS.format(**_hold_parts(first=2))
 
 # Written in the same transaction as the administrator's action. The database sets the time.
 AUDIT = """
@@ -217,6 +245,8 @@ async def record(
 
     Returns False if a key was used meanwhile: then the caller must roll back.
     """
+    if not transactions:
+        return await _record_holds(connection, events, placed, happened)
     ordered = sorted(transactions, key=lambda t: (t.initiator_id.int, t.idempotency_key))
     is_plain = not happened and all(transaction[_PLAIN_TRANSACTION:] == _NO_ADDITIONS for transaction in ordered)
     columns, entry_columns = _columns(ordered, len(Transaction._fields)), _columns(entries, len(Entry._fields))
@@ -228,13 +258,25 @@ async def record(
             columns[place] = _documents(columns[place])
     held: list[list[object]] = []
     if happened:
-        statement = RECORD_WITH_HOLDS
-        rows = [[getattr(hold, name) for name in _PLACED] for hold in placed]
-        held = [*_columns(map(tuple, rows), len(_PLACED)), *_columns(happened, len(HoldEvent._fields))]
-        for place in (_PLACED.index("metadata"), -1):
-            held[place] = _documents(held[place])
+        statement, held = RECORD_WITH_HOLDS, _held(placed, happened)
     is_complete: bool = await connection.fetchval(statement, *columns, *entry_columns, list(events), *held)
     return is_complete
+
+
+async def _record_holds(
+    connection: asyncpg.Connection, events: Sequence[str], placed: Sequence[Hold], happened: Sequence[HoldEvent]
+) -> bool:
+    is_complete: bool = await connection.fetchval(RECORD_HOLDS, list(events), *_held(placed, happened))
+    return is_complete
+
+
+def _held(placed: Sequence[Hold], happened: Sequence[HoldEvent]) -> list[list[object]]:
+    """The parameters of new holds and of events."""
+    rows = (tuple([getattr(hold, name) for name in _PLACED]) for hold in placed)
+    columns = [*_columns(rows, len(_PLACED)), *_columns(happened, len(HoldEvent._fields))]
+    for place in (_PLACED.index("metadata"), -1):
+        columns[place] = _documents(columns[place])
+    return columns
 
 
 def _documents(values: Sequence[object]) -> list[object]:

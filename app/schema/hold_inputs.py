@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import strawberry
 from strawberry import UNSET
+from strawberry.types.arguments import InputContext
 
 from app.schema.enums import AfterExpiry
-from app.schema.inputs import MetadataItemInput, MoneyInput, given, pairs
+from app.schema.inputs import (
+    MetadataItemInput,
+    MoneyInput,
+    build_metadata,
+    build_money,
+    check_fields,
+    convert_with,
+    given,
+    pairs,
+)
 from app.services import holds
 from app.services.hold_book import LATE_CAPTURE_DAYS
 
@@ -107,3 +120,36 @@ class ExtendHoldInput:
             by=(self.by.amount, self.by.currency) if self.by else None,
             expires_in=given(self.expires_in),
         )
+
+
+def _build_place(cls: type[PlaceHoldInput], value: Mapping[str, Any], _context: InputContext) -> PlaceHoldInput:
+    money = value["amount"]
+    return cls(
+        idempotency_key=value["idempotencyKey"],
+        wallet_id=value["walletId"],
+        receiver_wallet_id=value.get("receiverWalletId"),
+        amount=MoneyInput(amount=money["amount"], currency=money["currency"]),
+        expires_in=value.get("expiresIn"),
+        description=value.get("description"),
+        metadata=build_metadata(value.get("metadata")),
+    )
+
+
+def _build_capture(cls: type[CaptureHoldInput], value: Mapping[str, Any], _context: InputContext) -> CaptureHoldInput:
+    return cls(
+        idempotency_key=value["idempotencyKey"],
+        hold_id=value["holdId"],
+        amount=build_money(value.get("amount")),
+        receiver_wallet_id=value.get("receiverWalletId"),
+        keep_remaining=value["keepRemaining"],
+        after_expiry=value["afterExpiry"],
+    )
+
+
+check_fields(
+    PlaceHoldInput,
+    ("idempotency_key", "wallet_id", "receiver_wallet_id", "amount", "expires_in", "description", "metadata"),
+)
+check_fields(CaptureHoldInput, ("idempotency_key", "hold_id", "amount", "receiver_wallet_id", "keep_remaining", "after_expiry"))
+convert_with(PlaceHoldInput, _build_place)
+convert_with(CaptureHoldInput, _build_capture)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
@@ -133,7 +133,7 @@ class TransferInput:
 def _build_transfer_input(cls: type[TransferInput], value: Mapping[str, Any], _context: InputContext) -> TransferInput:
     """Build the input from its coerced values. Strawberry's general conversion takes longer and does the same."""
     money = value["amount"]
-    conditions, metadata, max_fee = value.get("conditions"), value.get("metadata"), value.get("maxFee")
+    conditions, max_fee = value.get("conditions"), value.get("maxFee")
     return cls(
         idempotency_key=value["idempotencyKey"],
         sender_wallet_id=value["senderWalletId"],
@@ -141,7 +141,7 @@ def _build_transfer_input(cls: type[TransferInput], value: Mapping[str, Any], _c
         amount=MoneyInput(amount=money["amount"], currency=money["currency"]),
         description=value.get("description"),
         reference=value.get("reference"),
-        metadata=metadata and [MetadataItemInput(key=item["key"], value=item["value"]) for item in metadata],
+        metadata=build_metadata(value.get("metadata")),
         conditions=conditions and [_build_condition(condition) for condition in conditions],
         max_fee=max_fee and SignedMoneyInput(amount=max_fee["amount"], currency=max_fee["currency"]),
     )
@@ -158,6 +158,16 @@ def _build_condition(value: Mapping[str, Any]) -> WalletConditionInput:
     if name == "availableAtLeast":
         return WalletConditionInput(available_at_least=amount)
     return WalletConditionInput(balance_at_most=amount)
+
+
+def build_money(value: Mapping[str, Any] | None) -> MoneyInput | None:
+    """An optional amount from its coerced values."""
+    return MoneyInput(amount=value["amount"], currency=value["currency"]) if value else None
+
+
+def build_metadata(items: Sequence[Mapping[str, Any]] | None) -> list[MetadataItemInput] | None:
+    """Optional metadata from its coerced values."""
+    return [MetadataItemInput(key=item["key"], value=item["value"]) for item in items] if items else None
 
 
 _TRANSFER_FIELDS = (
@@ -187,11 +197,21 @@ def use_own_conversion() -> None:
         (MetadataItemInput, ("key", "value")),
     )
     for input_type, known in known_fields:
-        definition = cast("Any", input_type).__strawberry_definition__
-        names = tuple(field.python_name for field in definition.fields)
-        if names != known:
-            raise TypeError(f"{definition.name} has the fields {names}: build_transfer_input and to_service know {known}.")
-    cast("Any", TransferInput).__strawberry_definition__.from_input = _build_transfer_input
+        check_fields(input_type, known)
+    convert_with(TransferInput, _build_transfer_input)
+
+
+def check_fields(input_type: type, known: tuple[str, ...]) -> None:
+    """Raises TypeError if an input has a field that its own conversion does not know."""
+    definition = cast("Any", input_type).__strawberry_definition__
+    names = tuple(field.python_name for field in definition.fields)
+    if names != known:
+        raise TypeError(f"{definition.name} has the fields {names}: its own conversion and to_service know {known}.")
+
+
+def convert_with(input_type: type, build: Callable[[Any, Mapping[str, Any], InputContext], object]) -> None:
+    """Make `build` convert every input of this type. Strawberry's general conversion takes longer and does the same."""
+    cast("Any", input_type).__strawberry_definition__.from_input = build
 
 
 use_own_conversion()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -15,19 +16,47 @@ from app import ids
 from app.db import hold_sql, ledger_sql
 from app.db.hold_sql import Expired
 from app.messages import events
-from app.records import AuditRecord, Hold, HoldEvent, HoldEventKind, Wallet
+from app.records import AuditRecord, Hold, HoldEvent, HoldEventKind, HoldStatus, Wallet
 from app.services.hold_book import change_of_held
 from app.services.outcomes import Step
 from app.services.requests import Key, Request, Unit
 from app.telemetry import metrics
 
 
-async def expire_holds(
+class Read(NamedTuple):
+    """What a batch has read of holds."""
+
+    wallets: dict[UUID, Wallet]
+    """The locked wallets, once what has expired of them is ended."""
+    holds: Mapping[UUID, Hold]
+    events: Mapping[Key, HoldEvent]
+    """The events that own keys of the batch."""
+
+
+async def read_holds(connection: asyncpg.Connection, units: Sequence[Unit], wallets: dict[UUID, Wallet], now: datetime) -> Read:
+    """Read the holds that the units name, and end those of the locked wallets whose time is over. Most batches have neither."""
+    requests = [request for unit in units for request in unit.requests if request.hold is not None]
+    holding = [wallet.id for wallet in wallets.values() if wallet.held]
+    if not requests and not holding:
+        return Read(wallets, {}, {})
+    keys = list({request.key for request in requests if request.records_event})
+    recorded = await hold_sql.recorded_events(connection, keys) if keys else {}
+    named = {request.hold_id for request in requests if request.hold_id is not None}
+    named |= {event.hold_id for event in recorded.values()}
+    if not named and not holding:
+        return Read(wallets, {}, recorded)
+    found = await hold_sql.named_or_due(connection, named, holding, now)
+    if any(hold.status is HoldStatus.OPEN and hold.has_expired(now) for hold in found.values()):
+        wallets, _ = await _expire(connection, wallets, now)
+        found = await hold_sql.holds(connection, named) if named else {}
+    return Read(wallets, found, recorded)
+
+
+async def _expire(
     connection: asyncpg.Connection, wallets: dict[UUID, Wallet], now: datetime
 ) -> tuple[dict[UUID, Wallet], Sequence[Expired]]:
     """End the holds of locked wallets whose time is over, with their outbox events. Returns the wallets as they are then."""
-    holding = [wallet.id for wallet in wallets.values() if wallet.held]
-    expired = await hold_sql.expire(connection, holding, now) if holding else []
+    expired = await hold_sql.expire(connection, [wallet.id for wallet in wallets.values() if wallet.held], now)
     if not expired:
         return wallets, expired
     after = dict(wallets)
@@ -46,7 +75,7 @@ async def end_expired_holds(connection: AsyncConnection, wallet_id: UUID, now: d
     raw = (await connection.get_raw_connection()).driver_connection
     assert raw is not None
     found = await ledger_sql.lock_wallets(raw, [wallet_id])
-    await expire_holds(raw, found.wallets, now)
+    await _expire(raw, found.wallets, now)
 
 
 async def sweep(connection: asyncpg.Connection, now: datetime, limit: int) -> int:
@@ -59,21 +88,8 @@ async def sweep(connection: asyncpg.Connection, now: datetime, limit: int) -> in
         if not due:
             return 0
         found = await ledger_sql.lock_wallets(connection, due, skip_locked=True)
-        _, expired = await expire_holds(connection, found.wallets, now)
+        _, expired = await _expire(connection, found.wallets, now)
     return len(expired)
-
-
-async def named_holds(
-    connection: asyncpg.Connection, units: Sequence[Unit]
-) -> tuple[Mapping[UUID, Hold], Mapping[Key, HoldEvent]]:
-    """The holds that the units name or have named under their keys, and the events that own keys. Most batches have none."""
-    requests = [request for unit in units for request in unit.requests if request.hold is not None]
-    if not requests:
-        return {}, {}
-    keys = list({request.key for request in requests if request.records_event})
-    recorded = await hold_sql.recorded_events(connection, keys) if keys else {}
-    named = {request.hold_id for request in requests} | {event.hold_id for event in recorded.values()}
-    return await hold_sql.holds(connection, [one for one in named if one is not None]), recorded
 
 
 def held_payloads(

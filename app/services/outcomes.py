@@ -37,7 +37,7 @@ class Step:
     posted: list[tuple[Transaction, tuple[Entry, ...]]] = field(default_factory=list)
     """The completed transactions with their entries, in the order in which they settled."""
     placed: list[Hold] = field(default_factory=list)
-    """New holds. Only what never changes of them is written: their events set the rest."""
+    """New holds, as they are born."""
     happened: list[HoldEvent] = field(default_factory=list)
 
 

@@ -21,7 +21,7 @@ from app.limits.quota import Limits, Quota
 from app.messages import events
 from app.records import AuditRecord, Entry, HoldEventKind, ReversedAmount, Transaction, TransactionType, Wallet, WalletKind
 from app.services.fees import FeeBook
-from app.services.hold_settlement import expire_holds, held_payloads, hold_audit_record, named_holds
+from app.services.hold_settlement import held_payloads, hold_audit_record, read_holds
 from app.services.ledger import settle
 from app.services.outcomes import Outcome, Settlement
 from app.services.requests import Request, Unit
@@ -217,25 +217,24 @@ class Settler:
                 for unit, locked in zip(units, missing, strict=True)
             ]
         ready = [unit for unit, locked in zip(units, missing, strict=True) if not locked]
-        keys = list({request.key for unit in ready for request in unit.requests})
-        recorded = await ledger_sql.recorded_transactions(connection, keys)
+        keys = list({request.key for unit in ready for request in unit.requests if not request.records_event})
+        recorded = await ledger_sql.recorded_transactions(connection, keys) if keys else {}
         reversed_ = await _reversed_amounts(connection, ready)
         now = self._clock()
-        wallets, _ = await expire_holds(connection, wallets, now)
-        holds, hold_events = await named_holds(connection, ready)
+        read = await read_holds(connection, ready, wallets, now)
         settlement = settle(
             ready,
-            wallets,
+            read.wallets,
             recorded,
             now,
             self._exponents,
             quotas=quotas,
             fees=self._fees,
             reversed_amounts=reversed_,
-            holds=holds,
-            hold_events=hold_events,
+            holds=read.holds,
+            hold_events=read.events,
         )
-        await self._write(connection, settlement, wallets, ready)
+        await self._write(connection, settlement, read.wallets, ready)
         await self._audit(connection, ready, settlement)
         outcomes = iter(settlement.outcomes)
         return [Deferred(locked) if locked else next(outcomes) for locked in missing]

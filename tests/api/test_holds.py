@@ -118,6 +118,11 @@ async def test_refusals_name_their_field_and_show_the_hold(shop: Shop) -> None:
     await shop.act("releaseHold", "bob", holdId=hold_id)
     (error,) = (await shop.act("captureHold", "bob", holdId=hold_id))["userErrors"]
     assert (error["code"], error["path"]) == ("HOLD_NOT_OPEN", ["input", "holdId"])
+    late = await shop.act("captureHold", "bob", holdId=hold_id, amount=usd("1.00"), afterExpiry="TRY_AVAILABLE")
+    assert (late["userErrors"], late["hold"]["captured"]) == ([], {"amount": "1.00"})
+    literal = f'{{idempotencyKey: "{new_key()}", holdId: "{hold_id}", afterExpiry: TRY_AVAILABLE}}'
+    payload = await shop.api.data("bob", f"mutation {{ captureHold(input: {literal}) {{ hold {{ captured {{ amount }} }} }} }}")
+    assert payload["captureHold"]["hold"]["captured"] == {"amount": "60.00"}
     (error,) = (await shop.place("100.01"))["userErrors"]
     assert (error["code"], error["path"]) == ("INSUFFICIENT_FUNDS", ["input", "amount"])
 

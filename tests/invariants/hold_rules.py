@@ -32,7 +32,7 @@ SOON, TOO_LATE = "'2030-01-03T00:00:00Z'", "'2030-01-04T00:00:00Z'"
 def ending(amount: int = 100) -> str:
     """A hold whose time is over soon."""
     placed = hold_event(1, "PLACED", placed=amount)
-    return hold(amount).replace(placed, hold_event(1, "PLACED", placed=amount, expires_at=SOON))
+    return hold(amount, expires_at=SOON).replace(placed, hold_event(1, "PLACED", placed=amount, expires_at=SOON))
 
 
 CAPTURED = hold_event(2, "CAPTURED", captured=100)
@@ -67,6 +67,9 @@ RULES: list[tuple[str, str, str]] = [
     ("a hold by an unknown user", hold(initiator_id=UNKNOWN), REFERENCES),
     ("a hold placed by another user than its event", hold(initiator_id=BOB), REFERENCES),
     ("a hold without an event", hold().split(";")[0], "holds_are_placed"),
+    ("a hold of another amount than its event", hold(amount="99"), FOLLOWS),
+    ("a hold with another end than its event", hold(expires_at=SOON), FOLLOWS),
+    ("a hold born at another time than its event", hold(created_at=AT), FOLLOWS),
     ("an event of no hold", RELEASED, FOLLOWS),
     ("a hold placed twice", hold() + hold_event(2, "PLACED", placed=1), FOLLOWS),
     ("an event that leaves one out", hold() + hold_event(3, "RELEASED", released=1), FOLLOWS),
@@ -123,7 +126,8 @@ RULES: list[tuple[str, str, str]] = [
     ("a capture without its terms", hold() + capture(terms="NULL"), "transactions_hold_iff_capture"),
     ("a transfer with a hold", hold() + transaction(hold_id=uid(HOLD)), "transactions_hold_iff_capture"),
     ("a transfer with the terms of a capture", transaction(terms="""'{"capture": {}}'"""), "transactions_hold_iff_capture"),
-    ("place nothing", hold(0), OF_KIND),
+    ("hold nothing", hold(0), "holds_open_while_any_remains"),
+    ("place nothing", hold(0, amount="100"), OF_KIND),
     ("extend by nothing", hold() + hold_event(2, "EXTENDED"), OF_KIND),
     ("extend by less than nothing", hold() + hold_event(2, "EXTENDED", placed=-1), OF_KIND),
     ("capture nothing", hold() + hold_event(2, "CAPTURED"), OF_KIND),
@@ -144,7 +148,8 @@ OWNER_RULES: list[tuple[str, str, str]] = [
     ("set what is held", f"UPDATE wallets SET held = 1 WHERE id = {A}", "wallets_held_from_events"),
     ("hold less than nothing", f"ALTER TABLE wallets DISABLE TRIGGER USER; UPDATE wallets SET held = -1 WHERE id = {A}",
      "wallets_held_not_negative"),
-    ("a hold born with an amount", hold(amount="7").replace("; INSERT", ";"), "holds_born_empty"),
+    ("a hold born captured", hold(captured="7"), "holds_born_untouched"),
+    ("a hold born closed", hold(status="'RELEASED'", released="100", closed_at=LATER), "holds_born_untouched"),
     ("set a hold's state", hold() + f"UPDATE holds SET captured = 1 WHERE id = {uid(HOLD)}", "holds_state_from_events"),
     ("set a hold's end", hold() + f"UPDATE holds SET expires_at = {SOON} WHERE id = {uid(HOLD)}", "holds_state_from_events"),
     ("delete holds", "DELETE FROM holds", "holds_never_deleted"),

@@ -156,6 +156,7 @@ def hold(placed: int = 100, number: int = HOLD, at: str = LATER, **columns: str)
         "wallet_id": A,
         "receiver_wallet_id": B,
         "initiator_id": ALICE,
+        "amount": str(placed),
         "currency": "'USD'",
         "created_at": at,
         **columns,

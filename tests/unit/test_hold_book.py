@@ -107,15 +107,17 @@ class World:
         """Each statement writes the events first, then the entries. Nothing is overdrawn at any moment."""
         for step in decided.steps:
             for new in step.placed:
-                empty = new._replace(amount=0, captured=0, released=0, events=0, status=HoldStatus.OPEN, closed_at=None)
-                self.holds[new.id] = empty._replace(expires_at=None)
+                assert (new.captured, new.released, new.events, new.status) == (0, 0, 1, HoldStatus.OPEN)
+                self.holds[new.id] = new
             for event in step.happened:
                 before = self.holds[event.hold_id]
-                assert event.number == before.events + 1
-                if event.kind is not HoldEventKind.PLACED:
+                if event.kind is HoldEventKind.PLACED:
+                    assert (event.number, event.placed, event.expires_at) == (1, before.amount, before.expires_at)
+                else:
+                    assert event.number == before.events + 1
                     is_open = before.status is HoldStatus.OPEN and not before.has_expired(NOW)
                     assert is_open is (event.kind is not HoldEventKind.CAPTURED_LATE)
-                self.holds[event.hold_id] = after(before, event)
+                    self.holds[event.hold_id] = after(before, event)
                 self._change(before.wallet_id, held=change_of_held(event))
             for _, entries in step.posted:
                 for entry in entries:
