@@ -170,7 +170,7 @@ async def test_the_client_gets_every_entry_once_and_in_order_while_the_api_is_ki
                 await soon(lambda: lives(1), START_SECONDS)
                 enough = asyncio.Event()
                 paying = tasks.create_task(pay_until(enough, world))
-                await soon(lambda: len(watcher.entries()) > 20, 30)
+                await soon(lambda: len(watcher.entries()) > 20, START_SECONDS)
                 first.kill()
                 await asyncio.to_thread(first.wait, 30)
             with api_process(settings, free_port) as second:
@@ -181,7 +181,7 @@ async def test_the_client_gets_every_entry_once_and_in_order_while_the_api_is_ki
                 await soon(lambda: lives(3), START_SECONDS)
                 enough.set()
                 paid = await paying
-                await soon(lambda: len(watcher.entries()) >= paid, 30)
+                await soon(lambda: len(watcher.entries()) >= paid, START_SECONDS)
                 assert await watcher.stop() == 0
         entries = watcher.entries()
         assert [entry["sequence"] for entry in entries] == [str(number) for number in range(1, paid + 1)]
@@ -248,8 +248,8 @@ async def test_graphql_ws_without_the_client_reconnects_and_misses_nothing(
     ):
 
         async def received(snapshots: int, entries: int) -> None:
-            await soon(lambda: [u["kind"] for u in watcher.printed("update")].count("SNAPSHOT") == snapshots, 30)
-            await soon(lambda: len(watcher.entries()) == entries)
+            await soon(lambda: [u["kind"] for u in watcher.printed("update")].count("SNAPSHOT") == snapshots, START_SECONDS)
+            await soon(lambda: len(watcher.entries()) == entries, START_SECONDS)
 
         for restarts, end in enumerate((signal.SIGTERM, signal.SIGKILL, None)):
             with api_process(settings, free_port) as api:
