@@ -11,7 +11,7 @@ import { decimalsOf, fromMinor } from "../money/decimal.js";
 import { formatMoney, type Money } from "../money/format.js";
 import { MoneyText } from "../money/Money.js";
 import { Operations } from "../operations/Operations.js";
-import { operationOf } from "../operations/link.js";
+import { operationOf, type Operation } from "../operations/link.js";
 import { AccountProvider } from "../session/AccountContext.js";
 import { demoAccount } from "../session/account.js";
 import type { DemoSession, DemoUser } from "../session/demo.js";
@@ -62,7 +62,7 @@ function Wallets({ found }: { readonly found: Pair }) {
 }
 
 function Page({ found, wallet: queried }: { readonly found: Pair; readonly wallet: WalletSummary }) {
-  const [payer, payerWallet, shop, shopWallet] = found;
+  const [payer, , shop, shopWallet] = found;
   const checkout = useCheckout(found);
   const wallet = newest(queried, useFeed(queried));
   const { hold } = checkout.state;
@@ -82,7 +82,7 @@ function Page({ found, wallet: queried }: { readonly found: Pair; readonly walle
         </section>
         <Steps checkout={checkout} payerName={payer.display_name.split(" ")[0] ?? payer.display_name} available={wallet.available} />
       </div>
-      <Operations operations={operationsOf(payerWallet.id, shopWallet.id, wallet.currency, checkout)} />
+      <Operations operations={operationsOf(found, checkout)} />
     </>
   );
 }
@@ -129,14 +129,20 @@ function PayerScreen({ checkout: { state, confirm, decline }, shopName }: { read
   );
 }
 
-function operationsOf(walletId: string, receiverWalletId: string, currency: string, { state: { hold, captureId } }: Checkout) {
+/** What was sent so far, and placing a hold. Each opens in GraphiQL as the one who sends it. */
+function operationsOf([payer, payerWallet, shop, shopWallet]: Pair, { state: { hold, captureId } }: Checkout): Operation[] {
   const key = (name: string): string => `checkout-${name}`;
-  const holdId = hold?.id ?? "hld_…";
-  const amount = { amount: "1.00", currency };
-  return [
-    operationOf(PLACE_HOLD, { input: { idempotencyKey: key("place"), walletId, receiverWalletId, amount, expiresIn: HOLD_SECONDS } }),
-    operationOf(CAPTURE_HOLD, { input: { idempotencyKey: key("capture"), holdId, amount, keepRemaining: true } }),
-    operationOf(RELEASE_HOLD, { input: { idempotencyKey: key("release"), holdId } }),
-    operationOf(REVERSE, { input: { idempotencyKey: key("refund"), transactionId: captureId ?? "txn_…", amount, reason: "REFUND" } }),
-  ];
+  const amount = { amount: "1.00", currency: payerWallet.currency };
+  const place = { idempotencyKey: key("place"), walletId: payerWallet.id, receiverWalletId: shopWallet.id, amount, expiresIn: HOLD_SECONDS };
+  const operations: Operation[] = [{ ...operationOf(PLACE_HOLD, { input: place }), subject: payer.subject }];
+  if (hold !== null) {
+    operations.push(
+      { ...operationOf(CAPTURE_HOLD, { input: { idempotencyKey: key("capture"), holdId: hold.id, amount, keepRemaining: true } }), subject: shop.subject },
+      { ...operationOf(RELEASE_HOLD, { input: { idempotencyKey: key("release"), holdId: hold.id } }), subject: shop.subject },
+    );
+  }
+  if (captureId !== null) {
+    operations.push({ ...operationOf(REVERSE, { input: { idempotencyKey: key("refund"), transactionId: captureId, amount, reason: "REFUND" } }), subject: shop.subject });
+  }
+  return operations;
 }

@@ -65,7 +65,7 @@ export function Steps({ checkout, payerName, available }: StepsProps) {
         </StepItem>
       </ol>
       <div className="form-actions">
-        <button type="button" className="button" data-next={step === "over" ? "" : undefined} disabled={state.isRunning || (step === "place" && asked === null)} onClick={startAgain}>
+        <button type="button" className="button" data-next={step === "over" ? "" : undefined} disabled={state.isRunning || (step === "place" && asked === null)} onClick={() => void startAgain()}>
           <Icon name="repeat" /> Start again
         </button>
       </div>

@@ -81,8 +81,13 @@ export function useCheckout([payer, payerWallet, shop, shopWallet]: Pair) {
         void run(refundBy(byShop, captureId, "REFUND"), wanted, (_, refunded) => ({ step: "over", done: { refund: refunded } }));
       }
     },
-    startAgain: (): void => {
+    /** What still is held is released first: the payer can spend it in the next round. */
+    startAgain: async (): Promise<void> => {
       open.current = null;
+      if (hold?.status === "OPEN" && !isZero(hold.remaining.amount)) {
+        change({ isRunning: true, problem: null });
+        await settle(holdActionBy(byShop), { ...inputOf({ hold, action: "release", amount: hold.remaining }), idempotencyKey: newKey() });
+      }
       setState(START);
     },
   };

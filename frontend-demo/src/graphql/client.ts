@@ -1,5 +1,6 @@
 import { cacheExchange, Client, fetchExchange, type CombinedError } from "@urql/core";
 import { connection } from "../live/page.js";
+import { hearDate } from "../live/serverClock.js";
 import { keepLastGood, reportTo } from "./lastGood.js";
 
 type Token = () => Promise<string>;
@@ -15,7 +16,9 @@ function authorizedFetch(token: Token): typeof fetch {
     headers.set("Authorization", `Bearer ${await token()}`);
     const patience = AbortSignal.timeout(PATIENCE_MILLISECONDS);
     const signal = init?.signal ? AbortSignal.any([init.signal, patience]) : patience;
-    return fetch(input, { ...init, headers, signal });
+    const response = await fetch(input, { ...init, headers, signal });
+    hearDate(response.headers.get("Date"));
+    return response;
   };
 }
 

@@ -14,7 +14,7 @@ interface ActionOutcomeProps {
 /** What came of a capture or a release. */
 export function ActionOutcome({ state, onRetry, onDone }: ActionOutcomeProps) {
   return (
-    <OutcomeBox state={state} onRetry={onRetry} onDone={onDone}>
+    <OutcomeBox state={state} onRetry={onRetry} onDone={onDone} takesFocus>
       <Words state={state} />
     </OutcomeBox>
   );

@@ -1,4 +1,5 @@
 import { useSyncExternalStore } from "react";
+import { serverNow } from "../live/serverClock.js";
 
 const listeners = new Set<() => void>();
 let timer: ReturnType<typeof setTimeout> | undefined;
@@ -6,7 +7,7 @@ let seconds = 0;
 
 /** At the start of each second, so that all countdowns change together. */
 function tick(): void {
-  const now = Date.now();
+  const now = serverNow();
   seconds = Math.floor(now / 1_000);
   timer = setTimeout(tick, 1_000 - (now % 1_000));
   listeners.forEach((listener) => listener());
@@ -26,7 +27,7 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-/** Whole seconds since 1970, by one timer for all who ask. */
+/** Whole seconds since 1970 by the service's clock, by one timer for all who ask. */
 export function useSeconds(): number {
-  return useSyncExternalStore(subscribe, () => (seconds === 0 ? Math.floor(Date.now() / 1_000) : seconds));
+  return useSyncExternalStore(subscribe, () => (seconds === 0 ? Math.floor(serverNow() / 1_000) : seconds));
 }

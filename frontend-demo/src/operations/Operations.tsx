@@ -27,7 +27,7 @@ function OperationItem({ operation }: { readonly operation: Operation }) {
       </summary>
       <div className="operation-body">
         <div className="operation-actions">
-          <a className="button button-small" href={graphiqlLink(operation, subject)} target="_blank" rel="noreferrer">
+          <a className="button button-small" href={graphiqlLink(operation, operation.subject ?? subject)} target="_blank" rel="noreferrer">
             Open in GraphiQL <Icon name="external" />
             <span className="visually-hidden"> (a new tab)</span>
           </a>

@@ -5,6 +5,8 @@ import type { TadaDocumentNode } from "../graphql/tada.js";
 export interface Operation {
   readonly query: string;
   readonly variables: Readonly<Record<string, unknown>>;
+  /** The demo user who sends it; the account's by default. */
+  readonly subject?: string;
 }
 
 export function operationOf<Data, Variables extends AnyVariables>(

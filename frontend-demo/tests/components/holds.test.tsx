@@ -8,6 +8,7 @@ import { CaptureDialog } from "../../src/holds/CaptureDialog.js";
 import { timeText } from "../../src/holds/Countdown.js";
 import type { Hold, HoldActionPayload, WalletHolds } from "../../src/holds/queries.js";
 import { listedAt } from "../../src/holds/state.js";
+import { hearDate, serverNow } from "../../src/live/serverClock.js";
 import { heldOf } from "../../src/money/held.js";
 import type { Attempt } from "../../src/paycore-pay/index.js";
 
@@ -124,4 +125,15 @@ test.each([[0, "0:00"], [65, "1:05"], [3_599, "59:59"], [3_600, "1:00:00"], [90_
 
 test("a part of an amount is rounded down, but is never nothing", () => {
   expect([partOf(usd("24.81"), 50n), partOf(usd("0.01"), 50n), partOf({ amount: "3", currency: "JPY" }, 50n)]).toEqual([usd("12.40"), usd("0.01"), { amount: "1", currency: "JPY" }]);
+});
+
+test("countdowns follow the service's clock where the computer's is wrong, whatever an answer took", () => {
+  const now = Date.parse("2026-11-28T10:00:00Z");
+  expect(serverNow(now)).toBe(now);
+  hearDate("Sat, 28 Nov 2026 09:59:59 GMT", now);
+  expect(serverNow(now)).toBe(now);
+  hearDate("Sat, 28 Nov 2026 10:05:00 GMT", now);
+  hearDate("Sat, 28 Nov 2026 10:04:40 GMT", now);
+  hearDate(null, now);
+  expect(serverNow(now)).toBe(now + 300_500);
 });
