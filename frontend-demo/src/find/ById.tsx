@@ -41,7 +41,7 @@ export function HoldById({ id }: { readonly id: string }) {
       {data === undefined && <NoPage error={error} again={again} label="Looking it up" />}
       {data?.hold === null && <Nothing>No hold has this id.</Nothing>}
       {data?.hold && (
-        <ul className="hold-list">
+        <ul className="hold-list found-hold">
           <HoldRow hold={data.hold} status={data.hold.status} isIncoming={false} />
         </ul>
       )}
