@@ -116,7 +116,7 @@ def test_the_payer_sees_what_is_held_and_that_it_expires_without_a_reload(
     before, edge = timer.inner_text(), page.evaluate(_LEFT)
     expect(timer).not_to_have_text(before)
     assert page.evaluate(_LEFT) == edge
-    _place(service, wallets, "20.00", 3, "a taxi")
+    _place(service, wallets, "20.00", 2, "a taxi")
     expect(card.get_by_role("list", name="Ended lately")).to_contain_text("a taxi$20.00Expired")
     expect(held).to_contain_text("a table for two")
     expect(head).to_contain_text("Held: $30.00 · Available: $70.00")
