@@ -150,7 +150,8 @@ CREATE FUNCTION public.apply_hold_events() RETURNS trigger
 -- The only writer of wallets.held, and of a hold's amounts, status and times once it is born. Runs once per INSERT, over all its
 -- rows, in the order of each hold's events: the first is what the hold was born with, each follows the one before it, an expired
 -- hold is neither captured, released nor extended, and only what is open expires. A capture is a completed transaction of the
--- hold's wallets over the same amount.
+-- hold's wallets over the same amount. Left joins: each begins with the new rows, whatever the size of the other tables was when
+-- it was planned.
 DECLARE
     event record;
     broken record;
@@ -200,7 +201,7 @@ BEGIN
 
     SELECT e.hold_id INTO broken
     FROM new_events e
-    JOIN holds h ON h.id = e.hold_id
+    LEFT JOIN holds h ON h.id = e.hold_id
     LEFT JOIN transactions t ON t.id = e.id
     WHERE e.captured > 0 AND NOT coalesce(
         t.hold_id = h.id AND t.status = 'COMPLETED' AND t.amount = e.captured AND t.initiator_id = e.initiator_id, false)
@@ -212,8 +213,8 @@ BEGIN
 
     SELECT h.id INTO broken
     FROM new_events e
-    JOIN holds h ON h.id = e.hold_id
-    JOIN wallets w ON w.id = h.wallet_id
+    LEFT JOIN holds h ON h.id = e.hold_id
+    LEFT JOIN wallets w ON w.id = h.wallet_id
     LEFT JOIN users u ON u.id = h.initiator_id
     LEFT JOIN wallets r ON r.id = h.receiver_wallet_id
     WHERE e.kind = 'PLACED' AND NOT coalesce(
@@ -225,17 +226,17 @@ BEGIN
             USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'holds_references_exist';
     END IF;
 
-    FOR broken IN
-        UPDATE wallets w SET held = w.held + d.change,
-            overdrawn = w.overdrawn AND w.balance - (w.held + d.change) < 0
-        FROM (SELECT h.wallet_id, sum(e.placed - e.captured - e.released)::bigint AS change
-              FROM new_events e JOIN holds h ON h.id = e.hold_id
-              GROUP BY h.wallet_id HAVING sum(e.placed - e.captured - e.released) <> 0) d
-        WHERE w.id = d.wallet_id
-        RETURNING w.id, d.change > 0 AND w.overdrawn AS is_short
+    FOR event IN
+        SELECT h.wallet_id, sum(e.placed - e.captured - e.released)::bigint AS change
+        FROM new_events e LEFT JOIN holds h ON h.id = e.hold_id
+        GROUP BY h.wallet_id HAVING sum(e.placed - e.captured - e.released) <> 0
     LOOP
+        UPDATE wallets w SET held = w.held + event.change,
+            overdrawn = w.overdrawn AND w.balance - (w.held + event.change) < 0
+        WHERE w.id = event.wallet_id
+        RETURNING event.change > 0 AND w.overdrawn AS is_short INTO broken;
         IF broken.is_short THEN
-            RAISE EXCEPTION 'a hold on wallet % is of more than is available', broken.id
+            RAISE EXCEPTION 'a hold on wallet % is of more than is available', event.wallet_id
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'wallets_available_not_negative';
         END IF;
     END LOOP;
@@ -577,12 +578,19 @@ BEGIN
                ELSE e.purpose <> 'PRINCIPAL' AND (e.wallet_id IN (t.sender_wallet_id, t.receiver_wallet_id)
                    OR EXISTS (SELECT FROM wallets w WHERE w.id = e.wallet_id AND w.kind = 'SYSTEM'))
            END, false)))[1] AS transaction_id,
-           bool_or(e.leg > 1 OR t.sender_wallet_id IS NULL) AS has_more, bool_or(t.reverses_id IS NOT NULL) AS has_reversal, bool_or(t.hold_id IS NOT NULL) AS has_capture
+           bool_or(e.leg > 1 OR t.sender_wallet_id IS NULL) AS has_more, bool_or(t.reverses_id IS NOT NULL) AS has_reversal,
+           bool_or(t.hold_id IS NOT NULL) AS has_capture,
+           (array_agg(e.transaction_id) FILTER (WHERE t.hold_id IS NOT NULL AND e.leg = 0 AND NOT EXISTS (
+               SELECT FROM hold_events h WHERE h.hold_id = t.hold_id AND h.id = t.id AND h.captured = t.amount)))[1] AS capture_id
     INTO broken
     FROM new_entries e LEFT JOIN transactions t ON t.id = e.transaction_id;
     has_more := broken.has_more;
     has_reversal := broken.has_reversal;
     has_capture := broken.has_capture;
+    IF broken.capture_id IS NOT NULL THEN
+        RAISE EXCEPTION 'transaction % captures no hold', broken.capture_id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_capture_the_hold';
+    END IF;
     IF broken.transaction_id IS NOT NULL THEN
         RAISE EXCEPTION 'an entry of transaction % is not what was requested, or it is not completed', broken.transaction_id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_of_completed_transaction';
@@ -660,18 +668,6 @@ BEGIN
         FROM new_entries e JOIN transactions t ON t.id = e.transaction_id
         WHERE e.wallet_id IS DISTINCT FROM t.sender_wallet_id AND e.wallet_id IS DISTINCT FROM t.receiver_wallet_id
         GROUP BY e.wallet_id, e.transaction_id;
-    END IF;
-
-    IF has_capture THEN
-        SELECT t.id INTO broken
-        FROM new_entries e JOIN transactions t ON t.id = e.transaction_id
-        WHERE t.hold_id IS NOT NULL
-          AND NOT EXISTS (SELECT FROM hold_events h WHERE h.hold_id = t.hold_id AND h.id = t.id AND h.captured = t.amount)
-        LIMIT 1;
-        IF FOUND THEN
-            RAISE EXCEPTION 'transaction % captures no hold', broken.id
-                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_capture_the_hold';
-        END IF;
     END IF;
 
     IF has_reversal THEN
@@ -1219,22 +1215,6 @@ ALTER TABLE ONLY public.fee_schedules
 
 
 --
--- Name: hold_events hold_events_id_key; Type: CONSTRAINT; Schema: public; Owner: -
---
-
-ALTER TABLE ONLY public.hold_events
-    ADD CONSTRAINT hold_events_id_key UNIQUE (id);
-
-
---
--- Name: hold_events hold_events_idempotency_key; Type: CONSTRAINT; Schema: public; Owner: -
---
-
-ALTER TABLE ONLY public.hold_events
-    ADD CONSTRAINT hold_events_idempotency_key UNIQUE (initiator_id, idempotency_key);
-
-
---
 -- Name: hold_events hold_events_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1390,6 +1370,20 @@ CREATE INDEX audit_log_subject_idx ON public.audit_log USING btree (subject_id, 
 --
 
 CREATE UNIQUE INDEX fee_schedules_line_key ON public.fee_schedules USING btree (transaction_type, currency, COALESCE(user_id, '00000000-0000-0000-0000-000000000000'::uuid), version);
+
+
+--
+-- Name: hold_events_capture_key; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX hold_events_capture_key ON public.hold_events USING btree (id) WHERE (captured > 0);
+
+
+--
+-- Name: hold_events_idempotency_key; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX hold_events_idempotency_key ON public.hold_events USING btree (initiator_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
 
 --

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Enum, Index, Integer, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Enum, Index, Integer, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -57,8 +57,14 @@ class HoldEvent(Base):
 
     __tablename__ = "hold_events"
     __table_args__ = (
-        UniqueConstraint("id", name="hold_events_id_key"),
-        UniqueConstraint("initiator_id", "idempotency_key", name="hold_events_idempotency_key"),
+        Index("hold_events_capture_key", "id", unique=True, postgresql_where=text("captured > 0")),
+        Index(
+            "hold_events_idempotency_key",
+            "initiator_id",
+            "idempotency_key",
+            unique=True,
+            postgresql_where=text("idempotency_key IS NOT NULL"),
+        ),
         CheckConstraint(
             "idempotency_key ~ '^[!-~]+$' AND octet_length(idempotency_key) <= 255", name="hold_events_key_is_visible_ascii"
         ),

@@ -32,15 +32,18 @@ FROM holds h
 """
 # Named ones, and those of the wallets whose time is over, which the batch must end first.
 _NAMED_OR_DUE = f"""{_HOLDS} WHERE h.id = ANY($1::uuid[])
-UNION {_HOLDS} WHERE h.wallet_id = ANY($2::uuid[]) AND h.status = 'OPEN' AND h.expires_at <= $3
+UNION ALL {_HOLDS} WHERE h.wallet_id = ANY($2::uuid[]) AND h.status = 'OPEN' AND h.expires_at <= $3
 """
 _NAMED = f"{_HOLDS} WHERE h.id = ANY($1::uuid[])"
 # After the wallets' locks, so that it sees what was committed during the wait for them.
 _RECORDED = """
 SELECT e.hold_id, e.number, e.id, e.kind::text, e.placed, e.captured, e.released, e.expires_at, e.created_at, e.initiator_id,
        e.idempotency_key, e.terms
-FROM unnest($1::uuid[], $2::text[]) AS k (initiator_id, idempotency_key)
-JOIN hold_events e ON e.initiator_id = k.initiator_id AND e.idempotency_key = k.idempotency_key COLLATE "C"
+FROM unnest($1::uuid[], $2::text[]) AS k (initiator_id, idempotency_key) CROSS JOIN LATERAL (
+    SELECT * FROM hold_events
+    WHERE hold_events.initiator_id = k.initiator_id AND hold_events.idempotency_key = k.idempotency_key COLLATE "C"
+    OFFSET 0 -- by its index for each key, whatever the size of the table was when this was planned
+) AS e
 """
 _EXPIRE = """
 WITH expired AS (

@@ -86,7 +86,7 @@ _OUTCOME_WITH_HOLDS = """outcome_of_transactions AS (
 ), happened AS (
     INSERT INTO hold_events ({event_columns})
     SELECT * FROM unnest({event_arrays}) WHERE (SELECT is_complete FROM outcome_of_transactions)
-    ON CONFLICT ON CONSTRAINT hold_events_idempotency_key DO NOTHING
+    ON CONFLICT (initiator_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
     RETURNING id
 ), outcome AS (
     SELECT (SELECT is_complete FROM outcome_of_transactions)
@@ -164,7 +164,7 @@ WITH placed AS (
     INSERT INTO holds ({hold_columns}) SELECT * FROM unnest({hold_arrays})
 ), happened AS (
     INSERT INTO hold_events ({event_columns}) SELECT * FROM unnest({event_arrays})
-    ON CONFLICT ON CONSTRAINT hold_events_idempotency_key DO NOTHING
+    ON CONFLICT (initiator_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
     RETURNING id
 ), outcome AS (
     SELECT count(*) = cardinality({event_ids}) AS is_complete FROM happened

@@ -330,7 +330,7 @@ def _save_outcome(info: Info, outcome: Outcome) -> None:
 def _hold_payload(info: Info, found: HoldResult) -> HoldPayload:
     _save_outcome(info, found)
     return HoldPayload(
-        hold=None if found.hold is None else Hold.of(info, found.hold),
+        hold=None if found.hold is None else Hold.of(found.hold),
         transaction=_transaction(info, found.result),
         replayed=found.result.replayed,
         user_errors=user_errors(found.result.refusals),

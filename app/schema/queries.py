@@ -240,7 +240,7 @@ async def _user(info: Info, user_id: UUID) -> User | None:
 
 async def _hold(info: Info, hold_id: UUID) -> Hold | None:
     hold = await info.context.loaders.holds.load(hold_id)
-    return None if hold is None else Hold.of(info, hold)
+    return None if hold is None else Hold.of(hold)
 
 
 async def _fee_schedule(info: Info, schedule_id: UUID) -> FeeSchedule | None:

@@ -103,4 +103,4 @@ class Subscription:
                 context.start_event(update.reads)
                 if not policy.may_see_hold(context.viewer, update.found.parties):
                     raise NotFound
-                yield Hold.of(info, update.found.hold)
+                yield Hold.of(update.found.hold)

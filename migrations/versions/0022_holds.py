@@ -72,8 +72,6 @@ TABLES = (
         idempotency_key text COLLATE "C",
         terms jsonb,
         CONSTRAINT hold_events_pkey PRIMARY KEY (hold_id, number),
-        CONSTRAINT hold_events_id_key UNIQUE (id),
-        CONSTRAINT hold_events_idempotency_key UNIQUE (initiator_id, idempotency_key),
         CONSTRAINT hold_events_key_is_visible_ascii CHECK (
             idempotency_key ~ '^[!-~]+$' AND octet_length(idempotency_key) <= 255),
         CONSTRAINT hold_events_amounts_of_kind CHECK (CASE kind
@@ -88,6 +86,12 @@ TABLES = (
             (kind IN ('PLACED', 'EXTENDED', 'RELEASED')) = (terms IS NOT NULL)
             AND (terms IS NULL) = (idempotency_key IS NULL) AND (kind = 'EXPIRED') = (initiator_id IS NULL))
     )
+    """,
+    # Each event is in two indexes only: one that captures has no key of its own.
+    "CREATE UNIQUE INDEX hold_events_capture_key ON hold_events (id) WHERE captured > 0",
+    """
+    CREATE UNIQUE INDEX hold_events_idempotency_key ON hold_events (initiator_id, idempotency_key)
+    WHERE idempotency_key IS NOT NULL
     """,
     "CREATE INDEX holds_wallet_idx ON holds (wallet_id, id)",
     "CREATE INDEX holds_receiver_idx ON holds (receiver_wallet_id, id) WHERE receiver_wallet_id IS NOT NULL",
@@ -104,7 +108,8 @@ SET search_path TO {schema}, pg_temp SET enable_hashjoin TO off SET enable_merge
 -- The only writer of wallets.held, and of a hold's amounts, status and times once it is born. Runs once per INSERT, over all its
 -- rows, in the order of each hold's events: the first is what the hold was born with, each follows the one before it, an expired
 -- hold is neither captured, released nor extended, and only what is open expires. A capture is a completed transaction of the
--- hold's wallets over the same amount.
+-- hold's wallets over the same amount. Left joins: each begins with the new rows, whatever the size of the other tables was when
+-- it was planned.
 DECLARE
     event record;
     broken record;
@@ -154,7 +159,7 @@ BEGIN
 
     SELECT e.hold_id INTO broken
     FROM new_events e
-    JOIN holds h ON h.id = e.hold_id
+    LEFT JOIN holds h ON h.id = e.hold_id
     LEFT JOIN transactions t ON t.id = e.id
     WHERE e.captured > 0 AND NOT coalesce(
         t.hold_id = h.id AND t.status = 'COMPLETED' AND t.amount = e.captured AND t.initiator_id = e.initiator_id, false)
@@ -166,8 +171,8 @@ BEGIN
 
     SELECT h.id INTO broken
     FROM new_events e
-    JOIN holds h ON h.id = e.hold_id
-    JOIN wallets w ON w.id = h.wallet_id
+    LEFT JOIN holds h ON h.id = e.hold_id
+    LEFT JOIN wallets w ON w.id = h.wallet_id
     LEFT JOIN users u ON u.id = h.initiator_id
     LEFT JOIN wallets r ON r.id = h.receiver_wallet_id
     WHERE e.kind = 'PLACED' AND NOT coalesce(
@@ -179,17 +184,17 @@ BEGIN
             USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'holds_references_exist';
     END IF;
 
-    FOR broken IN
-        UPDATE wallets w SET held = w.held + d.change,
-            overdrawn = w.overdrawn AND w.balance - (w.held + d.change) < 0
-        FROM (SELECT h.wallet_id, sum(e.placed - e.captured - e.released)::bigint AS change
-              FROM new_events e JOIN holds h ON h.id = e.hold_id
-              GROUP BY h.wallet_id HAVING sum(e.placed - e.captured - e.released) <> 0) d
-        WHERE w.id = d.wallet_id
-        RETURNING w.id, d.change > 0 AND w.overdrawn AS is_short
+    FOR event IN
+        SELECT h.wallet_id, sum(e.placed - e.captured - e.released)::bigint AS change
+        FROM new_events e LEFT JOIN holds h ON h.id = e.hold_id
+        GROUP BY h.wallet_id HAVING sum(e.placed - e.captured - e.released) <> 0
     LOOP
+        UPDATE wallets w SET held = w.held + event.change,
+            overdrawn = w.overdrawn AND w.balance - (w.held + event.change) < 0
+        WHERE w.id = event.wallet_id
+        RETURNING event.change > 0 AND w.overdrawn AS is_short INTO broken;
         IF broken.is_short THEN
-            RAISE EXCEPTION 'a hold on wallet % is of more than is available', broken.id
+            RAISE EXCEPTION 'a hold on wallet % is of more than is available', event.wallet_id
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'wallets_available_not_negative';
         END IF;
     END LOOP;
@@ -259,7 +264,12 @@ POSTED = (
     ("    has_reversal boolean;\n", "    has_reversal boolean;\n    has_capture boolean;\n"),
     (
         "bool_or(t.reverses_id IS NOT NULL) AS has_reversal\n",
-        "bool_or(t.reverses_id IS NOT NULL) AS has_reversal, bool_or(t.hold_id IS NOT NULL) AS has_capture\n",
+        """\
+bool_or(t.reverses_id IS NOT NULL) AS has_reversal,
+           bool_or(t.hold_id IS NOT NULL) AS has_capture,
+           (array_agg(e.transaction_id) FILTER (WHERE t.hold_id IS NOT NULL AND e.leg = 0 AND NOT EXISTS (
+               SELECT FROM hold_events h WHERE h.hold_id = t.hold_id AND h.id = t.id AND h.captured = t.amount)))[1] AS capture_id
+""",
     ),
     (
         "    has_reversal := broken.has_reversal;\n",
@@ -285,22 +295,14 @@ AND n.amount < 0 AND (t.terms->'reversal'->'overdraft' = 'true' OR EXISTS (
 """,
     ),
     (
-        "    IF has_reversal THEN\n        -- One after another",
+        "    IF broken.transaction_id IS NOT NULL THEN\n",
         """\
-    IF has_capture THEN
-        SELECT t.id INTO broken
-        FROM new_entries e JOIN transactions t ON t.id = e.transaction_id
-        WHERE t.hold_id IS NOT NULL
-          AND NOT EXISTS (SELECT FROM hold_events h WHERE h.hold_id = t.hold_id AND h.id = t.id AND h.captured = t.amount)
-        LIMIT 1;
-        IF FOUND THEN
-            RAISE EXCEPTION 'transaction % captures no hold', broken.id
-                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_capture_the_hold';
-        END IF;
+    IF broken.capture_id IS NOT NULL THEN
+        RAISE EXCEPTION 'transaction % captures no hold', broken.capture_id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_capture_the_hold';
     END IF;
-
-    IF has_reversal THEN
-        -- One after another""",
+    IF broken.transaction_id IS NOT NULL THEN
+""",
     ),
     ("o.type IN ('TRANSFER', 'DEPOSIT') AND o.currency", "o.type IN ('TRANSFER', 'DEPOSIT', 'CAPTURE') AND o.currency"),
 )

@@ -74,7 +74,8 @@ RULES: list[tuple[str, str, str]] = [
     ("a hold placed twice", hold() + hold_event(2, "PLACED", placed=1), FOLLOWS),
     ("an event that leaves one out", hold() + hold_event(3, "RELEASED", released=1), FOLLOWS),
     ("an event that is there", hold() + RELEASED + hold_event(2, "RELEASED", released=1, id=uid(7)), "hold_events_pkey"),
-    ("an event's id that is taken", hold() + hold_event(2, "RELEASED", released=1, id=uid(HOLD)), "hold_events_id_key"),
+    ("two events for one capture", hold() + hold(100, HOLD + 0x100) + capture() + CAPTURED
+     + hold_event(2, "CAPTURED", HOLD + 0x100, captured=100), "hold_events_capture_key"),
     ("an event's key that is taken",
      hold() + hold_event(2, "RELEASED", released=1, idempotency_key=f"'hold-{HOLD}-1'"), "hold_events_idempotency_key"),
     ("an event before its hold", hold() + hold_event(2, "RELEASED", released=1, at=AT), FOLLOWS),
