@@ -336,9 +336,9 @@ BEGIN
     LEFT JOIN wallets r ON r.id = t.receiver_wallet_id
     LEFT JOIN currencies c ON c.code = t.currency
     WHERE u.id IS NULL OR c.code IS NULL
-       OR (t.reverses_id IS NOT NULL AND NOT EXISTS (SELECT FROM transactions o WHERE o.id = t.reverses_id))
-       OR (t.hold_id IS NOT NULL AND NOT EXISTS (
-           SELECT FROM holds h WHERE h.id = t.hold_id AND h.wallet_id = t.sender_wallet_id
+       OR (t.reverses_id IS NOT NULL AND 0 = (SELECT count(*) FROM transactions o WHERE o.id = t.reverses_id))
+       OR (t.hold_id IS NOT NULL AND 0 = (
+           SELECT count(*) FROM holds h WHERE h.id = t.hold_id AND h.wallet_id = t.sender_wallet_id
            AND coalesce(h.receiver_wallet_id, t.receiver_wallet_id) = t.receiver_wallet_id))
        OR (s.id IS NULL AND t.sender_wallet_id IS NOT NULL)
        OR (r.id IS NULL AND t.receiver_wallet_id IS NOT NULL)
@@ -580,8 +580,10 @@ BEGIN
            END, false)))[1] AS transaction_id,
            bool_or(e.leg > 1 OR t.sender_wallet_id IS NULL) AS has_more, bool_or(t.reverses_id IS NOT NULL) AS has_reversal,
            bool_or(t.hold_id IS NOT NULL) AS has_capture,
-           (array_agg(e.transaction_id) FILTER (WHERE t.hold_id IS NOT NULL AND e.leg = 0 AND NOT EXISTS (
-               SELECT FROM hold_events h WHERE h.hold_id = t.hold_id AND h.id = t.id AND h.captured = t.amount)))[1] AS capture_id
+           (array_agg(e.transaction_id) FILTER (WHERE t.hold_id IS NOT NULL AND e.leg = 0 AND 1 <> ( -- not EXISTS,
+               -- which a session that planned it on a small table would answer by reading all of it
+               SELECT count(*) FROM hold_events h
+               WHERE h.hold_id = t.hold_id AND h.id = t.id AND h.captured = t.amount)))[1] AS capture_id
     INTO broken
     FROM new_entries e LEFT JOIN transactions t ON t.id = e.transaction_id;
     has_more := broken.has_more;
@@ -625,10 +627,11 @@ BEGIN
        OR e.sequence <> coalesce(e.previous_sequence, w.sequence) + 1
        OR e.balance_before <> coalesce(e.previous_balance, w.balance)
        OR e.created_at < coalesce(e.previous_time, w.posted_at)
-       OR (w.kind = 'USER' AND e.balance_after < w.held AND e.amount < 0 AND NOT EXISTS (
-           SELECT FROM transactions t WHERE t.id = e.transaction_id
-           AND (t.terms->'reversal'->'overdraft' = 'true' OR EXISTS ( -- what is held is there for its capture
-               SELECT FROM hold_events h WHERE h.hold_id = t.hold_id AND h.id = t.id AND h.kind = 'CAPTURED'))))
+       OR (w.kind = 'USER' AND e.balance_after < w.held AND e.amount < 0 AND 0 = (
+           SELECT count(*) FROM transactions t WHERE t.id = e.transaction_id
+           AND (t.terms->'reversal'->'overdraft' = 'true' OR 1 = ( -- what is held is there for its capture
+               SELECT count(*) FROM hold_events h
+               WHERE h.hold_id = t.hold_id AND h.id = t.id AND h.kind = 'CAPTURED'))))
     LIMIT 1;
     IF FOUND AND broken.overdrawn THEN
         RAISE EXCEPTION 'entry % of wallet % spends more than is available', broken.sequence, broken.wallet_id
@@ -642,8 +645,9 @@ BEGIN
     UPDATE wallets w SET balance = e.balance_after, sequence = e.sequence, posted_at = e.created_at,
         overdrawn = w.kind = 'USER' AND e.balance_after < w.held AND (w.overdrawn OR ((has_reversal OR has_capture) AND EXISTS (
             SELECT FROM new_entries n JOIN transactions t ON t.id = n.transaction_id
-            WHERE n.wallet_id = w.id AND n.amount < 0 AND (t.terms->'reversal'->'overdraft' = 'true' OR EXISTS (
-                SELECT FROM hold_events h WHERE h.hold_id = t.hold_id AND h.id = t.id AND h.kind = 'CAPTURED')))))
+            WHERE n.wallet_id = w.id AND n.amount < 0 AND (t.terms->'reversal'->'overdraft' = 'true' OR 1 = (
+                SELECT count(*) FROM hold_events h
+                WHERE h.hold_id = t.hold_id AND h.id = t.id AND h.kind = 'CAPTURED')))))
     FROM (SELECT DISTINCT ON (wallet_id) wallet_id, sequence, balance_after, created_at
           FROM new_entries ORDER BY wallet_id, sequence DESC) e
     WHERE w.id = e.wallet_id AND w.sequence < e.sequence AND w.status = 'ACTIVE';

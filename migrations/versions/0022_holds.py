@@ -267,8 +267,10 @@ POSTED = (
         """\
 bool_or(t.reverses_id IS NOT NULL) AS has_reversal,
            bool_or(t.hold_id IS NOT NULL) AS has_capture,
-           (array_agg(e.transaction_id) FILTER (WHERE t.hold_id IS NOT NULL AND e.leg = 0 AND NOT EXISTS (
-               SELECT FROM hold_events h WHERE h.hold_id = t.hold_id AND h.id = t.id AND h.captured = t.amount)))[1] AS capture_id
+           (array_agg(e.transaction_id) FILTER (WHERE t.hold_id IS NOT NULL AND e.leg = 0 AND 1 <> ( -- not EXISTS,
+               -- which a session that planned it on a small table would answer by reading all of it
+               SELECT count(*) FROM hold_events h
+               WHERE h.hold_id = t.hold_id AND h.id = t.id AND h.captured = t.amount)))[1] AS capture_id
 """,
     ),
     (
@@ -276,11 +278,16 @@ bool_or(t.reverses_id IS NOT NULL) AS has_reversal,
         "    has_reversal := broken.has_reversal;\n    has_capture := broken.has_capture;\n",
     ),
     (
-        "SELECT FROM transactions t WHERE t.id = e.transaction_id AND t.terms->'reversal'->'overdraft' = 'true'))\n",
         """\
-SELECT FROM transactions t WHERE t.id = e.transaction_id
-           AND (t.terms->'reversal'->'overdraft' = 'true' OR EXISTS ( -- what is held is there for its capture
-               SELECT FROM hold_events h WHERE h.hold_id = t.hold_id AND h.id = t.id AND h.kind = 'CAPTURED'))))
+NOT EXISTS (
+           SELECT FROM transactions t WHERE t.id = e.transaction_id AND t.terms->'reversal'->'overdraft' = 'true'))
+""",
+        """\
+0 = (
+           SELECT count(*) FROM transactions t WHERE t.id = e.transaction_id
+           AND (t.terms->'reversal'->'overdraft' = 'true' OR 1 = ( -- what is held is there for its capture
+               SELECT count(*) FROM hold_events h
+               WHERE h.hold_id = t.hold_id AND h.id = t.id AND h.kind = 'CAPTURED'))))
 """,
     ),
     (
@@ -290,8 +297,9 @@ SELECT FROM transactions t WHERE t.id = e.transaction_id
     (
         "AND n.amount < 0 AND t.terms->'reversal'->'overdraft' = 'true')))\n",
         """\
-AND n.amount < 0 AND (t.terms->'reversal'->'overdraft' = 'true' OR EXISTS (
-                SELECT FROM hold_events h WHERE h.hold_id = t.hold_id AND h.id = t.id AND h.kind = 'CAPTURED')))))
+AND n.amount < 0 AND (t.terms->'reversal'->'overdraft' = 'true' OR 1 = (
+                SELECT count(*) FROM hold_events h
+                WHERE h.hold_id = t.hold_id AND h.id = t.id AND h.kind = 'CAPTURED')))))
 """,
     ),
     (
@@ -309,10 +317,14 @@ AND n.amount < 0 AND (t.terms->'reversal'->'overdraft' = 'true' OR EXISTS (
 CHARGED = (("AND t.type IN ('TRANSFER', 'DEPOSIT')", "AND t.type IN ('TRANSFER', 'DEPOSIT', 'CAPTURE')"),)
 REFERENCED = (
     (
+        "NOT EXISTS (SELECT FROM transactions o WHERE o.id = t.reverses_id)",
+        "0 = (SELECT count(*) FROM transactions o WHERE o.id = t.reverses_id)",
+    ),
+    (
         "       OR (s.id IS NULL AND t.sender_wallet_id IS NOT NULL)\n",
         """\
-       OR (t.hold_id IS NOT NULL AND NOT EXISTS (
-           SELECT FROM holds h WHERE h.id = t.hold_id AND h.wallet_id = t.sender_wallet_id
+       OR (t.hold_id IS NOT NULL AND 0 = (
+           SELECT count(*) FROM holds h WHERE h.id = t.hold_id AND h.wallet_id = t.sender_wallet_id
            AND coalesce(h.receiver_wallet_id, t.receiver_wallet_id) = t.receiver_wallet_id))
        OR (s.id IS NULL AND t.sender_wallet_id IS NOT NULL)
 """,
