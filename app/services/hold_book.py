@@ -93,7 +93,7 @@ class HoldBook:
         return self._event(request, hold, HoldEventKind.EXTENDED, placed=request.amount, expires_at=expires_at)
 
     def place(self, request: Request, action: HoldAction) -> HoldEvent:
-        """The event that places the money of a new hold."""
+        """The event of a new hold, which has its amount once the event is applied."""
         assert request.sender_wallet_id is not None
         hold = Hold(
             id=request.id,
@@ -175,18 +175,21 @@ def after(hold: Hold, event: HoldEvent) -> Hold:
     """The state of a hold after its next event."""
     amount, captured = hold.amount + event.placed, hold.captured + event.captured
     released = hold.released + event.released
-    changed = hold._replace(
+    status, closed_at = hold.status, hold.closed_at
+    if status is HoldStatus.OPEN and captured + released >= amount:
+        if event.kind is HoldEventKind.EXPIRED:
+            status, closed_at = HoldStatus.EXPIRED, hold.expires_at
+        else:
+            status, closed_at = HoldStatus.CAPTURED if captured else HoldStatus.RELEASED, event.created_at
+    return hold._replace(
         amount=amount,
         captured=captured,
         released=released,
+        status=status,
         events=event.number,
         expires_at=event.expires_at or hold.expires_at,
+        closed_at=closed_at,
     )
-    if hold.status is not HoldStatus.OPEN or captured + released < amount:
-        return changed
-    if event.kind is HoldEventKind.EXPIRED:
-        return changed._replace(status=HoldStatus.EXPIRED, closed_at=hold.expires_at)
-    return changed._replace(status=HoldStatus.CAPTURED if captured else HoldStatus.RELEASED, closed_at=event.created_at)
 
 
 def change_of_held(event: HoldEvent) -> int:

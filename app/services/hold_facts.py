@@ -12,7 +12,7 @@ from app import tasks
 from app.db import hold_sql
 from app.db.hold_sql import HoldFacts
 
-_KEPT = 20_000
+_KEPT = 4_096
 """Holds in the cache: most are captured soon after they are placed."""
 
 

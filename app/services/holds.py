@@ -153,12 +153,15 @@ async def _settle(ledger: Ledger, viewer: Viewer, build: Callable[[], Awaitable[
         request = await build()
     except _Refused as refused:
         return HoldResult(TransferResult(None, replayed=False, refusals=(refused.refusal,)), None)
-    (outcome,) = await ledger.settle(Unit((request._replace(request_id=request_id),)))
+    action = request.hold
+    assert action is not None
+    if action.is_audited:
+        request = request._replace(request_id=request_id)
+    (outcome,) = await ledger.settle(Unit((request,)))
     if outcome.happened is HoldEventKind.PLACED and outcome.hold is not None:
         ledger.holds.remember(_facts(outcome.hold, outcome.wallets))
     result = result_of(viewer, outcome)
-    assert request.hold is not None
-    if request.hold.is_audited and not policy.sees_all(viewer):
+    if action.is_audited and not policy.sees_all(viewer):
         # Of a wallet that need not be theirs.
         result = replace(result, refusals=tuple(map(without_amounts, result.refusals)))
     # A party to a hold may see it, except with a token that may not see anything.
@@ -215,8 +218,16 @@ def _placement(ledger: Ledger, viewer: Viewer, details: PlaceInput) -> Request:
         is_audited=is_service,
     )
     wallets = wallet_id, receiver_id
-    request = _request(ledger, viewer, details.idempotency_key, action, wallets=wallets, currency=currency.code)
-    return request._replace(description=description, metadata=metadata)
+    return _request(
+        ledger,
+        viewer,
+        details.idempotency_key,
+        action,
+        wallets=wallets,
+        currency=currency.code,
+        description=description,
+        metadata=metadata,
+    )
 
 
 def _capture(ledger: Ledger, viewer: Viewer, details: CaptureInput, found: HoldFacts) -> Request:
@@ -238,8 +249,15 @@ def _capture(ledger: Ledger, viewer: Viewer, details: CaptureInput, found: HoldF
         is_audited=found.receiver_owner_id != viewer.user_id,
     )
     wallets = found.wallet_id, receiver_id
-    request = _request(ledger, viewer, details.idempotency_key, action, wallets=wallets, currency=found.currency)
-    return request._replace(description=found.description)
+    return _request(
+        ledger,
+        viewer,
+        details.idempotency_key,
+        action,
+        wallets=wallets,
+        currency=found.currency,
+        description=found.description,
+    )
 
 
 def _release(ledger: Ledger, viewer: Viewer, details: ReleaseInput, found: HoldFacts) -> Request:
@@ -277,7 +295,15 @@ def _of_hold(ledger: Ledger, viewer: Viewer, key: str, action: HoldAction, found
 
 
 def _request(
-    ledger: Ledger, viewer: Viewer, key: str, action: HoldAction, *, wallets: tuple[UUID, UUID | None], currency: str
+    ledger: Ledger,
+    viewer: Viewer,
+    key: str,
+    action: HoldAction,
+    *,
+    wallets: tuple[UUID, UUID | None],
+    currency: str,
+    description: str | None = None,
+    metadata: dict[str, str] | None = None,
 ) -> Request:
     return Request(
         id=NO_ID_YET,
@@ -289,9 +315,10 @@ def _request(
         amount=action.amount or 0,
         currency=currency,
         exponent=ledger.exponents[currency],
-        description=None,
+        description=description,
         created_at=NO_TIME_YET,
         path=_PATH,
+        metadata=metadata,
         hold=action,
     )
 

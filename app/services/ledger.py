@@ -177,7 +177,15 @@ class _Book:
         event = self.holds.captured(request, request.hold, capture)
         hold = self._happen(request, event)
         outcome = self._complete(request, legs, None, not_before)
-        return replace(outcome, hold=hold, happened=event.kind)
+        return Outcome(
+            outcome.transaction,
+            outcome.entries,
+            replayed=False,
+            refusal=None,
+            hold=hold,
+            happened=event.kind,
+            wallets=outcome.wallets,
+        )
 
     def _settle_hold(self, request: Request) -> Outcome:
         """Place, release or extend a hold. A refusal is not recorded: no transaction was asked for."""

@@ -113,91 +113,105 @@ SET search_path TO {schema}, pg_temp SET enable_hashjoin TO off SET enable_merge
 DECLARE
     event record;
     broken record;
+    kinds record;
+    changed bigint;
 BEGIN
-    SELECT e.hold_id INTO broken
-    FROM new_events e
-    LEFT JOIN holds h ON h.id = e.hold_id
-    LEFT JOIN wallets w ON w.id = h.wallet_id
-    WHERE (e.kind = 'PLACED') <> (e.number = 1) OR (e.kind = 'PLACED' AND NOT coalesce(
-        w.status = 'ACTIVE' AND h.events = 1 AND h.amount = e.placed AND h.captured = 0 AND h.released = 0
-        AND h.created_at = e.created_at AND h.expires_at IS NOT DISTINCT FROM e.expires_at, false))
-    LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION 'the first event of hold % does not say what it was born with', broken.hold_id
+    SELECT bool_or(kind = 'PLACED') AS placed, bool_or(captured > 0) AS captured,
+           count(*) FILTER (WHERE kind <> 'PLACED') AS later,
+           count(DISTINCT hold_id) FILTER (WHERE kind <> 'PLACED') AS holds
+    INTO kinds FROM new_events;
+
+    IF kinds.placed THEN
+        SELECT e.hold_id, coalesce(w.status = 'ACTIVE' AND e.number = 1 AND h.events = 1 AND h.amount = e.placed
+                   AND h.captured = 0 AND h.released = 0 AND h.created_at = e.created_at
+                   AND h.expires_at IS NOT DISTINCT FROM e.expires_at, false) AS follows
+        INTO broken
+        FROM new_events e
+        LEFT JOIN holds h ON h.id = e.hold_id
+        LEFT JOIN wallets w ON w.id = h.wallet_id
+        LEFT JOIN wallets r ON r.id = h.receiver_wallet_id
+        LEFT JOIN users u ON u.id = h.initiator_id
+        WHERE e.kind = 'PLACED' AND NOT coalesce(
+            w.status = 'ACTIVE' AND e.number = 1 AND h.events = 1 AND h.amount = e.placed AND h.captured = 0 AND h.released = 0
+            AND h.created_at = e.created_at AND h.expires_at IS NOT DISTINCT FROM e.expires_at
+            AND u.id IS NOT NULL AND e.initiator_id = u.id AND w.kind = 'USER' AND w.currency = h.currency
+            AND (h.receiver_wallet_id IS NULL OR (r.kind = 'USER' AND r.currency = h.currency)), false)
+        LIMIT 1;
+        IF FOUND AND NOT broken.follows THEN
+            RAISE EXCEPTION 'the first event of hold % does not say what it was born with', broken.hold_id
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'hold_events_follow_the_hold';
+        ELSIF FOUND THEN
+            RAISE EXCEPTION 'hold % names a user, wallet or currency that does not fit', broken.hold_id
+                USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'holds_references_exist';
+        END IF;
+    END IF;
+
+    -- All holds at once. Several events of one hold follow one another, so their numbers take turns.
+    FOR event IN SELECT DISTINCT number FROM new_events WHERE kind <> 'PLACED' AND kinds.holds < kinds.later
+                 UNION ALL SELECT NULL WHERE kinds.holds = kinds.later AND kinds.later > 0
+                 ORDER BY number
+    LOOP
+        UPDATE holds h SET
+            amount = h.amount + e.placed,
+            captured = h.captured + e.captured,
+            released = h.released + e.released,
+            expires_at = coalesce(e.expires_at, h.expires_at),
+            events = e.number,
+            status = CASE WHEN h.status <> 'OPEN' THEN h.status
+                WHEN h.captured + e.captured + h.released + e.released < h.amount + e.placed THEN 'OPEN'
+                WHEN e.kind = 'EXPIRED' THEN 'EXPIRED'
+                WHEN h.captured + e.captured > 0 THEN 'CAPTURED' ELSE 'RELEASED' END::hold_status,
+            closed_at = CASE WHEN h.status <> 'OPEN' THEN h.closed_at
+                WHEN h.captured + e.captured + h.released + e.released < h.amount + e.placed THEN NULL
+                WHEN e.kind = 'EXPIRED' THEN h.expires_at ELSE e.created_at END
+        FROM new_events e
+        WHERE h.id = e.hold_id AND e.kind <> 'PLACED' AND (event.number IS NULL OR e.number = event.number)
+          AND h.events = e.number - 1 AND e.created_at >= h.created_at
+          AND (e.kind IN ('RELEASED', 'EXPIRED') OR (SELECT status FROM wallets WHERE id = h.wallet_id) = 'ACTIVE')
+          AND (e.expires_at IS NULL OR e.expires_at > h.expires_at)
+          AND CASE e.kind
+              WHEN 'EXPIRED' THEN h.status = 'OPEN' AND h.expires_at <= e.created_at
+                  AND e.released = h.amount - h.captured - h.released
+              WHEN 'CAPTURED_LATE' THEN h.status IN ('RELEASED', 'EXPIRED')
+              ELSE h.status = 'OPEN' AND (h.expires_at IS NULL OR e.created_at < h.expires_at) END;
+        GET DIAGNOSTICS changed = ROW_COUNT;
+        kinds.later := kinds.later - changed;
+    END LOOP;
+    IF kinds.later > 0 THEN
+        SELECT e.hold_id, e.number INTO broken
+        FROM new_events e LEFT JOIN holds h ON h.id = e.hold_id
+        WHERE e.kind <> 'PLACED' AND coalesce(h.events, 0) < e.number LIMIT 1;
+        RAISE EXCEPTION 'event % of hold % does not follow from its state', broken.number, broken.hold_id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'hold_events_follow_the_hold';
     END IF;
 
-    FOR event IN SELECT * FROM new_events WHERE kind <> 'PLACED' ORDER BY hold_id, number LOOP
-        UPDATE holds h SET
-            amount = h.amount + event.placed,
-            captured = h.captured + event.captured,
-            released = h.released + event.released,
-            expires_at = coalesce(event.expires_at, h.expires_at),
-            events = event.number,
-            status = CASE WHEN h.status <> 'OPEN' THEN h.status
-                WHEN h.captured + event.captured + h.released + event.released < h.amount + event.placed THEN 'OPEN'
-                WHEN event.kind = 'EXPIRED' THEN 'EXPIRED'
-                WHEN h.captured + event.captured > 0 THEN 'CAPTURED' ELSE 'RELEASED' END::hold_status,
-            closed_at = CASE WHEN h.status <> 'OPEN' THEN h.closed_at
-                WHEN h.captured + event.captured + h.released + event.released < h.amount + event.placed THEN NULL
-                WHEN event.kind = 'EXPIRED' THEN h.expires_at ELSE event.created_at END
-        FROM wallets w
-        WHERE h.id = event.hold_id AND w.id = h.wallet_id AND h.events = event.number - 1
-          AND event.created_at >= h.created_at
-          AND (w.status = 'ACTIVE' OR event.kind IN ('RELEASED', 'EXPIRED'))
-          AND (event.expires_at IS NULL OR event.expires_at > h.expires_at)
-          AND CASE event.kind
-              WHEN 'EXPIRED' THEN h.status = 'OPEN' AND h.expires_at <= event.created_at
-                  AND event.released = h.amount - h.captured - h.released
-              WHEN 'CAPTURED_LATE' THEN h.status IN ('RELEASED', 'EXPIRED')
-              ELSE h.status = 'OPEN' AND (h.expires_at IS NULL OR event.created_at < h.expires_at) END;
-        IF NOT FOUND THEN
-            RAISE EXCEPTION 'event % of hold % does not follow from its state', event.number, event.hold_id
-                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'hold_events_follow_the_hold';
+    IF kinds.captured THEN
+        SELECT e.hold_id INTO broken
+        FROM new_events e
+        LEFT JOIN transactions t ON t.id = e.id
+        WHERE e.captured > 0 AND NOT coalesce(
+            t.hold_id = e.hold_id AND t.status = 'COMPLETED' AND t.amount = e.captured AND t.initiator_id = e.initiator_id, false)
+        LIMIT 1;
+        IF FOUND THEN
+            RAISE EXCEPTION 'hold % is captured without its transaction', broken.hold_id
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'hold_events_capture_by_transaction';
         END IF;
-    END LOOP;
-
-    SELECT e.hold_id INTO broken
-    FROM new_events e
-    LEFT JOIN holds h ON h.id = e.hold_id
-    LEFT JOIN transactions t ON t.id = e.id
-    WHERE e.captured > 0 AND NOT coalesce(
-        t.hold_id = h.id AND t.status = 'COMPLETED' AND t.amount = e.captured AND t.initiator_id = e.initiator_id, false)
-    LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION 'hold % is captured without its transaction', broken.hold_id
-            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'hold_events_capture_by_transaction';
     END IF;
 
-    SELECT h.id INTO broken
-    FROM new_events e
-    LEFT JOIN holds h ON h.id = e.hold_id
-    LEFT JOIN wallets w ON w.id = h.wallet_id
-    LEFT JOIN users u ON u.id = h.initiator_id
-    LEFT JOIN wallets r ON r.id = h.receiver_wallet_id
-    WHERE e.kind = 'PLACED' AND NOT coalesce(
-        u.id IS NOT NULL AND e.initiator_id = u.id AND w.kind = 'USER' AND w.currency = h.currency
-        AND (h.receiver_wallet_id IS NULL OR (r.kind = 'USER' AND r.currency = h.currency)), false)
-    LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION 'hold % names a user, wallet or currency that does not fit', broken.id
-            USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'holds_references_exist';
-    END IF;
-
-    FOR event IN
+    WITH changes AS (
         SELECT h.wallet_id, sum(e.placed - e.captured - e.released)::bigint AS change
         FROM new_events e LEFT JOIN holds h ON h.id = e.hold_id
         GROUP BY h.wallet_id HAVING sum(e.placed - e.captured - e.released) <> 0
-    LOOP
-        UPDATE wallets w SET held = w.held + event.change,
-            overdrawn = w.overdrawn AND w.balance - (w.held + event.change) < 0
-        WHERE w.id = event.wallet_id
-        RETURNING event.change > 0 AND w.overdrawn AS is_short INTO broken;
-        IF broken.is_short THEN
-            RAISE EXCEPTION 'a hold on wallet % is of more than is available', event.wallet_id
-                USING ERRCODE = 'check_violation', CONSTRAINT = 'wallets_available_not_negative';
-        END IF;
-    END LOOP;
+    ), updated AS (
+        UPDATE wallets w SET held = w.held + d.change, overdrawn = w.overdrawn AND w.balance - (w.held + d.change) < 0
+        FROM changes d WHERE w.id = d.wallet_id
+        RETURNING w.id, d.change > 0 AND w.overdrawn AS is_short
+    )
+    SELECT id INTO broken FROM updated WHERE is_short LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'a hold on wallet % is of more than is available', broken.id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'wallets_available_not_negative';
+    END IF;
     RETURN NULL;
 END $$
 """
