@@ -20,13 +20,13 @@ help: ## Show this list
 run: $(RUNNABLE) ## Start everything: PostgreSQL, Redis, demo data, API and relay on port 8000
 	@$(BIN)/paycore dev
 
-# Six at a time, because many tests wait for a time limit or a restart; two cores are busy all the time then.
+# Four at a time: many tests wait for a time limit or a restart. With six, those that kill processes ran out of their time.
 # Pytest keeps what it compiled, whatever the environment says: each worker would compile all tests again.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .PHONY: test
-test: $(READY) ## Run the tests on real servers, six at a time: all but the heavy ones
-	@$(PYTEST) -n 6 --dist loadscope -m 'not heavy'
+test: $(READY) ## Run the tests on real servers, four at a time: all but the heavy ones
+	@$(PYTEST) -n 4 --dist loadscope -m 'not heavy'
 
 .PHONY: test-heavy
 test-heavy: $(READY) ## Run the heavy tests, two at a time: the image's steps, the benchmark, chaos, attacks through proxies

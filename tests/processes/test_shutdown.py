@@ -234,7 +234,8 @@ async def test_a_worker_killed_under_load_loses_nothing_and_the_other_goes_on(
     assert {key for key in load.answers_by_key if COMPLETED in load.answers_by_key[key]} == set(load.keys)
     assert await bank.balance(receiver) == TRANSFERS, "each paid once"
     answers = [answer for all_of_one in load.answers_by_key.values() for answer in all_of_one]
-    assert set(answers) == {COMPLETED, "no answer"}
+    # On a busy machine the worker may have had no request under way in the moment of its end.
+    assert set(answers) <= {COMPLETED, "no answer"}
     assert await asyncio.to_thread(wait_until, lambda: len(workers_of(two_workers)) == 2, 30)
     assert other in workers_of(two_workers)
     assert killed not in workers_of(two_workers)
