@@ -73,6 +73,20 @@ def test_a_change_of_state_is_told_to_the_wallet():
     assert events.parse(message) == events.WalletStateEvent(wallet_id, 3)
 
 
+def test_what_happens_to_a_hold_reaches_its_wallet_and_then_its_watchers():
+    hold_id, wallet_id = uuid4(), uuid4()
+    (state_channel, state), (hold_channel, hold) = events.messages(NAMES, events.hold_payload(hold_id, 2, wallet_id, 7), NOW)
+    assert (state_channel, hold_channel) == (NAMES.wallet_channel(wallet_id), NAMES.hold_channel(hold_id))
+    assert events.parse(state) == events.WalletStateEvent(wallet_id, 7)
+    assert events.parse(hold) == events.HoldChangedEvent(hold_id, 2)
+
+
+def test_an_event_that_changes_nothing_held_reaches_only_the_watchers_of_its_hold():
+    hold_id = uuid4()
+    ((channel, _),) = events.messages(NAMES, events.hold_payload(hold_id, 3, uuid4(), None), NOW)
+    assert channel == NAMES.hold_channel(hold_id)
+
+
 def test_ids_as_the_database_driver_returns_them_are_written_like_any_other():
     wallet_id = uuid4()
     driver_id = asyncpg.pgproto.pgproto.UUID(str(wallet_id))
@@ -95,6 +109,9 @@ def test_ids_as_the_database_driver_returns_them_are_written_like_any_other():
         '{"v":1,"kind":"settled","transaction_id":"x","owner_ids":null,"entries":[]}',
         '{"v":1,"kind":"settled","transaction_id":"x","owner_ids":[],"entries":[5]}',
         '{"v":1,"kind":"wallet_state"}',
+        '{"v":1,"kind":"hold"}',
+        '{"v":1,"kind":"hold","hold_id":"x","number":1}',
+        f'{{"v":1,"kind":"hold","hold_id":"{uuid4()}","number":true}}',
     ],
 )
 def test_what_cannot_be_read_is_said_to_be_malformed(text):
