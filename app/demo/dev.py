@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -223,15 +222,30 @@ def _end_orphans(home: Path) -> None:
             note.unlink(missing_ok=True)
 
 
+class _Stop:
+    """Whether a stop is requested.
+
+    No threading.Event: a signal's handler that sets it may wait for the lock of the `wait` that it interrupted, and hang.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def wait(self, seconds: float) -> bool:
+        if not self.requested:
+            time.sleep(seconds)
+        return self.requested
+
+
 @contextlib.contextmanager
-def _stop_requests() -> Iterator[threading.Event]:
-    """An event that Ctrl-C, SIGTERM and SIGHUP set. A second signal exits at once; the children then end by themselves."""
-    stop = threading.Event()
+def _stop_requests() -> Iterator[_Stop]:
+    """What Ctrl-C, SIGTERM and SIGHUP request. A second signal exits at once; the children then end by themselves."""
+    stop = _Stop()
 
     def request(number: int, _frame: object) -> None:
-        if stop.is_set():
+        if stop.requested:
             os._exit(128 + number)
-        stop.set()
+        stop.requested = True
 
     # Ignored signals stay ignored: under nohup, closing the terminal must not stop the demo.
     wanted = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
@@ -243,7 +257,7 @@ def _stop_requests() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _wait_until_ready(settings: Settings, api: _Child, stop: threading.Event) -> bool:
+def _wait_until_ready(settings: Settings, api: _Child, stop: _Stop) -> bool:
     """Returns False if a stop is requested first. Raises ConfigurationError if the API ends or is not ready in time."""
     deadline = time.monotonic() + _READY_SECONDS
     while not stop.wait(_TICK_SECONDS / 2):

@@ -223,6 +223,22 @@ def test_a_long_command_line_is_read_whole_without_proc() -> None:
         child.wait()
 
 
+SIGNALS_WHILE_WAITING = """
+import os, signal, threading
+from app.demo.dev import _stop_requests
+for _ in range(100):
+    with _stop_requests() as stop:
+        threading.Timer(0.001, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        while not stop.wait(0):
+            pass
+"""
+
+
+def test_a_signal_stops_it_at_any_moment() -> None:
+    """Also while the main thread is in the middle of a wait."""
+    subprocess.run([sys.executable, "-c", SIGNALS_WHILE_WAITING], check=True, timeout=START_SECONDS)
+
+
 def test_given_servers_are_used_and_their_urls_are_not_printed(home: Path, settings: Settings) -> None:
     given = servers_of(settings)
     with demo(home, free_port(), **given) as (_, printed):
