@@ -90,20 +90,6 @@ class HoldFacts(NamedTuple):
         return self.owner_id, self.receiver_owner_id, self.initiator_id
 
 
-class FoundHold(NamedTuple):
-    """A hold, with facts about it that never change."""
-
-    hold: Hold
-    owner_id: UUID | None
-    """The owner of the wallet whose money it holds."""
-    receiver_owner_id: UUID | None
-
-    @property
-    def parties(self) -> tuple[UUID | None, ...]:
-        """The owners of its wallets, and the user who placed it."""
-        return self.owner_id, self.receiver_owner_id, self.hold.initiator_id
-
-
 async def holds(connection: asyncpg.Connection, hold_ids: Collection[UUID]) -> dict[UUID, Hold]:
     """Returns the holds as they are stored."""
     return {row[0]: hold_of(row) for row in await connection.fetch(_NAMED, list(hold_ids))}
@@ -145,19 +131,6 @@ _FACTS = (
 async def facts(connection: AsyncConnection, hold_ids: Collection[UUID]) -> dict[UUID, HoldFacts]:
     """Returns the facts about those of the holds that exist."""
     return {row[0]: HoldFacts._make(row) for row in await connection.execute(_FACTS, {"ids": list(hold_ids)})}
-
-
-async def find(connection: AsyncConnection, hold_id: UUID) -> FoundHold | None:
-    """Returns the hold as clients see it, or None if there is none."""
-    payer, receiver = aliased(models.Wallet), aliased(models.Wallet)
-    query = (
-        select(*HOLD_COLUMNS, payer.owner_id, receiver.owner_id)
-        .join(payer, payer.id == HoldRow.wallet_id)
-        .outerjoin(receiver, receiver.id == HoldRow.receiver_wallet_id)
-        .where(HoldRow.id == hold_id)
-    )
-    row = (await connection.execute(query)).one_or_none()
-    return None if row is None else FoundHold(hold_of(row), row[-2], row[-1])
 
 
 async def holds_by_id(connection: AsyncConnection, hold_ids: Collection[UUID], viewer_id: UUID | None) -> Sequence[Hold]:

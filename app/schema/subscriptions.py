@@ -101,6 +101,6 @@ class Subscription:
         async with aclosing(watch):
             async for update in watch:
                 context.start_event(update.reads)
-                if not policy.may_see_hold(context.viewer, update.found.parties):
+                if not policy.may_see_hold(context.viewer, update.facts.parties):
                     raise NotFound
-                yield Hold.of(update.found.hold)
+                yield Hold.of(update.hold)

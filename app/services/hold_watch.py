@@ -7,19 +7,21 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from app.db import hold_sql
-from app.db.hold_sql import FoundHold
+from app.db.hold_sql import HoldFacts
 from app.messages import events
 from app.messages.pubsub import Subscription
 from app.messages.redis_backend import CATCH_UP
+from app.records import Hold
 from app.services.live_reads import EventReads, LiveReads
 from app.services.wallet_watch import parse
 
 
 @dataclass(frozen=True, slots=True)
 class HoldUpdate:
-    """The state of a hold, with facts about it that never change."""
+    """The state of a hold."""
 
-    found: FoundHold
+    hold: Hold
+    facts: HoldFacts
     reads: EventReads = field(kw_only=True, repr=False, compare=False)
     """The reads for this update, shared with other subscribers."""
 
@@ -27,36 +29,36 @@ class HoldUpdate:
 class HoldWatch:
     """One subscriber's position: the number of the newest event that it knows."""
 
-    def __init__(self, found: FoundHold, subscription: Subscription, reader: HoldReader, shared: LiveReads) -> None:
-        self.found = found
+    def __init__(self, facts: HoldFacts, hold: Hold, subscription: Subscription, reader: HoldReader, shared: LiveReads) -> None:
+        self.facts = facts
+        self.hold = hold
         self._subscription = subscription
         self._reader = reader
         self._shared = shared
 
     @property
     def hold_id(self) -> UUID:
-        return self.found.hold.id
+        return self.facts.id
 
     def compare(self, number: int) -> None:
         """Catch up if the database was ahead of this watch one grace period ago."""
-        if self.found.hold.events < number:
+        if self.hold.events < number:
             self._subscription.catch_up()
 
     async def updates(self) -> AsyncGenerator[HoldUpdate, None]:
         """Yield the updates. Does not end by itself."""
-        yield HoldUpdate(self.found, reads=self._shared.unshared())
+        yield HoldUpdate(self.hold, self.facts, reads=self._shared.unshared())
         while True:
             message = await self._subscription.get()
             await self._shared.turns.take()
             event = None if message is CATCH_UP else parse(message)
-            known = self.found.hold.events
+            known = self.hold.events
             if isinstance(event, events.HoldChangedEvent) and event.hold_id == self.hold_id and event.number <= known:
                 continue
-            found = await self._reader.hold(self.hold_id)
-            assert found is not None, "holds are never deleted"
-            if found.hold.events > known:
-                self.found = found
-                yield HoldUpdate(found, reads=self._shared.of_event((self.hold_id, found.hold.events)))
+            hold = await self._reader.hold(self.hold_id)
+            if hold.events > known:
+                self.hold = hold
+                yield HoldUpdate(hold, self.facts, reads=self._shared.of_event((self.hold_id, hold.events)))
 
 
 class HoldReader:
@@ -65,10 +67,22 @@ class HoldReader:
     def __init__(self, shared: LiveReads) -> None:
         self._database = shared.database
 
-    async def hold(self, hold_id: UUID) -> FoundHold | None:
-        async def read() -> FoundHold | None:
+    async def facts(self, hold_id: UUID) -> HoldFacts | None:
+        """The facts about a hold, or None if there is none."""
+
+        async def read() -> HoldFacts | None:
             async with self._database.connect() as connection:
-                return await hold_sql.find(connection, hold_id)
+                return (await hold_sql.facts(connection, [hold_id])).get(hold_id)
+
+        return await self._database.read_with_retries(read)
+
+    async def hold(self, hold_id: UUID) -> Hold:
+        """A hold that exists: holds are never deleted."""
+
+        async def read() -> Hold:
+            async with self._database.connect() as connection:
+                (hold,) = await hold_sql.holds_by_id(connection, [hold_id], None)
+                return hold
 
         return await self._database.read_with_retries(read)
 

@@ -128,10 +128,11 @@ class LiveUpdates:
         with self._counted(viewer, "holdUpdated"):
             try:
                 async with self._pubsub.subscribe(self._names.hold_channel(hold_id)) as subscription:
-                    found = await self._hold_reader.hold(hold_id)
-                    if found is None or not policy.may_see_hold(viewer, found.parties):
+                    facts = await self._hold_reader.facts(hold_id)
+                    if facts is None or not policy.may_see_hold(viewer, facts.parties):
                         raise NotFound
-                    watch = HoldWatch(found, subscription, self._hold_reader, self._shared)
+                    hold = await self._hold_reader.hold(hold_id)
+                    watch = HoldWatch(facts, hold, subscription, self._hold_reader, self._shared)
                     self._hold_watches.add(watch)
                     try:
                         async with aclosing(watch.updates()) as updates:
