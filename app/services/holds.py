@@ -155,13 +155,13 @@ async def _settle(ledger: Ledger, viewer: Viewer, build: Callable[[], Awaitable[
         return HoldResult(TransferResult(None, replayed=False, refusals=(refused.refusal,)), None)
     action = request.hold
     assert action is not None
-    if action.is_audited:
+    if action.by_right:
         request = request._replace(request_id=request_id)
     (outcome,) = await ledger.settle(Unit((request,)))
     if outcome.happened is HoldEventKind.PLACED and outcome.hold is not None:
         ledger.holds.remember(_facts(outcome.hold, outcome.wallets))
     result = result_of(viewer, outcome)
-    if action.is_audited and not policy.sees_all(viewer):
+    if action.by_right and not policy.sees_all(viewer):
         # Of a wallet that need not be theirs.
         result = replace(result, refusals=tuple(map(without_amounts, result.refusals)))
     # A party to a hold may see it, except with a token that may not see anything.
@@ -215,7 +215,7 @@ def _placement(ledger: Ledger, viewer: Viewer, details: PlaceInput) -> Request:
         amount=amount,
         expires_in=expires_in,
         names_receiver=receiver_id is not None,
-        is_audited=is_service,
+        by_right=is_service,
     )
     wallets = wallet_id, receiver_id
     return _request(
@@ -246,7 +246,7 @@ def _capture(ledger: Ledger, viewer: Viewer, details: CaptureInput, found: HoldF
         keep_remaining=details.keep_remaining,
         after_expiry=details.after_expiry,
         names_receiver=details.receiver_wallet_id is not None,
-        is_audited=found.receiver_owner_id != viewer.user_id,
+        by_right=found.receiver_owner_id != viewer.user_id,
     )
     wallets = found.wallet_id, receiver_id
     return _request(
@@ -271,7 +271,7 @@ def _release(ledger: Ledger, viewer: Viewer, details: ReleaseInput, found: HoldF
         found.id,
         amount,
         reason=reason,
-        is_audited=viewer.user_id not in (found.owner_id, found.receiver_owner_id),
+        by_right=viewer.user_id not in (found.owner_id, found.receiver_owner_id),
     )
     return _of_hold(ledger, viewer, details.idempotency_key, action, found)
 
@@ -284,8 +284,8 @@ def _extension(ledger: Ledger, viewer: Viewer, details: ExtendInput, found: Hold
     if expires_in is not None:
         expires_in = _seconds(expires_in, is_service=Right.POST in viewer.rights)
     _kept(idempotency_key_refusal(details.idempotency_key, _PATH))
-    is_audited = found.owner_id != viewer.user_id
-    action = HoldAction(HoldEventKind.EXTENDED, found.id, by, expires_in=expires_in, is_audited=is_audited)
+    by_right = found.owner_id != viewer.user_id
+    action = HoldAction(HoldEventKind.EXTENDED, found.id, by, expires_in=expires_in, by_right=by_right)
     return _of_hold(ledger, viewer, details.idempotency_key, action, found)
 
 

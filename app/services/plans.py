@@ -77,7 +77,7 @@ def _unusable_for_hold(request: Request, action: HoldAction, wallets: Mapping[UU
     sender = wallets.get(request.sender_wallet_id)
     if sender is None or sender.kind is not WalletKind.USER:
         return wallet_field(request, 0)
-    if action.hold_id is None and not action.is_audited and sender.owner_id != request.initiator_id:
+    if action.hold_id is None and not action.by_right and sender.owner_id != request.initiator_id:
         return wallet_field(request, 0)
     if request.receiver_wallet_id is None:
         return None

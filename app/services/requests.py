@@ -102,8 +102,8 @@ class HoldAction(NamedTuple):
     reason: str | None = None
     names_receiver: bool = False
     """Whether the input has a receiver."""
-    is_audited: bool = False
-    """Whether a service account or administrator acts on the wallets of others."""
+    by_right: bool = False
+    """Whether a service account or administrator acts on the wallets of others. The audit log records it then."""
 
 
 class Request(NamedTuple):
@@ -203,7 +203,7 @@ class Request(NamedTuple):
         """Whether the audit log records it: what needs a right of its own, and what is done by right instead of as a party."""
         if self.reversal is not None:
             return self.reversal.is_audited
-        return self.hold.is_audited if self.hold is not None else self.type is not TransactionType.TRANSFER
+        return self.hold.by_right if self.hold is not None else self.type is not TransactionType.TRANSFER
 
     @property
     def uses_quota(self) -> bool:

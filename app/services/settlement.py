@@ -303,7 +303,7 @@ class Settler:
         if request.type is TransactionType.TRANSFER:
             usable = kind is WalletKind.USER and owner_id == request.initiator_id
         elif request.hold is not None:
-            usable = kind is WalletKind.USER and (request.hold.is_audited or owner_id == request.initiator_id)
+            usable = kind is WalletKind.USER and (request.hold.by_right or owner_id == request.initiator_id)
         else:
             usable = kind is WalletKind.SYSTEM
         if not usable:
@@ -344,11 +344,11 @@ class Settler:
 
     async def _audit(self, connection: asyncpg.Connection, units: Sequence[Unit], settlement: Settlement) -> None:
         """Write an audit record for each deposit and posting, and for what is done by right instead of as a party."""
-        now = self._clock()
         recorded = [transaction for transaction in settlement.transactions if transaction.type is not TransactionType.TRANSFER]
         happened = [event for step in settlement.steps for event in step.happened if event.kind in _AUDITED_EVENTS]
         if not recorded and not happened:
             return
+        now = self._clock()
         requests = {request.id: request for unit in units for request in unit.requests}
         entries = {transaction.id: entries for transaction, entries in settlement.posted}
         records = [
