@@ -59,12 +59,14 @@ async def _expire(
     expired = await hold_sql.expire(connection, [wallet.id for wallet in wallets.values() if wallet.held], now)
     if not expired:
         return wallets, expired
+    released: Counter[UUID] = Counter()
+    for one in expired:
+        released[one.wallet_id] += one.released
     after = dict(wallets)
-    for wallet_id in dict.fromkeys(one.wallet_id for one in expired):
+    for wallet_id, amount in released.items():
         wallet = wallets[wallet_id]
-        released = sum(one.released for one in expired if one.wallet_id == wallet_id)
         # One statement has changed what is held, so the version has risen once.
-        after[wallet_id] = wallet._replace(held=wallet.held - released, version=wallet.version + 1)
+        after[wallet_id] = wallet._replace(held=wallet.held - amount, version=wallet.version + 1)
     await ledger_sql.queue(connection, [_expired_payload(one, after[one.wallet_id].version) for one in expired])
     metrics.HOLDS.labels(HoldEventKind.EXPIRED.value).inc(len(expired))
     return after, expired
