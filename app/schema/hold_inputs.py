@@ -13,6 +13,7 @@ from app.schema.enums import AfterExpiry
 from app.schema.inputs import (
     MetadataItemInput,
     MoneyInput,
+    amount_of,
     build_metadata,
     build_money,
     check_fields,
@@ -79,7 +80,7 @@ class CaptureHoldInput:
         return holds.CaptureInput(
             idempotency_key=self.idempotency_key,
             hold_id=self.hold_id,
-            amount=(self.amount.amount, self.amount.currency) if self.amount else None,
+            amount=amount_of(self.amount),
             receiver_wallet_id=given(self.receiver_wallet_id),
             keep_remaining=self.keep_remaining,
             after_expiry=self.after_expiry,
@@ -99,7 +100,7 @@ class ReleaseHoldInput:
         return holds.ReleaseInput(
             idempotency_key=self.idempotency_key,
             hold_id=self.hold_id,
-            amount=(self.amount.amount, self.amount.currency) if self.amount else None,
+            amount=amount_of(self.amount),
             reason=given(self.reason),
         )
 
@@ -117,7 +118,7 @@ class ExtendHoldInput:
         return holds.ExtendInput(
             idempotency_key=self.idempotency_key,
             hold_id=self.hold_id,
-            by=(self.by.amount, self.by.currency) if self.by else None,
+            by=amount_of(self.by),
             expires_in=given(self.expires_in),
         )
 

@@ -126,7 +126,7 @@ class TransferInput:
             reference=given(self.reference),
             metadata=pairs(self.metadata),
             conditions=_conditions(self.conditions),
-            max_fee=_amount(self.max_fee),
+            max_fee=amount_of(self.max_fee),
         )
 
 
@@ -254,7 +254,7 @@ class DepositInput:
             description=given(self.description),
             reference=given(self.reference),
             metadata=pairs(self.metadata),
-            max_fee=_amount(self.max_fee),
+            max_fee=amount_of(self.max_fee),
         )
 
 
@@ -278,7 +278,7 @@ class ReverseTransactionInput:
             idempotency_key=self.idempotency_key,
             transaction_id=self.transaction_id,
             reason=self.reason,
-            amount=(self.amount.amount, self.amount.currency) if self.amount else None,
+            amount=amount_of(self.amount),
             fees=self.fees,
             allow_overdraft=self.allow_overdraft,
             description=given(self.description),
@@ -366,9 +366,9 @@ class PublishFeeScheduleInput:
             user_id=given(self.user_id),
             payer=self.payer,
             percent=given(self.percent),
-            flat=_amount(self.flat),
-            minimum=_amount(self.minimum),
-            maximum=_amount(self.maximum),
+            flat=amount_of(self.flat),
+            minimum=amount_of(self.minimum),
+            maximum=amount_of(self.maximum),
             rounding=self.rounding,
             valid_from=given(self.valid_from),
             reason=self.reason,
@@ -387,7 +387,8 @@ def given(value: T | None) -> T | None:
     return None if value is UNSET else value
 
 
-def _amount(money: SignedMoneyInput | None) -> tuple[str, str] | None:
+def amount_of(money: MoneyInput | SignedMoneyInput | None) -> tuple[str, str] | None:
+    """The given amount with its currency, None for one that was left out."""
     return (money.amount, money.currency) if money else None
 
 
