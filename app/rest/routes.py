@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
+from uuid import UUID
 
 import orjson
 from starlette.exceptions import HTTPException
@@ -13,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app import ids, records
+from app import ids
 from app.access import policy
 from app.access.tokens import bearer_token
 from app.access.viewer import Viewer
@@ -43,6 +44,8 @@ from app.services.reversals import reverse_transaction
 from app.services.transfers import TransferResult, transfer
 from app.telemetry import metrics
 from app.telemetry.privacy import withhold_values
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -146,22 +149,19 @@ async def post_release(request: Request, services: Services, viewer: Viewer) -> 
 
 async def get_hold(request: Request, services: Services, viewer: Viewer) -> Response:
     """Answers 404 unless the viewer may see the hold."""
-    policy.require_view(viewer)
-    hold_id = ids.decode("hld", request.path_params["id"])
-    found = {} if hold_id is None else await hold_reading.load_holds(services.engine, viewer, [hold_id])
-    if hold_id is None or hold_id not in found:
-        raise NotFound
-    return json_response(hold_view(services, found[hold_id]))
+    hold = await _load("hld", hold_reading.load_holds, request, services, viewer)
+    return json_response(hold_view(services, hold))
 
 
 async def get_wallet(request: Request, services: Services, viewer: Viewer) -> Response:
     """Answers 404 unless the viewer may see the wallet."""
-    return json_response(wallet_view(services, await _load_wallet(request, services, viewer)))
+    wallet = await _load("wal", reading.load_wallets, request, services, viewer)
+    return json_response(wallet_view(services, wallet))
 
 
 async def get_wallet_transactions(request: Request, services: Services, viewer: Viewer) -> Response:
     """Answers with a page of the transactions that the wallet sent or received, newest first."""
-    wallet = await _load_wallet(request, services, viewer)
+    wallet = await _load("wal", reading.load_wallets, request, services, viewer)
     page, filter_ = page_request(request.query_params), transaction_filter(request.query_params)
     found = await reading.transactions_of(services.engine, viewer, wallet, page, filter_)
     return json_response(page_view(found, lambda one: transaction_view(services, viewer, one)))
@@ -169,12 +169,8 @@ async def get_wallet_transactions(request: Request, services: Services, viewer: 
 
 async def get_transaction(request: Request, services: Services, viewer: Viewer) -> Response:
     """Answers 404 unless the viewer may see the transaction."""
-    policy.require_view(viewer)
-    transaction_id = ids.decode("txn", request.path_params["id"])
-    found = {} if transaction_id is None else await reading.load_transactions(services.engine, viewer, [transaction_id])
-    if transaction_id is None or transaction_id not in found:
-        raise NotFound
-    return json_response(transaction_view(services, viewer, found[transaction_id]))
+    transaction = await _load("txn", reading.load_transactions, request, services, viewer)
+    return json_response(transaction_view(services, viewer, transaction))
 
 
 async def get_openapi(_request: Request) -> Response:
@@ -182,13 +178,20 @@ async def get_openapi(_request: Request) -> Response:
     return json_response(DESCRIPTION)
 
 
-async def _load_wallet(request: Request, services: Services, viewer: Viewer) -> records.Wallet:
+async def _load(
+    prefix: ids.Prefix,
+    load: Callable[[reading.Database, Viewer, Sequence[UUID]], Awaitable[Mapping[UUID, T]]],
+    request: Request,
+    services: Services,
+    viewer: Viewer,
+) -> T:
+    """Returns what the path's id names. Raises NotFound unless the viewer may see it."""
     policy.require_view(viewer)
-    wallet_id = ids.decode("wal", request.path_params["id"])
-    found = {} if wallet_id is None else await reading.load_wallets(services.engine, viewer, [wallet_id])
-    if wallet_id is None or wallet_id not in found:
+    id_ = ids.decode(prefix, request.path_params["id"])
+    found = {} if id_ is None else await load(services.engine, viewer, [id_])
+    if id_ is None or id_ not in found:
         raise NotFound
-    return found[wallet_id]
+    return found[id_]
 
 
 async def json_object(request: Request) -> dict[str, Any]:
