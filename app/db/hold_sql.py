@@ -11,14 +11,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, literal, or_, select, tuple_
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
 from app.db import models
 from app.db.hold_models import Hold as HoldRow
 from app.db.hold_models import HoldEvent as EventRow
-from app.db.reads import Window, id_range, paged
+from app.db.reads import Window, among, id_range, in_range, paged
 from app.db.rows import HOLD_COLUMNS, HOLD_STATUS_NOW, TRANSACTION_COLUMNS, hold_event_of, hold_of, transaction_of
 from app.records import Hold, HoldEvent, HoldStatus, Transaction, TransactionStatus
 
@@ -135,7 +135,7 @@ async def facts(connection: AsyncConnection, hold_ids: Collection[UUID]) -> dict
 
 async def holds_by_id(connection: AsyncConnection, hold_ids: Collection[UUID], viewer_id: UUID | None) -> Sequence[Hold]:
     """Returns those of the holds that the viewer may see. `viewer_id` None: all that exist."""
-    query = select(*HOLD_COLUMNS).where(HoldRow.id == any_(literal(list(hold_ids), ARRAY(Uuid()))))
+    query = select(*HOLD_COLUMNS).where(among(HoldRow.id, hold_ids))
     if viewer_id is not None:
         payer, receiver = aliased(models.Wallet), aliased(models.Wallet)
         query = (
@@ -154,12 +154,11 @@ async def list_holds(
     if ids_between is None:
         return []
     side: Any = HoldRow.receiver_wallet_id if incoming else HoldRow.wallet_id
-    place = tuple_(side, HoldRow.id)
-    low, high = (tuple_(literal(wallet_id, Uuid()), literal(id_, Uuid())) for id_ in ids_between)
-    query = select(*HOLD_COLUMNS).where(place >= low, place <= high)
+    place = [side, HoldRow.id]
+    query = select(*HOLD_COLUMNS).where(*in_range(place, wallet_id, ids_between))
     if status is not None:
         query = query.where(literal(status, HoldRow.status.type) == HOLD_STATUS_NOW)
-    return [hold_of(row) for row in await connection.execute(paged(query, [side, HoldRow.id], window))]
+    return [hold_of(row) for row in await connection.execute(paged(query, place, window))]
 
 
 async def list_captures(
@@ -179,12 +178,12 @@ async def list_captures(
 
 async def placing_keys(connection: AsyncConnection, hold_ids: Collection[UUID]) -> dict[UUID, str]:
     """Returns the keys under which holds were placed."""
-    is_named = EventRow.hold_id == any_(literal(list(hold_ids), ARRAY(Uuid())))
+    is_named = among(EventRow.hold_id, hold_ids)
     query = select(EventRow.hold_id, EventRow.idempotency_key).where(is_named, EventRow.number == 1)
     return {hold_id: key for hold_id, key in await connection.execute(query) if key is not None}
 
 
 async def versions(connection: AsyncConnection, hold_ids: Collection[UUID]) -> dict[UUID, int]:
     """Returns the number of each hold's newest event."""
-    query = select(HoldRow.id, HoldRow.events).where(HoldRow.id == any_(literal(list(hold_ids), ARRAY(Uuid()))))
+    query = select(HoldRow.id, HoldRow.events).where(among(HoldRow.id, hold_ids))
     return {row[0]: row[1] for row in await connection.execute(query)}

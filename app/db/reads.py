@@ -29,7 +29,7 @@ from app.records import Entry, EntryDirection, Payment, Transaction, Transaction
 
 Condition = ColumnElement[bool]
 
-# Row comparisons for the same reason as in `_of_wallet`.
+# Row comparisons for the same reason as in `in_range`.
 _KNOWN = text("""
 WITH pairs AS MATERIALIZED (
     SELECT * FROM unnest(CAST(:senders AS uuid[]), CAST(:receivers AS uuid[])) AS pair (sender, receiver)
@@ -66,7 +66,7 @@ class Window:
     is_backward: bool = False
 
 
-def _among(column: InstrumentedAttribute[UUID], values: Collection[UUID]) -> Condition:
+def among(column: InstrumentedAttribute[UUID], values: Collection[UUID]) -> Condition:
     """Compares with an array instead of a list of parameters, so that one prepared statement serves any number of ids."""
     return column == any_(literal(list(values), ARRAY(Uuid())))
 
@@ -95,14 +95,14 @@ def _moment(time: datetime) -> datetime:
     return min(max(time, _FIRST_MOMENT), _LAST_MOMENT)
 
 
-def _of_wallet(column: Any, wallet_id: UUID, id_range: tuple[UUID, UUID]) -> list[Condition]:
-    """The condition that `column` is this wallet and the id is in the range.
+def in_range(columns: Sequence[Any], value: UUID, id_range: tuple[UUID, UUID]) -> list[Condition]:
+    """The condition that the first of two columns, such as a wallet's, has this value and the second, the id, is in the range.
 
     Row comparisons, because only the index on (column, id) can serve them. For a wallet that is in most transactions, the
     planner would serve `column = … ORDER BY id` from the primary key and scan all users' rows to find a page.
     """
-    place = tuple_(column, models.Transaction.id)
-    low, high = (tuple_(literal(wallet_id, Uuid()), literal(id_, Uuid())) for id_ in id_range)
+    place = tuple_(*columns)
+    low, high = (tuple_(literal(value, Uuid()), literal(id_, Uuid())) for id_ in id_range)
     return [place >= low, place <= high]
 
 
@@ -113,13 +113,13 @@ def paged(query: Select[*tuple[Any, ...]], columns: Sequence[Any], window: Windo
 
 async def users_by_id(connection: AsyncConnection, user_ids: Collection[UUID]) -> Sequence[User]:
     """Returns those of the users that exist."""
-    rows = await connection.execute(select(*USER_COLUMNS).where(_among(models.User.id, user_ids)))
+    rows = await connection.execute(select(*USER_COLUMNS).where(among(models.User.id, user_ids)))
     return [user_of(row) for row in rows]
 
 
 async def wallets_by_id(connection: AsyncConnection, wallet_ids: Collection[UUID], owner_id: UUID | None) -> Sequence[Wallet]:
     """Returns those of the wallets that belong to the owner. `owner_id` None: of any owner."""
-    query = select(*WALLET_COLUMNS).where(_among(models.Wallet.id, wallet_ids))
+    query = select(*WALLET_COLUMNS).where(among(models.Wallet.id, wallet_ids))
     if owner_id is not None:
         query = query.where(models.Wallet.owner_id == owner_id)
     return [wallet_of(row) for row in await connection.execute(query)]
@@ -129,7 +129,7 @@ async def transactions_by_id(
     connection: AsyncConnection, transaction_ids: Collection[UUID], viewer_id: UUID | None
 ) -> Sequence[Transaction]:
     """Returns those of the transactions that the viewer may see. `viewer_id` None: all that exist."""
-    query = select(*TRANSACTION_COLUMNS).where(_among(models.Transaction.id, transaction_ids))
+    query = select(*TRANSACTION_COLUMNS).where(among(models.Transaction.id, transaction_ids))
     if viewer_id is not None:
         sender, receiver = aliased(models.Wallet), aliased(models.Wallet)
         query = (
@@ -172,7 +172,7 @@ async def entries_by_transaction(
 ) -> Sequence[Entry]:
     """Returns the entries of these transactions by leg, in the owner's wallets. `owner_id` None: in all wallets."""
     entry = models.LedgerEntry
-    query = select(*ENTRY_COLUMNS).where(_among(entry.transaction_id, transaction_ids))
+    query = select(*ENTRY_COLUMNS).where(among(entry.transaction_id, transaction_ids))
     if owner_id is not None:
         query = query.join(models.Wallet, models.Wallet.id == entry.wallet_id).where(models.Wallet.owner_id == owner_id)
     return [entry_of(row) for row in await connection.execute(query.order_by(entry.transaction_id, entry.leg))]
@@ -183,7 +183,7 @@ async def parties_by_wallet(connection: AsyncConnection, wallet_ids: Collection[
     query = (
         select(models.Wallet.id, models.User.display_name, models.Wallet.currency)
         .outerjoin(models.User, models.User.id == models.Wallet.owner_id)
-        .where(_among(models.Wallet.id, wallet_ids))
+        .where(among(models.Wallet.id, wallet_ids))
     )
     return [(wallet_id, name, currency) for wallet_id, name, currency in await connection.execute(query)]
 
@@ -275,9 +275,10 @@ async def list_wallet_transactions(
     branches = []
     for direction, (wallet, visible) in sides.items():
         if filter_.direction in (None, direction):
-            conditions = [*_of_wallet(wallet, wallet_id, ids_between), *visible, *_conditions(filter_)]
+            place = [wallet, transaction.id]
+            conditions = [*in_range(place, wallet_id, ids_between), *visible, *_conditions(filter_)]
             side = select(*TRANSACTION_COLUMNS).where(*conditions)
-            branches.append(paged(side, [wallet, transaction.id], window).subquery().select())
+            branches.append(paged(side, place, window).subquery().select())
     branches.append(paged(_further(wallet_id, ids_between, filter_), _FURTHER_ORDER, window).subquery().select())
     merged = union_all(*branches).subquery()
     query = paged(select(merged), [merged.c.id], window)
@@ -292,11 +293,12 @@ async def list_reversals(
     if ids_between is None:
         return []
     transaction = models.Transaction
-    conditions = _of_wallet(transaction.reverses_id, original_id, ids_between)
+    place = [transaction.reverses_id, transaction.id]
+    conditions = in_range(place, original_id, ids_between)
     if viewer_id is not None:
         conditions.append(or_(transaction.status == TransactionStatus.COMPLETED, transaction.initiator_id == viewer_id))
     query = select(*TRANSACTION_COLUMNS).where(transaction.reverses_id.is_not(None), *conditions)
-    rows = await connection.execute(paged(query, [transaction.reverses_id, transaction.id], window))
+    rows = await connection.execute(paged(query, place, window))
     return [transaction_of(row) for row in rows]
 
 
@@ -307,9 +309,7 @@ _SIGNS = {EntryDirection.DEBIT: -1, EntryDirection.CREDIT: 1}
 def _further(wallet_id: UUID, id_range: tuple[UUID, UUID], filter_: TransactionFilter) -> Select[*tuple[Any, ...]]:
     """The transactions of a wallet that neither sent nor received: postings, and those whose fees it earned."""
     further, transaction = models.TransactionWallet, models.Transaction
-    place = tuple_(further.wallet_id, further.transaction_id)
-    low, high = (tuple_(literal(wallet_id, Uuid()), literal(id_, Uuid())) for id_ in id_range)
-    conditions = [place >= low, place <= high, *_conditions(filter_)]
+    conditions = [*in_range(_FURTHER_ORDER, wallet_id, id_range), *_conditions(filter_)]
     if filter_.direction is not None:
         conditions.append(further.change == _SIGNS[filter_.direction])
     return (

@@ -6,11 +6,12 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, literal, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
 from app.db import models
+from app.db.reads import among
 from app.db.rows import TRANSACTION_COLUMNS, transaction_of
 from app.records import ReversedAmount, Transaction
 
@@ -63,6 +64,6 @@ async def reversed_by_transaction(connection: AsyncConnection, transaction_ids: 
     """As `reversed_amounts`, outside of a batch."""
     row_of = models.ReversedAmount
     query = select(row_of.transaction_id, row_of.reversed, row_of.reversed_with_fee, row_of.fee_reversed).where(
-        row_of.transaction_id == any_(literal(list(transaction_ids), ARRAY(Uuid())))
+        among(row_of.transaction_id, transaction_ids)
     )
     return {row[0]: ReversedAmount(*row[1:]) for row in await connection.execute(query)}
