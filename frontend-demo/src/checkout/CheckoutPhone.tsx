@@ -1,10 +1,9 @@
 import type { ReactNode } from "react";
-import { Link } from "wouter";
-import { ConnectionText } from "../app/Shell.js";
-import { newest, useFeed, useLiveState } from "../live/hooks.js";
+import { newest, useFeed } from "../live/hooks.js";
 import { heldOf } from "../money/held.js";
 import { FittedMoney, MoneyText } from "../money/Money.js";
 import type { Money } from "../money/format.js";
+import { PhoneTop } from "../wallets/PhoneTop.js";
 import type { WalletSummary } from "../wallets/queries.js";
 
 interface CheckoutPhoneProps {
@@ -18,23 +17,9 @@ interface CheckoutPhoneProps {
 /** One side's app: its balance, what is held, what it can spend. */
 export function CheckoutPhone({ name, wallet: queried, promised, children }: CheckoutPhoneProps) {
   const wallet = newest(queried, useFeed(queried));
-  const state = useLiveState();
   return (
     <article className="phone" aria-label={`${name}’s phone`}>
-      <header className="phone-top">
-        <span className="phone-name">
-          <span className="avatar" aria-hidden="true">
-            {name.charAt(0)}
-          </span>
-          <span>
-            <h2>{name}</h2>
-            <Link href={`/wallets/${wallet.id}`} className="muted">
-              {wallet.name}
-            </Link>
-          </span>
-        </span>
-        <ConnectionText state={state ?? "offline"} />
-      </header>
+      <PhoneTop name={name} wallet={wallet} />
       <p className="phone-balance" aria-label={`${name}’s balance`}>
         <FittedMoney money={wallet.balance} />
       </p>

@@ -1,13 +1,13 @@
 import { useEffect } from "react";
 import { Link } from "wouter";
 import { useAnswer } from "../graphql/useAnswer.js";
-import { ConnectionText } from "../app/Shell.js";
 import type { ResultOf } from "../graphql/tada.js";
 import { Latency } from "../live/Latency.js";
-import { newest, useFeed, useLiveState } from "../live/hooks.js";
+import { newest, useFeed } from "../live/hooks.js";
 import { FittedMoney, MoneyText } from "../money/Money.js";
 import { QueryFailed, Notice, Skeleton } from "../ui/Notice.js";
 import { formatMoment } from "../ui/time.js";
+import { PhoneTop } from "../wallets/PhoneTop.js";
 import { SendPanel } from "./SendPanel.js";
 import { PHONE } from "./queries.js";
 import type { Stage } from "./stage.js";
@@ -46,26 +46,12 @@ const SHOWN_ENTRIES = 5;
 function Screen({ wallet: queried, name, otherName, otherWalletId, isRight, stage }: PhoneProps & { readonly wallet: PhoneWallet }) {
   const feed = useFeed(queried);
   const wallet = newest(queried, feed);
-  const state = useLiveState();
   const fresh = feed.arrivals.filter(({ entry }) => BigInt(entry.sequence) > BigInt(queried.sequence));
   const { arrivals } = feed;
   useEffect(() => stage.arrived(arrivals, isRight, otherWalletId), [stage, arrivals, isRight, otherWalletId]);
   return (
     <>
-      <header className="phone-top">
-        <span className="phone-name">
-          <span className="avatar" aria-hidden="true">
-            {name.charAt(0)}
-          </span>
-          <span>
-            <h2>{name}</h2>
-            <Link href={`/wallets/${wallet.id}`} className="muted">
-              {wallet.name}
-            </Link>
-          </span>
-        </span>
-        <ConnectionText state={state ?? "offline"} />
-      </header>
+      <PhoneTop name={name} wallet={wallet} />
       {/* Not a live region: payments that nobody here made would be read out all the time. */}
       <p className="phone-balance" aria-label={`${name}'s balance`}>
         <FittedMoney money={wallet.balance} />
