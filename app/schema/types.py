@@ -270,7 +270,7 @@ class Transaction(Node):
             amount=money_of(info, transaction.amount, transaction.currency),
             description=transaction.description,
             reference=transaction.reference,
-            metadata=[MetadataItem(key=key, value=value) for key, value in sorted((transaction.metadata or {}).items())],
+            metadata=_metadata_items(transaction.metadata),
             failure_code=transaction.failure_code,
             idempotency_key=transaction.idempotency_key if shows_key else None,
             created_at=transaction.created_at,
@@ -407,7 +407,7 @@ class Hold(Node):
 
     @strawberry.field(description="By key.")
     def metadata(self) -> list[MetadataItem]:
-        return [MetadataItem(key=key, value=value) for key, value in sorted((self.record.metadata or {}).items())]
+        return _metadata_items(self.record.metadata)
 
     @strawberry.field(description="Whose money it holds.")
     async def wallet(self, info: Info) -> WalletParty:
@@ -541,3 +541,7 @@ class LedgerStatus:
     outbox_pending: BigInt
     outbox_lag_seconds: float
     hot_wallets: list[Wallet] = strawberry.field(description="The wallets with the most entries lately.")
+
+
+def _metadata_items(metadata: dict[str, str] | None) -> list[MetadataItem]:
+    return [MetadataItem(key=key, value=value) for key, value in sorted((metadata or {}).items())]

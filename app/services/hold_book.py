@@ -25,7 +25,7 @@ class Capture(NamedTuple):
 
     amount: int
     is_late: bool
-    """It pays what is held no more from what is available."""
+    """It pays what is no longer held from what is available."""
 
 
 class HoldBook:
