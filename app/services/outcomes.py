@@ -63,3 +63,8 @@ class Settlement:
     def posted(self) -> list[tuple[Transaction, tuple[Entry, ...]]]:
         """Those of all steps."""
         return self.steps[0].posted if len(self.steps) == 1 else [one for step in self.steps for one in step.posted]
+
+
+def not_recorded(refusal: Refusal, hold: Hold | None = None) -> Outcome:
+    """The outcome of a refusal that leaves its key free."""
+    return Outcome(None, (), replayed=False, refusal=refusal, hold=hold)

@@ -1,0 +1,249 @@
+"""The running state of one batch: positions of wallets, used keys, quotas and holds, and the records that will be written.
+
+`ledger.py` decides, and changes the state only through what is here. Each request sees what the previous ones left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from app.errors import Refusal, RefusalCode
+from app.limits.quota import Quota
+from app.records import (
+    Entry,
+    FeePayer,
+    Hold,
+    HoldEvent,
+    HoldEventKind,
+    ReversedAmount,
+    Transaction,
+    TransactionStatus,
+    Wallet,
+)
+from app.services import plans
+from app.services.fees import Charge, FeeBook
+from app.services.hold_book import HoldBook, change_of_held
+from app.services.outcomes import Outcome, Settlement, Step
+from app.services.refusals import refusal_of
+from app.services.requests import Key, Leg, Request, Reversal, Unit
+
+
+@dataclass(slots=True)
+class Position:
+    """A wallet's running state within the batch."""
+
+    balance: int
+    sequence: int
+    posted_at: datetime
+    held: int
+
+    @property
+    def available(self) -> int:
+        return self.balance - self.held
+
+
+@dataclass(frozen=True, slots=True)
+class Savepoint:
+    """What an atomic unit may change, as it was before."""
+
+    positions: dict[UUID, Position]
+    quotas: dict[UUID, Quota]
+    reversed_amounts: dict[UUID, ReversedAmount]
+    transactions: int
+    posted: int
+
+
+class Book:
+    """The running state of one batch."""
+
+    def __init__(
+        self,
+        wallets: Mapping[UUID, Wallet],
+        recorded: dict[Key, Transaction],
+        now: datetime,
+        exponents: Mapping[str, int],
+        *,
+        quotas: dict[UUID, Quota],
+        fees: FeeBook,
+        reversed_amounts: dict[UUID, ReversedAmount],
+        holds: HoldBook,
+    ) -> None:
+        self.wallets = wallets
+        self.recorded = recorded
+        self.now = now
+        self.quotas = quotas
+        self.fees = fees
+        self.holds = holds
+        self._exponents = exponents
+        self._reversed_amounts = reversed_amounts
+        self.positions = {
+            wallet.id: Position(wallet.balance, wallet.sequence, wallet.posted_at, wallet.held) for wallet in wallets.values()
+        }
+        self.settlement = Settlement(holds=holds.holds)
+        self._step = self.settlement.steps[0]
+
+    def quota(self, request: Request) -> Quota | None:
+        """The quota of a transfer or hold. Deposits by administrators have none."""
+        return self.quotas.get(request.initiator_id) if request.uses_quota else None
+
+    def reversed_so_far(self, reversal: Reversal) -> ReversedAmount:
+        """What has gone back of the transaction that is reversed."""
+        return self._reversed_amounts.get(reversal.original_id) or ReversedAmount()
+
+    def balances_after(self, legs: Sequence[Leg]) -> list[int]:
+        """The balance of each leg's wallet after the leg, if the legs are posted now."""
+        balances: dict[UUID, int] = {}
+        after = []
+        for wallet_id, amount, _, _ in legs:
+            balance = balances[wallet_id] if wallet_id in balances else self.positions[wallet_id].balance
+            balances[wallet_id] = balance = balance + amount
+            after.append(balance)
+        return after
+
+    def complete_plain(self, request: Request, not_before: datetime) -> Outcome:
+        """Post two legs without a fee: the same as `complete`, for the commonest request."""
+        debit, credit = plans.legs_of(request)
+        sender, receiver = self.positions[debit.wallet_id], self.positions[credit.wallet_id]
+        posted_at = max(self.now, not_before, sender.posted_at, receiver.posted_at)
+        entries = self._post(request.id, 0, debit, posted_at), self._post(request.id, 1, credit, posted_at)
+        return self._completed(request, entries, (self.wallets[debit.wallet_id], self.wallets[credit.wallet_id]), None)
+
+    def complete(self, request: Request, legs: Sequence[Leg], charge: Charge | None, not_before: datetime) -> Outcome:
+        """Post the legs, no earlier than the newest entry of each wallet."""
+        wallet_ids = dict.fromkeys([leg.wallet_id for leg in legs])
+        posted_at = max(self.now, not_before, *[self.positions[wallet_id].posted_at for wallet_id in wallet_ids])
+        entries = tuple([self._post(request.id, index, leg, posted_at) for index, leg in enumerate(legs)])
+        return self._completed(request, entries, tuple([self.wallets[wallet_id] for wallet_id in wallet_ids]), charge)
+
+    def _completed(
+        self, request: Request, entries: tuple[Entry, ...], wallets: tuple[Wallet, ...], charge: Charge | None
+    ) -> Outcome:
+        completed_at = entries[0].created_at
+        transaction = _transaction(request, TransactionStatus.COMPLETED, completed_at=completed_at, charge=charge)
+        self._record(transaction)
+        self.use_quota(request)
+        if request.reversal is not None:
+            state = self.reversed_so_far(request.reversal)
+            self._reversed_amounts[request.reversal.original_id] = request.reversal.after(request.amount, state)
+        self._step.posted.append((transaction, entries))
+        return Outcome(transaction, entries, replayed=False, refusal=None, wallets=wallets)
+
+    def _post(self, transaction_id: UUID, index: int, leg: Leg, posted_at: datetime) -> Entry:
+        wallet_id, amount, _, purpose = leg
+        position = self.positions[wallet_id]
+        position.balance = balance = position.balance + amount
+        position.sequence = sequence = position.sequence + 1
+        position.posted_at = posted_at
+        return Entry(transaction_id, index, wallet_id, sequence, amount, balance, posted_at, purpose)
+
+    def use_quota(self, request: Request) -> None:
+        """Count the request for its initiator's quota, if there is one."""
+        quota = self.quota(request)
+        if quota is not None:
+            self.quotas[request.initiator_id] = quota.after(request.amount, request.currency)
+
+    def happen(self, request: Request, event: HoldEvent) -> Hold:
+        """Record an event of a hold. It comes before the entries of its wallet in its step, so it may begin one."""
+        hold = self.holds.apply(request, event)
+        if any(entry.wallet_id == hold.wallet_id for _, entries in self._step.posted for entry in entries):
+            self._step = Step()
+            self.settlement.steps.append(self._step)
+        if event.kind is HoldEventKind.PLACED:
+            self._step.placed.append(hold)
+        self._step.happened.append(event)
+        self.positions[hold.wallet_id].held += change_of_held(event)
+        return hold
+
+    def fail(
+        self,
+        request: Request,
+        code: RefusalCode,
+        field_name: str | None,
+        available: int | None,
+        charge: Charge | None = None,
+    ) -> Outcome:
+        """Record a refusal."""
+        transaction = _transaction(
+            request,
+            TransactionStatus.FAILED,
+            failure_code=code,
+            failure_field=field_name,
+            failure_available=available,
+            # Only the sender's fee is a part of what is missing.
+            charge=charge if charge is not None and charge.schedule.payer is FeePayer.SENDER else None,
+        )
+        return self.failed(transaction, request.path)
+
+    def failed(self, transaction: Transaction, path: tuple[str, ...]) -> Outcome:
+        """Record a FAILED transaction."""
+        self._record(transaction)
+        hold = None if transaction.hold_id is None else self.holds.holds.get(transaction.hold_id)
+        return Outcome(transaction, (), replayed=False, refusal=self.refusal_of(transaction, path), hold=hold)
+
+    def refusal_of(self, transaction: Transaction, path: tuple[str, ...]) -> Refusal | None:
+        """The refusal that a FAILED transaction recorded."""
+        return refusal_of(transaction, path, self._exponents)
+
+    def _record(self, transaction: Transaction) -> None:
+        self.recorded[transaction.initiator_id, transaction.idempotency_key] = transaction
+        self._step.transactions.append(transaction)
+
+    def savepoint(self, unit: Unit) -> Savepoint:
+        """What the unit may change."""
+        touched = {
+            wallet_id: Position(position.balance, position.sequence, position.posted_at, position.held)
+            for request in unit.requests
+            for wallet_id in (*request.wallet_ids, self.fees.wallet_for(request.type, request.currency))
+            if wallet_id is not None and (position := self.positions.get(wallet_id)) is not None
+        }
+        transactions, posted = len(self._step.transactions), len(self._step.posted)
+        return Savepoint(touched, dict(self.quotas), dict(self._reversed_amounts), transactions, posted)
+
+    def undo(self, savepoint: Savepoint) -> None:
+        """Return to the savepoint."""
+        self.positions.update(savepoint.positions)
+        self.quotas.update(savepoint.quotas)
+        self._reversed_amounts = savepoint.reversed_amounts
+        for transaction in self._step.transactions[savepoint.transactions :]:
+            del self.recorded[transaction.initiator_id, transaction.idempotency_key]
+        del self._step.transactions[savepoint.transactions :]
+        del self._step.posted[savepoint.posted :]
+
+
+def _transaction(
+    request: Request,
+    status: TransactionStatus,
+    *,
+    completed_at: datetime | None = None,
+    failure_code: RefusalCode | None = None,
+    failure_field: str | None = None,
+    failure_available: int | None = None,
+    charge: Charge | None = None,
+) -> Transaction:
+    return Transaction(
+        id=request.id,
+        initiator_id=request.initiator_id,
+        idempotency_key=request.idempotency_key,
+        type=request.type,
+        status=status,
+        sender_wallet_id=request.sender_wallet_id,
+        receiver_wallet_id=request.receiver_wallet_id,
+        amount=request.amount,
+        currency=request.currency,
+        description=request.description,
+        failure_code=failure_code,
+        failure_field=failure_field,
+        failure_available=failure_available,
+        created_at=request.created_at,
+        completed_at=completed_at,
+        reference=request.reference,
+        metadata=request.metadata,
+        terms=request.terms,
+        fee=None if charge is None else charge.amount,
+        fee_schedule_id=None if charge is None else charge.schedule.id,
+        reverses_id=request.reverses_id,
+        hold_id=request.hold_id,
+    )
