@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from sqlalchemy import select, text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids
 from app.access.policy import rights_of
 from app.access.viewer import Role, Viewer
 from app.clock import Clock, system_clock
 from app.db import models
+from app.db.pool import Database
 from app.money import Currency
 from app.services.identity import find_or_create_user
 from app.services.transfers import DepositInput, Ledger, TransferInput, TransferResult, deposit, transfer
@@ -34,7 +34,7 @@ def new_key() -> str:
 class Bank:
     """The ledger of one process of the service."""
 
-    engine: AsyncEngine
+    engine: Database
     ledger: Ledger
     currencies: Mapping[str, Currency]
     clock: Clock = system_clock
@@ -84,6 +84,6 @@ def uuid_of(wallet_id: str) -> UUID:
     return found
 
 
-def make_ledger(engine: AsyncEngine, settings: Settings, currencies: Mapping[str, Currency]) -> Ledger:
+def make_ledger(engine: Database, settings: Settings, currencies: Mapping[str, Currency]) -> Ledger:
     """A ledger as in a process of the service."""
     return Ledger(engine, settings, currencies, system_clock)

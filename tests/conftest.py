@@ -14,11 +14,11 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 from xdist.scheduler import LoadScopeScheduling
 
 from app.db import migrate
 from app.db.engine import create_engine
+from app.db.pool import Database
 from app.settings import Settings, load_settings
 from tests import servers as backends
 from tests.servers import Servers
@@ -117,7 +117,7 @@ def settings(database: str, servers: Servers, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
+async def engine(settings: Settings) -> AsyncIterator[Database]:
     """The service's own engine on this test's database."""
     engine = create_engine(settings)
     yield engine

@@ -20,11 +20,11 @@ from urllib.parse import urlsplit
 import httpx
 import websockets
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 from websockets.asyncio.client import ClientConnection, connect
 
 from app.access.tokens import mint_token
 from app.db.currency_sql import load_currencies
+from app.db.pool import Database
 from app.settings import Settings
 from tests.bank import Bank, make_ledger, new_key, uuid_of
 from tests.live_world import NEVER
@@ -112,7 +112,7 @@ class Crowd:
     """Members who pay each other over HTTP and watch their wallets over WebSockets, through one API."""
 
     settings: Settings
-    engine: AsyncEngine
+    engine: Database
     http: httpx.AsyncClient
     processes: Processes
     port: int
@@ -303,7 +303,7 @@ def _minor(money: dict[str, str]) -> int:
 
 
 @asynccontextmanager
-async def crowd_of(count: int, engine: AsyncEngine, settings: Settings, port: int) -> AsyncIterator[Crowd]:
+async def crowd_of(count: int, engine: Database, settings: Settings, port: int) -> AsyncIterator[Crowd]:
     """`count` members whose API listens on this port. Their processes are ended after the block."""
     ledger = make_ledger(engine, settings, await load_currencies(engine))
     await ledger.start()

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event, select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import select
 
 from app import ids
 from app.access.viewer import Viewer
@@ -18,6 +17,7 @@ from app.clock import system_clock
 from app.db.currency_sql import load_currencies
 from app.db.installation_sql import load_redis_names
 from app.db.models import OutboxEvent
+from app.db.pool import Database
 from app.messages.publisher import RedisPublisher, redis_url
 from app.messages.pubsub import PubSub
 from app.messages.redis_names import RedisNames
@@ -47,7 +47,7 @@ class World:
     bob_wallet: UUID
 
     @property
-    def engine(self) -> AsyncEngine:
+    def engine(self) -> Database:
         return self.bank.engine
 
     async def pay(self, times: int = 1) -> None:
@@ -68,7 +68,7 @@ class World:
 
 
 @asynccontextmanager
-async def living_world(engine: AsyncEngine, settings: Settings) -> AsyncIterator[World]:
+async def living_world(engine: Database, settings: Settings) -> AsyncIterator[World]:
     """A world within the block."""
     currencies = await load_currencies(engine)
     ledger = make_ledger(engine, settings, currencies)
@@ -96,9 +96,7 @@ async def running_relay(settings: Settings) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def living(
-    settings: Settings, engine: AsyncEngine, *, check: float = NEVER, buffer: int = 1000
-) -> AsyncIterator[LiveUpdates]:
+async def living(settings: Settings, engine: Database, *, check: float = NEVER, buffer: int = 1000) -> AsyncIterator[LiveUpdates]:
     """The live updates of an API process, within the block."""
     names = await load_redis_names(engine)
     pubsub = PubSub(redis_url(settings), names.check_channel, buffer=buffer)
@@ -113,14 +111,14 @@ async def living(
 
 
 @pytest.fixture
-async def world(engine: AsyncEngine, settings: Settings) -> AsyncIterator[World]:
+async def world(engine: Database, settings: Settings) -> AsyncIterator[World]:
     """The world on this test's database."""
     async with living_world(engine, settings) as world:
         yield world
 
 
 @pytest.fixture
-async def live(settings: Settings, engine: AsyncEngine) -> AsyncIterator[LiveUpdates]:
+async def live(settings: Settings, engine: Database) -> AsyncIterator[LiveUpdates]:
     """The subscriptions of one API process, without regular comparisons with the database."""
     async with living(settings, engine) as live:
         yield live
@@ -134,7 +132,7 @@ async def publisher(settings: Settings) -> AsyncIterator[RedisPublisher]:
     await publisher.close()
 
 
-async def outbox_empty(engine: AsyncEngine) -> None:
+async def outbox_empty(engine: Database) -> None:
     """Wait until the relay has published and deleted every event."""
     async with asyncio.timeout(20):
         while True:
@@ -168,10 +166,3 @@ def kinds_and_sequences(updates: Sequence[WalletUpdate]) -> list[tuple[str, int]
 def entries(first: int, last: int) -> list[tuple[str, int]]:
     """The expected kinds and sequences of the entries from `first` to `last`."""
     return [("ENTRY", sequence) for sequence in range(first, last + 1)]
-
-
-def count_statements(engine: AsyncEngine) -> list[str]:
-    """A list to which each statement is appended that the engine runs from now on."""
-    statements: list[str] = []
-    event.listen(engine.sync_engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
-    return statements

@@ -21,12 +21,14 @@ from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import PoolProxiedConnection
 
+from app.clock import monotonic
 from app.db.failures import DATABASE_ERRORS
 from app.errors import RequestTimeout
 
 _CANCEL_SECONDS = 2
 _PING_SECONDS = 1.5
 """A pooled connection must answer within this time before it is used. It is shorter than the time limit of readiness."""
+_PING_EVERY_SECONDS = 1
 _KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 20_000}
 """In seconds, the last one in milliseconds. A silent peer is noticed after 25 s, or 20 s after something was sent to it."""
 
@@ -41,11 +43,13 @@ _cancelling: set[asyncio.Task[None]] = set()
 class Connection(asyncpg.Connection):
     """asyncpg's connection, which is dropped when asyncpg would cancel a statement."""
 
-    __slots__ = ("_commits", "server_process")
+    __slots__ = ("_commits", "answered", "server_process")
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._commits = False
+        self.answered = monotonic()
+        """When it last answered a ping of the pool, or was opened."""
         self.server_process: int = self.get_server_pid()
         """The process id on the server. A pooler invents its own, so `open_connection` asks the server."""
 
@@ -142,11 +146,19 @@ class Dialect(PGDialect_asyncpg):
     unanswered: Unanswered
 
     def do_ping(self, dbapi_connection: Any) -> bool:
-        """Returning False makes the pool replace this connection and all older ones."""
+        """Returning False makes the pool replace this connection and all older ones.
+
+        A connection is asked once a second at most: for most reads a ping would take as long as the read.
+        """
+        pinged: Connection = dbapi_connection.driver_connection
+        now = monotonic()
+        if now - pinged.answered < _PING_EVERY_SECONDS and not pinged.is_closed():
+            return True
         try:
             dbapi_connection.run_async(lambda connection: connection.fetchrow(";", timeout=_PING_SECONDS))
         except DATABASE_ERRORS:
             return False
+        pinged.answered = now
         return True
 
     def do_terminate(self, dbapi_connection: Any) -> None:

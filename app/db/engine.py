@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import asyncpg
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.db import database_url, session
 from app.db.connection import Connection, Dialect, Unanswered, watch_peer
 from app.db.database_url import DatabaseAddress, UntrustedServer
+from app.db.pool import Database, MeasuredPool
 from app.db.statement_traces import trace_connection, trace_engine
 from app.errors import ConfigurationError
 from app.settings import Settings
@@ -163,25 +163,7 @@ async def _take_role(connection: asyncpg.Connection, settings: Settings) -> None
         ) from None
 
 
-class _MeasuredPool(AsyncAdaptedQueuePool):
-    """Reports the number of connections in use to the metrics.
-
-    It reads the pool's own count after each change. The pool's events cannot be counted: a connection that cannot be opened is
-    checked in without having been checked out.
-    """
-
-    def _do_get(self) -> ConnectionPoolEntry:
-        try:
-            return super()._do_get()
-        finally:
-            metrics.POOL_IN_USE.set(self.checkedout())
-
-    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
-        super()._do_return_conn(record)
-        metrics.POOL_IN_USE.set(self.checkedout())
-
-
-def create_engine(settings: Settings, *, pool_size: int | None = None) -> AsyncEngine:
+def create_engine(settings: Settings, *, pool_size: int | None = None) -> Database:
     """Returns the process's pool. Everything uses it except the ledger's hot path, whose workers have their own connections."""
     size = pool_size or settings.database_pool_size
     unanswered = Unanswered(size)
@@ -200,7 +182,7 @@ def create_engine(settings: Settings, *, pool_size: int | None = None) -> AsyncE
     engine = create_async_engine(
         "postgresql+paycore://",
         async_creator=creator,
-        poolclass=_MeasuredPool,
+        poolclass=MeasuredPool,
         pool_size=size,
         max_overflow=0,
         pool_timeout=settings.request_timeout_seconds,
@@ -214,4 +196,4 @@ def create_engine(settings: Settings, *, pool_size: int | None = None) -> AsyncE
     dialect.unanswered = unanswered
     trace_engine(engine)
     metrics.POOL_SIZE.set(size)
-    return engine
+    return Database(engine.sync_engine)

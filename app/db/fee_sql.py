@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import models
 from app.db.rows import FEE_SCHEDULE_COLUMNS, fee_schedule_of
+from app.db.statements import Reader, Statement, among, id_parameter, number_parameter, parameter
 from app.records import FeePayer, FeeSchedule, RoundingMode, TransactionType
 
 if TYPE_CHECKING:
@@ -85,24 +87,30 @@ async def insert_schedule(
     return fee_schedule_of((await connection.execute(statement.returning(*FEE_SCHEDULE_COLUMNS))).one())
 
 
-async def schedules_by_id(connection: AsyncConnection, schedule_ids: Collection[UUID]) -> Sequence[FeeSchedule]:
+_SCHEDULES_BY_ID = Statement(select(*FEE_SCHEDULE_COLUMNS).where(among(models.FeeSchedule.id, "ids")))
+
+
+async def schedules_by_id(reader: Reader, schedule_ids: Collection[UUID]) -> Sequence[FeeSchedule]:
     """Returns those of the schedules that exist."""
-    query = select(*FEE_SCHEDULE_COLUMNS).where(models.FeeSchedule.id.in_(schedule_ids))
-    return [fee_schedule_of(row) for row in await connection.execute(query)]
+    return [fee_schedule_of(row) for row in await _SCHEDULES_BY_ID.rows(reader, ids=schedule_ids)]
 
 
-async def valid_schedules(
-    connection: AsyncConnection, moment: datetime, user_id: UUID | None, most: int
-) -> Sequence[FeeSchedule]:
+@cache
+def _valid_schedules(*, of_user: bool) -> Statement:
+    row_of = models.FeeSchedule
+    line = (row_of.transaction_type, row_of.currency, row_of.user_id)
+    query: Any = select(*FEE_SCHEDULE_COLUMNS).where(row_of.valid_from <= parameter("moment", row_of.valid_from))
+    if of_user:
+        query = query.where(or_(row_of.user_id.is_(None), row_of.user_id == id_parameter("user")))
+    newest = query.ext(distinct_on(*line)).order_by(*line, row_of.valid_from.desc()).subquery()
+    listed = select(newest).order_by(newest.c.user_id.nulls_first(), newest.c.currency, newest.c.transaction_type)
+    return Statement(listed.limit(number_parameter("most")))
+
+
+async def valid_schedules(reader: Reader, moment: datetime, user_id: UUID | None, most: int) -> Sequence[FeeSchedule]:
     """Returns the version of each line that is valid at the moment, at most `most`: general lines first.
 
     With `user_id`, the general lines and this user's.
     """
-    row_of = models.FeeSchedule
-    line = (row_of.transaction_type, row_of.currency, row_of.user_id)
-    query: Any = select(*FEE_SCHEDULE_COLUMNS).where(row_of.valid_from <= moment)
-    if user_id is not None:
-        query = query.where(or_(row_of.user_id.is_(None), row_of.user_id == user_id))
-    newest = query.ext(distinct_on(*line)).order_by(*line, row_of.valid_from.desc()).subquery()
-    listed = select(newest).order_by(newest.c.user_id.nulls_first(), newest.c.currency, newest.c.transaction_type).limit(most)
-    return [fee_schedule_of(row) for row in await connection.execute(listed)]
+    rows = await _valid_schedules(of_user=user_id is not None).rows(reader, moment=moment, user=user_id, most=most)
+    return [fee_schedule_of(row) for row in rows]

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, literal, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import or_, select
 from sqlalchemy.orm import aliased
 
 from app.db import models
 from app.db.hold_models import Hold as HoldRow
 from app.db.hold_models import HoldEvent as EventRow
-from app.db.reads import Window, among, id_range, in_range, paged
+from app.db.lists import Window, between, id_range, in_range, paged, seen_by_viewer
 from app.db.rows import HOLD_COLUMNS, HOLD_STATUS_NOW, TRANSACTION_COLUMNS, hold_event_of, hold_of, transaction_of
-from app.records import Hold, HoldEvent, HoldStatus, Transaction, TransactionStatus
+from app.db.statements import Reader, Statement, among, id_parameter, parameter
+from app.records import Hold, HoldEvent, HoldStatus, Transaction
 
 if TYPE_CHECKING:
     import asyncpg
@@ -119,71 +120,95 @@ async def wallets_with_due_holds(connection: asyncpg.Connection, now: datetime, 
 
 
 _payer, _receiver = aliased(models.Wallet), aliased(models.Wallet)
-# Built once: to build it for each capture would take as long as the rest of the capture.
-_FACTS = (
+_FACTS = Statement(
     select(*(getattr(HoldRow, name) for name in HoldFacts._fields[:-2]), _payer.owner_id, _receiver.owner_id)
     .join(_payer, _payer.id == HoldRow.wallet_id)
     .outerjoin(_receiver, _receiver.id == HoldRow.receiver_wallet_id)
-    .where(HoldRow.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
+    .where(among(HoldRow.id, "ids"))
 )
 
 
-async def facts(connection: AsyncConnection, hold_ids: Collection[UUID]) -> dict[UUID, HoldFacts]:
+async def facts(reader: Reader, hold_ids: Collection[UUID]) -> dict[UUID, HoldFacts]:
     """Returns the facts about those of the holds that exist."""
-    return {row[0]: HoldFacts._make(row) for row in await connection.execute(_FACTS, {"ids": list(hold_ids)})}
+    return {row[0]: HoldFacts._make(row) for row in await _FACTS.rows(reader, ids=hold_ids)}
 
 
-async def holds_by_id(connection: AsyncConnection, hold_ids: Collection[UUID], viewer_id: UUID | None) -> Sequence[Hold]:
-    """Returns those of the holds that the viewer may see. `viewer_id` None: all that exist."""
-    query = select(*HOLD_COLUMNS).where(among(HoldRow.id, hold_ids))
-    if viewer_id is not None:
-        payer, receiver = aliased(models.Wallet), aliased(models.Wallet)
-        query = (
-            query.join(payer, payer.id == HoldRow.wallet_id)
-            .outerjoin(receiver, receiver.id == HoldRow.receiver_wallet_id)
-            .where(or_(HoldRow.initiator_id == viewer_id, payer.owner_id == viewer_id, receiver.owner_id == viewer_id))
+_HOLDS_BY_ID = select(*HOLD_COLUMNS).where(among(HoldRow.id, "ids"))
+_ANY_HOLDS = Statement(_HOLDS_BY_ID)
+_VISIBLE_HOLDS = Statement(
+    _HOLDS_BY_ID.join(_payer, _payer.id == HoldRow.wallet_id)
+    .outerjoin(_receiver, _receiver.id == HoldRow.receiver_wallet_id)
+    .where(
+        or_(
+            HoldRow.initiator_id == id_parameter("viewer"),
+            _payer.owner_id == id_parameter("viewer"),
+            _receiver.owner_id == id_parameter("viewer"),
         )
-    return [hold_of(row) for row in await connection.execute(query)]
+    )
+)
+
+
+async def holds_by_id(reader: Reader, hold_ids: Collection[UUID], viewer_id: UUID | None) -> Sequence[Hold]:
+    """Returns those of the holds that the viewer may see. `viewer_id` None: all that exist."""
+    statement = _ANY_HOLDS if viewer_id is None else _VISIBLE_HOLDS
+    return [hold_of(row) for row in await statement.rows(reader, ids=hold_ids, viewer=viewer_id)]
+
+
+@cache
+def _page_of_holds(*, has_status: bool, incoming: bool, is_backward: bool) -> Statement:
+    place = [HoldRow.receiver_wallet_id if incoming else HoldRow.wallet_id, HoldRow.id]
+    query = select(*HOLD_COLUMNS).where(*in_range(place))
+    if has_status:
+        query = query.where(parameter("status", HoldRow.status) == HOLD_STATUS_NOW)
+    return Statement(paged(query, place, is_backward=is_backward))
 
 
 async def list_holds(
-    connection: AsyncConnection, wallet_id: UUID, status: HoldStatus | None, window: Window, *, incoming: bool
+    reader: Reader, wallet_id: UUID, status: HoldStatus | None, window: Window, *, incoming: bool
 ) -> Sequence[Hold]:
     """Returns a page of the holds on a wallet's money, or of those in its favour."""
     ids_between = id_range(window)
     if ids_between is None:
         return []
-    side: Any = HoldRow.receiver_wallet_id if incoming else HoldRow.wallet_id
-    place = [side, HoldRow.id]
-    query = select(*HOLD_COLUMNS).where(*in_range(place, wallet_id, ids_between))
-    if status is not None:
-        query = query.where(literal(status, HoldRow.status.type) == HOLD_STATUS_NOW)
-    return [hold_of(row) for row in await connection.execute(paged(query, place, window))]
+    low, high = ids_between
+    statement = _page_of_holds(has_status=status is not None, incoming=incoming, is_backward=window.is_backward)
+    rows = await statement.rows(reader, place=wallet_id, status=status, low=low, high=high, most=window.limit)
+    return [hold_of(row) for row in rows]
 
 
-async def list_captures(
-    connection: AsyncConnection, hold_id: UUID, viewer_id: UUID | None, window: Window
-) -> Sequence[Transaction]:
+@cache
+def _captures(*, sees_all: bool, is_backward: bool) -> Statement:
+    transaction = models.Transaction
+    query = select(*TRANSACTION_COLUMNS).where(transaction.hold_id == id_parameter("hold"), between(transaction.id))
+    if not sees_all:
+        query = query.where(seen_by_viewer())
+    return Statement(paged(query, [transaction.hold_id, transaction.id], is_backward=is_backward))
+
+
+async def list_captures(reader: Reader, hold_id: UUID, viewer_id: UUID | None, window: Window) -> Sequence[Transaction]:
     """Returns a page of a hold's captures. Those that are not COMPLETED only for their initiator, or for all if None."""
     ids_between = id_range(window)
     if ids_between is None:
         return []
-    transaction = models.Transaction
-    query = select(*TRANSACTION_COLUMNS).where(transaction.hold_id == hold_id, transaction.id.between(*ids_between))
-    if viewer_id is not None:
-        query = query.where(or_(transaction.status == TransactionStatus.COMPLETED, transaction.initiator_id == viewer_id))
-    rows = await connection.execute(paged(query, [transaction.hold_id, transaction.id], window))
+    low, high = ids_between
+    statement = _captures(sees_all=viewer_id is None, is_backward=window.is_backward)
+    rows = await statement.rows(reader, hold=hold_id, viewer=viewer_id, low=low, high=high, most=window.limit)
     return [transaction_of(row) for row in rows]
 
 
-async def placing_keys(connection: AsyncConnection, hold_ids: Collection[UUID]) -> dict[UUID, str]:
+_PLACING_KEYS = Statement(
+    select(EventRow.hold_id, EventRow.idempotency_key).where(among(EventRow.hold_id, "ids"), EventRow.number == 1)
+)
+
+
+async def placing_keys(reader: Reader, hold_ids: Collection[UUID]) -> dict[UUID, str]:
     """Returns the keys under which holds were placed."""
-    is_named = among(EventRow.hold_id, hold_ids)
-    query = select(EventRow.hold_id, EventRow.idempotency_key).where(is_named, EventRow.number == 1)
-    return {hold_id: key for hold_id, key in await connection.execute(query) if key is not None}
+    return {hold_id: key for hold_id, key in await _PLACING_KEYS.rows(reader, ids=hold_ids) if key is not None}
 
 
-async def versions(connection: AsyncConnection, hold_ids: Collection[UUID]) -> dict[UUID, int]:
+_VERSIONS = Statement(select(HoldRow.id, HoldRow.events).where(among(HoldRow.id, "ids")))
+
+
+async def versions(reader: Reader, hold_ids: Collection[UUID]) -> dict[UUID, int]:
     """Returns the number of each hold's newest event."""
-    query = select(HoldRow.id, HoldRow.events).where(among(HoldRow.id, hold_ids))
-    return {row[0]: row[1] for row in await connection.execute(query)}
+    return {row[0]: row[1] for row in await _VERSIONS.rows(reader, ids=hold_ids)}

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
 from app.db import models
-from app.db.reads import among
 from app.db.rows import TRANSACTION_COLUMNS, transaction_of
+from app.db.statements import Reader, Statement, id_parameter
 from app.records import ReversedAmount, Transaction
 
-if TYPE_CHECKING:
-    import asyncpg
-
-# After the wallets' locks, so that it sees what was committed during the wait for them.
+# In a batch: after the wallets' locks, so that it sees what was committed during the wait for them.
 _REVERSED = """
 SELECT transaction_id, reversed, reversed_with_fee, fee_reversed FROM reversed_amounts WHERE transaction_id = ANY($1::uuid[])
 """
@@ -33,37 +29,28 @@ class Original(NamedTuple):
     """The wallet that paid its fee, and the fee wallet."""
 
 
-async def original(connection: AsyncConnection, transaction_id: UUID) -> Original | None:
+_receiver = aliased(models.Wallet)
+_ORIGINAL = Statement(
+    select(*TRANSACTION_COLUMNS, _receiver.owner_id)
+    .outerjoin(_receiver, _receiver.id == models.Transaction.receiver_wallet_id)
+    .where(models.Transaction.id == id_parameter("id"))
+)
+_FEE_LEGS = "SELECT wallet_id FROM ledger_entries WHERE transaction_id = $1 AND leg IN (2, 3) ORDER BY leg"
+
+
+async def original(reader: Reader, transaction_id: UUID) -> Original | None:
     """Returns the transaction, or None if there is none."""
-    wallet, entry = aliased(models.Wallet), models.LedgerEntry
-    query = (
-        select(*TRANSACTION_COLUMNS, wallet.owner_id)
-        .outerjoin(wallet, wallet.id == models.Transaction.receiver_wallet_id)
-        .where(models.Transaction.id == transaction_id)
-    )
-    row = (await connection.execute(query)).one_or_none()
-    if row is None:
+    rows = await _ORIGINAL.rows(reader, id=transaction_id)
+    if not rows:
         return None
-    transaction = transaction_of(row)
+    transaction, owner_id = transaction_of(rows[0]), rows[0][len(TRANSACTION_COLUMNS)]
     if transaction.fee is None:
-        return Original(transaction, row.owner_id, None)
-    legs = select(entry.wallet_id).where(entry.transaction_id == transaction_id, entry.leg.in_((2, 3))).order_by(entry.leg)
-    found = (await connection.scalars(legs)).all()
-    return Original(transaction, row.owner_id, (found[0], found[1]) if found else None)
+        return Original(transaction, owner_id, None)
+    legs = [row[0] for row in await reader.fetch(_FEE_LEGS, transaction_id)]
+    return Original(transaction, owner_id, (legs[0], legs[1]) if legs else None)
 
 
-async def reversed_amounts(
-    connection: asyncpg.Connection, transaction_ids: Collection[UUID | None]
-) -> dict[UUID, ReversedAmount]:
+async def reversed_amounts(reader: Reader, transaction_ids: Collection[UUID | None]) -> dict[UUID, ReversedAmount]:
     """Returns how much of each of the transactions has gone back; nothing for one that was never reversed."""
-    rows = await connection.fetch(_REVERSED, list(transaction_ids))
+    rows = await reader.fetch(_REVERSED, list(transaction_ids))
     return {row[0]: ReversedAmount(*row[1:]) for row in rows}
-
-
-async def reversed_by_transaction(connection: AsyncConnection, transaction_ids: Collection[UUID]) -> dict[UUID, ReversedAmount]:
-    """As `reversed_amounts`, outside of a batch."""
-    row_of = models.ReversedAmount
-    query = select(row_of.transaction_id, row_of.reversed, row_of.reversed_with_fee, row_of.fee_reversed).where(
-        among(row_of.transaction_id, transaction_ids)
-    )
-    return {row[0]: ReversedAmount(*row[1:]) for row in await connection.execute(query)}

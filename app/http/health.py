@@ -7,13 +7,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from app.db import revisions
 from app.db.session import not_durable, server_state
+from app.db.statements import Reader
 from app.db.status_sql import Backlog, Verified, last_verification, outbox_backlog
 from app.services.container import Services
 from app.telemetry import metrics
@@ -97,18 +97,18 @@ def _migrations_state(revision: str | None) -> str:
 
 
 async def _backlog(services: Services) -> Backlog | None:
-    return await _read(services, "outbox", lambda connection: outbox_backlog(connection, services.clock()))
+    return await _read(services, "outbox", lambda reader: outbox_backlog(reader, services.clock()))
 
 
 async def _verified(services: Services) -> Verified | None:
     return await _read(services, "last verification", last_verification)
 
 
-async def _read(services: Services, what: str, read: Callable[[AsyncConnection], Awaitable[T]]) -> T | None:
+async def _read(services: Services, what: str, read: Callable[[Reader], Awaitable[T]]) -> T | None:
     """Return the result of `read`, or None if it fails or takes too long."""
     try:
-        async with asyncio.timeout(_DATABASE_SECONDS), services.engine.connect() as connection:
-            return await read(connection)
+        async with asyncio.timeout(_DATABASE_SECONDS):
+            return await read(services.engine)
     except Exception as error:  # noqa: BLE001 - any failure means that the value is unknown
         logger.warning("cannot read the %s: %s", what, type(error).__name__)
         return None

@@ -19,6 +19,7 @@ from app.access import policy
 from app.access.tokens import bearer_token
 from app.access.viewer import Viewer
 from app.db.failures import is_unavailable
+from app.db.statements import Reader
 from app.errors import (
     BODY_TOO_LARGE,
     METHOD_NOT_ALLOWED,
@@ -180,7 +181,7 @@ async def get_openapi(_request: Request) -> Response:
 
 async def _load(
     prefix: ids.Prefix,
-    load: Callable[[reading.Database, Viewer, Sequence[UUID]], Awaitable[Mapping[UUID, T]]],
+    load: Callable[[Reader, Viewer, Sequence[UUID]], Awaitable[Mapping[UUID, T]]],
     request: Request,
     services: Services,
     viewer: Viewer,

@@ -14,6 +14,7 @@ from strawberry.dataloader import DataLoader
 from app.access import policy
 from app.access.viewer import Viewer
 from app.clock import monotonic
+from app.db.statements import Reader
 from app.errors import RequestError, Unauthenticated
 from app.records import Entry, FeeSchedule, Hold, Payment, ReversedAmount, Transaction, User, Wallet
 from app.services import fee_schedules, hold_reading, reading, reversals
@@ -21,7 +22,7 @@ from app.services.container import Services
 from app.services.fee_schedules import PublishResult
 from app.services.holds import HoldResult
 from app.services.live_reads import EventReads
-from app.services.reading import Database, Party
+from app.services.reading import Party
 from app.services.transfers import BatchResult, TransferResult
 from app.services.wallets import WalletResult
 
@@ -117,7 +118,7 @@ class Loaders:
         self.entries.prime(result.transaction.id, tuple(shown))
         self.transactions.prime(result.transaction.id, result.transaction)
 
-    def _by_id(self, what: Hashable, load: Callable[[Database, list[K]], Awaitable[Mapping[K, T]]]) -> DataLoader[K, T | None]:
+    def _by_id(self, what: Hashable, load: Callable[[Reader, list[K]], Awaitable[Mapping[K, T]]]) -> DataLoader[K, T | None]:
         engine, event = self._services.engine, self._event
         seconds = self._services.settings.request_timeout_seconds
 
@@ -218,7 +219,7 @@ class Context:
         """Return a new context for one operation of this connection."""
         return Context(self.services, self.maybe_viewer, refusal=self.refusal, request_id=self.request_id, is_http=self.is_http)
 
-    async def read(self, what: Hashable, load: Callable[[Database], Awaitable[T]]) -> T:
+    async def read(self, what: Hashable, load: Callable[[Reader], Awaitable[T]]) -> T:
         """Return what `load` returns for the viewer. Subscribers of an event who see the same rows share it under `what`."""
         if self._event is None:
             return await load(self.services.engine)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from app.clock import Clock
+from app.db.pool import Database
 from app.limits.rates import RateLimit, RequestRates
 from app.limits.sharing import RateLimitSharing
 from app.money import Currency
@@ -23,7 +22,7 @@ class Services:
 
     settings: Settings
     clock: Clock
-    engine: AsyncEngine
+    engine: Database
     currencies: Mapping[str, Currency]
     identities: Identities
     ledger: Ledger

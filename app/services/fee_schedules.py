@@ -11,7 +11,7 @@ from uuid import UUID
 
 import orjson
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import ids
 from app.access import policy
@@ -20,11 +20,12 @@ from app.clock import Clock
 from app.db import fee_sql, reads, wallet_sql
 from app.db.failures import is_unavailable
 from app.db.fee_sql import NewSchedule
+from app.db.pool import Database
+from app.db.statements import Reader
 from app.errors import Refusal, RefusalCode
 from app.money import Currency
 from app.records import AccountType, FeePayer, FeeSchedule, RoundingMode, TransactionType
 from app.services.input_rules import amount_from_zero, idempotency_key_refusal, people_text
-from app.services.reading import Database
 from app.services.refusals import key_reused, unknown_currency
 from app.services.wallets import MAX_NAME, MAX_REASON
 
@@ -67,7 +68,7 @@ class PublishResult:
 
 
 async def publish(
-    engine: AsyncEngine,
+    engine: Database,
     viewer: Viewer,
     details: PublishInput,
     currencies: Mapping[str, Currency],
@@ -121,8 +122,9 @@ class _Publication:
         return hashlib.sha256(orjson.dumps(["PUBLISH_FEE_SCHEDULE", *values, self.reason])).digest()
 
 
-async def _publish(engine: AsyncEngine, publication: _Publication) -> PublishResult:
+async def _publish(engine: Database, publication: _Publication) -> PublishResult:
     new, now = publication.new, publication.now
+    is_known = new.user_id is None or bool(await reads.users_by_id(engine, [new.user_id]))
     async with engine.begin() as connection:
         await fee_sql.lock_out_transfers(connection)
         # Under the lock, so that of two requests with one key the second one sees the first.
@@ -132,7 +134,7 @@ async def _publish(engine: AsyncEngine, publication: _Publication) -> PublishRes
             if request_hash != publication.request_hash:
                 return PublishResult(None, (key_reused(("input",), None),))
             return PublishResult(schedule, replayed=True)
-        if new.user_id is not None and not await reads.users_by_id(connection, [new.user_id]):
+        if not is_known:
             return PublishResult(None, (_no_such_user(),))
         if not await _has_fee_wallet(connection, new.currency, now):
             message = "The system wallet FEES of this currency is not of type INCOME."
@@ -279,21 +281,19 @@ def _invalid(message: str, field_name: str) -> Refusal:
     return Refusal(RefusalCode.INVALID_INPUT, message, ("input", field_name))
 
 
-async def valid_at(database: Database, viewer: Viewer, moment: datetime) -> list[FeeSchedule]:
+async def valid_at(database: Reader, viewer: Viewer, moment: datetime) -> list[FeeSchedule]:
     """The versions that are valid at a moment: the general ones and the viewer's own, or all for those who see all.
 
     At most MAX_LISTED, general ones first. Raises Forbidden if the viewer may neither see nor send.
     """
     policy.require_view_or_transfer(viewer)
     owner = None if policy.sees_all(viewer) else viewer.user_id
-    async with database.connect() as connection:
-        return list(await fee_sql.valid_schedules(connection, moment, owner, MAX_LISTED))
+    return list(await fee_sql.valid_schedules(database, moment, owner, MAX_LISTED))
 
 
-async def load(database: Database, viewer: Viewer, schedule_ids: Collection[UUID]) -> dict[UUID, FeeSchedule]:
+async def load(database: Reader, viewer: Viewer, schedule_ids: Collection[UUID]) -> dict[UUID, FeeSchedule]:
     """Schedules by id: general ones, the viewer's own, or any for those who see all."""
-    async with database.connect() as connection:
-        found = await fee_sql.schedules_by_id(connection, schedule_ids)
+    found = await fee_sql.schedules_by_id(database, schedule_ids)
     return {one.id: one for one in found if may_see(viewer, one)}
 
 

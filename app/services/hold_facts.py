@@ -6,11 +6,10 @@ import asyncio
 from collections import OrderedDict
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from app import tasks
 from app.db import hold_sql
 from app.db.hold_sql import HoldFacts
+from app.db.statements import Reader
 
 _KEPT = 4_096
 """Holds in the cache: most are captured soon after they are placed."""
@@ -19,8 +18,8 @@ _KEPT = 4_096
 class HoldFinder:
     """Finds the facts about holds. Requests that come while a read is under way share the next one."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
         self._known: OrderedDict[UUID, HoldFacts] = OrderedDict()
         self._waiting: list[tuple[UUID, asyncio.Future[HoldFacts | None]]] = []
         self._reading: asyncio.Task[None] | None = None
@@ -50,8 +49,7 @@ class HoldFinder:
         while self._waiting:
             asked, self._waiting = self._waiting, []
             try:
-                async with self._engine.connect() as connection:
-                    found = await hold_sql.facts(connection, {hold_id for hold_id, _ in asked})
+                found = await hold_sql.facts(self._reader, {hold_id for hold_id, _ in asked})
             except BaseException as error:
                 for _, answer in asked:
                     if not answer.done():

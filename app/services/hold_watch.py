@@ -69,26 +69,13 @@ class HoldReader:
 
     async def facts(self, hold_id: UUID) -> HoldFacts | None:
         """The facts about a hold, or None if there is none."""
-
-        async def read() -> HoldFacts | None:
-            async with self._database.connect() as connection:
-                return (await hold_sql.facts(connection, [hold_id])).get(hold_id)
-
-        return await self._database.read_with_retries(read)
+        found = await self._database.read_with_retries(lambda: hold_sql.facts(self._database, [hold_id]))
+        return found.get(hold_id)
 
     async def hold(self, hold_id: UUID) -> Hold:
         """A hold that exists: holds are never deleted."""
-
-        async def read() -> Hold:
-            async with self._database.connect() as connection:
-                (hold,) = await hold_sql.holds_by_id(connection, [hold_id], None)
-                return hold
-
-        return await self._database.read_with_retries(read)
+        (hold,) = await self._database.read_with_retries(lambda: hold_sql.holds_by_id(self._database, [hold_id], None))
+        return hold
 
     async def numbers(self, hold_ids: Collection[UUID]) -> dict[UUID, int]:
-        async def read() -> dict[UUID, int]:
-            async with self._database.connect() as connection:
-                return await hold_sql.versions(connection, hold_ids)
-
-        return await self._database.read_with_retries(read)
+        return await self._database.read_with_retries(lambda: hold_sql.versions(self._database, hold_ids))

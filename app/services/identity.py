@@ -7,14 +7,13 @@ from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from app import ids
 from app.access.jwks import SigningKeys
 from app.access.tokens import Claims, verify_published, verify_token
 from app.access.viewer import Viewer
 from app.clock import Clock
-from app.db.user_sql import insert_user, user_of_subject
+from app.db.pool import Database
+from app.db.user_sql import find_user, insert_user
 from app.errors import TokenExpired, Unauthenticated
 from app.settings import Settings
 from app.telemetry import logs
@@ -29,7 +28,7 @@ _KEY_GONE = "The key of the bearer token is no longer in use."
 class Identities:
     """Finds the user of a token's subject. A user's id never changes, so cached ids stay valid."""
 
-    def __init__(self, engine: AsyncEngine, settings: Settings, clock: Clock, keys: SigningKeys | None = None) -> None:
+    def __init__(self, engine: Database, settings: Settings, clock: Clock, keys: SigningKeys | None = None) -> None:
         """`keys` are the identity provider's published keys. Without them tokens are signed with the installation's secret."""
         assert settings.verifies_tokens
         assert settings.uses_jwks == (keys is not None)
@@ -108,16 +107,16 @@ def _cache(cache: dict[str, T], key: str, value: T) -> None:
     cache[key] = value
 
 
-async def find_or_create_user(engine: AsyncEngine, subject: str, clock: Clock) -> UUID:
+async def find_or_create_user(engine: Database, subject: str, clock: Clock) -> UUID:
     """The id of the subject's user. Simultaneous first calls agree on one user."""
-    found = await user_of_subject(engine, subject)
+    found = await find_user(engine, subject)
     if found is not None:
         return found
     now = clock()
     user_id = ids.new_id(now)
     await insert_user(engine, user_id, subject, _first_display_name(user_id), now)
     # A concurrent call may have inserted the user first. Its row is visible now.
-    winner = await user_of_subject(engine, subject)
+    winner = await find_user(engine, subject)
     assert winner is not None
     return winner
 

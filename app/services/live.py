@@ -15,11 +15,10 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from app import tasks
 from app.access import policy
 from app.access.viewer import Viewer
+from app.db.statements import Reader
 from app.errors import BadUserInput, NotFound, RateLimited
 from app.messages import events
 from app.messages.pubsub import SUBSCRIBER_BUFFER, PubSub, Unsubscribed
@@ -52,10 +51,10 @@ class Settled:
 class LiveUpdates:
     """All watches of one process, with the pub/sub connection and the database reads that they share."""
 
-    def __init__(self, engine: AsyncEngine, pubsub: PubSub, names: RedisNames, settings: Settings) -> None:
+    def __init__(self, pool: Reader, pubsub: PubSub, names: RedisNames, settings: Settings) -> None:
         self._names = names
         self._pubsub = pubsub
-        self._shared = LiveReads(engine, settings)
+        self._shared = LiveReads(pool, settings)
         self._reader = WalletReader(self._shared.database)
         self._hold_reader = HoldReader(self._shared)
         self._check_seconds = settings.live_check_seconds

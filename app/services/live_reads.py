@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Hashable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.backoff import Backoff
 from app.clock import monotonic
 from app.db.failures import DATABASE_ERRORS, is_unavailable
+from app.db.statements import Reader
 from app.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -38,18 +38,17 @@ _MAX_SHARED = 1000
 class LiveDatabase:
     """A third of the pool's connections. Live updates use it in place of the engine."""
 
-    def __init__(self, engine: AsyncEngine, settings: Settings) -> None:
-        self._engine = engine
+    def __init__(self, pool: Reader, settings: Settings) -> None:
+        self._pool = pool
         self._slots = asyncio.Semaphore(max(1, settings.database_pool_size // 3))
         self._seconds = settings.request_timeout_seconds
         self.waiting = 0
         """Reads that failed and are being retried."""
 
-    @asynccontextmanager
-    async def connect(self) -> AsyncIterator[AsyncConnection]:
-        """A connection of the share. Raises TimeoutError if the block takes longer than a request may."""
-        async with self._slots, asyncio.timeout(self._seconds), self._engine.connect() as connection:
-            yield connection
+    async def fetch(self, query: str, /, *arguments: Any) -> Sequence[asyncpg.Record]:
+        """Run one statement on a connection of the share. Raises TimeoutError if that takes longer than a request may."""
+        async with self._slots, asyncio.timeout(self._seconds):
+            return await self._pool.fetch(query, *arguments)
 
     async def read_with_retries(self, read: Callable[[], Awaitable[T]]) -> T:
         """Read, and retry with growing pauses while the database is not available."""
@@ -188,8 +187,8 @@ class EventReads:
 class LiveReads:
     """The shared reads of all subscribers of one process."""
 
-    def __init__(self, engine: AsyncEngine, settings: Settings) -> None:
-        self.database = LiveDatabase(engine, settings)
+    def __init__(self, pool: Reader, settings: Settings) -> None:
+        self.database = LiveDatabase(pool, settings)
         self.turns = Turns()
         self._events: OrderedDict[Hashable, tuple[float, EventReads]] = OrderedDict()
 

@@ -20,10 +20,12 @@ async def describe_outbox(settings: Settings, *, retry: bool) -> list[str]:
     """
     engine = create_engine(settings, pool_size=1)
     try:
-        async with engine.begin() as connection:
-            unparked = await status_sql.unpark(connection, ids.new_id(system_clock())) if retry else None
-            backlog = await status_sql.outbox_backlog(connection, datetime.now(UTC))
-            parked = await status_sql.parked(connection, _SHOWN)
+        unparked = None
+        if retry:
+            async with engine.begin() as connection:
+                unparked = await status_sql.unpark(connection, ids.new_id(system_clock()))
+        backlog = await status_sql.outbox_backlog(engine, datetime.now(UTC))
+        parked = await status_sql.parked(engine, _SHOWN)
     finally:
         await engine.dispose()
     lines = [] if unparked is None else [f"Parked rows put back into the outbox: {unparked}."]

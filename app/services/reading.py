@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
-
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import ids, texts
 from app.access import policy
 from app.access.viewer import Right, Viewer
 from app.clock import Clock
-from app.db import reads, status_sql
-from app.db.reads import Window
+from app.db import lists, reads, status_sql
+from app.db.lists import Window
+from app.db.statements import Reader
 from app.errors import BadUserInput
 from app.paging.cursors import decode_cursor, encode_cursor
 from app.paging.pages import Page, PageRequest, TransactionFilter
@@ -27,7 +25,7 @@ from app.services.input_rules import idempotency_key_refusal
 SYSTEM_NAME = "Paycore"
 """The display name of a system wallet's owner."""
 
-SEARCHED_USERS = reads.SEARCHED_USERS
+SEARCHED_USERS = lists.SEARCHED_USERS
 _LONGEST_SEARCH = 255
 """The length of the longest subject."""
 _RATE_WINDOW = timedelta(seconds=10)
@@ -36,14 +34,6 @@ _MAX_ID = 2**128 - 1
 _MAX_SEQUENCE = 2**63 - 1
 
 T = TypeVar("T")
-
-
-class Database(Protocol):
-    """The source of connections: the engine, or the share of its pool that live updates use."""
-
-    def connect(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """Return a connection for the block."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,55 +75,49 @@ class LedgerStatus:
     hot_wallets: tuple[Wallet, ...]
 
 
-async def load_users(database: Database, user_ids: Collection[UUID]) -> dict[UUID, User]:
+async def load_users(database: Reader, user_ids: Collection[UUID]) -> dict[UUID, User]:
     """Users by id. Does not check the viewer: pass only ids from records that the viewer may see."""
-    async with database.connect() as connection:
-        return {user.id: user for user in await reads.users_by_id(connection, user_ids)}
+    return {user.id: user for user in await reads.users_by_id(database, user_ids)}
 
 
-async def load_wallets(database: Database, viewer: Viewer, wallet_ids: Collection[UUID]) -> dict[UUID, Wallet]:
+async def load_wallets(database: Reader, viewer: Viewer, wallet_ids: Collection[UUID]) -> dict[UUID, Wallet]:
     """Wallets by id, only those that the viewer may load."""
     if not policy.may_view(viewer):
         return {}
-    async with database.connect() as connection:
-        return {wallet.id: wallet for wallet in await reads.wallets_by_id(connection, wallet_ids, policy.only_own(viewer))}
+    return {wallet.id: wallet for wallet in await reads.wallets_by_id(database, wallet_ids, policy.only_own(viewer))}
 
 
-async def load_transactions(database: Database, viewer: Viewer, transaction_ids: Collection[UUID]) -> dict[UUID, Transaction]:
+async def load_transactions(database: Reader, viewer: Viewer, transaction_ids: Collection[UUID]) -> dict[UUID, Transaction]:
     """Transactions by id, only those that the viewer may see."""
     if not policy.may_view(viewer):
         return {}
-    async with database.connect() as connection:
-        found = await reads.transactions_by_id(connection, transaction_ids, policy.only_own(viewer))
+    found = await reads.transactions_by_id(database, transaction_ids, policy.only_own(viewer))
     return {transaction.id: transaction for transaction in found}
 
 
-async def load_entries(database: Database, viewer: Viewer, transaction_ids: Collection[UUID]) -> dict[UUID, tuple[Entry, ...]]:
+async def load_entries(database: Reader, viewer: Viewer, transaction_ids: Collection[UUID]) -> dict[UUID, tuple[Entry, ...]]:
     """Entries by transaction id, ordered by leg, only those in wallets that the viewer may load."""
     if not policy.may_view(viewer):
         return {}
-    async with database.connect() as connection:
-        found = await reads.entries_by_transaction(connection, transaction_ids, policy.only_own(viewer))
+    found = await reads.entries_by_transaction(database, transaction_ids, policy.only_own(viewer))
     grouped: dict[UUID, list[Entry]] = defaultdict(list)
     for entry in found:
         grouped[entry.transaction_id].append(entry)
     return {transaction_id: tuple(entries) for transaction_id, entries in grouped.items()}
 
 
-async def load_parties(database: Database, wallet_ids: Collection[UUID]) -> dict[UUID, Party]:
+async def load_parties(database: Reader, wallet_ids: Collection[UUID]) -> dict[UUID, Party]:
     """Parties by wallet id: what the other side of a transaction with the wallet may see."""
-    async with database.connect() as connection:
-        found = await reads.parties_by_wallet(connection, wallet_ids)
+    found = await reads.parties_by_wallet(database, wallet_ids)
     return {wallet_id: Party(wallet_id, name or SYSTEM_NAME, currency) for wallet_id, name, currency in found}
 
 
-async def known_receivers(database: Database, viewer: Viewer, payments: Collection[Payment]) -> dict[Payment, bool]:
+async def known_receivers(database: Reader, viewer: Viewer, payments: Collection[Payment]) -> dict[Payment, bool]:
     """Those payments whose receiver the viewer already knew: their own wallet, or one that they paid lately."""
-    async with database.connect() as connection:
-        return dict.fromkeys(await reads.known_receivers(connection, viewer.user_id, payments), True)
+    return dict.fromkeys(await reads.known_receivers(database, viewer.user_id, payments), True)
 
 
-async def find_party(database: Database, viewer: Viewer, wallet_id: str) -> Party | None:
+async def find_party(database: Reader, viewer: Viewer, wallet_id: str) -> Party | None:
     """The party that a transfer to this wallet would reach, or None if no user's wallet has this id.
 
     Raises Forbidden if the viewer may neither view nor transfer.
@@ -142,12 +126,11 @@ async def find_party(database: Database, viewer: Viewer, wallet_id: str) -> Part
     decoded = ids.decode("wal", wallet_id)
     if decoded is None:
         return None
-    async with database.connect() as connection:
-        found = await reads.parties_by_wallet(connection, [decoded])
+    found = await reads.parties_by_wallet(database, [decoded])
     return next((Party(id_, name, currency) for id_, name, currency in found if name is not None), None)
 
 
-async def transaction_by_key(database: Database, viewer: Viewer, key: str, user_id: str | None = None) -> Transaction | None:
+async def transaction_by_key(database: Reader, viewer: Viewer, key: str, user_id: str | None = None) -> Transaction | None:
     """The transaction that the viewer, or the named user, made with this key.
 
     Raises Forbidden if the viewer may neither view nor transfer, or names a user without SEE_ALL.
@@ -160,11 +143,10 @@ async def transaction_by_key(database: Database, viewer: Viewer, key: str, user_
         initiator_id = ids.decode("usr", user_id)
     if initiator_id is None or idempotency_key_refusal(key, ()) is not None:
         return None
-    async with database.connect() as connection:
-        return await reads.transaction_by_key(connection, initiator_id, key)
+    return await reads.transaction_by_key(database, initiator_id, key)
 
 
-async def all_users(database: Database, viewer: Viewer, search: str | None, page: PageRequest) -> Page[User]:
+async def all_users(database: Reader, viewer: Viewer, search: str | None, page: PageRequest) -> Page[User]:
     """Every user, or those that the search finds, newest first. Raises Forbidden without SEE_ALL, BadUserInput if it is blank."""
     policy.require(viewer, Right.SEE_ALL)
     if search is not None and (problem := texts.problem(search, least=1, most=_LONGEST_SEARCH)) is not None:
@@ -173,92 +155,82 @@ async def all_users(database: Database, viewer: Viewer, search: str | None, page
     scope = "users" if sought is None else f"users {sought}"
     window = page_window(page, scope)
     user_id = None if sought is None else ids.decode("usr", sought)
-    async with database.connect() as connection:
-        found = await reads.list_users(connection, sought, user_id, window)
+    found = await lists.list_users(database, sought, user_id, window)
     return page_of(found, page, scope, id_position)
 
 
-async def wallets_of(database: Database, viewer: Viewer, owner_id: UUID, page: PageRequest) -> Page[Wallet]:
+async def wallets_of(database: Reader, viewer: Viewer, owner_id: UUID, page: PageRequest) -> Page[Wallet]:
     """A user's wallets, newest first. Empty if the viewer may not load them."""
     if not policy.may_load_wallets_of(viewer, owner_id):
         return empty_page()
     scope = f"wallets of {owner_id}"
     window = page_window(page, scope)
-    async with database.connect() as connection:
-        found = await reads.list_wallets(connection, owner_id, window)
+    found = await lists.list_wallets(database, owner_id, window)
     return page_of(found, page, scope, id_position)
 
 
-async def all_wallets(database: Database, viewer: Viewer, page: PageRequest) -> Page[Wallet]:
+async def all_wallets(database: Reader, viewer: Viewer, page: PageRequest) -> Page[Wallet]:
     """Every wallet, newest first. Raises Forbidden without SEE_ALL."""
     policy.require(viewer, Right.SEE_ALL)
     scope = "wallets"
     window = page_window(page, scope)
-    async with database.connect() as connection:
-        found = await reads.list_wallets(connection, None, window)
+    found = await lists.list_wallets(database, None, window)
     return page_of(found, page, scope, id_position)
 
 
 async def transactions_of(
-    database: Database, viewer: Viewer, wallet: Wallet, page: PageRequest, narrowed: TransactionFilter
+    database: Reader, viewer: Viewer, wallet: Wallet, page: PageRequest, narrowed: TransactionFilter
 ) -> Page[Transaction]:
     """A wallet's transactions, newest first. Empty if the viewer may not load the wallet."""
     if not policy.may_load_wallet(viewer, wallet):
         return empty_page()
     scope = f"transactions of {wallet.id}{_narrowing(narrowed)}"
     window = page_window(page, scope)
-    async with database.connect() as connection:
-        found = await reads.list_wallet_transactions(connection, wallet.id, policy.only_own(viewer), narrowed, window)
+    found = await lists.list_wallet_transactions(database, wallet.id, policy.only_own(viewer), narrowed, window)
     return page_of(found, page, scope, id_position)
 
 
-async def all_transactions(
-    database: Database, viewer: Viewer, page: PageRequest, narrowed: TransactionFilter
-) -> Page[Transaction]:
+async def all_transactions(database: Reader, viewer: Viewer, page: PageRequest, narrowed: TransactionFilter) -> Page[Transaction]:
     """Every transaction, newest first. Raises Forbidden without SEE_ALL, BadUserInput for a direction."""
     policy.require(viewer, Right.SEE_ALL)
     if narrowed.direction is not None:
         raise BadUserInput("A direction is relative to one wallet: filter that wallet's transactions.")
     scope = f"transactions{_narrowing(narrowed)}"
     window = page_window(page, scope)
-    async with database.connect() as connection:
-        found = await reads.list_transactions(connection, narrowed, window)
+    found = await lists.list_transactions(database, narrowed, window)
     return page_of(found, page, scope, id_position)
 
 
-async def reversals_of(database: Database, viewer: Viewer, original: Transaction, page: PageRequest) -> Page[Transaction]:
+async def reversals_of(database: Reader, viewer: Viewer, original: Transaction, page: PageRequest) -> Page[Transaction]:
     """The reversals of a transaction that the viewer may see, newest first."""
     if not policy.may_view(viewer):
         return empty_page()
     scope = f"reversals of {original.id}"
     window = page_window(page, scope)
-    async with database.connect() as connection:
-        found = await reads.list_reversals(connection, original.id, policy.only_own(viewer), window)
+    found = await lists.list_reversals(database, original.id, policy.only_own(viewer), window)
     return page_of(found, page, scope, id_position)
 
 
-async def entries_of(database: Database, viewer: Viewer, wallet: Wallet, page: PageRequest) -> Page[Entry]:
+async def entries_of(database: Reader, viewer: Viewer, wallet: Wallet, page: PageRequest) -> Page[Entry]:
     """A wallet's entries, newest first by sequence. Empty if the viewer may not load the wallet."""
     if not policy.may_load_wallet(viewer, wallet):
         return empty_page()
     scope = f"entries of {wallet.id}"
     window = page_window(page, scope, highest=_MAX_SEQUENCE)
-    async with database.connect() as connection:
-        found = await reads.list_entries(connection, wallet.id, window)
+    found = await lists.list_entries(database, wallet.id, window)
     return page_of(found, page, scope, lambda entry: entry.sequence)
 
 
-async def ledger_status(database: Database, viewer: Viewer, clock: Clock) -> LedgerStatus:
+async def ledger_status(database: Reader, viewer: Viewer, clock: Clock) -> LedgerStatus:
     """Totals, throughput, backlog and hot wallets. Raises Forbidden without SEE_ALL."""
     policy.require(viewer, Right.SEE_ALL)
     now = clock()
-    async with database.connect() as connection:
-        totals = await status_sql.totals(connection)
-        trial_balance = await status_sql.trial_balance(connection)
-        completed = await status_sql.completed_since(connection, now - _RATE_WINDOW)
-        backlog = await status_sql.outbox_backlog(connection, now)
-        hot_ids = await status_sql.hot_wallets(connection, _HOT_WALLETS)
-        hot = {wallet.id: wallet for wallet in await reads.wallets_by_id(connection, hot_ids, None)}
+    totals = await status_sql.totals(database)
+    trial_balance = await status_sql.trial_balance(database)
+    completed = await status_sql.completed_since(database, now - _RATE_WINDOW)
+    backlog = await status_sql.outbox_backlog(database, now)
+    hot_ids = await status_sql.hot_wallets(database, _HOT_WALLETS)
+    hot = {wallet.id: wallet for wallet in await reads.wallets_by_id(database, hot_ids, None)}
     return LedgerStatus(
         totals=tuple(CurrencyTotal(*total) for total in totals),
         trial_balance=tuple(TrialBalanceLine(*line) for line in trial_balance),

@@ -11,11 +11,11 @@ from app.access import policy
 from app.access.viewer import Right, Viewer
 from app.db import reversal_sql
 from app.db.reversal_sql import Original
+from app.db.statements import Reader
 from app.errors import Refusal, RefusalCode
 from app.money import AmountError, parse_amount
 from app.records import FeeReversal, ReversalReason, ReversedAmount, Transaction, TransactionStatus, TransactionType
 from app.services.input_rules import description_of, idempotency_key_refusal
-from app.services.reading import Database
 from app.services.requests import NO_ID_YET, NO_TIME_YET, Request, Reversal, Unit
 from app.services.transfers import Ledger, TransferResult, result_of
 
@@ -66,10 +66,9 @@ async def reverse_transaction(
     return ReversalResult(result_of(viewer, outcome), shown)
 
 
-async def load_reversed(database: Database, transaction_ids: Collection[UUID]) -> dict[UUID, ReversedAmount]:
+async def load_reversed(database: Reader, transaction_ids: Collection[UUID]) -> dict[UUID, ReversedAmount]:
     """How much of each transaction has gone back. Does not check the viewer: pass only ids that the viewer may see."""
-    async with database.connect() as connection:
-        return await reversal_sql.reversed_by_transaction(connection, transaction_ids)
+    return await reversal_sql.reversed_amounts(database, transaction_ids)
 
 
 def is_reversible(transaction: Transaction) -> bool:
@@ -82,8 +81,7 @@ async def _original(ledger: Ledger, viewer: Viewer, public_id: str) -> Original 
     transaction_id = ids.decode("txn", public_id)
     if transaction_id is None:
         return None
-    async with ledger.engine.connect() as connection:
-        found = await reversal_sql.original(connection, transaction_id)
+    found = await reversal_sql.original(ledger.engine, transaction_id)
     if found is None or not is_reversible(found.transaction):
         return None
     return found if policy.may_reverse(viewer, found.transaction, found.receiver_owner_id) else None

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from app import ids
 from app.access import policy
 from app.access.viewer import Right, Viewer
 from app.clock import Clock
 from app.db import wallet_sql
 from app.db.engine import connect
+from app.db.pool import Database
 from app.errors import Refusal, RefusalCode
 from app.money import AmountError, Currency, parse_amount
 from app.records import Entry, Transaction, TransactionType, Wallet
@@ -103,7 +102,7 @@ class Ledger:
 
     def __init__(
         self,
-        engine: AsyncEngine,
+        engine: Database,
         settings: Settings,
         currencies: Mapping[str, Currency],
         clock: Clock,
@@ -351,7 +350,7 @@ def _request(
     )
 
 
-async def find_or_create_system_wallet(engine: AsyncEngine, currency: str, now: datetime) -> UUID:
+async def find_or_create_system_wallet(engine: Database, currency: str, now: datetime) -> UUID:
     """The id of the currency's system wallet for deposits. Simultaneous first deposits agree on one."""
     found = await wallet_sql.deposits_wallet(engine, currency)
     if found is not None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 from uuid import UUID
-
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import live_sql
 from app.messages import events
@@ -163,22 +161,15 @@ class WalletReader:
         self._database = database
 
     async def wallet(self, wallet_id: UUID) -> Wallet | None:
-        return await self._read(lambda connection: live_sql.wallet_by_id(connection, wallet_id))
+        return await self._database.read_with_retries(lambda: live_sql.wallet_by_id(self._database, wallet_id))
 
     async def entries(self, wallet_id: UUID, after_sequence: int, last_sequence: int) -> Sequence[Entry]:
-        return await self._read(
-            lambda connection: live_sql.entries_between(connection, wallet_id, after_sequence, last_sequence, _PAGE)
+        return await self._database.read_with_retries(
+            lambda: live_sql.entries_between(self._database, wallet_id, after_sequence, last_sequence, _PAGE)
         )
 
     async def positions(self, wallet_ids: Collection[UUID]) -> dict[UUID, tuple[int, int]]:
-        return await self._read(lambda connection: live_sql.positions(connection, wallet_ids))
-
-    async def _read(self, query: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        async def read() -> T:
-            async with self._database.connect() as connection:
-                return await query(connection)
-
-        return await self._database.read_with_retries(read)
+        return await self._database.read_with_retries(lambda: live_sql.positions(self._database, wallet_ids))
 
 
 def parse(message: str) -> events.Event | None:

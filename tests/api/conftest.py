@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 
 from app.access.tokens import mint_token
+from app.db.pool import Database
 from app.main import create_app
 from app.processes.outbox_relay import run_relay
 from app.services.container import Services
@@ -82,7 +82,7 @@ class Api:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, engine: AsyncEngine, *, relay: bool = True) -> AsyncIterator[Api]:
+async def serving(settings: Settings, engine: Database, *, relay: bool = True) -> AsyncIterator[Api]:
     """An API, with a relay beside it unless `relay` is false."""
     port = free_port()
     app = create_app(settings)
@@ -107,7 +107,7 @@ async def serving(settings: Settings, engine: AsyncEngine, *, relay: bool = True
 
 
 @pytest.fixture
-async def api(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
+async def api(settings: Settings, engine: Database) -> AsyncIterator[Api]:
     """A running API on a database of the test's own."""
     async with serving(settings, engine) as running:
         yield running

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.db.pool import Database
 from app.http.dashboard import BUILDING
 from app.settings import Settings
 from tests.api.conftest import serving
@@ -31,7 +31,7 @@ def pages(tmp_path: Path) -> Path:
 
 
 async def test_a_browser_gets_a_page_and_a_program_gets_json_at_the_same_address(
-    settings: Settings, engine: AsyncEngine, pages: Path
+    settings: Settings, engine: Database, pages: Path
 ) -> None:
     async with serving(settings.model_copy(update={"dashboard_dir": pages}), engine) as api:
         wallet = await api.wallet("alice")
@@ -59,7 +59,7 @@ async def test_a_browser_gets_a_page_and_a_program_gets_json_at_the_same_address
 
 
 async def test_a_browser_gets_the_dashboards_404_at_an_address_without_a_page(
-    settings: Settings, engine: AsyncEngine, pages: Path
+    settings: Settings, engine: Database, pages: Path
 ) -> None:
     async with serving(settings.model_copy(update={"dashboard_dir": pages}), engine) as api:
         for path in ("/no/such/page", "/transfer", "/wallets/wal_x/more", "/transactions", "/senders"):
@@ -67,7 +67,7 @@ async def test_a_browser_gets_the_dashboards_404_at_an_address_without_a_page(
             assert (page.status_code, page.text) == (404, "<!doctype html><title>Paycore</title>"), path
 
 
-async def test_pages_have_a_strict_csp_and_assets_are_cached(settings: Settings, engine: AsyncEngine, pages: Path) -> None:
+async def test_pages_have_a_strict_csp_and_assets_are_cached(settings: Settings, engine: Database, pages: Path) -> None:
     async with serving(settings.model_copy(update={"dashboard_dir": pages}), engine) as api:
         page = await api.http.get("/", headers=BROWSER)
         policy = dict(part.split(" ", 1) for part in page.headers["content-security-policy"].split("; "))
@@ -90,14 +90,14 @@ async def test_pages_have_a_strict_csp_and_assets_are_cached(settings: Settings,
 @pytest.mark.parametrize("path", ["/assets/../secret.txt", "/assets/%2e%2e/secret.txt", "/assets/..%2fsecret.txt",
                                   "/assets//etc/passwd",
                                   "/assets/%2e%2e%2f%2e%2e%2fsecret.txt", "/assets/..\\secret.txt", "/assets/%00"])  # fmt: skip
-async def test_no_path_leads_out_of_the_assets(settings: Settings, engine: AsyncEngine, pages: Path, path: str) -> None:
+async def test_no_path_leads_out_of_the_assets(settings: Settings, engine: Database, pages: Path, path: str) -> None:
     async with serving(settings.model_copy(update={"dashboard_dir": pages}), engine) as api:
         response = await api.http.get(path)
         assert response.status_code == 404
         assert "secret" not in response.text
 
 
-async def test_a_browser_gets_graphiql_at_graphql_unless_it_is_off(settings: Settings, engine: AsyncEngine, pages: Path) -> None:
+async def test_a_browser_gets_graphiql_at_graphql_unless_it_is_off(settings: Settings, engine: Database, pages: Path) -> None:
     async with serving(settings.model_copy(update={"dashboard_dir": pages}), engine) as api:
         opened = await api.http.get("/graphql", headers=BROWSER)
         assert (opened.status_code, opened.headers["location"]) == (307, "/graphiql")
@@ -111,9 +111,7 @@ async def test_a_browser_gets_graphiql_at_graphql_unless_it_is_off(settings: Set
         assert (await api.http.get("/", headers=BROWSER)).headers["content-type"] == "application/problem+json"
 
 
-async def test_without_pages_the_address_explains_how_to_build_them(
-    settings: Settings, engine: AsyncEngine, tmp_path: Path
-) -> None:
+async def test_without_pages_the_address_explains_how_to_build_them(settings: Settings, engine: Database, tmp_path: Path) -> None:
     empty = settings.model_copy(update={"dashboard_dir": tmp_path / "nothing", "supervisor_home": tmp_path})
     async with serving(empty, engine) as api:
         assert "npm run build" in (await api.http.get("/", headers=BROWSER)).text

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.db.pool import Database
 from app.demo import seed
 from app.demo.ambient import PAUSE_SECONDS
 from app.settings import Settings
@@ -44,7 +44,7 @@ async def test_every_user_of_the_demo_has_a_token_that_works(demo_api: Api) -> N
         assert shown == {wallet["id"] for wallet in user["wallets"]}
 
 
-async def test_the_demo_issues_no_tokens_with_another_secret(settings: Settings, engine: AsyncEngine) -> None:
+async def test_the_demo_issues_no_tokens_with_another_secret(settings: Settings, engine: Database) -> None:
     own = settings.model_copy(update={"jwt_secret": SecretStr("a-secret-of-ones-own-with-32-bytes!!")})
     async with serving(own, engine, relay=False) as api:
         for method, path in (("GET", "/demo/session"), ("POST", "/demo/ambient")):
@@ -52,7 +52,7 @@ async def test_the_demo_issues_no_tokens_with_another_secret(settings: Settings,
             assert (response.status_code, response.json()["code"]) == (404, "NOT_FOUND"), path
 
 
-async def test_production_has_no_demo_routes(settings: Settings, engine: AsyncEngine) -> None:
+async def test_production_has_no_demo_routes(settings: Settings, engine: Database) -> None:
     real = {"environment": "production", "jwt_secret": "a-secret-of-production-with-32-bytes!"}
     production = Settings(**{**settings.model_dump(exclude={"environment", "jwt_secret"}), **real})
     async with serving(production, engine) as api:
@@ -93,7 +93,7 @@ async def test_a_transactions_timeline_is_in_order_and_hidden_from_strangers(api
 
 
 async def test_a_fault_request_needs_a_supervisor_and_creates_a_file_in_its_home(
-    settings: Settings, engine: AsyncEngine, tmp_path: Path
+    settings: Settings, engine: Database, tmp_path: Path
 ) -> None:
     async with serving(settings, engine) as api:
         response = await api.http.post("/demo/break", json={"what": "redis"}, headers=api.headers("alice"))
@@ -144,7 +144,7 @@ async def test_traffic_makes_real_transfers_within_bounds_and_can_be_stopped(dem
     assert (await http.get("/demo/traffic", headers=admin)).json()["sent"] == sent
 
 
-async def test_traffic_ends_when_the_service_stops(settings: Settings, engine: AsyncEngine) -> None:
+async def test_traffic_ends_when_the_service_stops(settings: Settings, engine: Database) -> None:
     await seed.create_demo_data(settings)
     async with serving(settings, engine) as api:
         await api.http.post("/demo/traffic", json={"per_second": 50, "seconds": 120}, headers=api.headers("admin"))

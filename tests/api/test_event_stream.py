@@ -12,10 +12,10 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 from strawberry.http.streaming import SSETransport
 
 from app.access.tokens import mint_token
+from app.db.pool import Database
 from app.schema.transport.event_stream import EventTransport
 from app.settings import Settings
 from tests.api.conftest import Api, serving
@@ -105,7 +105,7 @@ async def test_a_malformed_request_is_400_and_no_stream(api: Api, body: bytes) -
 
 
 async def test_every_event_heartbeat_and_end_is_framed_with_lf_only(
-    settings: Settings, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, engine: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(EventTransport, "__init__", lambda self: SSETransport.__init__(self, heartbeat_interval=0.2))
     async with serving(settings.model_copy(update={"jwt_clock_skew_seconds": 0}), engine) as api:
@@ -134,7 +134,7 @@ async def test_a_stream_without_a_token_is_unauthenticated(api: Api) -> None:
             assert (await stream.event())[0] == "complete"
 
 
-async def test_a_stream_ends_with_a_code_when_its_token_expires(settings: Settings, engine: AsyncEngine) -> None:
+async def test_a_stream_ends_with_a_code_when_its_token_expires(settings: Settings, engine: Database) -> None:
     async with serving(settings.model_copy(update={"jwt_clock_skew_seconds": 0}), engine) as api:
         b = await api.wallet("bob")
         async with events(api, None, WATCH, mint_token("bob", api.settings, lifetime=timedelta(seconds=2)), wallet=b) as stream:
@@ -153,7 +153,7 @@ async def test_a_client_that_leaves_frees_its_subscription(api: Api) -> None:
     await soon(lambda: not api.services.live._by_user and not api.services.live._watches)
 
 
-async def test_the_limit_of_a_user_counts_streams_and_sockets_together(settings: Settings, engine: AsyncEngine) -> None:
+async def test_the_limit_of_a_user_counts_streams_and_sockets_together(settings: Settings, engine: Database) -> None:
     async with serving(settings.model_copy(update={"max_subscriptions_per_user": 2}), engine) as api:
         b, c = await api.wallet("bob"), await api.wallet("carol")
         async with api.socket("bob") as socket, events(api, "bob", WATCH, wallet=b) as stream:
@@ -195,7 +195,7 @@ async def test_a_client_that_accepts_json_and_streams_gets_a_stream_only_for_a_s
 
 
 @pytest.fixture
-async def hasty(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
+async def hasty(settings: Settings, engine: Database) -> AsyncIterator[Api]:
     async with serving(settings.model_copy(update={"send_timeout_seconds": 1.0}), engine) as running:
         yield running
 

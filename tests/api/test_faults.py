@@ -10,11 +10,11 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids
 from app.access import policy
 from app.access.tokens import mint_token
+from app.db.pool import Database
 from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.bank import new_key
@@ -122,7 +122,7 @@ async def test_a_failed_read_after_the_commit_leaves_the_outcome_in_the_answer(a
 
 
 async def test_a_token_that_expires_while_the_transfer_waits_does_not_remove_its_answer(
-    settings: Settings, engine: AsyncEngine
+    settings: Settings, engine: Database
 ) -> None:
     async with serving(settings.model_copy(update={"jwt_clock_skew_seconds": 0}), engine) as api:
         a, b = await api.wallet("alice", balance="5.00"), await api.wallet("bob")

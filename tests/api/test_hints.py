@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.db.pool import Database
 from app.settings import Settings
 from tests.api.conftest import Api, serving
 
@@ -20,7 +20,7 @@ async def test_a_value_without_quotes_gets_a_hint_to_quote_it(api: Api, amount: 
     assert f"Put it in quotes: {hint}." in error["message"]
 
 
-async def test_an_asset_is_404_if_the_pages_are_not_built(settings: Settings, engine: AsyncEngine, tmp_path: Path) -> None:
+async def test_an_asset_is_404_if_the_pages_are_not_built(settings: Settings, engine: Database, tmp_path: Path) -> None:
     async with serving(settings.model_copy(update={"dashboard_dir": tmp_path / "nothing"}), engine, relay=False) as api:
         for _ in range(2):
             answer = await api.http.get("/assets/app-1a2b.js")

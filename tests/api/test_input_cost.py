@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.db.pool import Database
 from app.schema.engine.requests import FREE_BYTES, LONGEST_LIST, MAX_ANONYMOUS_BYTES
 from app.settings import MAX_BATCH, Settings
 from tests.api.conftest import Api, serving
@@ -41,7 +41,7 @@ async def codes(api: Api, subject: str | None, body: bytes) -> list[str]:
 
 
 @pytest.fixture
-async def small_budget(settings: Settings, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
+async def small_budget(settings: Settings, engine: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
     """An API whose users have 1,000 points, in one window for all of the test. A large input draws 500."""
     changed = {"max_query_cost": 500, "query_budget_per_minute": 1000}
     async with serving(settings.model_copy(update=changed), engine) as api:

@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.db.pool import Database
 from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.bank import uuid_of
@@ -66,7 +66,7 @@ async def test_transfers_are_counted_by_outcome(api: Api) -> None:
     assert after["paycore_pool_size"] == api.settings.database_pool_size
 
 
-async def test_connections_in_use_and_failed_attempts_are_counted(api: Api, engine: AsyncEngine) -> None:
+async def test_connections_in_use_and_failed_attempts_are_counted(api: Api, engine: Database) -> None:
     a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
     lock_not_available = 'paycore_retries_total{kind="lock_timeout",sqlstate="55P03"}'
     before = await samples(api)
@@ -99,7 +99,7 @@ async def test_failed_connects_do_not_count_as_pool_connections(api: Api, clean_
     assert (await samples(api))["paycore_pool_in_use"] == 0
 
 
-async def test_operations_over_a_websocket_are_timed_except_subscriptions(settings: Settings, engine: AsyncEngine) -> None:
+async def test_operations_over_a_websocket_are_timed_except_subscriptions(settings: Settings, engine: Database) -> None:
     async with serving(settings, engine) as api, api.socket("alice") as socket:
         await socket.subscribe("1", "query OverSocket { __typename }")
         await socket.data("1")

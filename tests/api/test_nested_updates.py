@@ -7,16 +7,16 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.access.viewer import Viewer
+from app.db.pool import Database
 from app.schema.engine.build import build_schema
 from app.schema.engine.documents import KnownDocument
 from app.settings import Settings
 from tests.api.conftest import Api, Socket, serving
 from tests.api.test_operation_timeout import locked
-from tests.live_world import count_statements, running_relay
+from tests.live_world import running_relay
+from tests.statements import on_each_statement, recorded_statements
 from tests.waiting import soon
 
 IDS = """subscription($wallet: ID!) { walletUpdated(walletId: $wallet) {
@@ -65,10 +65,10 @@ async def test_fields_that_the_event_contains_need_no_read(api: Api) -> None:
     a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
     async with api.socket("bob") as socket:
         names = await watching(socket, IDS, b)
-        statements = count_statements(api.services.engine)
-        await pay(api, a, b)
-        got = await updates(socket, names)
-        assert statements == []
+        with recorded_statements(api.services.engine) as statements:
+            await pay(api, a, b)
+            got = await updates(socket, names)
+            assert statements == []
     answer = await api.data(
         "bob", "query($w: ID!) { viewer { id } wallet(id: $w) { transactions { edges { node { id } } } } }", w=b
     )
@@ -82,20 +82,20 @@ async def test_other_fields_are_read_once_for_all_subscribers_of_an_event(api: A
     a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
     async with api.socket("bob") as socket:
         nested, listed = await watching(socket, NESTED, b), await watching(socket, LISTED, b)
-        statements = count_statements(api.services.engine)
-        await pay(api, a, b)
-        first, *others = await updates(socket, nested)
-        assert first["entry"]["transaction"]["sender"]["walletId"] == a
-        assert others == [first] * (MANY - 1)
-        for update in await updates(socket, listed):
-            assert update["wallet"]["entries"]["edges"] == [{"node": {"sequence": "1"}}]
-        # The transaction, its sender, the wallet's owner, the wallet's entries.
-        assert len(statements) == 4
-        await pay(api, a, b)
-        await updates(socket, nested)
-        for update in await updates(socket, listed):
-            assert [edge["node"]["sequence"] for edge in update["wallet"]["entries"]["edges"]] == ["2", "1"]
-        assert len(statements) == 8
+        with recorded_statements(api.services.engine) as statements:
+            await pay(api, a, b)
+            first, *others = await updates(socket, nested)
+            assert first["entry"]["transaction"]["sender"]["walletId"] == a
+            assert others == [first] * (MANY - 1)
+            for update in await updates(socket, listed):
+                assert update["wallet"]["entries"]["edges"] == [{"node": {"sequence": "1"}}]
+            # The transaction, its sender, the wallet's owner, the wallet's entries.
+            assert len(statements) == 4
+            await pay(api, a, b)
+            await updates(socket, nested)
+            for update in await updates(socket, listed):
+                assert [edge["node"]["sequence"] for edge in update["wallet"]["entries"]["edges"]] == ["2", "1"]
+            assert len(statements) == 8
 
 
 async def test_a_changed_wallet_is_read_once_for_all_its_subscribers(api: Api) -> None:
@@ -103,10 +103,10 @@ async def test_a_changed_wallet_is_read_once_for_all_its_subscribers(api: Api) -
     async with api.socket("bob") as socket:
         names = await watching(socket, STATUS, b)
         await api.data("admin", "{ viewer { id } }")
-        statements = count_statements(api.services.engine)
-        await api.data("admin", FREEZE, w=b)
-        assert await updates(socket, names) == [{"kind": "STATE", "wallet": {"status": "FROZEN"}}] * MANY
-        assert len([one for one in statements if one.startswith("SELECT wallets.id") and "FOR UPDATE" not in one]) <= 2
+        with recorded_statements(api.services.engine) as statements:
+            await api.data("admin", FREEZE, w=b)
+            assert await updates(socket, names) == [{"kind": "STATE", "wallet": {"status": "FROZEN"}}] * MANY
+            assert len([one for one, _ in statements if one.startswith("SELECT wallets.id") and "FOR UPDATE" not in one]) <= 2
 
 
 async def test_a_settled_transaction_is_read_once_for_all_subscribers_with_the_same_rights(api: Api) -> None:
@@ -119,12 +119,12 @@ async def test_a_settled_transaction_is_read_once_for_all_subscribers_with_the_s
         await soon(lambda: sum(api.services.live._by_user.values()) == 2 * MANY)
         # Redis has confirmed all subscriptions.
         await soon(lambda: not api.services.live._pubsub._redis._unconfirmed)
-        statements = count_statements(api.services.engine)
-        await pay(api, a, b)
-        got = [(await socket.data(str(number)))["transactionSettled"] for socket in (bob, admin) for number in range(MANY)]
-        assert got == [got[0]] * 2 * MANY
-        # Two reads, as the two viewers have different rights, and one shared read of the sender's name.
-        assert len(statements) == 3
+        with recorded_statements(api.services.engine) as statements:
+            await pay(api, a, b)
+            got = [(await socket.data(str(number)))["transactionSettled"] for socket in (bob, admin) for number in range(MANY)]
+            assert got == [got[0]] * 2 * MANY
+            # Two reads, as the two viewers have different rights, and one shared read of the sender's name.
+            assert len(statements) == 3
 
 
 async def test_shared_reads_show_each_subscriber_only_what_they_may_see(api: Api) -> None:
@@ -142,7 +142,7 @@ async def test_shared_reads_show_each_subscriber_only_what_they_may_see(api: Api
         assert (seen["admin"]["sender"]["wallet"] is None, seen["bob"]["sender"]["wallet"]) == (False, None)
 
 
-async def test_live_reads_leave_most_of_the_pool_to_requests(settings: Settings, engine: AsyncEngine) -> None:
+async def test_live_reads_leave_most_of_the_pool_to_requests(settings: Settings, engine: Database) -> None:
     async with serving(settings.model_copy(update={"database_pool_size": 3}), engine) as api:
         a = await api.wallet("alice", balance="10.00")
         wallets = [await api.wallet("bob") for _ in range(20)]
@@ -157,16 +157,16 @@ async def test_live_reads_leave_most_of_the_pool_to_requests(settings: Settings,
                 nonlocal busiest
                 busiest = max(busiest, pool.checkedout())
 
-            event.listen(api.services.engine.sync_engine, "before_cursor_execute", note)
-            for wallet in wallets:
-                await pay(api, a, wallet)
-            for update in await updates(socket, names):
-                assert update["entry"]["transaction"]["sender"]["walletId"] == a
+            with on_each_statement(api.services.engine, note):
+                for wallet in wallets:
+                    await pay(api, a, wallet)
+                for update in await updates(socket, names):
+                    assert update["entry"]["transaction"]["sender"]["walletId"] == a
             assert busiest == 1
 
 
 async def test_a_subscription_survives_an_update_that_cannot_be_read_and_misses_nothing(
-    settings: Settings, engine: AsyncEngine
+    settings: Settings, engine: Database
 ) -> None:
     changed = settings.model_copy(update={"lock_timeout_ms": 500, "statement_timeout_ms": 500})
     async with serving(changed, engine, relay=False) as api:
@@ -186,7 +186,7 @@ async def test_a_subscription_survives_an_update_that_cannot_be_read_and_misses_
 
 
 async def test_only_updates_that_are_read_draw_on_the_budget(
-    settings: Settings, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, engine: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving(settings, engine) as api:
         monkeypatch.setattr(api.services.query_budget, "_now", lambda: 1_000_000_000.0)

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 from pydantic import SecretStr
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.db.pool import Database
 from app.messages.publisher import RedisPublisher, redis_url
 from app.processes.outbox_relay import OutboxRelay
 from app.settings import Settings
@@ -72,7 +72,7 @@ class Site:
 
 
 @pytest.fixture
-async def site(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Site]:
+async def site(settings: Settings, engine: Database) -> AsyncIterator[Site]:
     assert settings.database_url is not None
     async with AsyncExitStack() as stack:
         database, redis = settings.database_url.get_secret_value(), redis_url(settings)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from graphql import DocumentNode, GraphQLError, get_introspection_query
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.db.pool import Database
 from app.schema.engine import documents as documents_module
 from app.schema.engine.build import PaycoreSchema, build_schema
 from app.schema.engine.documents import DocumentCache, KnownDocument
@@ -26,7 +26,7 @@ def budget_left(answer: dict[str, Any]) -> int:
 
 
 async def test_a_viewer_pays_for_a_new_document_by_its_length(
-    settings: Settings, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, engine: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving(settings, engine, relay=False) as api:
         # One window for all of the test.
@@ -37,7 +37,7 @@ async def test_a_viewer_pays_for_a_new_document_by_its_length(
 
 
 async def test_past_the_budget_new_documents_are_refused_unparsed_and_cached_ones_run(
-    settings: Settings, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, engine: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = settings.model_copy(update={"max_query_cost": 300, "query_budget_per_minute": 300})
     async with serving(small, engine, relay=False) as api:
@@ -70,7 +70,7 @@ async def test_past_the_budget_new_documents_are_refused_unparsed_and_cached_one
         assert await api.codes("alice", known) == []
 
 
-async def test_without_a_token_only_short_documents_are_parsed(settings: Settings, engine: AsyncEngine) -> None:
+async def test_without_a_token_only_short_documents_are_parsed(settings: Settings, engine: Database) -> None:
     introspection = get_introspection_query(specified_by_url=True, directive_is_repeatable=True, input_value_deprecation=True)
     production = Settings(**{**settings.model_dump(exclude=set(PRODUCTION)), **PRODUCTION})
     middle = "{ " + " ".join(f"... on Query {{ a{n}: __typename }}" for n in range(45)) + " }"

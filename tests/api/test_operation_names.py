@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
+from app.db.pool import Database
 from app.schema.engine.persisted import sha256
 from app.settings import Settings
 from tests.api.conftest import Api, Socket, serving
@@ -88,7 +87,7 @@ async def test_operations_without_a_token_are_counted_under_one_name(api: Api) -
 
 
 async def test_the_number_of_names_is_bounded_and_listed_names_are_always_counted(
-    settings: Settings, engine: AsyncEngine, tmp_path: Path
+    settings: Settings, engine: Database, tmp_path: Path
 ) -> None:
     text = "query ListedOne { __typename }"
     path = tmp_path / "operations.json"

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids
 from app.db.engine import open_connection
+from app.db.pool import Database
 from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.bank import new_key
@@ -24,7 +24,7 @@ TWO = """mutation($first: String!, $second: String!, $from: ID!, $to: ID!) {
 
 
 @pytest.fixture
-async def hasty(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
+async def hasty(settings: Settings, engine: Database) -> AsyncIterator[Api]:
     """An API whose operations may take 1.5 seconds, less than its statements."""
     async with serving(
         settings.model_copy(update={"request_timeout_seconds": 1.5, "lock_timeout_ms": 5000, "statement_timeout_ms": 5000}),
@@ -61,7 +61,7 @@ async def test_a_query_is_cancelled_after_the_timeout_and_frees_its_connection(h
             await asyncio.sleep(0.1)
 
 
-async def test_a_mutation_reports_for_each_field_whether_its_outcome_is_known(hasty: Api, engine: AsyncEngine) -> None:
+async def test_a_mutation_reports_for_each_field_whether_its_outcome_is_known(hasty: Api, engine: Database) -> None:
     sender, receiver = await hasty.wallet("alice", balance="10.00"), await hasty.wallet("bob")
     opened = await hasty.bank.count("wallet_openings")
     first, second = new_key(), new_key()

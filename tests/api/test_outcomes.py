@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
+from app.db.pool import Database
 from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.api.test_event_stream import events
@@ -70,7 +69,7 @@ async def test_an_error_below_a_completed_transfer_says_that_the_outcome_is_fina
     }
 
 
-async def test_a_replay_that_is_read_too_late_never_says_that_nothing_moved(settings: Settings, engine: AsyncEngine) -> None:
+async def test_a_replay_that_is_read_too_late_never_says_that_nothing_moved(settings: Settings, engine: Database) -> None:
     async with serving(settings, engine) as api:
         a, b = await api.wallet("alice", balance="5.00"), await api.wallet("bob")
         transfer = transfer_input(a, b)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.db.pool import Database
 from app.errors import ConfigurationError
 from app.main import create_app
 from app.schema.engine.build import build_schema
@@ -31,7 +31,7 @@ def listed(settings: Settings, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def locked(listed: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
+async def locked(listed: Settings, engine: Database) -> AsyncIterator[Api]:
     async with serving(listed, engine) as running:
         yield running
 
@@ -88,7 +88,7 @@ async def test_a_websocket_runs_only_listed_operations(locked: Api) -> None:
 
 
 async def test_an_open_list_runs_hashes_and_texts_and_hashes_need_a_list(
-    listed: Settings, settings: Settings, engine: AsyncEngine
+    listed: Settings, settings: Settings, engine: Database
 ) -> None:
     async with serving(listed.model_copy(update={"persisted_operations": "allow"}), engine) as api:
         assert "errors" not in await ask(api, **by_hash(LISTED)[0])
@@ -98,7 +98,7 @@ async def test_an_open_list_runs_hashes_and_texts_and_hashes_need_a_list(
 
 
 @pytest.mark.parametrize("prefix", ["", "sha256:"])
-async def test_the_hashes_of_a_list_may_have_a_prefix(listed: Settings, engine: AsyncEngine, prefix: str) -> None:
+async def test_the_hashes_of_a_list_may_have_a_prefix(listed: Settings, engine: Database, prefix: str) -> None:
     # GraphQL Code Generator writes `sha256:`, the Relay compiler writes none.
     assert listed.persisted_operations_file is not None
     listed.persisted_operations_file.write_text(json.dumps({prefix + sha256(LISTED): LISTED}))

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import websockets
 from pydantic import SecretStr
-from sqlalchemy.ext.asyncio import AsyncEngine
 from websockets.asyncio.client import connect
 
 from app.access.tokens import mint_token, verify_token
 from app.clock import system_clock
+from app.db.pool import Database
 from app.schema.engine.requests import MAX_ANONYMOUS_BYTES
 from app.schema.transport import websocket
 from app.settings import Settings
@@ -147,7 +147,7 @@ async def test_a_close_reason_that_quotes_the_client_is_truncated_to_fit_a_frame
 
 
 async def test_a_socket_closes_when_its_token_expires_after_running_operations_are_answered(
-    settings: Settings, engine: AsyncEngine
+    settings: Settings, engine: Database
 ) -> None:
     async with serving(settings.model_copy(update={"jwt_clock_skew_seconds": 0}), engine) as api:
         a, b = await api.wallet("alice", balance="5.00"), await api.wallet("bob", balance="5.00")
@@ -172,7 +172,7 @@ async def test_a_socket_closes_when_its_token_expires_after_running_operations_a
         await soon(lambda: not api.services.live._watches)
 
 
-async def test_an_expired_token_opens_no_socket(settings: Settings, engine: AsyncEngine) -> None:
+async def test_an_expired_token_opens_no_socket(settings: Settings, engine: Database) -> None:
     async with serving(settings.model_copy(update={"jwt_clock_skew_seconds": 0}), engine) as api:
         token = mint_token("alice", api.settings, lifetime=timedelta(seconds=-1))
         async with open_socket(api.url.replace("http", "ws", 1) + "/graphql", None) as socket:
@@ -180,7 +180,7 @@ async def test_an_expired_token_opens_no_socket(settings: Settings, engine: Asyn
             assert await socket.close_code() == 4403
 
 
-async def test_a_token_that_cannot_be_checked_now_may_be_sent_again(settings: Settings, engine: AsyncEngine) -> None:
+async def test_a_token_that_cannot_be_checked_now_may_be_sent_again(settings: Settings, engine: Database) -> None:
     assert settings.database_url is not None
     async with postgres_proxy(settings.database_url.get_secret_value()) as proxy:
         through = settings.model_copy(update={"database_url": SecretStr(proxy.url)})
@@ -261,7 +261,7 @@ async def test_messages_are_limited_to_a_small_size_until_a_token_is_accepted(ap
 
 
 async def test_an_operation_past_the_limit_of_a_socket_is_refused_and_the_others_go_on(
-    settings: Settings, engine: AsyncEngine
+    settings: Settings, engine: Database
 ) -> None:
     async with serving(settings.model_copy(update={"max_subscriptions_per_connection": 2}), engine) as api:
         a, b = await api.wallet("alice", balance="1.00"), await api.wallet("bob")

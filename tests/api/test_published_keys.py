@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import main
 from app.access.jwks import SigningKeys
+from app.db.pool import Database
 from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.api.test_event_stream import Stream, events
@@ -40,7 +40,7 @@ def published(settings: Settings, idp: Provider, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.fixture
-async def api(published: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
+async def api(published: Settings, engine: Database) -> AsyncIterator[Api]:
     async with serving(published, engine) as running:
         yield running
 
@@ -127,7 +127,7 @@ async def test_a_withdrawn_key_ends_only_the_sockets_and_streams_of_its_tokens(a
 
 
 async def test_connections_end_while_the_provider_is_unreachable_for_too_long(
-    published: Settings, engine: AsyncEngine, idp: Provider
+    published: Settings, engine: Database, idp: Provider
 ) -> None:
     async with serving(published.model_copy(update={"jwks_max_age_seconds": 4.0}), engine) as api:
         token = OLD.sign()

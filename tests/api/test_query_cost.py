@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 from strawberry.types.graphql import OperationType
 
+from app.db.pool import Database
 from app.schema.engine.build import build_schema
 from app.schema.engine.cost import FREE_EVENT
 from app.schema.engine.documents import KnownDocument
@@ -97,9 +97,7 @@ def test_the_dashboards_operations_cost_far_less_than_the_limits(settings: Setti
         assert operation.cost.of({"first": 100}) <= most, text
 
 
-async def test_an_operation_past_the_limit_does_not_run_and_the_answer_has_the_cost(
-    settings: Settings, engine: AsyncEngine
-) -> None:
+async def test_an_operation_past_the_limit_does_not_run_and_the_answer_has_the_cost(settings: Settings, engine: Database) -> None:
     async with serving(settings.model_copy(update={"max_query_cost": 200}), engine) as api:
         cost = (await api.graphql("alice", PAGE, first=2))["extensions"]["cost"]
         assert cost["requested"] == cost_of(settings, PAGE, first=2)
@@ -120,7 +118,7 @@ async def test_an_operation_past_the_limit_does_not_run_and_the_answer_has_the_c
 
 
 async def test_each_user_has_a_budget_of_their_own_and_mutations_do_not_draw_on_it(
-    settings: Settings, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, engine: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changed = {"max_query_cost": 500, "query_budget_per_minute": 1000}
     opening = """mutation($key: String!) {

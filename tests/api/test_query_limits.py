@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.db.pool import Database
 from app.schema.engine.documents import MAX_LENGTH, MAX_TOKENS
 from app.schema.engine.error_handling import MAX_ERRORS
 from app.schema.engine.limits import MAX_ALIASES, MAX_DIRECTIVES, MAX_FIELDS, MAX_INTROSPECTION_DEPTH, MAX_ROOT_FIELDS
@@ -21,7 +21,7 @@ OPEN = 'mutation {{ openWallet(input: {{idempotencyKey: "{key}", currency: "USD"
 
 
 @pytest.fixture
-async def shallow(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
+async def shallow(settings: Settings, engine: Database) -> AsyncIterator[Api]:
     """An API whose limit of levels is 6. The other limits are no settings."""
     async with serving(settings.model_copy(update={"max_query_depth": 6}), engine) as running:
         yield running
@@ -150,7 +150,7 @@ GUESSES: tuple[tuple[str, dict[str, Any]], ...] = (
 )  # fmt: skip
 
 
-async def test_production_hides_its_schema_and_suggests_no_names(settings: Settings, engine: AsyncEngine) -> None:
+async def test_production_hides_its_schema_and_suggests_no_names(settings: Settings, engine: Database) -> None:
     production = Settings(**{**settings.model_dump(exclude=set(PRODUCTION)), **PRODUCTION})
     async with serving(production, engine) as api, api.socket("alice") as socket:
         for number, (document, variables) in enumerate(GUESSES):

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.access.tokens import mint_token
+from app.db.pool import Database
 from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.bank import new_key
@@ -25,7 +25,7 @@ SLACK = LIMIT // 8 + 1
 
 
 @pytest.fixture
-async def limited(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
+async def limited(settings: Settings, engine: Database) -> AsyncIterator[Api]:
     chosen = settings.model_copy(update={"requests_per_user_per_second": LIMIT // 10})
     async with serving(chosen, engine, relay=False) as api:
         yield api
@@ -66,7 +66,7 @@ async def test_websocket_operations_count_and_past_the_limit_no_document_is_pars
         assert await socket.data("1")
 
 
-async def test_operations_of_a_websocket_without_a_token_count_for_its_address(settings: Settings, engine: AsyncEngine) -> None:
+async def test_operations_of_a_websocket_without_a_token_count_for_its_address(settings: Settings, engine: Database) -> None:
     chosen = settings.model_copy(update={"requests_per_address_per_second": LIMIT // 10})
     async with serving(chosen, engine, relay=False) as api:
         await early_in_a_window()
@@ -91,7 +91,7 @@ async def limit_is_reached(socket: Socket, already: int = 0) -> None:
     assert 1 <= refusals[-1]["retryAfterSeconds"] <= 10
 
 
-async def test_an_address_past_the_limit_is_refused_with_or_without_a_token(settings: Settings, engine: AsyncEngine) -> None:
+async def test_an_address_past_the_limit_is_refused_with_or_without_a_token(settings: Settings, engine: Database) -> None:
     chosen = settings.model_copy(update={"requests_per_address_per_second": LIMIT // 10})
     async with serving(chosen, engine, relay=False) as api:
         await early_in_a_window()
@@ -112,7 +112,7 @@ DEPOSIT = "mutation($i: DepositInput!) { deposit(input: $i) { userErrors { code 
 
 
 @pytest.fixture
-async def paying(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
+async def paying(settings: Settings, engine: Database) -> AsyncIterator[Api]:
     """An API that allows each user twenty transfers in ten seconds."""
     async with serving(settings.model_copy(update={"transfers_per_user_per_second": 2}), engine, relay=False) as api:
         yield api
@@ -162,7 +162,7 @@ async def test_deposits_count_too(paying: Api) -> None:
     assert await paying.bank.balance(wallet) == 2000
 
 
-async def test_a_wallet_past_the_limit_is_refused_as_data_and_not_recorded(settings: Settings, engine: AsyncEngine) -> None:
+async def test_a_wallet_past_the_limit_is_refused_as_data_and_not_recorded(settings: Settings, engine: Database) -> None:
     async with serving(settings.model_copy(update={"max_wallets_per_user": 1}), engine, relay=False) as api:
         open_one = OPEN.replace("wallet { id }", "wallet { id } replayed userErrors { __typename code path }")
         first = (await api.data("alice", open_one, k="first"))["openWallet"]
@@ -174,7 +174,7 @@ async def test_a_wallet_past_the_limit_is_refused_as_data_and_not_recorded(setti
         assert (await api.data("bob", open_one, k="first"))["openWallet"]["wallet"] is not None
 
 
-async def test_two_processes_share_one_limit(limited: Api, settings: Settings, engine: AsyncEngine) -> None:
+async def test_two_processes_share_one_limit(limited: Api, settings: Settings, engine: Database) -> None:
     chosen = settings.model_copy(update={"requests_per_user_per_second": LIMIT // 10})
     async with serving(chosen, engine, relay=False) as other:
         await limited.data("alice", ASK["query"])

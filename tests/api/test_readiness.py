@@ -8,8 +8,8 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.db.pool import Database
 from app.services import group_commit
 from app.services.group_commit import GroupCommit
 from app.settings import Settings
@@ -61,7 +61,7 @@ async def test_a_process_stays_ready_and_reports_what_is_degraded_while_redis_is
 
 
 async def test_a_process_that_starts_while_redis_is_down_is_ready(
-    settings: Settings, engine: AsyncEngine, clean_servers: Servers
+    settings: Settings, engine: Database, clean_servers: Servers
 ) -> None:
     clean_servers.stop_redis()
     async with serving(settings, engine, relay=False) as api:
@@ -70,7 +70,7 @@ async def test_a_process_that_starts_while_redis_is_down_is_ready(
 
 
 async def test_readiness_reports_live_updates_that_wait_for_the_database(
-    settings: Settings, engine: AsyncEngine, clean_servers: Servers
+    settings: Settings, engine: Database, clean_servers: Servers
 ) -> None:
     async with living_world(engine, settings) as world, living(settings, engine) as live:
         updates = live.watch_wallet(world.bob, world.bob_wallet)
@@ -85,7 +85,7 @@ async def test_readiness_reports_live_updates_that_wait_for_the_database(
 
 
 async def test_live_updates_stop_waiting_for_the_database_once_the_subscriber_leaves(
-    settings: Settings, engine: AsyncEngine, clean_servers: Servers
+    settings: Settings, engine: Database, clean_servers: Servers
 ) -> None:
     async with living_world(engine, settings) as world, living(settings, engine) as live:
         clean_servers.kill_postgres()

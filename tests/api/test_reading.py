@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from itertools import chain
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from app import ids
 from app.clock import system_clock
@@ -19,6 +16,7 @@ from app.db import session
 from app.db.user_sql import insert_user
 from tests.api.conftest import Api
 from tests.bank import new_key
+from tests.statements import recorded_statements
 
 PAGE = """
 query($w: ID!, $first: Int, $after: String, $last: Int, $before: String, $filter: TransactionFilter) {
@@ -103,20 +101,6 @@ async def test_a_time_filter_includes_its_start_and_excludes_its_end(api: Api) -
     assert shown == [ids.encode("txn", transaction.id) for transaction in made[2:0:-1] if transaction is not None]
 
 
-@contextmanager
-def counted_statements(api: Api) -> Iterator[list[str]]:
-    """The statements that the API's engine runs within the block."""
-    statements: list[str] = []
-
-    def note(*arguments: Any) -> None:
-        statements.append(arguments[2])
-
-    sync_engine = api.services.engine.sync_engine
-    event.listen(sync_engine, "before_cursor_execute", note)
-    yield statements
-    event.remove(sync_engine, "before_cursor_execute", note)
-
-
 async def test_a_page_of_fifty_with_parties_needs_as_many_statements_as_a_page_of_five(api: Api) -> None:
     a, _ = await history(api, 60)
     query = """query($w: ID!, $n: Int!) { wallet(id: $w) { transactions(first: $n) { edges { node {
@@ -125,7 +109,7 @@ async def test_a_page_of_fifty_with_parties_needs_as_many_statements_as_a_page_o
     await api.data("alice", query, w=a, n=1)  # The first call also finds the user.
     counts = {}
     for size in (5, 50):
-        with counted_statements(api) as statements:
+        with recorded_statements(api.services.engine) as statements:
             answer = await api.data("alice", query, w=a, n=size)
         assert len(answer["wallet"]["transactions"]["edges"]) == size
         counts[size] = len(statements)

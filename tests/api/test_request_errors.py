@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.db.pool import Database
 from app.errors import CODES
 from app.settings import Settings
 from tests.api.conftest import Api, serving
@@ -116,7 +116,7 @@ async def test_a_success_and_a_refusal_are_not_counted_as_errors(api: Api) -> No
     assert rises == {}
 
 
-async def test_internal_faults_and_exceeded_rate_limits_are_counted(settings: Settings, engine: AsyncEngine) -> None:
+async def test_internal_faults_and_exceeded_rate_limits_are_counted(settings: Settings, engine: Database) -> None:
     a = ""
     async with serving(settings, engine) as api:
         a = await api.wallet("alice")

@@ -15,9 +15,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import SecretStr
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids
+from app.db.pool import Database
 from app.rest.openapi import DESCRIPTION
 from app.settings import Settings
 from tests.api.conftest import Api, serving
@@ -176,7 +176,7 @@ async def test_a_frozen_wallet_is_422_and_its_transaction_is_replayed(api: Api) 
     assert again == {**first, "replayed": True}
 
 
-async def test_an_unknown_outcome_is_504_and_the_same_key_settles_it_once(settings: Settings, engine: AsyncEngine) -> None:
+async def test_an_unknown_outcome_is_504_and_the_same_key_settles_it_once(settings: Settings, engine: Database) -> None:
     hasty = settings.model_copy(update={"request_timeout_seconds": 0.6, "statement_timeout_ms": 500})
     async with serving(hasty, engine) as api:
         body = await good(api)
@@ -191,7 +191,7 @@ async def test_an_unknown_outcome_is_504_and_the_same_key_settles_it_once(settin
 
 
 async def test_without_its_database_it_answers_503_with_a_request_id_and_is_not_ready(
-    settings: Settings, engine: AsyncEngine, caplog: pytest.LogCaptureFixture
+    settings: Settings, engine: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert settings.database_url is not None
     async with postgres_proxy(settings.database_url.get_secret_value()) as proxy:
@@ -215,7 +215,7 @@ async def test_without_its_database_it_answers_503_with_a_request_id_and_is_not_
 
 
 async def test_requests_are_503_while_the_databases_certificate_is_not_accepted(
-    settings: Settings, engine: AsyncEngine, tmp_path: Path
+    settings: Settings, engine: Database, tmp_path: Path
 ) -> None:
     assert settings.database_url is not None
     proxy = TlsProxy(settings.database_url.get_secret_value())
@@ -237,7 +237,7 @@ async def test_requests_are_503_while_the_databases_certificate_is_not_accepted(
         await proxy.stop()
 
 
-async def test_it_is_not_ready_while_migrations_are_missing(api: Api, engine: AsyncEngine) -> None:
+async def test_it_is_not_ready_while_migrations_are_missing(api: Api, engine: Database) -> None:
     async with engine.begin() as connection:
         await connection.execute(text("RESET ROLE"))
         await connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
@@ -246,7 +246,7 @@ async def test_it_is_not_ready_while_migrations_are_missing(api: Api, engine: As
 
 
 async def test_readiness_names_missing_durability_and_fails_only_in_production(
-    api: Api, engine: AsyncEngine, settings: Settings
+    api: Api, engine: Database, settings: Settings
 ) -> None:
     async with engine.connect() as connection:
         off = [
@@ -261,7 +261,7 @@ async def test_readiness_names_missing_durability_and_fails_only_in_production(
         assert ready.status_code == (503 if off else 200)
 
 
-async def test_it_is_not_ready_if_the_database_is_read_only(settings: Settings, engine: AsyncEngine) -> None:
+async def test_it_is_not_ready_if_the_database_is_read_only(settings: Settings, engine: Database) -> None:
     async with engine.begin() as connection:
         name = (await connection.execute(text("SELECT current_database()"))).scalar()
         await connection.execute(text("RESET ROLE"))

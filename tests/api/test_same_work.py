@@ -10,15 +10,16 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from sqlalchemy import event, text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import text
 
 from app import ids
 from app.clock import system_clock
+from app.db.pool import Database
 from app.services.group_commit import GroupCommit
 from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.bank import new_key
+from tests.statements import on_each_statement
 
 EVERYTHING = """{ __typename id
   ... on Wallet { balance { amount } owner { id } entries { edges { cursor } } transactions { edges { cursor } } }
@@ -37,7 +38,7 @@ PAY = """mutation($from: ID!, $to: ID!, $key: String!) { transfer(input: {idempo
 
 
 @pytest.fixture
-async def api(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
+async def api(settings: Settings, engine: Database) -> AsyncIterator[Api]:
     """An API without a relay, whose statements would be recorded too."""
     async with serving(settings, engine, relay=False) as running:
         yield running
@@ -88,19 +89,15 @@ def statements(api: Api) -> Iterator[list[str]]:
     """The statements that the service runs within the block, through SQLAlchemy and asyncpg."""
     seen: list[str] = []
 
-    def by_engine(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        seen.append(statement)
-
     def by_driver(record: asyncpg.connection.LoggedQuery) -> None:
         seen.append(record.query)
 
-    engine, settler = api.services.engine.sync_engine, worker_connection(api.services.ledger.group_commit)
-    event.listen(engine, "before_cursor_execute", by_engine)
+    settler = worker_connection(api.services.ledger.group_commit)
     settler.add_query_logger(by_driver)
     try:
-        yield seen
+        with on_each_statement(api.services.engine, lambda statement, _: seen.append(statement)):
+            yield seen
     finally:
-        event.remove(engine, "before_cursor_execute", by_engine)
         settler.remove_query_logger(by_driver)
 
 

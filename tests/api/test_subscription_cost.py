@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.db.pool import Database
 from app.schema.transport.websocket import TransportHandler
 from app.settings import Settings
 from tests.api.conftest import Api, serving
@@ -51,7 +51,7 @@ async def end_of(socket: Socket, id_: str) -> tuple[list[dict[str, Any]], dict[s
 
 
 async def test_events_with_reads_draw_on_the_budget_until_the_subscription_ends_and_resumes(
-    settings: Settings, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, engine: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1_000_000_000.0
     changed = settings.model_copy(update={"max_query_cost": 150, "query_budget_per_minute": 150})
@@ -79,7 +79,7 @@ async def test_events_with_reads_draw_on_the_budget_until_the_subscription_ends_
 
 
 async def test_events_without_reads_draw_on_no_budget(
-    settings: Settings, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, engine: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changed = settings.model_copy(update={"max_query_cost": 60, "query_budget_per_minute": 60})
     async with serving(changed, engine) as api:
@@ -97,7 +97,7 @@ async def test_events_without_reads_draw_on_no_budget(
                 assert (await stream.update())["entry"]["sequence"] == str(number)
 
 
-async def test_an_event_has_a_lower_limit_of_cost_than_a_query(settings: Settings, engine: AsyncEngine) -> None:
+async def test_an_event_has_a_lower_limit_of_cost_than_a_query(settings: Settings, engine: Database) -> None:
     async with serving(settings.model_copy(update={"max_subscription_cost": 30}), engine, relay=False) as api:
         b = await api.wallet("bob")
         large = RICH.replace("20", "40")
@@ -110,9 +110,7 @@ async def test_an_event_has_a_lower_limit_of_cost_than_a_query(settings: Setting
         assert await api.codes("bob", query, w=b) == []
 
 
-async def test_an_event_that_takes_too_long_is_retried_and_the_subscription_goes_on(
-    settings: Settings, engine: AsyncEngine
-) -> None:
+async def test_an_event_that_takes_too_long_is_retried_and_the_subscription_goes_on(settings: Settings, engine: Database) -> None:
     changed = {"request_timeout_seconds": 1.5, "lock_timeout_ms": 5000, "statement_timeout_ms": 5000}
     async with serving(settings.model_copy(update=changed), engine, relay=False) as api:
         b = await api.wallet("bob")

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids
 from app.access.tokens import mint_token
+from app.db.pool import Database
 from app.demo.node import is_new_enough
 from app.http.dashboard import FRONTEND
 from app.settings import Settings
@@ -156,7 +156,7 @@ def test_the_lock_of_npm_names_no_registry() -> None:
 
 @pytest.mark.slow
 async def test_the_client_gets_every_entry_once_and_in_order_while_the_api_is_killed_and_restarted(
-    settings: Settings, engine: AsyncEngine, compiled: Path, free_port: int
+    settings: Settings, engine: Database, compiled: Path, free_port: int
 ) -> None:
     token = mint_token("bob", settings)
     async with living_world(engine, settings) as world, running_relay(settings):
@@ -241,7 +241,7 @@ async def test_a_payment_without_a_valid_token_is_not_kept(payer: Payer) -> None
 
 @pytest.mark.slow
 async def test_graphql_ws_without_the_client_reconnects_and_misses_nothing(
-    settings: Settings, engine: AsyncEngine, compiled: Path, free_port: int
+    settings: Settings, engine: Database, compiled: Path, free_port: int
 ) -> None:
     url, token = f"http://127.0.0.1:{free_port}", mint_token("bob", settings)
     async with (

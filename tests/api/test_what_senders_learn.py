@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.access.tokens import mint_token
+from app.db.pool import Database
 from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.bank import new_key
@@ -65,7 +65,7 @@ async def test_a_refusal_hides_the_balance_from_a_caller_who_may_only_send(api: 
 
 
 @pytest.fixture
-async def limited(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Api]:
+async def limited(settings: Settings, engine: Database) -> AsyncIterator[Api]:
     """An API where each user may look up the owner of a wallet five times a minute."""
     async with serving(settings.model_copy(update={"wallet_party_per_minute": LIMIT}), engine, relay=False) as api:
         yield api

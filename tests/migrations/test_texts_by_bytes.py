@@ -8,12 +8,12 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids
 from app.clock import system_clock
 from app.db import migrate, quota_sql
 from app.db.engine import connect, create_engine
+from app.db.pool import Database
 from app.errors import ConfigurationError
 from app.services.identity import find_or_create_user
 from app.services.transfers import find_or_create_system_wallet
@@ -97,13 +97,13 @@ async def test_a_subject_stays_one_user_when_the_databases_collation_changes(
 
 
 @asynccontextmanager
-async def _pool(settings: Settings) -> AsyncIterator[AsyncEngine]:
+async def _pool(settings: Settings) -> AsyncIterator[Database]:
     engine = create_engine(settings)
     yield engine
     await engine.dispose()
 
 
-async def _orders_otherwise(engine: AsyncEngine) -> bool:
+async def _orders_otherwise(engine: Database) -> bool:
     """Whether the changed order is in effect."""
     async with engine.connect() as connection:
         changed: bool = (await connection.exec_driver_sql("SELECT NOT ('A' < 'a' OR 'a-1' < 'a0')")).scalar_one()
@@ -111,7 +111,7 @@ async def _orders_otherwise(engine: AsyncEngine) -> bool:
 
 
 async def test_statements_prepared_by_the_previous_release_still_move_money(
-    settings: Settings, engine: AsyncEngine, owner: asyncpg.Connection
+    settings: Settings, engine: Database, owner: asyncpg.Connection
 ) -> None:
     await migrate.downgrade(settings, "0010")
     user = await find_or_create_user(engine, "alice", system_clock)

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.currency_sql import load_currencies
+from app.db.pool import Database
 from app.settings import Settings
 from tests.bank import Bank, make_ledger
 from tests.live_world import world
@@ -29,7 +29,7 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture
-async def bank(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank]:
+async def bank(engine: Database, settings: Settings) -> AsyncIterator[Bank]:
     """A bank that opens and fills wallets in the test's own process."""
     currencies = await load_currencies(engine)
     ledger = make_ledger(engine, settings, currencies)

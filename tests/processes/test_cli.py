@@ -12,13 +12,13 @@ from pathlib import Path
 import asyncpg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.access.policy import rights_of
 from app.access.tokens import verify_token
 from app.access.viewer import Role
 from app.clock import system_clock
 from app.db.engine import open_connection
+from app.db.pool import Database
 from app.schema.engine.build import sdl
 from app.services.identity import find_or_create_user
 from app.settings import Settings
@@ -225,9 +225,7 @@ async def test_seed_creates_the_demo_once_and_verify_finds_a_broken_balance(sett
     assert "Traceback" not in broken.stderr
 
 
-async def test_verify_records_its_result_or_reports_that_the_database_is_read_only(
-    settings: Settings, engine: AsyncEngine
-) -> None:
+async def test_verify_records_its_result_or_reports_that_the_database_is_read_only(settings: Settings, engine: Database) -> None:
     async def recorded() -> int:
         async with engine.connect() as connection:
             count: int = (await connection.execute(text("SELECT count(*) FROM ledger_verifications"))).scalar_one()
@@ -250,7 +248,7 @@ async def test_verify_records_its_result_or_reports_that_the_database_is_read_on
     assert await recorded() == 1
 
 
-async def test_seed_refuses_a_database_that_has_users_of_the_demos_names(settings: Settings, engine: AsyncEngine) -> None:
+async def test_seed_refuses_a_database_that_has_users_of_the_demos_names(settings: Settings, engine: Database) -> None:
     known = await find_or_create_user(engine, "alice", system_clock)
     assert_one_line(paycore("seed", settings=settings), "alice", "database of its own")
     assert await find_or_create_user(engine, "alice", system_clock) == known

@@ -11,10 +11,10 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids
 from app.access.tokens import mint_token
+from app.db.pool import Database
 from app.settings import Settings
 from tests.bank import new_key
 from tests.live_load import Processes, processes
@@ -83,7 +83,7 @@ def _is_fault(line: str) -> bool:
 
 
 @asynccontextmanager
-async def service(settings: Settings, engine: AsyncEngine, **environment: str) -> AsyncIterator[Service]:
+async def service(settings: Settings, engine: Database, **environment: str) -> AsyncIterator[Service]:
     environment = {"PAYCORE_LOG_FORMAT": "json", **environment}
     port, log = free_port(), settings.home / "paycore.log"
     with processes(settings) as running:
@@ -171,7 +171,7 @@ async def leave(socket: Socket, *, politely: bool) -> None:
 
 @pytest.mark.parametrize("wait", [True, False], ids=["with their updates", "before their answers"])
 async def test_sockets_with_many_operations_that_close_at_once_log_no_error(
-    settings: Settings, engine: AsyncEngine, wait: bool
+    settings: Settings, engine: Database, wait: bool
 ) -> None:
     async with service(settings, engine) as it, AsyncExitStack() as stack:
         sockets = [await stack.enter_async_context(it.socket()) for _ in range(SOCKETS)]
@@ -186,7 +186,7 @@ async def test_sockets_with_many_operations_that_close_at_once_log_no_error(
 
 
 @pytest.mark.parametrize("more", [0, 1], ids=["", "with another request behind"])
-async def test_event_streams_that_close_at_once_end_and_log_no_error(settings: Settings, engine: AsyncEngine, more: int) -> None:
+async def test_event_streams_that_close_at_once_end_and_log_no_error(settings: Settings, engine: Database, more: int) -> None:
     async with service(settings, engine) as it:
         body = json.dumps({"query": WATCH, "variables": {"wallet": it.wallet}})
         head = "".join(f"{name}: {value}\r\n" for name, value in it.headers.items())
@@ -209,7 +209,7 @@ async def test_event_streams_that_close_at_once_end_and_log_no_error(settings: S
         assert it.faults() == []
 
 
-async def test_a_message_of_invalid_utf_8_closes_its_socket_and_logs_no_error(settings: Settings, engine: AsyncEngine) -> None:
+async def test_a_message_of_invalid_utf_8_closes_its_socket_and_logs_no_error(settings: Settings, engine: Database) -> None:
     async with service(settings, engine) as it:
         for parts in (b"\xff", [b"{", b"\xc3", b"}"]):
             async with it.socket() as socket:
@@ -218,7 +218,7 @@ async def test_a_message_of_invalid_utf_8_closes_its_socket_and_logs_no_error(se
         assert it.faults() == []
 
 
-async def test_cut_database_connections_log_no_error(settings: Settings, engine: AsyncEngine) -> None:
+async def test_cut_database_connections_log_no_error(settings: Settings, engine: Database) -> None:
     assert settings.database_url is not None
     async with postgres_proxy(settings.database_url.get_secret_value()) as proxy, AsyncExitStack() as stack:
         it = await stack.enter_async_context(service(settings, engine, PAYCORE_DATABASE_URL=proxy.url))

@@ -14,9 +14,9 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.engine import connect
+from app.db.pool import Database
 from app.messages.publisher import redis_url
 from app.settings import Settings
 from tests.live_load import RETRYABLE, Crowd, Watcher, crowd_of, watching
@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.heavy, pytest.mark.timeout(240)]
 
 
 @pytest.fixture
-async def crowd(engine: AsyncEngine, settings: Settings, free_port: int) -> AsyncIterator[Crowd]:
+async def crowd(engine: Database, settings: Settings, free_port: int) -> AsyncIterator[Crowd]:
     async with crowd_of(MEMBERS, engine, settings, free_port) as crowd:
         yield crowd
 

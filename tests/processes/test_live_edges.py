@@ -11,9 +11,9 @@ from typing import Any
 
 import psutil
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.engine import database_dsn
+from app.db.pool import Database
 from app.messages.publisher import redis_url
 from app.settings import Settings
 from tests.live_load import RETRYABLE, WATCH, Crowd, Member, Watcher, crowd_of, watching
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-async def crowd(engine: AsyncEngine, settings: Settings, free_port: int) -> AsyncIterator[Crowd]:
+async def crowd(engine: Database, settings: Settings, free_port: int) -> AsyncIterator[Crowd]:
     async with crowd_of(8, engine, settings, free_port) as crowd:
         yield crowd
 

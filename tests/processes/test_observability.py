@@ -16,9 +16,9 @@ import pytest
 import redis
 from pydantic import SecretStr
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.access.tokens import mint_token
+from app.db.pool import Database
 from app.settings import Settings
 from app.telemetry.privacy import fingerprint
 from tests.bank import Bank, new_key, uuid_of
@@ -201,7 +201,7 @@ async def test_one_trace_shows_a_transfer_from_request_to_delivery(
 
 @pytest.mark.slow
 async def test_each_documented_metric_log_and_span_is_correct(
-    settings: Settings, bank: Bank, engine: AsyncEngine, collector: Collector, tmp_path: Path
+    settings: Settings, bank: Bank, engine: Database, collector: Collector, tmp_path: Path
 ) -> None:
     async with world(settings, bank, collector, tmp_path / "log") as here:
         await send_everything(here, settings, engine)
@@ -229,7 +229,7 @@ async def test_each_documented_metric_log_and_span_is_correct(
     check_secrets(here)
 
 
-async def send_everything(here: World, settings: Settings, engine: AsyncEngine) -> None:
+async def send_everything(here: World, settings: Settings, engine: Database) -> None:
     """Cause transfers of every outcome, a wait for a lock, a lost Redis connection and closed WebSockets."""
     async with here.socket("bob") as socket:
         await socket.subscribe("watch", WATCH, id=here.receiver)

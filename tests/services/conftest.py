@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.currency_sql import load_currencies
+from app.db.pool import Database
 from app.settings import Settings
 from tests.bank import Bank, make_ledger
 from tests.live_world import live, publisher, world
@@ -20,7 +20,7 @@ PATIENCE = {"request_timeout_seconds": 60.0}
 
 
 @pytest.fixture
-async def bank(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank]:
+async def bank(engine: Database, settings: Settings) -> AsyncIterator[Bank]:
     """One process of the service."""
     currencies = await load_currencies(engine)
     ledger = make_ledger(engine, settings.model_copy(update=PATIENCE), currencies)
@@ -30,7 +30,7 @@ async def bank(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank]:
 
 
 @pytest.fixture
-async def other_bank(engine: AsyncEngine, settings: Settings, bank: Bank) -> AsyncIterator[Bank]:
+async def other_bank(engine: Database, settings: Settings, bank: Bank) -> AsyncIterator[Bank]:
     """A second process of the service on the same database."""
     ledger = make_ledger(engine, settings.model_copy(update=PATIENCE), bank.currencies)
     await ledger.start()

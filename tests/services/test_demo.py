@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import ColumnElement, func, select, text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids
 from app.db import migrate, models
 from app.db.engine import create_engine
+from app.db.pool import Database
 from app.demo import seed
 from app.errors import ConfigurationError
 from app.records import TransactionStatus, TransactionType
@@ -22,7 +22,7 @@ from app.settings import Settings
 TRANSFERS, DEPOSITS = 400, 13
 
 
-async def count(engine: AsyncEngine, *conditions: ColumnElement[bool]) -> int:
+async def count(engine: Database, *conditions: ColumnElement[bool]) -> int:
     """Count the transactions that match all conditions."""
     async with engine.connect() as connection:
         found: int | None = await connection.scalar(select(func.count()).select_from(models.Transaction).where(*conditions))
@@ -30,7 +30,7 @@ async def count(engine: AsyncEngine, *conditions: ColumnElement[bool]) -> int:
     return found
 
 
-async def balances(engine: AsyncEngine) -> dict[str, int]:
+async def balances(engine: Database) -> dict[str, int]:
     """Returns the balance of each demo wallet by public id, in minor units."""
     async with engine.connect() as connection:
         rows = await connection.execute(select(models.Wallet.id, models.Wallet.balance).where(models.Wallet.kind == "USER"))
@@ -49,7 +49,7 @@ def test_users_and_wallets_have_fixed_ids() -> None:
     assert {wallet.currency for user in seed.USERS for wallet in user.wallets} == {"USD", "EUR", "JPY", "KWD"}
 
 
-async def test_the_history_spans_90_days_and_some_of_its_transfers_are_refused(settings: Settings, engine: AsyncEngine) -> None:
+async def test_the_history_spans_90_days_and_some_of_its_transfers_are_refused(settings: Settings, engine: Database) -> None:
     before = datetime.now(UTC)
     assert await seed.create_demo_data(settings)
     assert await count(engine, models.Transaction.type == TransactionType.DEPOSIT) == DEPOSITS
@@ -67,7 +67,7 @@ async def test_the_history_spans_90_days_and_some_of_its_transfers_are_refused(s
     assert await verify(settings) == []
 
 
-async def test_creating_the_demo_data_again_adds_nothing(settings: Settings, engine: AsyncEngine) -> None:
+async def test_creating_the_demo_data_again_adds_nothing(settings: Settings, engine: Database) -> None:
     assert await seed.create_demo_data(settings)
     before = await balances(engine)
     assert not await seed.create_demo_data(settings)
@@ -76,7 +76,7 @@ async def test_creating_the_demo_data_again_adds_nothing(settings: Settings, eng
 
 
 async def test_an_interrupted_creation_resumes_and_gives_the_same_balances(
-    settings: Settings, engine: AsyncEngine, empty_database: str
+    settings: Settings, engine: Database, empty_database: str
 ) -> None:
     attempt = asyncio.create_task(seed.create_demo_data(settings))
     async with asyncio.timeout(30):
@@ -97,7 +97,7 @@ async def test_an_interrupted_creation_resumes_and_gives_the_same_balances(
     await uninterrupted.dispose()
 
 
-async def test_production_refuses_demo_data(settings: Settings, engine: AsyncEngine) -> None:
+async def test_production_refuses_demo_data(settings: Settings, engine: Database) -> None:
     with pytest.raises(ConfigurationError, match="not for production"):
         await seed.create_demo_data(settings.model_copy(update={"environment": "production"}))
     assert await count(engine) == 0

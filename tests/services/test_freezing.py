@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.currency_sql import load_currencies
+from app.db.pool import Database
 from app.errors import RefusalCode
 from app.records import WalletStatus
 from app.services.wallets import WalletResult, set_wallet_status
@@ -20,7 +20,7 @@ from tests.waiting import soon
 
 
 @pytest.fixture
-async def patient(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank]:
+async def patient(engine: Database, settings: Settings) -> AsyncIterator[Bank]:
     """A bank with a request timeout of a minute and the default statement timeout."""
     currencies = await load_currencies(engine)
     ledger = make_ledger(engine, settings.model_copy(update={"request_timeout_seconds": 60.0}), currencies)

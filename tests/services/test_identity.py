@@ -7,16 +7,16 @@ from datetime import UTC, datetime, timedelta
 import jwt
 import pytest
 from pydantic import SecretStr
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.access import policy
 from app.access.tokens import bearer_token, mint_token, verify_token
+from app.db.pool import Database
 from app.errors import Unauthenticated
 from app.services.identity import Identities
 from app.settings import Settings
 
 
-async def test_a_cached_token_is_refused_once_it_expires(engine: AsyncEngine, settings: Settings) -> None:
+async def test_a_cached_token_is_refused_once_it_expires(engine: Database, settings: Settings) -> None:
     moment = [datetime.now(UTC)]
     identities = Identities(engine, settings, lambda: moment[0])
     token = mint_token("alice", settings, lifetime=timedelta(minutes=5))
@@ -28,7 +28,7 @@ async def test_a_cached_token_is_refused_once_it_expires(engine: AsyncEngine, se
 
 
 async def test_all_tokens_of_a_subject_are_one_user_and_only_the_role_claim_makes_an_administrator(
-    engine: AsyncEngine, settings: Settings
+    engine: Database, settings: Settings
 ) -> None:
     identities = Identities(engine, settings, lambda: datetime.now(UTC))
     plain = await identities.viewer(mint_token("alice", settings))

@@ -13,12 +13,12 @@ import asyncpg
 import pytest
 from redis import asyncio as redis
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.clock import system_clock
 from app.db import models
 from app.db.engine import create_engine
 from app.db.installation_sql import load_redis_names
+from app.db.pool import Database
 from app.errors import ConfigurationError
 from app.limits.rates import RateLimit
 from app.limits.sharing import RateLimitSharing
@@ -55,7 +55,7 @@ async def _new_id(url: str) -> None:
 
 
 @pytest.fixture
-async def other_engine(other_settings: Settings) -> AsyncIterator[AsyncEngine]:
+async def other_engine(other_settings: Settings) -> AsyncIterator[Database]:
     engine = create_engine(other_settings)
     yield engine
     await engine.dispose()
@@ -71,7 +71,7 @@ async def listening(names: RedisNames, settings: Settings, stream: AsyncGenerato
 
 
 async def test_a_relay_publishes_only_to_its_own_installation(
-    world: World, settings: Settings, engine: AsyncEngine, other_settings: Settings, other_engine: AsyncEngine
+    world: World, settings: Settings, engine: Database, other_settings: Settings, other_engine: Database
 ) -> None:
     async with AsyncExitStack() as stack:
         other = await stack.enter_async_context(living_world(other_engine, other_settings))
@@ -88,7 +88,7 @@ async def test_a_relay_publishes_only_to_its_own_installation(
 
 
 async def test_a_watch_ignores_events_of_a_wallet_with_the_same_id_in_another_installation(
-    world: World, settings: Settings, engine: AsyncEngine, other_engine: AsyncEngine, publisher: RedisPublisher
+    world: World, settings: Settings, engine: Database, other_engine: Database, publisher: RedisPublisher
 ) -> None:
     others, ours = uuid4(), uuid4()
     async with living(settings, engine) as live, aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
@@ -102,7 +102,7 @@ async def test_a_watch_ignores_events_of_a_wallet_with_the_same_id_in_another_in
 
 
 async def test_a_caller_has_a_separate_rate_limit_in_each_installation(
-    settings: Settings, engine: AsyncEngine, other_engine: AsyncEngine
+    settings: Settings, engine: Database, other_engine: Database
 ) -> None:
     limits = [RateLimit(800, 3600, name=f"test-{settings.database_url}") for _ in range(2)]
     shares = [
@@ -120,7 +120,7 @@ async def test_a_caller_has_a_separate_rate_limit_in_each_installation(
 
 
 async def test_every_channel_and_key_starts_with_the_prefix_of_the_installation(
-    other_settings: Settings, other_engine: AsyncEngine
+    other_settings: Settings, other_engine: Database
 ) -> None:
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
@@ -147,7 +147,7 @@ async def test_every_channel_and_key_starts_with_the_prefix_of_the_installation(
             await asyncio.wait([following])
 
 
-async def test_a_database_without_an_installation_id_is_refused(settings: Settings, engine: AsyncEngine) -> None:
+async def test_a_database_without_an_installation_id_is_refused(settings: Settings, engine: Database) -> None:
     assert settings.database_url is not None
     owner = await asyncpg.connect(settings.database_url.get_secret_value())
     await owner.execute("DELETE FROM installation")

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.access.policy import rights_of
 from app.access.viewer import Role, Viewer
+from app.db.pool import Database
 from app.errors import BadUserInput, Forbidden
 from app.paging.cursors import encode_cursor
 from app.paging.pages import Page, PageRequest, TransactionFilter
@@ -24,6 +21,7 @@ from app.services import reading
 from app.services.transfers import TransferInput, transfer_batch
 from app.settings import Settings
 from tests.bank import Bank, new_key, uuid_of
+from tests.statements import recorded_statements
 
 PAYMENTS = 1500
 REFUSED = 500
@@ -32,7 +30,7 @@ REFUSED = 500
 class History:
     """Alice made 1500 payments to Bob. Then 500 of Carol's were refused, because her wallet is empty."""
 
-    def __init__(self, engine: AsyncEngine, alice: Viewer, wallet: Wallet, bob: Viewer, bobs: Wallet) -> None:
+    def __init__(self, engine: Database, alice: Viewer, wallet: Wallet, bob: Viewer, bobs: Wallet) -> None:
         self.engine = engine
         self.alice, self.wallet = alice, wallet
         self.bob, self.bobs = bob, bobs
@@ -59,20 +57,7 @@ async def history(bank: Bank, settings: Settings) -> History:
     return History(bank.engine, alice, wallets[uuid_of(a)], bob, wallets[uuid_of(b)])
 
 
-@contextmanager
-def recorded_statements(engine: AsyncEngine) -> Iterator[list[tuple[str, Any]]]:
-    """Yields a list of the statements that the engine runs inside the block, with their parameters."""
-    recorded: list[tuple[str, Any]] = []
-
-    def record(*arguments: Any) -> None:
-        recorded.append((arguments[2], arguments[3]))
-
-    event.listen(engine.sync_engine, "before_cursor_execute", record)
-    yield recorded
-    event.remove(engine.sync_engine, "before_cursor_execute", record)
-
-
-async def blocks(engine: AsyncEngine, statements: list[tuple[str, Any]]) -> int:
+async def blocks(engine: Database, statements: list[tuple[str, Any]]) -> int:
     """Count the blocks that PostgreSQL reads for these statements: a cost that does not depend on the machine's load."""
     seen = 0
     async with engine.connect() as connection:

@@ -8,7 +8,6 @@ from contextlib import aclosing
 from time import monotonic
 
 import asyncpg
-from sqlalchemy import event
 
 from app.db.engine import create_engine
 from app.paging.update_cursor import encode_update_cursor
@@ -16,7 +15,6 @@ from app.records import WalletStatus
 from app.services.wallet_watch import WalletUpdate
 from app.settings import Settings
 from tests.live_world import (
-    count_statements,
     entries,
     kinds_and_sequences,
     living,
@@ -24,6 +22,7 @@ from tests.live_world import (
     running_relay,
     take,
 )
+from tests.statements import on_each_statement, recorded_statements
 from tests.waiting import soon
 
 
@@ -47,23 +46,24 @@ async def test_all_watched_wallets_are_compared_in_one_statement(world, settings
         ]
         for updates in watches:
             await take(updates, 1)
-        statements, started = count_statements(engine), monotonic()
-        await soon(lambda: len(statements) >= 3)
-        assert len(statements) <= (monotonic() - started) / 0.3 + 1, "one for each check"
-        assert all("wallets.version" in statement for statement in statements)
-        for updates in watches:
-            await updates.aclose()
+        with recorded_statements(engine) as statements:
+            started = monotonic()
+            await soon(lambda: len(statements) >= 3)
+            assert len(statements) <= (monotonic() - started) / 0.3 + 1, "one for each check"
+            assert all("wallets.version" in statement for statement, _ in statements)
+            for updates in watches:
+                await updates.aclose()
 
 
 async def test_live_entries_need_no_read(world, live, settings, engine):
     # The ledger uses its own connections, so each statement on the engine is a read of the watch.
     async with running_relay(settings), aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
         await take(updates, 1)
-        statements = count_statements(engine)
-        for _ in range(10):
-            await world.pay()
-        assert kinds_and_sequences(await take(updates, 10)) == entries(1, 10)
-        assert statements == []
+        with recorded_statements(engine) as statements:
+            for _ in range(10):
+                await world.pay()
+            assert kinds_and_sequences(await take(updates, 10)) == entries(1, 10)
+            assert statements == []
 
 
 async def test_a_restart_of_redis_during_traffic_loses_no_entry(world, settings, engine, clean_servers):
@@ -184,11 +184,11 @@ async def test_catching_up_uses_at_most_a_third_of_the_connections(world, settin
             nonlocal busiest
             busiest = max(busiest, engine.pool.checkedout())  # type: ignore[attr-defined]
 
-        event.listen(engine.sync_engine, "before_cursor_execute", record)
-        watches = [live.watch_wallet(world.bob, world.bob_wallet) for _ in range(30)]
-        await asyncio.gather(*(take(updates, 1) for updates in watches))
-        for updates in watches:
-            await updates.aclose()
+        with on_each_statement(engine, record):
+            watches = [live.watch_wallet(world.bob, world.bob_wallet) for _ in range(30)]
+            await asyncio.gather(*(take(updates, 1) for updates in watches))
+            for updates in watches:
+                await updates.aclose()
         assert busiest == 1
     await engine.dispose()
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 from uuid import UUID, uuid4
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import ids
 from app.clock import system_clock
+from app.db.pool import Database
 from app.messages import events
 from app.records import TransactionStatus
 from app.services.live import LiveUpdates
@@ -87,6 +87,6 @@ async def pay_too_much(world: World) -> None:
     assert refused.transaction.status is TransactionStatus.FAILED
 
 
-async def status_of(engine: AsyncEngine, transaction_id: UUID) -> str:
+async def status_of(engine: Database, transaction_id: UUID) -> str:
     async with engine.connect() as connection:
         return str(await connection.scalar(text("SELECT status FROM transactions WHERE id = :id"), {"id": transaction_id}))

@@ -61,8 +61,7 @@ class People:
 
     async def listed(self, viewer: Viewer, wallet_id: str, **narrowed: Any) -> list[Any]:
         """The ids of a wallet's transactions, newest first."""
-        async with self.bank.engine.connect() as connection:
-            (wallet,) = await reads.wallets_by_id(connection, [uuid_of(wallet_id)], None)
+        (wallet,) = await reads.wallets_by_id(self.bank.engine, [uuid_of(wallet_id)], None)
         page = await reading.transactions_of(self.bank.engine, viewer, wallet, PageRequest(), TransactionFilter(**narrowed))
         return [transaction.id for transaction in page.items]
 

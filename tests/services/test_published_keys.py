@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.access import jwks as published
 from app.access import policy
@@ -24,6 +23,7 @@ from app.access.policy import rights_of
 from app.access.tokens import mint_token, verify_published
 from app.access.viewer import Right, Role
 from app.clock import monotonic
+from app.db.pool import Database
 from app.errors import ConfigurationError, TokenExpired, Unauthenticated, Unavailable
 from app.services.identity import Identities
 from app.settings import Settings, load_settings
@@ -253,7 +253,7 @@ async def test_scopes_are_read_from_the_configured_claim_and_otherwise_from_the_
 
 
 async def test_keys_rotate_without_a_restart_and_the_tokens_of_a_removed_key_are_refused(
-    published_settings: Settings, idp: Provider, engine: AsyncEngine
+    published_settings: Settings, idp: Provider, engine: Database
 ) -> None:
     new = rsa_key("new")
     async with known(published_settings) as keys:
@@ -294,7 +294,7 @@ async def test_unknown_key_ids_load_the_keys_once_per_interval(bare: Settings, i
 
 
 async def test_while_the_provider_is_down_tokens_are_accepted_until_the_keys_reach_their_maximum_age(
-    settings: Settings, idp: Provider, engine: AsyncEngine
+    settings: Settings, idp: Provider, engine: Database
 ) -> None:
     moment = [1000.0]
     aged = with_jwks(settings, jwks_url=idp.url, jwks_max_age_seconds=600)
@@ -435,7 +435,7 @@ def test_production_refuses_insecure_identity_settings(changes: dict[str, Any], 
 
 
 async def test_tokens_signed_with_the_secret_must_match_the_issuer_and_audience_if_they_are_set(
-    settings: Settings, engine: AsyncEngine
+    settings: Settings, engine: Database
 ) -> None:
     strict = settings.model_copy(update={"jwt_issuer": ISSUER, "jwt_audience": AUDIENCE})
     identities = Identities(engine, strict, lambda: datetime.now(UTC))

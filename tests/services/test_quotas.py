@@ -11,11 +11,11 @@ from uuid import UUID
 import asyncpg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.clock import system_clock
 from app.db.currency_sql import load_currencies
 from app.db.engine import open_connection
+from app.db.pool import Database
 from app.errors import ConfigurationError, RefusalCode
 from app.records import TransactionStatus
 from app.services.quotas import QuotaChange, describe_quota, set_quota
@@ -41,7 +41,7 @@ async def used(bank: Bank, user_id: UUID) -> tuple[int, dict[str, int]]:
 
 
 @pytest.fixture
-async def late_bank(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank]:
+async def late_bank(engine: Database, settings: Settings) -> AsyncIterator[Bank]:
     """A second process whose clock is a day ahead."""
     currencies = await load_currencies(engine)
     patient = settings.model_copy(update=PATIENCE)
@@ -136,7 +136,7 @@ async def test_a_new_day_has_a_new_quota_and_a_slow_clock_does_not_return_to_the
     assert await used(bank, alice.user_id) == (2, {"USD": 200})
 
 
-async def test_the_general_limits_apply_to_every_user_without_their_own(engine: AsyncEngine, settings: Settings) -> None:
+async def test_the_general_limits_apply_to_every_user_without_their_own(engine: Database, settings: Settings) -> None:
     currencies = await load_currencies(engine)
     limited = settings.model_copy(
         update={**PATIENCE, "quota_transfers_per_day": 5, "quota_amounts_per_day": ("USD=3.00", "JPY=10")}

@@ -13,8 +13,8 @@ from uuid import uuid4
 import pytest
 from pydantic import SecretStr
 from redis import asyncio as redis
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.db.pool import Database
 from app.limits.sharing import RateLimitSharing
 from app.messages.publisher import RedisPublisher, redis_url
 from app.messages.pubsub import PubSub
@@ -98,7 +98,7 @@ async def relaying(settings: Settings, url: str) -> AsyncIterator[OutboxRelay]:
 
 
 async def test_the_documented_rights_are_enough_for_api_and_relay(
-    settings: Settings, engine: AsyncEngine, new_user: Callable[[], RedisUser]
+    settings: Settings, engine: Database, new_user: Callable[[], RedisUser]
 ) -> None:
     api_user, relay_user = new_user(), new_user()
     await api_user.may(f"{SUBSCRIBER_RIGHTS} {SHARING_RIGHTS}")

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.clock import system_clock
 from app.db.currency_sql import load_currencies
 from app.db.engine import create_engine
+from app.db.pool import Database
 from app.errors import RequestTimeout, Unavailable
 from app.records import WalletStatus
 from app.services.wallets import OpenWalletInput, open_wallet, set_wallet_status
@@ -32,7 +32,7 @@ async def standby(servers: Servers, tmp_path: Path) -> AsyncIterator[Standby]:
 
 
 @pytest.fixture
-async def hasty(engine: AsyncEngine, settings: Settings, standby: Standby) -> AsyncIterator[Bank]:
+async def hasty(engine: Database, settings: Settings, standby: Standby) -> AsyncIterator[Bank]:
     """A bank with short timeouts. Its reads use another pool."""
     quick = settings.model_copy(update=_HASTY)
     currencies = await load_currencies(engine)
@@ -44,7 +44,7 @@ async def hasty(engine: AsyncEngine, settings: Settings, standby: Standby) -> As
 
 
 @pytest.fixture
-async def hasty_engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
+async def hasty_engine(settings: Settings) -> AsyncIterator[Database]:
     engine = create_engine(settings.model_copy(update=_HASTY))
     yield engine
     await engine.dispose()
@@ -94,7 +94,7 @@ async def test_transfers_that_wait_for_a_standby_use_few_connections(hasty: Bank
 
 
 async def test_a_new_wallet_whose_commit_waits_is_invisible_and_is_created_once(
-    hasty: Bank, hasty_engine: AsyncEngine, standby: Standby
+    hasty: Bank, hasty_engine: Database, standby: Standby
 ) -> None:
     alice = await hasty.viewer("alice")
     opening = OpenWalletInput(new_key(), "USD", "Mine")
@@ -108,7 +108,7 @@ async def test_a_new_wallet_whose_commit_waits_is_invisible_and_is_created_once(
     assert await hasty.count("wallets WHERE kind = 'USER'") == 1
 
 
-async def test_a_cancelled_caller_does_not_end_the_wait_for_a_standby(hasty: Bank, engine: AsyncEngine, standby: Standby) -> None:
+async def test_a_cancelled_caller_does_not_end_the_wait_for_a_standby(hasty: Bank, engine: Database, standby: Standby) -> None:
     alice, admin = await hasty.viewer("alice"), await hasty.viewer("admin", admin=True)
     wallet = await hasty.wallet(alice)
     standby.freeze()

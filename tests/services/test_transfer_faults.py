@@ -14,13 +14,13 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.clock import system_clock
 from app.db import models
 from app.db.currency_sql import load_currencies
 from app.db.engine import connect
 from app.db.failures import is_unavailable
+from app.db.pool import Database
 from app.errors import Internal, RateLimited, RequestTimeout, Unavailable
 from app.services import group_commit, settlement
 from app.services.group_commit import GroupCommit
@@ -40,7 +40,7 @@ __all__ = ["owner"]
 
 
 @asynccontextmanager
-async def running(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank]:
+async def running(engine: Database, settings: Settings) -> AsyncIterator[Bank]:
     currencies = await load_currencies(engine)
     ledger = make_ledger(engine, settings, currencies)
     await ledger.start()
@@ -51,7 +51,7 @@ async def running(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank
 
 
 @pytest.fixture
-async def hasty(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank]:
+async def hasty(engine: Database, settings: Settings) -> AsyncIterator[Bank]:
     """A bank with short timeouts, so that tests of timeouts are fast."""
     quick = settings.model_copy(update={"request_timeout_seconds": 1.5, "statement_timeout_ms": 1000, "lock_timeout_ms": 100})
     async with running(engine, quick) as bank:
@@ -59,7 +59,7 @@ async def hasty(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Bank]:
 
 
 @pytest.fixture
-async def far_bank(engine: AsyncEngine, settings: Settings, proxy: PostgresProxy) -> AsyncIterator[Bank]:
+async def far_bank(engine: Database, settings: Settings, proxy: PostgresProxy) -> AsyncIterator[Bank]:
     """A bank whose ledger connects to its database through the proxy."""
     async with running(engine, settings.model_copy(update={"database_url": SecretStr(proxy.url)})) as bank:
         yield bank
@@ -138,7 +138,7 @@ async def test_the_ids_of_a_batch_are_in_the_order_in_which_its_transfers_settle
     assert ids == sorted(ids)
 
 
-async def test_a_frozen_process_loses_its_locks(engine: AsyncEngine, settings: Settings) -> None:
+async def test_a_frozen_process_loses_its_locks(engine: Database, settings: Settings) -> None:
     impatient = settings.model_copy(update={"statement_timeout_ms": 500, "lock_timeout_ms": 100})
     async with running(engine, settings) as bank:
         alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
@@ -174,7 +174,7 @@ async def test_a_commit_that_never_reached_the_server_is_repeated(far_bank: Bank
 
 
 async def test_if_the_outcome_cannot_be_found_the_caller_gets_a_timeout_and_the_key_pays_once(
-    engine: AsyncEngine, settings: Settings, proxy: PostgresProxy
+    engine: Database, settings: Settings, proxy: PostgresProxy
 ) -> None:
     quick = {"request_timeout_seconds": 1.5, "statement_timeout_ms": 1000, "database_url": SecretStr(proxy.url)}
     async with running(engine, settings.model_copy(update=quick)) as bank:
@@ -320,7 +320,7 @@ async def test_an_error_in_metrics_or_logs_after_the_commit_does_not_stop_settli
     assert "failed" in caplog.text
 
 
-async def test_an_observer_that_raises_does_not_stop_settling(engine: AsyncEngine, settings: Settings) -> None:
+async def test_an_observer_that_raises_does_not_stop_settling(engine: Database, settings: Settings) -> None:
     currencies = await load_currencies(engine)
     ledger = Ledger(engine, settings, currencies, system_clock, observe=_raise)
     await ledger.start()
@@ -362,7 +362,7 @@ async def recorded(bank: Bank, keys: Sequence[str]) -> int:
     return await bank.count(f"transactions WHERE idempotency_key IN ({', '.join(map(repr, keys))})")
 
 
-async def test_a_full_queue_refuses_transfers_at_once(engine: AsyncEngine, settings: Settings) -> None:
+async def test_a_full_queue_refuses_transfers_at_once(engine: Database, settings: Settings) -> None:
     small = {"transfer_queue_limit": 5, "request_timeout_seconds": 1.5, "statement_timeout_ms": 1000, "lock_timeout_ms": 100}
     async with running(engine, settings.model_copy(update=small)) as bank:
         alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
@@ -378,7 +378,7 @@ async def test_a_full_queue_refuses_transfers_at_once(engine: AsyncEngine, setti
         assert not (await bank.pay(alice, a, b, "1.00")).refusals, "the queue has room again"
 
 
-async def test_a_user_may_fill_only_a_share_of_the_queue(engine: AsyncEngine, settings: Settings) -> None:
+async def test_a_user_may_fill_only_a_share_of_the_queue(engine: Database, settings: Settings) -> None:
     small = {
         "transfer_queue_limit": 10, "transfers_waiting_per_user": 4,
         "request_timeout_seconds": 1.5, "statement_timeout_ms": 1000, "lock_timeout_ms": 100,
@@ -402,7 +402,7 @@ async def test_a_user_may_fill_only_a_share_of_the_queue(engine: AsyncEngine, se
         assert await recorded(bank, [one.idempotency_key for one in many]) == 0, "refused transfers are not recorded"
 
 
-async def test_stop_answers_the_accepted_transfers_and_refuses_new_ones(engine: AsyncEngine, settings: Settings) -> None:
+async def test_stop_answers_the_accepted_transfers_and_refuses_new_ones(engine: Database, settings: Settings) -> None:
     currencies = await load_currencies(engine)
     ledger = make_ledger(engine, settings, currencies)
     await ledger.start()
@@ -471,7 +471,7 @@ async def test_idempotency_keys_are_claimed_in_order(bank: Bank, settings: Setti
 
 
 async def test_a_migration_that_changes_the_result_type_of_a_statement_fails_no_transfer(
-    hasty: Bank, owner: asyncpg.Connection, engine: AsyncEngine
+    hasty: Bank, owner: asyncpg.Connection, engine: Database
 ) -> None:
     alice = await hasty.viewer("alice")
     a, b = await hasty.wallet(alice, balance="9.00"), await hasty.wallet(alice)

@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.db.pool import Database
 from app.errors import Internal, RequestTimeout, Unavailable
 from app.services.group_commit import MAX_RETRIES
 from app.services.transfers import TransferInput, transfer_batch
@@ -58,7 +58,7 @@ def level() -> tuple[float, float]:
 
 
 async def test_the_gauges_rise_while_the_database_stalls_and_return_to_zero_after_the_last_answer(
-    engine: AsyncEngine, settings: Settings, proxy: PostgresProxy
+    engine: Database, settings: Settings, proxy: PostgresProxy
 ) -> None:
     far = settings.model_copy(update={"database_url": SecretStr(proxy.url), "transfer_queue_limit": 40})
     async with running(engine, far) as bank:
@@ -80,7 +80,7 @@ async def test_the_gauges_rise_while_the_database_stalls_and_return_to_zero_afte
 
 
 async def test_transfers_that_time_out_are_counted_and_leave_the_gauges(
-    engine: AsyncEngine, settings: Settings, proxy: PostgresProxy
+    engine: Database, settings: Settings, proxy: PostgresProxy
 ) -> None:
     far = settings.model_copy(update={**QUICK, "database_url": SecretStr(proxy.url)})
     async with running(engine, far) as bank:
@@ -99,7 +99,7 @@ async def test_transfers_that_time_out_are_counted_and_leave_the_gauges(
 
 
 async def test_refusals_of_a_full_queue_are_counted_and_logged_once_at_the_start_and_once_at_the_end(
-    engine: AsyncEngine, settings: Settings, caplog: pytest.LogCaptureFixture
+    engine: Database, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with running(engine, settings.model_copy(update={**QUICK, "transfer_queue_limit": 5})) as bank:
         alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
@@ -129,7 +129,7 @@ async def test_refusals_of_a_full_queue_are_counted_and_logged_once_at_the_start
 
 
 async def test_transfers_without_an_outcome_are_counted_by_the_code_of_their_answer(
-    engine: AsyncEngine, settings: Settings, proxy: PostgresProxy
+    engine: Database, settings: Settings, proxy: PostgresProxy
 ) -> None:
     far = settings.model_copy(update={"database_url": SecretStr(proxy.url)})
     async with running(engine, far) as bank:

@@ -1,0 +1,290 @@
+"""Named reads of lists, one statement each. Lists use keysets, so a page costs the same at any depth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, func, or_, select, tuple_, union, union_all
+
+from app import ids
+from app.db import models
+from app.db.rows import (
+    ENTRY_COLUMNS,
+    TRANSACTION_COLUMNS,
+    USER_COLUMNS,
+    WALLET_COLUMNS,
+    entry_of,
+    transaction_of,
+    user_of,
+    wallet_of,
+)
+from app.db.statements import COMPLETED, Condition, Reader, Statement, id_parameter, number_parameter, parameter, text_parameter
+from app.paging.pages import TransactionFilter
+from app.records import Entry, EntryDirection, Transaction, User, Wallet
+
+_ANY_TRANSACTION = TransactionFilter()
+_HIGHEST_ID = 2**128 - 1
+_HIGHEST_SEQUENCE = 2**63 - 1
+_FIRST_MOMENT = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MOMENT = datetime(9999, 12, 31, tzinfo=UTC)
+SEARCHED_USERS = 10_000
+"""Names are searched among so many of the newest users, because no index serves the start of a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A page's rows: after one position, before another, at most `limit`, counted from the start or from the end."""
+
+    limit: int
+    after: int | None = None
+    before: int | None = None
+    is_backward: bool = False
+
+
+def id_range(window: Window, filter_: TransactionFilter = _ANY_TRANSACTION) -> tuple[UUID, UUID] | None:
+    """Returns the lowest and the highest id that the window and the filter's times allow, or None if the range is empty.
+
+    Ids begin with their milliseconds, so a range of times is a range of ids.
+    """
+    lowest = [0]
+    highest = [_HIGHEST_ID]
+    if window.after is not None:
+        highest.append(window.after - 1)
+    if window.before is not None:
+        lowest.append(window.before + 1)
+    if filter_.created_from is not None:
+        lowest.append(ids.id_floor(_moment(filter_.created_from)).int)
+    if filter_.created_to is not None:
+        highest.append(ids.id_floor(_moment(filter_.created_to) + timedelta(milliseconds=1)).int - 1)
+    low, high = max(lowest), min(highest)
+    return (UUID(int=low), UUID(int=high)) if low <= high else None
+
+
+def _moment(time: datetime) -> datetime:
+    """Returns the nearest time that an id can hold."""
+    return min(max(time, _FIRST_MOMENT), _LAST_MOMENT)
+
+
+def in_range(columns: Sequence[Any]) -> list[Condition]:
+    """The condition that the first of two columns, such as a wallet's, is `place` and the second, the id, is `low` to `high`.
+
+    Row comparisons, because only the index on (column, id) can serve them. For a wallet that is in most transactions, the
+    planner would serve `column = … ORDER BY id` from the primary key and scan all users' rows to find a page.
+    """
+    row = tuple_(*columns)
+    low, high = (tuple_(id_parameter("place"), id_parameter(name)) for name in ("low", "high"))
+    return [row >= low, row <= high]
+
+
+def between(column: Any) -> Condition:
+    """The condition that an id is `low` to `high`."""
+    condition: Condition = column.between(id_parameter("low"), id_parameter("high"))
+    return condition
+
+
+def paged(query: Select[*tuple[Any, ...]], columns: Sequence[Any], *, is_backward: bool) -> Select[*tuple[Any, ...]]:
+    """Sorts newest first, or oldest first for a page counted from the end, and applies `most`."""
+    ordered = query.order_by(*(column.asc() if is_backward else column.desc() for column in columns))
+    return ordered.limit(number_parameter("most"))
+
+
+def seen_by_viewer() -> Condition:
+    """A transaction that is not COMPLETED is only listed for its initiator, the `viewer`."""
+    transaction = models.Transaction
+    return or_(transaction.status == COMPLETED, transaction.initiator_id == id_parameter("viewer"))
+
+
+@cache
+def _wallets(*, of_owner: bool, is_backward: bool) -> Statement:
+    query = select(*WALLET_COLUMNS).where(between(models.Wallet.id))
+    if of_owner:
+        query = query.where(models.Wallet.owner_id == id_parameter("owner"))
+    return Statement(paged(query, [models.Wallet.id], is_backward=is_backward))
+
+
+async def list_wallets(reader: Reader, owner_id: UUID | None, window: Window) -> Sequence[Wallet]:
+    """Returns a page of the owner's wallets, or of all wallets if `owner_id` is None."""
+    ids_between = id_range(window)
+    if ids_between is None:
+        return []
+    low, high = ids_between
+    statement = _wallets(of_owner=owner_id is not None, is_backward=window.is_backward)
+    return [wallet_of(row) for row in await statement.rows(reader, owner=owner_id, low=low, high=high, most=window.limit)]
+
+
+@cache
+def _users(*, is_search: bool, is_backward: bool) -> Statement:
+    user = models.User
+    if not is_search:
+        return Statement(paged(select(*USER_COLUMNS).where(between(user.id)), [user.id], is_backward=is_backward))
+    search = text_parameter("search")
+    recent = select(*USER_COLUMNS).order_by(user.id.desc()).limit(SEARCHED_USERS).subquery()
+    name, start = func.lower(recent.c.display_name), func.lower(search)
+    named = select(recent).where(or_(func.starts_with(name, start), func.strpos(name, func.concat(" ", start)) > 0))
+    exact = select(*USER_COLUMNS).where(or_(user.subject == search, user.id == id_parameter("user")))
+    found = union(named, exact).subquery()
+    return Statement(paged(select(found).where(between(found.c.id)), [found.c.id], is_backward=is_backward))
+
+
+async def list_users(reader: Reader, search: str | None, user_id: UUID | None, window: Window) -> Sequence[User]:
+    """Returns a page of all users, or of those that a search finds.
+
+    It finds the user with this id, the one whose subject it is, and those with a word of the name that starts with it.
+    """
+    ids_between = id_range(window)
+    if ids_between is None:
+        return []
+    low, high = ids_between
+    statement = _users(is_search=search is not None, is_backward=window.is_backward)
+    rows = await statement.rows(reader, search=search, user=user_id, low=low, high=high, most=window.limit)
+    return [user_of(row) for row in rows]
+
+
+@cache
+def _entries(*, is_backward: bool) -> Statement:
+    entry = models.LedgerEntry
+    query = select(*ENTRY_COLUMNS).where(
+        entry.wallet_id == id_parameter("wallet"),
+        entry.sequence < parameter("before", entry.sequence),
+        entry.sequence > parameter("after", entry.sequence),
+    )
+    return Statement(paged(query, [entry.sequence], is_backward=is_backward))
+
+
+async def list_entries(reader: Reader, wallet_id: UUID, window: Window) -> Sequence[Entry]:
+    """Returns a page of a wallet's entries, by sequence."""
+    # Sequences count from 1. The list is newest first, so what comes after a position is below it.
+    below = _HIGHEST_SEQUENCE if window.after is None else window.after
+    above = 0 if window.before is None else window.before
+    statement = _entries(is_backward=window.is_backward)
+    rows = await statement.rows(reader, wallet=wallet_id, before=below, after=above, most=window.limit)
+    return [entry_of(row) for row in rows]
+
+
+@cache
+def _transactions(narrowed: tuple[str, ...], *, is_backward: bool) -> Statement:
+    query = select(*TRANSACTION_COLUMNS).where(between(models.Transaction.id), *_conditions(narrowed))
+    return Statement(paged(query, [models.Transaction.id], is_backward=is_backward))
+
+
+async def list_transactions(reader: Reader, filter_: TransactionFilter, window: Window) -> Sequence[Transaction]:
+    """Returns a page of all transactions."""
+    ids_between = id_range(window, filter_)
+    if ids_between is None:
+        return []
+    low, high = ids_between
+    given = _given(filter_)
+    statement = _transactions(tuple(given), is_backward=window.is_backward)
+    return [transaction_of(row) for row in await statement.rows(reader, low=low, high=high, most=window.limit, **given)]
+
+
+@cache
+def _wallet_transactions(
+    narrowed: tuple[str, ...], direction: EntryDirection | None, *, sees_all: bool, is_backward: bool
+) -> Statement:
+    """Each of the three is read from its own index, then they are merged."""
+    transaction = models.Transaction
+    # Refused ones never reached their receiver, so they are only in the sender's list.
+    sides: dict[EntryDirection, tuple[Any, list[Condition]]] = {
+        EntryDirection.DEBIT: (transaction.sender_wallet_id, [] if sees_all else [seen_by_viewer()]),
+        EntryDirection.CREDIT: (transaction.receiver_wallet_id, [transaction.status == COMPLETED]),
+    }
+    branches = []
+    for side, (wallet, visible) in sides.items():
+        if direction in (None, side):
+            place = [wallet, transaction.id]
+            query = select(*TRANSACTION_COLUMNS).where(*in_range(place), *visible, *_conditions(narrowed))
+            branches.append(paged(query, place, is_backward=is_backward).subquery().select())
+    further = _further(narrowed, direction)
+    branches.append(paged(further, _FURTHER_ORDER, is_backward=is_backward).subquery().select())
+    merged = union_all(*branches).subquery()
+    return Statement(paged(select(merged), [merged.c.id], is_backward=is_backward))
+
+
+async def list_wallet_transactions(
+    reader: Reader, wallet_id: UUID, viewer_id: UUID | None, filter_: TransactionFilter, window: Window
+) -> Sequence[Transaction]:
+    """Returns a page of the transactions with an entry in a wallet: what it sent, what it received, and the others.
+
+    Transactions that are not COMPLETED are only listed for their initiator, or for all if `viewer_id` is None.
+    """
+    ids_between = id_range(window, filter_)
+    if ids_between is None:
+        return []
+    low, high = ids_between
+    given = _given(filter_)
+    statement = _wallet_transactions(tuple(given), filter_.direction, sees_all=viewer_id is None, is_backward=window.is_backward)
+    rows = await statement.rows(reader, place=wallet_id, viewer=viewer_id, low=low, high=high, most=window.limit, **given)
+    return [transaction_of(row) for row in rows]
+
+
+@cache
+def _reversals(*, sees_all: bool, is_backward: bool) -> Statement:
+    transaction = models.Transaction
+    place = [transaction.reverses_id, transaction.id]
+    query = select(*TRANSACTION_COLUMNS).where(transaction.reverses_id.is_not(None), *in_range(place))
+    if not sees_all:
+        query = query.where(seen_by_viewer())
+    return Statement(paged(query, place, is_backward=is_backward))
+
+
+async def list_reversals(reader: Reader, original_id: UUID, viewer_id: UUID | None, window: Window) -> Sequence[Transaction]:
+    """Returns a page of a transaction's reversals. Those that are not COMPLETED only for their initiator, or for all if None."""
+    ids_between = id_range(window)
+    if ids_between is None:
+        return []
+    low, high = ids_between
+    statement = _reversals(sees_all=viewer_id is None, is_backward=window.is_backward)
+    rows = await statement.rows(reader, place=original_id, viewer=viewer_id, low=low, high=high, most=window.limit)
+    return [transaction_of(row) for row in rows]
+
+
+_FURTHER_ORDER = [models.TransactionWallet.wallet_id, models.TransactionWallet.transaction_id]
+_SIGNS = {EntryDirection.DEBIT: -1, EntryDirection.CREDIT: 1}
+
+
+def _further(narrowed: tuple[str, ...], direction: EntryDirection | None) -> Select[*tuple[Any, ...]]:
+    """The transactions of a wallet that neither sent nor received: postings, and those whose fees it earned."""
+    further, transaction = models.TransactionWallet, models.Transaction
+    conditions = [*in_range(_FURTHER_ORDER), *_conditions(narrowed)]
+    if direction is not None:
+        conditions.append(further.change == _SIGNS[direction])
+    return (
+        select(*TRANSACTION_COLUMNS)
+        .select_from(further)
+        .join(transaction, transaction.id == further.transaction_id)
+        .where(*conditions)
+    )
+
+
+def _given(filter_: TransactionFilter) -> dict[str, Any]:
+    """The filter's values by the names of their parameters, without those that are not set and the direction."""
+    values = {
+        "type": filter_.type,
+        "status": filter_.status,
+        "reference": filter_.reference,
+        "created_from": None if filter_.created_from is None else _moment(filter_.created_from),
+        "created_to": None if filter_.created_to is None else _moment(filter_.created_to),
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _conditions(narrowed: tuple[str, ...]) -> list[Condition]:
+    """The conditions of a filter with these parameters on a row.
+
+    Times are compared exactly here; the range of ids is only exact to the millisecond.
+    """
+    transaction = models.Transaction
+    conditions: dict[str, Condition] = {
+        "type": transaction.type == parameter("type", transaction.type),
+        "status": transaction.status == parameter("status", transaction.status),
+        "reference": transaction.reference == parameter("reference", transaction.reference),
+        "created_from": transaction.created_at >= parameter("created_from", transaction.created_at),
+        "created_to": transaction.created_at < parameter("created_to", transaction.created_at),
+    }
+    return [conditions[name] for name in narrowed]
