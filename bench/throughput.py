@@ -18,9 +18,11 @@ from bench.traffic import (
     batch_completed,
     completed,
     into_hot,
+    one_wallet,
     out_of_hot,
     refused,
     replayed,
+    rest_rows,
     rows,
     wallets_of_viewer,
 )
@@ -110,12 +112,15 @@ class Meter:
         return await self._measure(self.traffic.transfer(any_pair, _MORE_THAN_ANYONE_HAS), refused, self.connections)
 
     async def read(self) -> Measured:
-        """Pages of a busy wallet, first and deepest, and `viewer` with wallets. The first page of 20 gives the rate."""
+        """Pages of a busy wallet, `viewer` with wallets, and single wallets. The first page of 20 gives the rate."""
         facts: dict[str, object] = {}
         for size in PAGE_SIZES:
             facts[f"first_{size}"] = await self._read(self.traffic.page(size, None), rows(size))
             facts[f"deepest_{size}"] = await self._read(self.traffic.page(size, await self._before_oldest(size)), rows(size))
         facts["viewer"] = await self._read(self.traffic.viewer(), wallets_of_viewer)
+        facts["wallet"] = await self._read(self.traffic.wallet(), one_wallet)
+        facts["rest_wallet"] = await self._read(self.traffic.rest_wallet(), one_wallet)
+        facts["rest_first_20"] = await self._read(self.traffic.rest_page(20), rest_rows(20))
         first = facts["first_20"]
         assert isinstance(first, float)
         return Measured(first, facts)

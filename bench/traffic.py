@@ -50,6 +50,7 @@ _OLDEST = (
     "query Oldest($id: ID!, $last: Int, $before: String) { wallet(id: $id) { transactions(last: $last, before: $before) {"
     " edges { cursor } } } }"
 )
+_WALLET = "query Wallet($id: ID!) { wallet(id: $id) { id name currency status balance { amount currency } } }"
 _VIEWER = "query Viewer { viewer { id displayName wallets { edges { node { id name balance { amount currency } } } } } }"
 
 Pair = Callable[[], tuple[int, int]]
@@ -77,6 +78,7 @@ class Traffic:
 
     def __init__(self, tokens: Sequence[str], poster_token: str = "") -> None:
         self._wallets = ["", *(wallet_id(number) for number in range(1, WALLETS + 1))]
+        self._tokens = tokens
         self._heads = [_head("POST", "/graphql", token) for token in tokens]
         self._rest_heads = [_head("POST", "/transfer", token) for token in tokens]
         self._head_of_transfer = b'{"query":' + orjson.dumps(_TRANSFER) + b',"variables":{"input":'
@@ -197,6 +199,22 @@ class Traffic:
         requests = [_request(head, orjson.dumps({"query": _VIEWER})) for head in self._heads[1:]]
         return lambda: random.choice(requests)
 
+    def wallet(self) -> Make:
+        """One wallet, by GraphQL."""
+        return self._query(_WALLET, {"id": self._wallets[HOT]})
+
+    def rest_wallet(self) -> Make:
+        """One wallet, by REST."""
+        return self._get(f"/wallets/{self._wallets[HOT]}")
+
+    def rest_page(self, first: int) -> Make:
+        """The newest of the hot wallet's transactions, by REST."""
+        return self._get(f"/wallets/{self._wallets[HOT]}/transactions?first={first}")
+
+    def _get(self, path: str) -> Make:
+        request = _request(_head("GET", path, self._tokens[owner_of(HOT)]), b"")
+        return lambda: request
+
     def _query(self, query: str, variables: dict[str, object]) -> Make:
         request = _request(self._heads[owner_of(HOT)], orjson.dumps({"query": query, "variables": variables}))
         return lambda: request
@@ -217,6 +235,16 @@ batch_completed: Check = lambda body: BATCH if body.count(b'"COMPLETED"') == BAT
 def rows(count: int) -> Check:
     """A check for a page with `count` rows."""
     return lambda body: int(body.count(b'"cursor"') == count and b'"errors"' not in body)
+
+
+def rest_rows(count: int) -> Check:
+    """A check for a page with `count` rows, by REST."""
+    return lambda body: int(body.count(b'"completed_at"') == count)
+
+
+def one_wallet(body: bytes) -> int:
+    """A check for a wallet."""
+    return int(body.count(b'"balance"') == 1)
 
 
 def wallets_of_viewer(body: bytes) -> int:

@@ -88,6 +88,12 @@ def _footprint(report: Mapping[str, Any]) -> str:
             f"{read['first_100']:g}, deepest {read['deepest_100']:g}; `viewer` with ten wallets {read['viewer']:g}."
         ),
     ]
+    # Runs from before these were measured are without them.
+    if "rest_first_20" in read:
+        lines.append(
+            f"By REST: first page of 20 {read['rest_first_20']:g}, one wallet {read['rest_wallet']:g}. One wallet by GraphQL "
+            f"{read['wallet']:g}."
+        )
     if "fan_out" in report["figures"]:
         fan_out, catch_up = report["figures"]["fan_out"], report["figures"]["catch_up"]
         lines.append(

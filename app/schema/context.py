@@ -149,6 +149,14 @@ class _EventLoader(DataLoader[K, T]):
         return super().load(key)
 
 
+def loaded(loader: DataLoader[K, T], key: K) -> tuple[T] | None:
+    """The value of a key that the loader has, as a tuple of one. None if it must be awaited."""
+    known = loader.cache_map.get(key)
+    if known is None or not known.done() or known.cancelled() or known.exception() is not None:
+        return None
+    return (known.result(),)
+
+
 def visibility_key(viewer: Viewer) -> Hashable:
     """A key that is equal for viewers who see the same rows."""
     return viewer.rights, None if policy.sees_all(viewer) else viewer.user_id

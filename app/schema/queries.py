@@ -33,6 +33,7 @@ from app.schema.types import (
     Wallet,
     WalletParty,
     reading_filter,
+    transactions_shown,
 )
 from app.services import fee_schedules, reading, rehearsals
 from app.services.reading import SEARCHED_USERS
@@ -167,7 +168,7 @@ class Query:
         context, viewer = info.context, info.context.viewer
         page = page_request(first, after, last, before)
         found = await reading.all_transactions(context.services.engine, viewer, page, reading_filter(filter))
-        return connection(found, lambda transaction: Transaction.of(info, transaction))
+        return await transactions_shown(info, found)
 
     @strawberry.field(description="Administrators only.")
     async def ledger_status(self, info: Info) -> LedgerStatus | None:

@@ -19,6 +19,22 @@ def field_selects_only_id(info: Info) -> bool:
     return all(selects_only_id(node.selection_set, raw.fragments) for node in raw.field_nodes)
 
 
+def field_selects(info: Info, names: frozenset[str]) -> bool:
+    """Whether a field with one of these names is selected anywhere below the current field."""
+    raw = info._raw_info  # noqa: SLF001 - see above
+    return any(_selects(node.selection_set, raw.fragments, names) for node in raw.field_nodes)
+
+
+def _selects(selections: SelectionSetNode | None, fragments: Fragments, names: frozenset[str]) -> bool:
+    for node in selections.selections if selections else ():
+        if isinstance(node, FieldNode):
+            if node.name.value in names or _selects(node.selection_set, fragments, names):
+                return True
+        elif _selects(fragment_of(node, fragments).selection_set, fragments, names):
+            return True
+    return False
+
+
 def selects_only_id(selections: SelectionSetNode | None, fragments: Fragments) -> bool:
     """Whether only the id is selected, fragments included. The document must be valid, so that its fragments form no cycle."""
     for node in selections.selections if selections else ():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 import strawberry
@@ -12,11 +13,11 @@ from strawberry import UNSET
 from app import ids, records, texts
 from app.access import policy
 from app.paging import pages
-from app.paging.pages import PageRequest
+from app.paging.pages import Page, PageRequest
 from app.paging.update_cursor import encode_update_cursor
 from app.schema.basics import Money, Node, money_of, with_id_only
 from app.schema.connections import Connection, connection, page_request
-from app.schema.context import Info
+from app.schema.context import Info, loaded
 from app.schema.enums import (
     AccountType,
     EntryDirection,
@@ -31,7 +32,7 @@ from app.schema.enums import (
 )
 from app.schema.fees import FeeCharge
 from app.schema.scalars import BigInt, CurrencyCode
-from app.schema.selections import field_selects_only_id
+from app.schema.selections import field_selects, field_selects_only_id
 from app.services import hold_reading, reading
 from app.services.reading import Party
 from app.services.reversals import is_reversible
@@ -157,7 +158,7 @@ class Wallet(Node):
             ("transactions of", record.id, page, narrowed),
             lambda database: reading.transactions_of(database, viewer, record, page, narrowed),
         )
-        return connection(found, lambda transaction: Transaction.of(info, transaction))
+        return await transactions_shown(info, found)
 
     @strawberry.field(description="Newest first by sequence; exact both ways: never skips, never repeats.")
     async def entries(
@@ -279,11 +280,16 @@ class Transaction(Node):
         )
 
     @strawberry.field(description="The paying wallet; null where there are several.")
-    async def sender(self, info: Info) -> WalletParty | None:
-        return await _party(info, self.record.paying_wallet_id)
+    def sender(self, info: Info) -> WalletParty | None:
+        return party_or_awaitable(info, self.record.paying_wallet_id)
 
     @strawberry.field(description="The paid wallet; null where there are several.")
-    async def receiver(self, info: Info) -> WalletParty | None:
+    def receiver(self, info: Info) -> WalletParty | None:
+        if self.record.status is TransactionStatus.COMPLETED:
+            return party_or_awaitable(info, self.record.paid_wallet_id)
+        return cast("WalletParty | None", self._receiver_as_lookup(info))
+
+    async def _receiver_as_lookup(self, info: Info) -> WalletParty | None:
         await _count_as_lookup(info, self.record)
         return await _party(info, self.record.paid_wallet_id)
 
@@ -334,7 +340,7 @@ class Transaction(Node):
         found = await info.context.read(
             ("reversals of", record.id, page), lambda database: reading.reversals_of(database, viewer, record, page)
         )
-        return connection(found, lambda transaction: Transaction.of(info, transaction))
+        return await transactions_shown(info, found)
 
     @strawberry.field(description="What reversals have given back of `amount`; never more.")
     async def reversed(self, info: Info) -> Money:
@@ -435,7 +441,7 @@ class Hold(Node):
         found = await info.context.read(
             ("captures of", record.id, page), lambda database: hold_reading.captures_of(database, viewer, record, page)
         )
-        return connection(found, lambda transaction: Transaction.of(info, transaction))
+        return await transactions_shown(info, found)
 
     @strawberry.field(description="Shown to the one who placed it; null to others.")
     async def idempotency_key(self, info: Info) -> str | None:
@@ -474,6 +480,29 @@ async def _party(info: Info, wallet_id: UUID | None) -> WalletParty | None:
         return None
     party = await info.context.loaders.parties.load(wallet_id)
     return None if party is None else WalletParty.of(party)
+
+
+def party_or_awaitable(info: Info, wallet_id: UUID | None) -> WalletParty | None:
+    """The party of a wallet if it is loaded, else what waits for it: a page of rows then needs no task for each.
+
+    GraphQL awaits what can be awaited, so the type is that of the value.
+    """
+    known = None if wallet_id is None else loaded(info.context.loaders.parties, wallet_id)
+    if known is None:
+        return cast("WalletParty | None", _party(info, wallet_id)) if wallet_id is not None else None
+    (party,) = known
+    return None if party is None else WalletParty.of(party)
+
+
+async def transactions_shown(info: Info, found: Page[records.Transaction]) -> Connection[Transaction]:
+    """A page of transactions. The parties of all rows are read at once, if the selection has any."""
+    if field_selects(info, _PARTIES):
+        both = (wallet_id for one in found.items for wallet_id in (one.paying_wallet_id, one.paid_wallet_id))
+        await info.context.loaders.parties.load_many({wallet_id for wallet_id in both if wallet_id is not None})
+    return connection(found, lambda transaction: Transaction.of(info, transaction))
+
+
+_PARTIES = frozenset({"sender", "receiver"})
 
 
 @strawberry.type(description="Immutable once written.")

@@ -11,7 +11,8 @@ from typing import Any, cast
 
 import orjson
 from graphql import ExecutionResult as GraphQLExecutionResult
-from graphql import Executor, GraphQLError, execute, subscribe
+from graphql import GraphQLError, execute, subscribe
+from graphql.pyutils import AwaitableOrValue
 from strawberry import Schema
 from strawberry.exceptions import MissingQueryError
 from strawberry.execution.is_awaitable import optimized_is_awaitable
@@ -27,7 +28,7 @@ from app.schema.context import Context
 from app.schema.engine.cost import FREE_EVENT
 from app.schema.engine.documents import DocumentCache, KnownDocument, Operation
 from app.schema.engine.error_handling import present_all
-from app.schema.engine.execution import Execution, ExecutionWithoutSuggestions, mark_plain_fields
+from app.schema.engine.execution import Execution, ExecutionWithoutSuggestions
 from app.schema.engine.operation_names import OperationNames
 from app.schema.engine.requests import check_variables
 from app.schema.mutations import Mutation
@@ -72,16 +73,16 @@ class PaycoreSchema(Schema):
     """Largest answer to a query. A mutation's answer is never withheld."""
 
     def __init__(self, settings: Settings, config: StrawberryConfig) -> None:
+        executor = Execution if settings.introspection_enabled else ExecutionWithoutSuggestions
         super().__init__(
             query=Query,
             mutation=Mutation,
             subscription=Subscription,
             types=[*ERROR_TYPES, LedgerEntry],
-            execution_context_class=Execution if settings.introspection_enabled else ExecutionWithoutSuggestions,
+            execution_context_class=executor,
             config=config,
         )
-        self._executor = cast("type[Executor[Any]]", self.execution_context_class)
-        mark_plain_fields(self._schema)
+        self._executor = executor
         self.documents = DocumentCache(settings, self._schema)
         self._settings = settings
         self.names = OperationNames(self.documents)
@@ -204,7 +205,13 @@ class PaycoreSchema(Schema):
     async def _answer_events(self, prepared: _Prepared) -> AsyncGenerator[ExecutionResult, None]:
         """Run a subscription. Yields one answer for each event."""
         context = prepared.context
-        source = subscribe(self._schema, prepared.document.document, executor_class=self._executor, **prepared.arguments)
+        source = subscribe(
+            self._schema,
+            prepared.document.document,
+            executor_class=self._executor,
+            planner=prepared.operation.planner,
+            **prepared.arguments,
+        )
         events = await source if isawaitable(source) else source
         if isinstance(events, GraphQLExecutionResult):
             yield self._refused(events.errors or [], context)
@@ -219,13 +226,7 @@ class PaycoreSchema(Schema):
             yield ExecutionResult(None, self._shown([GraphQLError(str(error), original_error=error)], context))
 
     async def _run(self, prepared: _Prepared) -> tuple[dict[str, Any] | None, list[GraphQLError] | None]:
-        result = execute(
-            self._schema,
-            prepared.document.document,
-            is_awaitable=cast("Any", optimized_is_awaitable),
-            executor_class=self._executor,
-            **prepared.arguments,
-        )
+        result = self._started(prepared)
         if not isawaitable(result):
             return result.data, result.errors
         type_ = prepared.operation.type
@@ -235,6 +236,22 @@ class PaycoreSchema(Schema):
         except TimeoutError:
             raise _timed_out(type_) from None
         return data, errors
+
+    def _started(self, prepared: _Prepared) -> AwaitableOrValue[GraphQLExecutionResult]:
+        """Start a query or mutation: by its plan, or by graphql-core as a whole the first time and if it has no plan."""
+        planner = prepared.operation.planner
+        if not planner.is_due():
+            return execute(
+                self._schema,
+                prepared.document.document,
+                is_awaitable=cast("Any", optimized_is_awaitable),
+                executor_class=self._executor,
+                **prepared.arguments,
+            )
+        execution = self._executor.planned(planner, prepared.variables, prepared.context)
+        if isinstance(execution, list):
+            return GraphQLExecutionResult(None, execution)
+        return cast("AwaitableOrValue[GraphQLExecutionResult]", execution.execute_operation())
 
     @contextmanager
     def _traced(self, prepared: _Prepared) -> Iterator[None]:

@@ -42,6 +42,7 @@ from app.schema.engine.error_handling import MAX_ERRORS, TOO_COMPLEX, present
 from app.schema.engine.event_reads import events_are_read
 from app.schema.engine.limits import excess
 from app.schema.engine.persisted import PersistedOperations, metric_name, operations_of
+from app.schema.engine.plans import Planner
 from app.settings import Settings
 
 MAX_LENGTH = 100_000
@@ -91,6 +92,7 @@ class Operation:
     """Whether it declares lists or input objects. Introspection takes neither, and all other fields need a viewer."""
     reads_events: bool
     """Whether it is a subscription whose events need reads from the database."""
+    planner: Planner
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +262,8 @@ class DocumentCache:
             needs_viewer = any(self._is_structured(one) for one in node.variable_definitions or ())
             type_ = OperationType(node.operation.value)
             reads = type_ is OperationType.SUBSCRIPTION and events_are_read(self._schema, fragments, node)
-            operation = Operation(type_, cost, metric_name(node), variables, needs_viewer, reads)
+            planner = Planner(self._schema, document, node)
+            operation = Operation(type_, cost, metric_name(node), variables, needs_viewer, reads, planner)
             found[node.name.value if node.name else None] = operation
             if len(nodes) == 1:
                 found[None] = operation

@@ -1,45 +1,63 @@
-"""graphql-core's executor, with a fast path for the commonest field: an attribute that is a scalar or an enum.
-
-The general path builds a path and a resolver info for each field, which takes three quarters of the time of a page of rows.
-"""
+"""graphql-core's executor, which follows a plan where there is one (`plans.py`)."""
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
-from graphql import Executor, GraphQLError, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, Undefined, is_leaf_type
+from graphql import Executor, GraphQLError, GraphQLNonNull, GraphQLObjectType, default_field_resolver, default_type_resolver
 from graphql.pyutils import Path
 from graphql.type.definition import GraphQLResolveInfoHelpers
+from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
-from strawberry.schema.schema_converter import GraphQLCoreConverter
-from strawberry.types.field import StrawberryField
 
+from app.schema.context import Context
+from app.schema.engine.plans import Planner
 from app.schema.outcomes import OUTCOME_FIELDS
-
-_PLAIN_FIELDS = "paycore-plain-fields"
-
-
-@dataclass(frozen=True, slots=True)
-class _PlainField:
-    attribute: str
-    coerce: Callable[[Any], Any]
-    """The type's function from the attribute's value to the value in the answer."""
 
 
 class Execution(StrawberryGraphQLCoreExecutionContext):
     """Executes one operation."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    hides_suggestions: ClassVar[bool] = False
+    """Whether errors about variables hide the schema's names."""
+
+    def __init__(self, *arguments: Any, planner: Planner | None = None, **options: Any) -> None:
         super().__init__(*arguments, **options)
         # graphql-core stores bound methods here, a reference cycle. The operation's objects would then be freed only by the
         # garbage collector, which takes a tenth of the time of a transfer.
         proxy = weakref.proxy(self)
         self.async_helpers = GraphQLResolveInfoHelpers(
             gather=partial(Executor.gather_async_work, proxy), track=partial(Executor.track_async_work, proxy)
+        )
+        self._plan = None if planner is None else planner.plan(self.variable_values.coerced)
+
+    @classmethod
+    def build(cls, *arguments: Any, **options: Any) -> list[GraphQLError] | Executor[Any]:
+        """As graphql-core, over every transport with the same suggestions."""
+        return super().build(*arguments, **{**options, "hide_suggestions": cls.hides_suggestions})
+
+    @classmethod
+    def planned(cls, planner: Planner, variables: dict[str, Any] | None, context: Context) -> list[GraphQLError] | Execution:
+        """As `build`, with what the planner knows already."""
+        values = planner.variables.read(variables, hide_suggestions=cls.hides_suggestions)
+        if isinstance(values, list):
+            return values
+        return cls(
+            planner.schema,
+            planner.fragment_definitions,
+            planner.fragments,
+            None,
+            context,
+            planner.operation,
+            values,
+            default_field_resolver,
+            default_type_resolver,
+            default_field_resolver,
+            is_awaitable=optimized_is_awaitable,
+            hide_suggestions=cls.hides_suggestions,
+            planner=planner,
         )
 
     def build_per_event_executor(self, payload: Any) -> Executor[Any]:
@@ -51,19 +69,22 @@ class Execution(StrawberryGraphQLCoreExecutionContext):
         executor._relevant_sub_fields = {}  # noqa: SLF001 - there is no public way to reset it
         return executor
 
-    def execute_field(self, parent_type: GraphQLObjectType, source: Any, field_details_list: Any, *rest: Any) -> Any:
-        """Run one field of an object. A plain field that is null or fails takes the general path, which places the error."""
-        plain = parent_type.extensions.get(_PLAIN_FIELDS, {}).get(field_details_list[0].node.name.value)
-        if plain is not None:
-            value = getattr(source, plain.attribute, None)
-            if value is not None:
-                try:
-                    coerced = plain.coerce(value)
-                except Exception:  # noqa: BLE001 - the general path raises it again, with its place in the answer
-                    coerced = None
-                if coerced is not None and coerced is not Undefined:
-                    return coerced
-        return super().execute_field(parent_type, source, field_details_list, *rest)
+    def execute_collected_root_fields(
+        self, root_type: GraphQLObjectType, root_value: Any, grouped_field_set: Any, serially: Any, new_defer_usages: Any
+    ) -> Any:
+        """Run the fields of the operation."""
+        if self._plan is None:
+            return super().execute_collected_root_fields(root_type, root_value, grouped_field_set, serially, new_defer_usages)
+        root = self._plan.root
+        return root.execute_serially(self, root_value) if serially else root.execute(self, root_value, None)
+
+    def collect_and_execute_subfields(
+        self, return_type: GraphQLObjectType, field_details_list: Any, path: Path, result: Any, position_context: Any
+    ) -> Any:
+        """Run the fields of an object."""
+        if self._plan is None:
+            return super().collect_and_execute_subfields(return_type, field_details_list, path, result, position_context)
+        return self._plan.selection(return_type, field_details_list).execute(self, result, path)
 
     def handle_field_error(self, raw_error: Exception, return_type: Any, field_details_list: Any, path: Path) -> None:
         """A failed field is null. For an outcome field the payload is null instead: null in the field would mean a refusal."""
@@ -73,24 +94,6 @@ class Execution(StrawberryGraphQLCoreExecutionContext):
 
 
 class ExecutionWithoutSuggestions(Execution):
-    """Hides the schema's names in errors about variables, over every transport."""
+    """Hides the schema's names in errors about variables."""
 
-    @classmethod
-    def build(cls, *arguments: Any, **options: Any) -> list[GraphQLError] | Executor[Any]:
-        return super().build(*arguments, **{**options, "hide_suggestions": True})
-
-
-def mark_plain_fields(schema: GraphQLSchema) -> None:
-    """Store on each type which of its fields are plain. Called once, when the schema is built."""
-    for type_ in schema.type_map.values():
-        if isinstance(type_, GraphQLObjectType):
-            found = ((name, _plain(field)) for name, field in type_.fields.items())
-            type_.extensions[_PLAIN_FIELDS] = {name: plain for name, plain in found if plain is not None}
-
-
-def _plain(field: Any) -> _PlainField | None:
-    definition = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
-    inner = field.type.of_type if isinstance(field.type, GraphQLNonNull) else field.type
-    if not isinstance(definition, StrawberryField) or not definition.is_basic_field or not is_leaf_type(inner):
-        return None
-    return _PlainField(definition.python_name, inner.coerce_output_value)
+    hides_suggestions = True

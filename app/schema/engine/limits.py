@@ -54,6 +54,11 @@ def excess(document: DocumentNode, max_depth: int) -> GraphQLError | None:
     return next(_problems(measure, sizes, max_depth), None)
 
 
+def count_fields(document: DocumentNode, operation: OperationDefinitionNode) -> int:
+    """The number of fields and fragment spreads of an operation. A fragment's fields count for each spread."""
+    return _Measure(document).of_set(operation.selection_set).fields
+
+
 def _problems(measure: _Measure, sizes: list[_Size], max_depth: int) -> Iterator[GraphQLError]:
     measured = (
         ("aliases", measure.aliases, MAX_ALIASES),

@@ -1,0 +1,458 @@
+"""Plans: the fields of an operation, compiled to closures that do what graphql-core would do for them.
+
+graphql-core interprets an operation. For each field of each row it looks up the field in the schema, builds a path and a
+resolver's info, reads the arguments, calls the resolver, asks whether the value can be awaited, and asks for its type. All but
+the call gives the same result for every row of every request, so a plan does it once.
+
+**What there is.** A `Planner` belongs to one operation of a cached document. It has a `Plan` for each combination of the values
+of the variables in `@skip` and `@include`, because these decide which fields there are. A plan has a `Selection` for each
+place of the document and each object type that was found there. A selection is a list of response names and closures. A closure
+takes the running execution, the parent object and its path, and returns the finished value or something to await.
+
+**How it runs.** `Execution` (in `execution.py`) is graphql-core's executor. It holds all state of a request: variables, context,
+errors. It asks its plan where graphql-core would collect the fields of an object, and otherwise is as it was. So a plan may
+leave any value to graphql-core: it passes the value to the method of the executor that would have had it, and the fields below
+come back to the plan. It does that with all that is rare: errors, interfaces, values that are not what the schema's Python types
+say. Only what is common has closures here:
+
+- an attribute of a Strawberry object that is a scalar or an enum (`_leaf_field`), or an object or a list (`_attribute_field`),
+- a resolver (`_resolver_field`), with its arguments (`plan_inputs.py`),
+- lists, objects and non-null types around these (`_Completers`).
+
+**What must stay the same.** Answers are equal byte for byte, errors with their order and paths included
+(`tests/api/test_plans.py` compares both on generated documents). Above all:
+
+- Resolvers are called in the order of the document. Fields that wait run at the same time, each in a task, and the order in
+  which they end is the order of their errors. So a plan makes tasks exactly where graphql-core makes them.
+- An error in a non-null field leaves the object at once. What its siblings still wait for is finished in the background.
+- A field that fails is placed by `handle_field_error`, which `Execution` overrides for the outcomes of mutations.
+
+**What has no plan.** Introspection, documents with hundreds of fields, and the first run of each document: most documents that
+are only sent once would not earn back what compiling takes. graphql-core runs these as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from operator import attrgetter
+from types import CoroutineType, GeneratorType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from graphql import (
+    DocumentNode,
+    FragmentDefinitionNode,
+    GraphQLField,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    Undefined,
+    is_abstract_type,
+    is_leaf_type,
+    is_list_type,
+)
+from graphql.execution.collect_fields import FieldDetailsList, FragmentDetails, GroupedFieldSet, collect_fields, collect_subfields
+from graphql.execution.executor import collect_iterator_awaitables, to_nodes
+from graphql.execution.values import VariableValues
+from graphql.pyutils import Path, gather_with_cancel
+from strawberry.execution.is_awaitable import optimized_is_awaitable
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types.field import StrawberryField
+
+from app.schema.engine.limits import count_fields
+from app.schema.engine.plan_inputs import VariableReader, argument_reader, condition_variables
+
+if TYPE_CHECKING:
+    from app.schema.engine.execution import Execution
+
+_MAX_FIELDS = 300
+"""Fields of an operation that has plans. A compiled field takes about two kilobytes."""
+_MAX_PLANS = 8
+"""Plans of one operation: combinations of the values of its conditions."""
+_INTROSPECTION = ("__schema", "__type")
+_CAST = "__as_strawberry_type__"
+"""The attribute by which `strawberry.cast` makes an object one of another type."""
+
+Value: TypeAlias = Any
+"""A part of an answer, or an awaitable of one."""
+MakeInfo: TypeAlias = Callable[[], Any]
+Run: TypeAlias = "Callable[[Execution, Any, Path | None], Value]"
+"""Runs a field of an object: takes the execution, the object and the object's path."""
+Complete: TypeAlias = "Callable[[Execution, MakeInfo, Path, Any], Value]"
+"""Completes a resolved value: takes the execution, what makes the resolver's info, the path and the value."""
+
+_plain_types: set[type] = {type(None), bool, int, float, str, list, dict}
+"""Types whose values are neither exceptions nor awaitable. Grows by the types that are met."""
+
+
+def _is_plain(type_: type) -> bool:
+    """Whether values of this type, which is new, are neither exceptions nor awaitable."""
+    is_plain = not (issubclass(type_, (BaseException, CoroutineType, GeneratorType)) or hasattr(type_, "__await__"))
+    if is_plain:
+        _plain_types.add(type_)
+    return is_plain
+
+
+class Planner:
+    """The plans of one operation."""
+
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> None:
+        self.operation = operation
+        self.fragments = {
+            one.name.value: FragmentDetails(one) for one in document.definitions if isinstance(one, FragmentDefinitionNode)
+        }
+        self.fragment_definitions = {name: details.definition for name, details in self.fragments.items()}
+        self.variables = VariableReader(schema, operation.variable_definitions or ())
+        self.schema = schema
+        self._conditions = condition_variables(document)
+        self._plans: dict[tuple[Any, ...], Plan] = {}
+        self._has_run = False
+        self._is_small = count_fields(document, operation) <= _MAX_FIELDS and not _introspects(document)
+
+    def is_due(self) -> bool:
+        """Whether the operation is run by a plan this time: not the first time."""
+        is_due = self._has_run and self._is_small
+        self._has_run = True
+        return is_due
+
+    def plan(self, variables: dict[str, Any]) -> Plan | None:
+        """The plan for these coerced variables, or None if there is none."""
+        key = tuple([variables.get(name) for name in self._conditions])
+        found = self._plans.get(key)
+        if found is None and len(self._plans) < _MAX_PLANS and all(type(value) is bool for value in key):
+            found = self._plans[key] = Plan(self, dict(zip(self._conditions, key, strict=True)))
+        return found
+
+
+class Plan:
+    """The fields of one operation for one set of values of its conditions, compiled when they are first met."""
+
+    def __init__(self, planner: Planner, conditions: dict[str, Any]) -> None:
+        self.schema = planner.schema
+        self._planner = planner
+        self._values = VariableValues({}, conditions)
+        self._selections: dict[tuple[str, int], tuple[FieldDetailsList, Selection]] = {}
+        root = planner.schema.get_root_type(planner.operation.operation)
+        assert root is not None, "a valid document selects only what the schema has"
+        fields = collect_fields(planner.schema, planner.fragments, self._values, root, planner.operation).grouped_field_set
+        self.root = self._compiled(root, fields)
+
+    def selection(self, type_: GraphQLObjectType, place: FieldDetailsList) -> Selection:
+        """The fields of objects of this type at this place."""
+        key = (type_.name, id(place))
+        found = self._selections.get(key)
+        if found is not None:
+            return found[1]
+        planner = self._planner
+        fields = collect_subfields(planner.schema, planner.fragments, self._values, planner.operation, type_, place)
+        selection = self._compiled(type_, fields.grouped_field_set)
+        # The list of nodes is kept, so that its id stays its own.
+        self._selections[key] = place, selection
+        return selection
+
+    def _compiled(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> Selection:
+        return Selection([(name, self._field(type_, name, place)) for name, place in fields.items()])
+
+    def _field(self, parent: GraphQLObjectType, name: str, place: FieldDetailsList) -> Run:
+        field_name = place[0].node.name.value
+        if field_name == "__typename":
+            type_name = parent.name
+            return lambda _execution, _source, _path: type_name
+        field = self.schema.get_field(parent, field_name)
+        assert field is not None, "a valid document selects only what the schema has"
+        complete = _Completers(self, parent, field_name, place).of(field.type)
+        run = _resolver_field(parent, name, place, field, complete)
+        definition = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+        if not isinstance(definition, StrawberryField) or not definition.is_basic_field or field.args:
+            return run
+        if is_leaf_type(_nullable(field.type)):
+            return _leaf_field(definition.python_name, field.type, run)
+        return _attribute_field(parent, name, place, field, definition.python_name, complete, run)
+
+
+class Selection:
+    """The fields of an object: response names, and what runs each."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: Sequence[tuple[str, Run]]) -> None:
+        self._fields = fields
+
+    def execute(self, execution: Execution, source: Any, path: Path | None) -> Value:
+        """Run all fields. As graphql-core's `execute_fields`."""
+        results: dict[str, Any] = {}
+        waiting: list[str] = []
+        try:
+            for name, run in self._fields:
+                value = results[name] = run(execution, source, path)
+                if type(value) not in _plain_types and optimized_is_awaitable(value):
+                    waiting.append(name)
+        except Exception:
+            if waiting:
+                execution.settle_in_background([results[name] for name in waiting])
+            raise
+        return _awaited_fields(results, waiting) if waiting else results
+
+    def execute_serially(self, execution: Execution, source: Any) -> Value:
+        """Run one field after the other. As graphql-core's `execute_fields_serially`."""
+        results: dict[str, Any] = {}
+        fields = iter(self._fields)
+        for name, run in fields:
+            value = run(execution, source, None)
+            if type(value) not in _plain_types and optimized_is_awaitable(value):
+                return _serially(execution, source, results, name, value, fields)
+            results[name] = value
+        return results
+
+
+async def _awaited_fields(results: dict[str, Any], waiting: list[str]) -> dict[str, Any]:
+    if len(waiting) == 1:
+        (name,) = waiting
+        results[name] = await results[name]
+    else:
+        found = await gather_with_cancel(*[results[name] for name in waiting])
+        results.update(zip(waiting, found, strict=True))
+    return results
+
+
+async def _serially(
+    execution: Execution, source: Any, results: dict[str, Any], name: str, value: Awaitable[Any], fields: Any
+) -> dict[str, Any]:
+    results[name] = await value
+    for following, run in fields:
+        value = run(execution, source, None)
+        is_waiting = type(value) not in _plain_types and optimized_is_awaitable(value)
+        results[following] = await value if is_waiting else value
+    return results
+
+
+def _leaf_field(attribute: str, type_: GraphQLOutputType, otherwise: Run) -> Run:
+    """A scalar or an enum that is an attribute. What is not a value of the type is run by `otherwise`, which places the error."""
+    is_nullable = not isinstance(type_, GraphQLNonNull)
+    coerce: Callable[[Any], Any] = _nullable(type_).coerce_output_value
+
+    def run(execution: Execution, source: Any, path: Path | None) -> Value:
+        try:
+            value = getattr(source, attribute)
+            if value is None:
+                if is_nullable:
+                    return None
+            elif type(value) in _plain_types or _is_plain(type(value)):
+                coerced = coerce(value)
+                if coerced is not None and coerced is not Undefined:
+                    return coerced
+        except Exception:  # noqa: BLE001, S110 - raised again below, with its place in the answer
+            pass
+        return otherwise(execution, source, path)
+
+    return run
+
+
+def _attribute_field(
+    parent: GraphQLObjectType,
+    name: str,
+    place: FieldDetailsList,
+    field: GraphQLField,
+    attribute: str,
+    complete: Complete,
+    otherwise: Run,
+) -> Run:
+    """An object or a list that is an attribute. The info of its resolver is only made if something asks for it."""
+    parent_name, type_, nodes, read = parent.name, field.type, to_nodes(place), attrgetter(attribute)
+
+    def run(execution: Execution, source: Any, path: Path | None) -> Value:
+        try:
+            value = read(source)
+        except Exception:  # noqa: BLE001 - raised again by the other way, with its place in the answer
+            return otherwise(execution, source, path)
+        if type(value) not in _plain_types and not _is_plain(type(value)):
+            return otherwise(execution, source, path)
+        here = Path(path, name, parent_name)
+        try:
+            completed = complete(execution, lambda: execution.build_resolve_info(field, nodes, parent, here), here, value)
+            if type(completed) not in _plain_types and optimized_is_awaitable(completed):
+                return _awaited(execution, completed, type_, place, here)
+        except Exception as error:  # noqa: BLE001 - as graphql-core does
+            execution.handle_field_error(error, type_, place, here)
+            return None
+        return completed
+
+    return run
+
+
+def _resolver_field(
+    parent: GraphQLObjectType, name: str, place: FieldDetailsList, field: GraphQLField, complete: Complete
+) -> Run:
+    """A field with a resolver. As graphql-core's `execute_field`."""
+    parent_name, type_, nodes, resolver = parent.name, field.type, to_nodes(place), field.resolve
+    arguments = argument_reader(field, place[0].node)
+
+    def run(execution: Execution, source: Any, path: Path | None) -> Value:
+        here = Path(path, name, parent_name)
+        info = execution.build_resolve_info(field, nodes, parent, here)
+        try:
+            resolve = resolver or execution.field_resolver
+            value = resolve(source, info) if arguments is None else resolve(source, info, **arguments(execution))
+            if type(value) not in _plain_types and optimized_is_awaitable(value):
+                return _completed(execution, value, complete, info, type_, place, here)
+            completed = complete(execution, lambda: info, here, value)
+            if type(completed) not in _plain_types and optimized_is_awaitable(completed):
+                return _awaited(execution, completed, type_, place, here)
+        except Exception as error:  # noqa: BLE001 - as graphql-core does
+            execution.handle_field_error(error, type_, place, here)
+            return None
+        return completed
+
+    return run
+
+
+async def _completed(
+    execution: Execution,
+    value: Awaitable[Any],
+    complete: Complete,
+    info: Any,
+    type_: GraphQLOutputType,
+    place: FieldDetailsList,
+    path: Path,
+) -> Any:
+    try:
+        completed = complete(execution, lambda: info, path, await value)
+        if type(completed) not in _plain_types and optimized_is_awaitable(completed):
+            completed = await completed
+    except Exception as error:  # noqa: BLE001 - as graphql-core does
+        execution.handle_field_error(error, type_, place, path)
+        return None
+    return completed
+
+
+async def _awaited(
+    execution: Execution, completed: Awaitable[Any], type_: GraphQLOutputType, place: FieldDetailsList, path: Path
+) -> Any:
+    try:
+        return await completed
+    except Exception as error:  # noqa: BLE001 - as graphql-core does
+        execution.handle_field_error(error, type_, place, path)
+        return None
+
+
+class _Completers:
+    """Makes what completes the values of one field, by their types. As graphql-core's `complete_value`."""
+
+    def __init__(self, plan: Plan, parent: GraphQLObjectType, field_name: str, place: FieldDetailsList) -> None:
+        self._plan = plan
+        self._place = place
+        self._null_message = f"Cannot return null for non-nullable field {parent}.{field_name}."
+
+    def of(self, type_: GraphQLOutputType) -> Complete:
+        """What completes a value of this type."""
+        if isinstance(type_, GraphQLNonNull):
+            return self._non_null(self.of(type_.of_type))
+        if is_list_type(type_):
+            return self._list(type_)
+        if isinstance(type_, GraphQLObjectType):
+            return self._object(type_)
+        return self._left_to_core(type_)
+
+    def _non_null(self, inner: Complete) -> Complete:
+        message = self._null_message
+
+        def complete(execution: Execution, info: MakeInfo, path: Path, value: Any) -> Value:
+            completed = inner(execution, info, path, value)
+            if completed is None:
+                raise TypeError(message)
+            return completed
+
+        return complete
+
+    def _left_to_core(self, type_: GraphQLOutputType) -> Complete:
+        """Leaves, and interfaces and unions: the fields of the object type that is found come back to the plan."""
+        place, is_leaf = self._place, not is_abstract_type(type_)
+
+        def complete(execution: Execution, info: MakeInfo, path: Path, value: Any) -> Value:
+            if value is None:
+                return None
+            # A leaf needs no info.
+            return execution.complete_value(type_, place, None if is_leaf else info(), path, value, None)  # type: ignore[arg-type]
+
+        return complete
+
+    def _object(self, type_: GraphQLObjectType) -> Complete:
+        place, plan = self._place, self._plan
+        definition: Any = type_.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+        # Strawberry's check of an object's type always accepts an instance of the class itself that was not cast.
+        own = None if definition is None or definition.is_type_of else definition.origin
+        is_checked = type_.is_type_of is not None
+
+        def complete(execution: Execution, info: MakeInfo, path: Path, value: Any) -> Value:
+            if value is None:
+                return None
+            if type(value) is own and getattr(value, _CAST, None) is None:
+                return plan.selection(type_, place).execute(execution, value, path)
+            if is_checked or value is Undefined or not (type(value) in _plain_types or _is_plain(type(value))):
+                return execution.complete_value(type_, place, info(), path, value, None)
+            return plan.selection(type_, place).execute(execution, value, path)
+
+        return complete
+
+    def _list(self, type_: Any) -> Complete:
+        place, item_type, complete_item = self._place, type_.of_type, self.of(type_.of_type)
+
+        def complete(execution: Execution, info: MakeInfo, path: Path, value: Any) -> Value:
+            if type(value) is not list:
+                return None if value is None else execution.complete_value(type_, place, info(), path, value, None)
+            results: list[Any] = []
+            waiting: list[int] = []
+            items = iter(value)
+            try:
+                for index, item in enumerate(items):
+                    here = Path(path, index, None)
+                    if type(item) not in _plain_types and not _is_plain(type(item)) and optimized_is_awaitable(item):
+                        waiting.append(index)
+                        results.append(_completed(execution, item, complete_item, info(), item_type, place, here))
+                        continue
+                    try:
+                        completed = complete_item(execution, info, here, item)
+                        if type(completed) not in _plain_types and optimized_is_awaitable(completed):
+                            waiting.append(index)
+                            completed = _awaited(execution, completed, item_type, place, here)
+                    except Exception as error:  # noqa: BLE001 - as graphql-core does
+                        execution.handle_field_error(error, item_type, place, here)
+                        completed = None
+                    results.append(completed)
+            except Exception:
+                left = [*(results[index] for index in waiting), *collect_iterator_awaitables(items, optimized_is_awaitable)]
+                if left:
+                    execution.settle_in_background(left)
+                raise
+            return _awaited_items(results, waiting) if waiting else results
+
+        return complete
+
+
+async def _awaited_items(results: list[Any], waiting: list[int]) -> list[Any]:
+    if len(waiting) == 1:
+        (index,) = waiting
+        results[index] = await results[index]
+    else:
+        found = await gather_with_cancel(*[results[index] for index in waiting])
+        for index, item in zip(waiting, found, strict=True):
+            results[index] = item
+    return results
+
+
+def _nullable(type_: GraphQLOutputType) -> Any:
+    return type_.of_type if isinstance(type_, GraphQLNonNull) else type_
+
+
+def _introspects(document: DocumentNode) -> bool:
+    """Whether the document asks for the schema, which is not worth a plan."""
+    waiting: list[Any] = [getattr(one, "selection_set", None) for one in document.definitions]
+    while waiting:
+        for node in waiting.pop().selections:
+            if getattr(node, "name", None) is not None and node.name.value in _INTROSPECTION:
+                return True
+            inner = getattr(node, "selection_set", None)
+            if inner is not None:
+                waiting.append(inner)
+    return False
