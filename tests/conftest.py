@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
@@ -19,16 +20,29 @@ from xdist.scheduler import LoadScopeScheduling
 from app.db import migrate
 from app.db.engine import create_engine
 from app.db.pool import Database
+from app.demo import seed
+from app.demo.embedded import start_servers
 from app.settings import Settings, load_settings
 from tests import servers as backends
 from tests.servers import Servers
 
 _TEST_PREFIX = "PAYCORE_TEST_"
-_SHARING = ("tests/processes/", "tests/api/test_typescript_client.py")
-"""Where the tests of a file share processes or a compiled client."""
+_SHARING_AN_API = (
+    "bad_input", "compression", "largest_batch", "protocol", "query_limits", "quoted_keys", "rest", "strict_json",
+    "subscriptions",
+)  # fmt: skip
+_SHARING = (
+    "tests/processes/",
+    "tests/api/test_typescript_client.py",
+    *(f"tests/api/test_{name}.py" for name in _SHARING_AN_API),
+)
+"""Where the tests of a file share processes, a compiled client or an API."""
 _BROWSER = "tests/browser/"
-_ELSEWHERE = tuple(f"{_BROWSER}test_{name}.py" for name in ("activity", "page_faults", "pictures", "wallet_chart"))
-"""Half of the browser's tests. They use other services than the other half, so both halves can run at the same time."""
+_BROWSERS = (
+    ("activity", "page_faults", "pictures", "wallet_chart"),
+    ("find", "looks", "matrix", "outages", "palette", "type"),
+)
+"""The browser's tests run in three groups, in different workers: these two and the rest. Each takes about as long."""
 
 
 def pytest_configure() -> None:
@@ -59,7 +73,8 @@ class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]
         if backends.are_given():
             return "all, because they share the given servers"
         if file.startswith(_BROWSER):
-            return "browser, elsewhere" if file in _ELSEWHERE else "browser"
+            name = file.removeprefix(_BROWSER).removeprefix("test_").removesuffix(".py")
+            return f"browser {next((number for number, names in enumerate(_BROWSERS) if name in names), 'rest')}"
         return file if file.startswith(_SHARING) else nodeid
 
 
@@ -85,6 +100,25 @@ def template_database(servers: Servers, tmp_path_factory: pytest.TempPathFactory
     asyncio.run(migrate.upgrade(_settings(url, servers.redis_url, tmp_path_factory.mktemp("home"))))
     yield name
     servers.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def seeded_template(servers: Servers, template_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of a database with the demo's users and payments, which tests copy."""
+    with _copy_of(template_database, servers) as url:
+        asyncio.run(seed.create_demo_data(_settings(url, servers.redis_url, tmp_path_factory.mktemp("home"))))
+        yield urlsplit(url).path.removeprefix("/")
+
+
+@pytest.fixture(scope="session")
+def seeded_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of a demo that has run and is stopped, which tests copy: to make one takes four seconds of CPU."""
+    home = tmp_path_factory.mktemp("seeded") / "home"
+    with start_servers(home) as embedded:
+        settings = _settings(embedded.database_url, embedded.redis_url, home)
+        asyncio.run(migrate.upgrade(settings))
+        asyncio.run(seed.create_demo_data(settings))
+    return home
 
 
 @pytest.fixture
@@ -114,6 +148,13 @@ def module_settings(servers: Servers, template_database: str, tmp_path_factory: 
 def settings(database: str, servers: Servers, tmp_path: Path) -> Settings:
     """The settings of a service on this test's database."""
     return _settings(database, servers.redis_url, tmp_path)
+
+
+@pytest.fixture
+def seeded_settings(seeded_template: str, servers: Servers, tmp_path: Path) -> Iterator[Settings]:
+    """The settings of a service on a database of this test, with the demo's users and payments."""
+    with _copy_of(seeded_template, servers) as url:
+        yield _settings(url, servers.redis_url, tmp_path)
 
 
 @pytest.fixture

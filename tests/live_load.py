@@ -8,7 +8,6 @@ import json
 import random
 import signal
 import socket
-import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -27,8 +26,9 @@ from app.db.currency_sql import load_currencies
 from app.db.pool import Database
 from app.settings import Settings
 from tests.bank import Bank, make_ledger, new_key, uuid_of
+from tests.forks import Command, start
 from tests.live_world import NEVER
-from tests.processes.test_cli import EXECUTABLE, servers_of
+from tests.processes.test_cli import servers_of
 from tests.transport_ws import SUBPROTOCOL
 from tests.waiting import START_SECONDS, soon
 
@@ -49,13 +49,11 @@ class Processes:
     """Processes on one database and one Redis. Their comparison of subscriptions with the database is off."""
 
     def __init__(self, settings: Settings, log: Path) -> None:
-        self._environment = {
-            "PATH": "/usr/bin:/bin", **servers_of(settings), "PAYCORE_LIVE_CHECK_SECONDS": str(NEVER),
-        }  # fmt: skip
+        self._environment = {**servers_of(settings), "PAYCORE_LIVE_CHECK_SECONDS": str(NEVER)}
         self._log = log
-        self._running: list[subprocess.Popen[bytes]] = []
+        self._running: list[Command] = []
 
-    async def api(self, port: int, **more: str) -> subprocess.Popen[bytes]:
+    async def api(self, port: int, **more: str) -> Command:
         """Start an API and wait until it is ready."""
         process = self._start("serve", "--port", str(port), **more)
         async with httpx.AsyncClient() as http, asyncio.timeout(START_SECONDS):
@@ -66,11 +64,11 @@ class Processes:
                         return process
                 await asyncio.sleep(0.02)
 
-    def relay(self, **more: str) -> subprocess.Popen[bytes]:
+    def relay(self, **more: str) -> Command:
         """Start a relay without waiting for it."""
         return self._start("relay", **more)
 
-    async def end(self, process: subprocess.Popen[bytes], number: signal.Signals = signal.SIGKILL) -> None:
+    async def end(self, process: Command, number: signal.Signals = signal.SIGKILL) -> None:
         """Send the signal and wait for the end."""
         process.send_signal(number)
         await asyncio.to_thread(process.wait, 60)
@@ -82,9 +80,9 @@ class Processes:
             process.kill()
             process.wait(30)
 
-    def _start(self, *arguments: str, **more: str) -> subprocess.Popen[bytes]:
+    def _start(self, *arguments: str, **more: str) -> Command:
         with self._log.open("ab") as log:
-            process = subprocess.Popen([EXECUTABLE, *arguments], env=self._environment | more, stdout=log, stderr=log)
+            process = start(*arguments, environment=self._environment | more, output=log)
         self._running.append(process)
         return process
 
@@ -125,7 +123,7 @@ class Crowd:
         """The URL of their API."""
         return f"http://127.0.0.1:{self.port}"
 
-    async def serve(self, **more: str) -> subprocess.Popen[bytes]:
+    async def serve(self, **more: str) -> Command:
         """Start their API, with `more` as extra settings, and wait until it is ready."""
         return await self.processes.api(self.port, **more)
 

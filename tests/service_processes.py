@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 
-from app.demo.embedded.processes import wait_until
 from app.settings import Settings
-from tests.processes.test_cli import EXECUTABLE, servers_of
+from tests.forks import Command, start
+from tests.processes.test_cli import servers_of
 from tests.servers import free_port
-from tests.waiting import START_SECONDS
+from tests.waiting import START_SECONDS, wait_until
 
 SECRET = "a-secret-that-no-log-may-ever-hold-1234"
 
@@ -30,7 +28,7 @@ class Running:
     port: int
     relay_port: int
     log: Path
-    processes: dict[str, psutil.Popen]
+    processes: dict[str, Command]
     """`serve` and `relay`."""
 
     @property
@@ -48,14 +46,14 @@ def running_service(settings: Settings, log: Path, environment: Mapping[str, str
     """A service that is ready, and is ended after the block."""
     port, relay_port = free_port(), free_port()
     shared = {
-        "PATH": "/usr/bin:/bin", **servers_of(settings), "PAYCORE_PORT": str(port), "PAYCORE_RELAY_PORT": str(relay_port),
+        **servers_of(settings), "PAYCORE_PORT": str(port), "PAYCORE_RELAY_PORT": str(relay_port),
         "PAYCORE_JWT_SECRET": SECRET, "PAYCORE_WORKERS": "2", **environment,
     }  # fmt: skip
-    processes: dict[str, psutil.Popen] = {}
+    processes: dict[str, Command] = {}
     try:
         with log.open("wb") as file:
             for command in ("serve", "relay"):
-                processes[command] = psutil.Popen([EXECUTABLE, command], env=shared, stdout=file, stderr=file)
+                processes[command] = start(command, environment=shared, output=file)
         assert wait_until(lambda: _is_ready(port) and _is_ready(relay_port), seconds=START_SECONDS), log.read_text()
         yield Running(port, relay_port, log, processes)
     finally:
@@ -70,20 +68,19 @@ class SharedServices:
     """`paycore serve` processes that the tests of a file share: one for each set of variables."""
 
     def __init__(self, settings: Settings) -> None:
-        self._shared = {"PATH": "/usr/bin:/bin", **servers_of(settings)}
-        self._started: dict[frozenset[tuple[str, str]], tuple[int, psutil.Popen]] = {}
+        self._shared = servers_of(settings)
+        self._started: dict[frozenset[tuple[str, str]], tuple[int, Command]] = {}
 
     def port(self, **variables: str) -> int:
         """The port of a service with these variables, which is started at the first call."""
         return self.serve(**variables)[0]
 
-    def serve(self, **variables: str) -> tuple[int, psutil.Popen]:
+    def serve(self, **variables: str) -> tuple[int, Command]:
         """The port and the process of a service with these variables, which is started at the first call."""
         key = frozenset(variables.items())
         if key not in self._started:
             port = free_port()
-            environment = {**self._shared, "PAYCORE_PORT": str(port), **variables}
-            process = psutil.Popen([EXECUTABLE, "serve"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            process = start("serve", environment={**self._shared, "PAYCORE_PORT": str(port), **variables})
             self._started[key] = port, process
             assert wait_until(lambda: process.poll() is not None or _is_ready(port), seconds=START_SECONDS)
         port, process = self._started[key]

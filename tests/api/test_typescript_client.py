@@ -21,9 +21,10 @@ from app.demo.node import is_new_enough
 from app.http.dashboard import FRONTEND
 from app.settings import Settings
 from tests.api.conftest import Api
+from tests.forks import Command, start
 from tests.live_world import World, living_world, running_relay
 from tests.node import ready_node
-from tests.processes.test_cli import EXECUTABLE, servers_of
+from tests.processes.test_cli import servers_of
 from tests.waiting import START_SECONDS, soon
 
 
@@ -116,9 +117,8 @@ async def payer(api: Api, compiled: Path, tmp_path: Path) -> Payer:
 
 
 @contextmanager
-def api_process(settings: Settings, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    environment = {"PATH": "/usr/bin:/bin", **servers_of(settings)}
-    process = subprocess.Popen([EXECUTABLE, "serve", "--port", str(port)], env=environment, stderr=subprocess.DEVNULL)
+def api_process(settings: Settings, port: int) -> Iterator[Command]:
+    process = start("serve", "--port", str(port), environment=servers_of(settings))
     try:
         yield process
     finally:

@@ -15,11 +15,11 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 from app.demo.dashboard_build import build
-from app.demo.embedded.processes import wait_until
 from app.demo.node import find_node
 from tests.browser.service import Service
 from tests.browser.window import Windows
 from tests.servers import free_port
+from tests.waiting import wait_until
 
 REQUIRED = "PAYCORE_TEST_BROWSER"
 """If this is `required`, a missing Chromium fails the tests instead of skipping them."""
@@ -58,43 +58,45 @@ def browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
     running.close()
 
 
-@pytest.fixture(scope="session")
-def service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+# Package scope: stopped after the last of these tests, as its relay and its pages' updates take CPU all the time.
+@pytest.fixture(scope="package")
+def service(chromium: str, seeded_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """`paycore dev` with its own home directory. Depends on `chromium`, so it does not start if no browser is installed."""
-    with running_service(tmp_path_factory.mktemp("paycore")) as running:
+    with running_service(tmp_path_factory.mktemp("paycore"), seeded_home) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
-def quiet_service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+@pytest.fixture(scope="package")
+def quiet_service(chromium: str, seeded_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A second one, whose wallets only a few files use.
 
     Each with other wallets: test_activity.py the merchant's first one, test_wallet_chart.py those of Carol, and
     test_page_faults.py makes Alice rich and opens wallets.
     """
-    with running_service(tmp_path_factory.mktemp("quiet")) as running:
+    with running_service(tmp_path_factory.mktemp("quiet"), seeded_home) as running:
         yield running
 
 
 @contextmanager
-def running_service(home: Path, **settings: str) -> Iterator[Service]:
-    """Run `paycore dev` with these settings. Builds the pages first, unless the settings switch them off."""
+def running_service(directory: Path, seeded_home: Path, **settings: str) -> Iterator[Service]:
+    """Run `paycore dev` on a copy of the demo's data. Builds the pages first, unless the settings switch them off."""
     if settings.get("PAYCORE_DASHBOARD") != "false":
         node = find_node()
         node.install()
         build(node)
     port = free_port()
-    log = (home / "dev.log").open("wb")
+    shutil.copytree(seeded_home, directory / "home")
+    log = (directory / "dev.log").open("wb")
     process = subprocess.Popen(
         [Path(sys.executable).parent / "paycore", "dev"],
-        env={"PATH": os.environ["PATH"], "PAYCORE_HOME": str(home / "home"), "PAYCORE_PORT": str(port), **settings},
+        env={"PATH": os.environ["PATH"], "PAYCORE_HOME": str(directory / "home"), "PAYCORE_PORT": str(port), **settings},
         stdout=log,
         stderr=subprocess.STDOUT,
     )
-    running = Service(f"http://127.0.0.1:{port}", home / "home")
+    running = Service(f"http://127.0.0.1:{port}", directory / "home")
     try:
         assert wait_until(lambda: _answers(running.url) or process.poll() is not None, _START_SECONDS)
-        assert process.poll() is None, (home / "dev.log").read_text()
+        assert process.poll() is None, (directory / "dev.log").read_text()
         yield running
     finally:
         process.terminate()

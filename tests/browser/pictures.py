@@ -92,10 +92,12 @@ class Comparison:
 
 def take(page: Page) -> bytes:
     """What the window shows, as a PNG, with what changes from run to run made the same."""
-    page.add_style_tag(content=SAME_EACH_TIME)
+    style = page.add_style_tag(content=SAME_EACH_TIME)
     page.evaluate("document.fonts.ready.then(() => undefined)")
     page.evaluate("() => { document.activeElement?.blur(); scrollTo(0, 0); }")
-    return page.screenshot(animations="disabled", caret="hide")
+    picture = page.screenshot(animations="disabled", caret="hide")
+    style.evaluate("style => style.remove()")
+    return picture
 
 
 def kept(directory: Path, name: str) -> bytes | None:

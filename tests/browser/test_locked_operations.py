@@ -18,9 +18,9 @@ REFUSED = "OPERATION_NOT_ALLOWED"
 
 
 @pytest.fixture(scope="module")
-def service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(chromium: str, seeded_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     locked = {"PAYCORE_PERSISTED_OPERATIONS": "only", "PAYCORE_PERSISTED_OPERATIONS_FILE": str(LIST)}
-    with running_service(tmp_path_factory.mktemp("locked"), **locked) as running:
+    with running_service(tmp_path_factory.mktemp("locked"), seeded_home, **locked) as running:
         yield running
 
 

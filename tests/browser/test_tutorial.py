@@ -14,11 +14,11 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app.demo.embedded.processes import wait_until
 from tests.browser.conftest import running_service
 from tests.browser.service import ALICE, BOB, Service
 from tests.browser.window import Watched
 from tests.servers import free_port
+from tests.waiting import wait_until
 
 TUTORIAL = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text(encoding="utf-8")
 _FILE = re.compile(r"`my-wallet/([a-z.]+)`:\n\n```\w+\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -52,14 +52,14 @@ class Tutorial:
 
 
 @pytest.fixture(scope="module")
-def tutorial(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tutorial]:
+def tutorial(chromium: str, seeded_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tutorial]:
     """Both servers, started with the tutorial's commands on free ports."""
     assert "PAYCORE_CORS_ORIGINS=http://127.0.0.1:5500 make run" in section(1)
     (arguments,) = re.findall(r"^python3 (.*)$", section(2), re.MULTILINE)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    home, folder = tmp_path_factory.mktemp("tutorial"), tmp_path_factory.mktemp("my-wallet")
-    with running_service(home, PAYCORE_CORS_ORIGINS=url, PAYCORE_DASHBOARD="false") as service:
+    directory, folder = tmp_path_factory.mktemp("tutorial"), tmp_path_factory.mktemp("my-wallet")
+    with running_service(directory, seeded_home, PAYCORE_CORS_ORIGINS=url, PAYCORE_DASHBOARD="false") as service:
         server = subprocess.Popen(
             [sys.executable, *arguments.replace("5500", str(port)).split()], cwd=folder, stderr=subprocess.DEVNULL
         )

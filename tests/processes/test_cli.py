@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,9 +21,8 @@ from app.db.pool import Database
 from app.schema.engine.build import sdl
 from app.services.identity import find_or_create_user
 from app.settings import Settings
+from tests.forks import EXECUTABLE, run
 from tests.servers import free_port
-
-EXECUTABLE = Path(sys.executable).with_name("paycore")
 
 
 def servers_of(settings: Settings) -> dict[str, str]:
@@ -40,7 +38,14 @@ def servers_of(settings: Settings) -> dict[str, str]:
 def paycore(
     *arguments: str, settings: Settings | None = None, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command until it ends."""
+    """Run the command until it ends, as a fork of a process that has imported most of it."""
+    return run(*arguments, environment={**(environment or {}), **({} if settings is None else servers_of(settings))})
+
+
+def paycore_anew(
+    *arguments: str, settings: Settings | None = None, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user does. Each subcommand is run so once or more, as it imports what it needs."""
     given = {"PATH": "/usr/bin:/bin", **(environment or {}), **({} if settings is None else servers_of(settings))}
     return subprocess.run([EXECUTABLE, *arguments], env=given, capture_output=True, text=True, timeout=60, check=False)
 
@@ -67,7 +72,7 @@ def assert_one_line(finished: subprocess.CompletedProcess[str], *says: str) -> N
 
 
 def test_token_prints_a_token_that_is_accepted_and_nothing_else(settings: Settings) -> None:
-    finished = paycore("token", "alice")
+    finished = paycore_anew("token", "alice")
     assert finished.returncode == 0
     assert finished.stdout.count("\n") == 1
     claims = verify_token(finished.stdout.strip(), settings)
@@ -78,11 +83,11 @@ def test_token_prints_a_token_that_is_accepted_and_nothing_else(settings: Settin
 
 
 def test_schema_prints_the_sdl(settings: Settings) -> None:
-    assert paycore("schema").stdout == sdl(settings)
+    assert paycore_anew("schema").stdout == sdl(settings)
 
 
 def test_help_describes_each_command() -> None:
-    text = paycore("--help").stdout
+    text = paycore_anew("--help").stdout
     for command in ("dev", "serve", "relay", "migrate", "seed", "token", "schema", "verify"):
         assert command in text
         assert paycore(command, "--help").returncode == 0
@@ -135,7 +140,7 @@ def test_in_production_a_command_for_the_database_needs_only_its_url(command: st
     production = {"PAYCORE_ENVIRONMENT": "production", "PAYCORE_JWT_SECRET_FILE": "/nonexistent/secret"}
     assert_one_line(paycore(*command.split(), environment=production), "production needs PAYCORE_DATABASE_URL:")
     nowhere = {**production, "PAYCORE_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing"}
-    assert_one_line(paycore(*command.split(), environment=nowhere), "The database cannot be reached")
+    assert_one_line(paycore_anew(*command.split(), environment=nowhere), "The database cannot be reached")
 
 
 @pytest.mark.parametrize("command", ["migrate", "serve", "relay"])
@@ -170,8 +175,8 @@ def test_migrate_goes_down_and_up_and_other_commands_report_a_database_without_t
     assert "base" in paycore("migrate", "--down", "base", settings=settings).stdout
     assert_one_line(paycore("verify", settings=settings), "paycore migrate")
     assert_one_line(paycore("serve", settings=settings), "paycore migrate")
-    assert paycore("migrate", settings=settings).returncode == 0
-    assert paycore("verify", settings=settings).stdout == "The ledger is whole.\n"
+    assert paycore_anew("migrate", settings=settings).returncode == 0
+    assert paycore_anew("verify", settings=settings).stdout == "The ledger is whole.\n"
 
 
 @pytest.mark.parametrize("command", ["migrate", "verify", "serve"])
@@ -204,7 +209,7 @@ async def test_a_command_that_waits_for_the_database_ends_at_once_on_a_signal(
 
 
 async def test_seed_creates_the_demo_once_and_verify_finds_a_broken_balance(settings: Settings) -> None:
-    made = paycore("seed", settings=settings)
+    made = paycore_anew("seed", settings=settings)
     assert ("was created" in made.stdout, made.stderr) == (True, ""), "its hundreds of transfers are not logged"
     assert "exists already" in paycore("seed", settings=settings).stdout
     assert paycore("verify", settings=settings).returncode == 0

@@ -11,12 +11,10 @@ import pytest
 
 from app.demo import dashboard_build
 from app.demo.dashboard_build import BackgroundBuild
-from app.demo.embedded.processes import wait_until
 from app.demo.node import Node, NodeError, find_node
 from app.http.dashboard import BUILDING
-from app.settings import Settings
 from tests.processes.test_dev import demo
-from tests.waiting import START_SECONDS
+from tests.waiting import START_SECONDS, wait_until
 
 
 @pytest.fixture
@@ -149,7 +147,7 @@ def test_the_wheels_node_is_used_if_the_machine_has_none(monkeypatch: pytest.Mon
 
 
 @pytest.mark.slow
-def test_the_api_is_ready_before_its_pages_are_built(home: Path, free_port: int, settings: Settings) -> None:
+def test_the_api_is_ready_before_its_pages_are_built(home: Path, free_port: int) -> None:
     with demo(home, free_port, PAYCORE_DASHBOARD="true") as (_, printed):
         assert f"Dashboard  http://127.0.0.1:{free_port}/" in printed
         log = home.with_suffix(".log")

@@ -6,13 +6,15 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,9 @@ import pytest
 
 from app.demo.embedded.processes import _listed_command_line
 from app.settings import Settings
-from tests.processes.test_cli import EXECUTABLE, assert_one_line, paycore, servers_of
+from tests import waiting
+from tests.forks import EXECUTABLE
+from tests.processes.test_cli import assert_one_line, paycore, servers_of
 from tests.servers import free_port
 from tests.service_processes import default_signals
 from tests.waiting import START_SECONDS
@@ -55,11 +59,8 @@ def demo(home: Path, port: int, *arguments: str, **variables: str) -> Iterator[t
             raise
 
 
-def wait_until(condition: Any, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.05)
+def wait_until(condition: Callable[[], object], seconds: float) -> None:
+    assert waiting.wait_until(condition, seconds), "it took too long"
 
 
 def processes_of(home: Path) -> list[str]:
@@ -85,16 +86,53 @@ def run_printed_curl(printed: str) -> dict[str, Any]:
     return answer
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    """A home of the test's own. Kills the processes that a failed test left on it."""
-    yield tmp_path / "home"
-    for line in processes_of(tmp_path / "home"):
+@contextmanager
+def own_home(parent: Path, earlier: Path | None = None) -> Iterator[Path]:
+    """A home as an earlier demo left it, or a new one. Kills the processes that a failed test left on it."""
+    home = parent / "home"
+    if earlier is not None:
+        shutil.copytree(earlier, home)
+    yield home
+    for line in processes_of(home):
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(line.split()[0]), signal.SIGKILL)
 
 
-def test_the_demo_keeps_its_data_over_a_restart_and_leaves_nothing_running(home: Path) -> None:
+@pytest.fixture
+def new_home(tmp_path: Path) -> Iterator[Path]:
+    """A home that does not exist yet, for what the first start does, and for given servers."""
+    with own_home(tmp_path) as home:
+        yield home
+
+
+@pytest.fixture
+def home(tmp_path: Path, seeded_home: Path) -> Iterator[Path]:
+    """A home with the demo's data."""
+    with own_home(tmp_path, seeded_home) as home:
+        yield home
+
+
+@pytest.fixture(scope="module")
+def shared_demo(tmp_path_factory: pytest.TempPathFactory, seeded_home: Path) -> Iterator[tuple[Path, int, str]]:
+    """The home, port and output of a demo that tests leave running. It was given a variable that is no setting."""
+    with own_home(tmp_path_factory.mktemp("shared"), seeded_home) as home:
+        port = free_port()
+        with demo(home, port, PAYCORE_PROT="9000") as (_, printed):
+            yield home, port, printed
+
+
+@pytest.fixture(scope="module")
+def demo_on_given_servers(tmp_path_factory: pytest.TempPathFactory, module_settings: Settings) -> Iterator[tuple[Path, int, str]]:
+    """The home, port and output of a demo in a fresh clone, on servers that it did not start."""
+    with own_home(tmp_path_factory.mktemp("given")) as home:
+        port = free_port()
+        with demo(home, port, **servers_of(module_settings)) as (_, printed):
+            yield home, port, printed
+        assert processes_of(home) == []
+
+
+def test_the_demo_keeps_its_data_over_a_restart_and_leaves_nothing_running(new_home: Path) -> None:
+    home = new_home
     port = free_port()
     with demo(home, port) as (process, printed):
         first = run_printed_curl(printed)["data"]["transfer"]
@@ -118,9 +156,9 @@ def test_the_demo_keeps_its_data_over_a_restart_and_leaves_nothing_running(home:
     assert processes_of(home) == []
 
 
-def test_the_demo_and_what_it_starts_warn_once_of_a_variable_that_is_no_setting(home: Path) -> None:
-    with demo(home, free_port(), PAYCORE_PROT="9000") as (_, printed):
-        assert printed.count("PAYCORE_PROT") == 1
+def test_the_demo_and_what_it_starts_warn_once_of_a_variable_that_is_no_setting(shared_demo: tuple[Path, int, str]) -> None:
+    _, _, printed = shared_demo
+    assert printed.count("PAYCORE_PROT") == 1
 
 
 def test_the_next_start_takes_over_after_a_kill(home: Path) -> None:
@@ -134,35 +172,39 @@ def test_the_next_start_takes_over_after_a_kill(home: Path) -> None:
     assert processes_of(home) == []
 
 
-def test_an_api_or_relay_that_dies_is_restarted(home: Path) -> None:
-    port = free_port()
-    with demo(home, port) as (_, _printed):
-        for name in ("relay", "serve"):
-            note = home / f"{name}.pid"
-            pid = int(note.read_text())
-            os.kill(pid, signal.SIGKILL)
-            wait_until(lambda note=note, pid=pid: note.exists() and note.read_text() not in ("", str(pid)), START_SECONDS)
-
-        def is_ready() -> bool:
-            with contextlib.suppress(httpx.HTTPError):
-                return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
-            return False
-
-        wait_until(is_ready, START_SECONDS)
+def has_another(note: Path, pid: str) -> bool:
+    return note.exists() and note.read_text() not in ("", pid)
 
 
-def test_a_server_that_dies_is_restarted(home: Path) -> None:
-    port = free_port()
-    with demo(home, port):
-        (server,) = [line for line in processes_of(home) if f"{home}/redis" in line]
-        os.kill(int(server.split()[0]), signal.SIGKILL)
-        wait_until(lambda: "redis ended. restarting it" in home.with_suffix(".log").read_text().lower(), START_SECONDS)
+def is_ready(port: int) -> bool:
+    with contextlib.suppress(httpx.HTTPError):
+        return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+    return False
 
-        def state() -> str:
-            answer: str = httpx.get(f"http://127.0.0.1:{port}/readyz").json()["redis"]
-            return answer
 
-        wait_until(lambda: state() == "ok", START_SECONDS)
+def test_an_api_or_relay_that_dies_is_restarted(shared_demo: tuple[Path, int, str]) -> None:
+    home, port, _ = shared_demo
+    for name in ("relay", "serve"):
+        note = home / f"{name}.pid"
+        pid = note.read_text()
+        os.kill(int(pid), signal.SIGKILL)
+        wait_until(partial(has_another, note, pid), START_SECONDS)
+    wait_until(lambda: is_ready(port), START_SECONDS)
+
+
+def test_a_server_that_dies_is_restarted(shared_demo: tuple[Path, int, str]) -> None:
+    home, port, _ = shared_demo
+    # The API may have to start first, if an earlier test ended it.
+    wait_until(lambda: is_ready(port), START_SECONDS)
+    (server,) = [line for line in processes_of(home) if f"{home}/redis" in line]
+    os.kill(int(server.split()[0]), signal.SIGKILL)
+    wait_until(lambda: "redis ended. restarting it" in home.with_suffix(".log").read_text().lower(), START_SECONDS)
+
+    def state() -> str:
+        answer: str = httpx.get(f"http://127.0.0.1:{port}/readyz").json()["redis"]
+        return answer
+
+    wait_until(lambda: state() == "ok", START_SECONDS)
 
 
 def test_a_closed_terminal_stops_everything_in_order(home: Path) -> None:
@@ -239,29 +281,28 @@ def test_a_signal_stops_it_at_any_moment() -> None:
     subprocess.run([sys.executable, "-c", SIGNALS_WHILE_WAITING], check=True, timeout=START_SECONDS)
 
 
-def test_given_servers_are_used_and_their_urls_are_not_printed(home: Path, settings: Settings) -> None:
-    given = servers_of(settings)
-    with demo(home, free_port(), **given) as (_, printed):
-        assert run_printed_curl(printed)["data"]["transfer"]["transaction"]["status"] == "COMPLETED"
-        assert given["PAYCORE_DATABASE_URL"] not in printed
-        assert not [line for line in processes_of(home) if "app.cli" not in line and "paycore dev" not in line]
-    assert processes_of(home) == []
+def test_given_servers_are_used_and_their_urls_are_not_printed(
+    demo_on_given_servers: tuple[Path, int, str], module_settings: Settings
+) -> None:
+    home, _, printed = demo_on_given_servers
+    assert run_printed_curl(printed)["data"]["transfer"]["transaction"]["status"] == "COMPLETED"
+    assert servers_of(module_settings)["PAYCORE_DATABASE_URL"] not in printed
+    assert not [line for line in processes_of(home) if "app.cli" not in line and "paycore dev" not in line]
 
 
-def test_given_servers_allow_fault_requests_in_a_fresh_clone(home: Path, settings: Settings) -> None:
-    port = free_port()
-    with demo(home, port, **servers_of(settings)) as (_, _printed):
-        headers = {"Authorization": f"Bearer {paycore('token', 'alice').stdout.strip()}"}
-        response = httpx.post(f"http://127.0.0.1:{port}/demo/break", json={"what": "relay"}, headers=headers)
-        assert response.status_code == 202
-        log = home.with_suffix(".log")
-        wait_until(lambda: "Killing relay, as requested." in log.read_text(), START_SECONDS)
+def test_given_servers_allow_fault_requests_in_a_fresh_clone(demo_on_given_servers: tuple[Path, int, str]) -> None:
+    home, port, _ = demo_on_given_servers
+    headers = {"Authorization": f"Bearer {paycore('token', 'alice').stdout.strip()}"}
+    response = httpx.post(f"http://127.0.0.1:{port}/demo/break", json={"what": "relay"}, headers=headers)
+    assert response.status_code == 202
+    log = home.with_suffix(".log")
+    wait_until(lambda: "Killing relay, as requested." in log.read_text(), START_SECONDS)
 
 
 @pytest.mark.slow
-def test_given_servers_allow_the_pages_to_be_built_in_a_fresh_clone(home: Path, settings: Settings) -> None:
-    with demo(home, free_port(), **{**servers_of(settings), "PAYCORE_DASHBOARD": "true"}) as (process, _):
-        log = home.with_suffix(".log")
+def test_given_servers_allow_the_pages_to_be_built_in_a_fresh_clone(new_home: Path, seeded_settings: Settings) -> None:
+    with demo(new_home, free_port(), **{**servers_of(seeded_settings), "PAYCORE_DASHBOARD": "true"}) as (process, _):
+        log = new_home.with_suffix(".log")
         wait_until(lambda: "The pages are ready." in log.read_text() or process.poll() is not None, 200)
         assert process.poll() is None, log.read_text()
 
@@ -272,10 +313,10 @@ def test_an_unusable_home_with_given_servers_is_one_line(settings: Settings) -> 
     assert_one_line(finished, "/dev/null/home cannot be used", "PAYCORE_HOME")
 
 
-def test_a_port_in_use_is_reported_before_anything_starts(home: Path) -> None:
+def test_a_port_in_use_is_reported_before_anything_starts(new_home: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert_one_line(paycore("dev", environment=at(home, port)), f"Port {port} is in use")
-    assert not home.exists()
+        assert_one_line(paycore("dev", environment=at(new_home, port)), f"Port {port} is in use")
+    assert not new_home.exists()

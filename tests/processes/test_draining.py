@@ -16,15 +16,15 @@ import pytest
 
 from app.access.tokens import mint_token
 from app.db.engine import open_connection
-from app.demo.embedded.processes import wait_until
 from app.processes.outbox_relay import RELAY_ENDS_WITHIN_SECONDS
 from app.processes.serving import ends_within
 from app.settings import Settings
 from tests.bank import Bank, new_key, uuid_of
-from tests.processes.test_cli import EXECUTABLE, servers_of, until_a_lock_is_awaited
+from tests.forks import Command, start
+from tests.processes.test_cli import servers_of, until_a_lock_is_awaited
 from tests.servers import Servers, free_port
 from tests.transport_ws import Socket, open_socket
-from tests.waiting import START_SECONDS, soon
+from tests.waiting import START_SECONDS, soon, wait_until
 
 PAY = """mutation($key: String!, $from: ID!, $to: ID!) {
   transfer(input: {
@@ -42,9 +42,9 @@ class Service:
     def __init__(self, settings: Settings, log: Path, command: str, workers: int) -> None:
         self.port, self.log, self.workers = free_port(), log, workers
         variable = "PAYCORE_RELAY_PORT" if command == "relay" else "PAYCORE_PORT"
-        environment = {"PATH": "/usr/bin:/bin", **servers_of(settings), variable: str(self.port), "PAYCORE_WORKERS": str(workers)}
+        environment = {**servers_of(settings), variable: str(self.port), "PAYCORE_WORKERS": str(workers)}
         with log.open("ab") as file:
-            self.process = psutil.Popen([EXECUTABLE, command], env=environment, stdout=file, stderr=file)
+            self.process = start(command, environment=environment, output=file)
         assert wait_until(lambda: self.answer("/readyz") == 200, seconds=START_SECONDS), log.read_text()[-3000:]
         assert wait_until(
             lambda: log.read_text().count("startup complete") >= workers or command == "relay", seconds=START_SECONDS
@@ -86,7 +86,7 @@ def running(settings: Settings, directory: Path, command: str = "serve", workers
         service.process.wait(60)
 
 
-def _children(process: psutil.Popen) -> list[psutil.Process]:
+def _children(process: Command) -> list[psutil.Process]:
     with suppress(psutil.NoSuchProcess):
         return process.children(recursive=True)
     return []

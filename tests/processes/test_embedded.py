@@ -13,9 +13,10 @@ import pytest
 import redis
 
 from app.demo.embedded import EmbeddedServers, find_running, start_servers
-from app.demo.embedded.processes import recognised, wait_until
+from app.demo.embedded.processes import recognised
 from app.errors import ConfigurationError
 from tests.servers import fetch_value
+from tests.waiting import wait_until
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="reads /proc")
 

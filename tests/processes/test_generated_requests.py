@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 import schemathesis
 from graphql import (
@@ -33,10 +32,10 @@ from hypothesis_graphql import nodes
 from schemathesis.core.result import Ok
 
 from app.access.tokens import mint_token
-from app.demo.embedded.processes import wait_until
 from app.settings import Settings
-from tests.processes.test_cli import EXECUTABLE, paycore, servers_of
-from tests.waiting import START_SECONDS
+from tests.forks import EXECUTABLE, start
+from tests.processes.test_cli import paycore, servers_of
+from tests.waiting import START_SECONDS, wait_until
 
 SCHEMA = Path(__file__).parents[2] / "schema.graphql"
 EXAMPLES = 1_000
@@ -61,12 +60,16 @@ def scalars() -> None:
 
 
 @pytest.fixture
+def settings(seeded_settings: Settings) -> Settings:
+    return seeded_settings
+
+
+@pytest.fixture
 def service(settings: Settings, free_port: int, tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    assert "was created" in paycore("seed", settings=settings).stdout
     log = tmp_path / "serve.log"
-    environment = {"PATH": "/usr/bin:/bin", **servers_of(settings), "PAYCORE_PORT": str(free_port)}
+    environment = {**servers_of(settings), "PAYCORE_PORT": str(free_port)}
     with log.open("wb") as output:
-        process = psutil.Popen([EXECUTABLE, "serve"], env=environment, stdout=output, stderr=output)
+        process = start("serve", environment=environment, output=output)
     url = f"http://127.0.0.1:{free_port}"
     try:
         assert wait_until(lambda: _answers(url), seconds=START_SECONDS)
@@ -108,7 +111,7 @@ def with_variables(document: str, schema: GraphQLSchema) -> dict[str, Any]:
     return {"query": f"{head} {{ {' '.join(map(print_ast, lifted_fields))} }}", "variables": variables}
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 @pytest.mark.parametrize("subject", ["admin", "alice"])
 def test_generated_operations_get_answers_with_known_codes(
     service: tuple[str, Path], settings: Settings, scalars: None, subject: str
@@ -137,7 +140,7 @@ def test_generated_operations_get_answers_with_known_codes(
     assert paycore("verify", settings=settings).stdout == "The ledger is whole.\n"
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_generated_rest_requests_get_answers_that_openapi_describes(
     service: tuple[str, Path], settings: Settings, tmp_path: Path
 ) -> None:
@@ -145,7 +148,7 @@ def test_generated_rest_requests_get_answers_that_openapi_describes(
     token = mint_token("alice", settings)
     finished = subprocess.run(
         [
-            Path(EXECUTABLE).parent / "schemathesis", "run", f"{url}/openapi.json", "--header", f"Authorization: Bearer {token}",
+            EXECUTABLE.with_name("schemathesis"), "run", f"{url}/openapi.json", "--header", f"Authorization: Bearer {token}",
             "--max-examples", str(REST_EXAMPLES), "--phases", "coverage,fuzzing", "--checks", "all",
             # A broken rule (an unknown currency) is 400 too, which the schema cannot describe.
             "--exclude-checks", "positive_data_acceptance", "--warnings", "off", "--no-color",

@@ -16,10 +16,9 @@ import psutil
 import pytest
 
 from app.demo.embedded import start_servers
-from app.demo.embedded.processes import wait_until
 from app.demo.node import find_node
 from app.http.dashboard import DIST
-from tests.waiting import START_SECONDS
+from tests.waiting import START_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")

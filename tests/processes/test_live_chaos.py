@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-import subprocess
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -19,6 +18,7 @@ from app.db.engine import connect
 from app.db.pool import Database
 from app.messages.publisher import redis_url
 from app.settings import Settings
+from tests.forks import Command
 from tests.live_load import RETRYABLE, Crowd, Watcher, crowd_of, watching
 from tests.live_world import outbox_empty
 from tests.processes.test_outbox_relay import new_leader
@@ -97,7 +97,7 @@ async def test_subscribers_miss_nothing_when_relays_are_killed(
     assert {watcher.sockets for watcher in watchers} == {1}, "clients notice nothing of it"
 
 
-async def kill_while_they_pay(crowd: Crowd, leader: subprocess.Popen[bytes], proxy: RedisProxy, moment: bytes | None) -> None:
+async def kill_while_they_pay(crowd: Crowd, leader: Command, proxy: RedisProxy, moment: bytes | None) -> None:
     if moment is None:
         paying = asyncio.create_task(crowd.pay_each_other(400))
         await asyncio.sleep(random.uniform(0, 0.3))

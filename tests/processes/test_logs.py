@@ -15,11 +15,11 @@ import pytest
 from pydantic import SecretStr
 
 from app.access.tokens import mint_token
-from app.demo.embedded.processes import wait_until
 from app.settings import Settings
 from app.telemetry.privacy import fingerprint
 from tests.bank import Bank, new_key
 from tests.service_processes import SECRET, Running, running_service
+from tests.waiting import wait_until
 
 PAY = """mutation($key: String!, $from: ID!, $to: ID!, $amount: Decimal!, $words: String) {
   transfer(input: {

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, aclosing, suppress
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
 from uuid import uuid4
 
 import asyncpg
@@ -20,15 +22,13 @@ from app.settings import Settings
 from app.telemetry import metrics
 from tests.api.conftest import serving
 from tests.live_world import entries, kinds_and_sequences, living, outbox_empty, running_relay, take
-from tests.processes.test_cli import paycore, until_a_lock_is_awaited
+from tests.processes.test_cli import paycore, servers_of, until_a_lock_is_awaited
 from tests.processes.test_outbox_relay import (
-    RELAY,
     commit_event,
     leader_pid,
     new_leader,
     outbox_rows,
     recording_relay,
-    relay_process,
     superuser,
     take_transaction_id,
 )
@@ -36,8 +36,26 @@ from tests.servers import free_port
 from tests.waiting import START_SECONDS, soon
 
 UNREADABLE = '{"v":1,"kind":"unheard-of"}'
-HASTY = "from app.processes import outbox_relay as r; assert r._CONNECTION.pop('idle_session_timeout') == '30s'\n"
-HASTY += "r._CONNECTION['idle_session_timeout'] = '1s'\n"
+HASTY = """
+import asyncio, sys
+from app.processes import outbox_relay
+from app.settings import load_settings
+assert outbox_relay._CONNECTION.pop("idle_session_timeout") == "30s"
+outbox_relay._CONNECTION["idle_session_timeout"] = sys.argv[1]
+asyncio.run(outbox_relay.run_relay(load_settings(), asyncio.Event()))
+"""
+
+
+@contextmanager
+def hasty_relay(settings: Settings, idle_session_timeout: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A relay process whose session PostgreSQL ends after this time without a statement."""
+    environment = {"PATH": "/usr/bin:/bin", **servers_of(settings)}
+    process = subprocess.Popen([sys.executable, "-c", HASTY, idle_session_timeout], env=environment)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture
@@ -129,7 +147,7 @@ async def test_a_subscription_gets_the_entries_whose_events_were_parked(world, s
 
 
 async def test_a_frozen_leader_loses_its_lock(settings, writer):
-    with relay_process(settings, HASTY + RELAY) as frozen:
+    with hasty_relay(settings, "1s") as frozen:
         first = await new_leader(writer, None, START_SECONDS)
         # It has read and deleted once, so it is not frozen in the middle of its first statement.
         await commit_event(writer)
@@ -146,7 +164,7 @@ async def test_a_frozen_leader_loses_its_lock(settings, writer):
 
 async def test_a_standby_stays_connected_while_another_relay_leads(settings, writer):
     """A standby tries to get the lock at short intervals, so its session is never idle for long."""
-    with relay_process(settings, HASTY.replace("1s", "3s") + RELAY), relay_process(settings, HASTY.replace("1s", "3s") + RELAY):
+    with hasty_relay(settings, "3s"), hasty_relay(settings, "3s"):
         first = await new_leader(writer, None, START_SECONDS)
         with pytest.raises(TimeoutError):
             await new_leader(writer, first, 6)

@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
@@ -24,11 +21,10 @@ from app.messages.pubsub import PubSub
 from app.processes.outbox_relay import IDLE_SECONDS, OutboxRelay, run_relay
 from app.services.wallet_watch import WalletUpdate
 from app.settings import Settings
+from tests.forks import Command, start
 from tests.live_world import World, entries, kinds_and_sequences, living, outbox_empty, running_relay, take
+from tests.processes.test_cli import servers_of
 from tests.waiting import START_SECONDS, soon
-
-RELAY = "import asyncio; from app.processes.outbox_relay import run_relay; from app.settings import load_settings\n"
-RELAY += "asyncio.run(run_relay(load_settings(), asyncio.Event()))"
 
 
 class Recorder(RedisPublisher):
@@ -60,16 +56,8 @@ async def recording_relay(settings: Settings, **limits: int) -> AsyncIterator[tu
 
 
 @contextmanager
-def relay_process(settings: Settings, script: str = RELAY) -> Iterator[subprocess.Popen[bytes]]:
-    assert settings.database_url is not None
-    process = subprocess.Popen(
-        [sys.executable, "-c", script],
-        env={
-            **os.environ,
-            "PAYCORE_DATABASE_URL": settings.database_url.get_secret_value(),
-            "PAYCORE_REDIS_URL": redis_url(settings),
-        },
-    )
+def relay_process(settings: Settings) -> Iterator[Command]:
+    process = start("relay", environment=servers_of(settings))
     try:
         yield process
     finally:

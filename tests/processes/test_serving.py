@@ -17,11 +17,11 @@ import psutil
 import pytest
 
 from app.access.tokens import mint_token
-from app.demo.embedded.processes import wait_until
 from app.settings import Settings
-from tests.processes.test_cli import EXECUTABLE, assert_one_line, paycore, servers_of
+from tests.forks import EXECUTABLE
+from tests.processes.test_cli import assert_one_line, paycore, servers_of
 from tests.servers import Servers, fetch_value, free_port
-from tests.waiting import START_SECONDS
+from tests.waiting import START_SECONDS, wait_until
 
 WORKERS = 2
 _PINGED_SECONDS = 8
@@ -62,7 +62,7 @@ def shared_service(module_settings: Settings) -> Iterator[tuple[psutil.Popen, st
         yield service
 
 
-def workers(process: psutil.Popen) -> list[psutil.Process]:
+def workers(process: psutil.Process | psutil.Popen) -> list[psutil.Process]:
     return [child for child in process.children() if is_worker(child)]
 
 
@@ -109,7 +109,7 @@ def test_a_dead_worker_is_replaced_and_its_waiting_connections_are_accepted(serv
     for pid in first:
         os.kill(pid, signal.SIGKILL)
     # No worker accepts now, but the sockets are open: the client waits instead of being refused.
-    assert httpx.get(f"{url}/healthz", timeout=30).status_code == 200
+    assert httpx.get(f"{url}/healthz", timeout=START_SECONDS).status_code == 200
     assert wait_until(lambda: len({worker.pid for worker in workers(process)} - first) == WORKERS, seconds=START_SECONDS)
 
 

@@ -17,14 +17,14 @@ import pytest
 
 from app.access.tokens import mint_token
 from app.db.engine import open_connection
-from app.demo.embedded.processes import wait_until
 from app.services.verification import verify
 from app.settings import Settings
 from tests.bank import Bank, new_key
-from tests.processes.test_cli import EXECUTABLE, servers_of
+from tests.forks import Command, start
+from tests.processes.test_cli import servers_of
 from tests.servers import free_port
 from tests.transport_ws import open_socket
-from tests.waiting import START_SECONDS
+from tests.waiting import START_SECONDS, wait_until
 
 CLIENTS = 24
 TRANSFERS = 500
@@ -96,13 +96,11 @@ class Service:
     environment: dict[str, str]
     url: str
     log: Path
-    process: psutil.Popen | None = None
+    process: Command | None = None
 
     def start(self) -> None:
         with self.log.open("ab") as file:
-            self.process = psutil.Popen(
-                [EXECUTABLE, self.command], env=self.environment, stdout=file, stderr=file, start_new_session=True
-            )
+            self.process = start(self.command, environment=self.environment, output=file, new_session=True)
         assert wait_until(self.is_ready, seconds=START_SECONDS), self.log.read_text()[-3000:]
 
     def is_ready(self) -> bool:
@@ -124,7 +122,7 @@ class Service:
 
 def running(command: str, settings: Settings, directory: Path, workers: int = 1) -> Iterator[Service]:
     port = free_port()
-    environment = {"PATH": "/usr/bin:/bin", **servers_of(settings), "PAYCORE_WORKERS": str(workers)}
+    environment = {**servers_of(settings), "PAYCORE_WORKERS": str(workers)}
     environment["PAYCORE_PORT" if command == "serve" else "PAYCORE_RELAY_PORT"] = str(port)
     running = Service(command, environment, f"http://127.0.0.1:{port}", directory / f"{command}.log")
     running.start()

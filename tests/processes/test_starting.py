@@ -12,12 +12,12 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 import pytest
 
-from app.demo.embedded.processes import wait_until
 from app.settings import Settings
-from tests.processes.test_cli import EXECUTABLE, assert_one_line, paycore, servers_of
+from tests.forks import EXECUTABLE
+from tests.processes.test_cli import assert_one_line, paycore, servers_of
 from tests.servers import Servers, free_port
 from tests.service_processes import default_signals
-from tests.waiting import START_SECONDS
+from tests.waiting import START_SECONDS, wait_until
 
 NOWHERE = {"PAYCORE_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing", "PAYCORE_REDIS_URL": "redis://127.0.0.1:1"}
 

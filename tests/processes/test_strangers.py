@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
@@ -16,7 +15,8 @@ import websockets
 from websockets.asyncio.client import connect
 
 from app.settings import Settings
-from tests.processes.test_cli import EXECUTABLE, servers_of
+from tests.forks import start
+from tests.processes.test_cli import servers_of
 from tests.servers import free_port
 from tests.service_processes import SharedServices
 from tests.transport_ws import SUBPROTOCOL, open_socket
@@ -25,6 +25,8 @@ from tests.waiting import START_SECONDS, soon
 METRICS = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 ORIGIN = "https://app.example.com"
 ORIGINS = f"{ORIGIN}, https://other.example.com"
+PAUSE_BYTES = 262_144
+"""A slow client pauses whenever it has read so many. The answers that it gets are 36 times as large."""
 
 
 @asynccontextmanager
@@ -38,8 +40,7 @@ async def service(settings: Settings, **more: str) -> AsyncIterator[int]:
 async def running(settings: Settings, **more: str) -> AsyncIterator[tuple[int, psutil.Process]]:
     """The port and the process of a running service."""
     port = free_port()
-    environment = {"PATH": "/usr/bin:/bin", **servers_of(settings), "PAYCORE_PORT": str(port), **more}
-    process = psutil.Popen([EXECUTABLE, "serve"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = start("serve", environment={**servers_of(settings), "PAYCORE_PORT": str(port), **more})
     try:
         async with asyncio.timeout(START_SECONDS), httpx.AsyncClient() as http:
             while True:
@@ -172,17 +173,17 @@ async def test_a_client_that_does_not_read_its_answer_is_disconnected(
 
 
 async def test_a_client_that_reads_slowly_gets_all_answers(settings: Settings, unread: Callable[[int], socket.socket]) -> None:
-    requests = 300
+    requests, received = 300, bytearray()
     async with service(settings, PAYCORE_SEND_TIMEOUT_SECONDS="2", PAYCORE_KEEP_ALIVE_SECONDS="5") as port:
         client, loop = unread(port), asyncio.get_running_loop()
         sending = asyncio.create_task(loop.sock_sendall(client, METRICS * requests))
-        received = bytearray()
-        for _ in range(20_000):
-            chunk = await asyncio.wait_for(loop.sock_recv(client, 65536), 20)
+        began = loop.time()
+        while chunk := await asyncio.wait_for(loop.sock_recv(client, 65536), 20):
+            # Pauses after so many bytes, not after each read: a busy machine then reads fast enough too.
+            pauses = (len(received) + len(chunk)) // PAUSE_BYTES - len(received) // PAUSE_BYTES
             received += chunk
-            if not chunk:
-                break
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.1 * pauses)
+        assert loop.time() - began > 2, "longer than a client may take that reads nothing"
         assert received.count(b"HTTP/1.1 200") == requests
         await sending
 

@@ -9,21 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 from pydantic import SecretStr
 
 from app.access.tokens import mint_token
 from app.db.engine import open_connection
-from app.demo.embedded.processes import wait_until
 from app.services.quotas import QuotaChange, set_quota
 from app.services.verification import verify
 from app.settings import Settings
 from app.telemetry.privacy import fingerprint
 from tests.bank import new_key
-from tests.processes.test_cli import EXECUTABLE, servers_of
+from tests.forks import Command, start
+from tests.processes.test_cli import servers_of
 from tests.servers import free_port
-from tests.waiting import START_SECONDS
+from tests.waiting import START_SECONDS, wait_until
 
 SECRET = "a-secret-that-no-log-may-ever-hold-1234"
 WORDS = "words-that-somebody-wrote"
@@ -36,7 +35,7 @@ class Pair:
     settings: Settings
     clients: list[httpx.AsyncClient]
     logs: list[Path]
-    processes: list[psutil.Popen]
+    processes: list[Command]
 
     async def ask(self, number: int, subject: str, query: str, **variables: Any) -> dict[str, Any]:
         """Run one operation and return the whole answer."""
@@ -78,14 +77,7 @@ async def pair(settings: Settings, tmp_path: Path) -> AsyncIterator[Pair]:
         for port, log in zip(ports, logs, strict=True):
             environment = {"PAYCORE_PORT": str(port), "PAYCORE_JWT_SECRET": SECRET, "PAYCORE_LOG_LEVEL": "debug"}
             with log.open("wb") as file:
-                processes.append(
-                    psutil.Popen(
-                        [EXECUTABLE, "serve"],
-                        env={"PATH": "/usr/bin:/bin", **servers_of(settings), **environment},
-                        stdout=file,
-                        stderr=file,
-                    )
-                )
+                processes.append(start("serve", environment={**servers_of(settings), **environment}, output=file))
         assert await asyncio.to_thread(wait_until, lambda: all(map(answers, ports)), seconds=START_SECONDS)
         yield Pair(settings.model_copy(update={"jwt_secret": SecretStr(SECRET)}), clients, logs, processes)
     finally:
