@@ -10,10 +10,12 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 import uvicorn
 from starlette.applications import Starlette
 
 from app.access.tokens import mint_token
+from app.db.engine import create_engine
 from app.db.pool import Database
 from app.main import create_app
 from app.processes.outbox_relay import run_relay
@@ -113,4 +115,16 @@ async def api(settings: Settings, engine: Database) -> AsyncIterator[Api]:
         yield running
 
 
-__all__ = ["Api", "Socket", "serving"]
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(module_settings: Settings) -> AsyncIterator[Api]:
+    """A running API that the tests of a file share, for tests whose wallets are their own and that change no settings."""
+    engine = create_engine(module_settings)
+    async with serving(module_settings, engine) as running:
+        yield running
+    await engine.dispose()
+
+
+shares_api = pytest.mark.asyncio(loop_scope="module")
+"""For each test of `shared`: it runs in the event loop of the API."""
+
+__all__ = ["Api", "Socket", "serving", "shares_api"]

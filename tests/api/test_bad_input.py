@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.schema.engine.requests import MAX_VARIABLES_BYTES
-from tests.api.conftest import Api
+from tests.api.conftest import Api, shares_api
 from tests.bank import new_key
 
 TRANSFER = """
@@ -228,10 +228,11 @@ async def test_a_malformed_member_refuses_itself_and_in_an_atomic_batch_all_memb
         ({"idempotencyKey": ""}, "IDEMPOTENCY_KEY_INVALID"),
     ],
 )
-async def test_a_wallet_cannot_be_opened_with_bad_input(api: Api, changes: dict[str, str], code: str) -> None:
+@shares_api
+async def test_a_wallet_cannot_be_opened_with_bad_input(shared: Api, changes: dict[str, str], code: str) -> None:
     values = {"idempotencyKey": new_key(), "currency": "USD", "name": "Main", **changes}
     opened = "mutation($i: OpenWalletInput!) { openWallet(input: $i) { wallet { id } userErrors { code } } }"
-    payload = (await api.data("alice", opened, i=values))["openWallet"]
+    payload = (await shared.data("alice", opened, i=values))["openWallet"]
     assert payload == {"wallet": None, "userErrors": [{"code": code}]}
 
 
@@ -246,9 +247,10 @@ async def test_a_wallet_cannot_be_opened_with_bad_input(api: Api, changes: dict[
         (b" " * 3_200_000, 413),
     ],
 )  # fmt: skip
-async def test_a_malformed_request_gets_a_coded_json_answer(api: Api, body: bytes, status: int) -> None:
-    headers = {**api.headers("alice"), "Content-Type": "application/json"}
-    response = await api.http.post("/graphql", content=body, headers=headers)
+@shares_api
+async def test_a_malformed_request_gets_a_coded_json_answer(shared: Api, body: bytes, status: int) -> None:
+    headers = {**shared.headers("alice"), "Content-Type": "application/json"}
+    response = await shared.http.post("/graphql", content=body, headers=headers)
     assert response.status_code == status
     answer = response.json()
     assert answer.get("code") == "BODY_TOO_LARGE" or answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
@@ -268,8 +270,9 @@ async def test_a_malformed_request_gets_a_coded_json_answer(api: Api, body: byte
         ("{ viewer { ...f } } fragment f on User { ...g } fragment g on User { ...f }", "GRAPHQL_VALIDATION_FAILED"),
     ],
 )
-async def test_an_invalid_or_too_large_document_gets_its_code(api: Api, document: str, code: str) -> None:
-    codes = set(await api.codes("alice", document))
+@shares_api
+async def test_an_invalid_or_too_large_document_gets_its_code(shared: Api, document: str, code: str) -> None:
+    codes = set(await shared.codes("alice", document))
     assert code in codes
     assert codes <= {code, "QUERY_TOO_COMPLEX"}
 
@@ -277,5 +280,6 @@ async def test_an_invalid_or_too_large_document_gets_its_code(api: Api, document
 @pytest.mark.parametrize(
     "arguments", ["first: 0", "first: 101", "first: -1", "last: 101", "first: 1, last: 1", 'after: "nonsense"']
 )
-async def test_a_page_of_invalid_size_or_cursor_is_refused(api: Api, arguments: str) -> None:
-    assert await api.codes("alice", f"{{ viewer {{ wallets({arguments}) {{ edges {{ cursor }} }} }} }}") == ["BAD_USER_INPUT"]
+@shares_api
+async def test_a_page_of_invalid_size_or_cursor_is_refused(shared: Api, arguments: str) -> None:
+    assert await shared.codes("alice", f"{{ viewer {{ wallets({arguments}) {{ edges {{ cursor }} }} }} }}") == ["BAD_USER_INPUT"]

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.api.conftest import Api
+from tests.api.conftest import Api, shares_api
 from tests.api.test_event_stream import events
 from tests.api.test_subscriptions import WATCH
 
@@ -29,9 +29,10 @@ async def raw(
 
 
 @pytest.mark.parametrize("accept", ["gzip", "br, GZIP;q=0.5", "deflate, gzip"])
-async def test_a_large_graphql_answer_is_compressed(api: Api, accept: str) -> None:
-    plain, _ = await raw(api, "POST", "/graphql", None, query=LARGE)
-    packed, headers = await raw(api, "POST", "/graphql", accept, query=LARGE)
+@shares_api
+async def test_a_large_graphql_answer_is_compressed(shared: Api, accept: str) -> None:
+    plain, _ = await raw(shared, "POST", "/graphql", None, query=LARGE)
+    packed, headers = await raw(shared, "POST", "/graphql", accept, query=LARGE)
     assert headers["content-encoding"] == "gzip"
     assert headers["vary"] == "Accept-Encoding"
     assert headers["content-length"] == str(len(packed))
@@ -39,35 +40,39 @@ async def test_a_large_graphql_answer_is_compressed(api: Api, accept: str) -> No
     assert json.loads(gzip.decompress(packed))["data"] == json.loads(plain)["data"]
 
 
-async def test_a_large_rest_answer_is_compressed(api: Api) -> None:
-    packed, headers = await raw(api, "GET", "/openapi.json", "gzip", None)
+@shares_api
+async def test_a_large_rest_answer_is_compressed(shared: Api) -> None:
+    packed, headers = await raw(shared, "GET", "/openapi.json", "gzip", None)
     assert headers["content-encoding"] == "gzip"
     assert "paths" in json.loads(gzip.decompress(packed))
 
 
 @pytest.mark.parametrize("accept", ["identity", "br", "gzip;q=0", "gzip; q=0.000"])
-async def test_a_client_that_does_not_accept_gzip_gets_the_answer_as_it_is(api: Api, accept: str) -> None:
-    plain, headers = await raw(api, "POST", "/graphql", accept, query=LARGE)
+@shares_api
+async def test_a_client_that_does_not_accept_gzip_gets_the_answer_as_it_is(shared: Api, accept: str) -> None:
+    plain, headers = await raw(shared, "POST", "/graphql", accept, query=LARGE)
     assert "content-encoding" not in headers
     assert headers["vary"] == "Accept-Encoding"
     assert json.loads(plain)["data"]
 
 
-async def test_the_answer_to_a_transfer_is_not_compressed(api: Api) -> None:
-    sender, receiver = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
+@shares_api
+async def test_the_answer_to_a_transfer_is_not_compressed(shared: Api) -> None:
+    sender, receiver = await shared.wallet("alice", balance="10.00"), await shared.wallet("bob")
     payment = {
         "idempotencyKey": str(uuid4()),
         "senderWalletId": sender,
         "receiverWalletId": receiver,
         "amount": {"amount": "1.00", "currency": "USD"},
     }
-    answer, headers = await raw(api, "POST", "/graphql", "gzip", query=TRANSFER, variables={"input": payment})
+    answer, headers = await raw(shared, "POST", "/graphql", "gzip", query=TRANSFER, variables={"input": payment})
     assert json.loads(answer)["data"]["transfer"]["transaction"]["status"] == "COMPLETED"
     assert "content-encoding" not in headers
 
 
-async def test_an_event_stream_is_not_compressed(api: Api) -> None:
-    wallet = await api.wallet("alice")
-    async with events(api, "alice", WATCH, wallet=wallet) as stream:
+@shares_api
+async def test_an_event_stream_is_not_compressed(shared: Api) -> None:
+    wallet = await shared.wallet("alice")
+    async with events(shared, "alice", WATCH, wallet=wallet) as stream:
         assert "content-encoding" not in stream.response.headers
         assert (await stream.update())["kind"] == "SNAPSHOT"

@@ -10,7 +10,7 @@ import pytest
 
 from app.services.input_rules import MAX_DESCRIPTION
 from app.settings import MAX_BATCH
-from tests.api.conftest import Api
+from tests.api.conftest import Api, shares_api
 from tests.bank import new_key
 
 BATCH = """mutation($i: [TransferInput!]!) { transferBatch(input: {transfers: $i}) {
@@ -48,18 +48,20 @@ def settled(answer: dict[str, Any], description: str) -> bool:
 
 @pytest.mark.parametrize("is_escaped", [True, False], ids=["escaped", "UTF-8"])
 @pytest.mark.parametrize("name", DESCRIPTIONS)
-async def test_a_batch_of_500_fits_in_a_post_by_default(api: Api, name: str, is_escaped: bool) -> None:
-    transfers = await largest_batch(api, DESCRIPTIONS[name])
+@shares_api
+async def test_a_batch_of_500_fits_in_a_post_by_default(shared: Api, name: str, is_escaped: bool) -> None:
+    transfers = await largest_batch(shared, DESCRIPTIONS[name])
     body = json.dumps({"query": BATCH, "variables": {"i": transfers}}, ensure_ascii=is_escaped).encode()
-    headers = {**api.headers("alice"), "Content-Type": "application/json"}
-    answer = (await api.http.post("/graphql", content=body, headers=headers, timeout=60)).json()
+    headers = {**shared.headers("alice"), "Content-Type": "application/json"}
+    answer = (await shared.http.post("/graphql", content=body, headers=headers, timeout=60)).json()
     assert settled(answer, DESCRIPTIONS[name]), answer.get("errors")
 
 
 @pytest.mark.parametrize("name", DESCRIPTIONS)
-async def test_a_batch_of_500_fits_in_a_websocket_message_by_default(api: Api, name: str) -> None:
-    transfers = await largest_batch(api, DESCRIPTIONS[name])
-    async with api.socket("alice") as socket:
+@shares_api
+async def test_a_batch_of_500_fits_in_a_websocket_message_by_default(shared: Api, name: str) -> None:
+    transfers = await largest_batch(shared, DESCRIPTIONS[name])
+    async with shared.socket("alice") as socket:
         await socket.subscribe("1", BATCH, i=transfers)
         message = await socket.message("1", within=60)
     assert message["type"] == "next", message
@@ -67,8 +69,9 @@ async def test_a_batch_of_500_fits_in_a_websocket_message_by_default(api: Api, n
 
 
 @pytest.mark.parametrize("name", DESCRIPTIONS)
-async def test_the_longest_description_fits_in_a_rest_transfer_by_default(api: Api, name: str) -> None:
-    given, *_ = await largest_batch(api, DESCRIPTIONS[name])
+@shares_api
+async def test_the_longest_description_fits_in_a_rest_transfer_by_default(shared: Api, name: str) -> None:
+    given, *_ = await largest_batch(shared, DESCRIPTIONS[name])
     fields = {
         "sender_wallet_id": given["senderWalletId"],
         "receiver_wallet_id": given["receiverWalletId"],
@@ -76,6 +79,6 @@ async def test_the_longest_description_fits_in_a_rest_transfer_by_default(api: A
         "description": given["description"],
         "idempotency_key": given["idempotencyKey"],
     }
-    headers = {**api.headers("alice"), "Content-Type": "application/json"}
-    response = await api.http.post("/transfer", content=json.dumps(fields).encode(), headers=headers)
+    headers = {**shared.headers("alice"), "Content-Type": "application/json"}
+    response = await shared.http.post("/transfer", content=json.dumps(fields).encode(), headers=headers)
     assert response.status_code == 201, response.text

@@ -19,7 +19,7 @@ from app.schema.engine.requests import MAX_ANONYMOUS_BYTES
 from app.schema.transport import websocket
 from app.settings import Settings
 from app.telemetry import metrics
-from tests.api.conftest import Api, serving
+from tests.api.conftest import Api, serving, shares_api
 from tests.api.test_faults import owner_of
 from tests.bank import uuid_of
 from tests.proxy import postgres_proxy
@@ -55,14 +55,16 @@ async def test_get_runs_a_query_and_refuses_a_mutation(api: Api) -> None:
     assert await api.bank.count("wallets") == 0
 
 
-async def test_an_empty_operation_name_in_a_url_is_ignored(api: Api) -> None:
-    response = await api.http.get("/graphql", params={"query": "query One { __typename }", "operationName": ""})
+@shares_api
+async def test_an_empty_operation_name_in_a_url_is_ignored(shared: Api) -> None:
+    response = await shared.http.get("/graphql", params={"query": "query One { __typename }", "operationName": ""})
     assert response.json()["data"] == {"__typename": "Query"}
 
 
 @pytest.mark.parametrize("accept", ['multipart/mixed;boundary="graphql";subscriptionSpec=1.0,application/json', "*/*"])
-async def test_a_subscription_over_http_needs_an_event_stream(api: Api, accept: str) -> None:
-    response = await api.http.post("/graphql", json={"query": SETTLED}, headers={**api.headers("alice"), "Accept": accept})
+@shares_api
+async def test_a_subscription_over_http_needs_an_event_stream(shared: Api, accept: str) -> None:
+    response = await shared.http.post("/graphql", json={"query": SETTLED}, headers={**shared.headers("alice"), "Accept": accept})
     assert response.status_code == 400
     assert response.json()["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
 
@@ -105,16 +107,20 @@ async def test_the_named_operation_of_several_runs_each_time(api: Api) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["graphql-ws", "mqtt", None])
-async def test_another_websocket_subprotocol_is_refused(api: Api, protocol: str | None) -> None:
+@shares_api
+async def test_another_websocket_subprotocol_is_refused(shared: Api, protocol: str | None) -> None:
     offered = None if protocol is None else [websockets.Subprotocol(protocol)]
-    async with connect(api.url.replace("http", "ws", 1) + "/graphql", subprotocols=offered) as connection:
+    async with connect(shared.url.replace("http", "ws", 1) + "/graphql", subprotocols=offered) as connection:
         await connection.wait_closed()
         assert connection.close_code == 4406
 
 
 @pytest.mark.parametrize("payload", [{}, {"payload": None}, {"payload": {}}, {"payload": {"Authorization": ""}}])
-async def test_a_socket_without_a_token_is_accepted_and_its_fields_are_unauthenticated(api: Api, payload: dict[str, Any]) -> None:
-    async with open_socket(api.url.replace("http", "ws", 1) + "/graphql", None) as socket:
+@shares_api
+async def test_a_socket_without_a_token_is_accepted_and_its_fields_are_unauthenticated(
+    shared: Api, payload: dict[str, Any]
+) -> None:
+    async with open_socket(shared.url.replace("http", "ws", 1) + "/graphql", None) as socket:
         await socket.send({"type": "connection_init", **payload})
         await socket.subscribe("1", "{ __typename }")
         assert await socket.data("1") == {"__typename": "Query"}
@@ -128,18 +134,20 @@ async def test_a_socket_without_a_token_is_accepted_and_its_fields_are_unauthent
     [([], 4400), (5, 4400), ({"Authorization": 5}, 4403), ({"Authorization": "Basic YTpi"}, 4403),
      ({"Authorization": "Bearer x.y.z"}, 4403)],
 )  # fmt: skip
-async def test_a_socket_with_an_invalid_token_is_closed(api: Api, payload: Any, code: int) -> None:
-    async with open_socket(api.url.replace("http", "ws", 1) + "/graphql", None) as socket:
+@shares_api
+async def test_a_socket_with_an_invalid_token_is_closed(shared: Api, payload: Any, code: int) -> None:
+    async with open_socket(shared.url.replace("http", "ws", 1) + "/graphql", None) as socket:
         await socket.send({"type": "connection_init", "payload": payload})
         assert await socket.close_code() == code
 
 
 @pytest.mark.parametrize("text", ["x" * 300, "ü" * 100, "𝄞" * 40], ids=["ASCII", "two bytes each", "four bytes each"])
-async def test_a_close_reason_that_quotes_the_client_is_truncated_to_fit_a_frame(api: Api, text: str) -> None:
-    async with api.socket("alice") as socket:
+@shares_api
+async def test_a_close_reason_that_quotes_the_client_is_truncated_to_fit_a_frame(shared: Api, text: str) -> None:
+    async with shared.socket("alice") as socket:
         await socket.send({"type": text})
         assert await socket.close_code() == 4400
-    async with api.socket("alice") as socket:
+    async with shared.socket("alice") as socket:
         id_ = text[:250]
         for _ in range(2):
             await socket.subscribe(id_, SETTLED)
@@ -237,7 +245,8 @@ async def test_a_socket_without_a_token_is_closed_after_its_time_limit(api: Api,
         assert await known.data("1")
 
 
-async def test_messages_are_limited_to_a_small_size_until_a_token_is_accepted(api: Api) -> None:
+@shares_api
+async def test_messages_are_limited_to_a_small_size_until_a_token_is_accepted(shared: Api) -> None:
     limit = MAX_ANONYMOUS_BYTES
     fits = json.dumps({"type": "connection_init", "payload": {"x": ""}})
 
@@ -249,13 +258,13 @@ async def test_messages_are_limited_to_a_small_size_until_a_token_is_accepted(ap
         ("x" * (limit - len(fits) + 1), False),
         ("ü" * (limit // 2), False),
     ):
-        async with open_socket(api.url.replace("http", "ws", 1) + "/graphql", None) as socket:
+        async with open_socket(shared.url.replace("http", "ws", 1) + "/graphql", None) as socket:
             await socket.send(init(padding))
             if is_fine:
                 assert json.loads(await socket.connection.recv()) == {"type": "connection_ack"}
                 await socket.subscribe("1", "{ __typename }", x="x" * limit)
             assert await socket.close_code() == 1009
-    async with api.socket("alice") as socket:
+    async with shared.socket("alice") as socket:
         await socket.subscribe("1", "{ __typename }", x="x" * 2 * limit)
         assert await socket.data("1")
 
@@ -279,11 +288,12 @@ async def test_an_operation_past_the_limit_of_a_socket_is_refused_and_the_others
             assert (await socket.data("2"))["walletUpdated"]["kind"] == "ENTRY"
 
 
-async def test_every_field_is_unauthenticated_without_a_token_whatever_its_arguments(api: Api) -> None:
+@shares_api
+async def test_every_field_is_unauthenticated_without_a_token_whatever_its_arguments(shared: Api) -> None:
     for field in ("nodes(ids: []) { id }", "wallets(first: 500) { edges { cursor } }",
                   'transactions(after: "") { edges { cursor } }',
                   'transaction(id: "x") { id }', 'transactionByIdempotencyKey(idempotencyKey: "") { id }'):  # fmt: skip
-        assert await api.codes(None, f"{{ {field} }}") == ["UNAUTHENTICATED"], field
+        assert await shared.codes(None, f"{{ {field} }}") == ["UNAUTHENTICATED"], field
 
 
 @pytest.mark.parametrize(

@@ -7,24 +7,28 @@ from typing import Any
 
 import orjson
 import pytest
+import pytest_asyncio
 
+from app.db.engine import create_engine
 from app.db.pool import Database
 from app.schema.engine.documents import MAX_LENGTH, MAX_TOKENS
 from app.schema.engine.error_handling import MAX_ERRORS
 from app.schema.engine.limits import MAX_ALIASES, MAX_DIRECTIVES, MAX_FIELDS, MAX_INTROSPECTION_DEPTH, MAX_ROOT_FIELDS
 from app.schema.engine.requests import MAX_VARIABLES_BYTES
 from app.settings import Settings
-from tests.api.conftest import Api, serving
+from tests.api.conftest import Api, serving, shares_api
 from tests.bank import new_key
 
 OPEN = 'mutation {{ openWallet(input: {{idempotencyKey: "{key}", currency: "USD", name: "x"}}) {{ {fields} }} }}'
 
 
-@pytest.fixture
-async def shallow(settings: Settings, engine: Database) -> AsyncIterator[Api]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shallow(module_settings: Settings) -> AsyncIterator[Api]:
     """An API whose limit of levels is 6. The other limits are no settings."""
-    async with serving(settings.model_copy(update={"max_query_depth": 6}), engine) as running:
+    engine = create_engine(module_settings)
+    async with serving(module_settings.model_copy(update={"max_query_depth": 6}), engine) as running:
         yield running
+    await engine.dispose()
 
 
 def introspected(levels: int) -> str:
@@ -83,17 +87,20 @@ PAST_IT = {
 
 
 @pytest.mark.parametrize("document", AT_THE_LIMIT.values(), ids=AT_THE_LIMIT)
+@shares_api
 async def test_a_document_at_a_limit_runs(shallow: Api, document: str) -> None:
     answer = await shallow.graphql("alice", document)
     assert "errors" not in answer, answer
 
 
 @pytest.mark.parametrize("document", PAST_IT.values(), ids=PAST_IT)
+@shares_api
 async def test_a_document_past_a_limit_is_too_complex(shallow: Api, document: str) -> None:
     assert await shallow.codes("alice", document) == ["QUERY_TOO_COMPLEX"]
 
 
 @pytest.mark.parametrize("document", PAST_IT.values(), ids=PAST_IT)
+@shares_api
 async def test_a_document_past_a_limit_is_too_complex_over_a_websocket(shallow: Api, document: str) -> None:
     async with shallow.socket("alice") as socket:
         await socket.subscribe("1", document)
@@ -102,16 +109,19 @@ async def test_a_document_past_a_limit_is_too_complex_over_a_websocket(shallow: 
     assert [error["extensions"]["code"] for error in message["payload"]] == ["QUERY_TOO_COMPLEX"]
 
 
+@shares_api
 async def test_a_document_of_too_many_tokens_is_not_parsed(shallow: Api) -> None:
     assert await shallow.codes("alice", "{ " + "viewer { id } " * (MAX_TOKENS // 4) + "}") == ["GRAPHQL_VALIDATION_FAILED"]
 
 
+@shares_api
 async def test_a_mutation_in_a_document_that_is_too_large_does_nothing(shallow: Api) -> None:
     document = OPEN.format(key=new_key(), fields=aliases(MAX_ALIASES + 1, "replayed"))
     assert await shallow.codes("alice", document) == ["QUERY_TOO_COMPLEX"]
     assert await shallow.bank.count("wallet_openings") == 0
 
 
+@shares_api
 async def test_an_operation_with_too_large_variables_is_too_complex_over_every_transport(shallow: Api) -> None:
     document = "query($id: ID!) { wallet(id: $id) { id } }"
     for more, codes in ((0, []), (1, ["QUERY_TOO_COMPLEX"])):
@@ -125,6 +135,7 @@ async def test_an_operation_with_too_large_variables_is_too_complex_over_every_t
         assert message["type"] == ("error" if codes else "next")
 
 
+@shares_api
 async def test_the_number_and_length_of_errors_are_limited(shallow: Api) -> None:
     answer = await shallow.graphql("alice", "{ " + " ".join(f"nope{n}" for n in range(60)) + " }")
     codes = [error["extensions"]["code"] for error in answer["errors"]]

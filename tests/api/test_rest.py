@@ -20,7 +20,7 @@ from app import ids
 from app.db.pool import Database
 from app.rest.openapi import DESCRIPTION
 from app.settings import Settings
-from tests.api.conftest import Api, serving
+from tests.api.conftest import Api, serving, shares_api
 from tests.bank import new_key, uuid_of
 from tests.proxy import postgres_proxy
 from tests.tls_proxy import TlsProxy, make_certificate
@@ -60,22 +60,26 @@ async def good(api: Api) -> dict[str, str]:
     return {"sender_wallet_id": a, "receiver_wallet_id": b, "amount": "1.00", "currency": "USD", "idempotency_key": new_key()}
 
 
-async def test_a_new_transfer_is_201_and_its_replay_200_with_the_same_transaction(api: Api) -> None:
-    body = await good(api)
-    first, again = await post(api, body), await post(api, {**body, "amount": "1.0"})
+@shares_api
+async def test_a_new_transfer_is_201_and_its_replay_200_with_the_same_transaction(shared: Api) -> None:
+    body = await good(shared)
+    first, again = await post(shared, body), await post(shared, {**body, "amount": "1.0"})
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json()["transaction"] == again.json()["transaction"]
     assert (first.json()["replayed"], again.json()["replayed"]) == (False, True)
-    assert await api.bank.balance(body["sender_wallet_id"]) == 900
+    assert await shared.bank.balance(body["sender_wallet_id"]) == 900
 
 
-async def test_the_key_comes_in_the_header_or_the_body_and_two_that_differ_are_refused(api: Api) -> None:
-    body = await good(api)
+@shares_api
+async def test_the_key_comes_in_the_header_or_the_body_and_two_that_differ_are_refused(shared: Api) -> None:
+    body = await good(shared)
     key = body.pop("idempotency_key")
-    assert (await post(api, body, **{"Idempotency-Key": key})).status_code == 201
-    assert (await post(api, {**body, "idempotency_key": key}, **{"Idempotency-Key": key})).status_code == 200
-    assert (await post(api, {**body, "idempotency_key": "other"}, **{"Idempotency-Key": key})).json()["code"] == "BAD_USER_INPUT"
-    assert (await post(api, body)).json()["code"] == "BAD_USER_INPUT"
+    assert (await post(shared, body, **{"Idempotency-Key": key})).status_code == 201
+    assert (await post(shared, {**body, "idempotency_key": key}, **{"Idempotency-Key": key})).status_code == 200
+    assert (await post(shared, {**body, "idempotency_key": "other"}, **{"Idempotency-Key": key})).json()[
+        "code"
+    ] == "BAD_USER_INPUT"
+    assert (await post(shared, body)).json()["code"] == "BAD_USER_INPUT"
 
 
 @pytest.mark.parametrize(
@@ -99,8 +103,11 @@ async def test_the_key_comes_in_the_header_or_the_body_and_two_that_differ_are_r
     ],
     ids=str,
 )
-async def test_a_refusal_is_a_problem_with_its_status_and_code(api: Api, changes: dict[str, Any], status: int, code: str) -> None:
-    response = await post(api, {**await good(api), **changes})
+@shares_api
+async def test_a_refusal_is_a_problem_with_its_status_and_code(
+    shared: Api, changes: dict[str, Any], status: int, code: str
+) -> None:
+    response = await post(shared, {**await good(shared), **changes})
     assert (response.status_code, response.json()["code"]) == (status, code)
     assert response.headers["content-type"] == "application/problem+json"
     if code == "INSUFFICIENT_FUNDS":
@@ -109,10 +116,11 @@ async def test_a_refusal_is_a_problem_with_its_status_and_code(api: Api, changes
         assert problem["transaction"]["status"] == "FAILED"
 
 
-async def test_a_key_with_other_input_is_409_and_names_the_transaction(api: Api) -> None:
-    body = await good(api)
-    first = await post(api, body)
-    other = await post(api, {**body, "amount": "2.00"})
+@shares_api
+async def test_a_key_with_other_input_is_409_and_names_the_transaction(shared: Api) -> None:
+    body = await good(shared)
+    first = await post(shared, body)
+    other = await post(shared, {**body, "amount": "2.00"})
     assert other.status_code == 409
     assert other.json()["transaction_id"] == first.json()["transaction"]["id"]
 
@@ -135,43 +143,48 @@ BODIES = {
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-async def test_a_body_that_is_not_a_json_object_is_400(api: Api, body: bytes) -> None:
-    response = await api.http.post("/transfer", content=body, headers=api.headers("alice"))
+@shares_api
+async def test_a_body_that_is_not_a_json_object_is_400(shared: Api, body: bytes) -> None:
+    response = await shared.http.post("/transfer", content=body, headers=shared.headers("alice"))
     assert (response.status_code, response.json()["code"]) == (400, "BAD_USER_INPUT")
     assert_described(response, "/transfer", "post")
 
 
-async def test_a_field_given_twice_is_refused_and_moves_nothing(api: Api) -> None:
-    body = await good(api)
+@shares_api
+async def test_a_field_given_twice_is_refused_and_moves_nothing(shared: Api) -> None:
+    body = await good(shared)
     twice = json.dumps(body).replace('"amount": "1.00"', '"amount": "1.00", "amount": "9.00"')
-    response = await api.http.post("/transfer", content=twice, headers=api.headers("alice"))
+    response = await shared.http.post("/transfer", content=twice, headers=shared.headers("alice"))
     assert (response.status_code, response.json()["code"]) == (400, "BAD_USER_INPUT")
-    assert await api.bank.balance(body["sender_wallet_id"]) == 1000
-    assert (await post(api, body)).status_code == 201, "the key was not used"
+    assert await shared.bank.balance(body["sender_wallet_id"]) == 1000
+    assert (await post(shared, body)).status_code == 201, "the key was not used"
 
 
-async def test_a_body_past_the_limit_is_413_with_or_without_content_length(api: Api) -> None:
+@shares_api
+async def test_a_body_past_the_limit_is_413_with_or_without_content_length(shared: Api) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(3):
-            yield b" " * (api.settings.max_body_bytes // 2)
+            yield b" " * (shared.settings.max_body_bytes // 2)
 
-    for content in (b" " * (api.settings.max_body_bytes + 1), chunks()):
-        response = await api.http.post("/transfer", content=content, headers=api.headers("alice"))
+    for content in (b" " * (shared.settings.max_body_bytes + 1), chunks()):
+        response = await shared.http.post("/transfer", content=content, headers=shared.headers("alice"))
         assert (response.status_code, response.json()["code"]) == (413, "BODY_TOO_LARGE")
         assert_described(response, "/transfer", "post")
 
 
-async def test_a_transfer_to_the_same_wallet_is_400(api: Api) -> None:
-    body = await good(api)
-    problem = (await post(api, {**body, "receiver_wallet_id": body["sender_wallet_id"]})).json()
+@shares_api
+async def test_a_transfer_to_the_same_wallet_is_400(shared: Api) -> None:
+    body = await good(shared)
+    problem = (await post(shared, {**body, "receiver_wallet_id": body["sender_wallet_id"]})).json()
     assert (problem["status"], problem["code"], problem["field"]) == (400, "SAME_WALLET", "receiver_wallet_id")
 
 
-async def test_a_frozen_wallet_is_422_and_its_transaction_is_replayed(api: Api) -> None:
-    body = await good(api)
+@shares_api
+async def test_a_frozen_wallet_is_422_and_its_transaction_is_replayed(shared: Api) -> None:
+    body = await good(shared)
     freeze = 'mutation($id: ID!) { setWalletStatus(input: {walletId: $id, status: FROZEN, reason: "test"}) { wallet { id } } }'
-    await api.data("admin", freeze, id=body["receiver_wallet_id"])
-    first, again = (await post(api, body)).json(), (await post(api, body)).json()
+    await shared.data("admin", freeze, id=body["receiver_wallet_id"])
+    first, again = (await post(shared, body)).json(), (await post(shared, body)).json()
     assert (first["status"], first["code"], first["transaction"]["failure_code"]) == (422, *["WALLET_NOT_ACTIVE"] * 2)
     assert again == {**first, "replayed": True}
 
@@ -288,9 +301,10 @@ async def test_an_interrupted_upload_is_not_logged_as_an_error(api: Api, caplog:
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-async def test_only_owners_can_read_wallets_and_transactions(api: Api) -> None:
-    body = await good(api)
-    transaction = (await post(api, body)).json()["transaction"]
+@shares_api
+async def test_only_owners_can_read_wallets_and_transactions(shared: Api) -> None:
+    body = await good(shared)
+    transaction = (await post(shared, body)).json()["transaction"]
     paths = {
         f"/wallets/{body['sender_wallet_id']}": "/wallets/{id}",
         f"/wallets/{body['sender_wallet_id']}/transactions?first=1": "/wallets/{id}/transactions",
@@ -298,49 +312,53 @@ async def test_only_owners_can_read_wallets_and_transactions(api: Api) -> None:
     }
     for path, described in paths.items():
         for subject, status in (("alice", 200), ("carol", 404), (None, 401)):
-            response = await api.http.get(path, headers=api.headers(subject))
+            response = await shared.http.get(path, headers=shared.headers(subject))
             assert response.status_code == status
             assert_described(response, described)
-    page = (await api.http.get(next(path for path in paths if "first" in path), headers=api.headers("alice"))).json()
+    page = (await shared.http.get(next(path for path in paths if "first" in path), headers=shared.headers("alice"))).json()
     assert page["items"] == [transaction]
     assert page["has_next_page"] is True
 
 
 @pytest.mark.parametrize("query", ["first=0", "first=x", "first=101", "first=1&last=1", "after=nonsense", "status=NOPE", "nope=1",
                                    "created_from=yesterday", "created_to=2026-01-01", "first=1&first=2"])  # fmt: skip
-async def test_an_invalid_query_parameter_is_400(api: Api, query: str) -> None:
-    wallet = await api.wallet("alice")
-    response = await api.http.get(f"/wallets/{wallet}/transactions?{query}", headers=api.headers("alice"))
+@shares_api
+async def test_an_invalid_query_parameter_is_400(shared: Api, query: str) -> None:
+    wallet = await shared.wallet("alice")
+    response = await shared.http.get(f"/wallets/{wallet}/transactions?{query}", headers=shared.headers("alice"))
     assert (response.status_code, response.json()["code"]) == (400, "BAD_USER_INPUT")
 
 
-async def test_health_unknown_paths_and_wrong_methods_have_plain_answers(api: Api) -> None:
-    assert (await api.http.get("/healthz")).json() == {"status": "alive"}
-    ready = await api.http.get("/readyz")
+@shares_api
+async def test_health_unknown_paths_and_wrong_methods_have_plain_answers(shared: Api) -> None:
+    assert (await shared.http.get("/healthz")).json() == {"status": "alive"}
+    ready = await shared.http.get("/readyz")
     assert (ready.status_code, ready.json()["status"]) == (200, "ready")
     for path, method, status in (("/nope", "GET", 404), ("/transfer", "GET", 405)):
-        response = await api.http.request(method, path)
+        response = await shared.http.request(method, path)
         assert response.status_code == status
         assert response.headers["content-type"] == "application/problem+json"
-    assert (await api.http.get("/openapi.json")).json() == DESCRIPTION
+    assert (await shared.http.get("/openapi.json")).json() == DESCRIPTION
 
 
-async def test_every_answer_has_a_request_id_and_a_valid_one_is_kept(api: Api) -> None:
-    kept = await api.http.get("/healthz", headers={"X-Request-Id": "abc-123"})
-    replaced = await api.http.get("/healthz", headers={"X-Request-Id": "a b<script>"})
+@shares_api
+async def test_every_answer_has_a_request_id_and_a_valid_one_is_kept(shared: Api) -> None:
+    kept = await shared.http.get("/healthz", headers={"X-Request-Id": "abc-123"})
+    replaced = await shared.http.get("/healthz", headers={"X-Request-Id": "a b<script>"})
     assert kept.headers["x-request-id"] == "abc-123"
     assert len(replaced.headers["x-request-id"]) == 32
 
 
-async def test_a_content_type_that_browsers_send_without_preflight_is_refused(api: Api) -> None:
-    a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
+@shares_api
+async def test_a_content_type_that_browsers_send_without_preflight_is_refused(shared: Api) -> None:
+    a, b = await shared.wallet("alice", balance="10.00"), await shared.wallet("bob")
     body = {"sender_wallet_id": a, "receiver_wallet_id": b, "amount": "1.00", "currency": "USD", "idempotency_key": "typed"}
     for type_ in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonx"):
-        response = await api.http.post(
-            "/transfer", content=json.dumps(body), headers={**api.headers("alice"), "Content-Type": type_}
+        response = await shared.http.post(
+            "/transfer", content=json.dumps(body), headers={**shared.headers("alice"), "Content-Type": type_}
         )
         assert (response.status_code, response.json()["code"]) == (415, "BAD_USER_INPUT"), type_
-    accepted = {**api.headers("alice"), "Content-Type": "Application/JSON; charset=utf-8"}
-    response = await api.http.post("/transfer", content=json.dumps(body), headers=accepted)
+    accepted = {**shared.headers("alice"), "Content-Type": "Application/JSON; charset=utf-8"}
+    response = await shared.http.post("/transfer", content=json.dumps(body), headers=accepted)
     assert response.status_code == 201, "nothing had moved"
     assert response.headers["cache-control"] == "no-store"

@@ -11,7 +11,7 @@ from app.http import strict_json
 from app.http.strict_json import MAX_MARKS
 from app.schema.engine.requests import LONGEST_LIST, MAX_ANONYMOUS_BYTES
 from app.settings import MAX_BATCH
-from tests.api.conftest import Api
+from tests.api.conftest import Api, shares_api
 from tests.bank import new_key
 
 PAY = "mutation($i: TransferInput!) { transfer(input: $i) { transaction { id } userErrors { code } } }"
@@ -44,33 +44,36 @@ TWICE = {
 
 
 @pytest.mark.parametrize("name", TWICE)
-async def test_a_duplicate_name_over_http_is_refused_and_moves_nothing(api: Api, name: str) -> None:
-    body, sender = await payment(api)
+@shares_api
+async def test_a_duplicate_name_over_http_is_refused_and_moves_nothing(shared: Api, name: str) -> None:
+    body, sender = await payment(shared)
     twice = body.replace(*TWICE[name])
     assert twice != body
-    headers = {**api.headers("alice"), "Content-Type": "application/json"}
-    response = await api.http.post("/graphql", content=twice, headers=headers)
+    headers = {**shared.headers("alice"), "Content-Type": "application/json"}
+    response = await shared.http.post("/graphql", content=twice, headers=headers)
     error = response.json()["errors"][0]
     assert (response.status_code, error["extensions"]["code"]) == (400, "BAD_USER_INPUT")
     assert "twice" in error["message"]
-    assert await api.bank.balance(sender) == 100_00
+    assert await shared.bank.balance(sender) == 100_00
 
 
 @pytest.mark.parametrize("name", TWICE)
-async def test_a_duplicate_name_over_a_websocket_closes_it_and_moves_nothing(api: Api, name: str) -> None:
-    body, sender = await payment(api)
+@shares_api
+async def test_a_duplicate_name_over_a_websocket_closes_it_and_moves_nothing(shared: Api, name: str) -> None:
+    body, sender = await payment(shared)
     twice = body.replace(*TWICE[name])
-    async with api.socket("alice") as socket:
+    async with shared.socket("alice") as socket:
         await socket.send(f'{{"id": "1", "type": "subscribe", "payload": {twice}}}')
         assert await socket.close_code() == 4400
         assert "twice" in str(socket.connection.close_reason)
-    assert await api.bank.balance(sender) == 100_00
+    assert await shared.bank.balance(sender) == 100_00
 
 
-async def test_too_deeply_nested_json_is_refused(api: Api) -> None:
+@shares_api
+async def test_too_deeply_nested_json_is_refused(shared: Api) -> None:
     body = '{"query": "{ __typename }", "variables": {"x": ' + "[" * 1010 + "]" * 1010 + "}}"
-    headers = {**api.headers("alice"), "Content-Type": "application/json"}
-    response = await api.http.post("/graphql", content=body, headers=headers)
+    headers = {**shared.headers("alice"), "Content-Type": "application/json"}
+    response = await shared.http.post("/graphql", content=body, headers=headers)
     assert response.status_code == 400
     assert response.json()["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
 
@@ -83,28 +86,31 @@ async def test_too_deeply_nested_json_is_refused(api: Api) -> None:
         (NODES, {"other": [{"deep": ["x"] * (LONGEST_LIST + 1)}]}),
     ],
 )
+@shares_api
 async def test_a_long_list_in_the_variables_is_refused_before_it_is_coerced(
-    api: Api, query: str, variables: dict[str, object]
+    shared: Api, query: str, variables: dict[str, object]
 ) -> None:
-    answer = await api.graphql("alice", query, **variables)
+    answer = await shared.graphql("alice", query, **variables)
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["QUERY_TOO_COMPLEX"]
-    async with api.socket("alice") as socket:
+    async with shared.socket("alice") as socket:
         await socket.subscribe("1", query, **variables)
         message = await socket.message("1")
         assert message["payload"][0]["extensions"]["code"] == "QUERY_TOO_COMPLEX"
 
 
-async def test_a_batch_of_one_transfer_too_many_gets_a_refusal_of_its_own(api: Api) -> None:
+@shares_api
+async def test_a_batch_of_one_transfer_too_many_gets_a_refusal_of_its_own(shared: Api) -> None:
     given = {"idempotencyKey": "k", "senderWalletId": "x", "receiverWalletId": "y", "amount": {"amount": "1", "currency": "USD"}}
-    answer = await api.graphql("alice", BATCH, i=[given] * (MAX_BATCH + 1))
+    answer = await shared.graphql("alice", BATCH, i=[given] * (MAX_BATCH + 1))
     assert answer["data"]["transferBatch"]["userErrors"] == [{"code": "INVALID_INPUT"}]
 
 
 @pytest.mark.parametrize("token", [None, "nonsense"])
-async def test_a_large_body_without_a_valid_token_is_refused_before_it_is_parsed(api: Api, token: str | None) -> None:
+@shares_api
+async def test_a_large_body_without_a_valid_token_is_refused_before_it_is_parsed(shared: Api, token: str | None) -> None:
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     body = "{" + " " * MAX_ANONYMOUS_BYTES
-    response = await api.http.post("/graphql", content=body, headers={**headers, "Content-Type": "application/json"})
+    response = await shared.http.post("/graphql", content=body, headers={**headers, "Content-Type": "application/json"})
     assert [error["extensions"]["code"] for error in response.json()["errors"]] == ["UNAUTHENTICATED"]
 
 
@@ -131,16 +137,18 @@ def test_punctuation_in_strings_is_not_counted_as_values() -> None:
         assert strict_json.loads(given) == value
 
 
-async def test_a_websocket_message_of_too_many_values_closes_it(api: Api) -> None:
-    async with api.socket("alice") as socket:
+@shares_api
+async def test_a_websocket_message_of_too_many_values_closes_it(shared: Api) -> None:
+    async with shared.socket("alice") as socket:
         await socket.send('{"type": "ping", "payload": {"x": [' + "0," * MAX_MARKS + "0]}}")
         assert await socket.close_code() == 4400
 
 
-async def test_a_body_of_too_many_values_is_refused(api: Api) -> None:
+@shares_api
+async def test_a_body_of_too_many_values_is_refused(shared: Api) -> None:
     body = '{"query": "{ __typename }", "variables": {"x": [' + "0," * MAX_MARKS + "0]}}"
-    headers = {**api.headers("alice"), "Content-Type": "application/json"}
+    headers = {**shared.headers("alice"), "Content-Type": "application/json"}
     for path in ("/graphql", "/transfer"):
-        response = await api.http.post(path, content=body, headers=headers)
+        response = await shared.http.post(path, content=body, headers=headers)
         assert response.status_code == 400
         assert "BAD_USER_INPUT" in response.text

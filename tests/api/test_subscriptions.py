@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.api.conftest import Api
+from tests.api.conftest import Api, shares_api
 from tests.transport_ws import open_socket
 from tests.waiting import soon
 
@@ -83,9 +83,10 @@ async def test_a_settled_transaction_is_sent_only_to_its_parties_and_administrat
 
 
 @pytest.mark.parametrize("subject", ["carol", None])
-async def test_a_stranger_cannot_subscribe_to_a_wallet(api: Api, subject: str | None) -> None:
-    b = await api.wallet("bob")
-    async with api.socket(subject) as socket:
+@shares_api
+async def test_a_stranger_cannot_subscribe_to_a_wallet(shared: Api, subject: str | None) -> None:
+    b = await shared.wallet("bob")
+    async with shared.socket(subject) as socket:
         answers = []
         for number, wallet in enumerate([b, "wal_01jgfjjz00e00800000000000h", "nonsense", "\u0000"]):
             await socket.subscribe(str(number), WATCH, wallet=wallet)
@@ -97,28 +98,31 @@ async def test_a_stranger_cannot_subscribe_to_a_wallet(api: Api, subject: str | 
 
 
 @pytest.mark.parametrize("cursor", ["", "nonsense", "AAAA", "ü", "a" * 10_000, None])
-async def test_a_cursor_of_another_wallet_or_of_none_is_refused(api: Api, cursor: str | None) -> None:
-    a, b = await api.wallet("bob"), await api.wallet("bob")
+@shares_api
+async def test_a_cursor_of_another_wallet_or_of_none_is_refused(shared: Api, cursor: str | None) -> None:
+    a, b = await shared.wallet("bob"), await shared.wallet("bob")
     if cursor is None:
-        wallet = (await api.data("bob", "query($id: ID!) { wallet(id: $id) { updatesCursor } }", id=a))["wallet"]
+        wallet = (await shared.data("bob", "query($id: ID!) { wallet(id: $id) { updatesCursor } }", id=a))["wallet"]
         cursor = wallet["updatesCursor"]
-    async with api.socket("bob") as socket:
+    async with shared.socket("bob") as socket:
         await socket.subscribe("1", WATCH, wallet=b, after=cursor)
         message = await socket.message("1")
     errors = message["payload"] if message["type"] == "error" else message["payload"]["errors"]
     assert errors[0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
-async def test_queries_and_mutations_run_over_a_websocket_and_complete(api: Api) -> None:
-    async with api.socket("alice") as socket:
+@shares_api
+async def test_queries_and_mutations_run_over_a_websocket_and_complete(shared: Api) -> None:
+    async with shared.socket("alice") as socket:
         await socket.subscribe("q", "{ viewer { displayName } }")
         assert (await socket.data("q"))["viewer"]["displayName"]
         assert (await socket.message("q"))["type"] == "complete"
 
 
-async def test_an_invalid_document_fails_only_its_own_operation(api: Api) -> None:
-    b = await api.wallet("bob")
-    async with api.socket("bob") as socket:
+@shares_api
+async def test_an_invalid_document_fails_only_its_own_operation(shared: Api) -> None:
+    b = await shared.wallet("bob")
+    async with shared.socket("bob") as socket:
         await socket.subscribe("watch", WATCH, wallet=b)
         await socket.data("watch")
         for number, document in enumerate(["{", "{ nope }", "subscription { walletUpdated }"]):
@@ -127,7 +131,7 @@ async def test_an_invalid_document_fails_only_its_own_operation(api: Api) -> Non
             assert message["type"] == "error"
             assert message["payload"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
         await socket.send({"type": "ping"})
-        await api.bank.pay(await api.bank.viewer("alice"), await api.wallet("alice", balance="1.00"), b, "1.00")
+        await shared.bank.pay(await shared.bank.viewer("alice"), await shared.wallet("alice", balance="1.00"), b, "1.00")
         assert (await socket.data("watch"))["walletUpdated"]["kind"] == "ENTRY"
 
 
@@ -142,25 +146,27 @@ async def test_an_invalid_document_fails_only_its_own_operation(api: Api) -> Non
      '{"type": "subscribe", "id": "1", "payload": {"query": "\\ud800"}}',
      '{"type": "complete"}', b"\x00"],
 )  # fmt: skip
-async def test_a_malformed_message_closes_the_socket_with_4400(api: Api, message: str | bytes) -> None:
-    async with api.socket("alice") as socket:
+@shares_api
+async def test_a_malformed_message_closes_the_socket_with_4400(shared: Api, message: str | bytes) -> None:
+    async with shared.socket("alice") as socket:
         await socket.send(message)
         assert await socket.close_code() == 4400
 
 
-async def test_the_protocols_other_close_codes(api: Api) -> None:
-    url = api.url.replace("http", "ws", 1) + "/graphql"
+@shares_api
+async def test_the_protocols_other_close_codes(shared: Api) -> None:
+    url = shared.url.replace("http", "ws", 1) + "/graphql"
     async with open_socket(url, None) as socket:
         await socket.subscribe("1", "{ __typename }")
         assert await socket.close_code() == 4401
     async with open_socket(url, None) as socket:
         await socket.send({"type": "connection_init", "payload": {"Authorization": "Bearer nonsense"}})
         assert await socket.close_code() == 4403
-    async with api.socket("alice") as socket:
+    async with shared.socket("alice") as socket:
         await socket.send({"type": "connection_init"})
         assert await socket.close_code() == 4429
-    async with api.socket("alice") as socket:
-        await socket.subscribe("1", WATCH, wallet=await api.wallet("alice"))
+    async with shared.socket("alice") as socket:
+        await socket.subscribe("1", WATCH, wallet=await shared.wallet("alice"))
         await socket.data("1")
         await socket.subscribe("1", "{ __typename }")
         assert await socket.close_code() == 4409

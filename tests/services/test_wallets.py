@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from sqlalchemy import text
 
 from app import ids
@@ -11,9 +12,16 @@ from app.access.viewer import Viewer
 from app.errors import RefusalCode
 from app.records import WalletStatus
 from app.services.wallets import OpenWalletInput, WalletResult, open_wallet, set_wallet_status
+from app.settings import Settings
 from tests.bank import Bank, new_key, uuid_of
 
 MOST = 5
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """With time for twenty openings that wait for each other on a busy machine."""
+    return settings.model_copy(update={"lock_timeout_ms": 20_000, "statement_timeout_ms": 30_000})
 
 
 async def opened(bank: Bank, owner: Viewer, key: str | None = None, *, most: int = MOST) -> WalletResult:
