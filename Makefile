@@ -29,7 +29,7 @@ test: $(READY) ## Run the tests on real servers, four at a time: all but the hea
 	@$(PYTEST) -n 4 --dist loadscope -m 'not heavy'
 
 .PHONY: test-heavy
-test-heavy: $(READY) ## Run the heavy tests, two at a time: the image's steps, the benchmark, chaos, attacks through proxies
+test-heavy: $(READY) ## Run the heavy tests, two at a time: the image's steps, the benchmark, chaos, generated requests
 	@$(PYTEST) -n 2 --dist loadscope -m heavy
 
 .PHONY: pictures

@@ -37,6 +37,7 @@ async def crowd(engine: Database, settings: Settings, free_port: int) -> AsyncIt
         yield crowd
 
 
+@pytest.mark.heavy
 async def test_a_client_that_does_not_read_for_30_seconds_delays_nobody_and_misses_nothing(crowd: Crowd) -> None:
     payer, payee, *others = crowd.members
     api = psutil.Process((await crowd.serve()).pid)
