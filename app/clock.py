@@ -21,6 +21,11 @@ def unix_milliseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
+def rfc3339(moment: datetime) -> str:
+    """Returns the time in UTC, to the microsecond, always with the same width: 2026-01-31T12:00:00.000000Z."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
 def monotonic() -> float:
     """Returns seconds on a clock that never goes back. For deadlines; never stored."""
     return time.monotonic()

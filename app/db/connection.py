@@ -53,6 +53,10 @@ class Connection(asyncpg.Connection):
         self.server_process: int = self.get_server_pid()
         """The process id on the server. A pooler invents its own, so `open_connection` asks the server."""
 
+    def has_answered_lately(self) -> bool:
+        """Whether it answered within the last second, so that the pool need not ask it again."""
+        return monotonic() - self.answered < _PING_EVERY_SECONDS
+
     async def execute(self, query: str, *arguments: Any, timeout: float | None = None) -> str:
         """As in asyncpg. Its transactions and the ledger both commit by this method."""
         self._commits = query.startswith("COMMIT")
@@ -151,14 +155,13 @@ class Dialect(PGDialect_asyncpg):
         A connection is asked once a second at most: for most reads a ping would take as long as the read.
         """
         pinged: Connection = dbapi_connection.driver_connection
-        now = monotonic()
-        if now - pinged.answered < _PING_EVERY_SECONDS and not pinged.is_closed():
+        if pinged.has_answered_lately() and not pinged.is_closed():
             return True
         try:
             dbapi_connection.run_async(lambda connection: connection.fetchrow(";", timeout=_PING_SECONDS))
         except DATABASE_ERRORS:
             return False
-        pinged.answered = now
+        pinged.answered = monotonic()
         return True
 
     def do_terminate(self, dbapi_connection: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from functools import lru_cache
 from typing import Final
 
 from app.errors import BadUserInput
@@ -48,5 +49,6 @@ def _position(text: str) -> int | None:
     return int.from_bytes(raw[-_POSITION_BYTES:], "big")
 
 
+@lru_cache(maxsize=256)
 def _digest(scope: str) -> bytes:
     return hashlib.blake2b(scope.encode("utf-8"), digest_size=_DIGEST_BYTES).digest()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
 from app import ids
 from app.access import policy
 from app.access.viewer import Viewer
+from app.clock import rfc3339
 from app.money import format_minor
 from app.paging.pages import Page
 from app.records import Hold, Transaction, Wallet
@@ -32,7 +32,7 @@ def wallet_view(services: Services, wallet: Wallet) -> dict[str, Any]:
         "status": wallet.status.value,
         "account_type": wallet.account_type.value,
         "sequence": str(wallet.sequence),
-        "created_at": _moment(wallet.created_at),
+        "created_at": rfc3339(wallet.created_at),
     }
 
 
@@ -61,8 +61,8 @@ def transaction_view(services: Services, viewer: Viewer, transaction: Transactio
         "hold_id": None if transaction.hold_id is None else ids.encode("hld", transaction.hold_id),
         "failure_code": None if transaction.failure_code is None else transaction.failure_code.value,
         "idempotency_key": transaction.idempotency_key if shows_key else None,
-        "created_at": _moment(transaction.created_at),
-        "completed_at": None if transaction.completed_at is None else _moment(transaction.completed_at),
+        "created_at": rfc3339(transaction.created_at),
+        "completed_at": None if transaction.completed_at is None else rfc3339(transaction.completed_at),
     }
 
 
@@ -81,9 +81,9 @@ def hold_view(services: Services, hold: Hold) -> dict[str, Any]:
         "currency": hold.currency,
         "description": hold.description,
         "metadata": hold.metadata or {},
-        "created_at": _moment(hold.created_at),
-        "expires_at": None if hold.expires_at is None else _moment(hold.expires_at),
-        "closed_at": None if hold.closed_at is None else _moment(hold.closed_at),
+        "created_at": rfc3339(hold.created_at),
+        "expires_at": None if hold.expires_at is None else rfc3339(hold.expires_at),
+        "closed_at": None if hold.closed_at is None else rfc3339(hold.closed_at),
     }
 
 
@@ -100,7 +100,3 @@ def page_view(page: Page[T], view: Callable[[T], dict[str, Any]]) -> dict[str, A
 
 def _wallet_id(wallet_id: UUID | None) -> str | None:
     return None if wallet_id is None else ids.encode("wal", wallet_id)
-
-
-def _moment(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -52,4 +52,5 @@ class Currency:
 
 
 def money_of(info: Info, minor: int, currency: str) -> Money:
-    return Money.of(money.Money(minor, currency, info.context.services.currencies[currency].exponent))
+    exponent = info.context.services.currencies[currency].exponent
+    return Money(amount=DecimalText(money.format_minor(minor, exponent)), currency=CurrencyCode(currency))

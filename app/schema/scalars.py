@@ -11,6 +11,7 @@ import strawberry
 from graphql import EnumValueNode, FloatValueNode, GraphQLError, IntValueNode, StringValueNode, ValueNode, print_ast
 from strawberry.types.scalar import ScalarDefinition
 
+from app.clock import rfc3339
 from app.errors import BadUserInput
 from app.money import MAX_DIGITS, is_currency_code, is_plain_decimal
 
@@ -94,11 +95,6 @@ def _parse_bigint(text: str) -> int:
     return int(text)
 
 
-def serialize_datetime(moment: datetime) -> str:
-    """RFC 3339 in UTC, to the microsecond, always with the same width."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
 SCALARS: dict[object, ScalarDefinition] = {
     DecimalText: _string_scalar(
         "Decimal",
@@ -112,6 +108,6 @@ SCALARS: dict[object, ScalarDefinition] = {
     ),
     BigInt: _string_scalar("BigInt", "64-bit integer as a JSON string.", parse=_parse_bigint, wanted=_BIGINT_WANTED),
     datetime: _string_scalar(
-        "DateTime", "RFC 3339 timestamp in UTC.", parse=_parse_datetime, wanted=_DATETIME_WANTED, serialize=serialize_datetime
+        "DateTime", "RFC 3339 timestamp in UTC.", parse=_parse_datetime, wanted=_DATETIME_WANTED, serialize=rfc3339
     ),
 }

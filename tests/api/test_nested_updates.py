@@ -61,6 +61,11 @@ async def alice(api: Api) -> Viewer:
     return await api.bank.viewer("alice")
 
 
+def reads_in(statements: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """The reads of events: without the regular comparison with the database, which may come at any time."""
+    return [one for one in statements if "wallets.sequence, wallets.version" not in one[0]]
+
+
 async def test_fields_that_the_event_contains_need_no_read(api: Api) -> None:
     a, b = await api.wallet("alice", balance="10.00"), await api.wallet("bob")
     async with api.socket("bob") as socket:
@@ -68,7 +73,7 @@ async def test_fields_that_the_event_contains_need_no_read(api: Api) -> None:
         with recorded_statements(api.services.engine) as statements:
             await pay(api, a, b)
             got = await updates(socket, names)
-            assert statements == []
+            assert reads_in(statements) == []
     answer = await api.data(
         "bob", "query($w: ID!) { viewer { id } wallet(id: $w) { transactions { edges { node { id } } } } }", w=b
     )
@@ -90,12 +95,12 @@ async def test_other_fields_are_read_once_for_all_subscribers_of_an_event(api: A
             for update in await updates(socket, listed):
                 assert update["wallet"]["entries"]["edges"] == [{"node": {"sequence": "1"}}]
             # The transaction, its sender, the wallet's owner, the wallet's entries.
-            assert len(statements) == 4
+            assert len(reads_in(statements)) == 4
             await pay(api, a, b)
             await updates(socket, nested)
             for update in await updates(socket, listed):
                 assert [edge["node"]["sequence"] for edge in update["wallet"]["entries"]["edges"]] == ["2", "1"]
-            assert len(statements) == 8
+            assert len(reads_in(statements)) == 8
 
 
 async def test_a_changed_wallet_is_read_once_for_all_its_subscribers(api: Api) -> None:
@@ -106,7 +111,8 @@ async def test_a_changed_wallet_is_read_once_for_all_its_subscribers(api: Api) -
         with recorded_statements(api.services.engine) as statements:
             await api.data("admin", FREEZE, w=b)
             assert await updates(socket, names) == [{"kind": "STATE", "wallet": {"status": "FROZEN"}}] * MANY
-            assert len([one for one, _ in statements if one.startswith("SELECT wallets.id") and "FOR UPDATE" not in one]) <= 2
+            read = [one for one, _ in reads_in(statements) if one.startswith("SELECT wallets.id") and "FOR UPDATE" not in one]
+            assert len(read) <= 2
 
 
 async def test_a_settled_transaction_is_read_once_for_all_subscribers_with_the_same_rights(api: Api) -> None:
@@ -124,7 +130,7 @@ async def test_a_settled_transaction_is_read_once_for_all_subscribers_with_the_s
             got = [(await socket.data(str(number)))["transactionSettled"] for socket in (bob, admin) for number in range(MANY)]
             assert got == [got[0]] * 2 * MANY
             # Two reads, as the two viewers have different rights, and one shared read of the sender's name.
-            assert len(statements) == 3
+            assert len(reads_in(statements)) == 3
 
 
 async def test_shared_reads_show_each_subscriber_only_what_they_may_see(api: Api) -> None:

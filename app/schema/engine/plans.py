@@ -36,7 +36,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from operator import attrgetter
 from types import CoroutineType, GeneratorType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from graphql import (
     DocumentNode,
@@ -162,8 +162,9 @@ class Plan:
         field = self.schema.get_field(parent, field_name)
         assert field is not None, "a valid document selects only what the schema has"
         complete = _Completers(self, parent, field_name, place).of(field.type)
-        run = _resolver_field(parent, name, place, field, complete)
         definition = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+        resolver = (_direct(self.schema, definition, field) if isinstance(definition, StrawberryField) else None) or field.resolve
+        run = _resolver_field(parent, name, place, field, resolver, complete)
         if not isinstance(definition, StrawberryField) or not definition.is_basic_field or field.args:
             return run
         if is_leaf_type(_nullable(field.type)):
@@ -230,7 +231,7 @@ async def _serially(
 def _leaf_field(attribute: str, type_: GraphQLOutputType, otherwise: Run) -> Run:
     """A scalar or an enum that is an attribute. What is not a value of the type is run by `otherwise`, which places the error."""
     is_nullable = not isinstance(type_, GraphQLNonNull)
-    coerce: Callable[[Any], Any] = _nullable(type_).coerce_output_value
+    coerce: Callable[[Any], Any] = _coercion(_nullable(type_))
 
     def run(execution: Execution, source: Any, path: Path | None) -> Value:
         try:
@@ -247,6 +248,16 @@ def _leaf_field(attribute: str, type_: GraphQLOutputType, otherwise: Run) -> Run
         return otherwise(execution, source, path)
 
     return run
+
+
+def _coercion(type_: Any) -> Callable[[Any], Any]:
+    """The type's function from a value to what is in the answer. Of an enum it is looked up."""
+    coerce: Callable[[Any], Any] = type_.coerce_output_value
+    members = getattr(type_, "wrapped_cls", None)
+    if members is None:
+        return coerce
+    names = {member: coerce(member) for member in members}
+    return lambda value: names[value] if type(value) is members else coerce(value)
 
 
 def _attribute_field(
@@ -281,11 +292,27 @@ def _attribute_field(
     return run
 
 
+def _direct(schema: GraphQLSchema, definition: StrawberryField, field: GraphQLField) -> Callable[..., Any] | None:
+    """The function that a resolver of Strawberry calls in the end, for a field without arguments and extensions."""
+    base = definition.base_resolver
+    strawberry_schema: Any = getattr(schema, "_strawberry_schema", None)
+    if strawberry_schema is None or strawberry_schema.exception_handlers or base is None or field.args or definition.extensions:
+        return None
+    if definition.is_subscription or base.parent_parameter or base.root_parameter or not base.self_parameter:
+        # The resolver of a subscription passes each event on; its function makes the stream.
+        return None
+    function, info_class = cast("Callable[..., Any]", base.wrapped_func), strawberry_schema.config.info_class
+    if base.info_parameter is None:
+        return lambda source, _info: function(source)
+    name = base.info_parameter.name
+    return lambda source, info: function(source, **{name: info_class(_raw_info=info, _field=definition)})
+
+
 def _resolver_field(
-    parent: GraphQLObjectType, name: str, place: FieldDetailsList, field: GraphQLField, complete: Complete
+    parent: GraphQLObjectType, name: str, place: FieldDetailsList, field: GraphQLField, resolver: Any, complete: Complete
 ) -> Run:
     """A field with a resolver. As graphql-core's `execute_field`."""
-    parent_name, type_, nodes, resolver = parent.name, field.type, to_nodes(place), field.resolve
+    parent_name, type_, nodes = parent.name, field.type, to_nodes(place)
     arguments = argument_reader(field, place[0].node)
 
     def run(execution: Execution, source: Any, path: Path | None) -> Value:
