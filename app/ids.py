@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, Literal, cast
 from uuid import UUID
 
+from asyncpg.pgproto import pgproto
 from typeid import TypeID
 from typeid.core.errors import TypeIDException
 
@@ -24,6 +25,9 @@ MAX_LEGS = 1 << LEG_BITS
 _LEG_MASK = MAX_LEGS - 1
 _VERSION_7 = 0x7 << 76
 _VARIANT = 0b10 << 62
+_RANDOM_BYTES = 8
+_RANDOM_MASK = (1 << 62) - 1
+_LOW_RANDOM_MASK = (1 << 50) - 1
 _DECODED_CACHE = 16_384
 """Cached decodings of public ids: requests name the same few wallets again and again."""
 _ENCODED_CACHE = 4096
@@ -33,31 +37,50 @@ _ENCODED_CACHE = 4096
 def new_id(moment: datetime) -> UUID:
     """Returns a new UUIDv7: 48 bits of milliseconds from `moment`, then 74 random bits."""
     random_bits = secrets.randbits(74)
-    return UUID(
-        int=unix_milliseconds(moment) << 80 | _VERSION_7 | (random_bits >> 62) << 64 | _VARIANT | random_bits & ((1 << 62) - 1)
+    return _uuid(
+        unix_milliseconds(moment) << 80 | _VERSION_7 | (random_bits >> 62) << 64 | _VARIANT | random_bits & ((1 << 62) - 1)
     )
 
 
 def new_transaction_id(moment: datetime) -> UUID:
     """Returns a new UUIDv7 whose low 12 bits are zero, for the legs of its entries. 62 random bits remain."""
-    return UUID(int=new_id(moment).int & ~_LEG_MASK)
+    return new_transaction_ids(moment, 1)[0]
+
+
+def new_transaction_ids(moment: datetime, count: int) -> list[UUID]:
+    """Returns ids as `new_transaction_id` does, in ascending order."""
+    base = unix_milliseconds(moment) << 80 | _VERSION_7 | _VARIANT
+    drawn = secrets.token_bytes(_RANDOM_BYTES * count)
+    numbers = (
+        int.from_bytes(drawn[place : place + _RANDOM_BYTES]) & _RANDOM_MASK for place in range(0, len(drawn), _RANDOM_BYTES)
+    )
+    # 12 bits after the version, 50 after the variant.
+    return [
+        _uuid(value)
+        for value in sorted(base | (number >> 50) << 64 | (number & _LOW_RANDOM_MASK) << LEG_BITS for number in numbers)
+    ]
 
 
 def id_floor(moment: datetime) -> UUID:
     """Returns a lower bound of the UUIDv7s of that millisecond: the keyset bound for "created from"."""
-    return UUID(int=unix_milliseconds(moment) << 80)
+    return _uuid(unix_milliseconds(moment) << 80)
 
 
 def entry_id(transaction_id: UUID, leg: int) -> UUID:
     """Returns the id of a transaction's entry. `leg` counts from 0."""
     assert 0 <= leg < MAX_LEGS
     assert transaction_id.int & _LEG_MASK == 0
-    return UUID(int=transaction_id.int | leg)
+    return _uuid(transaction_id.int | leg)
 
 
 def split_entry_id(entry: UUID) -> tuple[UUID, int]:
     """Returns the transaction's id and the leg of an entry's id."""
-    return UUID(int=entry.int & ~_LEG_MASK), entry.int & _LEG_MASK
+    return _uuid(entry.int & ~_LEG_MASK), entry.int & _LEG_MASK
+
+
+def _uuid(value: int) -> UUID:
+    """A UUID of the driver's kind, which is written in C: four times as fast as a key, and sent to the database as it is."""
+    return pgproto.UUID(value.to_bytes(16))
 
 
 @lru_cache(maxsize=_ENCODED_CACHE)
@@ -85,4 +108,4 @@ def decode_any(text: str) -> tuple[str, UUID] | None:
         parsed = TypeID.from_string(text)
     except (TypeIDException, ValueError):
         return None
-    return parsed.prefix, UUID(int=parsed.uuid.int)
+    return parsed.prefix, _uuid(parsed.uuid.int)

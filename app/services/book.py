@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from app.errors import Refusal, RefusalCode
 from app.limits.quota import Quota
 from app.records import (
     Entry,
+    EntryPurpose,
     FeePayer,
     Hold,
     HoldEvent,
@@ -23,22 +24,34 @@ from app.records import (
     TransactionStatus,
     Wallet,
 )
-from app.services import plans
 from app.services.fees import Charge, FeeBook
 from app.services.hold_book import HoldBook, change_of_held
 from app.services.outcomes import Outcome, Settlement, Step
 from app.services.refusals import refusal_of
 from app.services.requests import Key, Leg, Request, Reversal, Unit
 
+_COMPLETED = TransactionStatus.COMPLETED  # A member is slow to reach through its class.
+
 
 @dataclass(slots=True)
 class Position:
-    """A wallet's running state within the batch."""
+    """A wallet and its running state within the batch."""
 
+    wallet: Wallet
+    """As it was before the batch."""
     balance: int
     sequence: int
     posted_at: datetime
     held: int
+
+    def post(
+        self, transaction_id: UUID, leg: int, amount: int, posted_at: datetime, purpose: EntryPurpose = EntryPurpose.PRINCIPAL
+    ) -> Entry:
+        """Move the balance, and return the entry of it."""
+        self.balance = balance = self.balance + amount
+        self.sequence = sequence = self.sequence + 1
+        self.posted_at = posted_at
+        return Entry(transaction_id, leg, self.wallet.id, sequence, amount, balance, posted_at, purpose)
 
     @property
     def available(self) -> int:
@@ -80,7 +93,8 @@ class Book:
         self._exponents = exponents
         self._reversed_amounts = reversed_amounts
         self.positions = {
-            wallet.id: Position(wallet.balance, wallet.sequence, wallet.posted_at, wallet.held) for wallet in wallets.values()
+            wallet.id: Position(wallet, wallet.balance, wallet.sequence, wallet.posted_at, wallet.held)
+            for wallet in wallets.values()
         }
         self.settlement = Settlement(holds=holds.holds)
         self._step = self.settlement.steps[0]
@@ -103,41 +117,35 @@ class Book:
             after.append(balance)
         return after
 
-    def complete_plain(self, request: Request, not_before: datetime) -> Outcome:
-        """Post two legs without a fee: the same as `complete`, for the commonest request."""
-        debit, credit = plans.legs_of(request)
-        sender, receiver = self.positions[debit.wallet_id], self.positions[credit.wallet_id]
-        posted_at = max(self.now, not_before, sender.posted_at, receiver.posted_at)
-        entries = self._post(request.id, 0, debit, posted_at), self._post(request.id, 1, credit, posted_at)
-        return self._completed(request, entries, (self.wallets[debit.wallet_id], self.wallets[credit.wallet_id]), None)
+    def complete_plain(self, request: Request, sender: Position, receiver: Position) -> Outcome:
+        """Post a transfer without fee and quota: the same as `complete`, for the commonest request."""
+        posted_at = max(self.now, request.created_at, sender.posted_at, receiver.posted_at)
+        amount = request.amount
+        entries = sender.post(request.id, 0, -amount, posted_at), receiver.post(request.id, 1, amount, posted_at)
+        transaction = _completed(request, posted_at)
+        self._record(transaction)
+        self._step.posted.append((transaction, entries))
+        return Outcome(transaction, entries, replayed=False, refusal=None, wallets=(sender.wallet, receiver.wallet))
 
     def complete(self, request: Request, legs: Sequence[Leg], charge: Charge | None, not_before: datetime) -> Outcome:
         """Post the legs, no earlier than the newest entry of each wallet."""
         wallet_ids = dict.fromkeys([leg.wallet_id for leg in legs])
         posted_at = max(self.now, not_before, *[self.positions[wallet_id].posted_at for wallet_id in wallet_ids])
-        entries = tuple([self._post(request.id, index, leg, posted_at) for index, leg in enumerate(legs)])
-        return self._completed(request, entries, tuple([self.wallets[wallet_id] for wallet_id in wallet_ids]), charge)
-
-    def _completed(
-        self, request: Request, entries: tuple[Entry, ...], wallets: tuple[Wallet, ...], charge: Charge | None
-    ) -> Outcome:
-        completed_at = entries[0].created_at
-        transaction = _transaction(request, TransactionStatus.COMPLETED, completed_at=completed_at, charge=charge)
+        entries = tuple(
+            [
+                self.positions[leg.wallet_id].post(request.id, index, leg.amount, posted_at, leg.purpose)
+                for index, leg in enumerate(legs)
+            ]
+        )
+        transaction = _completed(request, posted_at, charge)
         self._record(transaction)
         self.use_quota(request)
         if request.reversal is not None:
             state = self.reversed_so_far(request.reversal)
             self._reversed_amounts[request.reversal.original_id] = request.reversal.after(request.amount, state)
         self._step.posted.append((transaction, entries))
+        wallets = tuple([self.wallets[wallet_id] for wallet_id in wallet_ids])
         return Outcome(transaction, entries, replayed=False, refusal=None, wallets=wallets)
-
-    def _post(self, transaction_id: UUID, index: int, leg: Leg, posted_at: datetime) -> Entry:
-        wallet_id, amount, _, purpose = leg
-        position = self.positions[wallet_id]
-        position.balance = balance = position.balance + amount
-        position.sequence = sequence = position.sequence + 1
-        position.posted_at = posted_at
-        return Entry(transaction_id, index, wallet_id, sequence, amount, balance, posted_at, purpose)
 
     def use_quota(self, request: Request) -> None:
         """Count the request for its initiator's quota, if there is one."""
@@ -166,15 +174,9 @@ class Book:
         charge: Charge | None = None,
     ) -> Outcome:
         """Record a refusal."""
-        transaction = _transaction(
-            request,
-            TransactionStatus.FAILED,
-            failure_code=code,
-            failure_field=field_name,
-            failure_available=available,
-            # Only the sender's fee is a part of what is missing.
-            charge=charge if charge is not None and charge.schedule.payer is FeePayer.SENDER else None,
-        )
+        # Only the sender's fee is a part of what is missing.
+        missing = charge if charge is not None and charge.schedule.payer is FeePayer.SENDER else None
+        transaction = _transaction(request, TransactionStatus.FAILED, (code, field_name, available), None, missing)
         return self.failed(transaction, request.path)
 
     def failed(self, transaction: Transaction, path: tuple[str, ...]) -> Outcome:
@@ -194,7 +196,7 @@ class Book:
     def savepoint(self, unit: Unit) -> Savepoint:
         """What the unit may change."""
         touched = {
-            wallet_id: Position(position.balance, position.sequence, position.posted_at, position.held)
+            wallet_id: replace(position)
             for request in unit.requests
             for wallet_id in (*request.wallet_ids, self.fees.wallet_for(request.type, request.currency))
             if wallet_id is not None and (position := self.positions.get(wallet_id)) is not None
@@ -213,37 +215,37 @@ class Book:
         del self._step.posted[savepoint.posted :]
 
 
+def _completed(request: Request, completed_at: datetime, charge: Charge | None = None) -> Transaction:
+    return _transaction(request, _COMPLETED, (None, None, None), completed_at, charge)
+
+
 def _transaction(
     request: Request,
     status: TransactionStatus,
-    *,
-    completed_at: datetime | None = None,
-    failure_code: RefusalCode | None = None,
-    failure_field: str | None = None,
-    failure_available: int | None = None,
-    charge: Charge | None = None,
+    failure: tuple[RefusalCode | None, str | None, int | None],
+    completed_at: datetime | None,
+    charge: Charge | None,
 ) -> Transaction:
+    # By position: names would double the time.
     return Transaction(
-        id=request.id,
-        initiator_id=request.initiator_id,
-        idempotency_key=request.idempotency_key,
-        type=request.type,
-        status=status,
-        sender_wallet_id=request.sender_wallet_id,
-        receiver_wallet_id=request.receiver_wallet_id,
-        amount=request.amount,
-        currency=request.currency,
-        description=request.description,
-        failure_code=failure_code,
-        failure_field=failure_field,
-        failure_available=failure_available,
-        created_at=request.created_at,
-        completed_at=completed_at,
-        reference=request.reference,
-        metadata=request.metadata,
-        terms=request.terms,
-        fee=None if charge is None else charge.amount,
-        fee_schedule_id=None if charge is None else charge.schedule.id,
-        reverses_id=request.reverses_id,
-        hold_id=request.hold_id,
+        request.id,
+        request.initiator_id,
+        request.idempotency_key,
+        request.type,
+        status,
+        request.sender_wallet_id,
+        request.receiver_wallet_id,
+        request.amount,
+        request.currency,
+        request.description,
+        *failure,
+        request.created_at,
+        completed_at,
+        request.reference,
+        request.metadata,
+        request.terms,
+        None if charge is None else charge.amount,
+        None if charge is None else charge.schedule.id,
+        request.reverses_id,
+        request.hold_id,
     )

@@ -243,13 +243,13 @@ class GroupCommit:
     def _stamp(self, batch: Sequence[Waiting]) -> None:
         """Give the requests ascending ids in the order in which they settle, so that indexes by id grow at their end."""
         now = self._clock()
-        fresh = iter(sorted(ids.new_transaction_id(now) for waiting in batch for _ in waiting.unit.members))
+        fresh = iter(ids.new_transaction_ids(now, sum(len(waiting.unit.members) for waiting in batch)))
         for waiting in batch:
             trace = None if waiting.trace is None else tracing.traceparent(waiting.trace.span)
-            members = (
-                member._replace(id=next(fresh), created_at=now, trace=trace) if isinstance(member, Request) else member
+            members = [
+                member.stamped(next(fresh), now, trace) if isinstance(member, Request) else member
                 for member in waiting.unit.members
-            )
+            ]
             waiting.unit = Unit(tuple(members), waiting.unit.atomic)
             waiting.batched_at = now
 

@@ -56,7 +56,7 @@ def settle(
         holds=HoldBook(holds or {}, hold_events or {}, now),
     )
     for unit in units:
-        answer = _settle_atomic(book, unit) if unit.atomic else tuple(_settle_member(book, member) for member in unit.members)
+        answer = _settle_atomic(book, unit) if unit.atomic else tuple([_settle_member(book, member) for member in unit.members])
         book.settlement.outcomes.append(answer)
     book.settlement.quotas = [quota for user_id, quota in book.quotas.items() if quota is not before[user_id]]
     return book.settlement
@@ -66,8 +66,14 @@ def _settle_member(book: Book, member: Member) -> Outcome:
     """Decide one member on its own."""
     if isinstance(member, Refusal):
         return not_recorded(member)
-    if member.records_event:
-        return hold_decisions.settle_hold(book, member)
+    sides = ledger_rules.plain_sides(book, member)
+    if sides is not None:
+        return book.complete_plain(member, *sides)
+    return hold_decisions.settle_hold(book, member) if member.records_event else _settle_request(book, member)
+
+
+def _settle_request(book: Book, member: Request) -> Outcome:
+    """Decide a request that becomes a transaction, of any kind: its refusals come in the order of these checks."""
     refusal = ledger_rules.wallet_refusal(book, member)
     earlier = book.recorded.get(member.key) if refusal is None else None
     if earlier is not None:
@@ -97,8 +103,6 @@ def _settle_legs(
     book: Book, request: Request, charge: Charge | None, not_before: datetime, capture: Capture | None = None
 ) -> Outcome:
     """Post what passed all checks that need no legs, or record or return the refusal."""
-    if charge is None and ledger_rules.is_plain_success(book, request):
-        return book.complete_plain(request, not_before)
     legs = _legs(book, request, charge)
     after = book.balances_after(legs)
     failure = ledger_rules.failure_of(book, request, legs, after, capture)

@@ -14,7 +14,7 @@ from app.errors import Refusal, RefusalCode
 from app.money import MAX_MINOR, MIN_MINOR, Money
 from app.records import FeePayer, TransactionType, Wallet, WalletKind, WalletStatus
 from app.services import plans
-from app.services.book import Book
+from app.services.book import Book, Position
 from app.services.fees import Charge, fee_of
 from app.services.hold_book import Capture
 from app.services.refusals import (
@@ -25,6 +25,11 @@ from app.services.refusals import (
     wallet_not_found,
 )
 from app.services.requests import Condition, ConditionKind, Leg, Request, Reversal
+
+# A member is slow to reach through its class.
+_TRANSFER = TransactionType.TRANSFER
+_USER = WalletKind.USER
+_ACTIVE = WalletStatus.ACTIVE
 
 Failure = tuple[RefusalCode, str | None, int | None]
 """The code, the input field and, for missing funds, the available amount of a refusal that is recorded."""
@@ -97,26 +102,31 @@ def fee_refusal(book: Book, request: Request, charge: Charge) -> Refusal | None:
     return None
 
 
-def is_plain_success(book: Book, request: Request) -> bool:
-    """Whether two legs, without a fee, pass every rule of the general way, which this saves for the commonest request.
+def plain_sides(book: Book, request: Request) -> tuple[Position, Position] | None:
+    """Sender and receiver of a new transfer that passes every rule without a fee: the general way in short.
 
-    False says nothing about the outcome: then the general way decides, and names what it refuses.
+    None says nothing about the outcome: then the general way decides, and names what it refuses.
     """
-    if request.sender_wallet_id is None or request.receiver_wallet_id is None:
-        return False
-    if request.reversal is not None or request.hold is not None:
-        return False
-    sender, receiver = book.wallets[request.sender_wallet_id], book.wallets[request.receiver_wallet_id]
-    position = book.positions[sender.id]
-    left = position.balance - request.amount
-    return (
-        sender.status is WalletStatus.ACTIVE
-        and receiver.status is WalletStatus.ACTIVE
-        and sender.currency == request.currency == receiver.currency
-        and left >= (position.held if sender.kind is WalletKind.USER else MIN_MINOR)
-        and book.positions[receiver.id].balance + request.amount <= MAX_MINOR
-        and (not book.quotas or quota_failure(book, request) is None)
+    if request.type is not _TRANSFER or request.conditions or request.unless_replayed is not None or book.quotas:
+        return None
+    if book.fees.newest and book.fees.wallet_for(request.type, request.currency) is not None:
+        return None
+    assert request.sender_wallet_id is not None
+    assert request.receiver_wallet_id is not None
+    sender, receiver = book.positions.get(request.sender_wallet_id), book.positions.get(request.receiver_wallet_id)
+    if sender is None or receiver is None or request.key in book.recorded:
+        return None
+    payer, payee, amount = sender.wallet, receiver.wallet, request.amount
+    is_sound = (
+        payer.owner_id == request.initiator_id
+        and payee.kind is _USER
+        and payer.status is _ACTIVE
+        and payee.status is _ACTIVE
+        and payer.currency == request.currency == payee.currency
+        and sender.balance - amount >= sender.held
+        and receiver.balance + amount <= MAX_MINOR
     )
+    return (sender, receiver) if is_sound else None
 
 
 def failure_of(

@@ -11,7 +11,8 @@ from app.limits.quota import Quota
 from app.records import Entry, Hold, HoldEvent, HoldEventKind, Transaction, Wallet
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: that would triple the time to create one, and each transfer has one.
+@dataclass(slots=True)
 class Outcome:
     """The answer to one member. A `refusal` without `transaction` is not recorded."""
 

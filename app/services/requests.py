@@ -114,6 +114,7 @@ class Request(NamedTuple):
 
     id: UUID
     """The transaction's id if it is recorded, low 12 bits zero. Set, like the time, when a batch first takes the request."""
+    created_at: datetime
     type: TransactionType
     """The type of the transaction that it becomes. CAPTURE for all that is done with a hold: only its capture becomes one."""
     initiator_id: UUID
@@ -127,7 +128,6 @@ class Request(NamedTuple):
     currency: str
     exponent: int
     description: str | None
-    created_at: datetime
     path: tuple[str, ...]
     """The request's place in the client's input, the prefix of its refusals' paths."""
     request_id: str | None = None
@@ -147,6 +147,11 @@ class Request(NamedTuple):
     """Of a reversal, whose `amount` is set when it is posted."""
     hold: HoldAction | None = None
     """Of a request about a hold. The `amount` of a capture is set when it is posted."""
+
+    def stamped(self, id_: UUID, created_at: datetime, trace: str | None) -> Request:
+        """The request as a batch takes it."""
+        taken = Request(id_, created_at, *self[2:])
+        return taken if trace is None else taken._replace(trace=trace)
 
     @property
     def key(self) -> Key:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
@@ -36,6 +36,10 @@ _FACTS_LIMIT = 100_000
 """Wallets in the cache of owner and kind, which never change."""
 
 
+# A member is slow to reach through its class.
+_TRANSFER = TransactionType.TRANSFER
+_USER = WalletKind.USER
+_BETWEEN_ANY = (TransactionType.POSTING, TransactionType.REVERSAL)
 _NO_WALLET: tuple[WalletKind | None, UUID | None] = None, None
 
 
@@ -271,22 +275,28 @@ class Settler:
         refused wallet is looked up on every attempt even if it is cached: a missing one can never be cached, and the two must
         take the same time.
         """
-        unsure = _named(
-            request for unit in units for request in unit.requests if len(self._nameable(request)) < len(request.wallet_ids)
-        )
-        if unsure:
-            if len(self._facts) + len(unsure) > _FACTS_LIMIT:
-                self._facts.clear()
-                unsure = _named(request for unit in units for request in unit.requests)
-            self._facts |= await ledger_sql.wallet_facts(connection, unsure)
-        return [self._with_fee_wallets(unit) for unit in units]
+        unsure: set[UUID] = set()
+        needed = [self._with_fee_wallets(unit, unsure) for unit in units]
+        if not unsure:
+            return needed
+        if len(self._facts) + len(unsure) > _FACTS_LIMIT:
+            self._facts.clear()
+            unsure = {wallet_id for unit in units for request in unit.requests for wallet_id in request.wallet_ids}
+        self._facts |= await ledger_sql.wallet_facts(connection, unsure)
+        return [self._with_fee_wallets(unit, set()) for unit in units]
 
-    def _with_fee_wallets(self, unit: Unit) -> set[UUID]:
-        """The wallets that the unit's requests may name, and those that their fees would go to."""
+    def _with_fee_wallets(self, unit: Unit, unsure: set[UUID]) -> set[UUID]:
+        """The wallets that the unit's requests may name, and those that their fees would go to.
+
+        Adds the wallets of each request that may not name all of its own, as far as is known.
+        """
         wallet_ids: set[UUID] = set()
         for request in unit.requests:
             nameable = self._nameable(request)
             wallet_ids.update(nameable)
+            named = request.wallet_ids
+            if len(nameable) < len(named):
+                unsure.update(named)
             if not self._fees.newest:
                 continue
             fee_wallet_id = self._fees.wallet_for(request.type, request.currency)
@@ -295,15 +305,16 @@ class Settler:
         return wallet_ids
 
     def _nameable(self, request: Request) -> tuple[UUID, ...]:
-        if request.type in (TransactionType.POSTING, TransactionType.REVERSAL) or request.hold_id is not None:
+        type_ = request.type
+        if type_ is not _TRANSFER and (type_ in _BETWEEN_ANY or request.hold_id is not None):
             return tuple([wallet_id for wallet_id in request.wallet_ids if wallet_id in self._facts])
         sender_id, receiver_id = request.sender_wallet_id, request.receiver_wallet_id
         assert sender_id is not None
         kind, owner_id = self._facts.get(sender_id, _NO_WALLET)
-        if request.type is TransactionType.TRANSFER:
-            usable = kind is WalletKind.USER and owner_id == request.initiator_id
+        if type_ is _TRANSFER:
+            usable = kind is _USER and owner_id == request.initiator_id
         elif request.hold is not None:
-            usable = kind is WalletKind.USER and (request.hold.by_right or owner_id == request.initiator_id)
+            usable = kind is _USER and (request.hold.by_right or owner_id == request.initiator_id)
         else:
             usable = kind is WalletKind.SYSTEM
         if not usable:
@@ -311,7 +322,7 @@ class Settler:
         if receiver_id is None:
             return (sender_id,)
         receiver_kind, _ = self._facts.get(receiver_id, _NO_WALLET)
-        sides = (sender_id, receiver_id) if receiver_kind is WalletKind.USER else (sender_id,)
+        sides = (sender_id, receiver_id) if receiver_kind is _USER else (sender_id,)
         return self._with_conditions(request, sides) if request.conditions else sides
 
     def _with_conditions(self, request: Request, wallet_ids: tuple[UUID, ...]) -> tuple[UUID, ...]:
@@ -368,10 +379,6 @@ async def _reversed_amounts(connection: asyncpg.Connection, units: Sequence[Unit
     return await reversal_sql.reversed_amounts(connection, originals) if originals else {}
 
 
-def _named(requests: Iterable[Request]) -> set[UUID]:
-    return {wallet_id for request in requests for wallet_id in request.wallet_ids}
-
-
 def _without_quota(unit: Unit, limited: set[UUID], quotas: Mapping[UUID, Quota]) -> frozenset[UUID]:
     """The paying wallets of the unit whose owners' quotas other sessions have locked."""
     held = (request for request in unit.requests if request.initiator_id in limited and request.initiator_id not in quotas)
@@ -414,5 +421,9 @@ def _audit_record(request: Request, transaction: Transaction, entries: Sequence[
 
 def _concerned(transaction: Transaction, entries: Sequence[Entry], wallets: Mapping[UUID, Wallet]) -> list[UUID]:
     """The users who get the event of a transaction: its initiator and the owners of its wallets, each once."""
-    owners = (wallets[entry.wallet_id].owner_id for entry in entries)
-    return list(dict.fromkeys([transaction.initiator_id, *(owner for owner in owners if owner is not None)]))
+    concerned = [transaction.initiator_id]
+    for entry in entries:
+        owner_id = wallets[entry.wallet_id].owner_id
+        if owner_id is not None and owner_id not in concerned:
+            concerned.append(owner_id)
+    return concerned

@@ -46,6 +46,17 @@ def test_an_entry_survives_the_way_exactly(before, after, sequence, created_at):
     assert events.parse(message) == events.EntryEvent(written)
 
 
+@given(st.lists(st.tuples(BIGINTS, BIGINTS, MOMENTS), min_size=2, max_size=2), st.lists(st.uuids(), max_size=3))
+def test_a_plain_transfer_is_written_as_any_other_transaction(moved, owners):
+    """Its payload is put together by hand. The general way writes the traced one."""
+    rows = [entry(leg=leg, amount=after - b, balance_after=after, created_at=at) for leg, (b, after, at) in enumerate(moved)]
+    assume(all(-(2**63) <= one.amount < 2**63 for one in rows))
+    plain = events.settled_payload(rows[0].transaction_id, owners, rows)
+    traced = json.loads(events.settled_payload(rows[0].transaction_id, owners, rows, "00-t-s-01"))
+    assert json.loads(plain) == {name: value for name, value in traced.items() if name != "trace"}
+    assert plain == json.dumps(json.loads(plain), separators=(",", ":"))
+
+
 def test_a_settled_transaction_is_told_to_each_wallet_then_to_each_user_once_then_to_administrators():
     alice, bob = uuid4(), uuid4()
     transaction_id = ids.new_transaction_id(NOW)

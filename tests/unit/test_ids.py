@@ -65,3 +65,13 @@ def test_decoding_random_text_returns_none_or_a_matching_prefix(text: str) -> No
 )
 def test_an_id_has_only_one_valid_text(text: str) -> None:
     assert ids.decode_any(text) is None
+
+
+def test_transaction_ids_made_together_rise_and_leave_room_for_legs() -> None:
+    made = ids.new_transaction_ids(MOMENT, 500)
+    assert made == sorted(set(made))
+    assert len(made) == 500
+    for one in made:
+        assert (one.version, one.variant) == (7, "specified in RFC 4122")
+        assert one.int >> 80 == unix_milliseconds(MOMENT)
+        assert one.int & (ids.MAX_LEGS - 1) == 0

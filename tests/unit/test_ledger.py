@@ -643,7 +643,7 @@ def test_a_batch_settles_as_its_units_would_one_after_another(asked: list[Unit],
 def test_the_short_way_of_plain_transfers_decides_as_the_general_way(asked: list[Unit], fees: FeeBook) -> None:
     short = run(asked, WORLD, fees=fees)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("app.services.ledger_rules.is_plain_success", lambda _book, _request: False)
+        patch.setattr("app.services.ledger_rules.plain_sides", lambda _book, _request: None)
         assert run(asked, WORLD, fees=fees) == short
 
 
