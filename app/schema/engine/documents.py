@@ -216,8 +216,10 @@ class DocumentCache:
             too_much = excess(document, self._settings.max_query_depth)
             problems = [too_much] if too_much else self._validate(document)
             if not problems:
+                operations = self._operations(document)
                 size = _TOKENS_PER_DOCUMENT + document.token_count + len(query) // _CHARACTERS_PER_TOKEN
-                known = KnownDocument(document, self._operations(document), size)
+                size += sum(planner.size for planner in {one.planner for one in operations.values()})
+                known = KnownDocument(document, operations, size)
                 self._documents.add(query, known)
                 return known
         except GraphQLError as error:

@@ -67,9 +67,11 @@ if TYPE_CHECKING:
     from app.schema.engine.execution import Execution
 
 _MAX_FIELDS = 300
-"""Fields of an operation that has plans. A compiled field takes about two kilobytes."""
-_MAX_PLANS = 8
+"""Fields of an operation that has plans."""
+_MAX_PLANS = 4
 """Plans of one operation: combinations of the values of its conditions."""
+_TOKENS_PER_FIELD = 5
+"""Memory of a compiled field, 2.3 kilobytes, in tokens of the document cache."""
 _INTROSPECTION = ("__schema", "__type")
 _CAST = "__as_strawberry_type__"
 """The attribute by which `strawberry.cast` makes an object one of another type."""
@@ -108,7 +110,11 @@ class Planner:
         self._conditions = condition_variables(document)
         self._plans: dict[tuple[Any, ...], Plan] = {}
         self._has_run = False
-        self._is_small = count_fields(document, operation) <= _MAX_FIELDS and not _introspects(document)
+        fields = count_fields(document, operation)
+        self._is_small = fields <= _MAX_FIELDS and not _introspects(document)
+        plans = min(2 ** len(self._conditions), _MAX_PLANS) if self._is_small else 0
+        self.size = _TOKENS_PER_FIELD * fields * plans
+        """The memory that the plans may take, in tokens."""
 
     def is_due(self) -> bool:
         """Whether the operation is run by a plan this time: not the first time."""
