@@ -64,7 +64,7 @@ class RefusalCode(StrEnum):
     NOT_REVERSIBLE = (
         "NOT_REVERSIBLE",
         404,
-        "There is no completed transfer, capture or deposit with this id that you may reverse.",
+        "There is no completed transfer, capture, conversion or deposit with this id that you may reverse.",
     )
     REVERSAL_EXCEEDS_REMAINING = (
         "REVERSAL_EXCEEDS_REMAINING",
@@ -74,9 +74,28 @@ class RefusalCode(StrEnum):
     HOLD_NOT_OPEN = "HOLD_NOT_OPEN", 409, "There is no open hold with this id that you may use."
     HOLD_EXPIRED = "HOLD_EXPIRED", 409, "The time of this hold is over, so nothing moved. The key is still unused."
     HOLD_EXCEEDED = "HOLD_EXCEEDED", 422, "This is more than remains of the hold, so nothing moved. The key is still unused."
+    RATE_UNAVAILABLE = (
+        "RATE_UNAVAILABLE",
+        422,
+        "There is no rate between these currencies that is recent enough. Try again later.",
+    )
+    AMOUNT_TOO_SMALL = "AMOUNT_TOO_SMALL", 422, "This amount is too small: nothing would arrive."
+    QUOTE_MISMATCH = (
+        "QUOTE_MISMATCH",
+        422,
+        "There is no quote with this id for you, or it is for other wallets or another amount. The key is still unused.",
+    )
     WALLET_NOT_ACTIVE = "WALLET_NOT_ACTIVE", 422, "This wallet is frozen or closed: it can neither pay nor receive.", _RECORDED
     CURRENCY_MISMATCH = "CURRENCY_MISMATCH", 422, "The amount and both wallets must have the same currency.", _RECORDED
     INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS", 422, "The available balance of the wallet is too low.", _RECORDED
+    QUOTE_USED = "QUOTE_USED", 409, "This quote has been used. A further conversion needs a new quote.", _RECORDED
+    QUOTE_EXPIRED = "QUOTE_EXPIRED", 409, "The time of this quote is over, so nothing moved. Ask for a new one.", _RECORDED
+    LIQUIDITY_EXHAUSTED = (
+        "LIQUIDITY_EXHAUSTED",
+        422,
+        "The limit on what may be exchanged in one of these currencies is reached for now.",
+        _RECORDED,
+    )
     QUOTA_EXCEEDED = "QUOTA_EXCEEDED", 429, "This would exceed the user's limits for this period.", _RECORDED
     BATCH_ABORTED = (
         "BATCH_ABORTED",

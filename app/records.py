@@ -43,7 +43,7 @@ class AccountType(StrEnum):
 class TransactionType(StrEnum):
     """TRANSFER: between users' wallets. DEPOSIT: from a system wallet to a user's. POSTING: any legs. REVERSAL: back again.
 
-    CAPTURE: from a hold to its receiver.
+    CAPTURE: from a hold to its receiver. CONVERSION: by a quote, from a wallet to one in another currency.
     """
 
     TRANSFER = "TRANSFER"
@@ -51,6 +51,7 @@ class TransactionType(StrEnum):
     POSTING = "POSTING"
     REVERSAL = "REVERSAL"
     CAPTURE = "CAPTURE"
+    CONVERSION = "CONVERSION"
 
 
 class TransactionStatus(StrEnum):
@@ -208,6 +209,8 @@ class Transaction(NamedTuple):
     """Of a REVERSAL: the transaction that it gives back."""
     hold_id: UUID | None = None
     """Of a CAPTURE: the hold that it pays from."""
+    quote_id: UUID | None = None
+    """Of a CONVERSION: the quote that it was made by."""
 
     @property
     def paying_wallet_id(self) -> UUID | None:
@@ -349,6 +352,66 @@ class FeeSchedule:
     def percent_text(self) -> str | None:
         """The percentage without trailing zeros, such as "2.9"."""
         return None if self.percent is None else f"{self.percent.normalize():f}"
+
+
+@dataclass(frozen=True, slots=True)
+class FxRate:
+    """An exchange rate: one major unit of `base` is worth `rate` of `quote`. Valid until the next one of its two currencies."""
+
+    id: UUID
+    number: int
+    """Rises with each rate that is set."""
+    base: str
+    quote: str
+    rate: Decimal
+    spread_basis_points: int
+    """What a conversion costs, in hundredths of a percent of what is sold."""
+    source: str
+    valid_from: datetime
+    initiator_id: UUID | None
+    """The administrator who set it; None: a feed."""
+
+
+class QuoteStatus(StrEnum):
+    """OPEN until a conversion has used it, or its time is over."""
+
+    OPEN = "OPEN"
+    USED = "USED"
+    EXPIRED = "EXPIRED"
+
+
+class FxQuote(NamedTuple):
+    """A promise to one user, for one use.
+
+    Source amount, spread and fee are in minor units of the source currency, target amount and residue in those of the target
+    currency. Source less spread, at the rate, is target and residue, rounded down.
+    """
+
+    id: UUID
+    user_id: UUID
+    source_currency: str
+    target_currency: str
+    source_amount: int
+    target_amount: int
+    is_target_fixed: bool
+    rate: Decimal
+    """Major units of the target currency for one of the source currency, exactly."""
+    rate_source: str
+    rate_valid_from: datetime
+    spread_basis_points: int
+    spread: int
+    residue: int
+    """What the rate gives beyond the target, which a fixed target leaves to the FX wallets."""
+    fee: int | None
+    """On top of the source amount."""
+    fee_schedule_id: UUID | None
+    created_at: datetime
+    expires_at: datetime
+
+    @property
+    def total(self) -> int:
+        """What the conversion takes from the source wallet."""
+        return self.source_amount + (self.fee or 0)
 
 
 class AuditRecord(NamedTuple):

@@ -163,6 +163,25 @@ class Settings(BaseSettings):
         description="A transfer without maxFee on which a fee is due: `refuse` it with FEE_EXCEEDS_LIMIT, which states the fee, "
         "so that nobody pays a fee that they did not see; or `charge` any fee silently.",
     )
+    fx_base_currency: str = Field(
+        "USD",
+        pattern="^[A-Z]{3}$",
+        description="Currencies without a rate of their own are exchanged through this one. Positions are valued in it.",
+    )
+    fx_quote_seconds: int = Field(
+        30, ge=1, le=3600, description="How long a quote for a conversion is valid. Its rate is promised for this time."
+    )
+    fx_max_rate_age_seconds: int = Field(
+        900,
+        ge=1,
+        description="A rate from a feed that is older is not used: RATE_UNAVAILABLE. A rate that an administrator has set is "
+        "valid until the next one.",
+    )
+    fx_exposure_limits: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="How far conversions may move the FX position of a currency above or below zero, such as "
+        "`EUR=50000.00,JPY=7000000`. Beyond it: LIQUIDITY_EXHAUSTED. A currency that is not named has no limit.",
+    )
     quota_transfers_per_minute: int | None = Field(
         None,
         ge=0,
@@ -327,7 +346,7 @@ class Settings(BaseSettings):
         """The URL of the API on this machine."""
         return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
-    @field_validator("cors_origins", "quota_amounts_per_day", mode="before")
+    @field_validator("cors_origins", "quota_amounts_per_day", "fx_exposure_limits", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from app.db.hold_models import Hold
+from app.db.tables import METADATA
 
 
 def _run() -> None:
@@ -13,7 +13,7 @@ def _run() -> None:
         raise SystemExit("Run migrations with `paycore migrate`: it knows the database and its settings.")
     context.configure(
         connection=connection,
-        target_metadata=Hold.metadata,
+        target_metadata=METADATA,
         transaction_per_migration=True,
         compare_server_default=True,
     )

@@ -112,7 +112,8 @@ CREATE TYPE public.transaction_type AS ENUM (
     'DEPOSIT',
     'POSTING',
     'REVERSAL',
-    'CAPTURE'
+    'CAPTURE',
+    'CONVERSION'
 );
 
 
@@ -342,7 +343,9 @@ DECLARE
     broken record;
 BEGIN
     SELECT t.id, t.currency,
-           c.code IS NOT NULL AND t.status <> 'FAILED' AND (s.currency <> t.currency OR r.currency <> t.currency) AS mismatched
+           c.code IS NOT NULL AND t.status <> 'FAILED' AND (s.currency <> t.currency OR r.currency <> t.currency) AND t.quote_id IS NULL
+           AND (t.reverses_id IS NULL OR 0 = ( -- of a conversion: checked with the entries
+               SELECT count(*) FROM transactions o WHERE o.id = t.reverses_id AND o.quote_id IS NOT NULL)) AS mismatched
     INTO broken
     FROM new_transactions t
     LEFT JOIN users u ON u.id = t.initiator_id
@@ -356,7 +359,10 @@ BEGIN
            AND coalesce(h.receiver_wallet_id, t.receiver_wallet_id) = t.receiver_wallet_id))
        OR (s.id IS NULL AND t.sender_wallet_id IS NOT NULL)
        OR (r.id IS NULL AND t.receiver_wallet_id IS NOT NULL)
-       OR (t.status <> 'FAILED' AND (s.currency <> t.currency OR r.currency <> t.currency))
+       OR (t.status <> 'FAILED' AND (s.currency <> t.currency OR r.currency <> t.currency) AND t.quote_id IS NULL
+           AND (t.reverses_id IS NULL OR 0 = ( -- of a conversion: checked with the entries
+               SELECT count(*) FROM transactions o WHERE o.id = t.reverses_id AND o.quote_id IS NOT NULL)))
+       OR (t.quote_id IS NOT NULL AND 0 = (SELECT count(*) FROM fx_quotes q WHERE q.id = t.quote_id))
     LIMIT 1;
     IF FOUND AND broken.mismatched THEN
         RAISE EXCEPTION 'transaction % is in %, but its wallets are not', broken.id, broken.currency
@@ -402,7 +408,7 @@ CREATE TABLE public.fee_schedules (
     CONSTRAINT fee_schedules_limits_in_order CHECK ((minimum <= maximum)),
     CONSTRAINT fee_schedules_limits_of_a_fee CHECK (((percent IS NOT NULL) OR (flat IS NOT NULL) OR ((minimum IS NULL) AND (maximum IS NULL)))),
     CONSTRAINT fee_schedules_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100))),
-    CONSTRAINT fee_schedules_payer_of_type CHECK (((transaction_type = 'TRANSFER'::public.transaction_type) OR ((transaction_type = 'DEPOSIT'::public.transaction_type) AND (payer = 'RECEIVER'::public.fee_payer)))),
+    CONSTRAINT fee_schedules_payer_of_type CHECK (((transaction_type = 'TRANSFER'::public.transaction_type) OR ((transaction_type = 'DEPOSIT'::public.transaction_type) AND (payer = 'RECEIVER'::public.fee_payer)) OR ((transaction_type = 'CONVERSION'::public.transaction_type) AND (payer = 'SENDER'::public.fee_payer)))),
     CONSTRAINT fee_schedules_percent_in_range CHECK (((percent >= (0)::numeric) AND (percent <= (100)::numeric)))
 );
 
@@ -469,6 +475,60 @@ END $$;
 
 
 --
+-- Name: guard_fx_quote(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.guard_fx_quote() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+-- What is sold, less the spread, at the rate is what is bought and the residue: the spread is rounded up, what is bought down.
+-- With a fixed target the source is the least that buys it; with a fixed source all is delivered, and nothing is left over.
+DECLARE
+    bought numeric;
+    factor numeric;
+BEGIN
+    -- Minor units of the target for one of the source: a product, because a quotient would be rounded.
+    SELECT NEW.rate * power(10::numeric, target.exponent - source.exponent) INTO factor
+    FROM currencies source, currencies target
+    WHERE source.code = NEW.source_currency AND target.code = NEW.target_currency;
+    bought := floor((NEW.source_amount - NEW.spread) * factor);
+    IF NEW.spread <> div(NEW.source_amount::numeric * NEW.spread_basis_points + 9999, 10000)
+       OR bought IS DISTINCT FROM NEW.target_amount::numeric + NEW.residue
+       OR (NOT NEW.is_target_fixed AND NEW.residue <> 0)
+       OR (NEW.is_target_fixed AND (
+           NEW.source_amount - 1 - div((NEW.source_amount - 1)::numeric * NEW.spread_basis_points + 9999, 10000)) * factor
+           >= NEW.target_amount) THEN
+        RAISE EXCEPTION 'the amounts of quote % do not follow from its rate', NEW.id
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'fx_quotes_follow_the_rate';
+    END IF;
+    RETURN NEW;
+END $$;
+
+
+--
+-- Name: guard_fx_rate(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.guard_fx_rate() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+-- A rate is valid from now, or from a later moment: an answer about the past does not change. A moment of the last minute
+-- means now, for clients whose request took a while.
+BEGIN
+    NEW.created_at := clock_timestamp();
+    IF NEW.valid_from IS NULL OR NEW.valid_from BETWEEN NEW.created_at - interval '1 minute' AND NEW.created_at THEN
+        NEW.valid_from := NEW.created_at;
+    ELSIF NEW.valid_from < NEW.created_at THEN
+        RAISE EXCEPTION 'a rate cannot be valid from a time that has passed'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'fx_rates_not_backdated';
+    END IF;
+    RETURN NEW;
+END $$;
+
+
+--
 -- Name: guard_hold(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -504,10 +564,10 @@ CREATE FUNCTION public.guard_transaction() RETURNS trigger
 BEGIN
     IF OLD.status <> 'PENDING'
        OR (NEW.id, NEW.initiator_id, NEW.idempotency_key, NEW.type, NEW.sender_wallet_id,
-           NEW.receiver_wallet_id, NEW.amount, NEW.currency, NEW.description, NEW.reference, NEW.metadata, NEW.terms, NEW.reverses_id, NEW.hold_id, NEW.created_at)
+           NEW.receiver_wallet_id, NEW.amount, NEW.currency, NEW.description, NEW.reference, NEW.metadata, NEW.terms, NEW.reverses_id, NEW.hold_id, NEW.quote_id, NEW.created_at)
        IS DISTINCT FROM
           (OLD.id, OLD.initiator_id, OLD.idempotency_key, OLD.type, OLD.sender_wallet_id,
-           OLD.receiver_wallet_id, OLD.amount, OLD.currency, OLD.description, OLD.reference, OLD.metadata, OLD.terms, OLD.reverses_id, OLD.hold_id, OLD.created_at) THEN
+           OLD.receiver_wallet_id, OLD.amount, OLD.currency, OLD.description, OLD.reference, OLD.metadata, OLD.terms, OLD.reverses_id, OLD.hold_id, OLD.quote_id, OLD.created_at) THEN
         RAISE EXCEPTION 'transaction % is settled, or the change would rewrite what was asked', OLD.id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'transactions_settled_is_final';
     END IF;
@@ -556,6 +616,20 @@ END $$;
 
 
 --
+-- Name: part_given_back(bigint, bigint, bigint, bigint, boolean); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.part_given_back(whole bigint, before bigint, now bigint, total bigint, rounds_up boolean) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    AS $$
+-- The part of `whole` that goes back with `now` of `total` after `before`: the sum of all parts so far is rounded once, so
+-- that all parts together are `whole`.
+SELECT (div(whole::numeric * (before::numeric + now) + extra, total) - div(whole::numeric * before + extra, total))::bigint
+FROM (SELECT CASE WHEN rounds_up THEN total - 1 ELSE 0 END AS extra) AS rounding
+$$;
+
+
+--
 -- Name: post_ledger_entries(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -574,9 +648,15 @@ DECLARE
     has_more boolean;
     has_reversal boolean;
     has_capture boolean;
+    has_conversion boolean;
     reversal record;
     fee_before bigint;
     fee_given bigint;
+    before bigint;
+    target_back bigint;
+    spread_back bigint;
+    residue_back bigint;
+    checked bigint := 0;
     expected bigint;
     updated bigint;
 BEGIN
@@ -584,7 +664,7 @@ BEGIN
     -- credit. Its further entries have another purpose and touch only these two wallets and the system's. A transaction
     -- without sender and receiver has exactly the legs of its terms.
     SELECT (array_agg(e.transaction_id) FILTER (WHERE t.status IS DISTINCT FROM 'COMPLETED' OR NOT coalesce(CASE
-               WHEN t.reverses_id IS NOT NULL THEN true -- checked below
+               WHEN t.reverses_id IS NOT NULL OR t.quote_id IS NOT NULL THEN true -- checked below
                WHEN t.sender_wallet_id IS NULL OR t.receiver_wallet_id IS NULL THEN t.terms->'legs'->(e.leg::int) =
                    (SELECT jsonb_build_array(w.id, e.amount, w.currency, e.purpose) FROM wallets w WHERE w.id = e.wallet_id)
                WHEN e.leg = 0 THEN e.wallet_id = t.sender_wallet_id AND e.amount = -t.amount AND e.purpose = 'PRINCIPAL'
@@ -593,7 +673,7 @@ BEGIN
                    OR EXISTS (SELECT FROM wallets w WHERE w.id = e.wallet_id AND w.kind = 'SYSTEM'))
            END, false)))[1] AS transaction_id,
            bool_or(e.leg > 1 OR t.sender_wallet_id IS NULL) AS has_more, bool_or(t.reverses_id IS NOT NULL) AS has_reversal,
-           bool_or(t.hold_id IS NOT NULL) AS has_capture,
+           bool_or(t.hold_id IS NOT NULL) AS has_capture, bool_or(t.quote_id IS NOT NULL) AS has_conversion,
            (array_agg(e.transaction_id) FILTER (WHERE t.hold_id IS NOT NULL AND e.leg = 0 AND 1 <> ( -- not EXISTS,
                -- which a session that planned it on a small table would answer by reading all of it
                SELECT count(*) FROM hold_events h
@@ -603,6 +683,7 @@ BEGIN
     has_more := broken.has_more;
     has_reversal := broken.has_reversal;
     has_capture := broken.has_capture;
+    has_conversion := broken.has_conversion;
     IF broken.capture_id IS NOT NULL THEN
         RAISE EXCEPTION 'transaction % captures no hold', broken.capture_id
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_capture_the_hold';
@@ -688,16 +769,49 @@ BEGIN
         GROUP BY e.wallet_id, e.transaction_id;
     END IF;
 
+    IF has_conversion THEN
+        -- Each is what its quote says, entry by entry, posted before the quote expires, for the user whom it was made for.
+        SELECT t.id INTO broken
+        FROM (SELECT e.transaction_id, string_agg(concat_ws(' ', CASE e.wallet_id WHEN c.sender_wallet_id THEN 'sender'
+                         WHEN c.receiver_wallet_id THEN 'receiver' ELSE w.system_purpose END, w.currency, e.amount, e.purpose),
+                     ',' ORDER BY e.leg) AS entries
+              FROM new_entries e
+              JOIN transactions c ON c.id = e.transaction_id AND c.quote_id IS NOT NULL
+              JOIN wallets w ON w.id = e.wallet_id
+              GROUP BY e.transaction_id) posted
+        JOIN transactions t ON t.id = posted.transaction_id
+        LEFT JOIN fx_quotes q ON q.id = t.quote_id
+        WHERE (q.user_id, q.source_amount, q.source_currency, q.fee, q.fee_schedule_id)
+              IS DISTINCT FROM (t.initiator_id, t.amount, t.currency, t.fee, t.fee_schedule_id)
+           OR t.completed_at >= q.expires_at
+           OR posted.entries IS DISTINCT FROM concat_ws(',',
+               concat_ws(' ', 'sender', q.source_currency, -q.source_amount, 'PRINCIPAL'),
+               concat_ws(' ', 'receiver', q.target_currency, q.target_amount, 'PRINCIPAL'),
+               concat_ws(' ', 'FX', q.source_currency, q.source_amount - q.spread, 'FX'),
+               concat_ws(' ', 'FX', q.target_currency, -q.target_amount - q.residue, 'FX'),
+               CASE WHEN q.spread > 0 THEN concat_ws(' ', 'FX_SPREAD', q.source_currency, q.spread, 'SPREAD') END,
+               CASE WHEN q.residue > 0 THEN concat_ws(' ', 'FX_RESIDUE', q.target_currency, q.residue, 'RESIDUE') END,
+               CASE WHEN q.fee > 0 THEN concat_ws(' ', 'sender', q.source_currency, -q.fee, 'FEE') END,
+               CASE WHEN q.fee > 0 THEN concat_ws(' ', 'FEES', q.source_currency, q.fee, 'FEE') END)
+        LIMIT 1;
+        IF FOUND THEN
+            RAISE EXCEPTION 'the entries of transaction % are not what its quote says', broken.id
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_follow_the_quote';
+        END IF;
+    END IF;
+
     IF has_reversal THEN
         -- One after another, in the order of the entries of the wallet that gives back: each sees what the ones before it gave.
         FOR reversal IN
             SELECT t.id, t.amount, t.reverses_id, o.amount AS original_amount, coalesce(o.fee, 0) AS fee,
+                   o.quote_id, q.target_amount, q.spread, q.residue,
                    t.terms->'reversal'->>'fees' = 'PROPORTIONAL' AS with_fee,
-                   o.status = 'COMPLETED' AND o.type IN ('TRANSFER', 'DEPOSIT', 'CAPTURE') AND o.currency = t.currency
+                   o.status = 'COMPLETED' AND o.type IN ('TRANSFER', 'DEPOSIT', 'CAPTURE', 'CONVERSION') AND o.currency = t.currency
                    AND o.sender_wallet_id = t.receiver_wallet_id AND o.receiver_wallet_id = t.sender_wallet_id AS is_sound
             FROM new_entries e
             JOIN transactions t ON t.id = e.transaction_id
             LEFT JOIN transactions o ON o.id = t.reverses_id
+            LEFT JOIN fx_quotes q ON q.id = o.quote_id
             WHERE t.reverses_id IS NOT NULL AND e.wallet_id = t.sender_wallet_id AND e.amount < 0
             ORDER BY e.wallet_id, e.sequence
         LOOP
@@ -705,7 +819,15 @@ BEGIN
                 RAISE EXCEPTION 'transaction % reverses none between its wallets', reversal.id
                     USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_reverse_the_original';
             END IF;
-            SELECT max(fee_reversed) INTO fee_before FROM reversed_amounts WHERE transaction_id = reversal.reverses_id;
+            SELECT max(fee_reversed), coalesce(max(reversed), 0) INTO fee_before, before
+            FROM reversed_amounts WHERE transaction_id = reversal.reverses_id;
+            IF reversal.quote_id IS NOT NULL THEN
+                -- What was bought goes back rounded up, spread and residue rounded down.
+                target_back :=
+                    part_given_back(reversal.target_amount, before, reversal.amount, reversal.original_amount, true);
+                spread_back := part_given_back(reversal.spread, before, reversal.amount, reversal.original_amount, false);
+                residue_back := part_given_back(reversal.residue, before, reversal.amount, reversal.original_amount, false);
+            END IF;
             -- The fee's part is of all that has gone back with it, rounded down, so that the parts sum to the fee exactly.
             INSERT INTO reversed_amounts AS r (transaction_id, amount, fee, reversed, reversed_with_fee, fee_reversed)
             VALUES (reversal.reverses_id, reversal.original_amount, reversal.fee, reversal.amount,
@@ -720,13 +842,31 @@ BEGIN
             IF (SELECT string_agg(concat_ws(' ', e.wallet_id, e.amount, e.purpose), ',' ORDER BY e.leg)
                 FROM new_entries e WHERE e.transaction_id = reversal.id)
                IS DISTINCT FROM
-               (SELECT string_agg(concat_ws(' ', e.wallet_id, CASE WHEN e.amount < 0 THEN 1 ELSE -1 END
-                           * CASE WHEN e.leg < 2 THEN reversal.amount ELSE fee_given END, e.purpose), ',' ORDER BY e.leg DESC)
-                FROM ledger_entries e WHERE e.transaction_id = reversal.reverses_id AND (e.leg < 2 OR fee_given > 0)) THEN
+               (SELECT string_agg(concat_ws(' ', e.wallet_id,
+                               CASE WHEN e.amount < 0 THEN part.amount ELSE -part.amount END, e.purpose),
+                           ',' ORDER BY e.leg DESC)
+                FROM ledger_entries e CROSS JOIN LATERAL (
+                    SELECT CASE
+                        WHEN e.purpose = 'FEE' THEN fee_given
+                        WHEN reversal.quote_id IS NULL OR e.leg = 0 THEN reversal.amount
+                        WHEN e.purpose = 'PRINCIPAL' THEN target_back
+                        WHEN e.purpose = 'SPREAD' THEN spread_back
+                        WHEN e.purpose = 'RESIDUE' THEN residue_back
+                        WHEN e.amount > 0 THEN reversal.amount - spread_back
+                        ELSE target_back + residue_back
+                    END AS amount) part
+                WHERE e.transaction_id = reversal.reverses_id AND part.amount > 0) THEN
                 RAISE EXCEPTION 'the entries of transaction % are not those of % backwards', reversal.id, reversal.reverses_id
                     USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_reverse_the_original';
             END IF;
+            checked := checked + 1;
         END LOOP;
+        -- One that takes nothing from the wallet that gives back would not be seen above.
+        IF checked <> (SELECT count(DISTINCT t.id) FROM new_entries e JOIN transactions t ON t.id = e.transaction_id
+                       WHERE t.reverses_id IS NOT NULL) THEN
+            RAISE EXCEPTION 'a reversal does not give back from the wallet that was paid'
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_reverse_the_original';
+        END IF;
     END IF;
     RETURN NULL;
 END $$;
@@ -853,6 +993,75 @@ CREATE TABLE public.currencies (
 
 ALTER TABLE public.fee_schedules ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.fee_schedules_number_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
+-- Name: fx_quotes; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.fx_quotes (
+    id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    source_amount bigint NOT NULL,
+    target_amount bigint NOT NULL,
+    spread bigint NOT NULL,
+    residue bigint NOT NULL,
+    fee bigint,
+    fee_schedule_id uuid,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    rate_valid_from timestamp with time zone NOT NULL,
+    spread_basis_points integer NOT NULL,
+    is_target_fixed boolean NOT NULL,
+    source_currency text NOT NULL COLLATE pg_catalog."C",
+    target_currency text NOT NULL COLLATE pg_catalog."C",
+    rate numeric NOT NULL,
+    rate_source text NOT NULL,
+    idempotency_key text NOT NULL COLLATE pg_catalog."C",
+    CONSTRAINT fx_quotes_amounts_in_range CHECK (((source_amount > 0) AND (target_amount > 0) AND (spread >= 0) AND (spread < source_amount) AND (residue >= 0))),
+    CONSTRAINT fx_quotes_between_two_currencies CHECK ((source_currency <> target_currency)),
+    CONSTRAINT fx_quotes_expire_later CHECK ((expires_at > created_at)),
+    CONSTRAINT fx_quotes_fee_by_a_schedule CHECK (((fee > 0) AND ((fee IS NULL) = (fee_schedule_id IS NULL)))),
+    CONSTRAINT fx_quotes_key_is_visible_ascii CHECK (((idempotency_key ~ '^[!-~]+$'::text) AND (octet_length(idempotency_key) <= 255))),
+    CONSTRAINT fx_quotes_rate_positive CHECK (((rate > (0)::numeric) AND (rate < 'Infinity'::numeric))),
+    CONSTRAINT fx_quotes_spread_in_range CHECK (((spread_basis_points >= 0) AND (spread_basis_points <= 9999)))
+);
+
+
+--
+-- Name: fx_rates; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.fx_rates (
+    id uuid NOT NULL,
+    number bigint NOT NULL,
+    base text NOT NULL COLLATE pg_catalog."C",
+    quote text NOT NULL COLLATE pg_catalog."C",
+    rate numeric(30,15) NOT NULL,
+    spread_basis_points integer NOT NULL,
+    source text NOT NULL,
+    valid_from timestamp with time zone NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    initiator_id uuid,
+    CONSTRAINT fx_rates_between_two_currencies CHECK ((base <> quote)),
+    CONSTRAINT fx_rates_rate_positive CHECK (((rate > (0)::numeric) AND (rate < 'Infinity'::numeric))),
+    CONSTRAINT fx_rates_source_length CHECK (((char_length(source) >= 1) AND (char_length(source) <= 100))),
+    CONSTRAINT fx_rates_spread_in_range CHECK (((spread_basis_points >= 0) AND (spread_basis_points <= 5000)))
+);
+
+
+--
+-- Name: fx_rates_number_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.fx_rates ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.fx_rates_number_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -1105,12 +1314,13 @@ CREATE TABLE public.transactions (
     fee_schedule_id uuid,
     reverses_id uuid,
     hold_id uuid,
+    quote_id uuid,
     CONSTRAINT transactions_amount_positive CHECK ((amount > 0)),
     CONSTRAINT transactions_completed_after_created CHECK ((completed_at >= created_at)),
     CONSTRAINT transactions_completed_at_iff_completed CHECK (((status = 'COMPLETED'::public.transaction_status) = (completed_at IS NOT NULL))),
     CONSTRAINT transactions_description_length CHECK ((char_length(description) <= 280)),
     CONSTRAINT transactions_failure_code_iff_failed CHECK (((status = 'FAILED'::public.transaction_status) = (failure_code IS NOT NULL))),
-    CONSTRAINT transactions_failure_code_known CHECK ((failure_code = ANY (ARRAY['WALLET_NOT_ACTIVE'::text, 'CURRENCY_MISMATCH'::text, 'INSUFFICIENT_FUNDS'::text, 'QUOTA_EXCEEDED'::text, 'BATCH_ABORTED'::text]))),
+    CONSTRAINT transactions_failure_code_known CHECK ((failure_code = ANY (ARRAY['WALLET_NOT_ACTIVE'::text, 'CURRENCY_MISMATCH'::text, 'INSUFFICIENT_FUNDS'::text, 'QUOTA_EXCEEDED'::text, 'BATCH_ABORTED'::text, 'QUOTE_EXPIRED'::text, 'QUOTE_USED'::text, 'LIQUIDITY_EXHAUSTED'::text]))),
     CONSTRAINT transactions_fee_by_a_schedule CHECK (((fee > 0) AND ((fee IS NULL) = (fee_schedule_id IS NULL)) AND ((fee IS NULL) OR (status <> 'FAILED'::public.transaction_status) OR (failure_code <> 'BATCH_ABORTED'::text)))),
     CONSTRAINT transactions_hold_iff_capture CHECK ((((type = 'CAPTURE'::public.transaction_type) = (hold_id IS NOT NULL)) AND ((type = 'CAPTURE'::public.transaction_type) = ((terms IS NOT NULL) AND (terms ? 'capture'::text))))),
     CONSTRAINT transactions_input_is_objects CHECK (((jsonb_typeof(metadata) = 'object'::text) AND (metadata <> '{}'::jsonb) AND (jsonb_typeof(terms) = 'object'::text))),
@@ -1118,6 +1328,7 @@ CREATE TABLE public.transactions (
     CONSTRAINT transactions_legs_iff_posting CHECK (((type = 'POSTING'::public.transaction_type) = ((terms IS NOT NULL) AND (terms ? 'legs'::text)))),
     CONSTRAINT transactions_not_to_oneself CHECK ((sender_wallet_id <> receiver_wallet_id)),
     CONSTRAINT transactions_original_iff_reversal CHECK ((((type = 'REVERSAL'::public.transaction_type) = (reverses_id IS NOT NULL)) AND ((type = 'REVERSAL'::public.transaction_type) = ((terms IS NOT NULL) AND (terms ? 'reversal'::text))))),
+    CONSTRAINT transactions_quote_iff_conversion CHECK (((type = 'CONVERSION'::public.transaction_type) = (quote_id IS NOT NULL))),
     CONSTRAINT transactions_reference_length CHECK (((char_length(reference) >= 1) AND (char_length(reference) <= 140))),
     CONSTRAINT transactions_sides_unless_posting CHECK ((((sender_wallet_id IS NULL) = (type = 'POSTING'::public.transaction_type)) AND ((receiver_wallet_id IS NULL) = (type = 'POSTING'::public.transaction_type))))
 );
@@ -1230,6 +1441,38 @@ ALTER TABLE ONLY public.fee_schedules
 
 ALTER TABLE ONLY public.fee_schedules
     ADD CONSTRAINT fee_schedules_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: fx_quotes fx_quotes_idempotency_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.fx_quotes
+    ADD CONSTRAINT fx_quotes_idempotency_key UNIQUE (user_id, idempotency_key);
+
+
+--
+-- Name: fx_quotes fx_quotes_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.fx_quotes
+    ADD CONSTRAINT fx_quotes_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: fx_rates fx_rates_number_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.fx_rates
+    ADD CONSTRAINT fx_rates_number_key UNIQUE (number);
+
+
+--
+-- Name: fx_rates fx_rates_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.fx_rates
+    ADD CONSTRAINT fx_rates_pkey PRIMARY KEY (id);
 
 
 --
@@ -1391,6 +1634,13 @@ CREATE UNIQUE INDEX fee_schedules_line_key ON public.fee_schedules USING btree (
 
 
 --
+-- Name: fx_rates_pair_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX fx_rates_pair_idx ON public.fx_rates USING btree (LEAST(base, quote), GREATEST(base, quote), valid_from, number);
+
+
+--
 -- Name: hold_events_capture_key; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -1444,6 +1694,13 @@ CREATE UNIQUE INDEX quota_amounts_by_bytes ON public.quota_amounts USING btree (
 --
 
 CREATE INDEX transactions_hold_idx ON public.transactions USING btree (hold_id, id) WHERE (hold_id IS NOT NULL);
+
+
+--
+-- Name: transactions_quote_key; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX transactions_quote_key ON public.transactions USING btree (quote_id) WHERE ((quote_id IS NOT NULL) AND (status = 'COMPLETED'::public.transaction_status));
 
 
 --
@@ -1528,6 +1785,34 @@ CREATE TRIGGER fee_schedules_guard_insert BEFORE INSERT ON public.fee_schedules 
 --
 
 CREATE TRIGGER fee_schedules_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.fee_schedules FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('fee_schedules_insert_only', 'publish another version instead');
+
+
+--
+-- Name: fx_quotes fx_quotes_guard_insert; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER fx_quotes_guard_insert BEFORE INSERT ON public.fx_quotes FOR EACH ROW EXECUTE FUNCTION public.guard_fx_quote();
+
+
+--
+-- Name: fx_quotes fx_quotes_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER fx_quotes_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.fx_quotes FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('fx_quotes_insert_only', 'a promise is not changed');
+
+
+--
+-- Name: fx_rates fx_rates_guard_insert; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER fx_rates_guard_insert BEFORE INSERT ON public.fx_rates FOR EACH ROW EXECUTE FUNCTION public.guard_fx_rate();
+
+
+--
+-- Name: fx_rates fx_rates_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER fx_rates_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.fx_rates FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('fx_rates_insert_only', 'set another rate instead');
 
 
 --
@@ -1714,6 +1999,62 @@ ALTER TABLE ONLY public.fee_schedules
 
 ALTER TABLE ONLY public.fee_schedules
     ADD CONSTRAINT fee_schedules_user_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
+
+
+--
+-- Name: fx_quotes fx_quotes_fee_schedule_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.fx_quotes
+    ADD CONSTRAINT fx_quotes_fee_schedule_fkey FOREIGN KEY (fee_schedule_id) REFERENCES public.fee_schedules(id);
+
+
+--
+-- Name: fx_quotes fx_quotes_source_currency_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.fx_quotes
+    ADD CONSTRAINT fx_quotes_source_currency_fkey FOREIGN KEY (source_currency) REFERENCES public.currencies(code);
+
+
+--
+-- Name: fx_quotes fx_quotes_target_currency_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.fx_quotes
+    ADD CONSTRAINT fx_quotes_target_currency_fkey FOREIGN KEY (target_currency) REFERENCES public.currencies(code);
+
+
+--
+-- Name: fx_quotes fx_quotes_user_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.fx_quotes
+    ADD CONSTRAINT fx_quotes_user_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
+
+
+--
+-- Name: fx_rates fx_rates_base_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.fx_rates
+    ADD CONSTRAINT fx_rates_base_fkey FOREIGN KEY (base) REFERENCES public.currencies(code);
+
+
+--
+-- Name: fx_rates fx_rates_initiator_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.fx_rates
+    ADD CONSTRAINT fx_rates_initiator_fkey FOREIGN KEY (initiator_id) REFERENCES public.users(id);
+
+
+--
+-- Name: fx_rates fx_rates_quote_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.fx_rates
+    ADD CONSTRAINT fx_rates_quote_fkey FOREIGN KEY (quote) REFERENCES public.currencies(code);
 
 
 --
@@ -1927,6 +2268,20 @@ REVOKE ALL ON FUNCTION public.guard_fee_schedule() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION guard_fx_quote(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.guard_fx_quote() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION guard_fx_rate(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.guard_fx_rate() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION guard_hold(); Type: ACL; Schema: public; Owner: -
 --
 
@@ -2065,6 +2420,76 @@ GRANT INSERT(created_at) ON TABLE public.audit_log TO paycore_app;
 --
 
 GRANT SELECT ON TABLE public.currencies TO paycore_app;
+
+
+--
+-- Name: TABLE fx_quotes; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.fx_quotes TO paycore_app;
+
+
+--
+-- Name: TABLE fx_rates; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.fx_rates TO paycore_app;
+
+
+--
+-- Name: COLUMN fx_rates.id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(id) ON TABLE public.fx_rates TO paycore_app;
+
+
+--
+-- Name: COLUMN fx_rates.base; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(base) ON TABLE public.fx_rates TO paycore_app;
+
+
+--
+-- Name: COLUMN fx_rates.quote; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(quote) ON TABLE public.fx_rates TO paycore_app;
+
+
+--
+-- Name: COLUMN fx_rates.rate; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(rate) ON TABLE public.fx_rates TO paycore_app;
+
+
+--
+-- Name: COLUMN fx_rates.spread_basis_points; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(spread_basis_points) ON TABLE public.fx_rates TO paycore_app;
+
+
+--
+-- Name: COLUMN fx_rates.source; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(source) ON TABLE public.fx_rates TO paycore_app;
+
+
+--
+-- Name: COLUMN fx_rates.valid_from; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(valid_from) ON TABLE public.fx_rates TO paycore_app;
+
+
+--
+-- Name: COLUMN fx_rates.initiator_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(initiator_id) ON TABLE public.fx_rates TO paycore_app;
 
 
 --

@@ -44,6 +44,9 @@ _REFUSALS = {
 """All other rights are refused with Forbidden's default message: administrators only."""
 
 
+_GIVEN_BACK_BY_RECEIVERS = (TransactionType.TRANSFER, TransactionType.CAPTURE, TransactionType.CONVERSION)
+
+
 def rights_of(role: Role | None, scopes: Iterable[str] | None) -> frozenset[Right]:
     """Returns the rights of a token.
 
@@ -63,11 +66,17 @@ def require(viewer: Viewer, right: Right) -> None:
         raise Forbidden(_REFUSALS.get(right))
 
 
-def may_reverse(viewer: Viewer, transaction: Transaction, receiver_owner_id: UUID | None) -> bool:
-    """The owner of the wallet that a transfer or capture paid may give it back. Other reversals require REVERSE_ANY."""
+def may_reverse(viewer: Viewer, transaction: Transaction, sender_owner_id: UUID | None, receiver_owner_id: UUID | None) -> bool:
+    """The owner of the wallet that a transfer or capture paid may give it back. Other reversals require REVERSE_ANY.
+
+    So does the reversal of a conversion between one's own wallets: who could take it back at the old rate once the rate has
+    moved would exchange without a risk.
+    """
     if Right.REVERSE_ANY in viewer.rights:
         return True
-    return transaction.type in (TransactionType.TRANSFER, TransactionType.CAPTURE) and receiver_owner_id == viewer.user_id
+    if transaction.type is TransactionType.CONVERSION and sender_owner_id == receiver_owner_id:
+        return False
+    return transaction.type in _GIVEN_BACK_BY_RECEIVERS and receiver_owner_id == viewer.user_id
 
 
 def may_use_hold(viewer: Viewer, parties: Iterable[UUID | None]) -> bool:

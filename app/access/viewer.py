@@ -32,6 +32,7 @@ class Right(StrEnum):
     OPEN_SYSTEM_WALLET = "open system wallets"
     SET_WALLET_STATUS = "freeze, close and reactivate wallets"
     PUBLISH_FEES = "publish fee schedules"
+    SET_FX_RATES = "set exchange rates"
     MAKE_TRAFFIC = "make demo users pay each other"
 
 

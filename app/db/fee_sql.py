@@ -107,6 +107,27 @@ def _valid_schedules(*, of_user: bool) -> Statement:
     return Statement(listed.limit(number_parameter("most")))
 
 
+_SCHEDULE_AT = Statement(
+    select(*FEE_SCHEDULE_COLUMNS)
+    .where(
+        models.FeeSchedule.transaction_type == parameter("type", models.FeeSchedule.transaction_type),
+        models.FeeSchedule.currency == parameter("currency", models.FeeSchedule.currency),
+        models.FeeSchedule.valid_from <= parameter("moment", models.FeeSchedule.valid_from),
+        or_(models.FeeSchedule.user_id.is_(None), models.FeeSchedule.user_id == id_parameter("user")),
+    )
+    .order_by(models.FeeSchedule.user_id.nulls_last(), models.FeeSchedule.valid_from.desc())
+    .limit(1)
+)
+
+
+async def schedule_at(
+    reader: Reader, type_: TransactionType, currency: str, user_id: UUID, moment: datetime
+) -> FeeSchedule | None:
+    """Returns the version that is valid at the moment for what the user pays: the user's own line, else the general one."""
+    rows = await _SCHEDULE_AT.rows(reader, type=type_.value, currency=currency, user=user_id, moment=moment)
+    return fee_schedule_of(rows[0]) if rows else None
+
+
 async def valid_schedules(reader: Reader, moment: datetime, user_id: UUID | None, most: int) -> Sequence[FeeSchedule]:
     """Returns the version of each line that is valid at the moment, at most `most`: general lines first.
 

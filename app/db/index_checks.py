@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncpg
 
-from app.db.hold_models import Hold
+from app.db.tables import METADATA
 
 # Since PostgreSQL 17 a third argument also checks unique indexes for duplicates.
 _CHECK = """
@@ -38,7 +38,7 @@ async def damaged_indexes(connection: asyncpg.Connection) -> list[str]:
     # Safe: the database quoted the name, and the rest is constant.
     statement = f"SELECT {check['name']}($1::oid::regclass{', true' * (check['arguments'] - 1)})"
     damaged = []
-    for index in await connection.fetch(_INDEXES, list(Hold.metadata.tables)):
+    for index in await connection.fetch(_INDEXES, list(METADATA.tables)):
         try:
             await connection.execute(statement, index["id"])
         except (asyncpg.IndexCorruptedError, asyncpg.DataCorruptedError) as error:

@@ -46,7 +46,7 @@ RECORDED_TRANSACTIONS = """
 SELECT t.id, t.initiator_id, t.idempotency_key, t.type::text, t.status::text, t.sender_wallet_id,
        t.receiver_wallet_id, t.amount, t.currency, t.description, t.failure_code, t.failure_field,
        t.failure_available, t.created_at, t.completed_at, t.reference, t.metadata, t.terms, t.fee, t.fee_schedule_id,
-       t.reverses_id, t.hold_id
+       t.reverses_id, t.hold_id, t.quote_id
 FROM unnest($1::uuid[], $2::text[]) AS k (initiator_id, idempotency_key)
 JOIN transactions t ON t.initiator_id = k.initiator_id AND t.idempotency_key = k.idempotency_key COLLATE "C"
 """
@@ -94,7 +94,7 @@ _OUTCOME_WITH_HOLDS = """outcome_of_transactions AS (
 ),"""
 _TRANSACTION_TYPES = (
     "uuid", "uuid", "text", "transaction_type", "transaction_status", "uuid", "uuid", "bigint", "text", "text", "text", "text",
-    "bigint", "timestamptz", "timestamptz", "text", "jsonb", "jsonb", "bigint", "uuid", "uuid", "uuid",
+    "bigint", "timestamptz", "timestamptz", "text", "jsonb", "jsonb", "bigint", "uuid", "uuid", "uuid", "uuid",
 )  # fmt: skip
 _ENTRY_TYPES = ("uuid", "smallint", "uuid", "bigint", "bigint", "bigint", "timestamptz", "entry_purpose")
 _PLAIN_TRANSACTION = Transaction._fields.index("reference")

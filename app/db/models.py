@@ -155,7 +155,8 @@ class Transaction(Base):
         CheckConstraint("completed_at >= created_at", name="transactions_completed_after_created"),
         CheckConstraint("char_length(description) <= 280", name="transactions_description_length"),
         CheckConstraint(
-            "failure_code IN ('WALLET_NOT_ACTIVE', 'CURRENCY_MISMATCH', 'INSUFFICIENT_FUNDS', 'QUOTA_EXCEEDED', 'BATCH_ABORTED')",
+            "failure_code IN ('WALLET_NOT_ACTIVE', 'CURRENCY_MISMATCH', 'INSUFFICIENT_FUNDS', 'QUOTA_EXCEEDED', "
+            "'BATCH_ABORTED', 'QUOTE_EXPIRED', 'QUOTE_USED', 'LIQUIDITY_EXHAUSTED')",
             name="transactions_failure_code_known",
         ),
         CheckConstraint(
@@ -181,6 +182,14 @@ class Transaction(Base):
         CheckConstraint(
             "(type = 'CAPTURE') = (hold_id IS NOT NULL) AND (type = 'CAPTURE') = (terms IS NOT NULL AND terms ? 'capture')",
             name="transactions_hold_iff_capture",
+        ),
+        CheckConstraint("(type = 'CONVERSION') = (quote_id IS NOT NULL)", name="transactions_quote_iff_conversion"),
+        # One completed transaction uses a quote.
+        Index(
+            "transactions_quote_key",
+            "quote_id",
+            unique=True,
+            postgresql_where=text("quote_id IS NOT NULL AND status = 'COMPLETED'"),
         ),
         Index("transactions_reverses_idx", "reverses_id", "id", postgresql_where=text("reverses_id IS NOT NULL")),
         Index("transactions_hold_idx", "hold_id", "id", postgresql_where=text("hold_id IS NOT NULL")),
@@ -212,6 +221,7 @@ class Transaction(Base):
     fee_schedule_id: Mapped[UUID | None]
     reverses_id: Mapped[UUID | None]
     hold_id: Mapped[UUID | None]
+    quote_id: Mapped[UUID | None]
 
 
 class FeeSchedule(Base):
@@ -234,7 +244,8 @@ class FeeSchedule(Base):
             name="fee_schedules_limits_of_a_fee",
         ),
         CheckConstraint(
-            "transaction_type = 'TRANSFER' OR (transaction_type = 'DEPOSIT' AND payer = 'RECEIVER')",
+            "transaction_type = 'TRANSFER' OR (transaction_type = 'DEPOSIT' AND payer = 'RECEIVER') "
+            "OR (transaction_type = 'CONVERSION' AND payer = 'SENDER')",
             name="fee_schedules_payer_of_type",
         ),
         Index(

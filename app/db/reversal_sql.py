@@ -12,7 +12,7 @@ from sqlalchemy.orm import aliased
 from app.db import models
 from app.db.rows import TRANSACTION_COLUMNS, transaction_of
 from app.db.statements import Reader, Statement, id_parameter
-from app.records import ReversedAmount, Transaction
+from app.records import EntryPurpose, ReversedAmount, Transaction
 
 # In a batch: after the wallets' locks, so that it sees what was committed during the wait for them.
 _REVERSED = """
@@ -24,18 +24,29 @@ class Original(NamedTuple):
     """A transaction to reverse, with facts about it that never change."""
 
     transaction: Transaction
+    sender_owner_id: UUID | None
     receiver_owner_id: UUID | None
-    fee_legs: tuple[UUID, UUID] | None
-    """The wallet that paid its fee, and the fee wallet."""
+    legs: tuple[tuple[UUID, int, str, EntryPurpose], ...]
+    """Wallet, signed amount, currency and purpose of each leg of one with more than two."""
+
+    @property
+    def fee_legs(self) -> tuple[UUID, UUID] | None:
+        """The wallet that paid its fee, and the fee wallet."""
+        wallets = [wallet_id for wallet_id, _, _, purpose in self.legs if purpose is EntryPurpose.FEE]
+        return (wallets[0], wallets[1]) if wallets else None
 
 
-_receiver = aliased(models.Wallet)
+_sender, _receiver = aliased(models.Wallet), aliased(models.Wallet)
 _ORIGINAL = Statement(
-    select(*TRANSACTION_COLUMNS, _receiver.owner_id)
+    select(*TRANSACTION_COLUMNS, _sender.owner_id, _receiver.owner_id)
+    .outerjoin(_sender, _sender.id == models.Transaction.sender_wallet_id)
     .outerjoin(_receiver, _receiver.id == models.Transaction.receiver_wallet_id)
     .where(models.Transaction.id == id_parameter("id"))
 )
-_FEE_LEGS = "SELECT wallet_id FROM ledger_entries WHERE transaction_id = $1 AND leg IN (2, 3) ORDER BY leg"
+_LEGS = """
+SELECT e.wallet_id, e.amount, w.currency, e.purpose::text FROM ledger_entries e JOIN wallets w ON w.id = e.wallet_id
+WHERE e.transaction_id = $1 ORDER BY e.leg
+"""
 
 
 async def original(reader: Reader, transaction_id: UUID) -> Original | None:
@@ -43,11 +54,12 @@ async def original(reader: Reader, transaction_id: UUID) -> Original | None:
     rows = await _ORIGINAL.rows(reader, id=transaction_id)
     if not rows:
         return None
-    transaction, owner_id = transaction_of(rows[0]), rows[0][len(TRANSACTION_COLUMNS)]
-    if transaction.fee is None:
-        return Original(transaction, owner_id, None)
-    legs = [row[0] for row in await reader.fetch(_FEE_LEGS, transaction_id)]
-    return Original(transaction, owner_id, (legs[0], legs[1]) if legs else None)
+    transaction = transaction_of(rows[0])
+    owners = rows[0][len(TRANSACTION_COLUMNS)], rows[0][len(TRANSACTION_COLUMNS) + 1]
+    if transaction.fee is None and transaction.quote_id is None:
+        return Original(transaction, *owners, ())
+    legs = await reader.fetch(_LEGS, transaction_id)
+    return Original(transaction, *owners, tuple((leg[0], leg[1], leg[2], EntryPurpose(leg[3])) for leg in legs))
 
 
 async def reversed_amounts(reader: Reader, transaction_ids: Collection[UUID | None]) -> dict[UUID, ReversedAmount]:

@@ -6,7 +6,8 @@ overflow a bigint.
 
 from __future__ import annotations
 
-from app.db import hold_verification_sql
+from app.db import fx_verification_sql, hold_verification_sql
+from app.db.fx_verification_sql import CONVERSIONS, CONVERSIONS_SINCE
 from app.db.hold_verification_sql import HOLDS, HOLDS_SINCE
 from app.db.verification_check import Check
 
@@ -163,7 +164,7 @@ TRANSACTIONS = (
         FROM transactions t
         JOIN ledger_entries e ON e.transaction_id = t.id
         LEFT JOIN wallets w ON w.id = e.wallet_id
-        WHERE t.type::text NOT IN ('POSTING', 'REVERSAL')
+        WHERE t.type::text NOT IN ('POSTING', 'REVERSAL', 'CONVERSION')
         GROUP BY t.id, t.amount, t.currency
         HAVING count(*) <> max(e.leg) + 1
             OR count(*) FILTER (WHERE e.leg = 0 AND e.wallet_id = t.sender_wallet_id AND e.amount = -t.amount::numeric) <> 1
@@ -178,7 +179,7 @@ TRANSACTIONS = (
         """
         SELECT e.leg, e.transaction_id, e.wallet_id
         FROM ledger_entries e JOIN transactions t ON t.id = e.transaction_id LEFT JOIN wallets w ON w.id = e.wallet_id
-        WHERE e.leg > 1 AND t.type::text NOT IN ('POSTING', 'REVERSAL')
+        WHERE e.leg > 1 AND t.type::text NOT IN ('POSTING', 'REVERSAL', 'CONVERSION')
           AND e.wallet_id <> t.sender_wallet_id AND e.wallet_id <> t.receiver_wallet_id AND w.kind IS DISTINCT FROM 'SYSTEM'
         """,
         since=13,
@@ -204,7 +205,8 @@ TRANSACTIONS = (
                    OR (f.payer = 'RECEIVER' AND f.user_id = receiver.owner_id))
             ORDER BY f.user_id IS NULL, f.payer LIMIT 1
         ) due ON true
-        WHERE t.status = 'COMPLETED' AND t.type::text NOT IN ('POSTING', 'REVERSAL') AND (t.fee IS NOT NULL OR due.fee > 0)
+        WHERE t.status = 'COMPLETED' AND t.type::text NOT IN ('POSTING', 'REVERSAL', 'CONVERSION')
+          AND (t.fee IS NOT NULL OR due.fee > 0)
           AND (t.fee, t.fee_schedule_id) IS DISTINCT FROM (due.fee, due.id)
         """,
         since=FEES_SINCE,
@@ -217,7 +219,7 @@ TRANSACTIONS = (
         JOIN ledger_entries e ON e.transaction_id = t.id
         LEFT JOIN fee_schedules f ON f.id = t.fee_schedule_id
         LEFT JOIN wallets w ON w.id = e.wallet_id
-        WHERE t.type::text NOT IN ('POSTING', 'REVERSAL')
+        WHERE t.type::text NOT IN ('POSTING', 'REVERSAL', 'CONVERSION')
         GROUP BY t.id, t.fee
         HAVING count(*) FILTER (WHERE e.leg > 1) <> CASE WHEN t.fee IS NULL THEN 0 ELSE 2 END
             OR (t.fee IS NOT NULL AND (
@@ -242,13 +244,13 @@ TRANSACTIONS = (
         since=13,
     ),
     Check(
-        "Transaction {transaction_id} reverses {original_id}, which is no completed transfer, capture or deposit between its "
-        "wallets.",
+        "Transaction {transaction_id} reverses {original_id}, which is no completed transfer, capture, deposit or "
+        "conversion between its wallets.",
         """
         SELECT t.id AS transaction_id, t.reverses_id AS original_id
         FROM transactions t LEFT JOIN transactions o ON o.id = t.reverses_id
         WHERE t.reverses_id IS NOT NULL AND (
-            o.status IS DISTINCT FROM 'COMPLETED' OR o.type::text NOT IN ('TRANSFER', 'DEPOSIT', 'CAPTURE')
+            o.status IS DISTINCT FROM 'COMPLETED' OR o.type::text NOT IN ('TRANSFER', 'DEPOSIT', 'CAPTURE', 'CONVERSION')
             OR o.currency <> t.currency
             OR (o.sender_wallet_id, o.receiver_wallet_id) IS DISTINCT FROM (t.receiver_wallet_id, t.sender_wallet_id))
         """,
@@ -259,6 +261,7 @@ TRANSACTIONS = (
         """
         SELECT r.id AS transaction_id, r.amount, r.fee_given AS fee
         FROM reversals r
+        JOIN transactions o ON o.id = r.reverses_id AND o.type::text <> 'CONVERSION'
         JOIN ledger_entries e ON e.transaction_id = r.id
         LEFT JOIN ledger_entries charged ON charged.transaction_id = r.reverses_id AND charged.leg = 3 - e.leg
         GROUP BY r.id, r.amount, r.fee_given, r.sender_wallet_id, r.receiver_wallet_id
@@ -435,12 +438,17 @@ REVISION = "SELECT version_num FROM alembic_version"
 
 RECORD = "INSERT INTO ledger_verifications (finished_at, duration_ms, findings) VALUES ($1, $2, $3)"
 
-CHECKS = (*LEDGER, *WALLETS, *TRANSACTIONS, *HOLDS, *UNIQUE_TEXTS, *REFERENCES)
+CHECKS = (*LEDGER, *WALLETS, *TRANSACTIONS, *HOLDS, *CONVERSIONS, *UNIQUE_TEXTS, *REFERENCES)
 
 
 def limited(check: Check, limit: int) -> str:
     """Returns the check's query limited to `limit` rows, with the number of all rows in the column `in_all`."""
     # Safe: the query and the limit are constants.
-    further = ((FEES_SINCE, _FEE_VERSIONS), (REVERSALS_SINCE, _REVERSALS), (HOLDS_SINCE, hold_verification_sql.VIEWS))
+    further = (
+        (FEES_SINCE, _FEE_VERSIONS),
+        (REVERSALS_SINCE, _REVERSALS),
+        (HOLDS_SINCE, hold_verification_sql.VIEWS),
+        (CONVERSIONS_SINCE, fx_verification_sql.VIEWS),
+    )
     views = _VIEWS + "".join(view for since, view in further if check.since >= since)
     return f"{views} SELECT *, count(*) OVER () AS in_all FROM ({check.query}) AS broken LIMIT {limit}"  # noqa: S608

@@ -12,11 +12,19 @@ from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.db import models
+from app.db.fx_sql import POSITION, RESIDUE, SPREAD
 from app.db.rows import WALLET_COLUMNS, wallet_of
 from app.records import AccountType, Wallet, WalletKind, WalletStatus
 
 DEPOSITS = "DEPOSITS"
 """The purpose of the system wallet that deposits come from."""
+_OPENED_ON_DEMAND = {
+    DEPOSITS: (AccountType.ASSET, "Deposits"),
+    POSITION: (AccountType.LIABILITY, "FX position"),
+    SPREAD: (AccountType.INCOME, "FX spread"),
+    RESIDUE: (AccountType.INCOME, "FX residue"),
+}
+"""Account type and name of the system wallets that the service opens itself, by purpose."""
 _OPENING_LOCK = 0x50434F57
 """The first half of the advisory locks under which a user's wallets are counted."""
 
@@ -125,24 +133,19 @@ async def insert_event(connection: AsyncConnection, payload: str, now: datetime)
     await connection.execute(insert(models.OutboxEvent).values(created_at=now, payload=content))
 
 
-async def deposits_wallet(engine: AsyncEngine, currency: str) -> UUID | None:
-    """Returns the id of the currency's system wallet for deposits, or None. Its own transaction sees all that is committed."""
+async def system_wallet_id(engine: AsyncEngine, currency: str, purpose: str) -> UUID | None:
+    """Returns the id of a system wallet, or None. Its own transaction sees all that is committed."""
     async with engine.connect() as connection:
-        wallet = await system_wallet(connection, currency, DEPOSITS)
+        wallet = await system_wallet(connection, currency, purpose)
     return None if wallet is None else wallet.id
 
 
-async def insert_deposits_wallet(engine: AsyncEngine, wallet_id: UUID, currency: str, now: datetime) -> None:
-    """Insert the currency's system wallet for deposits, in a transaction of its own, unless it exists."""
+async def open_on_demand(engine: AsyncEngine, wallet_id: UUID, currency: str, purpose: str, now: datetime) -> None:
+    """Insert a system wallet that the service opens itself, in a transaction of its own, unless it exists."""
+    account_type, name = _OPENED_ON_DEMAND[purpose]
     async with engine.begin() as connection:
         await insert_system_wallet(
-            connection,
-            wallet_id,
-            currency,
-            now,
-            purpose=DEPOSITS,
-            account_type=AccountType.ASSET,
-            name=f"Deposits {currency}",
+            connection, wallet_id, currency, now, purpose=purpose, account_type=account_type, name=f"{name} {currency}"
         )
 
 

@@ -20,7 +20,8 @@ from app.access.viewer import Right, Viewer
 from app.demo import seed
 from app.demo.tools import DemoTools
 from app.errors import BadUserInput, NotFound
-from app.rest.routes import authenticated, json_object, json_response, problem
+from app.rest.answers import json_object, json_response, problem
+from app.rest.routes import authenticated
 from app.services import reading
 from app.services.container import Services
 

@@ -29,7 +29,7 @@ from app.db.session import refuse_unsuitable
 from app.errors import ConfigurationError, Unavailable
 from app.http.health import healthz
 from app.http.request_limits import RequestId
-from app.rest.routes import problem
+from app.rest.answers import problem
 from app.schema.transport import media
 from app.settings import Settings
 from app.telemetry import metrics

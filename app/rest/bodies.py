@@ -11,6 +11,8 @@ from starlette.requests import Request
 from app.errors import BadUserInput, Refusal, RefusalCode
 from app.money import is_plain_decimal
 from app.records import AfterExpiry, FeeReversal, ReversalReason
+from app.services.conversions import ConvertInput
+from app.services.fx_quotes import QuoteInput
 from app.services.holds import CaptureInput, PlaceInput, ReleaseInput
 from app.services.reversals import ReversalInput
 from app.services.transfers import TransferInput
@@ -27,6 +29,7 @@ _TRANSFER_FIELDS = {
     "reference",
     "metadata",
     "max_fee",
+    "quote_id",
 }
 _REVERSAL_FIELDS = {"amount", "currency", "reason", "fees", "allow_overdraft", "description", "idempotency_key"}
 _PLACE_FIELDS = {
@@ -40,6 +43,8 @@ _PLACE_FIELDS = {
     "idempotency_key",
 }
 _CAPTURE_FIELDS = {"amount", "currency", "receiver_wallet_id", "keep_remaining", "after_expiry", "idempotency_key"}
+_QUOTE_FIELDS = {"source_currency", "target_currency", "source_amount", "target_amount", "idempotency_key"}
+_CONVERT_FIELDS = {"quote_id", "source_wallet_id", "target_wallet_id", "description", "idempotency_key"}
 _RELEASE_FIELDS = {"amount", "currency", "reason", "idempotency_key"}
 _MAX_AMOUNT_LENGTH = 64
 _QUOTED_KEY = Refusal(
@@ -57,7 +62,7 @@ def transfer_input(request: Request, body: Mapping[str, Any]) -> TransferInput:
     for name in ("sender_wallet_id", "receiver_wallet_id", "amount", "currency"):
         if not isinstance(body.get(name), str):
             raise BadUserInput(f"`{name}` is required and must be a JSON string.")
-    _check_texts(body, ("description", "reference"))
+    _check_texts(body, ("description", "reference", "quote_id"))
     metadata = _metadata(body)
     _check_amounts(body, ("amount", "max_fee"))
     key = _idempotency_key(request, body)
@@ -71,6 +76,7 @@ def transfer_input(request: Request, body: Mapping[str, Any]) -> TransferInput:
         reference=body.get("reference"),
         metadata=metadata,
         max_fee=None if body.get("max_fee") is None else (body["max_fee"], body["currency"]),
+        quote_id=body.get("quote_id"),
         unless_replayed=_QUOTED_KEY if key.startswith('"') and "idempotency-key" in request.headers else None,
     )
 
@@ -112,6 +118,42 @@ def place_input(request: Request, body: Mapping[str, Any]) -> PlaceInput:
         expires_in=expires_in,
         description=body.get("description"),
         metadata=_metadata(body),
+    )
+
+
+def quote_input(request: Request, body: Mapping[str, Any]) -> QuoteInput:
+    """The quote that a request asks for. Raises BadUserInput for a malformed body."""
+    _check_names(body, _QUOTE_FIELDS)
+    fixed = [name for name in ("source_amount", "target_amount") if body.get(name) is not None]
+    if len(fixed) != 1:
+        raise BadUserInput("A quote fixes one of `source_amount` and `target_amount`.")
+    for name in ("source_currency", "target_currency", *fixed):
+        if not isinstance(body.get(name), str):
+            raise BadUserInput(f"`{name}` is required and must be a JSON string.")
+    _check_amounts(body, fixed)
+    is_target_fixed = fixed == ["target_amount"]
+    return QuoteInput(
+        idempotency_key=_idempotency_key(request, body),
+        source_currency=body["source_currency"],
+        target_currency=body["target_currency"],
+        amount=(body[fixed[0]], body["target_currency" if is_target_fixed else "source_currency"]),
+        is_target_fixed=is_target_fixed,
+    )
+
+
+def convert_input(request: Request, body: Mapping[str, Any]) -> ConvertInput:
+    """The conversion that a request asks for. Raises BadUserInput for a malformed body."""
+    _check_names(body, _CONVERT_FIELDS)
+    for name in ("quote_id", "source_wallet_id", "target_wallet_id"):
+        if not isinstance(body.get(name), str):
+            raise BadUserInput(f"`{name}` is required and must be a JSON string.")
+    _check_texts(body, ("description",))
+    return ConvertInput(
+        idempotency_key=_idempotency_key(request, body),
+        quote_id=body["quote_id"],
+        source_wallet_id=body["source_wallet_id"],
+        target_wallet_id=body["target_wallet_id"],
+        description=body.get("description"),
     )
 
 

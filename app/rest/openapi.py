@@ -16,6 +16,7 @@ from app.records import (
     WalletKind,
     WalletStatus,
 )
+from app.rest.openapi_fx import FX_PATHS, FX_SCHEMAS
 from app.rest.openapi_holds import HOLD_PATHS, HOLD_SCHEMAS
 from app.rest.openapi_parts import (
     AMOUNT,
@@ -50,7 +51,7 @@ _TRANSFER = {
 }
 
 _REVERSE = {
-    "summary": "Give back a transfer, capture or deposit, whole or in parts",
+    "summary": "Give back a transfer, capture, conversion or deposit, whole or in parts",
     "description": "By the owner of the wallet that a transfer or capture paid, or an administrator. Never more than the amount "
     "goes back. Safe to send again with the same idempotency key.",
     "operationId": "reverseTransaction",
@@ -87,6 +88,7 @@ _LIST = {
 
 _SCHEMAS: dict[str, Any] = {
     **HOLD_SCHEMAS,
+    **FX_SCHEMAS,
     "Transfer": {
         **object_(
             {
@@ -109,8 +111,12 @@ _SCHEMAS: dict[str, Any] = {
                     "pattern": AMOUNT["pattern"],
                     "maxLength": 64,
                 },
+                "quote_id": {
+                    "description": "Pays a wallet in another currency, by this quote.",
+                    "type": ["string", "null"],
+                },
             },
-            optional=("description", "idempotency_key", "reference", "metadata", "max_fee"),
+            optional=("description", "idempotency_key", "reference", "metadata", "max_fee", "quote_id"),
         ),
         "additionalProperties": False,
     },
@@ -153,6 +159,7 @@ _SCHEMAS: dict[str, Any] = {
             "metadata": {"type": "object", "additionalProperties": {"type": "string"}},
             "reverses_id": {**NULLABLE_STRING, "description": "Of a REVERSAL: the transaction that it gives back."},
             "hold_id": {**NULLABLE_STRING, "description": "Of a CAPTURE: the hold that it pays from."},
+            "quote_id": {**NULLABLE_STRING, "description": "Of a CONVERSION: its quote. Null to all but who sent it."},
             "failure_code": {"enum": [*(code.value for code in RefusalCode), None]},
             "idempotency_key": NULLABLE_STRING,
             "created_at": MOMENT,
@@ -231,6 +238,7 @@ DESCRIPTION: dict[str, Any] = {
         "/wallets/{id}": {"get": get("One wallet", "getWallet", "Wallet")},
         "/wallets/{id}/transactions": {"get": _LIST},
         **HOLD_PATHS,
+        **FX_PATHS,
         "/transactions/{id}/reverse": {"post": _REVERSE},
         "/transactions/{id}": {"get": get("One transaction", "getTransaction", "Transaction")},
     },

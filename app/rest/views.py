@@ -12,8 +12,9 @@ from app.access.viewer import Viewer
 from app.clock import rfc3339
 from app.money import format_minor
 from app.paging.pages import Page
-from app.records import Hold, Transaction, Wallet
+from app.records import FxQuote, FxRate, Hold, QuoteStatus, Transaction, Wallet
 from app.services.container import Services
+from app.services.fx_rates import rate_text
 
 T = TypeVar("T")
 
@@ -39,7 +40,7 @@ def wallet_view(services: Services, wallet: Wallet) -> dict[str, Any]:
 def transaction_view(services: Services, viewer: Viewer, transaction: Transaction) -> dict[str, Any]:
     """The caller must have checked that the viewer may see the transaction.
 
-    The key is only shown to its initiator, the fee to administrators too.
+    The key and the quote are only shown to the initiator, the fee to administrators too.
     """
     exponent = services.currencies[transaction.currency].exponent
     shows_key = policy.may_know_key(viewer, transaction)
@@ -59,6 +60,7 @@ def transaction_view(services: Services, viewer: Viewer, transaction: Transactio
         "metadata": transaction.metadata or {},
         "reverses_id": None if transaction.reverses_id is None else ids.encode("txn", transaction.reverses_id),
         "hold_id": None if transaction.hold_id is None else ids.encode("hld", transaction.hold_id),
+        "quote_id": ids.encode("fxq", transaction.quote_id) if transaction.quote_id is not None and shows_key else None,
         "failure_code": None if transaction.failure_code is None else transaction.failure_code.value,
         "idempotency_key": transaction.idempotency_key if shows_key else None,
         "created_at": rfc3339(transaction.created_at),
@@ -84,6 +86,39 @@ def hold_view(services: Services, hold: Hold) -> dict[str, Any]:
         "created_at": rfc3339(hold.created_at),
         "expires_at": None if hold.expires_at is None else rfc3339(hold.expires_at),
         "closed_at": None if hold.closed_at is None else rfc3339(hold.closed_at),
+    }
+
+
+def quote_view(services: Services, quote: FxQuote, status: QuoteStatus) -> dict[str, Any]:
+    """The caller must have checked that the viewer may see the quote."""
+    source, target = (services.currencies[code].exponent for code in (quote.source_currency, quote.target_currency))
+    return {
+        "id": ids.encode("fxq", quote.id),
+        "status": status.value,
+        "source_currency": quote.source_currency,
+        "source_amount": format_minor(quote.source_amount, source),
+        "target_currency": quote.target_currency,
+        "target_amount": format_minor(quote.target_amount, target),
+        "rate": rate_text(quote.rate),
+        "rate_source": quote.rate_source,
+        "spread_basis_points": quote.spread_basis_points,
+        "spread": format_minor(quote.spread, source),
+        "residue": format_minor(quote.residue, target),
+        "fee": None if quote.fee is None else format_minor(quote.fee, source),
+        "total": format_minor(quote.total, source),
+        "created_at": rfc3339(quote.created_at),
+        "expires_at": rfc3339(quote.expires_at),
+    }
+
+
+def rate_view(rate: FxRate) -> dict[str, Any]:
+    return {
+        "base": rate.base,
+        "quote": rate.quote,
+        "rate": rate_text(rate.rate),
+        "spread_basis_points": rate.spread_basis_points,
+        "source": rate.source,
+        "valid_from": rfc3339(rate.valid_from),
     }
 
 

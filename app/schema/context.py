@@ -16,10 +16,12 @@ from app.access.viewer import Viewer
 from app.clock import monotonic
 from app.db.statements import Reader
 from app.errors import RequestError, Unauthenticated
-from app.records import Entry, FeeSchedule, Hold, Payment, ReversedAmount, Transaction, User, Wallet
-from app.services import fee_schedules, hold_reading, reading, reversals
+from app.records import Entry, FeeSchedule, FxQuote, Hold, Payment, ReversedAmount, Transaction, User, Wallet
+from app.services import fee_schedules, fx_quotes, hold_reading, reading, reversals
 from app.services.container import Services
 from app.services.fee_schedules import PublishResult
+from app.services.fx_quotes import QuoteResult
+from app.services.fx_rates import RateResult
 from app.services.holds import HoldResult
 from app.services.live_reads import EventReads
 from app.services.reading import Party
@@ -99,6 +101,22 @@ class Loaders:
         return self._by_id(
             ("holds", visibility_key(viewer)), lambda database, ids: hold_reading.load_holds(database, viewer, ids)
         )
+
+    @cached_property
+    def quotes(self) -> DataLoader[UUID, FxQuote | None]:
+        """Quotes that the viewer may see."""
+        viewer = self._viewer
+        return self._by_id(("quotes", visibility_key(viewer)), lambda database, ids: fx_quotes.load_quotes(database, viewer, ids))
+
+    @cached_property
+    def used_quotes(self) -> DataLoader[UUID, FxQuote | None]:
+        """The quotes of conversions. Does not check the viewer: load only ids from transactions that the viewer may see."""
+        return self._by_id("used quotes", fx_quotes.load_used)
+
+    @cached_property
+    def quote_uses(self) -> DataLoader[UUID, UUID | None]:
+        """The transaction that used a quote. Does not check the viewer: load only ids that the viewer may see."""
+        return self._by_id("quote uses", fx_quotes.load_uses)
 
     @cached_property
     def hold_keys(self) -> DataLoader[UUID, str | None]:
@@ -196,7 +214,9 @@ class Context:
         """Points that each event of a subscription takes from the viewer's query budget."""
         self.settled: list[TransferResult] = []
         """Settled transfers that are not in the loaders yet. Most answers need no loader, so they are added on first use."""
-        self.outcomes: dict[str | int, TransferResult | BatchResult | WalletResult | PublishResult | HoldResult] = {}
+        self.outcomes: dict[
+            str | int, TransferResult | BatchResult | WalletResult | PublishResult | HoldResult | QuoteResult | RateResult
+        ] = {}
         """The outcome of each mutation, by its response key."""
         self._loaders: Loaders | None = None
         self._event: EventReads | None = None

@@ -17,6 +17,7 @@ from app.records import (
     FeePayer,
     FeeReversal,
     HoldStatus,
+    QuoteStatus,
     ReversalReason,
     RoundingMode,
     TransactionStatus,
@@ -33,6 +34,7 @@ __all__ = [
     "FeePayer",
     "FeeReversal",
     "HoldStatus",
+    "QuoteStatus",
     "RefusalCode",
     "ReversalReason",
     "RoundingMode",
@@ -81,6 +83,7 @@ strawberry.enum(
     AfterExpiry,
     description="What a capture of an expired or released hold does. TRY_AVAILABLE pays from what is available now.",
 )
+strawberry.enum(QuoteStatus, description="OPEN until a conversion has used it or its time is over.")
 strawberry.enum(ReversalReason, description="For people and reports: the ledger treats all alike.")
 strawberry.enum(RoundingMode, description="HALF_EVEN: to the nearest minor unit, a tie to the even one.")
 strawberry.enum(RefusalCode, name="UserErrorCode")

@@ -114,6 +114,11 @@ class TransferInput:
     metadata: list[MetadataItemInput] | None = UNSET
     conditions: list[WalletConditionInput] | None = strawberry.field(default=UNSET, description="At most 20.")
     max_fee: SignedMoneyInput | None = strawberry.field(default=UNSET, description=_MAX_FEE)
+    quote_id: strawberry.ID | None = strawberry.field(
+        default=UNSET,
+        description="Pays a wallet in another currency, by this quote. `amount` is what the quote sells or buys. The quote's fee "
+        "is accepted with it.",
+    )
 
     def to_service(self) -> transfers.TransferInput:
         return transfers.TransferInput(
@@ -127,6 +132,7 @@ class TransferInput:
             metadata=pairs(self.metadata),
             conditions=_conditions(self.conditions),
             max_fee=amount_of(self.max_fee),
+            quote_id=given(self.quote_id),
         )
 
 
@@ -144,6 +150,7 @@ def _build_transfer_input(cls: type[TransferInput], value: Mapping[str, Any], _c
         metadata=build_metadata(value.get("metadata")),
         conditions=conditions and [_build_condition(condition) for condition in conditions],
         max_fee=max_fee and SignedMoneyInput(amount=max_fee["amount"], currency=max_fee["currency"]),
+        quote_id=value.get("quoteId"),
     )
 
 
@@ -180,6 +187,7 @@ _TRANSFER_FIELDS = (
     "metadata",
     "conditions",
     "max_fee",
+    "quote_id",
 )
 _CONDITION_FIELDS = ("sequence_is", "available_at_least", "balance_at_most")
 _MONEY_FIELDS = ("amount", "currency")
@@ -343,7 +351,10 @@ class OpenSystemWalletInput:
 class PublishFeeScheduleInput:
     idempotency_key: str
     name: str = strawberry.field(description=f"1 to 100 characters, shown to those who pay. {_TEXT}")
-    transaction_type: TransactionType = strawberry.field(default=TransactionType.TRANSFER, description="TRANSFER or DEPOSIT.")
+    transaction_type: TransactionType = strawberry.field(
+        default=TransactionType.TRANSFER,
+        description="TRANSFER, DEPOSIT (its receiver pays) or CONVERSION (its sender pays).",
+    )
     currency: CurrencyCode
     user_id: strawberry.ID | None = strawberry.field(
         default=UNSET, description="Instead of the general schedule, where this user is the one who pays the fee."

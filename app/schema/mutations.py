@@ -8,6 +8,8 @@ from app.clock import monotonic
 from app.errors import RequestTimeout
 from app.schema.context import Context, Info
 from app.schema.fees import FeeSchedule
+from app.schema.fx import FxQuote, FxRate
+from app.schema.fx_inputs import ConvertInput, CreateFxQuoteInput, SetFxRateInput
 from app.schema.hold_inputs import CaptureHoldInput, ExtendHoldInput, PlaceHoldInput, ReleaseHoldInput
 from app.schema.inputs import (
     DepositInput,
@@ -24,7 +26,18 @@ from app.schema.outcomes import Outcome
 from app.schema.previews import PreviewEntry, preview_entries
 from app.schema.refusals import UserError, user_errors
 from app.schema.types import Hold, Transaction, Wallet
-from app.services import fee_schedules, holds, postings, rehearsals, reversals, transfers, wallets
+from app.services import (
+    conversions,
+    fee_schedules,
+    fx_quotes,
+    fx_rates,
+    holds,
+    postings,
+    rehearsals,
+    reversals,
+    transfers,
+    wallets,
+)
 from app.services.holds import HoldResult
 from app.services.transfers import TransferResult
 from app.settings import MAX_BATCH
@@ -109,6 +122,28 @@ class OpenWalletPayload:
 class FeeSchedulePayload:
     fee_schedule: FeeSchedule | None
     replayed: bool
+    user_errors: list[UserError]
+
+
+@strawberry.type
+class FxQuotePayload:
+    quote: FxQuote | None
+    replayed: bool = strawberry.field(description="True where the key had been used before and this is that quote.")
+    user_errors: list[UserError]
+
+
+@strawberry.type
+class ConvertPayload:
+    transaction: Transaction | None = strawberry.field(
+        description="Set whenever an outcome was recorded: COMPLETED, or FAILED for a refusal by the ledger."
+    )
+    replayed: bool
+    user_errors: list[UserError]
+
+
+@strawberry.type
+class FxRatePayload:
+    rate: FxRate | None
     user_errors: list[UserError]
 
 
@@ -281,6 +316,51 @@ class Mutation:
             fee_schedule=None if result.schedule is None else FeeSchedule.of(info, result.schedule),
             replayed=result.replayed,
             user_errors=user_errors(result.refusals),
+        )
+
+    @strawberry.mutation(
+        description="Promises a price for a conversion or a payment in another currency. It holds nothing and moves nothing."
+    )
+    async def create_fx_quote(self, info: Info, input: CreateFxQuoteInput) -> FxQuotePayload | None:
+        context = _start_transfers(info)
+        services = context.services
+        result = await fx_quotes.create_quote(services.ledger, services.settings, context.viewer, input.to_service())
+        _save_outcome(info, result)
+        return FxQuotePayload(
+            quote=None if result.quote is None else FxQuote.of(result.quote),
+            replayed=result.replayed,
+            user_errors=user_errors(result.refusals),
+        )
+
+    @strawberry.mutation(
+        description="Exchanges between two of the viewer's wallets what a quote says. To pay another's wallet, pass the quote "
+        "to `transfer`."
+    )
+    async def convert(self, info: Info, input: ConvertInput) -> ConvertPayload | None:
+        context = _start_transfers(info)
+        result = await conversions.convert(context.services.ledger, context.viewer, input.to_service())
+        _save_outcome(info, result)
+        return ConvertPayload(
+            transaction=_transaction(info, result), replayed=result.replayed, user_errors=user_errors(result.refusals)
+        )
+
+    @strawberry.mutation(
+        description="Sets the rate between two currencies, in either direction. Administrators only; recorded in the audit log."
+    )
+    async def set_fx_rate(self, info: Info, input: SetFxRateInput) -> FxRatePayload | None:
+        context = _start(info)
+        services = context.services
+        result = await fx_rates.set_rate(
+            services.engine,
+            context.viewer,
+            input.to_service(),
+            services.currencies,
+            services.clock,
+            request_id=context.request_id,
+        )
+        _save_outcome(info, result)
+        return FxRatePayload(
+            rate=None if result.rate is None else FxRate.of(result.rate), user_errors=user_errors(result.refusals)
         )
 
     @strawberry.mutation(description="Administrators only; recorded in the audit log.")

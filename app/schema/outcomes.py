@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from app import ids
 from app.errors import AnswerIncomplete, RequestTimeout, Unavailable
 from app.services.fee_schedules import PublishResult
+from app.services.fx_quotes import QuoteResult
+from app.services.fx_rates import RateResult
 from app.services.holds import HoldResult
 from app.services.transfers import BatchResult, TransferResult
 from app.services.wallets import WalletResult
 
-Outcome = TransferResult | BatchResult | WalletResult | PublishResult | HoldResult
+Outcome = TransferResult | BatchResult | WalletResult | PublishResult | HoldResult | QuoteResult | RateResult
 
 OUTCOME_FIELDS = frozenset({
     ("TransferPayload", "transaction"),
@@ -24,6 +26,9 @@ OUTCOME_FIELDS = frozenset({
     ("OpenWalletPayload", "wallet"),
     ("SetWalletStatusPayload", "wallet"),
     ("FeeSchedulePayload", "feeSchedule"),
+    ("FxQuotePayload", "quote"),
+    ("FxRatePayload", "rate"),
+    ("ConvertPayload", "transaction"),
 })  # fmt: skip
 """Null in one of these fields means a refusal. If the field cannot be read, the whole payload is null instead."""
 _ABOUT_THE_OUTCOME = (Unavailable.code, RequestTimeout.code)
@@ -45,6 +50,11 @@ def incomplete(message: str, extensions: Mapping[str, object], outcome: Outcome,
     elif isinstance(found, PublishResult) and found.schedule is not None:
         facts = {"feeScheduleId": ids.encode("fee", found.schedule.id)}
         state = "The fee schedule is published."
+    elif isinstance(found, QuoteResult) and found.quote is not None:
+        facts = {"quoteId": ids.encode("fxq", found.quote.id)}
+        state = "The quote is made."
+    elif isinstance(found, RateResult) and found.rate is not None:
+        state = "The rate is set."
     elif isinstance(found, HoldResult) and found.hold is not None and not found.result.refusals:
         facts = {"holdId": ids.encode("hld", found.hold.id), "holdStatus": found.hold.status.value}
         if found.result.transaction is not None:

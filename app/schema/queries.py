@@ -18,6 +18,7 @@ from app.schema.basics import Currency, Node, money_of
 from app.schema.connections import Connection, connection, page_request
 from app.schema.context import Info
 from app.schema.fees import FeeSchedule
+from app.schema.fx import FxQuote, FxRate
 from app.schema.inputs import TransferInput
 from app.schema.previews import TransferPreview, transfer_preview
 from app.schema.scalars import BigInt, CurrencyCode
@@ -35,7 +36,7 @@ from app.schema.types import (
     reading_filter,
     transactions_shown,
 )
-from app.services import fee_schedules, reading, rehearsals
+from app.services import fee_schedules, fx_rates, reading, rehearsals
 from app.services.reading import SEARCHED_USERS
 
 MAX_NODES = 100
@@ -116,6 +117,21 @@ class Query:
         services = info.context.services
         found = await fee_schedules.valid_at(services.engine, info.context.viewer, at or services.clock())
         return [FeeSchedule.of(info, schedule) for schedule in found]
+
+    @strawberry.field(
+        description="The rate between each two currencies that is valid at this moment; without a moment, now. Quotes for other "
+        "pairs go through the base currency."
+    )
+    async def fx_rates(self, info: Info, at: datetime | None = UNSET) -> list[FxRate]:
+        services = info.context.services
+        found = await fx_rates.rates_at(services.engine, info.context.viewer, at or services.clock())
+        return [FxRate.of(rate) for rate in found]
+
+    @strawberry.field
+    async def fx_quote(self, info: Info, id: strawberry.ID) -> FxQuote | None:
+        policy.require_view_or_transfer(info.context.viewer)
+        decoded = ids.decode("fxq", id)
+        return None if decoded is None else await _quote(info, decoded)
 
     @strawberry.field
     async def currencies(self, info: Info) -> list[Currency]:
@@ -244,6 +260,11 @@ async def _hold(info: Info, hold_id: UUID) -> Hold | None:
     return None if hold is None else Hold.of(hold)
 
 
+async def _quote(info: Info, quote_id: UUID) -> FxQuote | None:
+    quote = await info.context.loaders.quotes.load(quote_id)
+    return None if quote is None else FxQuote.of(quote)
+
+
 async def _fee_schedule(info: Info, schedule_id: UUID) -> FeeSchedule | None:
     schedule = await info.context.loaders.fee_schedules.load(schedule_id)
     return None if schedule is None else FeeSchedule.of(info, schedule)
@@ -256,5 +277,6 @@ _NODES: Mapping[str, Callable[[Info, UUID], Awaitable[Node | None]]] = {
     "usr": _user,
     "fee": _fee_schedule,
     "hld": _hold,
+    "fxq": _quote,
 }
 """How to load an object, by the prefix of its id."""

@@ -31,6 +31,7 @@ from app.schema.enums import (
     WalletStatus,
 )
 from app.schema.fees import FeeCharge
+from app.schema.fx import Conversion, FxStatus, fx_status
 from app.schema.scalars import BigInt, CurrencyCode
 from app.schema.selections import field_selects, field_selects_only_id
 from app.services import hold_reading, reading
@@ -250,7 +251,9 @@ class MetadataItem:
 class Transaction(Node):
     type: TransactionType
     status: TransactionStatus
-    amount: Money = strawberry.field(description="What was asked to move, in the sender's currency.")
+    amount: Money = strawberry.field(
+        description="What was asked to move, in the sender's currency; of a REVERSAL, in that of the transaction it gives back."
+    )
     description: str | None
     reference: str | None = strawberry.field(description="The sender's own name for it, such as an order number.")
     metadata: list[MetadataItem] = strawberry.field(description="By key.")
@@ -320,6 +323,14 @@ class Transaction(Node):
         hold = await info.context.loaders.holds.load(self.record.hold_id)
         return None if hold is None else Hold.of(hold)
 
+    @strawberry.field(description="Of a completed CONVERSION: what it exchanged, and at which rate.")
+    async def conversion(self, info: Info) -> Conversion | None:
+        if self.record.quote_id is None or self.record.status is not TransactionStatus.COMPLETED:
+            return None
+        quote = await info.context.loaders.used_quotes.load(self.record.quote_id)
+        assert quote is not None, "quotes are never deleted"
+        return Conversion(record=quote)
+
     @strawberry.field(description="Of a REVERSAL: the transaction that it gives back.")
     async def reverses(self, info: Info) -> Transaction | None:
         if self.record.reverses_id is None:
@@ -362,9 +373,8 @@ class Transaction(Node):
         if self.record.status is not TransactionStatus.COMPLETED:
             return []
         entries = await info.context.loaders.entries.load(self.record.id) or ()
-        if self.record.type is not TransactionType.POSTING:
+        if self.record.type not in _MOVES_SEVERAL_CURRENCIES:
             return [LedgerEntry.of(info, entry, self.record.currency) for entry in entries]
-        # Only a posting moves several currencies.
         wallets = await asyncio.gather(*(info.context.loaders.wallets.load(entry.wallet_id) for entry in entries))
         found = zip(entries, wallets, strict=True)
         return [LedgerEntry.of(info, entry, wallet.currency) for entry, wallet in found if wallet is not None]
@@ -562,6 +572,9 @@ class TrialBalanceLine:
     credit: Money = strawberry.field(description="What they are above zero together; zero if they are not.")
 
 
+_MOVES_SEVERAL_CURRENCIES = (TransactionType.POSTING, TransactionType.CONVERSION, TransactionType.REVERSAL)
+
+
 @strawberry.type
 class LedgerStatus:
     totals: list[CurrencyTotal]
@@ -570,6 +583,10 @@ class LedgerStatus:
     outbox_pending: BigInt
     outbox_lag_seconds: float
     hot_wallets: list[Wallet] = strawberry.field(description="The wallets with the most entries lately.")
+
+    @strawberry.field(description="What conversions have bought and sold.")
+    async def fx(self, info: Info) -> FxStatus:
+        return await fx_status(info)
 
 
 def _metadata_items(metadata: dict[str, str] | None) -> list[MetadataItem]:

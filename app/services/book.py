@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -65,6 +65,7 @@ class Savepoint:
     positions: dict[UUID, Position]
     quotas: dict[UUID, Quota]
     reversed_amounts: dict[UUID, ReversedAmount]
+    used_quotes: set[UUID]
     transactions: int
     posted: int
 
@@ -83,6 +84,8 @@ class Book:
         fees: FeeBook,
         reversed_amounts: dict[UUID, ReversedAmount],
         holds: HoldBook,
+        used_quotes: set[UUID],
+        exposure_limits: Mapping[str, int],
     ) -> None:
         self.wallets = wallets
         self.recorded = recorded
@@ -90,6 +93,8 @@ class Book:
         self.quotas = quotas
         self.fees = fees
         self.holds = holds
+        self.used_quotes = used_quotes
+        self.exposure_limits = exposure_limits
         self._exponents = exponents
         self._reversed_amounts = reversed_amounts
         self.positions = {
@@ -130,7 +135,7 @@ class Book:
     def complete(self, request: Request, legs: Sequence[Leg], charge: Charge | None, not_before: datetime) -> Outcome:
         """Post the legs, no earlier than the newest entry of each wallet."""
         wallet_ids = dict.fromkeys([leg.wallet_id for leg in legs])
-        posted_at = max(self.now, not_before, *[self.positions[wallet_id].posted_at for wallet_id in wallet_ids])
+        posted_at = self.moment_for(wallet_ids, not_before)
         entries = tuple(
             [
                 self.positions[leg.wallet_id].post(request.id, index, leg.amount, posted_at, leg.purpose)
@@ -140,12 +145,18 @@ class Book:
         transaction = _completed(request, posted_at, charge)
         self._record(transaction)
         self.use_quota(request)
+        if request.conversion is not None:
+            self.used_quotes.add(request.conversion.quote.id)
         if request.reversal is not None:
             state = self.reversed_so_far(request.reversal)
             self._reversed_amounts[request.reversal.original_id] = request.reversal.after(request.amount, state)
         self._step.posted.append((transaction, entries))
         wallets = tuple([self.wallets[wallet_id] for wallet_id in wallet_ids])
         return Outcome(transaction, entries, replayed=False, refusal=None, wallets=wallets)
+
+    def moment_for(self, wallet_ids: Iterable[UUID], not_before: datetime) -> datetime:
+        """When entries in these wallets are posted now."""
+        return max(self.now, not_before, *[self.positions[wallet_id].posted_at for wallet_id in wallet_ids])
 
     def use_quota(self, request: Request) -> None:
         """Count the request for its initiator's quota, if there is one."""
@@ -202,13 +213,15 @@ class Book:
             if wallet_id is not None and (position := self.positions.get(wallet_id)) is not None
         }
         transactions, posted = len(self._step.transactions), len(self._step.posted)
-        return Savepoint(touched, dict(self.quotas), dict(self._reversed_amounts), transactions, posted)
+        quotas, reversed_amounts = dict(self.quotas), dict(self._reversed_amounts)
+        return Savepoint(touched, quotas, reversed_amounts, set(self.used_quotes), transactions, posted)
 
     def undo(self, savepoint: Savepoint) -> None:
         """Return to the savepoint."""
         self.positions.update(savepoint.positions)
         self.quotas.update(savepoint.quotas)
         self._reversed_amounts = savepoint.reversed_amounts
+        self.used_quotes = savepoint.used_quotes
         for transaction in self._step.transactions[savepoint.transactions :]:
             del self.recorded[transaction.initiator_id, transaction.idempotency_key]
         del self._step.transactions[savepoint.transactions :]
@@ -226,6 +239,9 @@ def _transaction(
     completed_at: datetime | None,
     charge: Charge | None,
 ) -> Transaction:
+    fee, fee_schedule_id = (None, None) if charge is None else (charge.amount, charge.schedule.id)
+    if request.conversion is not None and failure[0] is not RefusalCode.BATCH_ABORTED:
+        fee, fee_schedule_id = request.conversion.quote.fee, request.conversion.quote.fee_schedule_id
     # By position: names would double the time.
     return Transaction(
         request.id,
@@ -244,8 +260,9 @@ def _transaction(
         request.reference,
         request.metadata,
         request.terms,
-        None if charge is None else charge.amount,
-        None if charge is None else charge.schedule.id,
+        fee,
+        fee_schedule_id,
         request.reverses_id,
         request.hold_id,
+        request.quote_id,
     )

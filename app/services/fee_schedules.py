@@ -211,8 +211,10 @@ def _checked(details: PublishInput, currencies: Mapping[str, Currency]) -> NewSc
 
 
 def _line_refusal(details: PublishInput, user_id: UUID | None) -> Refusal | None:
-    if details.transaction_type not in (TransactionType.TRANSFER, TransactionType.DEPOSIT):
-        return _invalid("Only transfers and deposits are charged.", "transactionType")
+    if details.transaction_type not in (TransactionType.TRANSFER, TransactionType.DEPOSIT, TransactionType.CONVERSION):
+        return _invalid("Only transfers, deposits and conversions are charged.", "transactionType")
+    if details.transaction_type is TransactionType.CONVERSION and details.payer is FeePayer.RECEIVER:
+        return _invalid("The fee of a conversion is paid by its sender.", "payer")
     if details.transaction_type is TransactionType.DEPOSIT and details.payer is FeePayer.SENDER:
         return _invalid("The fee of a deposit is paid by its receiver.", "payer")
     if details.user_id is not None and user_id is None:

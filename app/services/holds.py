@@ -159,7 +159,7 @@ async def _settle(ledger: Ledger, viewer: Viewer, build: Callable[[], Awaitable[
         request = request._replace(request_id=request_id)
     (outcome,) = await ledger.settle(Unit((request,)))
     if outcome.happened is HoldEventKind.PLACED and outcome.hold is not None:
-        ledger.holds.remember(_facts(outcome.hold, outcome.wallets))
+        ledger.holds.remember(outcome.hold.id, _facts(outcome.hold, outcome.wallets))
     result = result_of(viewer, outcome)
     if action.by_right and not policy.sees_all(viewer):
         # Of a wallet that need not be theirs.

@@ -7,13 +7,14 @@ No I/O, no clock, no randomness. `settlement.py` locks the rows, calls `settle`,
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from uuid import UUID
 
 from app.errors import Refusal, RefusalCode
 from app.limits.quota import Quota
 from app.records import Hold, HoldEvent, ReversedAmount, Transaction, Wallet
-from app.services import hold_decisions, ledger_rules, plans
+from app.services import conversion_rules, hold_decisions, ledger_rules, plans
 from app.services.book import Book
 from app.services.fees import NO_FEES, Charge, FeeBook
 from app.services.hold_book import Capture, HoldBook
@@ -34,6 +35,8 @@ def settle(
     reversed_amounts: Mapping[UUID, ReversedAmount] | None = None,
     holds: Mapping[UUID, Hold] | None = None,
     hold_events: Mapping[Key, HoldEvent] | None = None,
+    used_quotes: AbstractSet[UUID] = frozenset(),
+    exposure_limits: Mapping[str, int] | None = None,
 ) -> Settlement:
     """Decide the units one after another. Each sees the balances that the previous ones left.
 
@@ -42,7 +45,8 @@ def settle(
     user without an entry has no quota. The fee wallet of each request that `fees` may charge is among the wallets.
     `reversed_amounts`, by transaction, were read under the wallets' locks; one without an entry was never reversed. So were
     `holds`, those that the requests name, and `hold_events`, those that own a key of this batch. What of the wallets' holds has
-    expired by `now` is no longer in `held`.
+    expired by `now` is no longer in `held`. `used_quotes`, of those that the requests name, were read under the locks of the FX
+    wallets. `exposure_limits` bound the balances of these, by currency.
     """
     before = {user_id: quota.at(now) for user_id, quota in (quotas or {}).items()}
     book = Book(
@@ -54,6 +58,8 @@ def settle(
         fees=fees,
         reversed_amounts=dict(reversed_amounts or {}),
         holds=HoldBook(holds or {}, hold_events or {}, now),
+        used_quotes=set(used_quotes),
+        exposure_limits=exposure_limits or {},
     )
     for unit in units:
         answer = _settle_atomic(book, unit) if unit.atomic else tuple([_settle_member(book, member) for member in unit.members])
@@ -79,10 +85,8 @@ def _settle_request(book: Book, member: Request) -> Outcome:
     if earlier is not None:
         return _replay(book, member, earlier)
     refusal = member.unless_replayed or refusal
-    if refusal is None and member.conditions:
-        refusal = ledger_rules.condition_refusal(book, member)
-    if refusal is None and member.reversal is not None:
-        member, refusal = ledger_rules.with_amount_left(book, member, member.reversal)
+    if refusal is None:
+        member, refusal = _checked(book, member)
     capture = None
     if refusal is None and member.hold is not None:
         taken = book.holds.capture(member, member.hold)
@@ -90,13 +94,25 @@ def _settle_request(book: Book, member: Request) -> Outcome:
             return not_recorded(taken, book.holds.named(member))
         member, capture = member._replace(amount=taken.amount), taken
     charge, not_before = None, member.created_at
-    fee_wallet_id = book.fees.wallet_for(member.type, member.currency) if book.fees.newest else None
+    # The fee of a conversion is what its quote promised.
+    is_charged_now = book.fees.newest and member.conversion is None
+    fee_wallet_id = book.fees.wallet_for(member.type, member.currency) if is_charged_now else None
     if refusal is None and fee_wallet_id is not None:
         charge, not_before = ledger_rules.charge_of(book, member, fee_wallet_id)
         refusal = None if charge is None else ledger_rules.fee_refusal(book, member, charge)
     if refusal is not None:
         return not_recorded(refusal)
     return _settle_legs(book, member, charge, not_before, capture)
+
+
+def _checked(book: Book, request: Request) -> tuple[Request, Refusal | None]:
+    """The request, a reversal with its amount, and the refusal by a rule whose refusal is not recorded."""
+    refusal = ledger_rules.condition_refusal(book, request) if request.conditions else None
+    if refusal is None and request.reversal is not None:
+        return ledger_rules.with_amount_left(book, request, request.reversal)
+    if refusal is None and request.conversion is not None:
+        refusal = conversion_rules.mismatch(book, request, request.conversion)
+    return request, refusal
 
 
 def _settle_legs(
@@ -119,7 +135,10 @@ def _settle_legs(
 def _legs(book: Book, request: Request, charge: Charge | None) -> Sequence[Leg]:
     if request.reversal is None:
         return plans.legs_of(request, charge)
-    given_back = request.reversal.fee_given_back(request.amount, book.reversed_so_far(request.reversal))
+    state = book.reversed_so_far(request.reversal)
+    given_back = request.reversal.fee_given_back(request.amount, state)
+    if request.reversal.conversion_legs:
+        return plans.legs_of_converted_reversal(request.reversal, request.amount, given_back, state)
     return plans.legs_of_reversal(request, given_back)
 
 

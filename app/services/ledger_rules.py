@@ -13,7 +13,7 @@ from uuid import UUID
 from app.errors import Refusal, RefusalCode
 from app.money import MAX_MINOR, MIN_MINOR, Money
 from app.records import FeePayer, TransactionType, Wallet, WalletKind, WalletStatus
-from app.services import plans
+from app.services import conversion_rules, plans
 from app.services.book import Book, Position
 from app.services.fees import Charge, fee_of
 from app.services.hold_book import Capture
@@ -70,7 +70,8 @@ def with_amount_left(book: Book, request: Request, reversal: Reversal) -> tuple[
     left = reversal.original_amount - book.reversed_so_far(reversal).reversed
     amount = reversal.amount or left
     if left and amount <= left:
-        return request._replace(amount=amount), None
+        given = request._replace(amount=amount)
+        return given, conversion_rules.too_small_to_give_back(book, given, reversal)
     return request, reversal_exceeds_remaining(request.path, Money(left, request.currency, request.exponent))
 
 
@@ -140,22 +141,34 @@ def failure_of(
     for index, wallet in enumerate(wallets):
         if legs[index].currency != wallet.currency:
             return RefusalCode.CURRENCY_MISMATCH, plans.currency_field(request, index), None
-    for index, wallet in enumerate(wallets):
+    if request.conversion is not None:
+        failure = conversion_rules.failure_of(book, request, request.conversion)
+        if failure is not None:
+            return *failure, None
+    return _funds_failure(book, request, legs, after, capture) or quota_failure(book, request)
+
+
+def _funds_failure(
+    book: Book, request: Request, legs: Sequence[Leg], after: Sequence[int], capture: Capture | None
+) -> Failure | None:
+    """INSUFFICIENT_FUNDS for the first debit that a user's wallet has too little for."""
+    for index, leg in enumerate(legs):
+        wallet = book.wallets[leg.wallet_id]
         # Each debit, not only the sum: a later credit of the same request does not cover an earlier debit.
         held = book.positions[wallet.id].held
-        if after[index] < held and wallet.kind is WalletKind.USER and legs[index].amount < 0:
+        if after[index] < held and wallet.kind is WalletKind.USER and leg.amount < 0:
             if capture is not None and not capture.is_late:
                 # What is held is there for its capture, even if a reversal has taken the rest.
                 continue
             if request.reversal is not None and request.reversal.allow_overdraft:
                 continue
-            before = after[index] - legs[index].amount
-            if request.type in (TransactionType.TRANSFER, TransactionType.DEPOSIT):
+            before = after[index] - leg.amount
+            if request.type in (TransactionType.TRANSFER, TransactionType.DEPOSIT, TransactionType.CONVERSION):
                 # Of a fee, too: what is missing is a part of amount and fee together.
                 before = book.positions[wallet.id].balance
             available = before - held
             return RefusalCode.INSUFFICIENT_FUNDS, plans.amount_field(request, index), available
-    return quota_failure(book, request)
+    return None
 
 
 def quota_failure(book: Book, request: Request) -> Failure | None:

@@ -14,17 +14,17 @@ import asyncpg
 from app import ids
 from app.access import policy
 from app.access.viewer import Right, Viewer
-from app.db import fee_sql, ledger_sql, quota_sql
+from app.db import fee_sql, fx_sql, ledger_sql, quota_sql
 from app.db.connection import transaction
 from app.errors import Refusal
 from app.limits.quota import Quota
-from app.records import Entry, Transaction, TransactionType, Wallet
+from app.records import Entry, Transaction, Wallet
 from app.services.fees import Charge, FeeBook
 from app.services.ledger import settle
 from app.services.outcomes import Outcome
 from app.services.postings import PostingInput, posting_request
 from app.services.requests import Member, Request, Unit
-from app.services.transfers import Ledger, TransferInput, result_of, transfer_member
+from app.services.transfers import Ledger, TransferInput, conversions_of, result_of, transfer_member
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,8 @@ class Preview:
 async def preview_transfer(ledger: Ledger, viewer: Viewer, details: TransferInput) -> Preview:
     """What the transfer would do now. Raises Forbidden as `transfer` does."""
     policy.require(viewer, Right.TRANSFER)
-    return await _preview(ledger, viewer, transfer_member(ledger, viewer, details, ("input",)))
+    by_quote = await conversions_of(ledger, viewer, [details])
+    return await _preview(ledger, viewer, transfer_member(ledger, viewer, details, ("input",), by_quote))
 
 
 async def preview_posting(ledger: Ledger, viewer: Viewer, details: PostingInput) -> Preview:
@@ -80,20 +81,32 @@ async def _rehearse(ledger: Ledger, request: Request) -> tuple[Outcome, FeeBook]
         assert connection is not None
         async with transaction(connection, isolation="repeatable_read", readonly=True):
             fees = FeeBook(*await fee_sql.load(connection), refuses_unlimited=ledger.refuses_unlimited_fees)
-            fee_wallet_id = fees.wallet_for(prepared.type, prepared.currency)
+            fee_wallet_id = None if prepared.conversion else fees.wallet_for(prepared.type, prepared.currency)
             named = prepared.wallet_ids if fee_wallet_id is None else (*prepared.wallet_ids, fee_wallet_id)
             wallets, limited, _ = await ledger_sql.read_wallets(connection, named)
             recorded = await ledger_sql.recorded_transactions(connection, [prepared.key])
             quotas = await _quotas(ledger, connection, prepared, limited)
+            quote_ids = [] if prepared.quote_id is None else [prepared.quote_id]
+            used_quotes = await fx_sql.used_quotes(connection, quote_ids) if quote_ids else set()
     unit = Unit((prepared,))
-    settlement = settle([unit], wallets, recorded, ledger.clock(), ledger.exponents, quotas=quotas, fees=fees)
+    settlement = settle(
+        [unit],
+        wallets,
+        recorded,
+        ledger.clock(),
+        ledger.exponents,
+        quotas=quotas,
+        fees=fees,
+        used_quotes=used_quotes,
+        exposure_limits=ledger.exposure_limits,
+    )
     return settlement.outcomes[0][0], fees
 
 
 async def _quotas(ledger: Ledger, connection: asyncpg.Connection, request: Request, limited: set[UUID]) -> dict[UUID, Quota]:
     """The quota of a transfer's payer, as a batch would lock it."""
     user_id, general = request.initiator_id, ledger.general_limits
-    if request.type is not TransactionType.TRANSFER or (general.is_unlimited and user_id not in limited):
+    if not request.uses_quota or (general.is_unlimited and user_id not in limited):
         return {}
     found = await quota_sql.read_quotas(connection, [user_id], general)
     return found or {user_id: Quota.unused(user_id, general)}

@@ -15,6 +15,7 @@ from app.records import (
     AfterExpiry,
     EntryPurpose,
     FeeReversal,
+    FxQuote,
     HoldEvent,
     HoldEventKind,
     ReversalReason,
@@ -72,6 +73,8 @@ class Reversal(NamedTuple):
     fee: int = 0
     fee_legs: tuple[UUID, UUID] | None = None
     """The wallet that paid the fee, and the fee wallet."""
+    conversion_legs: tuple[Leg, ...] = ()
+    """Of a conversion: its legs, in order. Parts of all of them go back."""
 
     def fee_given_back(self, amount: int, state: ReversedAmount) -> int:
         """The part of the fee that goes back with an amount: rounded down over all parts so far, so that they sum exactly."""
@@ -84,6 +87,28 @@ class Reversal(NamedTuple):
         with_fee = 0 if self.fees is FeeReversal.KEEP else amount
         given = self.fee_given_back(amount, state)
         return ReversedAmount(state.reversed + amount, state.with_fee + with_fee, state.fee_reversed + given)
+
+
+class Conversion(NamedTuple):
+    """What a request converts, as its quote says. Amounts are in minor units. All of it never changes."""
+
+    quote: FxQuote
+    target_exponent: int
+    position: UUID
+    """The FX wallet of the source currency, which gets what is sold less the spread."""
+    target_position: UUID
+    """The FX wallet of the target currency, which gives what is bought and the residue."""
+    spread_wallet: UUID | None = None
+    residue_wallet: UUID | None = None
+    fee_wallet: UUID | None = None
+    is_payment: bool = False
+    """Whether it pays another's wallet, by `transfer`. Otherwise both wallets are the viewer's, by `convert`."""
+
+    @property
+    def wallet_ids(self) -> tuple[UUID, ...]:
+        """The system wallets that it touches."""
+        further = (self.spread_wallet, self.residue_wallet, self.fee_wallet)
+        return (self.position, self.target_position, *(wallet for wallet in further if wallet is not None))
 
 
 class HoldAction(NamedTuple):
@@ -147,6 +172,8 @@ class Request(NamedTuple):
     """Of a reversal, whose `amount` is set when it is posted."""
     hold: HoldAction | None = None
     """Of a request about a hold. The `amount` of a capture is set when it is posted."""
+    conversion: Conversion | None = None
+    """Of a conversion."""
 
     def stamped(self, id_: UUID, created_at: datetime, trace: str | None) -> Request:
         """The request as a batch takes it."""
@@ -199,6 +226,11 @@ class Request(NamedTuple):
         return None if self.hold is None else self.hold.hold_id
 
     @property
+    def quote_id(self) -> UUID | None:
+        """The quote that it uses."""
+        return None if self.conversion is None else self.conversion.quote.id
+
+    @property
     def records_event(self) -> bool:
         """Whether its outcome is an event of a hold and no transaction."""
         return self.hold is not None and self.hold.kind is not HoldEventKind.CAPTURED
@@ -208,13 +240,17 @@ class Request(NamedTuple):
         """Whether the audit log records it: what needs a right of its own, and what is done by right instead of as a party."""
         if self.reversal is not None:
             return self.reversal.is_audited
-        return self.hold.by_right if self.hold is not None else self.type is not TransactionType.TRANSFER
+        if self.hold is not None:
+            return self.hold.by_right
+        return self.type not in (TransactionType.TRANSFER, TransactionType.CONVERSION)
 
     @property
     def uses_quota(self) -> bool:
-        """Whether it counts for its initiator's limits: a transfer, and what is held for others."""
+        """Whether it counts for its initiator's limits: a transfer, a payment in another currency, what is held for others."""
         if self.type is TransactionType.TRANSFER:
             return True
+        if self.type is TransactionType.CONVERSION:
+            return self.conversion is not None and self.conversion.is_payment
         return self.hold is not None and self.hold.kind in (HoldEventKind.PLACED, HoldEventKind.EXTENDED)
 
     @property
@@ -255,6 +291,7 @@ class Request(NamedTuple):
             and self.terms == earlier.terms
             and self.reverses_id == earlier.reverses_id
             and self.hold_id == earlier.hold_id
+            and self.quote_id == earlier.quote_id
         )
 
     @property
@@ -262,9 +299,12 @@ class Request(NamedTuple):
         """The wallets that the request names, each once."""
         if self.sender_wallet_id is not None and self.receiver_wallet_id is not None:
             sides: Iterable[UUID] = (self.sender_wallet_id, self.receiver_wallet_id)
+            if self.conversion is not None:
+                sides = (*sides, *self.conversion.wallet_ids)
             if self.reversal is not None:
-                return tuple(dict.fromkeys([*sides, *(self.reversal.fee_legs or ())]))
-            if not self.conditions:
+                further = (*(self.reversal.fee_legs or ()), *(leg.wallet_id for leg in self.reversal.conversion_legs))
+                return tuple(dict.fromkeys([*sides, *further]))
+            if not self.conditions and self.conversion is None:
                 return self.sender_wallet_id, self.receiver_wallet_id
         elif self.sender_wallet_id is not None:
             return (self.sender_wallet_id,)

@@ -16,10 +16,10 @@ from app.errors import Refusal, RefusalCode
 from app.money import AmountError, parse_amount
 from app.records import FeeReversal, ReversalReason, ReversedAmount, Transaction, TransactionStatus, TransactionType
 from app.services.input_rules import description_of, idempotency_key_refusal
-from app.services.requests import NO_ID_YET, NO_TIME_YET, Request, Reversal, Unit
+from app.services.requests import NO_ID_YET, NO_TIME_YET, Leg, Request, Reversal, Unit
 from app.services.transfers import Ledger, TransferResult, result_of
 
-_REVERSIBLE = (TransactionType.TRANSFER, TransactionType.DEPOSIT, TransactionType.CAPTURE)
+_REVERSIBLE = (TransactionType.TRANSFER, TransactionType.DEPOSIT, TransactionType.CAPTURE, TransactionType.CONVERSION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ async def _original(ledger: Ledger, viewer: Viewer, public_id: str) -> Original 
     found = await reversal_sql.original(ledger.engine, transaction_id)
     if found is None or not is_reversible(found.transaction):
         return None
-    return found if policy.may_reverse(viewer, found.transaction, found.receiver_owner_id) else None
+    return found if policy.may_reverse(viewer, found.transaction, found.sender_owner_id, found.receiver_owner_id) else None
 
 
 def _request(ledger: Ledger, viewer: Viewer, details: ReversalInput, original: Original) -> Request | Refusal:
@@ -122,6 +122,7 @@ def _request(ledger: Ledger, viewer: Viewer, details: ReversalInput, original: O
             is_audited=original.receiver_owner_id != viewer.user_id or transaction.type is TransactionType.DEPOSIT,
             fee=transaction.fee or 0,
             fee_legs=original.fee_legs,
+            conversion_legs=() if transaction.quote_id is None else tuple(Leg(*leg) for leg in original.legs),
         ),
     )
 

@@ -15,7 +15,7 @@ import orjson
 
 from app import ids
 from app.clock import Clock
-from app.db import fee_sql, ledger_sql, quota_sql, reversal_sql
+from app.db import fee_sql, fx_sql, ledger_sql, quota_sql, reversal_sql
 from app.db.connection import Connection, Unanswered
 from app.limits.quota import Limits, Quota
 from app.messages import events
@@ -130,7 +130,9 @@ class Settler:
         general_limits: Limits,
         *,
         refuses_unlimited_fees: bool,
+        exposure_limits: Mapping[str, int],
     ) -> None:
+        self._exposure_limits = exposure_limits
         self._connect = connect
         self._clock = clock
         self._exponents = exponents
@@ -224,6 +226,7 @@ class Settler:
         keys = list({request.key for unit in ready for request in unit.requests if not request.records_event})
         recorded = await ledger_sql.recorded_transactions(connection, keys) if keys else {}
         reversed_ = await _reversed_amounts(connection, ready)
+        used_quotes = await _used_quotes(connection, ready)
         now = self._clock()
         read = await read_holds(connection, ready, wallets, now)
         settlement = settle(
@@ -237,6 +240,8 @@ class Settler:
             reversed_amounts=reversed_,
             holds=read.holds,
             hold_events=read.events,
+            used_quotes=used_quotes,
+            exposure_limits=self._exposure_limits,
         )
         await self._write(connection, settlement, read.wallets, ready)
         await self._audit(connection, ready, settlement)
@@ -311,7 +316,7 @@ class Settler:
         sender_id, receiver_id = request.sender_wallet_id, request.receiver_wallet_id
         assert sender_id is not None
         kind, owner_id = self._facts.get(sender_id, _NO_WALLET)
-        if type_ is _TRANSFER:
+        if type_ is _TRANSFER or type_ is TransactionType.CONVERSION:
             usable = kind is _USER and owner_id == request.initiator_id
         elif request.hold is not None:
             usable = kind is _USER and (request.hold.by_right or owner_id == request.initiator_id)
@@ -322,7 +327,9 @@ class Settler:
         if receiver_id is None:
             return (sender_id,)
         receiver_kind, _ = self._facts.get(receiver_id, _NO_WALLET)
-        sides = (sender_id, receiver_id) if receiver_kind is _USER else (sender_id,)
+        sides: tuple[UUID, ...] = (sender_id, receiver_id) if receiver_kind is _USER else (sender_id,)
+        if request.conversion is not None:
+            sides = (*sides, *request.conversion.wallet_ids)
         return self._with_conditions(request, sides) if request.conditions else sides
 
     def _with_conditions(self, request: Request, wallet_ids: tuple[UUID, ...]) -> tuple[UUID, ...]:
@@ -373,6 +380,12 @@ class Settler:
         await ledger_sql.audit(connection, records)
 
 
+async def _used_quotes(connection: asyncpg.Connection, units: Sequence[Unit]) -> set[UUID]:
+    """Those of the units' quotes that were used. All uses of a quote lock the same FX wallets, so none is missed."""
+    quotes = {request.quote_id for unit in units for request in unit.requests if request.quote_id is not None}
+    return await fx_sql.used_quotes(connection, quotes) if quotes else set()
+
+
 async def _reversed_amounts(connection: asyncpg.Connection, units: Sequence[Unit]) -> Mapping[UUID, ReversedAmount]:
     """What has gone back of the transactions that these units reverse. The wallet that gives back is locked."""
     originals = {request.reverses_id for unit in units for request in unit.requests if request.reversal is not None}
@@ -382,7 +395,7 @@ async def _reversed_amounts(connection: asyncpg.Connection, units: Sequence[Unit
 def _without_quota(unit: Unit, limited: set[UUID], quotas: Mapping[UUID, Quota]) -> frozenset[UUID]:
     """The paying wallets of the unit whose owners' quotas other sessions have locked."""
     held = (request for request in unit.requests if request.initiator_id in limited and request.initiator_id not in quotas)
-    payers = (request.sender_wallet_id for request in held if request.type is TransactionType.TRANSFER)
+    payers = (request.sender_wallet_id for request in held if request.uses_quota)
     return frozenset(payer for payer in payers if payer is not None)
 
 

@@ -11,15 +11,16 @@ from app import ids
 from app.access import policy
 from app.access.viewer import Right, Viewer
 from app.clock import Clock
-from app.db import wallet_sql
+from app.db import fee_sql, fx_sql, hold_sql, wallet_sql
 from app.db.engine import connect
 from app.db.pool import Database
-from app.errors import Refusal, RefusalCode
-from app.money import AmountError, Currency, parse_amount
+from app.errors import ConfigurationError, Refusal, RefusalCode
+from app.money import AmountError, Currency, Money, parse_amount
 from app.records import Entry, Transaction, TransactionType, Wallet
 from app.services.conditions import ConditionInput, conditions_of
+from app.services.conversion_rules import quote_mismatch
+from app.services.fact_finder import FactFinder
 from app.services.group_commit import GroupCommit
-from app.services.hold_facts import HoldFinder
 from app.services.input_rules import (
     MAX_DESCRIPTION,
     amount_from_zero,
@@ -31,9 +32,9 @@ from app.services.input_rules import (
 )
 from app.services.ledger import settle
 from app.services.outcomes import Outcome
-from app.services.quotas import general_limits
-from app.services.refusals import unknown_currency, wallet_not_found
-from app.services.requests import NO_ID_YET, NO_TIME_YET, Condition, Member, Request, Unit
+from app.services.quotas import general_limits, parse_amounts
+from app.services.refusals import fee_exceeds_limit, unknown_currency, wallet_not_found
+from app.services.requests import NO_ID_YET, NO_TIME_YET, Condition, Conversion, Member, Request, Unit
 from app.services.settlement import Settler
 from app.services.transfer_telemetry.timeline import Timeline
 from app.settings import COMMIT_LIMIT, MAX_BATCH, Settings
@@ -57,6 +58,8 @@ class TransferInput:
     conditions: Sequence[ConditionInput] = ()
     max_fee: tuple[str, str] | None = None
     """The most that it accepts in fees: a plain decimal string and its currency."""
+    quote_id: str | None = None
+    """The quote by which it pays a wallet in another currency."""
     unless_replayed: Refusal | None = None
     """The refusal of the form in which it was sent. A replay of the key is answered; anything else gets this refusal."""
 
@@ -112,8 +115,12 @@ class Ledger:
         self.currencies = currencies
         self.clock = clock
         self.exponents = {code: currency.exponent for code, currency in currencies.items()}
-        self._system_wallets: dict[str, UUID] = {}
-        self.holds = HoldFinder(engine)
+        self._system_wallets: dict[tuple[str, str], UUID] = {}
+        self.holds = FactFinder(engine, hold_sql.facts)
+        self.quotes = FactFinder(engine, fx_sql.quotes)
+        self.exposure_limits = parse_amounts(settings.fx_exposure_limits, currencies)
+        if settings.fx_base_currency not in currencies:
+            raise ConfigurationError(f"PAYCORE_FX_BASE_CURRENCY: {settings.fx_base_currency} is no currency of ISO 4217.")
 
         self.refuses_unlimited_fees = settings.fees_without_limit == "refuse"
         self.general_limits = limits = general_limits(settings, currencies)
@@ -126,6 +133,7 @@ class Ledger:
                 settings.request_timeout_seconds,
                 limits,
                 refuses_unlimited_fees=self.refuses_unlimited_fees,
+                exposure_limits=self.exposure_limits,
             )
 
         self.group_commit = GroupCommit(
@@ -147,6 +155,7 @@ class Ledger:
         """Settle what was accepted, then stop."""
         await self.group_commit.stop()
         await self.holds.stop()
+        await self.quotes.stop()
 
     async def settle(self, unit: Unit) -> tuple[Outcome, ...]:
         """Settle a unit and return its outcomes. A unit without a well-formed member needs no database."""
@@ -154,12 +163,12 @@ class Ledger:
             return settle([unit], {}, {}, self.clock(), self.exponents).outcomes[0]
         return await self.group_commit.settle(unit)
 
-    async def deposits_wallet(self, currency: str) -> UUID:
-        """The system wallet that deposits in this currency come from. Created for the first deposit."""
-        wallet_id = self._system_wallets.get(currency)
+    async def system_wallet(self, currency: str, purpose: str) -> UUID:
+        """The id of a currency's system wallet. Opened when it is first needed."""
+        wallet_id = self._system_wallets.get((currency, purpose))
         if wallet_id is None:
-            wallet_id = await find_or_create_system_wallet(self.engine, currency, self.clock())
-            self._system_wallets[currency] = wallet_id
+            wallet_id = await find_or_create_system_wallet(self.engine, currency, purpose, self.clock())
+            self._system_wallets[currency, purpose] = wallet_id
         return wallet_id
 
 
@@ -170,7 +179,7 @@ async def transfer(ledger: Ledger, viewer: Viewer, details: TransferInput) -> Tr
     many of the viewer's transfers are queued, and Forbidden.
     """
     policy.require(viewer, Right.TRANSFER)
-    member = transfer_member(ledger, viewer, details, ("input",))
+    member = transfer_member(ledger, viewer, details, ("input",), await conversions_of(ledger, viewer, [details]))
     (outcome,) = await ledger.settle(Unit((member,)))
     return result_of(viewer, outcome)
 
@@ -181,8 +190,10 @@ async def transfer_batch(ledger: Ledger, viewer: Viewer, details: Sequence[Trans
     if not 1 <= len(details) <= MAX_BATCH:
         message = f"A batch holds 1 to {MAX_BATCH} transfers; this one has {len(details)}."
         return BatchResult((), (Refusal(RefusalCode.INVALID_INPUT, message, ("input", "transfers")),))
+    by_quote = await conversions_of(ledger, viewer, details)
     members = tuple(
-        transfer_member(ledger, viewer, one, ("input", "transfers", str(position))) for position, one in enumerate(details)
+        transfer_member(ledger, viewer, one, ("input", "transfers", str(position)), by_quote)
+        for position, one in enumerate(details)
     )
     outcomes = await ledger.settle(Unit(members, atomic=atomic))
     return BatchResult(tuple(result_of(viewer, outcome) for outcome in outcomes))
@@ -199,7 +210,7 @@ async def deposit(ledger: Ledger, viewer: Viewer, details: DepositInput, *, requ
     if receiver_id is None:
         refusal = terms.unless_replayed or wallet_not_found((*path, "walletId"))
         return TransferResult(None, replayed=False, refusals=(refusal,))
-    sender_id = await ledger.deposits_wallet(details.currency)
+    sender_id = await ledger.system_wallet(details.currency, wallet_sql.DEPOSITS)
     request = _request(viewer, details, terms, wallets=(sender_id, receiver_id), path=path)
     (outcome,) = await ledger.settle(Unit((request._replace(request_id=request_id),)))
     return result_of(viewer, outcome)
@@ -226,8 +237,44 @@ def without_amounts(refusal: Refusal) -> Refusal:
     return replace(refusal, available=None, required=None)
 
 
-def transfer_member(ledger: Ledger, viewer: Viewer, details: TransferInput, path: tuple[str, ...]) -> Member:
-    """Return the request of a client's input, or the first refusal. Raises Forbidden for conditions without the right to see."""
+NO_CONVERSIONS: Mapping[str, Conversion] = {}
+
+
+async def conversions_of(ledger: Ledger, viewer: Viewer, details: Sequence[TransferInput]) -> Mapping[str, Conversion]:
+    """What the viewer's quotes that these inputs name would convert, by the quotes' public ids."""
+    quote_ids = {one.quote_id for one in details if one.quote_id is not None}
+    if not quote_ids:
+        return NO_CONVERSIONS
+    found = {quote_id: await conversion_of(ledger, viewer, quote_id, is_payment=True) for quote_id in quote_ids}
+    return {quote_id: conversion for quote_id, conversion in found.items() if conversion is not None}
+
+
+async def conversion_of(ledger: Ledger, viewer: Viewer, quote_id: str, *, is_payment: bool) -> Conversion | None:
+    """What a quote of the viewer converts, with the system wallets that it needs. None if there is no such quote."""
+    decoded = ids.decode("fxq", quote_id)
+    quote = None if decoded is None else await ledger.quotes.find(decoded)
+    if quote is None or quote.user_id != viewer.user_id:
+        return None
+    sold, bought = quote.source_currency, quote.target_currency
+    return Conversion(
+        quote,
+        ledger.exponents[bought],
+        await ledger.system_wallet(sold, fx_sql.POSITION),
+        await ledger.system_wallet(bought, fx_sql.POSITION),
+        await ledger.system_wallet(sold, fx_sql.SPREAD) if quote.spread else None,
+        await ledger.system_wallet(bought, fx_sql.RESIDUE) if quote.residue else None,
+        await ledger.system_wallet(sold, fee_sql.FEES) if quote.fee else None,
+        is_payment,
+    )
+
+
+def transfer_member(
+    ledger: Ledger, viewer: Viewer, details: TransferInput, path: tuple[str, ...], by_quote: Mapping[str, Conversion]
+) -> Member:
+    """Return the request of a client's input, or the first refusal. Raises Forbidden for conditions without the right to see.
+
+    `by_quote` has what the quotes convert, by their public ids.
+    """
     if details.conditions:
         # Each answer to a condition says something about a balance.
         policy.require_view(viewer)
@@ -245,7 +292,29 @@ def transfer_member(ledger: Ledger, viewer: Viewer, details: TransferInput, path
         return terms.unless_replayed or wallet_not_found((*path, "senderWalletId"))
     if receiver_id is None:
         return terms.unless_replayed or wallet_not_found((*path, "receiverWalletId"))
-    return _request(viewer, details, terms, wallets=(sender_id, receiver_id), path=path)
+    request = _request(viewer, details, terms, wallets=(sender_id, receiver_id), path=path)
+    return request if details.quote_id is None else _by_quote(ledger, request, by_quote.get(details.quote_id))
+
+
+def _by_quote(ledger: Ledger, request: Request, conversion: Conversion | None) -> Member:
+    """The transfer as a conversion, if its amount is what the quote sells or buys, and its limit on fees allows the quote's."""
+    if conversion is None:
+        return quote_mismatch((*request.path, "quoteId"))
+    quote = conversion.quote
+    sides = (quote.source_amount, quote.source_currency), (quote.target_amount, quote.target_currency)
+    if (request.amount, request.currency) not in sides:
+        return quote_mismatch((*request.path, "amount"))
+    exponent = ledger.exponents[quote.source_currency]
+    if request.max_fee is not None and (quote.fee or 0) > request.max_fee:
+        fee = Money(quote.fee or 0, quote.source_currency, exponent)
+        return fee_exceeds_limit(request.path, fee, replace(fee, minor=request.max_fee))
+    return request._replace(
+        type=TransactionType.CONVERSION,
+        amount=quote.source_amount,
+        currency=quote.source_currency,
+        exponent=exponent,
+        conversion=conversion,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,13 +419,13 @@ def _request(
     )
 
 
-async def find_or_create_system_wallet(engine: Database, currency: str, now: datetime) -> UUID:
-    """The id of the currency's system wallet for deposits. Simultaneous first deposits agree on one."""
-    found = await wallet_sql.deposits_wallet(engine, currency)
+async def find_or_create_system_wallet(engine: Database, currency: str, purpose: str, now: datetime) -> UUID:
+    """The id of a currency's system wallet. Simultaneous first requests agree on one."""
+    found = await wallet_sql.system_wallet_id(engine, currency, purpose)
     if found is not None:
         return found
-    await wallet_sql.insert_deposits_wallet(engine, ids.new_id(now), currency, now)
-    # A concurrent deposit may have inserted the wallet first. Its row is visible now.
-    winner = await wallet_sql.deposits_wallet(engine, currency)
+    await wallet_sql.open_on_demand(engine, ids.new_id(now), currency, purpose, now)
+    # A concurrent request may have inserted the wallet first. Its row is visible now.
+    winner = await wallet_sql.system_wallet_id(engine, currency, purpose)
     assert winner is not None
     return winner

@@ -27,6 +27,7 @@ _PREFIXES: dict[str, ids.Prefix] = {
     "transaction_id": "txn",
     "original_id": "txn",
     "hold_id": "hld",
+    "quote_id": "fxq",
     "initiator_id": "usr",
     "owner_id": "usr",
     "user_id": "usr",

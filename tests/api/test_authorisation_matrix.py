@@ -23,6 +23,8 @@ from app.paging.update_cursor import encode_update_cursor
 from app.records import FeePayer
 from app.schema.engine.build import sdl
 from app.services.fee_schedules import publish
+from app.services.fx_quotes import QuoteInput, create_quote
+from app.services.fx_rates import RateInput, set_rate
 from app.services.holds import CaptureInput, PlaceInput, capture_hold, place_hold
 from app.services.transfers import TransferInput, transfer
 from app.settings import Settings
@@ -79,6 +81,8 @@ QUERIES = {
     "wallets": ("{ wallets { edges { node { id } } } }", ALL_OF_THEM),
     "transactions": ("{ transactions { edges { node { id } } } }", ALL_OF_THEM),
     "feeSchedules": ("{ feeSchedules { id } }", PARTY),
+    "fxRates": ("{ fxRates { rate } }", PARTY),
+    "fxQuote": ("{ fxQuote(id: QUOTE) { id } }", "Y--YY YYFF YYF U"),
     "ledgerStatus": ("{ ledgerStatus { totals { currency } } }", ALL_OF_THEM),
 }
 
@@ -89,7 +93,14 @@ NODES = {
     "User": ("OWNER", WALLET),
     "Hold": ("HOLD", COMPLETED),
     "FeeSchedule": ("SCHEDULE", "YYYYY YFFF YYF U"),
+    "FxQuote": ("QUOTE", WALLET),
 }
+
+# Who may ask for a quote, and who may convert by alice's.
+PRICE, CONVERT = "YYYFY FYFF YFF U", "Y--F- FYFF -FF U"
+NEW_QUOTE = 'idempotencyKey: NEW_KEY, from: "USD", to: "JPY", amount: {source: ONE}'
+BY_QUOTE = "idempotencyKey: NEW_KEY, quoteId: QUOTE, sourceWalletId: WALLET, targetWalletId: MY_JPY"
+RATE = 'base: "USD", quote: "JPY", rate: "150", spreadBasisPoints: 50, source: "Desk", reason: "x"'
 
 REVERSAL = 'idempotencyKey: NEW_KEY, transactionId: COMPLETED, amount: {amount: "0.01", currency: "USD"}, reason: REFUND'
 GIVE_BACK = "-Y-FY F-FF YFF U"
@@ -118,6 +129,9 @@ NARROWER = {
         f"mutation {{ reverseTransaction(input: {{{REVERSAL}, allowOverdraft: true}}) {{ transaction {{ id }} }} }}",
         ADMIN_ONLY,
     ),
+    "Transaction.conversion": ("{ transaction(id: CONVERTED) { conversion { bought { amount } } } }", COMPLETED),
+    "Conversion.quote": ("{ transaction(id: CONVERTED) { conversion { quote { id } } } }", WALLET),
+    "LedgerStatus.fx": ("{ ledgerStatus { fx { positions { currency } } } }", ALL_OF_THEM),
     "Transaction.hold": ("{ transaction(id: CAPTURED) { hold { id } } }", COMPLETED),
     "Hold.captures": ("{ hold(id: HOLD) { captures { edges { node { id } } } } }", COMPLETED),
     "Hold.idempotencyKey": ("{ hold(id: HOLD) { idempotencyKey } }", "Y---- YFFF --F U"),
@@ -182,6 +196,9 @@ MUTATIONS = {
         f"mutation {{ publishFeeSchedule(input: {{{SCHEDULE}}}) {{ feeSchedule {{ id }} }} }}",
         ADMIN_ONLY,
     ),
+    "setFxRate": (f"mutation {{ setFxRate(input: {{{RATE}}}) {{ rate {{ base }} }} }}", ADMIN_ONLY),
+    "createFxQuote": (f"mutation {{ createFxQuote(input: {{{NEW_QUOTE}}}) {{ quote {{ id }} }} }}", PRICE),
+    "convert": (f"mutation {{ convert(input: {{{BY_QUOTE}}}) {{ transaction {{ id }} userErrors {{ code }} }} }}", CONVERT),
     "openWallet": (
         'mutation { openWallet(input: {idempotencyKey: NEW_KEY, currency: "USD", name: "x"}) { wallet { id } } }',
         "YYYFY FFYF YFF U",
@@ -209,6 +226,10 @@ ROUTES = {
     "POST /holds/{id}/capture": ("/holds/HOLD/capture", DECIDE),
     "POST /holds/{id}/release": ("/holds/HOLD/release", DECIDE),
     "GET /holds/{id}": ("/holds/HOLD", COMPLETED),
+    "GET /fx/rates": ("/fx/rates", PARTY),
+    "POST /fx/quotes": ("/fx/quotes", PRICE),
+    "GET /fx/quotes/{id}": ("/fx/quotes/QUOTE", WALLET),
+    "POST /conversions": ("/conversions", CONVERT),
     "GET /wallets/{id}": ("/wallets/WALLET", WALLET),
     "GET /wallets/{id}/transactions": ("/wallets/WALLET/transactions", WALLET),
     "GET /transactions/{id}": ("/transactions/COMPLETED", COMPLETED),
@@ -262,7 +283,25 @@ class World:
             **await self._held(wallet, theirs),
             "CURSOR": encode_update_cursor(uuid_of(wallet), 0),
         }
+        self.names |= await self._exchanged()
         return self
+
+    async def _exchanged(self) -> dict[str, str]:
+        """A quote for alice's dollars that is open for an hour, and one by which she has paid bob in yen."""
+        bank, lasting = self.api.bank, self.api.settings.model_copy(update={"fx_quote_seconds": 3600})
+        alice, admin = await bank.viewer("alice"), await bank.viewer("root", admin=True)
+        rate = RateInput("USD", "JPY", "150", 50, "Desk", None, "A test")
+        assert (await set_rate(bank.engine, admin, rate, bank.currencies, system_clock)).rate is not None
+        quotes = []
+        for _ in range(2):
+            wanted = QuoteInput(new_key(), "USD", "JPY", ("1.00", "USD"), is_target_fixed=False)
+            quote = (await create_quote(bank.ledger, lasting, alice, wanted)).quote
+            assert quote is not None
+            quotes.append(ids.encode("fxq", quote.id))
+        details = TransferInput(new_key(), self.names["WALLET"], self.names["THEIR_JPY"], "1.00", "USD", quote_id=quotes[1])
+        paid = (await transfer(bank.ledger, alice, details)).transaction
+        assert paid is not None
+        return {"QUOTE": quotes[0], "USED_QUOTE": quotes[1], "CONVERTED": ids.encode("txn", paid.id)}
 
     async def _charged(self) -> dict[str, str]:
         """A transfer in yen that alice pays a fee for, and francs of which bob would pay one."""
@@ -336,11 +375,13 @@ LETTERS = {
     "NOT_FOUND": "-",
     "NOT_REVERSIBLE": "-",
     "HOLD_NOT_OPEN": "-",
+    "QUOTE_MISMATCH": "-",
+    "QUOTE_USED": "Y",
     "INVALID_INPUT": "I",
     "WALLET_NOT_FOUND": "N",
     "NOT_SUPERVISED": "Y",
 }
-"""NOT_SUPERVISED: the caller may break things, but no supervisor would start them again."""
+"""NOT_SUPERVISED: the caller may break things, but no supervisor would start them again. QUOTE_USED: it was theirs to use."""
 
 
 def letter_of_code(error: dict[str, Any]) -> str:
@@ -491,7 +532,7 @@ async def test_every_route_answers_each_caller_as_decided(world: World) -> None:
 async def visit(world: World, name: str, caller: str) -> str:
     """The letter of one REST request."""
     method, path = name.split(maxsplit=1)[0], ROUTES[name][0]
-    for placeholder in ("COMPLETED", "WALLET", "HOLD"):
+    for placeholder in ("COMPLETED", "WALLET", "HOLD", "QUOTE"):
         path = path.replace(placeholder, world.names[placeholder])
     body: dict[str, object] = {
         "sender_wallet_id": world.names["WALLET"],
@@ -502,6 +543,15 @@ async def visit(world: World, name: str, caller: str) -> str:
     }
     if path.endswith("/reverse"):
         body = {"amount": "0.01", "currency": "USD", "reason": "REFUND", "idempotency_key": new_key()}
+    if path == "/fx/quotes":
+        body = {"source_currency": "USD", "target_currency": "JPY", "source_amount": "1.00", "idempotency_key": new_key()}
+    if path == "/conversions":
+        body = {
+            "quote_id": world.names["QUOTE"],
+            "source_wallet_id": world.names["WALLET"],
+            "target_wallet_id": world.names["MY_JPY"],
+            "idempotency_key": new_key(),
+        }
     if path == "/holds":
         body["wallet_id"] = body.pop("sender_wallet_id")
     if path.startswith("/holds/"):

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from app.demo import seed
 from app.demo.seed import USERS
 from app.schema.engine import build, documents, error_handling, limits, requests
 from app.schema.engine.build import PaycoreSchema
+from app.services.fx import factor_of, price_of_source, price_of_target
 from app.settings import Settings
 from docs import generate
 from tests.api.conftest import Api
@@ -102,7 +104,7 @@ async def test_the_posting_in_the_page_on_the_ledger_has_the_entries_of_its_tabl
 
 
 async def test_the_hold_in_the_page_on_the_ledger_is_placed_and_captured_as_it_says(demo_api: Api) -> None:
-    place, capture = blocks("graphql", LEDGER)[-2:]
+    place, capture = blocks("graphql", LEDGER)[4:6]
     alice, bob = (USERS[number].wallets[0].public_id for number in (0, 1))
     placed = (await demo_api.data("alice", place, alice=alice, bob=bob))["placeHold"]
     assert (placed["userErrors"], placed["hold"]["status"]) == ([], "OPEN")
@@ -112,6 +114,41 @@ async def test_the_hold_in_the_page_on_the_ledger_is_placed_and_captured_as_it_s
     assert captured["transaction"]["hold"]["id"] == placed["hold"]["id"]
 
 
+async def test_the_conversion_in_the_page_on_the_ledger_exchanges_what_its_table_says(demo_api: Api) -> None:
+    set_rate, ask, take = blocks("graphql", LEDGER)[6:]
+    assert (await demo_api.data("admin", set_rate))["setFxRate"]["userErrors"] == []
+    asked = (await demo_api.data("alice", ask))["createFxQuote"]
+    assert asked["userErrors"] == []
+    dollars, euros = (USERS[0].wallets[number].public_id for number in (0, 1))
+    taken = await demo_api.data("alice", take, quote=asked["quote"]["id"], dollars=dollars, euros=euros)
+    assert taken["convert"]["userErrors"] == []
+    query = "query($key: String!) { transactionByIdempotencyKey(idempotencyKey: $key) { id } }"
+    found = (await demo_api.data("alice", query, key="trip-1-go"))["transactionByIdempotencyKey"]
+    query = "query($id: ID!) { transaction(id: $id) { entries { direction purpose amount { amount } } } }"
+    assert entries_of((await demo_api.data("admin", query, id=found["id"]))["transaction"]) == entries_of_tables()[11:]
+
+
+_AMOUNT = r"([0-9.]+|nothing) ([A-Z]{3})"
+_PRICE = rf"^\| (source|target) \| {_AMOUNT} \| ([0-9.]+) \| (\d+) \| ([0-9.]+) \| {_AMOUNT} \| ([0-9.]*)"
+
+
+def test_the_prices_in_the_page_on_the_ledger_are_what_the_service_computes() -> None:
+    exponents = {"USD": 2, "EUR": 2, "JPY": 0, "KWD": 3}
+    rows = re.findall(_PRICE, LEDGER, re.MULTILINE)
+    assert len(rows) == 6
+    for fixed, sold, source, rate, points, spread, bought, target, residue in rows:
+
+        def minor(text: str, code: str) -> int:
+            return int(Decimal(text.replace("nothing", "0") or "0").scaleb(exponents[code]))
+
+        factor = factor_of(Decimal(rate), exponents[source], exponents[target])
+        written = minor(sold, source), minor(bought, target), minor(spread, source), minor(residue, target)
+        if fixed == "source":
+            assert price_of_source(written[0], factor, int(points)) == written
+        else:
+            assert price_of_target(written[1], factor, int(points)) == written
+
+
 def entries_of(transaction: dict[str, Any]) -> list[tuple[str, str, str]]:
     return [(entry["direction"], entry["amount"]["amount"], entry["purpose"]) for entry in transaction["entries"]]
 
@@ -119,7 +156,7 @@ def entries_of(transaction: dict[str, Any]) -> list[tuple[str, str, str]]:
 def entries_of_tables() -> list[tuple[str, str, str]]:
     """Direction, amount and purpose of each row in the tables of legs."""
     rows = re.findall(r"^\| \d \| [^|]+ \| (-?)([0-9.]+) \| (\w+) \|$", LEDGER, re.MULTILINE)
-    assert len(rows) == 11
+    assert len(rows) == 16
     return [("DEBIT" if sign else "CREDIT", amount, purpose) for sign, amount, purpose in rows]
 
 
@@ -142,7 +179,7 @@ async def test_the_fee_in_the_page_on_the_ledger_is_charged_and_given_back_as_it
     entries = "entries { direction purpose amount { amount } }"
     query = f"query($id: ID!) {{ transaction(id: $id) {{ reversals {{ edges {{ node {{ {entries} }} }} }} }} }}"
     (edge,) = (await demo_api.data("admin", query, id=found["id"]))["transaction"]["reversals"]["edges"]
-    assert entries_of(edge["node"]) == entries_of_tables()[7:]
+    assert entries_of(edge["node"]) == entries_of_tables()[7:11]
     query = "query($id: ID!) { transaction(id: $id) { fees { reversed { amount } } } }"
     assert (await demo_api.data("alice", query, id=found["id"]))["transaction"]["fees"] == [{"reversed": {"amount": "0.19"}}]
 
@@ -184,7 +221,7 @@ def test_every_example_is_tested() -> None:
         if blocks("graphql", text := document.read_text(encoding="utf-8")) or "curl " in text
     }
     # The runbook's command needs a cluster.
-    assert elsewhere == {"ledger.md": 6, "live-updates.md": 2, "runbook.md": 1}
+    assert elsewhere == {"ledger.md": 9, "live-updates.md": 2, "runbook.md": 1}
     pages = {path.name for path in DOCUMENTS if blocks("(?:html|js)", path.read_text(encoding="utf-8"))}
     assert pages == {"tutorial.md"}, "tests/browser/test_tutorial.py runs the tutorial's"
 

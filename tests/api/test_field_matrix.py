@@ -17,14 +17,19 @@ from tests.api.test_authorisation_matrix import (
     ADMIN_ONLY,
     ALL_OF_THEM,
     ANY_TOKEN,
+    BY_QUOTE,
     CALLERS,
     COMPLETED,
+    CONVERT,
     FAILED,
     GIVE_BACK,
     LEGS,
     NEW_HOLD,
+    NEW_QUOTE,
     PARTY,
     POSTING,
+    PRICE,
+    RATE,
     REVERSAL,
     SCHEDULE,
     SYSTEM_WALLET,
@@ -52,6 +57,9 @@ PAY_IF = (
 )
 PUBLISH = f"mutation {{ publishFeeSchedule(input: {{{SCHEDULE}}}) {{ FIELDS }} }}"
 REVERSE = f"mutation {{ reverseTransaction(input: {{{REVERSAL}}}) {{ FIELDS }} }}"
+SET_RATE = f"mutation {{ setFxRate(input: {{{RATE}}}) {{ FIELDS }} }}"
+ASK_PRICE = f"mutation {{ createFxQuote(input: {{{NEW_QUOTE}}}) {{ FIELDS }} }}"
+EXCHANGE = f"mutation {{ convert(input: {{{BY_QUOTE}}}) {{ FIELDS }} }}"
 HOLD = f"mutation {{ placeHold(input: {{{NEW_HOLD}}}) {{ FIELDS }} }}"
 SET_STATUS = 'mutation { setWalletStatus(input: {walletId: WALLET, status: ACTIVE, reason: "x"}) { FIELDS } }'
 
@@ -107,7 +115,7 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
             COMPLETED: "id type status sender receiver amount description reference metadata entries createdAt completedAt "
             "reversals reversed reversible",
             "Y---- YFFF --F U": "idempotencyKey",
-            "----- -FFF --F U": "failureCode fees hold reverses",
+            "----- -FFF --F U": "failureCode fees hold conversion reverses",
         },
     ),
     (
@@ -116,7 +124,7 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
         {
             FAILED: "id type status sender receiver amount failureCode createdAt reversals reversed reversible",
             "Y---- YFFF --F U": "idempotencyKey",
-            "----- -FFF --F U": "description reference metadata entries fees hold reverses completedAt",
+            "----- -FFF --F U": "description reference metadata entries fees hold conversion reverses completedAt",
         },
     ),
     (
@@ -158,7 +166,7 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
     (
         "LedgerStatus",
         "{ ledgerStatus { FIELDS } }",
-        {ALL_OF_THEM: "totals trialBalance transfersPerSecond outboxPending outboxLagSeconds hotWallets"},
+        {ALL_OF_THEM: "totals trialBalance transfersPerSecond outboxPending outboxLagSeconds hotWallets fx"},
     ),
     (
         "CurrencyTotal",
@@ -185,6 +193,27 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
     ("FeeSchedulePayload", PUBLISH, {ADMIN_ONLY: "feeSchedule replayed", NOBODY_FOR_ADMINS: "userErrors"}),
     ("FeeExceedsLimit", charged("JPY", "20", "0"), {PAID: "code message path fee limit"}),
     ("FeeExceedsAmount", charged("CHF", "5", "10"), {PAID: "code message path fee"}),
+    ("FxRate", "{ fxRates { FIELDS } }", {PARTY: "base quote rate spreadBasisPoints source validFrom"}),
+    (
+        "FxQuote",
+        "{ node(id: USED_QUOTE) { ... on FxQuote { FIELDS } } }",
+        {WALLET: "id status source target rate spread total createdAt expiresAt transaction", "----- -FFF --F U": "fees"},
+    ),
+    (
+        "Conversion",
+        "{ transaction(id: CONVERTED) { conversion { FIELDS } } }",
+        {COMPLETED: "rate sold bought spread residue", WALLET: "quote"},
+    ),
+    ("FxStatus", "{ ledgerStatus { fx { FIELDS } } }", {ALL_OF_THEM: "baseCurrency positions unrealised"}),
+    (
+        "FxPosition",
+        "{ ledgerStatus { fx { positions { FIELDS } } } }",
+        {ALL_OF_THEM: "currency position value spreadEarned residue", "FFF-- FFFF --F U": "limit"},
+    ),
+    ("FxRatePayload", SET_RATE, {ADMIN_ONLY: "rate", NOBODY_FOR_ADMINS: "userErrors"}),
+    ("FxQuotePayload", ASK_PRICE, {PRICE: "quote replayed", "---F- F-FF -FF U": "userErrors"}),
+    # The second request with alice's rights finds the quote used.
+    ("ConvertPayload", EXCHANGE, {CONVERT: "transaction", PRICE: "replayed", "-YYFY FYFF YFF U": "userErrors"}),
     ("ConditionFailed", PAY_IF, {"Y--F- FFFF -FF U": "code message path wallet"}),
     (
         "TransferPreview",

@@ -243,7 +243,7 @@ _SETUP = (
 
 _TABLES = (
     "users", "currencies", "wallets", "wallet_openings", "transactions", "ledger_entries", "transaction_wallets", "outbox",
-    "audit_log", "ledger_verifications", "reversed_amounts", "holds", "hold_events",
+    "audit_log", "ledger_verifications", "reversed_amounts", "holds", "hold_events", "fx_rates", "fx_quotes",
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import pytest
 from app.db.engine import database_dsn
 from app.services.verification import verify
 from app.settings import Settings
-from tests.invariants import hold_rules
+from tests.invariants import fx_rules, hold_rules
 from tests.invariants.small_ledger import (
     ALICE,
     AT,
@@ -342,7 +342,7 @@ RULES: list[tuple[str, str, str]] = [
 
 _GROWS_ONLY = (
     "ledger_entries", "transactions", "wallets", "wallet_openings", "audit_log", "users", "currencies", "ledger_verifications",
-    "fee_schedules",
+    "fee_schedules", "fx_rates", "fx_quotes",
 )  # fmt: skip
 
 # Statements that are refused even to the owner of the tables. The service's role has no privilege for them.
@@ -432,11 +432,13 @@ OWNER_RULES: list[tuple[str, str, str]] = [
       for column, value in {"id": uid(NEW), "initiator_id": BOB, "idempotency_key": "'x'", "type": "'DEPOSIT'",
                             "sender_wallet_id": B, "receiver_wallet_id": E, "amount": "7",
                             "currency": "'EUR'", "description": "'x'", "created_at": "'2029-01-01Z'",
-                            "reference": "'x'", "hold_id": uid(HOLD), "metadata": """'{"a": "b"}'""", "reverses_id": uid(PAID),
+                            "reference": "'x'", "hold_id": uid(HOLD), "quote_id": uid(7), "reverses_id": uid(PAID),
+                            "metadata": """'{"a": "b"}'""",
                             "terms": """'{"conditions": []}'"""}.items()),
 ]  # fmt: skip
 
-ALL, OWNERS = (*RULES, *hold_rules.RULES), (*OWNER_RULES, *hold_rules.OWNER_RULES)
+ALL = (*RULES, *hold_rules.RULES, *fx_rules.RULES)
+OWNERS = (*OWNER_RULES, *hold_rules.OWNER_RULES, *fx_rules.OWNER_RULES)
 
 # The names of constraints and unique indexes, and those in the triggers' arguments and functions.
 NAMED_RULES = r"""

@@ -7,6 +7,7 @@ import pytest
 
 from app.services.verification import verify
 from app.settings import Settings
+from tests.invariants import fx_rules
 from tests.invariants.hold_rules import TOO_LATE, ending
 from tests.invariants.small_ledger import (
     AT,
@@ -52,6 +53,12 @@ async def test_statements_that_keep_every_rule_are_accepted(owner: asyncpg.Conne
         await owner.execute(hold(6800))
     assert await _wallet(owner, A) == (6800, 4, 2)
     assert await _wallet(owner, B) == (3200, 3, 1)
+    assert await verify(settings) == []
+
+
+@pytest.mark.parametrize("sql", [case[1] for case in fx_rules.ALLOWED], ids=[case[0] for case in fx_rules.ALLOWED])
+async def test_what_the_rules_of_exchange_allow(owner: asyncpg.Connection, settings: Settings, sql: str) -> None:
+    await owner.execute(f"SET LOCAL ROLE {ROLE}; {sql}")
     assert await verify(settings) == []
 
 

@@ -19,8 +19,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.db import migrate, revisions
-from app.db.hold_models import Hold
 from app.db.revisions import SCRIPTS
+from app.db.tables import METADATA
 from app.errors import ConfigurationError
 from app.settings import Settings
 from tests.migrations.catalog import SHAPE, describe
@@ -161,7 +161,7 @@ async def test_migrating_twice_changes_nothing(fresh: Settings, empty_database: 
 
 async def test_the_models_match_the_migrated_database(fresh: Settings, empty_database: str, database: str) -> None:
     """Every column, constraint and index, with its name."""
-    await _with_sqlalchemy(empty_database, Hold.metadata.create_all)
+    await _with_sqlalchemy(empty_database, METADATA.create_all)
     assert await describe(empty_database, SHAPE) == await describe(database, SHAPE)
 
 
@@ -170,7 +170,7 @@ async def test_alembic_finds_no_difference_from_the_models(database: str) -> Non
 
     def compare(connection: Connection) -> None:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True, "compare_type": True})
-        differences.extend(compare_metadata(context, Hold.metadata))
+        differences.extend(compare_metadata(context, METADATA))
 
     await _with_sqlalchemy(database, compare)
     assert differences == []

@@ -14,6 +14,7 @@ from app.clock import system_clock
 from app.db import migrate, quota_sql
 from app.db.engine import connect, create_engine
 from app.db.pool import Database
+from app.db.wallet_sql import DEPOSITS
 from app.errors import ConfigurationError
 from app.services.identity import find_or_create_user
 from app.services.transfers import find_or_create_system_wallet
@@ -86,12 +87,12 @@ async def test_a_subject_stays_one_user_when_the_databases_collation_changes(
         await migrate.upgrade(settings)
         async with _pool(settings) as engine:
             before = {subject: await find_or_create_user(engine, subject, system_clock) for subject in subjects}
-            wallet = await find_or_create_system_wallet(engine, "USD", system_clock())
+            wallet = await find_or_create_system_wallet(engine, "USD", DEPOSITS, system_clock())
         await change_order(url, ORDERS[1])
         async with _pool(settings) as engine:
             assert await _orders_otherwise(engine)
             after = {subject: await find_or_create_user(engine, subject, system_clock) for subject in subjects}
-            assert await find_or_create_system_wallet(engine, "USD", system_clock()) == wallet
+            assert await find_or_create_system_wallet(engine, "USD", DEPOSITS, system_clock()) == wallet
         assert after == before
         assert await verify(settings) == []
 
