@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from decimal import Decimal
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -176,6 +177,27 @@ class Settings(BaseSettings):
         ge=1,
         description="A rate from a feed that is older is not used: RATE_UNAVAILABLE. A rate that an administrator has set is "
         "valid until the next one.",
+    )
+    fx_feed_url: SecretStr | None = Field(
+        None,
+        description="Where the relay reads exchange rates: `https://…`, or `file:///…` with an absolute path. Unset: "
+        "administrators set the rates. docs/howto/exchange-rates.md has the format.",
+    )
+    fx_feed_seconds: float = Field(
+        60.0,
+        ge=1,
+        description="Interval at which the feed is read. At most a quarter of PAYCORE_FX_MAX_RATE_AGE_SECONDS, so that one read "
+        "that fails stops no conversions.",
+    )
+    fx_feed_spread_basis_points: int = Field(
+        0, ge=0, le=5000, description="Spread of the feed's rates, in hundredths of a percent of what is sold."
+    )
+    fx_max_step_percent: Decimal = Field(
+        Decimal(10),
+        gt=0,
+        le=1000,
+        description="Largest change of a rate that is taken from the feed, in percent of the rate before it. A larger one is "
+        "refused.",
     )
     fx_exposure_limits: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -417,6 +439,24 @@ class Settings(BaseSettings):
                 raise ValueError("PAYCORE_JWKS_URL must start with https:// in production")
             if self.jwt_issuer is None or self.jwt_audience is None:
                 raise ValueError("production with JWKS needs PAYCORE_JWT_ISSUER and PAYCORE_JWT_AUDIENCE")
+
+    @model_validator(mode="after")
+    def _check_feed(self) -> Self:
+        """Checks the feed's interval and its URL, which may hold a key and so is not quoted."""
+        if self.fx_feed_url is None:
+            return self
+        try:
+            parts = urlsplit(self.fx_feed_url.get_secret_value())
+            is_complete = not parts.netloc and parts.path.startswith("/") if parts.scheme == "file" else bool(parts.hostname)
+        except ValueError:
+            raise ValueError("PAYCORE_FX_FEED_URL is not a URL") from None
+        if parts.scheme not in ("https", "http", "file") or not is_complete:
+            raise ValueError("PAYCORE_FX_FEED_URL must be https://host/path, or file:///path of a file")
+        if parts.scheme == "http" and self.environment == "production":
+            raise ValueError("PAYCORE_FX_FEED_URL must start with https:// or file:// in production")
+        if self.fx_feed_seconds * 4 > self.fx_max_rate_age_seconds:
+            raise ValueError("PAYCORE_FX_FEED_SECONDS must be at most a quarter of PAYCORE_FX_MAX_RATE_AGE_SECONDS")
+        return self
 
     def _check_production(self) -> None:
         if self.verifies_tokens and self.uses_demo_secret:

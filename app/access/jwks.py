@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import jwt
@@ -24,6 +23,7 @@ from app import tasks
 from app.backoff import Backoff
 from app.clock import monotonic
 from app.errors import Unavailable
+from app.fetching import FetchError, fetch
 from app.settings import JWKS_REFRESH_SECONDS, Settings
 
 logger = logging.getLogger(__name__)
@@ -67,8 +67,9 @@ class SigningKeys:
         unknown_key_seconds: float = _UNKNOWN_KEY_SECONDS,
         now: Callable[[], float] = monotonic,
     ) -> None:
-        self._url = settings.jwks_url
-        self._file = settings.jwks_file
+        source = settings.jwks_file or settings.jwks_url
+        assert source is not None
+        self._source = source
         self._refresh_seconds = refresh_seconds
         self._max_age_seconds = settings.jwks_max_age_seconds
         self._pause_seconds = unknown_key_seconds
@@ -156,58 +157,15 @@ class SigningKeys:
     async def _read(self) -> None:
         self._tried_at = self._now()
         try:
-            async with asyncio.timeout(_FETCH_SECONDS):
-                keys = parse_jwks(await self._fetch())
-        except (OSError, TimeoutError, JwksError) as error:
+            keys = parse_jwks((await fetch(self._source, most_bytes=_MAX_BYTES, seconds=_FETCH_SECONDS)).text)
+        except (FetchError, JwksError) as error:
             if not self._failing:
-                logger.warning(
-                    "cannot read the signing keys; the known keys stay valid up to their maximum age: %s", _reason(error)
-                )
+                logger.warning("cannot read the signing keys; the known keys stay valid up to their maximum age: %s", error)
             self._failing = True
             return
         if {kid: key.thumbprint for kid, key in keys.items()} != {kid: key.thumbprint for kid, key in self._keys.items()}:
             logger.info("signing keys changed: %s", ", ".join(sorted(keys)))
         self._keys, self._read_at, self._failing = keys, self._now(), False
-
-    async def _fetch(self) -> bytes:
-        if self._file is not None:
-            return await asyncio.to_thread(_read_file, self._file)
-        assert self._url is not None
-        return await _download(self._url)
-
-
-async def _download(url: str) -> bytes:
-    # Imported here, because most services have no identity provider, and the import takes a tenth of a start.
-    import httpx  # noqa: PLC0415
-
-    received = bytearray()
-    try:
-        # No redirects: only the configured address is trusted. No compression: a small answer could unpack to a huge one.
-        async with (
-            httpx.AsyncClient(timeout=_FETCH_SECONDS, follow_redirects=False) as client,
-            client.stream("GET", url, headers={"accept": "application/json", "accept-encoding": "identity"}) as response,
-        ):
-            if response.status_code != httpx.codes.OK:
-                raise JwksError(f"the response status was {response.status_code}")
-            async for chunk in response.aiter_raw():
-                received += chunk
-                if len(received) > _MAX_BYTES:
-                    raise JwksError(f"the response is longer than {_MAX_BYTES} bytes")
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise JwksError(_reason(error)) from error
-    return bytes(received)
-
-
-def _read_file(path: Path) -> bytes:
-    with path.open("rb") as file:
-        text = file.read(_MAX_BYTES + 1)
-    if len(text) > _MAX_BYTES:
-        raise JwksError(f"the file is longer than {_MAX_BYTES} bytes")
-    return text
-
-
-def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, JwksError) else type(error).__name__
 
 
 def parse_jwks(text: bytes) -> dict[str, SigningKey]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import func, insert, select
-from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -33,6 +32,27 @@ QUOTE_COLUMNS = tuple(getattr(QuoteRow, name) for name in FxQuote._fields)
 _USED = "SELECT quote_id FROM transactions WHERE quote_id = ANY($1::uuid[]) AND status = 'COMPLETED'"
 
 
+_LOCK = 0x50434658
+"""The first half of the advisory lock under which rates are compared and set."""
+
+# From pair to pair along the index: a feed adds rows all day, and DISTINCT ON would read all of them.
+_RATES_AT = f"""
+WITH RECURSIVE pairs AS (
+    (SELECT least(base, quote) AS lower, greatest(base, quote) AS upper FROM fx_rates ORDER BY 1, 2 LIMIT 1)
+    UNION ALL
+    SELECT following.lower, following.upper FROM pairs CROSS JOIN LATERAL (
+        SELECT least(base, quote) AS lower, greatest(base, quote) AS upper FROM fx_rates
+        WHERE (least(base, quote), greatest(base, quote)) > (pairs.lower, pairs.upper) ORDER BY 1, 2 LIMIT 1
+    ) AS following
+)
+SELECT rate.* FROM pairs CROSS JOIN LATERAL (
+    SELECT {", ".join(field.name for field in fields(FxRate))} FROM fx_rates
+    WHERE least(base, quote) = pairs.lower AND greatest(base, quote) = pairs.upper AND valid_from <= $1
+    ORDER BY valid_from DESC, number DESC LIMIT 1
+) AS rate ORDER BY pairs.lower, pairs.upper
+"""  # noqa: S608 - the columns of a record
+
+
 class NewRate(NamedTuple):
     """A rate to insert. `valid_from` None: at once."""
 
@@ -50,18 +70,33 @@ async def insert_rate(connection: AsyncConnection, rate_id: UUID, new: NewRate, 
     return _rate_of((await connection.execute(statement.returning(*RATE_COLUMNS))).one())
 
 
-_PAIR = (func.least(RateRow.base, RateRow.quote), func.greatest(RateRow.base, RateRow.quote))
-_RATES_AT = Statement(
-    select(*RATE_COLUMNS)
-    .where(RateRow.valid_from <= parameter("moment", RateRow.valid_from))
-    .ext(distinct_on(*_PAIR))
-    .order_by(*_PAIR, RateRow.valid_from.desc(), RateRow.number.desc())
-)
+async def insert_rates_of_feed(connection: AsyncConnection, rates: Sequence[tuple[UUID, NewRate]]) -> None:
+    """Insert rates with their ids, which no user has set."""
+    rows = [{"id": rate_id, "initiator_id": None, **new._asdict()} for rate_id, new in rates]
+    await connection.execute(insert(RateRow), rows)
+
+
+async def lock_rates(connection: AsyncConnection) -> datetime:
+    """Wait until no other transaction sets rates. Returns the database's time then; the lock is for this transaction.
+
+    Whoever compares with the rates in force takes it, so that none is set in between.
+    """
+    await connection.execute(select(func.pg_advisory_xact_lock(_LOCK, 0)))
+    now = await connection.scalar(select(func.clock_timestamp()))
+    assert isinstance(now, datetime)
+    return now
 
 
 async def rates_at(reader: Reader, moment: datetime) -> list[FxRate]:
     """Returns the rate of each two currencies that is valid at the moment: the newest, in whichever direction it was set."""
-    return [_rate_of(row) for row in await _RATES_AT.rows(reader, moment=moment)]
+    return [_rate_of(row) for row in await reader.fetch(_RATES_AT, moment)]
+
+
+async def rates_in_force(connection: AsyncConnection, moment: datetime) -> list[FxRate]:
+    """As `rates_at`, in a transaction that has begun."""
+    raw = (await connection.get_raw_connection()).driver_connection
+    assert raw is not None
+    return await rates_at(raw, moment)
 
 
 async def insert_quote(connection: AsyncConnection, quote: FxQuote, key: str) -> bool:

@@ -4,7 +4,7 @@ One relay leads, holding a lock that ends with its database connection. The othe
 rows on the same connection, so a leader that lost its lock cannot claim. Rows are published in the order of their ids, which
 are assigned under the wallets' locks, so each wallet's rows are in order. A row is deleted after it is published: a crash in
 between publishes it twice but never loses it, and subscribers drop duplicates. The leader also ends the holds whose time is
-over.
+over, and reads the feed of exchange rates.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from app.db.session import ReadOnlyServer, server_state
 from app.messages import events
 from app.messages.publisher import OK, UNAVAILABLE, NotPublished, Publisher, RedisPublisher, redis_url
 from app.messages.redis_names import RedisNames
+from app.processes.fx_feed import polling_rates
 from app.processes.relay_health import RelayState, answering
 from app.services.hold_settlement import sweep
 from app.settings import Settings
@@ -130,7 +131,9 @@ class OutboxRelay:
                     backoff.reset()
                     self._report_database(None)
                     await self._stand_by(connection, stop)
-                    await self._lead(connection, stop)
+                    if self.leading:
+                        async with polling_rates(self._settings):
+                            await self._lead(connection, stop)
             except DATABASE_ERRORS as error:
                 if isinstance(error, _WRONG_ADDRESS) and not self._had_database:
                     # Before the first success the URL is probably wrong. After it, a password may be changing.

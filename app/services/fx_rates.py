@@ -72,6 +72,7 @@ async def set_rate(
     now = clock()
     try:
         async with engine.begin() as connection:
+            await fx_sql.lock_rates(connection)
             rate = await fx_sql.insert_rate(connection, ids.new_id(now), new, viewer.user_id)
             await wallet_sql.audit(
                 connection,

@@ -106,6 +106,20 @@ RELAY_LEADING = Gauge("paycore_relay_leading", "1 in the leading relay.", multip
 RELAY_PUBLISHED = Counter("paycore_relay_published", "Outbox rows that this relay published.")
 RELAY_PARKED = Counter("paycore_relay_parked", "Outbox rows that this relay could not read and parked.")
 
+FX_FEED_AGE = Gauge(
+    "paycore_fx_feed_age_seconds",
+    "Age of the newest answer of the feed of exchange rates that was taken, or the time without one; 0 where no feed is read.",
+    multiprocess_mode="livemax",
+)
+FX_FEED_POLLS = Counter(
+    "paycore_fx_feed_polls",
+    "Reads of the feed of exchange rates: taken, refused (all its rates), stale, failed (no answer to read), not_stored.",
+    ["outcome"],
+)
+FX_FEED_REFUSED = Counter(
+    "paycore_fx_feed_refused", "Rates of the feed that were refused, once for each read, by reason.", ["reason"]
+)
+
 TIMER = "timer"
 """The key in a request's state of the histogram that records its time."""
 
