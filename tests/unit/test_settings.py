@@ -294,3 +294,64 @@ def test_limits_that_count_transfers_must_allow_a_whole_batch(monkeypatch):
     monkeypatch.setenv("PAYCORE_TRANSFERS_WAITING_PER_USER", "499")
     with pytest.raises(ConfigurationError, match="PAYCORE_TRANSFERS_WAITING_PER_USER"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://rates.example/latest?key=hunter4", "file:///srv/rates.json", "file:///srv/the%20rates.json"],
+)
+def test_production_reads_a_feed_over_tls_or_from_a_file(production, url):
+    production.setenv("PAYCORE_FX_FEED_URL", url)
+    settings = load_settings()
+    assert settings.fx_feed_url is not None
+    assert settings.fx_feed_url.get_secret_value() == url
+    assert "hunter4" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://rates.example/?key=hunter4",
+        "rates.example/?key=hunter4",
+        "ftp://rates.example/?key=hunter4",
+        "https://?key=hunter4",
+        "https://[hunter4",
+        "file://srv/rates-hunter4.json",
+        "file:rates-hunter4.json",
+        "/srv/rates-hunter4.json",
+    ],
+)
+def test_a_feed_of_another_kind_is_refused_and_not_quoted(production, url):
+    production.setenv("PAYCORE_FX_FEED_URL", url)
+    with pytest.raises(ConfigurationError, match="PAYCORE_FX_FEED_URL") as refused:
+        load_settings(RelaySettings)
+    assert "hunter4" not in str(refused.value)
+
+
+def test_outside_production_a_feed_may_be_read_without_tls():
+    assert load_settings(fx_feed_url="http://127.0.0.1:9/rates.json").fx_feed_url is not None
+
+
+def test_a_feed_is_read_often_enough_for_its_rates_to_stay_usable():
+    url = "https://rates.example/"
+    assert load_settings(fx_feed_url=url, fx_feed_seconds=225).fx_feed_seconds == 225
+    assert load_settings(fx_feed_seconds=226).fx_feed_url is None
+    with pytest.raises(ConfigurationError, match="PAYCORE_FX_FEED_SECONDS"):
+        load_settings(fx_feed_url=url, fx_feed_seconds=226)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("fx_feed_seconds", 0.5),
+        ("fx_feed_spread_basis_points", -1),
+        ("fx_feed_spread_basis_points", 5001),
+        ("fx_max_step_percent", 0),
+        ("fx_max_step_percent", "NaN"),
+        ("fx_max_step_percent", "Infinity"),
+        ("fx_max_step_percent", 1001),
+    ],
+)
+def test_a_setting_of_the_feed_outside_its_range_is_refused(name, value):
+    with pytest.raises(ConfigurationError, match=name.upper()):
+        load_settings(**{name: value})
