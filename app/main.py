@@ -23,6 +23,7 @@ from app.db.engine import create_engine
 from app.db.installation_sql import load_redis_names
 from app.demo import routes as demo_routes
 from app.demo.ambient import Ambient
+from app.demo.rates import DemoRates
 from app.demo.timelines import Timelines
 from app.demo.tools import DemoTools
 from app.demo.traffic import Traffic
@@ -213,6 +214,11 @@ async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tu
             timelines.start(pubsub, names)
             stack.push_async_callback(timelines.stop)
             stack.push_async_callback(tools.traffic.stop)
+        if settings.supervisor_home is not None:
+            # Only under `paycore dev`: a service of one's own has rates of its own, or none.
+            rates_of_demo = DemoRates(engine, settings)
+            await rates_of_demo.start()
+            stack.push_async_callback(rates_of_demo.stop)
         yield (
             Services(
                 settings=settings,

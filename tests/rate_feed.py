@@ -9,10 +9,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from app.clock import system_clock
 from app.db import fx_sql
+from app.db.pool import Database
 from app.records import FxRate
 from app.services.fx_feeds import FeedAnswer
 from tests.identity_provider import Provider
@@ -70,7 +69,6 @@ class SetFeed:
         return FeedAnswer("a feed", "USD", dict(self.rates))
 
 
-async def rates_in_force(engine: AsyncEngine) -> dict[str, FxRate]:
+async def rates_in_force(engine: Database) -> dict[str, FxRate]:
     """The rates that are valid now, such as `USD/EUR`."""
-    async with engine.connect() as connection:
-        return {f"{rate.base}/{rate.quote}": rate for rate in await fx_sql.rates_at(connection, system_clock())}
+    return {f"{rate.base}/{rate.quote}": rate for rate in await fx_sql.rates_at(engine, system_clock())}

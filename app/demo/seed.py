@@ -1,4 +1,4 @@
-"""The demo's data: five users, their wallets with fixed ids, and 90 days of transfers made through the ledger itself."""
+"""The demo's data: five users, their wallets with fixed ids, exchange rates, and 90 days of transfers made through the ledger."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from app import ids
 from app.access.policy import rights_of
 from app.access.viewer import Role, Viewer
 from app.clock import system_clock, unix_milliseconds
-from app.db import models
+from app.db import fx_sql, models
 from app.db.currency_sql import load_currencies
 from app.db.engine import create_engine
+from app.db.fx_sql import NewRate
+from app.demo import rates
 from app.errors import ConfigurationError
 from app.money import Currency, format_minor
 from app.records import WalletKind
@@ -111,8 +113,11 @@ async def create_demo_data(settings: Settings) -> bool:
     engine = create_engine(settings)
     try:
         if await _is_seeded(engine):
+            # By a release from before there were rates, perhaps.
+            await _set_first_rates(engine)
             return False
         await _create_users_and_wallets(engine)
+        await _set_first_rates(engine)
         currencies = await load_currencies(engine)
         clock = _DemoClock(_TRANSFERS)
         ledger = Ledger(engine, settings, currencies, clock)
@@ -165,6 +170,17 @@ async def _create_users_and_wallets(engine: AsyncEngine) -> None:
         if taken:
             raise ConfigurationError(f"This database has another user {taken[0][0]}: the demo needs a database of its own.")
         await connection.execute(insert(models.Wallet).values(wallets).on_conflict_do_nothing())
+
+
+async def _set_first_rates(engine: AsyncEngine) -> None:
+    """Set the demo's rates as its administrator, unless there are rates. Such rates do not become too old."""
+    async with engine.begin() as connection:
+        now = await fx_sql.lock_rates(connection)
+        if await fx_sql.rates_in_force(connection, now):
+            return
+        for quote, rate in rates.FIRST.items():
+            new = NewRate(rates.BASE, quote, rate, rates.SPREAD_BASIS_POINTS, rates.SOURCE, None)
+            await fx_sql.insert_rate(connection, ids.new_id(now), new, _ADMIN.id)
 
 
 async def _make_history(ledger: Ledger, currencies: Mapping[str, Currency], clock: _DemoClock) -> None:

@@ -15,6 +15,7 @@ from app.demo import seed
 from app.demo.ambient import PAUSE_SECONDS
 from app.settings import Settings
 from tests.api.conftest import Api, serving
+from tests.rate_feed import rates_in_force
 from tests.waiting import soon
 
 PATHS = (("GET", "/demo/session"), ("GET", "/demo/transactions/txn_01jgfjjz00e008000000000011/life"), ("POST", "/demo/break"),
@@ -176,3 +177,12 @@ async def test_ambient_payments_settle_with_the_public_api_one_at_a_time_for_all
     assert [answer["data"]["transfer"] for answer in answers] == [
         {"replayed": replayed, "transaction": {"status": "COMPLETED"}, "userErrors": []} for replayed in (False, True)
     ]
+
+
+async def test_only_under_the_supervisor_there_are_rates_from_the_start(
+    settings: Settings, engine: Database, tmp_path: Path
+) -> None:
+    async with serving(settings, engine):
+        assert await rates_in_force(engine) == {}
+    async with serving(settings.model_copy(update={"supervisor_home": tmp_path}), engine):
+        assert {rate.source for rate in (await rates_in_force(engine)).values()} == {"Demo rates"}

@@ -14,10 +14,10 @@ import psutil
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.clock import system_clock
 from app.db import fx_sql
+from app.db.pool import Database
 from app.services.fx_feeds import JsonFeed
 from app.services.fx_rates import usable_rates
 from app.settings import Settings
@@ -58,22 +58,21 @@ async def answers(port: int, path: str) -> httpx.Response | None:
             return None
 
 
-async def euros(engine: AsyncEngine, settings: Settings) -> Decimal | None:
+async def euros(engine: Database, settings: Settings) -> Decimal | None:
     """The rate from dollars to euros that a quote would get now."""
     short = settings.model_copy(update={"fx_max_rate_age_seconds": MAX_AGE_SECONDS})
-    async with engine.connect() as connection:
-        found = (await usable_rates(connection, short, system_clock())).rate("USD", "EUR")
+    found = (await usable_rates(engine, short, system_clock())).rate("USD", "EUR")
     return found and found.rate
 
 
-async def until_euros(engine: AsyncEngine, settings: Settings, expected: Decimal | None) -> None:
+async def until_euros(engine: Database, settings: Settings, expected: Decimal | None) -> None:
     async with asyncio.timeout(START_SECONDS):
         while await euros(engine, settings) != expected:  # noqa: ASYNC110 - it happens in another process
             await asyncio.sleep(0.05)
 
 
 async def test_rates_arrive_and_age_while_the_feed_is_away_and_arrive_again(
-    settings: Settings, engine: AsyncEngine, tmp_path: Path
+    settings: Settings, engine: Database, tmp_path: Path
 ) -> None:
     log = tmp_path / "relay.log"
     async with feed_server(rates_document(EUR="0.92")) as server:
@@ -102,7 +101,7 @@ async def test_rates_arrive_and_age_while_the_feed_is_away_and_arrive_again(
     assert "Traceback" not in logged
 
 
-async def test_a_relay_that_stands_by_does_not_read_the_feed(settings: Settings, engine: AsyncEngine, tmp_path: Path) -> None:
+async def test_a_relay_that_stands_by_does_not_read_the_feed(settings: Settings, engine: Database, tmp_path: Path) -> None:
     async with feed_server(rates_document(EUR="0.92")) as server:
         with relay(settings, server.url, tmp_path / "first.log"):
             await until_euros(engine, settings, Decimal("0.92"))
@@ -116,7 +115,7 @@ async def test_a_relay_that_stands_by_does_not_read_the_feed(settings: Settings,
 
 
 async def test_a_relay_that_is_killed_in_the_middle_of_a_poll_leaves_nothing_and_the_next_one_takes_over(
-    settings: Settings, engine: AsyncEngine, tmp_path: Path
+    settings: Settings, engine: Database, tmp_path: Path
 ) -> None:
     patient = {
         "PAYCORE_LOCK_TIMEOUT_MS": "20000",
@@ -150,7 +149,7 @@ async def test_a_relay_stops_at_once_while_the_feed_does_not_answer(settings: Se
 
 
 async def test_a_bug_in_a_feed_does_not_end_the_relay(
-    world: World, settings: Settings, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    world: World, settings: Settings, engine: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads = 0
 

@@ -16,13 +16,14 @@ import pytest
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import tasks
 from app.clock import system_clock
 from app.db import fx_sql
 from app.db.engine import create_engine
 from app.db.fx_sql import NewRate
+from app.db.pool import Database
 from app.records import FxRate
 from app.services import fx_feeds
 from app.services.fx_feeds import JsonFeed, RateFeed
@@ -48,11 +49,11 @@ def fx_settings(settings: Settings) -> Settings:
     )
 
 
-def polling(feed: RateFeed, engine: AsyncEngine, settings: Settings, **more: Any) -> RatePolling:
+def polling(feed: RateFeed, engine: Database, settings: Settings, **more: Any) -> RatePolling:
     return RatePolling(feed, engine, settings, **more)
 
 
-async def rows(engine: AsyncEngine) -> int:
+async def rows(engine: Database) -> int:
     async with engine.connect() as connection:
         return int(await connection.scalar(text("SELECT count(*) FROM fx_rates")) or 0)
 
@@ -64,10 +65,9 @@ async def set_by_administrator(bank: Bank, rate: str, pair: str = "USD/EUR") -> 
     assert not result.refusals
 
 
-async def quoted(engine: AsyncEngine, settings: Settings, source: str, target: str, later: timedelta = timedelta(0)) -> Any:
+async def quoted(engine: Database, settings: Settings, source: str, target: str, later: timedelta = timedelta(0)) -> Any:
     """The rate that a quote would get after this time, or None."""
-    async with engine.connect() as connection:
-        book = await usable_rates(connection, settings, system_clock() + later)
+    book = await usable_rates(engine, settings, system_clock() + later)
     found = book.rate(source, target)
     return found and found.rate
 
@@ -83,7 +83,7 @@ def counted(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
-async def test_what_a_server_says_is_in_force_and_can_be_quoted(engine: AsyncEngine, fx_settings: Settings) -> None:
+async def test_what_a_server_says_is_in_force_and_can_be_quoted(engine: Database, fx_settings: Settings) -> None:
     async with feed_server(b'{"base": "USD", "rates": {"EUR": "0.92", "JPY": 151.123456789012345}}') as server:
         polls = polling(JsonFeed(server.url), engine, fx_settings)
         assert await polls.poll() is Outcome.TAKEN
@@ -105,7 +105,7 @@ async def test_what_a_server_says_is_in_force_and_can_be_quoted(engine: AsyncEng
 
 
 async def test_without_the_feed_its_rates_age_and_quoting_stops_and_an_administrators_rate_stays(
-    engine: AsyncEngine, bank: Bank, fx_settings: Settings
+    engine: Database, bank: Bank, fx_settings: Settings
 ) -> None:
     async with feed_server(rates_document(EUR="0.92", JPY="150")) as server:
         polls = polling(JsonFeed(server.url), engine, fx_settings)
@@ -160,7 +160,7 @@ def spoil(server: FeedServer, fault: str, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_faulty_answer_changes_no_rate_and_a_good_one_after_it_does(
-    engine: AsyncEngine,
+    engine: Database,
     fx_settings: Settings,
     fault: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -191,7 +191,7 @@ async def test_a_faulty_answer_changes_no_rate_and_a_good_one_after_it_does(
 
 
 async def test_a_file_is_read_each_time_and_stale_once_nobody_writes_it_any_more(
-    engine: AsyncEngine, fx_settings: Settings, tmp_path: Path
+    engine: Database, fx_settings: Settings, tmp_path: Path
 ) -> None:
     file = tmp_path / "the rates.json"
     polls = polling(JsonFeed(file.as_uri()), engine, fx_settings)
@@ -217,7 +217,7 @@ async def test_a_file_is_read_each_time_and_stale_once_nobody_writes_it_any_more
 
 
 async def test_a_jump_is_refused_and_alerted_until_an_administrator_sets_the_rate(
-    engine: AsyncEngine, bank: Bank, fx_settings: Settings, caplog: pytest.LogCaptureFixture
+    engine: Database, bank: Bank, fx_settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     feed = SetFeed({"EUR": EURO, "JPY": Decimal(150), "KWD": Decimal("0.307")})
     polls = polling(feed, engine, fx_settings)
@@ -242,7 +242,7 @@ async def test_a_jump_is_refused_and_alerted_until_an_administrator_sets_the_rat
 
 
 async def test_what_a_feed_makes_up_is_not_logged(
-    engine: AsyncEngine, fx_settings: Settings, caplog: pytest.LogCaptureFixture
+    engine: Database, fx_settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     feed = SetFeed({"EUR": EURO, "XXA": Decimal(1), "x\nERROR all is lost": Decimal(1)})
     polls = polling(feed, engine, fx_settings)
@@ -274,7 +274,7 @@ async def test_a_poll_compares_with_the_rate_that_an_administrator_sets_at_the_s
 
 
 async def test_polls_go_on_after_the_database_was_away_and_after_a_bug(
-    proxy: PostgresProxy, fx_settings: Settings, engine: AsyncEngine, caplog: pytest.LogCaptureFixture
+    proxy: PostgresProxy, fx_settings: Settings, engine: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     feed = SetFeed({"EUR": EURO})
     through = create_engine(fx_settings.model_copy(update={"database_url": SecretStr(proxy.url)}), pool_size=1)
@@ -300,7 +300,7 @@ async def test_polls_go_on_after_the_database_was_away_and_after_a_bug(
 
 
 async def test_polling_that_is_cancelled_in_the_middle_leaves_nothing(
-    engine: AsyncEngine, bank: Bank, fx_settings: Settings
+    engine: Database, bank: Bank, fx_settings: Settings
 ) -> None:
     waiting = create_engine(fx_settings, pool_size=1)
     task = asyncio.create_task(polling(SetFeed({"EUR": EURO}), waiting, fx_settings).run())
@@ -317,7 +317,7 @@ async def test_polling_that_is_cancelled_in_the_middle_leaves_nothing(
 
 
 async def test_a_feed_that_does_not_answer_is_left_after_a_while(
-    engine: AsyncEngine, fx_settings: Settings, monkeypatch: pytest.MonkeyPatch
+    engine: Database, fx_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Silent:
         async def read(self) -> Any:
@@ -327,7 +327,7 @@ async def test_a_feed_that_does_not_answer_is_left_after_a_while(
     assert await polling(Silent(), engine, fx_settings).poll() is Outcome.FAILED
 
 
-async def test_an_answer_that_was_asked_for_long_ago_is_stale(engine: AsyncEngine, fx_settings: Settings) -> None:
+async def test_an_answer_that_was_asked_for_long_ago_is_stale(engine: Database, fx_settings: Settings) -> None:
     """As after a suspension of the process between the read and the database."""
     polls = polling(SetFeed({"EUR": EURO}), engine, fx_settings, clock=lambda: system_clock() - timedelta(hours=1))
     assert await polls.poll() is Outcome.STALE
@@ -335,7 +335,7 @@ async def test_an_answer_that_was_asked_for_long_ago_is_stale(engine: AsyncEngin
 
 
 async def test_the_rates_in_force_are_the_newest_of_each_two_currencies_and_found_without_reading_the_others(
-    engine: AsyncEngine,
+    engine: Database,
 ) -> None:
     chance = random.Random(7)
     pairs = [("USD", "EUR"), ("EUR", "USD"), ("USD", "JPY"), ("EUR", "JPY"), ("KWD", "USD")]
@@ -358,11 +358,13 @@ async def test_the_rates_in_force_are_the_newest_of_each_two_currencies_and_foun
         )
         plain += "ORDER BY least(base, quote), greatest(base, quote), valid_from DESC, number DESC"
         expected = [FxRate(*row) for row in await connection.execute(text(plain), {"now": now})]
-        assert await fx_sql.rates_at(connection, now) == expected
+        assert await fx_sql.rates_at(engine, now) == expected
         assert len(expected) == 4
-        explained = await connection.scalar(text(f"EXPLAIN (ANALYZE, FORMAT JSON) {fx_sql._RATES_AT.text}"), {"moment": now})
+        explained = await connection.scalar(
+            text(f"EXPLAIN (ANALYZE, FORMAT JSON) {fx_sql._RATES_AT.replace('$1', ':moment')}"), {"moment": now}
+        )
         assert read_rows(explained[0]["Plan"]) < 50
-        assert await fx_sql.rates_at(connection, datetime(2020, 1, 1, tzinfo=UTC)) == []
+        assert await fx_sql.rates_at(engine, datetime(2020, 1, 1, tzinfo=UTC)) == []
 
 
 def read_rows(plan: dict[str, Any]) -> float:

@@ -16,6 +16,8 @@ import yaml
 from prometheus_client import REGISTRY
 
 from app.errors import CODES, RefusalCode
+from app.services.fx_feed_rules import Reason
+from app.services.fx_polling import Outcome
 from app.services.settlement import Failure
 from app.telemetry import metrics
 
@@ -34,6 +36,8 @@ VALUES: dict[str, dict[str, Collection[str]]] = {
     "paycore_refusals_total": {"code": {code.value for code in RefusalCode}},
     "paycore_request_errors_total": {"code": CODES},
     "paycore_transfers_unanswered_total": {"code": CODES},
+    "paycore_fx_feed_refused_total": {"reason": {reason.value for reason in Reason}},
+    "paycore_fx_feed_polls_total": {"outcome": {outcome.value for outcome in Outcome}},
     "paycore_retries_total": {"kind": {failure.name.lower() for failure in Failure}},
 }
 """What a label can be, where queries say it."""
