@@ -24,6 +24,7 @@ AT_LEAST: Mapping[str, float] = {
     "hot_out/single": 0.9,
     "fee/single": 0.85,
     "hold_capture/single": 0.45,
+    "convert/single": 0.5,
     "rest/single": 1.0,
     "replay/single": 1.0,
     "growth_single/single": 0.9,

@@ -40,7 +40,7 @@ POSTGRES = {
 }
 _SMALL, _GROWN, _CHARGED = "paycore", "paycore_grown", "paycore_charged"
 _BASELINES = {"sql_function": baselines.sql_function, "interactive": baselines.interactive}
-_ROUND = ("single", "batch", "rest", "hot_in", "hot_out", "posting10", "hold_capture", "replay", "refused", "read")
+_ROUND = ("single", "batch", "rest", "hot_in", "hot_out", "posting10", "hold_capture", "convert", "replay", "refused", "read")
 _GROWTH = ("single", "batch", "read")
 
 

@@ -26,11 +26,14 @@ from bench.traffic import (
     rows,
     wallets_of_viewer,
 )
+from bench.world import make_quotes
 
 _BATCH_CONNECTIONS = 16
 _READ_CONNECTIONS = 16
 _WARM_UP_CONNECTIONS = 8
 """Enough connections that every worker gets one."""
+_QUOTES_PER_SECOND = 6_000
+"""More than can be used."""
 _MORE_THAN_ANYONE_HAS = "99999999999.99"
 PAGE_SIZES = (20, 100)
 
@@ -86,6 +89,11 @@ class Meter:
         """`placeHold` and `captureHold` of the same money, in pairs."""
         measured = await self._measure(self.traffic.hold_or_capture(), self.traffic.placed_or_captured, self.connections)
         return Measured(measured.per_second / 2, measured.facts)
+
+    async def convert(self) -> Measured:
+        """`convert` between two wallets of a user, by quotes that were made before."""
+        self.traffic.quotes = await make_quotes(self.stack.database_url, int(_QUOTES_PER_SECOND * self._profile.seconds))
+        return await self._measure(self.traffic.convert(), completed, self.connections)
 
     async def posting10(self) -> Measured:
         """`postTransaction` of ten legs."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import orjson
 
 from bench.load import Check, Make
-from bench.world import BUSY, WALLETS, WALLETS_PER_USER, owner_of, wallet_id
+from bench.world import BUSY, WALLETS, WALLETS_PER_USER, euros_id, owner_of, wallet_id
 
 HOT = BUSY
 """The number of the wallet that sends or receives all transfers of the hot figures."""
@@ -35,6 +35,10 @@ _PLACE = (
 )
 _CAPTURE = (
     "mutation Capture($input: CaptureHoldInput!) { captureHold(input: $input) "
+    "{ replayed transaction { id status } userErrors { code message } } }"
+)
+_CONVERT = (
+    "mutation Convert($input: ConvertInput!) { convert(input: $input) "
     "{ replayed transaction { id status } userErrors { code message } } }"
 )
 _PLACED = re.compile(rb'"id":"(hld_[0-9a-z]+)","status":"OPEN","description":"([0-9]+)"')
@@ -89,6 +93,10 @@ class Traffic:
         self._head_of_capture = b'{"query":' + orjson.dumps(_CAPTURE) + b',"variables":{"input":'
         self._placed: deque[tuple[bytes, int]] = deque()
         """Holds that wait for their capture, with the number of the receiver's wallet."""
+        self._head_of_convert = b'{"query":' + orjson.dumps(_CONVERT) + b',"variables":{"input":'
+        self._euros = [b"", *(euros_id(user).encode() for user in range(1, len(tokens)))]
+        self.quotes: list[tuple[bytes, int]] = []
+        """Quotes that are not used yet: the public id and the user's number of each."""
         self.sent: list[bytes] = []
         """The requests of `transfer` made while `remember` is set, for a replay."""
         self.remember = False
@@ -137,6 +145,21 @@ class Traffic:
             return completed(body)
         self._placed.append((placed.group(1), int(placed.group(2))))
         return int(b'"replayed":false' in body)
+
+    def convert(self) -> Make:
+        """One conversion per request, between two wallets of one user, each by a quote of its own."""
+
+        def make() -> bytes:
+            quote_id, user = self.quotes.pop()
+            given = b'{"idempotencyKey":"%b","quoteId":"%b","sourceWalletId":"%b","targetWalletId":"%b"}' % (
+                _key().encode(),
+                quote_id,
+                self._wallets[user * WALLETS_PER_USER].encode(),
+                self._euros[user],
+            )
+            return _request(self._heads[user], self._head_of_convert + given + b"}}")
+
+        return make
 
     def posting(self) -> Make:
         """One postTransaction of ten legs per request: five debits and five credits of wallets at random."""

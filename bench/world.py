@@ -24,6 +24,7 @@ FUNDS = 10**12
 
 USER = "019aa000-0000-7000-9000-{:012d}"
 WALLET = "019aa000-0000-7000-8000-{:012d}"
+EUROS = "019aa000-0000-7000-a000-{:012d}"
 BANK = "019aa000-0000-7000-b000-000000000000"
 """The system wallet of the first deposits."""
 
@@ -64,6 +65,21 @@ INSERT INTO fee_schedules (id, transaction_type, currency, name, payer, percent,
                            request_hash)
 VALUES ('019aa000-0000-7000-c000-000000000001', 'TRANSFER', 'USD', 'Fee', 'SENDER', 2.9, 1, 'HALF_EVEN', bench_uuid('9000', 1),
         'fee', sha256('fee'));
+"""
+
+_EXCHANGE = f"""
+INSERT INTO wallets (id, owner_id, kind, name, currency, posted_at, created_at)
+SELECT bench_uuid('a000', n), bench_uuid('9000', n), 'USER', 'Euros ' || n, 'EUR', '2025-11-20', '2025-11-20'
+FROM generate_series(1, {USERS}) n ON CONFLICT DO NOTHING;
+"""
+# 10 cents, of which 1 is the spread, for 7 euro cents.
+_QUOTES = f"""
+INSERT INTO fx_quotes (id, user_id, source_currency, target_currency, source_amount, target_amount, is_target_fixed, rate,
+                       rate_source, rate_valid_from, spread_basis_points, spread, residue, created_at, expires_at,
+                       idempotency_key)
+SELECT gen_random_uuid(), bench_uuid('9000', n % {USERS} + 1), 'USD', 'EUR', 10, 7, false, 0.8, 'bench', now(), 50, 1, 0, now(),
+       now() + interval '1 day', gen_random_uuid()::text
+FROM generate_series(1, $1::int) n RETURNING id, user_id
 """
 
 BUSY = 1
@@ -110,6 +126,22 @@ async def charge(url: str) -> None:
         await connection.execute(_CHARGE)
     finally:
         await connection.close()
+
+
+async def make_quotes(url: str, count: int) -> list[tuple[bytes, int]]:
+    """Make quotes of dollars for euros, and a wallet in euros for each user. Returns each one's public id and user's number."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(_EXCHANGE)
+        rows = await connection.fetch(_QUOTES, count)
+    finally:
+        await connection.close()
+    return [(ids.encode("fxq", row[0]).encode(), int(row[1].hex[-12:])) for row in rows]
+
+
+def euros_id(user: int) -> str:
+    """The public id of a user's wallet in euros."""
+    return ids.encode("wal", UUID(EUROS.format(user)))
 
 
 def poster_token(settings: Settings) -> str:
