@@ -14,6 +14,7 @@ import { Shell } from "./Shell.js";
 const WalletsPage = lazyPage(async () => (await import("../wallets/WalletsPage.js")).WalletsPage);
 const WalletPage = lazyPage(async () => (await import("../wallets/WalletPage.js")).WalletPage);
 const SendPage = lazyPage(async () => (await import("../send/SendPage.js")).SendPage);
+const ConvertPage = lazyPage(async () => (await import("../convert/ConvertPage.js")).ConvertPage);
 const TransactionPage = lazyPage(async () => (await import("../transactions/TransactionPage.js")).TransactionPage);
 const HoldPage = lazyPage(async () => (await import("../holds/HoldPage.js")).HoldPage);
 const CheckoutPage = lazyPage(async () => (await import("../checkout/CheckoutPage.js")).CheckoutPage);
@@ -88,6 +89,9 @@ function Page({ path }: { readonly path: string }) {
           <Route path="/wallets/:id">{({ id }) => <WalletPage key={id} id={id} />}</Route>
           <Route path="/send">
             <SendPage />
+          </Route>
+          <Route path="/convert">
+            <ConvertPage />
           </Route>
           <Route path="/transactions/:id">{({ id }) => <TransactionPage key={id} id={id} />}</Route>
           <Route path="/holds/:id">{({ id }) => <HoldPage key={id} id={id} />}</Route>

@@ -84,6 +84,11 @@ function PageGroup({ onGo }: Pick<PaletteProps, "onGo">) {
           {name}
         </Entry>
       ))}
+      {session.account?.isAdmin === false && (
+        <Entry value="page /convert" words="Convert exchange currency" icon="swap" onSelect={() => onGo("/convert")}>
+          Convert
+        </Entry>
+      )}
       <Entry value="page /graphiql" words="GraphiQL API" icon="code" onSelect={() => window.location.assign("/graphiql")}>
         GraphiQL
       </Entry>

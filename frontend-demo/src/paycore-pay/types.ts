@@ -12,6 +12,8 @@ export interface Wanted {
   readonly description?: string | null;
   /** The most that may be charged in fees. A part of the input: a key is always sent with the same one. */
   readonly maxFee?: Money | null;
+  /** The quote by which a wallet in another currency is paid. A part of the input, too. */
+  readonly quoteId?: string | null;
 }
 
 export interface TransferInput extends Wanted {

@@ -1,9 +1,10 @@
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useRef } from "react";
 import { Link } from "wouter";
 import { MoneyText } from "../money/Money.js";
 import type { Money } from "../money/format.js";
 import { CopyableId } from "../ui/Copy.js";
 import { Icon, type IconName } from "../ui/Icon.js";
+import { useSecondsUntil } from "../ui/useSecondsUntil.js";
 import type { WalletSummary } from "../wallets/queries.js";
 import { FeeLine } from "./FeeLine.js";
 import { Receipt } from "./Receipt.js";
@@ -157,15 +158,6 @@ function Unknown({ state, onRepeat }: { readonly state: Extract<Open, { readonly
       </div>
     </>
   );
-}
-
-function useSecondsUntil(time: number | null): number {
-  const [now, setNow] = useState(() => Date.now());
-  useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), 250);
-    return () => clearInterval(timer);
-  }, []);
-  return time === null ? 0 : Math.max(0, Math.ceil((time - now) / 1000));
 }
 
 function Answer({ answer, number }: { readonly answer: Attempt; readonly number: number | null }) {

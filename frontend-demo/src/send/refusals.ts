@@ -19,6 +19,12 @@ export const REFUSALS: Readonly<Record<Exclude<Refusal["code"], "INVALID_INPUT">
   HOLD_NOT_OPEN: "There is no open hold with this id, so nothing moved.",
   HOLD_EXPIRED: "The time of this hold is over. Its money is free again, so nothing moved.",
   HOLD_EXCEEDED: "Less than that remains of the hold, so nothing moved.",
+  RATE_UNAVAILABLE: "There is no current rate between these two currencies. Please try again later.",
+  AMOUNT_TOO_SMALL: "This amount is too small: nothing would arrive. Enter a larger one.",
+  QUOTE_MISMATCH: "This price was for other wallets or another amount, so nothing moved.",
+  QUOTE_USED: "This price was used before, and each price can be used once. Nothing moved.",
+  QUOTE_EXPIRED: "The time of this price was over, so nothing moved.",
+  LIQUIDITY_EXHAUSTED: "So much cannot be exchanged between these currencies now. Try a smaller amount, or try again later.",
   UNBALANCED: "What is taken and what is given are not the same amount.",
   TOO_MANY_ENTRIES: "This has more parts than one payment may have.",
   BATCH_ABORTED: "Another payment of the same batch was refused, so none was made.",
@@ -28,6 +34,8 @@ export const REFUSALS: Readonly<Record<Exclude<Refusal["code"], "INVALID_INPUT">
 const INACTIVE: Readonly<Record<string, string>> = {
   senderWalletId: "The wallet that pays is frozen or closed, so nothing can be sent from it.",
   receiverWalletId: "The recipient’s wallet is frozen or closed, so nothing can be sent to it.",
+  sourceWalletId: "The wallet that pays is frozen or closed, so nothing can leave it.",
+  targetWalletId: "The wallet that is paid is frozen or closed, so nothing can enter it.",
 };
 
 /** The text for a code. For INVALID_INPUT and for unknown codes it is the service's message. */

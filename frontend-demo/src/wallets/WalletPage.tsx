@@ -66,9 +66,14 @@ function LoadedWalletPage({ wallet: queried }: { readonly wallet: LoadedWallet }
             </p>
           </div>
           {!isAdmin && (
-            <Link href={`/send?from=${wallet.id}`} className="button button-primary">
-              <Icon name="send" /> Send
-            </Link>
+            <div className="form-actions">
+              <Link href={`/convert?from=${wallet.id}`} className="button">
+                <Icon name="swap" /> Convert
+              </Link>
+              <Link href={`/send?from=${wallet.id}`} className="button button-primary">
+                <Icon name="send" /> Send
+              </Link>
+            </div>
           )}
         </div>
         <p className="wallet-head-balance" aria-live="polite" aria-label="Balance">

@@ -1,7 +1,9 @@
+import { Link } from "wouter";
 import { watchOperation } from "../live/watch.js";
 import { Operations } from "../operations/Operations.js";
 import { operationOf } from "../operations/link.js";
 import { useAccount } from "../session/AccountContext.js";
+import { Icon } from "../ui/Icon.js";
 import { Empty, QueryFailed, Skeleton } from "../ui/Notice.js";
 import { useTitle } from "../ui/title.js";
 import { AllWallets } from "./AllWallets.js";
@@ -28,11 +30,19 @@ function OwnWallets() {
   const { displayName, wallets, error, again } = useOwnWallets();
   const charts = useOwnCharts();
   const first = wallets?.[0];
+  const canConvert = wallets?.some(({ currency }) => currency !== first?.currency) === true;
   return (
     <div className="stack-large">
       <div className="page-top">
         <h1>{displayName === null ? "Wallets" : `${displayName}’s wallets`}</h1>
-        <OpenWallet onOpened={again} />
+        <div className="form-actions">
+          {canConvert && (
+            <Link href="/convert" className="button">
+              <Icon name="swap" /> Convert
+            </Link>
+          )}
+          <OpenWallet onOpened={again} />
+        </div>
       </div>
       {error !== undefined && wallets === null && <QueryFailed error={error} onRetry={again} />}
       {error === undefined && wallets === null && <Skeleton label="Loading the wallets" />}
