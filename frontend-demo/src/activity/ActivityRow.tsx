@@ -5,20 +5,20 @@ import { MoneyText } from "../money/Money.js";
 import { refusalText } from "../send/refusals.js";
 import { Icon } from "../ui/Icon.js";
 import { formatExact, formatMoment } from "../ui/time.js";
-import type { Row } from "./rows.js";
+import { nameOf, type Row } from "./rows.js";
 
 interface ActivityRowProps {
   readonly row: Row;
   readonly onOpen: (row: Row) => void;
 }
 
-function wordFor(type: string, direction: Row["direction"]): string {
-  return type === "REVERSAL" ? "Refund" : direction === "CREDIT" ? "Received" : "Sent";
+function wordFor({ type, direction, isOwn }: Row): string {
+  return type === "CONVERSION" && isOwn ? "Conversion" : type === "REVERSAL" ? "Refund" : direction === "CREDIT" ? "Received" : "Sent";
 }
 
 /** A transaction in a line. A plain click opens its details beside the list; its address opens in other tabs. */
 export const ActivityRow = memo(function ActivityRow({ row, onOpen }: ActivityRowProps) {
-  const { id, type, status, direction, amount, fee, counterparty, description, failureCode, createdAt, entryId } = row;
+  const { id, status, direction, amount, otherAmount, fee, description, failureCode, createdAt, entryId } = row;
   const hasFailed = status === "FAILED";
   const onClick = (event: MouseEvent): void => {
     if (!(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey)) {
@@ -33,9 +33,15 @@ export const ActivityRow = memo(function ActivityRow({ row, onOpen }: ActivityRo
           <Icon name={hasFailed ? "cross" : direction === "CREDIT" ? "arrowIn" : "arrowOut"} />
         </span>
         <span className="activity-text">
-          <span className="activity-who truncate">{type === "DEPOSIT" ? "Deposit" : (counterparty ?? "Several wallets")}</span>
+          <span className="activity-who truncate">{nameOf(row)}</span>
           <span className="muted truncate">
-            {failureCode === null ? (description ?? wordFor(type, direction)) : refusalText({ code: failureCode, message: failureCode })}
+            {failureCode === null ? (description ?? wordFor(row)) : refusalText({ code: failureCode, message: failureCode })}
+            {otherAmount !== null && (
+              <>
+                {" · "}
+                <MoneyText money={otherAmount} /> {direction === "DEBIT" ? "arrived" : "was paid"}
+              </>
+            )}
             {fee !== null && (
               <>
                 {" · fee "}

@@ -1,6 +1,7 @@
 import { Fragment } from "react";
 import { Link, useLocation } from "wouter";
 import { chargeText } from "../fees/charge.js";
+import { rateText } from "../fx/words.js";
 import { useAnswer } from "../graphql/useAnswer.js";
 import { MoneyText } from "../money/Money.js";
 import { refusalText } from "../send/refusals.js";
@@ -56,7 +57,7 @@ export function Details({ row, walletId, onClose }: DetailsProps) {
             </dd>
           </>
         )}
-        {status === "COMPLETED" && <Fees transactionId={id} />}
+        {status === "COMPLETED" && <Costs transactionId={id} />}
         <dt>Created</dt>
         <dd>
           <time dateTime={createdAt}>{formatExact(createdAt)}</time>
@@ -80,21 +81,39 @@ export function Details({ row, walletId, onClose }: DetailsProps) {
   );
 }
 
-function Fees({ transactionId }: { readonly transactionId: string }) {
+function Costs({ transactionId }: { readonly transactionId: string }) {
   const { data } = useAnswer({ query: TRANSACTION_FEES, variables: { id: transactionId }, requestPolicy: "cache-first" });
-  return data?.transaction?.fees.map((charge) => (
-    <Fragment key={charge.label}>
-      <dt>Fee</dt>
-      <dd>
-        <bdi>{chargeText(charge)}</bdi>
-      </dd>
-    </Fragment>
-  ));
+  const conversion = data?.transaction?.conversion ?? null;
+  return (
+    <>
+      {conversion !== null && (
+        <>
+          <dt>Exchange</dt>
+          <dd>
+            <span>
+              <MoneyText money={conversion.sold} /> became <MoneyText money={conversion.bought} />, at {rateText(conversion.rate)}
+            </span>
+          </dd>
+        </>
+      )}
+      {data?.transaction?.fees.map((charge) => (
+        <Fragment key={charge.label}>
+          <dt>Fee</dt>
+          <dd>
+            <bdi>{chargeText(charge)}</bdi>
+          </dd>
+        </Fragment>
+      ))}
+    </>
+  );
 }
 
-function titleOf({ type, direction, status, counterparty }: Row): string {
+function titleOf({ type, direction, status, counterparty, isOwn }: Row): string {
   if (type === "DEPOSIT") {
     return "Deposit";
+  }
+  if (type === "CONVERSION" && isOwn) {
+    return "Conversion";
   }
   const name = counterparty ?? "several wallets";
   if (type === "REVERSAL" && status !== "FAILED") {

@@ -11,6 +11,7 @@ export const WORDS: Readonly<Record<string, string>> = {
   TRANSFER: "Transfers",
   DEPOSIT: "Deposits",
   CAPTURE: "From holds",
+  CONVERSION: "Exchanges",
   REVERSAL: "Refunds",
   COMPLETED: "Completed",
   FAILED: "Refused",

@@ -12,7 +12,7 @@ export interface Filter {
   readonly to: string;
 }
 
-export const TYPES = ["TRANSFER", "DEPOSIT", "CAPTURE", "REVERSAL"] as const;
+export const TYPES = ["TRANSFER", "DEPOSIT", "CAPTURE", "CONVERSION", "REVERSAL"] as const;
 export const STATUSES = ["COMPLETED", "FAILED", "PENDING"] as const;
 export const DIRECTIONS = ["CREDIT", "DEBIT"] as const;
 

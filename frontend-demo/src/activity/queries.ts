@@ -10,9 +10,11 @@ export const ACTIVITY = graphql(`
           node {
             id type status description failureCode createdAt
             amount { amount currency }
-            sender { walletId displayName }
-            receiver { walletId displayName }
+            sender { walletId displayName wallet { id owner { id } } }
+            receiver { walletId displayName wallet { id owner { id } } }
             fees { payer amount { amount currency } }
+            conversion { sold { amount currency } bought { amount currency } }
+            entries { id purpose amount { amount currency } wallet { id } }
           }
         }
         pageInfo { hasNextPage endCursor }
@@ -21,10 +23,14 @@ export const ACTIVITY = graphql(`
   }
 `);
 
-/** What a transaction of the list cost. */
+/** What a transaction of the list cost, and what it exchanged. */
 export const TRANSACTION_FEES = graphql(`
   query TransactionFees($id: ID!) {
-    transaction(id: $id) { id fees { label payer explanation amount { amount currency } } }
+    transaction(id: $id) {
+      id
+      fees { label payer explanation amount { amount currency } }
+      conversion { rate { base quote rate } spread { amount currency } sold { amount currency } bought { amount currency } }
+    }
   }
 `);
 

@@ -9,8 +9,12 @@ export interface Row {
   readonly type: string;
   readonly status: string;
   readonly direction: "DEBIT" | "CREDIT";
-  /** What was asked to move. */
+  /** What was asked to move, in this wallet's currency. */
   readonly amount: Money;
+  /** What left or entered the other wallet, of an exchange; null otherwise, and where it is not known yet. */
+  readonly otherAmount: Money | null;
+  /** Whether both wallets have one owner. */
+  readonly isOwn: boolean;
   /** What this wallet paid for it on top, or out of what it received. Null without a fee. */
   readonly fee: Money | null;
   readonly counterparty: string | null;
@@ -24,15 +28,18 @@ export interface Row {
 }
 
 export function rowOfTransaction(transaction: ActivityTransaction, walletId: string): Row {
-  const { id, type, status, amount, sender, receiver, fees, description, failureCode, createdAt } = transaction;
+  const { id, type, status, sender, receiver, fees, conversion, description, failureCode, createdAt } = transaction;
   const isPayer = sender?.walletId === walletId;
+  const owner = sender?.wallet?.owner?.id;
   const other = isPayer ? receiver : sender;
   return {
     id,
     type,
     status,
     direction: isPayer ? "DEBIT" : "CREDIT",
-    amount,
+    amount: ownAmount(transaction, walletId),
+    otherAmount: (isPayer ? conversion?.bought : conversion?.sold) ?? null,
+    isOwn: owner !== undefined && owner === receiver?.wallet?.owner?.id,
     fee: sumOf(fees.filter(({ payer }) => payer === (isPayer ? "SENDER" : "RECEIVER")).map((charge) => charge.amount)),
     counterparty: other?.displayName ?? null,
     counterpartyWalletId: other?.walletId ?? null,
@@ -41,6 +48,15 @@ export function rowOfTransaction(transaction: ActivityTransaction, walletId: str
     createdAt,
     entryId: null,
   };
+}
+
+/** The amount in the wallet's own currency: of an exchange its side, of a reversal what its entry says, because that may give back an exchange. */
+function ownAmount({ type, amount, sender, conversion, entries }: ActivityTransaction, walletId: string): Money {
+  if (conversion !== null) {
+    return sender?.walletId === walletId ? conversion.sold : conversion.bought;
+  }
+  const own = type === "REVERSAL" ? entries.find(({ wallet, purpose }) => purpose === "PRINCIPAL" && wallet.id === walletId) : undefined;
+  return own?.amount ?? amount;
 }
 
 export function rowOfArrival({ entry }: Arrival): Row {
@@ -54,6 +70,9 @@ export function rowOfArrival({ entry }: Arrival): Row {
     status: "COMPLETED",
     direction,
     amount,
+    otherAmount: null,
+    // An update does not say whose the wallets are.
+    isOwn: type === "CONVERSION" && sender?.displayName === receiver?.displayName,
     fee: null,
     counterparty: other?.displayName ?? null,
     counterpartyWalletId: other?.walletId ?? null,
@@ -62,6 +81,17 @@ export function rowOfArrival({ entry }: Arrival): Row {
     createdAt,
     entryId: entry.id,
   };
+}
+
+/** What the row is called: the other party, or what happened between one's own wallets. */
+export function nameOf({ type, direction, counterparty, otherAmount, isOwn }: Row): string {
+  if (type === "DEPOSIT") {
+    return "Deposit";
+  }
+  if (type === "CONVERSION" && isOwn) {
+    return otherAmount === null ? "Conversion" : `Converted ${direction === "DEBIT" ? "to" : "from"} ${otherAmount.currency}`;
+  }
+  return counterparty ?? "Several wallets";
 }
 
 /** What left or entered the wallet: the amount with the fee that this wallet paid. */
@@ -85,8 +115,9 @@ function sumOf([first, ...rest]: readonly Money[]): Money | null {
 }
 
 /** Whether the wallet's owner can make the same payment again: it was, or should have been, their own to one other wallet. */
-export function canPayAgain({ type, direction, counterpartyWalletId }: Row): boolean {
-  return type === "TRANSFER" && direction === "DEBIT" && counterpartyWalletId !== null;
+export function canPayAgain({ type, direction, counterpartyWalletId, otherAmount, isOwn }: Row): boolean {
+  const isPayment = type === "TRANSFER" || (type === "CONVERSION" && otherAmount !== null && !isOwn);
+  return isPayment && direction === "DEBIT" && counterpartyWalletId !== null;
 }
 
 /**
@@ -110,7 +141,7 @@ export function liveRows(arrivals: readonly Arrival[], loaded: readonly Row[]): 
 
 /**
  * The newest rows, just loaded, on top of those that are shown; null where something may lie between the two. A row that both
- * have stays as it is shown, unless its status or its fee is another one.
+ * have stays as it is shown, unless its status, its fee or the other side of its exchange is another one.
  */
 export function withHead(head: readonly Row[], shown: readonly Row[]): readonly Row[] | null {
   const known = new Map(shown.map((row) => [row.id, row]));
@@ -119,7 +150,7 @@ export function withHead(head: readonly Row[], shown: readonly Row[]): readonly 
   }
   const top = head.map((row) => {
     const before = known.get(row.id);
-    return before?.status === row.status && before.fee?.amount === row.fee?.amount ? before : row;
+    return before?.status === row.status && before.fee?.amount === row.fee?.amount && before.otherAmount?.amount === row.otherAmount?.amount ? before : row;
   });
   return appendRows(top, shown);
 }

@@ -13,10 +13,11 @@ import { MoneyText } from "../money/Money.js";
 import { Operations } from "../operations/Operations.js";
 import { operationOf } from "../operations/link.js";
 import { problemText } from "../send/AmountField.js";
+import { unaffordable } from "../send/draft.js";
 import { Icon } from "../ui/Icon.js";
 import type { WalletSummary } from "../wallets/queries.js";
 import { amountFieldOf, ConvertSide } from "./ConvertSide.js";
-import { parsedOf, questionOf, swapped, unaffordable, type ConvertDraft, type Pair } from "./draft.js";
+import { parsedOf, questionOf, swapped, type ConvertDraft, type Pair } from "./draft.js";
 
 interface ConvertFormProps {
   readonly pair: Pair;
@@ -36,9 +37,10 @@ export function ConvertForm({ pair, draft, isEditing, onChange, onConvert }: Con
   const price = usePrice(isEditing ? question : null);
   const quote = price.offer?.quote ?? null;
   const [isChecked, setIsChecked] = useState(false);
-  const { notice, confirm, forget } = useConfirm(price, onConvert);
+  const { notice, confirm, forget } = useConfirm(price);
   const unreadable = parsed.ok ? null : parsed.problem;
-  const tooMuch = unaffordable(draft.side, parsed, quote, source.available.amount, exponents.source);
+  const paid = draft.side === "source" && parsed.ok ? parsed.amount : null;
+  const tooMuch = unaffordable(paid, source.available.amount, exponents.source, { fee: null, quote });
   const submit = (event: SyntheticEvent): void => {
     event.preventDefault();
     const isBad = unreadable !== null || tooMuch !== null;
@@ -46,7 +48,7 @@ export function ConvertForm({ pair, draft, isEditing, onChange, onConvert }: Con
     if (isBad) {
       document.getElementById(amountFieldOf(draft.side))?.focus();
     } else {
-      confirm();
+      confirm(onConvert);
     }
   };
   const change = (next: ConvertDraft): void => {

@@ -1,8 +1,5 @@
 import type { PriceQuestion, Side } from "../fx/usePrice.js";
-import { toMinor } from "../money/decimal.js";
 import { parseAmount, type AmountInput } from "../money/input.js";
-import type { Quote } from "../fx/queries.js";
-import type { AmountProblem } from "../send/draft.js";
 import type { WalletSummary } from "../wallets/queries.js";
 
 /** The values of the form. */
@@ -49,16 +46,4 @@ export function parsedOf({ side, amount }: ConvertDraft, pair: Pair, exponent: n
 export function questionOf({ side }: ConvertDraft, pair: Pair, parsed: AmountInput): PriceQuestion | null {
   const { source, target } = pair;
   return parsed.ok ? { from: source.currency, to: target.currency, side, amount: { amount: parsed.amount, currency: pair[side].currency } } : null;
-}
-
-/** Why what is available does not pay what was typed, or what the price takes. Null if it does. */
-export function unaffordable(side: Side, parsed: AmountInput, quote: Quote | null, available: string, exponent: number): AmountProblem | null {
-  const left = toMinor(available, exponent);
-  if (side === "source" && parsed.ok && toMinor(parsed.amount, exponent) > left) {
-    return "more-than-available";
-  }
-  if (quote === null || toMinor(quote.total.amount, exponent) <= left) {
-    return null;
-  }
-  return toMinor(quote.source.amount, exponent) > left ? "more-than-available" : "more-than-available-with-fee";
 }

@@ -7,9 +7,9 @@ export const PRICE_IS_OVER = "The time of the price was over. Look at the new on
 export const PRICE_HAS_CHANGED = "The price changed at this moment. Look at it, then confirm it.";
 
 /** Takes exactly the price that is shown. One that is over or that nobody can have read is not taken, and `notice` says so. */
-export function useConfirm(price: KnownPrice, take: (quote: Quote) => void) {
+export function useConfirm(price: KnownPrice) {
   const [notice, setNotice] = useState<string | null>(null);
-  const confirm = (): void => {
+  const confirm = (take: (quote: Quote) => void): void => {
     const { offer } = price;
     if (!isOpen(offer)) {
       // Without an offer the page says what it waits for.

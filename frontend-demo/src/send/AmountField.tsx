@@ -1,4 +1,4 @@
-import { fromMinor, toMinor } from "../money/decimal.js";
+import { decimalsOf, fromMinor, toMinor } from "../money/decimal.js";
 import { MoneyText } from "../money/Money.js";
 import type { Money } from "../money/format.js";
 import { amountPlaceholder, type AmountInput } from "../money/input.js";
@@ -7,18 +7,23 @@ import type { Fee } from "./fee.js";
 
 interface AmountFieldProps {
   readonly available: Money;
+  /** The currency of the amount, which an exchange may fix on the other side, and its number of decimals. */
+  readonly currency: string;
   readonly exponent: number;
   readonly value: string;
   readonly parsed: AmountInput;
   readonly problem: AmountProblem | null;
   readonly fee: Fee | null;
+  /** What leaves the wallet, as far as it is known. */
+  readonly debited: string | null;
   readonly onChange: (value: string) => void;
 }
 
 /** The amount field with the parsed amount and the balance after the payment. */
-export function AmountField({ available, exponent, value, parsed, problem, fee, onChange }: AmountFieldProps) {
-  const { currency } = available;
-  const after = (debited: string): string => fromMinor(toMinor(available.amount, exponent) - toMinor(debited, exponent), exponent);
+export function AmountField({ available, currency, exponent, value, parsed, problem, fee, debited, onChange }: AmountFieldProps) {
+  const decimals = decimalsOf(available.amount);
+  const after = debited === null ? null : fromMinor(toMinor(available.amount, decimals) - toMinor(debited, decimals), decimals);
+  const isTooMuch = problem === "more-than-available" || problem === "more-than-available-with-fee";
   return (
     <div className="field">
       <label htmlFor="send-amount">Amount</label>
@@ -37,18 +42,18 @@ export function AmountField({ available, exponent, value, parsed, problem, fee, 
         <span className="amount-currency">{currency}</span>
       </div>
       <p id="send-amount-hint" className={problem === null ? "muted" : "field-problem"}>
-        {problem !== null && problemText(problem, currency, exponent)}
-        {(problem === "more-than-available" || problem === "more-than-available-with-fee") && <MoneyText money={available} />}
+        {problem !== null && problemText(problem, isTooMuch ? available.currency : currency, exponent)}
+        {isTooMuch && <MoneyText money={available} />}
         {problem === "fee-exceeds-amount" && fee !== null && <MoneyText money={fee.fee} />}
-        {problem === null && parsed.ok && (
+        {problem === null && parsed.ok && currency === available.currency && (
           <>
-            You send <MoneyText money={{ amount: parsed.amount, currency }} />. Balance after:{" "}
-            <MoneyText money={{ amount: after(fee?.kind === "charged" ? fee.debited.amount : parsed.amount), currency }} />
+            You send <MoneyText money={{ amount: parsed.amount, currency }} />.{" "}
           </>
         )}
-        {problem === null && !parsed.ok && (
+        {problem === null && (
           <>
-            Available: <MoneyText money={available} />
+            {parsed.ok && after !== null ? "Balance after: " : "Available: "}
+            <MoneyText money={parsed.ok && after !== null ? { amount: after, currency: available.currency } : available} />
           </>
         )}
       </p>

@@ -7,6 +7,7 @@ import { Icon, type IconName } from "../ui/Icon.js";
 import { useSecondsUntil } from "../ui/useSecondsUntil.js";
 import type { WalletSummary } from "../wallets/queries.js";
 import { FeeLine } from "./FeeLine.js";
+import { NewPrice } from "./NewPrice.js";
 import { Receipt } from "./Receipt.js";
 import type { Attempt, Done } from "./attempt.js";
 import type { TransferInput } from "./queries.js";
@@ -20,8 +21,8 @@ interface OutcomeProps {
   readonly state: Open;
   readonly wallets: readonly WalletSummary[];
   readonly onRepeat: () => void;
-  /** The same payment, with the key that it has, for another fee. */
-  readonly onAcceptFee: (maxFee: Money) => void;
+  /** The same payment for another fee or at another price. A key that is unused is used again. */
+  readonly onAccept: (changed: { readonly maxFee: Money } | { readonly quoteId: string }) => void;
   /** Back to the form with its values. */
   readonly onEdit: () => void;
   /** To an empty form. */
@@ -31,11 +32,13 @@ interface OutcomeProps {
 }
 
 /** The state of a payment, by the service's answers only. */
-export function Outcome({ state, wallets, onRepeat, onAcceptFee, onEdit, onNext, onPayAgain }: OutcomeProps) {
+export function Outcome({ state, wallets, onRepeat, onAccept, onEdit, onNext, onPayAgain }: OutcomeProps) {
   const section = useFocusHere(state.phase);
   const wallet = wallets.find(({ id }) => id === state.input.senderWalletId);
   const done = state.phase === "settled" ? state.answers.find((answer) => answer.kind === "done") : undefined;
   const newFee = state.phase === "settled" && done === undefined ? newFeeOf(state.answers) : null;
+  const isPriceOver = state.phase === "settled" && done === undefined && state.answers.some(needsPrice);
+  const hasOffer = newFee !== null || (isPriceOver && wallet !== undefined);
   return (
     <section ref={section} tabIndex={-1} className="card stack outcome" aria-label="This payment" aria-live="polite">
       {state.phase === "sending" && (
@@ -49,11 +52,12 @@ export function Outcome({ state, wallets, onRepeat, onAcceptFee, onEdit, onNext,
       {state.phase === "settled" &&
         state.answers.map((answer, index) => <Answer key={index} answer={answer} number={state.answers.length > 1 ? index + 1 : null} />)}
       <Receipt input={state.input} wallet={wallet} transaction={done?.transaction ?? null} />
-      {newFee !== null && <NewFee key={newFee.amount} input={state.input} refused={newFee} onAccept={onAcceptFee} />}
+      {newFee !== null && <NewFee key={newFee.amount} input={state.input} refused={newFee} onAccept={(maxFee) => onAccept({ maxFee })} />}
+      {isPriceOver && wallet !== undefined && <NewPrice input={state.input} from={wallet.currency} onAccept={(quoteId) => onAccept({ quoteId })} />}
       {state.phase === "settled" && (
         <div className="form-actions">
           {done === undefined ? (
-            <button type="button" className={newFee === null ? "button button-primary" : "button"} onClick={onEdit}>
+            <button type="button" className={hasOffer ? "button" : "button button-primary"} onClick={onEdit}>
               Change it and try again
             </button>
           ) : (
@@ -90,6 +94,13 @@ export function Outcome({ state, wallets, onRepeat, onAcceptFee, onEdit, onNext,
 function newFeeOf(answers: readonly Attempt[]): Money | null {
   const refusals = answers.flatMap((answer) => (answer.kind === "refused" ? answer.refusals : []));
   return refusals.find((refusal) => refusal.__typename === "FeeExceedsLimit")?.fee ?? null;
+}
+
+const OF_A_PRICE = new Set(["QUOTE_EXPIRED", "QUOTE_USED", "QUOTE_MISMATCH"]);
+
+/** Whether it was refused for its price, so that another one has to be confirmed. */
+function needsPrice(answer: Attempt): boolean {
+  return answer.kind === "refused" && answer.refusals.some(({ code }) => OF_A_PRICE.has(code));
 }
 
 /** Asks for a confirmation of the fee as it is now. */
@@ -168,6 +179,11 @@ function Answer({ answer, number }: { readonly answer: Attempt; readonly number:
         <Headline tone="good" icon={answer.replayed ? "repeat" : "check"} title={`${which}${answer.replayed ? "Replayed: it was sent before" : "Sent"}`}>
           <p>
             <MoneyText money={answer.transaction.amount} /> to {answer.transaction.receiver?.displayName ?? "several wallets"}
+            {answer.transaction.conversion !== null && (
+              <>
+                , who gets <MoneyText money={answer.transaction.conversion.bought} />
+              </>
+            )}
             {answer.replayed ? ". This is the first answer again; nothing moved twice." : "."}
           </p>
           <Link href={`/transactions/${answer.transaction.id}`}>See the life of this transfer</Link>

@@ -1,19 +1,20 @@
 import { useEffect, useMemo, useRef, useState } from "react";
 import { useSearch } from "wouter";
 import { useHistoryState } from "wouter/use-browser-location";
+import { usePrice } from "../fx/usePrice.js";
 import { useExponent } from "../money/CurrenciesContext.js";
 import { decimalsOf, fromMinor } from "../money/decimal.js";
-import { parseAmount } from "../money/input.js";
+import { parseAmount, type AmountInput } from "../money/input.js";
 import { newKey } from "../paycore-pay/index.js";
 import { Operations } from "../operations/Operations.js";
 import { operationOf } from "../operations/link.js";
 import { useAccount } from "../session/AccountContext.js";
 import { useSession } from "../session/SessionContext.js";
 import type { WalletSummary } from "../wallets/queries.js";
-import { maxFeeOf, type Fee } from "./fee.js";
+import { maxFeeOf } from "./fee.js";
 import { Outcome } from "./Outcome.js";
 import { SendForm } from "./SendForm.js";
-import { draftOf, EMPTY, type Draft } from "./draft.js";
+import { currencyOf, draftOf, EMPTY, priceQuestionOf, type Draft } from "./draft.js";
 import { draftOfState } from "./payAgain.js";
 import { TRANSFER, WALLET_PARTY, type Party, type TransferInput } from "./queries.js";
 import { useFee } from "./useFee.js";
@@ -36,7 +37,9 @@ export function Payment({ wallets, first, to }: PaymentProps) {
   const from = wallets.find(({ id }) => id === (draft.walletId ?? requested)) ?? first;
   const wanted = useWanted(draft, from);
   const fee = useFee(state.phase === "editing" ? wanted : null);
-  const example = useExample(draft, from, fee);
+  const parsed = useParsed(draft, from);
+  const price = usePrice(state.phase === "editing" ? priceQuestionOf(draft, from, parsed) : null);
+  const example = useExample(draft, from, { ...maxFeeOf(fee), ...(price.offer === null ? {} : { quoteId: price.offer.quote.id }) });
   const start = (next: Draft): void => {
     edit();
     setDraft(next);
@@ -48,14 +51,14 @@ export function Payment({ wallets, first, to }: PaymentProps) {
     <>
       {/* The form keeps its values while the outcome is shown, so that a refused payment can be changed. */}
       <div hidden={state.phase !== "editing"}>
-        <SendForm key={forms} wallets={wallets} from={from} draft={draft} fee={fee} onChange={setDraft} onSend={send} />
+        <SendForm key={forms} wallets={wallets} from={from} draft={draft} fee={fee} price={price} onChange={setDraft} onSend={send} />
       </div>
       {state.phase !== "editing" && (
         <Outcome
           state={state}
           wallets={wallets}
           onRepeat={repeat}
-          onAcceptFee={(maxFee) => send({ ...state.input, maxFee })}
+          onAccept={(changed) => send({ ...state.input, ...changed })}
           onEdit={edit}
           onNext={() => start({ ...EMPTY, walletId: draft.walletId })}
           onPayAgain={(answer) => start(draftOf(state.input, answer))}
@@ -87,8 +90,19 @@ function useWanted({ party, amount, note }: Draft, { id, currency, balance }: Wa
     : null;
 }
 
+/** What was typed, in the currency of its side. */
+function useParsed(draft: Draft, from: WalletSummary): AmountInput {
+  const currency = currencyOf(draft, from);
+  const exponent = useExponent(currency) ?? decimalsOf(from.balance.amount);
+  return parseAmount(draft.amount, { currency, exponent });
+}
+
 /** A complete input that GraphiQL can run. Fields that the form lacks get a demo user's wallet and an amount of one unit. */
-function useExample({ party, amount, note }: Draft, { id, currency, balance }: WalletSummary, fee: Fee | null): TransferInput {
+function useExample(draft: Draft, from: WalletSummary, costs: Pick<TransferInput, "maxFee" | "quoteId">): TransferInput {
+  const { party, amount, note } = draft;
+  const { id, balance } = from;
+  const currency = currencyOf(draft, from);
+  const { maxFee, quoteId } = costs;
   const { demo } = useSession();
   const { subject } = useAccount();
   const exponent = useExponent(currency) ?? decimalsOf(balance.amount);
@@ -100,10 +114,11 @@ function useExample({ party, amount, note }: Draft, { id, currency, balance }: W
       // Not the key of the page's payment: a used key with another input would be refused.
       idempotencyKey: newKey(),
       senderWalletId: id,
-      receiverWalletId: party?.walletId ?? others.find((wallet) => wallet.currency === currency)?.id ?? "wal_…",
+      receiverWalletId: party?.walletId ?? others.find((wallet) => wallet.currency === from.currency)?.id ?? "wal_…",
       amount: { amount: parsed.ok ? parsed.amount : fromMinor(10n ** BigInt(exponent), exponent), currency },
       ...(description === "" ? {} : { description }),
-      ...maxFeeOf(fee),
+      ...(maxFee === undefined ? {} : { maxFee }),
+      ...(quoteId === undefined ? {} : { quoteId }),
     };
-  }, [party, amount, note, id, currency, exponent, demo, subject, fee]);
+  }, [party, amount, note, id, currency, from.currency, exponent, demo, subject, maxFee, quoteId]);
 }

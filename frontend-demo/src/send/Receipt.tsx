@@ -24,6 +24,14 @@ export function Receipt({ input, wallet, transaction }: ReceiptProps) {
           <dd>
             <MoneyText money={transaction.amount} />
           </dd>
+          {transaction.conversion !== null && (
+            <>
+              <dt>Recipient gets</dt>
+              <dd>
+                <MoneyText money={transaction.conversion.bought} />
+              </dd>
+            </>
+          )}
           {transaction.fees.map((charge) => (
             <Fragment key={charge.label}>
               <dt>Fee</dt>

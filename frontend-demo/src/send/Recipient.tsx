@@ -39,7 +39,10 @@ export function Recipient({ wallet, chosen, onChoose, problem }: RecipientProps)
             <span className="avatar avatar-small" aria-hidden="true">
               {party.displayName.charAt(0)}
             </span>
-            <span className="truncate">{party.displayName}</span>
+            <span className="truncate">
+              {party.displayName}
+              {party.currency !== wallet.currency && <span className="muted"> · {party.currency}</span>}
+            </span>
           </label>
         ))}
         <label className="recipient">
@@ -119,11 +122,12 @@ function OtherWallet({ wallet, chosen, onChoose }: Pick<RecipientProps, "wallet"
             <span>
               It belongs to <strong>{found.displayName}</strong> and holds {found.currency}.
             </span>
-            {found.currency !== wallet.currency ? (
-              <span className="field-problem">
-                “{wallet.name}” pays in {wallet.currency}: choose a wallet to pay from that holds {found.currency}.
+            {found.currency !== wallet.currency && (
+              <span className="muted">
+                “{wallet.name}” pays in {wallet.currency}, so the payment is exchanged. You see the price first.
               </span>
-            ) : chosen?.walletId === found.walletId ? (
+            )}
+            {chosen?.walletId === found.walletId ? (
               <span className="party-confirmed">
                 <Icon name="check" /> Confirmed
               </span>

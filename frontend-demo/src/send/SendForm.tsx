@@ -1,4 +1,7 @@
 import { useRef, useState, type SyntheticEvent } from "react";
+import { PricePanel } from "../fx/PricePanel.js";
+import { useConfirm } from "../fx/useConfirm.js";
+import type { KnownPrice } from "../fx/usePrice.js";
 import { newest, useFeed } from "../live/hooks.js";
 import { useExponent } from "../money/CurrenciesContext.js";
 import { decimalsOf } from "../money/decimal.js";
@@ -8,9 +11,11 @@ import { Icon } from "../ui/Icon.js";
 import { lengthLimit } from "../ui/lengthLimit.js";
 import type { WalletSummary } from "../wallets/queries.js";
 import { AmountField } from "./AmountField.js";
+import { AmountSide } from "./AmountSide.js";
 import { FeeLine } from "./FeeLine.js";
+import { FromField } from "./FromField.js";
 import { Recipient } from "./Recipient.js";
-import { problemsOf, type Draft, type Problems } from "./draft.js";
+import { currencyOf, isExchange, problemsOf, type Draft, type Problems } from "./draft.js";
 import { maxFeeOf, type Fee } from "./fee.js";
 import type { Wanted } from "./useIntent.js";
 
@@ -20,19 +25,30 @@ interface SendFormProps {
   readonly draft: Draft;
   /** Of what the form asks for, as far as it is known. */
   readonly fee: Fee | null;
+  /** If the payment takes an exchange. */
+  readonly price: KnownPrice;
   readonly onChange: (draft: Draft) => void;
   /** Send `requests` requests at once, all with one key. */
   readonly onSend: (wanted: Wanted, requests: number) => void;
 }
 
-export function SendForm({ wallets, from, draft, fee, onChange, onSend }: SendFormProps) {
+export function SendForm({ wallets, from, draft, fee, price, onChange, onSend }: SendFormProps) {
   const wallet = newest(from, useFeed(from));
   const [isChecked, setIsChecked] = useState(false);
   const form = useRef<HTMLFormElement>(null);
-  const exponent = useExponent(wallet.currency) ?? decimalsOf(wallet.balance.amount);
-  const { party, amount, note } = draft;
-  const parsed = parseAmount(amount, { currency: wallet.currency, exponent });
-  const problems = problemsOf(parsed, wallet, party, exponent, fee);
+  const { notice, confirm, forget } = useConfirm(price);
+  const { party, amount, note, side } = draft;
+  const currency = currencyOf(draft, wallet);
+  const walletExponent = decimalsOf(wallet.balance.amount);
+  const exponent = useExponent(currency) ?? walletExponent;
+  const parsed = parseAmount(amount, { currency, exponent });
+  const isExchanged = isExchange(draft, wallet);
+  const quote = price.offer?.quote ?? null;
+  const problems = problemsOf(draft, parsed, wallet, walletExponent, { fee, quote });
+  const change = (changed: Partial<Draft>): void => {
+    forget();
+    onChange({ ...draft, ...changed });
+  };
   const submit = (requests: number): void => {
     const bad = firstBad(problems);
     setIsChecked(bad.length > 0);
@@ -41,9 +57,13 @@ export function SendForm({ wallets, from, draft, fee, onChange, onSend }: SendFo
       field?.focus();
     } else if (parsed.ok && party !== null) {
       const description = note.trim();
-      const money = { amount: parsed.amount, currency: wallet.currency };
+      const money = { amount: parsed.amount, currency };
       const wanted = { senderWalletId: wallet.id, receiverWalletId: party.walletId, amount: money, ...(description === "" ? {} : { description }) };
-      onSend({ ...wanted, ...maxFeeOf(fee) }, requests);
+      if (isExchanged) {
+        confirm(({ id }) => onSend({ ...wanted, quoteId: id }, requests));
+      } else {
+        onSend({ ...wanted, ...maxFeeOf(fee) }, requests);
+      }
     }
   };
   const onSubmit = (event: SyntheticEvent): void => {
@@ -54,31 +74,42 @@ export function SendForm({ wallets, from, draft, fee, onChange, onSend }: SendFo
     <form ref={form} className="card stack" onSubmit={onSubmit} noValidate>
       <AmountField
         available={wallet.available}
+        currency={currency}
         exponent={exponent}
         value={amount}
         parsed={parsed}
         fee={fee}
+        debited={isExchanged ? (quote?.total.amount ?? null) : fee?.kind === "charged" ? fee.debited.amount : parsed.ok ? parsed.amount : null}
         problem={isChecked || isShownAtOnce(problems.amount) ? problems.amount : null}
-        onChange={(value) => onChange({ ...draft, amount: value })}
+        onChange={(value) => change({ amount: value })}
       />
-      <FromField wallets={wallets} wallet={wallet} problem={problems.wallet} onChange={(walletId) => onChange({ ...draft, walletId, party: null })} />
+      <FromField wallets={wallets} wallet={wallet} problem={problems.wallet} onChange={(walletId) => change({ walletId, party: null })} />
       <Recipient
         key={wallet.id}
         wallet={wallet}
         chosen={party}
-        onChoose={(chosen) => onChange({ ...draft, party: chosen })}
+        onChoose={(chosen) => change({ party: chosen, ...(chosen?.currency === wallet.currency ? { side: "source" } : {}) })}
         problem={isChecked && problems.party !== null ? "Choose who gets it." : null}
       />
+      {isExchanged && party !== null && (
+        <AmountSide side={side} paid={wallet.currency} received={party.currency} receiver={party.displayName} onChange={(chosen) => change({ side: chosen })} />
+      )}
       <div className="field">
         <label htmlFor="send-note">
           Note <span className="muted">(optional)</span>
         </label>
-        <input id="send-note" className="input" maxLength={lengthLimit(280)} autoComplete="off" value={note} onChange={(event) => onChange({ ...draft, note: event.target.value })} />
+        <input id="send-note" className="input" maxLength={lengthLimit(280)} autoComplete="off" value={note} onChange={(event) => change({ note: event.target.value })} />
       </div>
       <FeeLine fee={fee?.kind === "charged" ? fee : null} />
+      {isExchanged && party !== null && parsed.ok && <PricePanel price={price} receiver={party.displayName} />}
+      {notice !== null && (
+        <p className="field-problem" role="alert">
+          {notice}
+        </p>
+      )}
       <div className="form-actions">
         <button type="submit" className="button button-primary">
-          <Icon name="send" /> {parsed.ok ? `Send ${formatMoney({ amount: parsed.amount, currency: wallet.currency }, exponent)}` : "Send"}
+          <Icon name="send" /> {parsed.ok ? `Send ${formatMoney({ amount: parsed.amount, currency }, exponent)}` : "Send"}
         </button>
       </div>
       <details className="developer">
@@ -106,36 +137,4 @@ function firstBad({ amount, wallet, party }: Problems): readonly string[] {
     return ["#send-from"];
   }
   return party === null ? [] : [".recipients button", "#send-to", ".recipients input"];
-}
-
-interface FromFieldProps {
-  readonly wallets: readonly WalletSummary[];
-  readonly wallet: WalletSummary;
-  readonly problem: Problems["wallet"];
-  readonly onChange: (walletId: string) => void;
-}
-
-function FromField({ wallets, wallet, problem, onChange }: FromFieldProps) {
-  return (
-    <div className="field">
-      <label htmlFor="send-from">From</label>
-      <select
-        id="send-from"
-        className="select"
-        value={wallet.id}
-        aria-invalid={problem !== null}
-        aria-describedby="send-from-problem"
-        onChange={(event) => onChange(event.target.value)}
-      >
-        {wallets.map(({ id, name, currency }) => (
-          <option key={id} value={id}>
-            {name} · {currency}
-          </option>
-        ))}
-      </select>
-      <p id="send-from-problem" className="field-problem" hidden={problem === null}>
-        “{wallet.name}” is {problem === "CLOSED" ? "closed" : "frozen"}: nothing can be sent from it. Choose another wallet.
-      </p>
-    </div>
-  );
 }

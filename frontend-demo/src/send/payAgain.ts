@@ -10,15 +10,16 @@ interface PayAgain {
   readonly payAgain: Draft;
 }
 
-export function stateOfPayAgain({ counterparty, counterpartyWalletId, amount, description }: Row, walletId: string): PayAgain {
+export function stateOfPayAgain({ counterparty, counterpartyWalletId, amount, otherAmount, description }: Row, walletId: string): PayAgain {
   return {
     payAgain: {
       walletId,
       party:
         counterpartyWalletId === null
           ? null
-          : { walletId: counterpartyWalletId, displayName: counterparty ?? counterpartyWalletId, currency: amount.currency },
+          : { walletId: counterpartyWalletId, displayName: counterparty ?? counterpartyWalletId, currency: (otherAmount ?? amount).currency },
       amount: typedAmount(amount.amount),
+      side: "source",
       note: description ?? "",
     },
   };

@@ -7,7 +7,8 @@ export const TRANSFER = graphql(`
       transaction {
         id status failureCode createdAt completedAt
         amount { amount currency }
-        receiver { walletId displayName }
+        receiver { walletId displayName currency }
+        conversion { bought { amount currency } }
         fees { label payer explanation amount { amount currency } }
       }
       userErrors {

@@ -83,7 +83,7 @@ function Amount({ line: { amount, purpose } }: { readonly line: Line }) {
   return (
     <>
       <MoneyText money={amount} />
-      {purpose !== "PRINCIPAL" && <small className="muted t-purpose">{purpose.toLowerCase()}</small>}
+      {purpose !== "PRINCIPAL" && <small className="muted t-purpose">{purpose === "FX" ? "exchange" : purpose.toLowerCase()}</small>}
     </>
   );
 }

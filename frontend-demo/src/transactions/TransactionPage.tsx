@@ -15,9 +15,11 @@ import { Empty, Notice, PagePending } from "../ui/Notice.js";
 import { formatExact } from "../ui/time.js";
 import { useTitle } from "../ui/title.js";
 import { Reversals } from "./refund/Reversals.js";
+import { Exchange } from "./Exchange.js";
 import { LifeTimeline } from "./LifeTimeline.js";
 import { TAccounts } from "./TAccounts.js";
 import { TRANSACTION, type LoadedTransaction } from "./queries.js";
+import { titleOf } from "./title.js";
 
 export function TransactionPage({ id }: { readonly id: string }) {
   const { name } = useAccount();
@@ -38,18 +40,23 @@ export function TransactionPage({ id }: { readonly id: string }) {
   );
 }
 
-const TITLES: Readonly<Record<string, string>> = { DEPOSIT: "Deposit of ", TRANSFER: "Transfer of ", POSTING: "Posting of ", REVERSAL: "Reversal of ", CAPTURE: "Capture of " };
-
 function Loaded({ transaction, again }: { readonly transaction: LoadedTransaction; readonly again: () => void }) {
   const { demo } = useSession();
-  const { id, type, status, amount, sender, receiver, description, failureCode, reverses, hold } = transaction;
+  const { id, status, sender, receiver, description, failureCode, reverses, hold, conversion } = transaction;
+  const { words, money, other } = titleOf(transaction);
   return (
     <div className="stack-large">
       <section className="card stack" aria-label="Transaction">
         <div className="transaction-top">
           <h1>
-            {TITLES[type] ?? "Transaction of "}
-            <MoneyText money={amount} />
+            {words}
+            <MoneyText money={money} />
+            {other !== null && (
+              <>
+                {" to "}
+                <MoneyText money={other} />
+              </>
+            )}
           </h1>
           <StatusBadge status={status} />
         </div>
@@ -62,7 +69,7 @@ function Loaded({ transaction, again }: { readonly transaction: LoadedTransactio
             <Link href={`/transactions/${reverses.id}`}>
               a payment of <MoneyText money={reverses.amount} />
             </Link>
-            .
+            .{reverses.conversion !== null && <GivenBack entries={transaction.entries} />}
           </p>
         )}
         {hold !== null && (
@@ -80,6 +87,7 @@ function Loaded({ transaction, again }: { readonly transaction: LoadedTransactio
         )}
         <Facts transaction={transaction} />
       </section>
+      {conversion !== null && <Exchange conversion={conversion} />}
       {status === "COMPLETED" && <Reversals key={id} transaction={transaction} onChange={again} />}
       {demo !== null && (
         <section className="card stack" aria-labelledby="life">
@@ -96,6 +104,18 @@ function Loaded({ transaction, again }: { readonly transaction: LoadedTransactio
       <Operations operations={[operationOf(TRANSACTION, { id })]} />
     </div>
   );
+}
+
+/** What left and arrived, as far as the viewer sees it, where an exchange was given back. */
+function GivenBack({ entries }: Pick<LoadedTransaction, "entries">) {
+  return entries
+    .filter(({ purpose, wallet }) => purpose === "PRINCIPAL" && wallet.owner !== null)
+    .map(({ id, direction, amount, wallet }) => (
+      <span key={id}>
+        {" "}
+        <MoneyText money={amount} /> {direction === "DEBIT" ? "left" : "went back to"} <bdi>{wallet.name}</bdi>.
+      </span>
+    ));
 }
 
 function PartyName({ party }: { readonly party: LoadedTransaction["sender"] }) {

@@ -1,4 +1,5 @@
-import { decimalsOf, sum } from "../money/decimal.js";
+import { less, plus } from "../fx/words.js";
+import { decimalsOf, isZero, sum } from "../money/decimal.js";
 import type { Money } from "../money/format.js";
 import type { Entry, LoadedTransaction } from "./queries.js";
 
@@ -23,7 +24,9 @@ export interface TAccount {
  * not see the entries of others, so those come from the transaction's sender, receiver and fees.
  */
 export function accountsOf(transaction: LoadedTransaction): TAccount[] {
-  const { entries, sender, receiver, amount, fees } = transaction;
+  const { entries, sender, receiver, amount, fees, conversion, reverses } = transaction;
+  // Of a reversal of an exchange only the amount of the one who gets it back is known.
+  const paid = reverses?.conversion ? null : amount;
   const byWallet = grouped(entries);
   const seen = [...byWallet].flatMap(([walletId, own]) => {
     const [first, last] = [own.at(0), own.at(-1)];
@@ -39,15 +42,35 @@ export function accountsOf(transaction: LoadedTransaction): TAccount[] {
         ];
   });
   const hidden = [
-    { party: sender, direction: "DEBIT" as const, payer: "SENDER" },
-    { party: receiver, direction: "CREDIT" as const, payer: "RECEIVER" },
-  ].flatMap(({ party, direction, payer }) => {
-    const paid = fees.filter((fee) => fee.payer === payer).map((fee) => feeLine("DEBIT", fee.amount));
-    return party === null || byWallet.has(party.walletId)
+    { party: sender, direction: "DEBIT" as const, payer: "SENDER", amount: paid },
+    { party: receiver, direction: "CREDIT" as const, payer: "RECEIVER", amount: conversion?.bought ?? amount },
+  ].flatMap(({ party, direction, payer, amount }) => {
+    const charged = fees.filter((fee) => fee.payer === payer).map((fee) => feeLine("DEBIT", fee.amount));
+    return party === null || amount === null || byWallet.has(party.walletId)
       ? []
-      : [{ walletId: party.walletId, name: party.displayName, lines: [{ direction, amount, purpose: "PRINCIPAL" as const }, ...paid], balances: null }];
+      : [{ walletId: party.walletId, name: party.displayName, lines: [{ direction, amount, purpose: "PRINCIPAL" as const }, ...charged], balances: null }];
   });
-  return [...seen, ...hidden, ...feeAccount(transaction)].sort((a, b) => Number(a.lines[0]?.direction === "CREDIT") - Number(b.lines[0]?.direction === "CREDIT"));
+  return [...seen, ...hidden, ...exchangeAccounts(transaction), ...feeAccount(transaction)].sort((a, b) => Number(a.lines[0]?.direction === "CREDIT") - Number(b.lines[0]?.direction === "CREDIT"));
+}
+
+/** The accounts through which an exchange went, unless their entries are seen. */
+function exchangeAccounts({ entries, conversion }: LoadedTransaction): TAccount[] {
+  if (conversion === null || entries.some(({ purpose }) => purpose === "FX")) {
+    return [];
+  }
+  const { sold, bought, spread, residue } = conversion;
+  const account = (name: string, direction: Line["direction"], amount: Money, purpose: Line["purpose"]): TAccount => ({
+    walletId: name,
+    name,
+    lines: [{ direction, amount, purpose }],
+    balances: null,
+  });
+  return [
+    account(`FX position ${bought.currency}`, "DEBIT", plus(bought, residue), "FX"),
+    account(`FX position ${sold.currency}`, "CREDIT", less(sold, spread), "FX"),
+    ...(isZero(spread.amount) ? [] : [account(`FX spread ${sold.currency}`, "CREDIT", spread, "SPREAD")]),
+    ...(isZero(residue.amount) ? [] : [account(`FX residue ${bought.currency}`, "CREDIT", residue, "RESIDUE")]),
+  ];
 }
 
 /** The account that the fees went to, unless its entries are seen. */

@@ -5,12 +5,19 @@ export const TRANSACTION = graphql(`
     transaction(id: $id) {
       id type status description reference metadata { key value } failureCode idempotencyKey createdAt completedAt
       amount { amount currency }
-      sender { walletId displayName wallet { id name } }
-      receiver { walletId displayName wallet { id name } }
+      sender { walletId displayName wallet { id name owner { id } } }
+      receiver { walletId displayName wallet { id name owner { id } } }
       fees { label payer explanation amount { amount currency } reversed { amount currency } }
       reversed { amount currency }
       reversible { amount currency }
-      reverses { id amount { amount currency } }
+      conversion {
+        sold { amount currency }
+        bought { amount currency }
+        spread { amount currency }
+        residue { amount currency }
+        rate { base quote rate spreadBasisPoints source validFrom }
+      }
+      reverses { id amount { amount currency } conversion { bought { amount currency } } }
       hold { id amount { amount currency } }
       reversals(first: 20) { edges { node { id status createdAt amount { amount currency } } } pageInfo { hasNextPage } }
       entries {

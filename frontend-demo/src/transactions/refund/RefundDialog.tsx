@@ -4,6 +4,7 @@ import { MoneyText } from "../../money/Money.js";
 import { LimitedAmountField, useLimitedAmount } from "../../send/LimitedAmount.js";
 import { Dialog } from "../../ui/Dialog.js";
 import { lengthLimit } from "../../ui/lengthLimit.js";
+import { boughtBack, type Exchanged } from "./parts.js";
 import type { WantedRefund } from "./useRefund.js";
 
 interface RefundDialogProps {
@@ -12,12 +13,14 @@ interface RefundDialogProps {
   /** The most that may go back. */
   readonly left: Money;
   readonly hasFee: boolean;
+  /** Of an exchange: what was sold and bought, and what of the sold amount went back before. */
+  readonly exchanged: Exchanged | null;
   readonly onConfirm: (wanted: WantedRefund) => void;
   readonly onClose: () => void;
 }
 
 /** Asks how much goes back: all that is left, unless another amount is entered. */
-export function RefundDialog({ title, to, left, hasFee, onConfirm, onClose }: RefundDialogProps) {
+export function RefundDialog({ title, to, left, hasFee, exchanged, onConfirm, onClose }: RefundDialogProps) {
   const entry = useLimitedAmount(left, left, (limit) => `Only ${limit} of it has not gone back yet.`);
   const [note, setNote] = useState("");
   const field = useRef<HTMLInputElement>(null);
@@ -44,6 +47,11 @@ export function RefundDialog({ title, to, left, hasFee, onConfirm, onClose }: Re
             </>
           }
         />
+        {exchanged !== null && money !== null && (
+          <p role="status">
+            <MoneyText money={boughtBack(exchanged, money)} /> leaves the wallet that was paid, and <MoneyText money={money} /> goes back, at the rate of the payment.
+          </p>
+        )}
         <div className="field">
           <label htmlFor="refund-note">Note (optional)</label>
           <input id="refund-note" className="input" maxLength={lengthLimit(280)} autoComplete="off" value={note} onChange={(event) => setNote(event.target.value)} />

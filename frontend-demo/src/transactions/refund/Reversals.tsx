@@ -10,6 +10,7 @@ import { Icon } from "../../ui/Icon.js";
 import { OutcomeBox } from "../../ui/OutcomeBox.js";
 import { formatExact } from "../../ui/time.js";
 import type { LoadedTransaction } from "../queries.js";
+import { isBetweenOwn } from "../title.js";
 import { RefundDialog } from "./RefundDialog.js";
 import { useRefund, type RefundState } from "./useRefund.js";
 
@@ -19,10 +20,13 @@ interface ReversalsProps {
   readonly onChange: () => void;
 }
 
+/** What its receiver may give back; of a conversion, not one between their own wallets. */
+const BY_RECEIVER = new Set(["TRANSFER", "CAPTURE", "CONVERSION"]);
+
 /** What of a transfer, capture or deposit has gone back, and the button that gives back the rest. */
 export function Reversals({ transaction, onChange }: ReversalsProps) {
   const { isAdmin } = useAccount();
-  const { id, type, sender, receiver, amount, reversed, reversible, reversals, fees } = transaction;
+  const { id, type, sender, receiver, amount, reversed, reversible, reversals, fees, conversion } = transaction;
   const { state, refund, retry, clear } = useRefund(id, isAdmin ? "OTHER" : "REFUND");
   const [isOpen, setOpen] = useState(false);
   const settled = state.phase === "settled" ? state.transaction.id : null;
@@ -32,7 +36,7 @@ export function Reversals({ transaction, onChange }: ReversalsProps) {
     }
   }, [settled, onChange]);
   const isBusy = state.phase === "sending" || state.phase === "unknown";
-  const mayGiveBack = !isZero(reversible.amount) && receiver?.wallet != null && (isAdmin || type === "TRANSFER" || type === "CAPTURE");
+  const mayGiveBack = !isZero(reversible.amount) && receiver?.wallet != null && (isAdmin || BY_RECEIVER.has(type)) && (isAdmin || !isBetweenOwn(transaction) || type !== "CONVERSION");
   const items = reversals.edges.map(({ node }) => node);
   if (items.length === 0 && !mayGiveBack && state.phase === "draft") {
     return null;
@@ -75,6 +79,7 @@ export function Reversals({ transaction, onChange }: ReversalsProps) {
           to={sender?.displayName ?? "the sender"}
           left={reversible}
           hasFee={fees.length > 0}
+          exchanged={conversion === null ? null : { sold: conversion.sold, bought: conversion.bought, reversed }}
           onClose={() => setOpen(false)}
           onConfirm={(wanted) => {
             setOpen(false);
