@@ -1,3 +1,4 @@
+import { lazyPart } from "../app/lazyPage.js";
 import { isTransient } from "../graphql/lastGood.js";
 import { SETTLED } from "../live/settled.js";
 import { Operations } from "../operations/Operations.js";
@@ -18,6 +19,9 @@ import { TrialBalance } from "./TrialBalance.js";
 import { FeesCard } from "./fees/FeesCard.js";
 import { LEDGER_STATUS, SET_WALLET_STATUS } from "./queries.js";
 import { useLedgerStatus } from "./useLedgerStatus.js";
+
+// Below what is first seen, so the page does not wait for it.
+const ExchangeCard = lazyPart(async () => (await import("./exchange/ExchangeCard.js")).ExchangeCard, <Skeleton label="Loading the exchange" />);
 
 export function ControlPage() {
   useTitle("Control room");
@@ -57,6 +61,7 @@ function ControlRoom() {
               <SettledList />
             </div>
           </div>
+          <ExchangeCard fx={status.fx} />
           <div className="ledger-cards">
             <FeesCard />
             <TrialBalance lines={status.trialBalance} />

@@ -11,6 +11,18 @@ export const LEDGER_STATUS = graphql(`
         difference { amount currency }
       }
       trialBalance { accountType currency debit { amount currency } credit { amount currency } }
+      fx {
+        baseCurrency
+        positions {
+          currency
+          position { amount currency }
+          limit { amount currency }
+          value { amount currency }
+          spreadEarned { amount currency }
+          residue { amount currency }
+        }
+        unrealised { amount currency }
+      }
       hotWallets { id name kind status balance { amount currency } owner { displayName } }
     }
   }

@@ -2,7 +2,7 @@
 import { act, cleanup, renderHook, type RenderHookResult } from "@testing-library/react";
 import { createElement, type ReactNode } from "react";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { problemsOf } from "../../src/send/draft.js";
+import { EMPTY, problemsOf } from "../../src/send/draft.js";
 import { feeOf, maxFeeOf, type Fee } from "../../src/send/fee.js";
 import type { TransferPreview } from "../../src/send/queries.js";
 import { useFee } from "../../src/send/useFee.js";
@@ -50,7 +50,7 @@ describe("the fee that a preview finds", () => {
 
 test("a form says that the wallet has too little for the fee, or that the fee exceeds the amount", () => {
   const wallet = { status: "ACTIVE", currency: "USD", available: money("10.50") } as WalletSummary;
-  const problem = (fee: Fee | null) => problemsOf({ ok: true, amount: "10.00" }, wallet, null, 2, fee).amount;
+  const problem = (fee: Fee | null) => problemsOf({ ...EMPTY, amount: "10" }, { ok: true, amount: "10.00" }, wallet, 2, { fee, quote: null }).amount;
   expect(problem(null)).toBeNull();
   expect(problem(feeOf(BY_SENDER, WANTED.amount))).toBe("more-than-available-with-fee");
   expect(problem({ kind: "exceeds-amount", fee: money("10.00") })).toBe("fee-exceeds-amount");

@@ -21,13 +21,14 @@ const TRANSACTION: SentTransaction = {
   completedAt: "2026-11-23T12:00:00Z",
   amount: MONEY,
   receiver: null,
+  conversion: null,
   fees: [],
 };
 
 afterEach(cleanup);
 
 function show(state: Exclude<IntentState, { readonly phase: "editing" }>) {
-  const calls = { onRepeat: vi.fn(), onAcceptFee: vi.fn(), onEdit: vi.fn(), onNext: vi.fn(), onPayAgain: vi.fn() };
+  const calls = { onRepeat: vi.fn(), onAccept: vi.fn(), onEdit: vi.fn(), onNext: vi.fn(), onPayAgain: vi.fn() };
   render(
     <AccountProvider account={accountWith(NO_PREVIEW)}>
       <Outcome state={state} wallets={[]} {...calls} />
@@ -110,12 +111,12 @@ test("a replayed payment says that nothing moved twice", () => {
 
 test("a payment that was refused for its fee asks to confirm the new one", async () => {
   const error: Refusal = { __typename: "FeeExceedsLimit", code: "FEE_EXCEEDS_LIMIT", message: "No.", path: [], fee: { amount: "0.59", currency: "USD" }, limit: { amount: "0.40", currency: "USD" } };
-  const { onAcceptFee, onEdit } = show(settled({ transaction: null, replayed: false, userErrors: [error] }));
+  const { onAccept, onEdit } = show(settled({ transaction: null, replayed: false, userErrors: [error] }));
   const outcome = screen.getByRole("region").textContent;
   expect(outcome).toContain("The fee is $0.59 now, and this payment accepted $0.40");
   expect(outcome).toContain("its key is still unused");
   await userEvent.click(screen.getByRole("button", { name: "Send it with a fee of $0.59" }));
-  expect(onAcceptFee).toHaveBeenCalledExactlyOnceWith({ amount: "0.59", currency: "USD" });
+  expect(onAccept).toHaveBeenCalledExactlyOnceWith({ maxFee: { amount: "0.59", currency: "USD" } });
   expect(onEdit).not.toHaveBeenCalled();
 });
 

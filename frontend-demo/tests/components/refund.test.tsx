@@ -2,6 +2,7 @@
 import { cleanup, render, screen } from "@testing-library/react";
 import { userEvent } from "@testing-library/user-event";
 import { afterEach, beforeAll, expect, test, vi } from "vitest";
+import type { Exchanged } from "../../src/transactions/refund/parts.js";
 import { RefundDialog } from "../../src/transactions/refund/RefundDialog.js";
 
 beforeAll(() => {
@@ -15,9 +16,9 @@ beforeAll(() => {
 
 afterEach(cleanup);
 
-function open(hasFee = false) {
+function open(hasFee = false, exchanged: Exchanged | null = null) {
   const onConfirm = vi.fn();
-  render(<RefundDialog title="Refund this payment" to="Alice" left={{ amount: "6.00", currency: "USD" }} hasFee={hasFee} onConfirm={onConfirm} onClose={() => undefined} />);
+  render(<RefundDialog title="Refund this payment" to="Alice" left={{ amount: "6.00", currency: "USD" }} hasFee={hasFee} exchanged={exchanged} onConfirm={onConfirm} onClose={() => undefined} />);
   return { onConfirm, amount: screen.getByLabelText("Amount in USD"), hint: () => document.getElementById("refund-amount-hint")?.textContent };
 }
 
@@ -48,4 +49,13 @@ test.each(["6.01", "0", "", "two"])("%j is refused in the dialog, and nothing is
   await userEvent.click(screen.getByRole("button", { name: "Give back" }));
   expect(onConfirm).not.toHaveBeenCalled();
   expect(document.activeElement).toBe(amount);
+});
+
+test("of an exchange the dialog says what goes back on both sides, rounded as the service rounds", async () => {
+  const { amount } = open(false, { sold: { amount: "10.00", currency: "USD" }, reversed: { amount: "4.00", currency: "USD" }, bought: { amount: "9.15", currency: "EUR" } });
+  // 5.49 of the 9.15 are left: the first part took 3.66.
+  expect(screen.getByRole("status").textContent).toMatch(/€5\.49 leaves the wallet that was paid, and \$6\.00 goes back/);
+  await userEvent.clear(amount);
+  await userEvent.type(amount, "0.01");
+  expect(screen.getByRole("status").textContent).toMatch(/€0\.01 leaves/);
 });

@@ -36,6 +36,7 @@ const base: LoadedTransaction = {
   fees: [],
   reversed: money("0.00"),
   reversible: money("10.00"),
+  conversion: null,
   reverses: null,
   hold: null,
   reversals: { edges: [], pageInfo: { hasNextPage: false } },
@@ -80,6 +81,28 @@ describe("the accounts of a transaction", () => {
     expect(mine?.balances).toEqual({ before: money("30.00"), after: money("19.75") });
     expect(others.map(({ walletId }) => walletId)).toEqual(["theirs", "fees"]);
     expect(balancesOf(accountsOf({ ...base, entries }))).toEqual([money("0.00")]);
+  });
+
+  test("an exchange goes through the accounts of both currencies, each of which sums to zero", () => {
+    const rate = { base: "USD", quote: "EUR", rate: "0.92", spreadBasisPoints: 50, source: "Feed", validFrom: "2026-01-01T00:00:00Z" };
+    const conversion = { sold: money("100.00"), bought: money("91.53", "EUR"), spread: money("0.50"), residue: money("0.01", "EUR"), rate };
+    const accounts = accountsOf({ ...base, type: "CONVERSION", amount: money("100.00"), conversion, entries: [entry("mine", "DEBIT", "100.00")] });
+    expect(accounts.map(({ name, lines: [line] }) => [name, line?.direction, line?.amount.amount, line?.purpose])).toEqual([
+      ["mine", "DEBIT", "100.00", "PRINCIPAL"],
+      ["FX position EUR", "DEBIT", "91.54", "FX"],
+      ["Bob", "CREDIT", "91.53", "PRINCIPAL"],
+      ["FX position USD", "CREDIT", "99.50", "FX"],
+      ["FX spread USD", "CREDIT", "0.50", "SPREAD"],
+      ["FX residue EUR", "CREDIT", "0.01", "RESIDUE"],
+    ]);
+    expect(balancesOf(accounts)).toEqual([money("0.00"), money("0.00", "EUR")]);
+  });
+
+  test("of an exchange that is given back, the hidden amount of the one who gives it is not guessed", () => {
+    const reverses = { id: "txn_1", amount: money("100.00"), conversion: { bought: money("91.53", "EUR") } };
+    const [mine, ...others] = accountsOf({ ...base, type: "REVERSAL", reverses, sender: PARTY, receiver: { ...PARTY, walletId: "mine" }, entries: [entry("mine", "CREDIT", "50.00")] });
+    expect(mine?.lines).toHaveLength(1);
+    expect(others).toEqual([]);
   });
 
   test("each currency has a sum of its own", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { apiFilter, matches, readFilter, writeFilter, type Filter } from "../../src/activity/filter.js";
 import type { ActivityTransaction } from "../../src/activity/queries.js";
-import { appendRows, hasGap, liveRows, movedBy, rowOfArrival, rowOfTransaction, withHead, type Row } from "../../src/activity/rows.js";
+import { appendRows, canPayAgain, hasGap, liveRows, movedBy, nameOf, rowOfArrival, rowOfTransaction, withHead, type Row } from "../../src/activity/rows.js";
 import { stripOf } from "../../src/break/strip.js";
 import { heights, pointsOf, type Point } from "../../src/wallets/points.js";
 import type { Arrival } from "../../src/live/feed.js";
@@ -18,9 +18,11 @@ function transaction(number: number, status: "COMPLETED" | "FAILED" = "COMPLETED
     failureCode: status === "FAILED" ? "INSUFFICIENT_FUNDS" : null,
     createdAt: "2026-11-23T12:00:00.000000Z",
     amount: { amount: "1.00", currency: "USD" },
-    sender: { walletId: "wal_alice", displayName: "Alice" },
-    receiver: { walletId: "wal_bob", displayName: "Bob" },
+    sender: { walletId: "wal_alice", displayName: "Alice", wallet: null },
+    receiver: { walletId: "wal_bob", displayName: "Bob", wallet: null },
     fees: [],
+    conversion: null,
+    entries: [],
   };
 }
 
@@ -31,6 +33,24 @@ describe("rows", () => {
     expect(rowOfTransaction(transaction(1), "wal_alice")).toMatchObject({ direction: "DEBIT", counterparty: "Bob" });
     expect(rowOfTransaction(transaction(1), "wal_bob")).toMatchObject({ direction: "CREDIT", counterparty: "Alice" });
     expect(rowOfArrival(arrival(1, false, "DEBIT"))).toMatchObject({ id: "txn_1", counterparty: "Bob", entryId: "ent_1" });
+  });
+
+  test("a row of an exchange has the amount of its own wallet, and what became of it", () => {
+    const euros = { amount: "0.92", currency: "EUR" };
+    const exchange: ActivityTransaction = { ...transaction(1), type: "CONVERSION", conversion: { sold: transaction(1).amount, bought: euros } };
+    expect(rowOfTransaction(exchange, "wal_alice")).toMatchObject({ direction: "DEBIT", amount: { amount: "1.00" }, otherAmount: euros, isOwn: false });
+    expect(rowOfTransaction(exchange, "wal_bob")).toMatchObject({ direction: "CREDIT", amount: euros, otherAmount: { amount: "1.00", currency: "USD" } });
+    expect(canPayAgain(rowOfTransaction(exchange, "wal_alice"))).toBe(true);
+    const wallet = (id: string) => ({ id, owner: { id: "usr_alice" } });
+    const own = { ...exchange, sender: { walletId: "wal_alice", displayName: "Alice", wallet: wallet("wal_alice") }, receiver: { walletId: "wal_bob", displayName: "Alice", wallet: wallet("wal_bob") } };
+    expect(nameOf(rowOfTransaction(own, "wal_alice"))).toBe("Converted to EUR");
+    expect(canPayAgain(rowOfTransaction(own, "wal_alice"))).toBe(false);
+  });
+
+  test("a row of an exchange that was given back has the amount of its own wallet's entry", () => {
+    const euros = { amount: "0.92", currency: "EUR" };
+    const back: ActivityTransaction = { ...transaction(1), type: "REVERSAL", entries: [{ id: "ent_1", purpose: "PRINCIPAL", amount: euros, wallet: { id: "wal_alice" } }] };
+    expect(rowOfTransaction(back, "wal_alice").amount).toEqual(euros);
   });
 
   test("live entries come first, except those that a loaded page already has", () => {

@@ -17,6 +17,8 @@ function row(changed: Partial<Row> = {}): Row {
     status: "COMPLETED",
     direction: "DEBIT",
     amount: { amount: "1.00", currency: "USD" },
+    otherAmount: null,
+    isOwn: false,
     fee: null,
     counterparty: "Bob Baker",
     counterpartyWalletId: "wal_bob",
@@ -182,6 +184,7 @@ describe("paying again", () => {
       walletId: "wal_me",
       party: { walletId: "wal_bob", displayName: "Bob Baker", currency: "EUR" },
       amount: "12,50",
+      side: "source",
       note: "Rent",
     });
   });

@@ -62,6 +62,8 @@ export function FeesCard() {
   );
 }
 
+const PAID_FOR: Readonly<Record<string, string>> = { DEPOSIT: "Deposits", CONVERSION: "Exchanges" };
+
 function ScheduleRow({ schedule }: { readonly schedule: FeeSchedule }) {
   const { name, version, transactionType, currency, userId, payer, rounding, validFrom } = schedule;
   const exponent = useExponent(currency);
@@ -72,7 +74,7 @@ function ScheduleRow({ schedule }: { readonly schedule: FeeSchedule }) {
           <bdi>{name}</bdi>
         </h3>
         <p className="muted">
-          {transactionType === "DEPOSIT" ? "Deposits" : "Transfers"} in {currency}
+          {PAID_FOR[transactionType] ?? "Transfers"} in {currency}
           {userId !== null && `, of ${userId} only`}, paid by the {payer === "SENDER" ? "sender" : "receiver"}
         </p>
         <p className="muted">
