@@ -84,12 +84,13 @@ def test_many_payments_to_one_recipient_do_not_hide_the_others(page: Page, servi
     expect(page.get_by_role("radio", name="Carol Castillo")).to_be_visible()
 
 
-def test_a_recipient_with_another_currency_is_refused_before_anything_is_sent(page: Page) -> None:
+def test_a_recipient_with_another_currency_is_announced_before_anything_is_sent(page: Page) -> None:
     euros = next(wallet.public_id for user in (BOB, CAROL, MERCHANT) for wallet in user.wallets if wallet.currency == "EUR")
     open_send(page, "Alice Ahlgren", DOLLARS)
     look_up(page, euros)
-    expect(page.locator("#send-to-answer")).to_contain_text("choose a wallet to pay from that holds EUR")
-    expect(page.get_by_role("button", name=re.compile("^Yes, send to"))).to_have_count(0)
+    expect(page.locator("#send-to-answer")).to_contain_text("pays in USD, so the payment is exchanged")
+    page.get_by_role("button", name=re.compile("^Yes, send to")).click()
+    expect(page.get_by_role("radio", name="what you pay, in USD")).to_be_checked()
 
 
 def test_a_frozen_sender_wallet_is_reported_before_anything_is_sent(page: Page, service: Service) -> None:

@@ -21,8 +21,9 @@ from app.db.pool import Database
 from app.services.fx_feeds import JsonFeed
 from app.services.fx_rates import usable_rates
 from app.settings import Settings
+from tests.forks import EXECUTABLE
 from tests.live_world import World, outbox_empty, running_relay
-from tests.processes.test_cli import EXECUTABLE, servers_of, until_a_lock_is_awaited
+from tests.processes.test_cli import servers_of, until_a_lock_is_awaited
 from tests.rate_feed import feed_server, rates_document, rates_in_force
 from tests.servers import free_port
 from tests.waiting import START_SECONDS, soon

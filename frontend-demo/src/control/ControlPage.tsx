@@ -16,6 +16,7 @@ import { Throughput } from "./Throughput.js";
 import { Totals } from "./Totals.js";
 import { Traffic } from "./Traffic.js";
 import { TrialBalance } from "./TrialBalance.js";
+import { FX_RATES } from "./exchange/queries.js";
 import { FeesCard } from "./fees/FeesCard.js";
 import { LEDGER_STATUS, SET_WALLET_STATUS } from "./queries.js";
 import { useLedgerStatus } from "./useLedgerStatus.js";
@@ -68,7 +69,7 @@ function ControlRoom() {
           </div>
         </div>
       )}
-      <Operations operations={[operationOf(LEDGER_STATUS, {}), operationOf(SETTLED, {}), ...freeze]} />
+      <Operations operations={[operationOf(LEDGER_STATUS, {}), operationOf(SETTLED, {}), operationOf(FX_RATES, {}), ...freeze]} />
     </div>
   );
 }

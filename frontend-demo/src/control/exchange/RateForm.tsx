@@ -46,7 +46,7 @@ export function RateForm({ typed, problem, onChange, onDone }: RateFormProps) {
   );
   return (
     <form ref={form} className="stack" onSubmit={submit} noValidate>
-      <div className="fee-fields">
+      <div className="rate-fields">
         <CurrencyField name="base" label="One unit of" typed={typed} onChange={onChange} problem={null} />
         <CurrencyField name="quote" label="costs, in" typed={typed} onChange={onChange} problem={problems.quote ?? null} />
         {field("rate", "Rate", { inputMode: "decimal", placeholder: "0.92" })}
