@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -25,10 +26,13 @@ SET_RATE = "mutation($input: SetFxRateInput!) { setFxRate(input: $input) { userE
 
 
 @pytest.fixture(scope="module")
-def service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service whose prices are short, and whose position in yen has a limit."""
+def service(chromium: str, seeded_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service whose prices are short, whose position in yen has a limit, and whose rates only the tests set."""
+    directory = tmp_path_factory.mktemp("exchange")
     limits = {"PAYCORE_FX_QUOTE_SECONDS": str(SECONDS), "PAYCORE_FX_EXPOSURE_LIMITS": "JPY=1000000"}
-    with running_service(tmp_path_factory.mktemp("exchange"), **limits) as running:
+    # With a feed of its own the demo's rates do not walk. There is no such file.
+    feed = {"PAYCORE_FX_FEED_URL": f"file://{directory}/no-rates.json", "PAYCORE_FX_FEED_SECONDS": "200"}
+    with running_service(directory, seeded_home, **limits, **feed) as running:
         yield running
 
 

@@ -57,9 +57,11 @@ const transaction = (number: number) => ({
   failureCode: null,
   createdAt: "2026-11-23T12:00:00Z",
   amount: USD(`${number}.00`),
-  sender: { __typename: "WalletParty", walletId: "wal_a", displayName: "Alice" },
-  receiver: { __typename: "WalletParty", walletId: "wal_b", displayName: "Bob" },
+  sender: { __typename: "WalletParty", walletId: "wal_a", displayName: "Alice", wallet: null },
+  receiver: { __typename: "WalletParty", walletId: "wal_b", displayName: "Bob", wallet: null },
   fees: [],
+  conversion: null,
+  entries: [],
 });
 const wallet = (number: number) => ({
   __typename: "Wallet",
@@ -69,7 +71,7 @@ const wallet = (number: number) => ({
   currency: "USD",
   status: "ACTIVE",
   balance: USD("1.00"),
-  owner: { __typename: "User", id: "usr_1", displayName: "Alice" },
+  owner: { __typename: "User", id: "usr_1", displayName: "Alice", wallet: null },
 });
 const user = (number: number) => ({ __typename: "User", id: `usr_${number}`, displayName: `User ${number}`, wallets: pageOf([]) });
 
