@@ -22,6 +22,7 @@ PAGES = {
     "wallet": (f"/wallets/{ALICE.wallets[0].public_id}", "alice"),
     "transaction": ("/transactions/{transaction}", "alice"),
     "send": ("/send", "alice"),
+    "convert": ("/convert", "alice"),
     "checkout": ("/checkout", "alice"),
     "break": ("/break", "alice"),
     "control": ("/control", SUPPORT),
