@@ -17,6 +17,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 from tests.browser.axe import violations_in_both_schemes
 from tests.browser.conftest import running_service
 from tests.browser.service import ALICE, BOB, Service, become
+from tests.browser.test_unknown_outcomes import NO_TOKEN
 
 DOLLARS, EUROS, YEN = (wallet.public_id for wallet in ALICE.wallets)
 BOBS_EUROS = BOB.wallets[1].public_id
@@ -192,12 +193,15 @@ def test_a_conversion_whose_answer_was_lost_is_made_once(page: Page, service: Se
     def lose(route: Route) -> None:
         if len(sent) == 1:
             httpx.post(route.request.url, content=route.request.post_data, headers=route.request.headers).raise_for_status()
-        route.abort()
+            route.abort()
+        else:
+            # After this answer the page does not try again by itself.
+            route.fulfill(json=NO_TOKEN)
 
     handle(page, "Convert", lose)
     page.get_by_role("button", name=re.compile("^Convert \\$20.00")).click()
     outcome = page.get_by_role("group", name="Outcome")
-    expect(outcome).to_contain_text("It is not known yet whether $20.00 was converted.")
+    expect(outcome).to_contain_text("It is not known yet whether $20.00 was converted. A valid bearer token is needed.")
     assert violations_in_both_schemes(page) == []
     page.unroute("**/graphql")
     page.reload()
