@@ -251,9 +251,7 @@ class MetadataItem:
 class Transaction(Node):
     type: TransactionType
     status: TransactionStatus
-    amount: Money = strawberry.field(
-        description="What was asked to move, in the sender's currency; of a REVERSAL, in that of the transaction it gives back."
-    )
+    amount: Money = strawberry.field(description="What was asked to move, in the sender's currency.")
     description: str | None
     reference: str | None = strawberry.field(description="The sender's own name for it, such as an order number.")
     metadata: list[MetadataItem] = strawberry.field(description="By key.")

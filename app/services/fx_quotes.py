@@ -23,6 +23,7 @@ from app.services.input_rules import idempotency_key_refusal
 from app.services.refusals import key_reused, unknown_currency
 from app.services.transfers import Ledger
 from app.settings import Settings
+from app.telemetry import metrics
 
 _PATH = ("input",)
 
@@ -71,6 +72,13 @@ class _Wanted:
 async def create_quote(ledger: Ledger, settings: Settings, viewer: Viewer, details: QuoteInput) -> QuoteResult:
     """Promise a price. The same key again returns the same quote, even one that has expired. Raises Forbidden."""
     policy.require(viewer, Right.TRANSFER)
+    result = await _create(ledger, settings, viewer, details)
+    if not result.replayed:
+        metrics.FX_QUOTES.labels(result.refusals[0].code.value if result.refusals else "made").inc()
+    return result
+
+
+async def _create(ledger: Ledger, settings: Settings, viewer: Viewer, details: QuoteInput) -> QuoteResult:
     wanted = _checked(ledger, details)
     if isinstance(wanted, Refusal):
         return QuoteResult(None, (wanted,))

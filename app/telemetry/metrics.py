@@ -106,6 +106,9 @@ RELAY_LEADING = Gauge("paycore_relay_leading", "1 in the leading relay.", multip
 RELAY_PUBLISHED = Counter("paycore_relay_published", "Outbox rows that this relay published.")
 RELAY_PARKED = Counter("paycore_relay_parked", "Outbox rows that this relay could not read and parked.")
 
+FX_QUOTES = Counter(
+    "paycore_fx_quotes", "New quotes for conversions, and requests for one that were refused, by result.", ["result"]
+)
 FX_FEED_AGE = Gauge(
     "paycore_fx_feed_age_seconds",
     "Age of the newest answer of the feed of exchange rates that was taken, or the time without one; 0 where no feed is read.",

@@ -91,6 +91,7 @@ async def test_a_quote_says_what_it_costs_and_its_conversion_posts_it(desk: Desk
     assert quote["target"] == {"amount": "7.96", "currency": "EUR"}
     assert (quote["spread"], quote["total"], quote["fees"]) == ({"amount": "0.05"}, {"amount": "10.00"}, [])
     assert quote["rate"] == {"base": "USD", "quote": "EUR", "rate": "0.8", "spreadBasisPoints": 50, "source": "Desk"}
+    assert 'paycore_fx_quotes_total{result="made"}' in (await desk.api.http.get("/metrics")).text
     taken = await desk.take(quote)
     assert taken["userErrors"] == []
     assert (taken["transaction"]["type"], taken["transaction"]["amount"]["amount"]) == ("CONVERSION", "10.00")

@@ -20,19 +20,22 @@ from tests.invariants.conftest import bank, other_bank, owner
 __all__ = ["bank", "other_bank", "owner"]
 
 SUMS = "Of transaction {paid} {recorded} of the fee are recorded as given back, but its reversals sum to {found} of 59."
+NO_ORIGINAL = (
+    "Transaction {back} reverses {original}, which is no completed transfer, capture, deposit or conversion between its wallets."
+)
 NOT_BACK = "Entries of reversal {back} do not give back 333, with {fee} of the fee, between the original's wallets."
 CORRUPTIONS = {
     # The corruption; what verify says about it.
     "another original": (
         "UPDATE transactions SET reverses_id = {deposit} WHERE id = {back}",
-        "Transaction {back} reverses {deposit}, which is no completed transfer, capture or deposit between its wallets.",
+        NO_ORIGINAL.replace("{original}", "{deposit}"),
     ),
     "an original that failed": (
         """
         UPDATE transactions SET status = 'FAILED', failure_code = 'BATCH_ABORTED', completed_at = NULL, fee = NULL,
         fee_schedule_id = NULL WHERE id = {paid}
         """,
-        "Transaction {back} reverses {paid}, which is no completed transfer, capture or deposit between its wallets.",
+        NO_ORIGINAL.replace("{original}", "{paid}"),
     ),
     "another amount": (
         "UPDATE ledger_entries SET amount = amount + sign(amount)::int WHERE transaction_id = {back} AND leg > 1",

@@ -251,7 +251,10 @@ async def test_a_service_with_a_frozen_database_ends_within_its_limit(
                 assert await asyncio.to_thread(service.process.wait, ends_within(settings)) == 0
                 # The outcome is unknown, and the answer reports that.
                 assert (await slow).json()["errors"][0]["extensions"]["code"] == "TIMEOUT"
-                assert (await socket.message("query"))["payload"][0]["extensions"]["code"] == "TIMEOUT"
+                # A query moves nothing, so an end by the time limit and one by the loss of its connection are both true.
+                answer = (await socket.message("query"))["payload"]
+                errors = answer["errors"] if isinstance(answer, dict) else answer
+                assert errors[0]["extensions"]["code"] in ("TIMEOUT", "UNAVAILABLE")
                 assert await socket.close_code() == 1012
     assert "exiting now" not in service.log.read_text()
     assert "did not stop in time" not in service.log.read_text()

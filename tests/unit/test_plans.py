@@ -36,7 +36,7 @@ from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from app.schema.engine.execution import Execution
-from app.schema.engine.plans import Planner
+from app.schema.engine.plans import DocumentFacts, Planner
 
 
 class World:
@@ -404,7 +404,7 @@ def test_a_plan_answers_as_graphql_core_does(seed: int, faults: float) -> None:
     document = parse(text)
     assume(not validate(SCHEMA, document))
     (operation,) = (one for one in document.definitions if isinstance(one, OperationDefinitionNode))
-    planner = Planner(SCHEMA, document, operation)
+    planner = Planner(SCHEMA, DocumentFacts(document), operation)
 
     async def compare() -> None:
         # The plan is used for several requests, with other data and other values of the conditions.
@@ -426,7 +426,7 @@ def test_a_plan_answers_as_graphql_core_does(seed: int, faults: float) -> None:
 def planned(text: str, **variables: Any) -> Any:
     document = parse(text)
     assert validate(SCHEMA, document) == []
-    planner = Planner(SCHEMA, document, document.definitions[0])  # type: ignore[arg-type]
+    planner = Planner(SCHEMA, DocumentFacts(document), document.definitions[0])  # type: ignore[arg-type]
     data, errors = asyncio.run(by_plan(planner, variables, World(1, 0)))
     assert orjson.loads(errors) == []
     return orjson.loads(data)
@@ -440,14 +440,14 @@ def test_fields_that_wait_are_resolved_at_the_same_time() -> None:
 
 def test_an_operation_has_a_plan_from_its_second_run_on() -> None:
     document = parse("{ start { id } }")
-    planner = Planner(SCHEMA, document, document.definitions[0])  # type: ignore[arg-type]
+    planner = Planner(SCHEMA, DocumentFacts(document), document.definitions[0])  # type: ignore[arg-type]
     assert [planner.is_due() for _ in range(3)] == [False, True, True]
 
 
 @pytest.mark.parametrize("text", ["{ __schema { description } }", '{ __type(name: "Box") { name } }'])
 def test_introspection_has_no_plan(text: str) -> None:
     document = parse(text)
-    planner = Planner(SCHEMA, document, document.definitions[0])  # type: ignore[arg-type]
+    planner = Planner(SCHEMA, DocumentFacts(document), document.definitions[0])  # type: ignore[arg-type]
     assert [planner.is_due() for _ in range(2)] == [False, False]
 
 
@@ -456,7 +456,7 @@ def test_an_operation_with_many_combinations_of_conditions_has_few_plans() -> No
     declared = ", ".join(f"${name}: Boolean!" for name in names)
     fields = " ".join(f"{name}: id @include(if: ${name})" for name in names)
     document = parse(f"query({declared}) {{ start {{ {fields} }} }}")
-    planner = Planner(SCHEMA, document, document.definitions[0])  # type: ignore[arg-type]
+    planner = Planner(SCHEMA, DocumentFacts(document), document.definitions[0])  # type: ignore[arg-type]
 
     async def run() -> None:
         for number in range(64):
@@ -471,7 +471,7 @@ def test_an_operation_with_many_combinations_of_conditions_has_few_plans() -> No
 def test_the_size_of_an_operation_counts_what_its_plans_may_take() -> None:
     def size(text: str) -> int:
         document = parse(text)
-        return Planner(SCHEMA, document, document.definitions[0]).size  # type: ignore[arg-type]
+        return Planner(SCHEMA, DocumentFacts(document), document.definitions[0]).size  # type: ignore[arg-type]
 
     plain, conditional = "{ start { id label } }", "query($v: Boolean!) { start { id label @skip(if: $v) } }"
     assert size(conditional) == 2 * size(plain) > 0

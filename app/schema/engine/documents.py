@@ -42,7 +42,7 @@ from app.schema.engine.error_handling import MAX_ERRORS, TOO_COMPLEX, present
 from app.schema.engine.event_reads import events_are_read
 from app.schema.engine.limits import excess
 from app.schema.engine.persisted import PersistedOperations, metric_name, operations_of
-from app.schema.engine.plans import Planner
+from app.schema.engine.plans import DocumentFacts, Planner
 from app.settings import Settings
 
 MAX_LENGTH = 100_000
@@ -256,7 +256,7 @@ class DocumentCache:
 
     def _operations(self, document: DocumentNode) -> dict[str | None, Operation]:
         fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
-        nodes = operations_of(document)
+        nodes, facts = operations_of(document), DocumentFacts(document)
         found: dict[str | None, Operation] = {}
         for node in nodes:
             variables = frozenset(one.variable.name.value for one in node.variable_definitions or ())
@@ -264,7 +264,7 @@ class DocumentCache:
             needs_viewer = any(self._is_structured(one) for one in node.variable_definitions or ())
             type_ = OperationType(node.operation.value)
             reads = type_ is OperationType.SUBSCRIPTION and events_are_read(self._schema, fragments, node)
-            planner = Planner(self._schema, document, node)
+            planner = Planner(self._schema, facts, node)
             operation = Operation(type_, cost, metric_name(node), variables, needs_viewer, reads, planner)
             found[node.name.value if node.name else None] = operation
             if len(nodes) == 1:

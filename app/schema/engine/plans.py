@@ -96,22 +96,32 @@ def _is_plain(type_: type) -> bool:
     return is_plain
 
 
-class Planner:
-    """The plans of one operation."""
+class DocumentFacts:
+    """What the operations of a document share. Found once, because a document may have hundreds of operations."""
 
-    def __init__(self, schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> None:
-        self.operation = operation
+    def __init__(self, document: DocumentNode) -> None:
+        self.document = document
         self.fragments = {
             one.name.value: FragmentDetails(one) for one in document.definitions if isinstance(one, FragmentDefinitionNode)
         }
+        self.conditions = condition_variables(document)
+        self.introspects = _introspects(document)
+
+
+class Planner:
+    """The plans of one operation."""
+
+    def __init__(self, schema: GraphQLSchema, facts: DocumentFacts, operation: OperationDefinitionNode) -> None:
+        self.operation = operation
+        self.fragments = facts.fragments
         self.fragment_definitions = {name: details.definition for name, details in self.fragments.items()}
         self.variables = VariableReader(schema, operation.variable_definitions or ())
         self.schema = schema
-        self._conditions = condition_variables(document)
+        self._conditions = facts.conditions
         self._plans: dict[tuple[Any, ...], Plan] = {}
         self._has_run = False
-        fields = count_fields(document, operation)
-        self._is_small = fields <= _MAX_FIELDS and not _introspects(document)
+        fields = count_fields(facts.document, operation)
+        self._is_small = fields <= _MAX_FIELDS and not facts.introspects
         plans = min(2 ** len(self._conditions), _MAX_PLANS) if self._is_small else 0
         self.size = _TOKENS_PER_FIELD * fields * plans
         """The memory that the plans may take, in tokens."""
