@@ -70,15 +70,16 @@ VALUES ('019aa000-0000-7000-c000-000000000001', 'TRANSFER', 'USD', 'Fee', 'SENDE
 _EXCHANGE = f"""
 INSERT INTO wallets (id, owner_id, kind, name, currency, posted_at, created_at)
 SELECT bench_uuid('a000', n), bench_uuid('9000', n), 'USER', 'Euros ' || n, 'EUR', '2025-11-20', '2025-11-20'
-FROM generate_series(1, {USERS}) n ON CONFLICT DO NOTHING;
+FROM generate_series({USERS} / 2 + 1, {USERS}) n ON CONFLICT DO NOTHING;
 """
-# 10 cents, of which 1 is the spread, for 7 euro cents.
+# Of the upper half of the users: the others keep the wallets that the figure `viewer` reads. 10 cents, of which 1 is the
+# spread, for 7 euro cents.
 _QUOTES = f"""
 INSERT INTO fx_quotes (id, user_id, source_currency, target_currency, source_amount, target_amount, is_target_fixed, rate,
                        rate_source, rate_valid_from, spread_basis_points, spread, residue, created_at, expires_at,
                        idempotency_key)
-SELECT gen_random_uuid(), bench_uuid('9000', n % {USERS} + 1), 'USD', 'EUR', 10, 7, false, 0.8, 'bench', now(), 50, 1, 0, now(),
-       now() + interval '1 day', gen_random_uuid()::text
+SELECT gen_random_uuid(), bench_uuid('9000', {USERS} - n % ({USERS} / 2)), 'USD', 'EUR', 10, 7, false, 0.8, 'bench', now(), 50,
+       1, 0, now(), now() + interval '1 day', gen_random_uuid()::text
 FROM generate_series(1, $1::int) n RETURNING id, user_id
 """
 
@@ -129,7 +130,7 @@ async def charge(url: str) -> None:
 
 
 async def make_quotes(url: str, count: int) -> list[tuple[bytes, int]]:
-    """Make quotes of dollars for euros, and a wallet in euros for each user. Returns each one's public id and user's number."""
+    """Make quotes of dollars for euros, and wallets in euros for their users. Returns each one's public id and user's number."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(_EXCHANGE)
