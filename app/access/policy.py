@@ -69,8 +69,8 @@ def require(viewer: Viewer, right: Right) -> None:
 def may_reverse(viewer: Viewer, transaction: Transaction, sender_owner_id: UUID | None, receiver_owner_id: UUID | None) -> bool:
     """The owner of the wallet that a transfer or capture paid may give it back. Other reversals require REVERSE_ANY.
 
-    So does the reversal of a conversion between one's own wallets: who could take it back at the old rate once the rate has
-    moved would exchange without a risk.
+    So does the reversal of a conversion between one's own wallets: anyone who could take it back at the old rate once the rate
+    has moved would exchange without a risk.
     """
     if Right.REVERSE_ANY in viewer.rights:
         return True

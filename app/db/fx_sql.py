@@ -79,7 +79,7 @@ async def insert_rates_of_feed(connection: AsyncConnection, rates: Sequence[tupl
 async def lock_rates(connection: AsyncConnection) -> datetime:
     """Wait until no other transaction sets rates. Returns the database's time then; the lock is for this transaction.
 
-    Whoever compares with the rates in force takes it, so that none is set in between.
+    Anyone who compares with the rates in force takes it, so that none is set in between.
     """
     await connection.execute(select(func.pg_advisory_xact_lock(_LOCK, 0)))
     now = await connection.scalar(select(func.clock_timestamp()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.records import QuoteStatus
-from app.rest.openapi_parts import AMOUNT, BEARER, KEY, MOMENT, NULLABLE_STRING, answer, enum, get, object_, problems, ref
+from app.rest.openapi_parts import AMOUNT, BEARER, MOMENT, NULLABLE_STRING, answer, enum, get, object_, post, problems, ref
 
 _CODE = {"type": "string", "pattern": "^[A-Z]{3}$"}
 _KEY_FIELD = {"idempotency_key": {"type": ["string", "null"], "maxLength": 255}}
@@ -72,22 +72,7 @@ FX_SCHEMAS: dict[str, Any] = {
     "Rates": object_({"items": {"type": "array", "items": ref("Rate")}}),
 }
 
-
-def _post(summary: str, description: str, operation_id: str, body: str, result: str) -> dict[str, Any]:
-    return {
-        "summary": summary,
-        "description": f"{description} Safe to send again with the same idempotency key.",
-        "operationId": operation_id,
-        "security": BEARER,
-        "parameters": KEY,
-        "requestBody": {"required": True, "content": {"application/json": {"schema": ref(body)}}},
-        "responses": {
-            "201": answer("It is done.", result),
-            "200": answer("The key was used for this before. This is what it made.", result),
-            **problems(400, 404, 409, 413, 415, 422, 504),
-        },
-    }
-
+_AGAIN = "The key was used for this before. This is what it made."
 
 FX_PATHS: dict[str, Any] = {
     "/fx/rates": {
@@ -99,22 +84,24 @@ FX_PATHS: dict[str, Any] = {
         }
     },
     "/fx/quotes": {
-        "post": _post(
+        "post": post(
             "Promise a price for a conversion",
             "For one use, for some seconds. It holds nothing and moves nothing.",
             "createQuote",
             "NewQuote",
             "QuoteResult",
+            again=_AGAIN,
         )
     },
     "/fx/quotes/{id}": {"get": get("One quote", "getQuote", "Quote")},
     "/conversions": {
-        "post": _post(
+        "post": post(
             "Exchange what a quote says between two of the caller's wallets",
             "To pay another's wallet, pass the quote to `POST /transfer`.",
             "convert",
             "NewConversion",
             "TransferResult",
+            again=_AGAIN,
         )
     },
 }

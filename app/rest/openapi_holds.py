@@ -7,18 +7,13 @@ from typing import Any
 from app.records import AfterExpiry, HoldStatus
 from app.rest.openapi_parts import (
     AMOUNT,
-    BEARER,
-    ID,
-    KEY,
     MOMENT,
     NULLABLE_STRING,
-    answer,
     enum,
     get,
     nullable,
     object_,
-    problems,
-    ref,
+    post,
 )
 
 _PART = {
@@ -102,19 +97,8 @@ HOLD_SCHEMAS: dict[str, Any] = {
 
 
 def _post(summary: str, description: str, operation_id: str, body: str, *, of_one: bool = True) -> dict[str, Any]:
-    return {
-        "summary": summary,
-        "description": f"{description} Safe to send again with the same idempotency key.",
-        "operationId": operation_id,
-        "security": BEARER,
-        "parameters": [ID, *KEY] if of_one else KEY,
-        "requestBody": {"required": True, "content": {"application/json": {"schema": ref(body)}}},
-        "responses": {
-            "201": answer("It is done.", "HoldResult"),
-            "200": answer("The key was used for this before. This is the hold as it is now.", "HoldResult"),
-            **problems(400, 404, 409, 413, 415, 422, 504),
-        },
-    }
+    again = "The key was used for this before. This is the hold as it is now."
+    return post(summary, description, operation_id, body, "HoldResult", again=again, of_one=of_one)
 
 
 HOLD_PATHS: dict[str, Any] = {

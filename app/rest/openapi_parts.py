@@ -83,3 +83,22 @@ def get(summary: str, operation_id: str, schema: str) -> dict[str, Any]:
         "parameters": [ID],
         "responses": {"200": answer("Found.", schema), **problems(404)},
     }
+
+
+def post(
+    summary: str, description: str, operation_id: str, body: str, result: str, *, again: str, of_one: bool = False
+) -> dict[str, Any]:
+    """Returns the operation of a POST with an idempotency key. `again` describes the answer to a repeated key."""
+    return {
+        "summary": summary,
+        "description": f"{description} Safe to send again with the same idempotency key.",
+        "operationId": operation_id,
+        "security": BEARER,
+        "parameters": [ID, *KEY] if of_one else KEY,
+        "requestBody": {"required": True, "content": {"application/json": {"schema": ref(body)}}},
+        "responses": {
+            "201": answer("It is done.", result),
+            "200": answer(again, result),
+            **problems(400, 404, 409, 413, 415, 422, 504),
+        },
+    }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from app.errors import Refusal, RefusalCode
+from app.records import FxQuote
 from app.services import plans
 from app.services.book import Book
 from app.services.fx import part_given_back
@@ -31,20 +34,21 @@ def failure_of(book: Book, request: Request, conversion: Conversion) -> tuple[Re
         return RefusalCode.QUOTE_USED, _QUOTE
     if book.moment_for(request.wallet_ids[: 2 + len(conversion.wallet_ids)], request.created_at) >= quote.expires_at:
         return RefusalCode.QUOTE_EXPIRED, _QUOTE
-    sold = book.positions[conversion.position].balance + quote.source_amount - quote.spread
-    bought = book.positions[conversion.target_position].balance - quote.target_amount - quote.residue
-    if exceeds(book.exposure_limits.get(quote.source_currency), sold, is_bought=False) or exceeds(
-        book.exposure_limits.get(quote.target_currency), bought, is_bought=True
-    ):
+    balances = book.positions[conversion.position].balance, book.positions[conversion.target_position].balance
+    if is_beyond_limits(quote, balances, book.exposure_limits):
         return RefusalCode.LIQUIDITY_EXHAUSTED, _QUOTE
     return None
 
 
-def exceeds(limit: int | None, position: int, *, is_bought: bool) -> bool:
-    """Whether a position would be beyond its limit. What reduces a position is always allowed, even beyond the limit."""
-    if limit is None:
-        return False
-    return position < -limit if is_bought else position > limit
+def is_beyond_limits(quote: FxQuote, balances: tuple[int, int], limits: Mapping[str, int]) -> bool:
+    """Whether the conversion would take the FX wallets, with these balances, further from zero than the currencies' limits.
+
+    What brings a position back towards zero is always allowed, even beyond the limit.
+    """
+    most, least = limits.get(quote.source_currency), limits.get(quote.target_currency)
+    sold = balances[0] + quote.source_amount - quote.spread
+    bought = balances[1] - quote.target_amount - quote.residue
+    return (most is not None and sold > most) or (least is not None and bought < -least)
 
 
 def too_small_to_give_back(book: Book, request: Request, reversal: Reversal) -> Refusal | None:

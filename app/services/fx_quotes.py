@@ -15,7 +15,7 @@ from app.db.statements import Reader
 from app.errors import Refusal, RefusalCode
 from app.money import MAX_MINOR, AmountError, parse_amount
 from app.records import FxQuote, QuoteStatus, TransactionType
-from app.services.conversion_rules import exceeds
+from app.services.conversion_rules import is_beyond_limits
 from app.services.fees import fee_of
 from app.services.fx import PairRate, Price, factor_of, price_of_source, price_of_target
 from app.services.fx_rates import usable_rates
@@ -160,9 +160,7 @@ async def _priced(ledger: Ledger, settings: Settings, viewer: Viewer, wanted: _W
     fee = 0 if schedule is None else fee_of(schedule, price.source)
     if max(price.source + fee, price.target + price.residue) > MAX_MINOR:
         return Refusal(RefusalCode.INVALID_AMOUNT, "This would exceed the largest amount.", side)
-    if await _is_beyond_limits(ledger, wanted, price):
-        return Refusal(RefusalCode.LIQUIDITY_EXHAUSTED, RefusalCode.LIQUIDITY_EXHAUSTED.message, side, not_recorded=True)
-    return FxQuote(
+    quote = FxQuote(
         id=ids.new_id(now),
         user_id=viewer.user_id,
         source_currency=wanted.source,
@@ -181,6 +179,9 @@ async def _priced(ledger: Ledger, settings: Settings, viewer: Viewer, wanted: _W
         created_at=now,
         expires_at=now + timedelta(seconds=settings.fx_quote_seconds),
     )
+    if await _is_beyond_limits(ledger, quote):
+        return Refusal(RefusalCode.LIQUIDITY_EXHAUSTED, RefusalCode.LIQUIDITY_EXHAUSTED.message, side, not_recorded=True)
+    return quote
 
 
 def _price(exponents: Mapping[str, int], wanted: _Wanted, rate: PairRate) -> Price:
@@ -189,12 +190,10 @@ def _price(exponents: Mapping[str, int], wanted: _Wanted, rate: PairRate) -> Pri
     return price(wanted.amount, factor, rate.spread_basis_points)
 
 
-async def _is_beyond_limits(ledger: Ledger, wanted: _Wanted, price: Price) -> bool:
+async def _is_beyond_limits(ledger: Ledger, quote: FxQuote) -> bool:
     """Whether the conversion would be refused now. Most services have no limits, and need no look at the positions."""
     limits = ledger.exposure_limits
-    if wanted.source not in limits and wanted.target not in limits:
+    if quote.source_currency not in limits and quote.target_currency not in limits:
         return False
     held = {currency: balance for currency, _, balance in await fx_sql.positions(ledger.engine, [fx_sql.POSITION])}
-    sold = held.get(wanted.source, 0) + price.source - price.spread
-    bought = held.get(wanted.target, 0) - price.target - price.residue
-    return exceeds(limits.get(wanted.source), sold, is_bought=False) or exceeds(limits.get(wanted.target), bought, is_bought=True)
+    return is_beyond_limits(quote, (held.get(quote.source_currency, 0), held.get(quote.target_currency, 0)), limits)

@@ -93,7 +93,6 @@ class Conversion(NamedTuple):
     """What a request converts, as its quote says. Amounts are in minor units. All of it never changes."""
 
     quote: FxQuote
-    target_exponent: int
     position: UUID
     """The FX wallet of the source currency, which gets what is sold less the spread."""
     target_position: UUID

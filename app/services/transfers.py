@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -242,11 +243,12 @@ NO_CONVERSIONS: Mapping[str, Conversion] = {}
 
 async def conversions_of(ledger: Ledger, viewer: Viewer, details: Sequence[TransferInput]) -> Mapping[str, Conversion]:
     """What the viewer's quotes that these inputs name would convert, by the quotes' public ids."""
-    quote_ids = {one.quote_id for one in details if one.quote_id is not None}
+    quote_ids = list({one.quote_id for one in details if one.quote_id is not None})
     if not quote_ids:
         return NO_CONVERSIONS
-    found = {quote_id: await conversion_of(ledger, viewer, quote_id, is_payment=True) for quote_id in quote_ids}
-    return {quote_id: conversion for quote_id, conversion in found.items() if conversion is not None}
+    # Awaited together, so that the finder reads all of them with one statement.
+    found = await asyncio.gather(*(conversion_of(ledger, viewer, quote_id, is_payment=True) for quote_id in quote_ids))
+    return {quote_id: conversion for quote_id, conversion in zip(quote_ids, found, strict=True) if conversion is not None}
 
 
 async def conversion_of(ledger: Ledger, viewer: Viewer, quote_id: str, *, is_payment: bool) -> Conversion | None:
@@ -258,7 +260,6 @@ async def conversion_of(ledger: Ledger, viewer: Viewer, quote_id: str, *, is_pay
     sold, bought = quote.source_currency, quote.target_currency
     return Conversion(
         quote,
-        ledger.exponents[bought],
         await ledger.system_wallet(sold, fx_sql.POSITION),
         await ledger.system_wallet(bought, fx_sql.POSITION),
         await ledger.system_wallet(sold, fx_sql.SPREAD) if quote.spread else None,
