@@ -273,33 +273,40 @@ CREATE FUNCTION public.check_fees() RETURNS trigger
 -- currency's fee wallet, or no further leg. A user's version counts where the user pays, and the sender's comes first.
 DECLARE
     broken record;
+    has_lines_of_users boolean;
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(1346586181, 0);
     IF NOT EXISTS (SELECT FROM fee_schedules) AND NOT EXISTS (SELECT FROM new_entries WHERE leg > 1) THEN
         RETURN NULL;
     END IF;
+    has_lines_of_users := EXISTS (SELECT FROM fee_schedules WHERE user_id IS NOT NULL);
     SELECT t.id INTO broken
     FROM (SELECT transaction_id, max(leg) AS last_leg, bool_and(leg < 2 OR purpose = 'FEE') AS are_fees,
                  max(amount) FILTER (WHERE leg = 2) AS paid, (array_agg(wallet_id) FILTER (WHERE leg = 2))[1] AS payer_id,
                  max(amount) FILTER (WHERE leg = 3) AS got, (array_agg(wallet_id) FILTER (WHERE leg = 3))[1] AS payee_id
           FROM new_entries GROUP BY transaction_id) e
     JOIN transactions t ON t.id = e.transaction_id AND t.type IN ('TRANSFER', 'DEPOSIT', 'CAPTURE')
-    JOIN wallets sender ON sender.id = t.sender_wallet_id
-    JOIN wallets receiver ON receiver.id = t.receiver_wallet_id
     LEFT JOIN LATERAL (
-        SELECT one.id, one.payer, fee_of(one, t.amount) AS fee
-        FROM (SELECT DISTINCT ON (user_id) * FROM fee_schedules
-              WHERE transaction_type = t.type AND currency = t.currency AND valid_from <= t.completed_at
-                AND (user_id IS NULL OR user_id IN (sender.owner_id, receiver.owner_id))
-              ORDER BY user_id, valid_from DESC) one
-        WHERE one.user_id IS NULL OR (one.user_id = sender.owner_id AND one.payer = 'SENDER')
-           OR (one.user_id = receiver.owner_id AND one.payer = 'RECEIVER')
-        ORDER BY one.user_id IS NULL, one.payer LIMIT 1
+        SELECT (one.schedule).id, (one.schedule).payer, fee_of(one.schedule, t.amount) AS fee
+        FROM ((SELECT general AS schedule, 3 AS place FROM fee_schedules general
+               WHERE transaction_type = t.type AND currency = t.currency AND valid_from <= t.completed_at AND user_id IS NULL
+               ORDER BY valid_from DESC LIMIT 1)
+              UNION ALL
+              SELECT own.schedule, CASE payer WHEN 'SENDER' THEN 1 ELSE 2 END
+              FROM (SELECT DISTINCT ON (user_id) schedule, user_id, payer FROM fee_schedules schedule
+                    WHERE has_lines_of_users AND transaction_type = t.type AND currency = t.currency
+                      AND valid_from <= t.completed_at
+                      AND user_id IN (SELECT owner_id FROM wallets WHERE id IN (t.sender_wallet_id, t.receiver_wallet_id))
+                    ORDER BY user_id, valid_from DESC) own
+              WHERE user_id = (SELECT owner_id FROM wallets WHERE id = CASE payer WHEN 'SENDER' THEN t.sender_wallet_id
+                                                                                  ELSE t.receiver_wallet_id END)) one
+        ORDER BY place LIMIT 1
     ) due ON true
-    WHERE (t.fee, t.fee_schedule_id) IS DISTINCT FROM (nullif(due.fee, 0), CASE WHEN due.fee > 0 THEN due.id END)
+    WHERE coalesce(t.fee, 0) <> coalesce(due.fee, 0)
+       OR t.fee_schedule_id IS DISTINCT FROM CASE WHEN t.fee IS NOT NULL THEN due.id END
        OR (t.fee IS NULL AND e.last_leg > 1)
        OR (t.fee IS NOT NULL AND (e.last_leg <> 3 OR NOT e.are_fees OR (e.paid, e.got) IS DISTINCT FROM (-t.fee, t.fee)
-           OR e.payer_id <> CASE due.payer WHEN 'SENDER' THEN sender.id ELSE receiver.id END
+           OR e.payer_id <> CASE due.payer WHEN 'SENDER' THEN t.sender_wallet_id ELSE t.receiver_wallet_id END
            OR NOT EXISTS (SELECT FROM wallets w WHERE w.id = e.payee_id AND w.system_purpose = 'FEES')))
     LIMIT 1;
     IF FOUND THEN
@@ -421,13 +428,16 @@ CREATE FUNCTION public.fee_of(schedule public.fee_schedules, amount bigint) RETU
     LANGUAGE sql IMMUTABLE
     AS $$
 -- Rounded once, then kept between minimum and maximum.
+-- One expression, which a query takes in: a call would take longer than the rest of the check.
 SELECT CASE WHEN schedule.percent IS NULL AND schedule.flat IS NULL THEN 0 ELSE least(greatest(
-    CASE schedule.rounding
-        WHEN 'UP' THEN ceil(exact) WHEN 'DOWN' THEN floor(exact)
-        ELSE CASE WHEN exact - floor(exact) = 0.5 THEN floor(exact) + mod(floor(exact), 2) ELSE round(exact) END
-    END + coalesce(schedule.flat, 0), coalesce(schedule.minimum, 0)),
+    coalesce(CASE schedule.rounding
+        WHEN 'UP' THEN ceil(schedule.percent * amount * 0.01)
+        WHEN 'DOWN' THEN floor(schedule.percent * amount * 0.01)
+        ELSE CASE WHEN mod(schedule.percent * amount * 0.01, 1) = 0.5
+                  THEN floor(schedule.percent * amount * 0.01) + mod(floor(schedule.percent * amount * 0.01), 2)
+                  ELSE round(schedule.percent * amount * 0.01) END
+    END, 0) + coalesce(schedule.flat, 0), coalesce(schedule.minimum, 0)),
     coalesce(schedule.maximum, 9223372036854775807)) END::bigint
-FROM (SELECT coalesce(schedule.percent, 0) * amount * 0.01 AS exact) AS part
 $$;
 
 
@@ -645,6 +655,8 @@ CREATE FUNCTION public.post_ledger_entries() RETURNS trigger
 -- wallet, not even one that a later entry makes good: the CHECK of the wallet sees only where the chain ends.
 DECLARE
     broken record;
+    is_plain boolean;
+    has_fees boolean;
     has_more boolean;
     has_reversal boolean;
     has_capture boolean;
@@ -660,55 +672,75 @@ DECLARE
     expected bigint;
     updated bigint;
 BEGIN
-    -- The first two entries of a transaction between two wallets are its principal: the sender's debit and the receiver's
-    -- credit. Its further entries have another purpose and touch only these two wallets and the system's. A transaction
-    -- without sender and receiver has exactly the legs of its terms.
-    SELECT (array_agg(e.transaction_id) FILTER (WHERE t.status IS DISTINCT FROM 'COMPLETED' OR NOT coalesce(CASE
-               WHEN t.reverses_id IS NOT NULL OR t.quote_id IS NOT NULL THEN true -- checked below
-               WHEN t.sender_wallet_id IS NULL OR t.receiver_wallet_id IS NULL THEN t.terms->'legs'->(e.leg::int) =
-                   (SELECT jsonb_build_array(w.id, e.amount, w.currency, e.purpose) FROM wallets w WHERE w.id = e.wallet_id)
-               WHEN e.leg = 0 THEN e.wallet_id = t.sender_wallet_id AND e.amount = -t.amount AND e.purpose = 'PRINCIPAL'
-               WHEN e.leg = 1 THEN e.wallet_id = t.receiver_wallet_id AND e.amount = t.amount AND e.purpose = 'PRINCIPAL'
-               ELSE e.purpose <> 'PRINCIPAL' AND (e.wallet_id IN (t.sender_wallet_id, t.receiver_wallet_id)
-                   OR EXISTS (SELECT FROM wallets w WHERE w.id = e.wallet_id AND w.kind = 'SYSTEM'))
-           END, false)))[1] AS transaction_id,
-           bool_or(e.leg > 1 OR t.sender_wallet_id IS NULL) AS has_more, bool_or(t.reverses_id IS NOT NULL) AS has_reversal,
-           bool_or(t.hold_id IS NOT NULL) AS has_capture, bool_or(t.quote_id IS NOT NULL) AS has_conversion,
-           (array_agg(e.transaction_id) FILTER (WHERE t.hold_id IS NOT NULL AND e.leg = 0 AND 1 <> ( -- not EXISTS,
-               -- which a session that planned it on a small table would answer by reading all of it
-               SELECT count(*) FROM hold_events h
-               WHERE h.hold_id = t.hold_id AND h.id = t.id AND h.captured = t.amount)))[1] AS capture_id
-    INTO broken
-    FROM new_entries e LEFT JOIN transactions t ON t.id = e.transaction_id;
-    has_more := broken.has_more;
-    has_reversal := broken.has_reversal;
-    has_capture := broken.has_capture;
-    has_conversion := broken.has_conversion;
-    IF broken.capture_id IS NOT NULL THEN
-        RAISE EXCEPTION 'transaction % captures no hold', broken.capture_id
-            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_capture_the_hold';
-    END IF;
-    IF broken.transaction_id IS NOT NULL THEN
-        RAISE EXCEPTION 'an entry of transaction % is not what was requested, or it is not completed', broken.transaction_id
-            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_of_completed_transaction';
-    END IF;
+    -- Most statements post transfers alone: the sender's debit, the receiver's credit and, if there is a fee, its debit and its
+    -- credit. Such entries are what was requested and whole, because no leg of a transaction is there twice. They sum to zero,
+    -- because both wallets have the transaction's currency.
+    SELECT count(*) = 2 * count(DISTINCT e.transaction_id) + 2 * count(DISTINCT e.transaction_id) FILTER (WHERE t.fee > 0)
+           AND bool_and(coalesce(t.status = 'COMPLETED' AND t.reverses_id IS NULL AND t.hold_id IS NULL AND t.quote_id IS NULL
+               AND CASE e.leg
+                   WHEN 0 THEN e.wallet_id = t.sender_wallet_id AND e.amount = -t.amount AND e.purpose = 'PRINCIPAL'
+                   WHEN 1 THEN e.wallet_id = t.receiver_wallet_id AND e.amount = t.amount AND e.purpose = 'PRINCIPAL'
+                   WHEN 2 THEN e.wallet_id IN (t.sender_wallet_id, t.receiver_wallet_id) AND e.amount = -t.fee
+                       AND e.purpose = 'FEE'
+                   WHEN 3 THEN e.amount = t.fee AND e.purpose = 'FEE' AND fees.kind = 'SYSTEM' AND fees.currency = t.currency
+                       AND e.wallet_id <> t.sender_wallet_id AND e.wallet_id <> t.receiver_wallet_id
+               END, false)),
+           bool_or(e.leg > 1)
+    INTO is_plain, has_fees
+    FROM new_entries e
+    LEFT JOIN transactions t ON t.id = e.transaction_id
+    LEFT JOIN wallets fees ON e.leg = 3 AND fees.id = e.wallet_id;
+    IF NOT is_plain THEN
+        -- The first two entries of a transaction between two wallets are its principal: the sender's debit and the receiver's
+        -- credit. Its further entries have another purpose and touch only these two wallets and the system's. A transaction
+        -- without sender and receiver has exactly the legs of its terms.
+        SELECT (array_agg(e.transaction_id) FILTER (WHERE t.status IS DISTINCT FROM 'COMPLETED' OR NOT coalesce(CASE
+                   WHEN t.reverses_id IS NOT NULL OR t.quote_id IS NOT NULL THEN true -- checked below
+                   WHEN t.sender_wallet_id IS NULL OR t.receiver_wallet_id IS NULL THEN t.terms->'legs'->(e.leg::int) =
+                       (SELECT jsonb_build_array(w.id, e.amount, w.currency, e.purpose) FROM wallets w WHERE w.id = e.wallet_id)
+                   WHEN e.leg = 0 THEN e.wallet_id = t.sender_wallet_id AND e.amount = -t.amount AND e.purpose = 'PRINCIPAL'
+                   WHEN e.leg = 1 THEN e.wallet_id = t.receiver_wallet_id AND e.amount = t.amount AND e.purpose = 'PRINCIPAL'
+                   ELSE e.purpose <> 'PRINCIPAL' AND (e.wallet_id IN (t.sender_wallet_id, t.receiver_wallet_id)
+                       OR EXISTS (SELECT FROM wallets w WHERE w.id = e.wallet_id AND w.kind = 'SYSTEM'))
+               END, false)))[1] AS transaction_id,
+               bool_or(e.leg > 1 OR t.sender_wallet_id IS NULL) AS has_more, bool_or(t.reverses_id IS NOT NULL) AS has_reversal,
+               bool_or(t.hold_id IS NOT NULL) AS has_capture, bool_or(t.quote_id IS NOT NULL) AS has_conversion,
+               (array_agg(e.transaction_id) FILTER (WHERE t.hold_id IS NOT NULL AND e.leg = 0 AND 1 <> ( -- not EXISTS,
+                   -- which a session that planned it on a small table would answer by reading all of it
+                   SELECT count(*) FROM hold_events h
+                   WHERE h.hold_id = t.hold_id AND h.id = t.id AND h.captured = t.amount)))[1] AS capture_id
+        INTO broken
+        FROM new_entries e LEFT JOIN transactions t ON t.id = e.transaction_id;
+        has_more := broken.has_more;
+        has_reversal := broken.has_reversal;
+        has_capture := broken.has_capture;
+        has_conversion := broken.has_conversion;
+        IF broken.capture_id IS NOT NULL THEN
+            RAISE EXCEPTION 'transaction % captures no hold', broken.capture_id
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_capture_the_hold';
+        END IF;
+        IF broken.transaction_id IS NOT NULL THEN
+            RAISE EXCEPTION 'an entry of transaction % is not what was requested, or it is not completed', broken.transaction_id
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_of_completed_transaction';
+        END IF;
 
-    SELECT transaction_id INTO broken
-    FROM new_entries GROUP BY transaction_id
-    HAVING min(leg) <> 0 OR max(leg) <> count(*) - 1 OR count(*) < 2
-    LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION 'these are not all the entries of transaction %', broken.transaction_id
-            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_posted_whole';
-    END IF;
+        SELECT transaction_id INTO broken
+        FROM new_entries GROUP BY transaction_id
+        HAVING min(leg) <> 0 OR max(leg) <> count(*) - 1 OR count(*) < 2
+        LIMIT 1;
+        IF FOUND THEN
+            RAISE EXCEPTION 'these are not all the entries of transaction %', broken.transaction_id
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_posted_whole';
+        END IF;
 
-    SELECT e.transaction_id, w.currency, sum(e.amount) AS total INTO broken
-    FROM new_entries e JOIN wallets w ON w.id = e.wallet_id
-    GROUP BY e.transaction_id, w.currency HAVING sum(e.amount) <> 0
-    LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION 'entries of transaction % sum to % in %', broken.transaction_id, broken.total, broken.currency
-            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_sum_to_zero';
+        SELECT e.transaction_id, w.currency, sum(e.amount) AS total INTO broken
+        FROM new_entries e JOIN wallets w ON w.id = e.wallet_id
+        GROUP BY e.transaction_id, w.currency HAVING sum(e.amount) <> 0
+        LIMIT 1;
+        IF FOUND THEN
+            RAISE EXCEPTION 'entries of transaction % sum to % in %', broken.transaction_id, broken.total, broken.currency
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_sum_to_zero';
+        END IF;
     END IF;
 
     SELECT e.wallet_id, e.sequence, w.kind = 'USER' AND e.balance_after < w.held AND e.amount < 0 AS overdrawn INTO broken
@@ -752,7 +784,10 @@ BEGIN
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'ledger_entries_continue_chain';
     END IF;
 
-    IF has_more THEN
+    IF is_plain AND has_fees THEN
+        INSERT INTO transaction_wallets (wallet_id, transaction_id, change)
+        SELECT wallet_id, transaction_id, 1 FROM new_entries WHERE leg = 3;
+    ELSIF has_more THEN
         SELECT t.id INTO broken
         FROM transactions t
         WHERE t.id IN (SELECT transaction_id FROM new_entries) AND t.sender_wallet_id IS NULL

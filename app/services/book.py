@@ -30,7 +30,9 @@ from app.services.outcomes import Outcome, Settlement, Step
 from app.services.refusals import refusal_of
 from app.services.requests import Key, Leg, Request, Reversal, Unit
 
-_COMPLETED = TransactionStatus.COMPLETED  # A member is slow to reach through its class.
+# A member is slow to reach through its class.
+_COMPLETED = TransactionStatus.COMPLETED
+_FEE = EntryPurpose.FEE
 
 
 @dataclass(slots=True)
@@ -56,6 +58,12 @@ class Position:
     @property
     def available(self) -> int:
         return self.balance - self.held
+
+
+Sides = tuple[Position, Position]
+"""Sender and receiver."""
+Charged = tuple[Charge, Position, datetime]
+"""A fee, the fee wallet that it goes to, and when it is posted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +130,20 @@ class Book:
             after.append(balance)
         return after
 
-    def complete_plain(self, request: Request, sender: Position, receiver: Position) -> Outcome:
-        """Post a transfer without fee and quota: the same as `complete`, for the commonest request."""
-        posted_at = max(self.now, request.created_at, sender.posted_at, receiver.posted_at)
-        amount = request.amount
-        entries = sender.post(request.id, 0, -amount, posted_at), receiver.post(request.id, 1, amount, posted_at)
-        transaction = _completed(request, posted_at)
+    def complete_plain(self, request: Request, sides: Sides, charged: Charged | None) -> Outcome:
+        """Post a transfer without quota, whose fee the sender pays: the same as `complete`, for the commonest requests."""
+        sender, receiver = sides
+        id_, amount = request.id, request.amount
+        charge, fees, posted_at = charged or (None, None, max(self.now, request.created_at, sender.posted_at, receiver.posted_at))
+        entries: tuple[Entry, ...] = sender.post(id_, 0, -amount, posted_at), receiver.post(id_, 1, amount, posted_at)
+        wallets: tuple[Wallet, ...] = (sender.wallet, receiver.wallet)
+        if charge is not None and fees is not None:
+            fee = sender.post(id_, 2, -charge.amount, posted_at, _FEE), fees.post(id_, 3, charge.amount, posted_at, _FEE)
+            entries, wallets = entries + fee, (*wallets, fees.wallet)
+        transaction = _completed(request, posted_at, charge)
         self._record(transaction)
         self._step.posted.append((transaction, entries))
-        return Outcome(transaction, entries, replayed=False, refusal=None, wallets=(sender.wallet, receiver.wallet))
+        return Outcome(transaction, entries, replayed=False, refusal=None, wallets=wallets)
 
     def complete(self, request: Request, legs: Sequence[Leg], charge: Charge | None, not_before: datetime) -> Outcome:
         """Post the legs, no earlier than the newest entry of each wallet."""

@@ -74,7 +74,12 @@ def _settle_member(book: Book, member: Member) -> Outcome:
         return not_recorded(member)
     sides = ledger_rules.plain_sides(book, member)
     if sides is not None:
-        return book.complete_plain(member, *sides)
+        fee_wallet_id = book.fees.newest and book.fees.wallet_for(member.type, member.currency)
+        if not fee_wallet_id:
+            return book.complete_plain(member, sides, None)
+        charged = ledger_rules.plain_charge(book, member, sides, fee_wallet_id)
+        if charged is not None:
+            return book.complete_plain(member, sides, charged)
     return hold_decisions.settle_hold(book, member) if member.records_event else _settle_request(book, member)
 
 

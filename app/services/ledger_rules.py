@@ -14,7 +14,7 @@ from app.errors import Refusal, RefusalCode
 from app.money import MAX_MINOR, MIN_MINOR, Money
 from app.records import FeePayer, TransactionType, Wallet, WalletKind, WalletStatus
 from app.services import conversion_rules, plans
-from app.services.book import Book, Position
+from app.services.book import Book, Charged, Sides
 from app.services.fees import Charge, fee_of
 from app.services.hold_book import Capture
 from app.services.refusals import (
@@ -30,6 +30,7 @@ from app.services.requests import Condition, ConditionKind, Leg, Request, Revers
 _TRANSFER = TransactionType.TRANSFER
 _USER = WalletKind.USER
 _ACTIVE = WalletStatus.ACTIVE
+_SENDER = FeePayer.SENDER
 
 Failure = tuple[RefusalCode, str | None, int | None]
 """The code, the input field and, for missing funds, the available amount of a refusal that is recorded."""
@@ -103,14 +104,12 @@ def fee_refusal(book: Book, request: Request, charge: Charge) -> Refusal | None:
     return None
 
 
-def plain_sides(book: Book, request: Request) -> tuple[Position, Position] | None:
-    """Sender and receiver of a new transfer that passes every rule without a fee: the general way in short.
+def plain_sides(book: Book, request: Request) -> Sides | None:
+    """Sender and receiver of a new transfer that passes every rule but those of fees: the general way in short.
 
     None says nothing about the outcome: then the general way decides, and names what it refuses.
     """
     if request.type is not _TRANSFER or request.conditions or request.unless_replayed is not None or book.quotas:
-        return None
-    if book.fees.newest and book.fees.wallet_for(request.type, request.currency) is not None:
         return None
     assert request.sender_wallet_id is not None
     assert request.receiver_wallet_id is not None
@@ -128,6 +127,21 @@ def plain_sides(book: Book, request: Request) -> tuple[Position, Position] | Non
         and receiver.balance + amount <= MAX_MINOR
     )
     return (sender, receiver) if is_sound else None
+
+
+def plain_charge(book: Book, request: Request, sides: Sides, fee_wallet_id: UUID) -> Charged | None:
+    """The fee of such a transfer, if its sender pays it and it passes every rule. None says nothing about the outcome."""
+    sender, fees = sides[0], book.positions[fee_wallet_id]
+    charge, moment = charge_of(book, request, fee_wallet_id)
+    if charge is None or charge.schedule.payer is not _SENDER or fee_refusal(book, request, charge) is not None:
+        return None
+    is_sound = (
+        sender.balance - request.amount - charge.amount >= sender.held
+        and fees.wallet.status is _ACTIVE
+        and fees.wallet.currency == request.currency
+        and fees.balance + charge.amount <= MAX_MINOR
+    )
+    return (charge, fees, moment) if is_sound else None
 
 
 def failure_of(

@@ -225,6 +225,8 @@ RULES: list[tuple[str, str, str]] = [
      "ledger_entries_charge_the_fee"),
     ("a fee to another system wallet", fee_schedule() + charged((A, 4, -30, 6900), (DEPOSITS_USD, 2, 30, -10000)),
      "ledger_entries_charge_the_fee"),
+    ("a fee to another currency's fee wallet", fee_schedule() + wallet(32, **FEES_WALLET, currency="'EUR'")
+     + charged((A, 4, -30, 6900), (uid(32), 1, 30, 0)), "ledger_entries_sum_to_zero"),
     ("a fee with another purpose", fee_schedule() + charged((A, 4, -30, 6900), (FEES, 1, 30, 0), purposes=("FEE", "OTHER")),
      "ledger_entries_charge_the_fee"),
     ("a fee that is not posted", fee_schedule() + transaction(fee="30", fee_schedule_id=SCHEDULE) + PAYMENT,

@@ -46,15 +46,32 @@ def test_an_entry_survives_the_way_exactly(before, after, sequence, created_at):
     assert events.parse(message) == events.EntryEvent(written)
 
 
-@given(st.lists(st.tuples(BIGINTS, BIGINTS, MOMENTS), min_size=2, max_size=2), st.lists(st.uuids(), max_size=3))
-def test_a_plain_transfer_is_written_as_any_other_transaction(moved, owners):
-    """Its payload is put together by hand. The general way writes the traced one."""
-    rows = [entry(leg=leg, amount=after - b, balance_after=after, created_at=at) for leg, (b, after, at) in enumerate(moved)]
-    assume(all(-(2**63) <= one.amount < 2**63 for one in rows))
-    plain = events.settled_payload(rows[0].transaction_id, owners, rows)
-    traced = json.loads(events.settled_payload(rows[0].transaction_id, owners, rows, "00-t-s-01"))
-    assert json.loads(plain) == {name: value for name, value in traced.items() if name != "trace"}
-    assert plain == json.dumps(json.loads(plain), separators=(",", ":"))
+@given(
+    st.lists(st.tuples(BIGINTS, BIGINTS, MOMENTS, st.sampled_from(EntryPurpose)), max_size=4),
+    st.lists(st.uuids(), max_size=3),
+    st.none() | st.text(max_size=60),
+)
+def test_the_payload_of_a_transaction_is_compact_json_with_all_of_its_entries(moved, owners, trace):
+    """It is put together by hand."""
+    rows = [
+        entry(leg=leg, amount=after - b, balance_after=after, created_at=at)._replace(purpose=purpose)
+        for leg, (b, after, at, purpose) in enumerate(moved)
+    ]
+    payload = events.settled_payload(uuid := uuid4(), owners, rows, trace)
+    purposes = {str(one.leg): one.purpose.value for one in rows if one.purpose is not EntryPurpose.PRINCIPAL}
+    expected = {
+        **({} if trace is None else {"trace": trace}),
+        "v": 1,
+        "kind": "settled",
+        "transaction_id": str(uuid),
+        "owner_ids": [str(owner) for owner in owners],
+        "entries": [
+            [str(e.wallet_id), e.leg, e.sequence, e.amount, e.balance_before, e.balance_after, e.created_at.isoformat()]
+            for e in rows
+        ],
+        **({"purposes": purposes} if purposes else {}),
+    }
+    assert payload == json.dumps(expected, separators=(",", ":"), ensure_ascii=False)
 
 
 def test_a_settled_transaction_is_told_to_each_wallet_then_to_each_user_once_then_to_administrators():

@@ -215,6 +215,8 @@ FEE_REFUSALS = [
      RefusalCode.CURRENCY_MISMATCH, ("receiverWalletId",)),
     ("a frozen wallet", request(1, 2, max_fee=99), SENDER_PAYS, {1: {"status": WalletStatus.FROZEN}},
      RefusalCode.WALLET_NOT_ACTIVE, ("senderWalletId",)),
+    ("held money for the fee", request(1, 2, 5_000, max_fee=999), SENDER_PAYS, {1: {"held": 4_999}},
+     RefusalCode.INSUFFICIENT_FUNDS, ("amount",)),
     ("funds for the amount alone", request(1, 2, 9_800, max_fee=999), SENDER_PAYS, {}, RefusalCode.INSUFFICIENT_FUNDS,
      ("amount",)),
 ]  # fmt: skip
