@@ -31,6 +31,7 @@ from app.http import dashboard, health
 from app.http.compression import CompressedAnswers
 from app.http.rates import RequestRateLimit
 from app.http.request_limits import BodyLimit, RequestId
+from app.http.short_way import Application
 from app.http.slashes import without_slash
 from app.http.traces import TracedRequests
 from app.limits.rates import RateLimit, RequestRates
@@ -80,7 +81,7 @@ class _GraphQLEndpoint:
 
 def create_app(
     settings: Settings | None = None, *, clock: Clock = system_clock, on_started: Callable[[Starlette], None] = lambda _: None
-) -> Starlette:
+) -> Application:
     """Returns the ASGI application. Raises ConfigurationError if the settings do not allow a start."""
     chosen = settings or load_settings()
 
@@ -103,20 +104,31 @@ def create_app(
         routes += demo_routes.routes()
     if chosen.dashboard:
         routes += dashboard.routes(chosen)
-    app = Starlette(
+    first, limits = _steps(chosen)
+    app = Application(
         routes=routes,
         lifespan=lifespan,
-        middleware=_middleware(chosen),
+        middleware=[first, *_for_some(chosen), *limits],
         exception_handlers=rest.EXCEPTION_HANDLERS,
     )
+    if chosen.otlp_endpoint is None:
+        app.shorten("/graphql", endpoint, [first, *limits], rest.EXCEPTION_HANDLERS, has_cors=bool(chosen.cors_origins))
     # Starlette's redirect uses the scheme and host that this process sees: http, if a proxy terminates TLS.
     app.router.redirect_slashes = False
     app.router.default = without_slash(app.router)
     return app
 
 
-def _middleware(settings: Settings) -> list[Middleware]:
-    chain = [Middleware(RequestId, https_only=settings.environment == "production")]
+def _steps(settings: Settings) -> tuple[Middleware, list[Middleware]]:
+    """What every request goes through, on the general and on the short way: what comes first, and its limits."""
+    first = Middleware(RequestId, https_only=settings.environment == "production")
+    body = Middleware(BodyLimit, limit=settings.max_body_bytes, seconds=settings.body_timeout_seconds)
+    return first, [Middleware(RequestRateLimit), body, Middleware(CompressedAnswers)]
+
+
+def _for_some(settings: Settings) -> list[Middleware]:
+    """What only some requests need, between the two."""
+    chain = []
     if settings.otlp_endpoint is not None:
         chain.append(Middleware(TracedRequests, continues=settings.trace_parents))
     if settings.dashboard:
@@ -132,12 +144,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
                 max_age=600,
             )
         )
-    return [
-        *chain,
-        Middleware(RequestRateLimit),
-        Middleware(BodyLimit, limit=settings.max_body_bytes, seconds=settings.body_timeout_seconds),
-        Middleware(CompressedAnswers),
-    ]
+    return chain
 
 
 def create_process_app() -> Starlette:
