@@ -25,8 +25,12 @@ run: $(RUNNABLE) ## Start everything: PostgreSQL, Redis, demo data, API and rela
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .PHONY: test
-test: $(READY) ## Run the tests on real servers, four at a time: all but the heavy ones
-	@$(PYTEST) -n 4 --dist loadscope -m 'not heavy'
+test: $(READY) ## Run the tests on real servers, four at a time: all but those of the pages and the heavy ones
+	@$(PYTEST) -n 4 --dist loadscope -m 'not heavy' --ignore tests/browser
+
+.PHONY: test-browser
+test-browser: $(READY) ## Run the tests of the pages in a real Chromium, three groups at a time
+	@$(PYTEST) -n 3 --dist loadscope tests/browser
 
 .PHONY: test-heavy
 test-heavy: $(READY) ## Run the heavy tests, two at a time: the image's steps, the benchmark, chaos, generated requests

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -77,15 +78,15 @@ class Provider:
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the one request of a connection."""
-        await reader.readuntil(b"\r\n\r\n")
-        self.requests += 1
-        if not self.hangs:
+        with contextlib.closing(writer):
+            await reader.readuntil(b"\r\n\r\n")
+            self.requests += 1
+            if self.hangs:
+                await reader.read()
+                return
             lines = [f"HTTP/1.1 {self.status} X", f"content-length: {len(self.body)}", "connection: close", *self.headers]
             writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + self.body)
             await writer.drain()
-        else:
-            await reader.read()
-        writer.close()
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -33,16 +34,14 @@ class FeedServer(Provider):
         if not self.drips:
             await super().answer(reader, writer)
             return
-        await reader.readuntil(b"\r\n\r\n")
-        self.requests += 1
-        writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n")
-        try:
+        with contextlib.closing(writer), contextlib.suppress(OSError):
+            await reader.readuntil(b"\r\n\r\n")
+            self.requests += 1
+            writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n")
             while True:
                 writer.write(b" ")
                 await writer.drain()
                 await asyncio.sleep(0.05)
-        except OSError:
-            writer.close()
 
 
 @asynccontextmanager
