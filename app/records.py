@@ -422,6 +422,79 @@ class FxQuote(NamedTuple):
         return self.source_amount + (self.fee or 0)
 
 
+class WebhookStatus(StrEnum):
+    """PAUSED by its owner; DISABLED_FAILING by the service. Events of a disabled endpoint are not kept for it."""
+
+    ENABLED = "ENABLED"
+    PAUSED = "PAUSED"
+    DISABLED_FAILING = "DISABLED_FAILING"
+
+
+class WebhookSource(StrEnum):
+    """The subscription of an endpoint's document: walletUpdated, transactionSettled or holdUpdated."""
+
+    WALLET = "WALLET"
+    SETTLED = "SETTLED"
+    HOLD = "HOLD"
+
+
+class WebhookEndpoint(NamedTuple):
+    """Where a user's events are sent. `keys` and `old_keys` are sealed."""
+
+    id: UUID
+    owner_id: UUID
+    source: WebhookSource
+    subject_id: UUID | None
+    """The wallet or hold; None for SETTLED."""
+    sees_all: bool
+    """Whether its owner saw all when it was created: its documents are answered so."""
+    ordered: bool
+    status: WebhookStatus
+    url: str
+    document: str
+    variables: dict[str, Any] | None
+    public_key: bytes
+    keys: bytes
+    old_keys: bytes | None
+    old_keys_until: datetime | None
+    request_hash: bytes
+    failures: int
+    """Failed attempts in a row, of all deliveries."""
+    created_at: datetime
+
+
+class WebhookDelivery(NamedTuple):
+    """One event for one endpoint. Waiting: `next_attempt_at` is set. Neither that nor `delivered_at`: parked."""
+
+    id: UUID
+    endpoint_id: UUID
+    subject_id: UUID
+    """The wallet, the transaction or the hold, by the endpoint's source."""
+    number: int
+    """The entry's sequence, or the number of the hold's event; 0 for a transaction."""
+    position: int
+    attempts: int
+    failures: int
+    """Since it was scheduled: a replay begins anew."""
+    next_attempt_at: datetime | None
+    delivered_at: datetime | None
+    payload: str | None
+    """What was sent last. None before the first attempt."""
+    created_at: datetime
+
+
+class WebhookAttempt(NamedTuple):
+    """What came of an attempt: a status, or an error."""
+
+    delivery_id: UUID
+    number: int
+    at: datetime
+    duration_ms: int
+    status: int | None
+    error: str | None
+    response_body: str | None
+
+
 class AuditRecord(NamedTuple):
     """An administrator's action on a wallet. `before` and `after` are JSON objects, as text."""
 

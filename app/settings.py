@@ -22,6 +22,9 @@ DEMO_JWT_SECRET = "paycore-demo-secret-for-development-only"
 DEMO_LOG_KEY = "PRIVATE+KEY+paycore.example/demo+3bb8e2a3+AdxL3pVlpw+os2okK73ErXEYj6flBgSmFuJ5WMwa84+F"
 """The same, of the log of transactions."""
 
+DEMO_WEBHOOK_KEY = "paycore-demo-webhook-key-for-development-only"
+"""As the secret above: it encrypts the secrets of the demo's webhooks."""
+
 MAX_BATCH = 500
 """Transfers in one transferBatch. Part of the contract, so not a setting. Limits that count transfers must leave room for it."""
 COMMIT_LIMIT = 500
@@ -52,6 +55,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
     verifies_tokens: ClassVar[bool] = True
+    seals: ClassVar[bool] = True
     uses_redis: ClassVar[bool] = True
     signs_log: ClassVar[bool] = False
 
@@ -359,6 +363,22 @@ class Settings(BaseSettings):
         3.0, gt=0, description="Interval at which subscribed wallets are compared with the database, in one statement."
     )
 
+    webhook_keys: SecretStr | None = Field(
+        None,
+        description="Keys, separated by commas, that encrypt the secrets of webhooks in the database; at least 32 bytes each. "
+        "The first one encrypts; the others still decrypt, while a key is being replaced. Unset in production: no webhooks.",
+    )
+    webhook_private_targets: bool = Field(
+        default=False,
+        description="Allow webhooks to `http://` and to private addresses, such as localhost. For development only.",
+    )
+    webhooks_per_user: int = Field(
+        20, ge=0, description="Webhook endpoints of one user. createWebhookEndpoint refuses further ones as QUOTA_EXCEEDED."
+    )
+    webhook_timeout_seconds: float = Field(
+        10.0, gt=0, le=60, description="Time for an endpoint to answer a delivery, from the look-up of its name to the end."
+    )
+
     relay_port: int = Field(
         0, ge=0, le=65535, description="Port of the relay's /healthz, /readyz and /metrics, on PAYCORE_HOST. 0: none."
     )
@@ -366,6 +386,13 @@ class Settings(BaseSettings):
     @property
     def graphiql_enabled(self) -> bool:
         return self.environment != "production" if self.graphiql is None else self.graphiql
+
+    @property
+    def sealing_keys(self) -> tuple[str, ...]:
+        """The keys for secrets of webhooks, the first one for new secrets. Empty: there are no webhooks."""
+        if self.webhook_keys is None:
+            return () if self.environment == "production" else (DEMO_WEBHOOK_KEY,)
+        return tuple(part.strip() for part in self.webhook_keys.get_secret_value().split(",") if part.strip())
 
     @property
     def uses_demo_secret(self) -> bool:
@@ -460,6 +487,18 @@ class Settings(BaseSettings):
                 raise ValueError("production with JWKS needs PAYCORE_JWT_ISSUER and PAYCORE_JWT_AUDIENCE")
 
     @model_validator(mode="after")
+    def _check_webhooks(self) -> Self:
+        keys = self.sealing_keys
+        if self.webhook_keys is not None and (not keys or any(len(key.encode()) < _MIN_SECRET_BYTES for key in keys)):
+            raise ValueError(f"each of PAYCORE_WEBHOOK_KEYS needs at least {_MIN_SECRET_BYTES} bytes")
+        if self.environment == "production":
+            if DEMO_WEBHOOK_KEY in keys:
+                raise ValueError("production needs PAYCORE_WEBHOOK_KEYS (or _FILE) of its own: the demo key is public")
+            if self.webhook_private_targets:
+                raise ValueError("PAYCORE_WEBHOOK_PRIVATE_TARGETS is for development only, not for production")
+        return self
+
+    @model_validator(mode="after")
     def _check_feed(self) -> Self:
         """Checks the feed's interval and its URL, which may hold a key and so is not quoted."""
         if self.fx_feed_url is None:
@@ -508,6 +547,7 @@ class RelaySettings(Settings):
 
     verifies_tokens: ClassVar[bool] = False
     signs_log: ClassVar[bool] = True
+    seals: ClassVar[bool] = False
 
 
 class DatabaseSettings(RelaySettings):
@@ -528,6 +568,7 @@ class _SecretFiles(PydanticBaseSettingsSource):
             *(() if settings_cls.verifies_tokens else ("jwt_secret",)),
             *(() if settings_cls.uses_redis else ("redis_url",)),
             *(() if settings_cls.signs_log else ("log_key",)),
+            *(() if settings_cls.seals else ("webhook_keys",)),
         }
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:

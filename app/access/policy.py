@@ -15,8 +15,8 @@ from app.errors import Forbidden
 from app.records import Transaction, TransactionType, Wallet
 
 _RIGHTS_OF_ROLE = {
-    Role.USER: frozenset({Right.SEE_OWN, Right.TRANSFER, Right.OPEN_WALLET}),
-    Role.SERVICE: frozenset({Right.SEE_OWN, Right.TRANSFER, Right.OPEN_WALLET, Right.POST}),
+    Role.USER: frozenset({Right.SEE_OWN, Right.TRANSFER, Right.OPEN_WALLET, Right.USE_WEBHOOKS}),
+    Role.SERVICE: frozenset({Right.SEE_OWN, Right.TRANSFER, Right.OPEN_WALLET, Right.POST, Right.USE_WEBHOOKS}),
     Role.SUPPORT: frozenset({Right.SEE_OWN, Right.SEE_ALL}),
     Role.ADMIN: frozenset(Right),
 }
@@ -28,6 +28,7 @@ RIGHTS_OF_SCOPE = {
     "wallets:write": frozenset({Right.OPEN_WALLET}),
     "transfers:write": frozenset({Right.TRANSFER}),
     POSTINGS_SCOPE: frozenset({Right.POST}),
+    "webhooks:write": frozenset({Right.USE_WEBHOOKS}),
     ADMIN_SCOPE: frozenset(Right),
 }
 """The rights that a scope lets a token use, if its role has them. Unknown scopes give no rights."""
@@ -39,6 +40,7 @@ _REFUSALS = {
     Right.SEE_OWN: "This needs the scope wallets:read.",
     Right.TRANSFER: "This needs the scope transfers:write and a role that is not read-only.",
     Right.OPEN_WALLET: "This needs the scope wallets:write and a role that is not read-only.",
+    Right.USE_WEBHOOKS: "This needs the scope webhooks:write and a role that is not read-only.",
     Right.POST: "This needs the scope postings:write: it is for administrators and service accounts.",
 }
 """All other rights are refused with Forbidden's default message: administrators only."""
@@ -64,6 +66,17 @@ def require(viewer: Viewer, right: Right) -> None:
     """Raises Forbidden if the viewer lacks the right. The error says nothing about any object."""
     if right not in viewer.rights:
         raise Forbidden(_REFUSALS.get(right))
+
+
+def require_webhooks(viewer: Viewer) -> None:
+    """Raises Forbidden if the viewer may not have events delivered, which is also a way of seeing them."""
+    require(viewer, Right.USE_WEBHOOKS)
+    require(viewer, Right.SEE_OWN)
+
+
+def rights_of_endpoint(*, sees_all: bool) -> frozenset[Right]:
+    """Returns the rights with which an endpoint's document is answered: to see, and nothing else."""
+    return frozenset({Right.SEE_OWN, Right.SEE_ALL}) if sees_all else frozenset({Right.SEE_OWN})
 
 
 def may_reverse(viewer: Viewer, transaction: Transaction, sender_owner_id: UUID | None, receiver_owner_id: UUID | None) -> bool:

@@ -16,7 +16,20 @@ from app.access.viewer import Viewer
 from app.clock import monotonic
 from app.db.statements import Reader
 from app.errors import RequestError, Unauthenticated
-from app.records import Entry, FeeSchedule, FxQuote, Hold, Payment, ReversedAmount, Transaction, User, Wallet
+from app.records import (
+    Entry,
+    FeeSchedule,
+    FxQuote,
+    Hold,
+    Payment,
+    ReversedAmount,
+    Transaction,
+    User,
+    Wallet,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from app.services import fee_schedules, fx_quotes, hold_reading, reading, reversals
 from app.services.container import Services
 from app.services.fee_schedules import PublishResult
@@ -27,6 +40,8 @@ from app.services.live_reads import EventReads
 from app.services.reading import Party
 from app.services.transfers import BatchResult, TransferResult
 from app.services.wallets import WalletResult
+from app.services.webhooks import endpoints as webhook_endpoints
+from app.services.webhooks.endpoints import EndpointResult
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -123,6 +138,34 @@ class Loaders:
         """The key under which a hold was placed. Does not check the viewer: load only ids of the viewer's own placements."""
         return self._by_id("hold keys", hold_reading.load_keys)
 
+    @cached_property
+    def webhook_endpoints(self) -> DataLoader[UUID, WebhookEndpoint | None]:
+        """The viewer's own endpoints."""
+        viewer = self._viewer
+        return self._by_id(
+            ("webhook endpoints", viewer.user_id, viewer.rights),
+            lambda database, ids: webhook_endpoints.load_endpoints(database, viewer, ids),
+        )
+
+    @cached_property
+    def webhook_deliveries(self) -> DataLoader[UUID, WebhookDelivery | None]:
+        """Deliveries of the viewer's own endpoints."""
+        viewer = self._viewer
+        return self._by_id(
+            ("webhook deliveries", viewer.user_id, viewer.rights),
+            lambda database, ids: webhook_endpoints.load_deliveries(database, viewer, ids),
+        )
+
+    @cached_property
+    def oldest_undelivered(self) -> DataLoader[UUID, WebhookDelivery | None]:
+        """By endpoint. Does not check the viewer: load only ids of endpoints that the viewer may see."""
+        return self._by_id("oldest undelivered", webhook_endpoints.load_oldest)
+
+    @cached_property
+    def webhook_attempts(self) -> DataLoader[UUID, tuple[WebhookAttempt, ...] | None]:
+        """By delivery. Does not check the viewer: load only ids of deliveries that the viewer may see."""
+        return self._by_id("webhook attempts", webhook_endpoints.load_attempts)
+
     def prime(self, result: TransferResult) -> None:
         """Put the records that a transfer committed into the loaders, so that the answer needs no further read."""
         assert result.transaction is not None
@@ -215,7 +258,8 @@ class Context:
         self.settled: list[TransferResult] = []
         """Settled transfers that are not in the loaders yet. Most answers need no loader, so they are added on first use."""
         self.outcomes: dict[
-            str | int, TransferResult | BatchResult | WalletResult | PublishResult | HoldResult | QuoteResult | RateResult
+            str | int,
+            TransferResult | BatchResult | WalletResult | PublishResult | HoldResult | QuoteResult | RateResult | EndpointResult,
         ] = {}
         """The outcome of each mutation, by its response key."""
         self._loaders: Loaders | None = None

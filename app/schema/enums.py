@@ -24,6 +24,7 @@ from app.records import (
     TransactionType,
     WalletKind,
     WalletStatus,
+    WebhookStatus,
 )
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "TransactionType",
     "WalletKind",
     "WalletStatus",
+    "WebhookStatus",
     "describe_values",
 ]
 
@@ -86,5 +88,13 @@ strawberry.enum(
 strawberry.enum(QuoteStatus, description="OPEN until a conversion has used it or its time is over.")
 strawberry.enum(ReversalReason, description="For people and reports: the ledger treats all alike.")
 strawberry.enum(RoundingMode, description="HALF_EVEN: to the nearest minor unit, a tie to the even one.")
+strawberry.enum(WebhookStatus)
+describe_values(
+    WebhookStatus,
+    {
+        "PAUSED": "By its owner. Events are kept, and delivered once it is enabled.",
+        "DISABLED_FAILING": "It answered 410, or nothing was delivered for three days. Events are not kept: replay them.",
+    },
+)
 strawberry.enum(RefusalCode, name="UserErrorCode")
 describe_values(RefusalCode, {"WALLET_NOT_ACTIVE": "Of another's wallet the message does not tell frozen from closed."})

@@ -26,6 +26,8 @@ from app.schema.outcomes import Outcome
 from app.schema.previews import PreviewEntry, preview_entries
 from app.schema.refusals import UserError, user_errors
 from app.schema.types import Hold, Transaction, Wallet
+from app.schema.webhook_inputs import CreateWebhookEndpointInput, RotateWebhookSecretInput, SetWebhookStatusInput
+from app.schema.webhooks import WebhookEndpoint, subject_of
 from app.services import (
     conversions,
     fee_schedules,
@@ -40,6 +42,8 @@ from app.services import (
 )
 from app.services.holds import HoldResult
 from app.services.transfers import TransferResult
+from app.services.webhooks import endpoints
+from app.services.webhooks.endpoints import EndpointResult
 from app.settings import MAX_BATCH
 
 _NOT_STARTED = "Earlier mutations used up the request's time, so this one did not start. Send it again with the same key."
@@ -144,6 +148,14 @@ class ConvertPayload:
 @strawberry.type
 class FxRatePayload:
     rate: FxRate | None
+    user_errors: list[UserError]
+
+
+@strawberry.type
+class WebhookEndpointPayload:
+    endpoint: WebhookEndpoint | None
+    secret: str | None = strawberry.field(description="whsec_…, shown this once.")
+    replayed: bool = strawberry.field(description="True where the key had been used before and this is that endpoint.")
     user_errors: list[UserError]
 
 
@@ -363,6 +375,45 @@ class Mutation:
             rate=None if result.rate is None else FxRate.of(result.rate), user_errors=user_errors(result.refusals)
         )
 
+    @strawberry.mutation(
+        description="Sends what the subscription of `document` would send from now on to `url`. Needs the scope webhooks:write. "
+        "QUOTA_EXCEEDED if the user has the most endpoints that one user may have."
+    )
+    async def create_webhook_endpoint(self, info: Info, input: CreateWebhookEndpointInput) -> WebhookEndpointPayload | None:
+        context = _start_transfers(info)
+        services = context.services
+        return _endpoint_payload(
+            info,
+            await endpoints.create(
+                services.engine, services.settings, context.viewer, input.to_service(), subject_of(info), clock=services.clock
+            ),
+        )
+
+    @strawberry.mutation(description="Replaces the secret and the Ed25519 key. Both old ones sign too while `overlap` lasts.")
+    async def rotate_webhook_secret(self, info: Info, input: RotateWebhookSecretInput) -> WebhookEndpointPayload | None:
+        context = _start_transfers(info)
+        services = context.services
+        return _endpoint_payload(
+            info,
+            await endpoints.rotate(
+                services.engine,
+                services.settings,
+                context.viewer,
+                input.endpoint_id,
+                overlap_seconds=input.overlap,
+                clock=services.clock,
+            ),
+        )
+
+    @strawberry.mutation(description="Pauses an endpoint, or enables it, also one that was disabled.")
+    async def set_webhook_status(self, info: Info, input: SetWebhookStatusInput) -> WebhookEndpointPayload | None:
+        context = _start_transfers(info)
+        services = context.services
+        return _endpoint_payload(
+            info,
+            await endpoints.set_status(services.engine, context.viewer, input.endpoint_id, input.status, services.clock),
+        )
+
     @strawberry.mutation(description="Administrators only; recorded in the audit log.")
     async def set_wallet_status(self, info: Info, input: SetWalletStatusInput) -> SetWalletStatusPayload | None:
         context = _start(info)
@@ -414,6 +465,16 @@ def _hold_payload(info: Info, found: HoldResult) -> HoldPayload:
         transaction=_transaction(info, found.result),
         replayed=found.result.replayed,
         user_errors=user_errors(found.result.refusals),
+    )
+
+
+def _endpoint_payload(info: Info, result: EndpointResult) -> WebhookEndpointPayload:
+    _save_outcome(info, result)
+    return WebhookEndpointPayload(
+        endpoint=None if result.endpoint is None else WebhookEndpoint.of(result.endpoint),
+        secret=result.secret,
+        replayed=result.replayed,
+        user_errors=user_errors(result.refusals),
     )
 
 

@@ -12,8 +12,9 @@ from app.services.fx_rates import RateResult
 from app.services.holds import HoldResult
 from app.services.transfers import BatchResult, TransferResult
 from app.services.wallets import WalletResult
+from app.services.webhooks.endpoints import EndpointResult
 
-Outcome = TransferResult | BatchResult | WalletResult | PublishResult | HoldResult | QuoteResult | RateResult
+Outcome = TransferResult | BatchResult | WalletResult | PublishResult | HoldResult | QuoteResult | RateResult | EndpointResult
 
 OUTCOME_FIELDS = frozenset({
     ("TransferPayload", "transaction"),
@@ -29,6 +30,7 @@ OUTCOME_FIELDS = frozenset({
     ("FxQuotePayload", "quote"),
     ("FxRatePayload", "rate"),
     ("ConvertPayload", "transaction"),
+    ("WebhookEndpointPayload", "endpoint"),
 })  # fmt: skip
 """Null in one of these fields means a refusal. If the field cannot be read, the whole payload is null instead."""
 _ABOUT_THE_OUTCOME = (Unavailable.code, RequestTimeout.code)
@@ -55,6 +57,9 @@ def incomplete(message: str, extensions: Mapping[str, object], outcome: Outcome,
         state = "The quote is made."
     elif isinstance(found, RateResult) and found.rate is not None:
         state = "The rate is set."
+    elif isinstance(found, EndpointResult) and found.endpoint is not None:
+        facts = {"webhookEndpointId": ids.encode("whe", found.endpoint.id)}
+        state = "The change to the webhook endpoint is recorded."
     elif isinstance(found, HoldResult) and found.hold is not None and not found.result.refusals:
         facts = {"holdId": ids.encode("hld", found.hold.id), "holdStatus": found.hold.status.value}
         if found.result.transaction is not None:

@@ -36,8 +36,10 @@ from app.schema.types import (
     reading_filter,
     transactions_shown,
 )
+from app.schema.webhooks import WebhookDelivery, WebhookEndpoint
 from app.services import fee_schedules, fx_rates, reading, rehearsals
 from app.services.reading import SEARCHED_USERS
+from app.services.webhooks import endpoints
 
 MAX_NODES = 100
 
@@ -186,6 +188,19 @@ class Query:
         found = await reading.all_transactions(context.services.engine, viewer, page, reading_filter(filter))
         return await transactions_shown(info, found)
 
+    @strawberry.field(description="The viewer's own, newest first.")
+    async def webhook_endpoints(
+        self,
+        info: Info,
+        first: int | None = UNSET,
+        after: str | None = UNSET,
+        last: int | None = UNSET,
+        before: str | None = UNSET,
+    ) -> Connection[WebhookEndpoint]:
+        context, page = info.context, page_request(first, after, last, before)
+        found = await endpoints.endpoints_of(context.services.engine, context.viewer, page)
+        return connection(found, WebhookEndpoint.of)
+
     @strawberry.field(description="Administrators only.")
     async def ledger_status(self, info: Info) -> LedgerStatus | None:
         context = info.context
@@ -265,6 +280,18 @@ async def _quote(info: Info, quote_id: UUID) -> FxQuote | None:
     return None if quote is None else FxQuote.of(quote)
 
 
+async def _webhook_endpoint(info: Info, endpoint_id: UUID) -> WebhookEndpoint | None:
+    endpoint = await info.context.loaders.webhook_endpoints.load(endpoint_id)
+    return None if endpoint is None else WebhookEndpoint.of(endpoint)
+
+
+async def _webhook_delivery(info: Info, delivery_id: UUID) -> WebhookDelivery | None:
+    loaders = info.context.loaders
+    delivery = await loaders.webhook_deliveries.load(delivery_id)
+    endpoint = None if delivery is None else await loaders.webhook_endpoints.load(delivery.endpoint_id)
+    return None if delivery is None or endpoint is None else WebhookDelivery.of(delivery, endpoint.source)
+
+
 async def _fee_schedule(info: Info, schedule_id: UUID) -> FeeSchedule | None:
     schedule = await info.context.loaders.fee_schedules.load(schedule_id)
     return None if schedule is None else FeeSchedule.of(info, schedule)
@@ -278,5 +305,7 @@ _NODES: Mapping[str, Callable[[Info, UUID], Awaitable[Node | None]]] = {
     "fee": _fee_schedule,
     "hld": _hold,
     "fxq": _quote,
+    "whe": _webhook_endpoint,
+    "whd": _webhook_delivery,
 }
 """How to load an object, by the prefix of its id."""

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import httpx
 import pytest
 from graphql import GraphQLObjectType, build_schema
+from sqlalchemy import text as sql
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from app import ids
@@ -61,6 +62,7 @@ PAY_FROM_IT = "YNNFN FYFF NFF U"
 POSTING = "FFFFY FFFF YFY U"
 PARTY = "YYYYY YYFF YYF U"
 PUBLIC = "YYYYY YYYY YYY Y"
+OWN_ONLY = "Y---- YFFF --F U"
 
 _TRANSFER = "idempotencyKey: NEW_KEY, senderWalletId: WALLET, receiverWalletId: THEIR_WALLET, amount: ONE"
 QUERIES = {
@@ -83,6 +85,7 @@ QUERIES = {
     "feeSchedules": ("{ feeSchedules { id } }", PARTY),
     "fxRates": ("{ fxRates { rate } }", PARTY),
     "fxQuote": ("{ fxQuote(id: QUOTE) { id } }", "Y--YY YYFF YYF U"),
+    "webhookEndpoints": ("{ webhookEndpoints { edges { node { id } } } }", OWN_ONLY),
     "ledgerStatus": ("{ ledgerStatus { totals { currency } } }", ALL_OF_THEM),
 }
 
@@ -94,6 +97,8 @@ NODES = {
     "Hold": ("HOLD", COMPLETED),
     "FeeSchedule": ("SCHEDULE", "YYYYY YFFF YYF U"),
     "FxQuote": ("QUOTE", WALLET),
+    "WebhookEndpoint": ("ENDPOINT", OWN_ONLY),
+    "WebhookDelivery": ("DELIVERY", OWN_ONLY),
 }
 
 # Who may ask for a quote, and who may convert by alice's.
@@ -101,6 +106,12 @@ PRICE, CONVERT = "YYYFY FYFF YFF U", "Y--F- FYFF -FF U"
 NEW_QUOTE = 'idempotencyKey: NEW_KEY, from: "USD", to: "JPY", amount: {source: ONE}'
 BY_QUOTE = "idempotencyKey: NEW_KEY, quoteId: QUOTE, sourceWalletId: WALLET, targetWalletId: MY_JPY"
 RATE = 'base: "USD", quote: "JPY", rate: "150", spreadBasisPoints: 50, source: "Desk", reason: "x"'
+
+MY_ENDPOINT = "YIIFI FFFF IFF U"
+NEW_ENDPOINT = (
+    'idempotencyKey: NEW_KEY, url: "https://hooks.example.com/", '
+    'document: "subscription ($w: ID!) { walletUpdated(walletId: $w) { cursor } }", variables: VARIABLES'
+)
 
 REVERSAL = 'idempotencyKey: NEW_KEY, transactionId: COMPLETED, amount: {amount: "0.01", currency: "USD"}, reason: REFUND'
 GIVE_BACK = "-Y-FY F-FF YFF U"
@@ -199,6 +210,18 @@ MUTATIONS = {
     "setFxRate": (f"mutation {{ setFxRate(input: {{{RATE}}}) {{ rate {{ base }} }} }}", ADMIN_ONLY),
     "createFxQuote": (f"mutation {{ createFxQuote(input: {{{NEW_QUOTE}}}) {{ quote {{ id }} }} }}", PRICE),
     "convert": (f"mutation {{ convert(input: {{{BY_QUOTE}}}) {{ transaction {{ id }} userErrors {{ code }} }} }}", CONVERT),
+    "createWebhookEndpoint": (
+        f"mutation {{ createWebhookEndpoint(input: {{{NEW_ENDPOINT}}}) {{ endpoint {{ id }} userErrors {{ code }} }} }}",
+        "YIIFY FFFF YFF U",
+    ),
+    "rotateWebhookSecret": (
+        "mutation { rotateWebhookSecret(input: {endpointId: ENDPOINT}) { endpoint { id } userErrors { code } } }",
+        MY_ENDPOINT,
+    ),
+    "setWebhookStatus": (
+        "mutation { setWebhookStatus(input: {endpointId: ENDPOINT, status: ENABLED}) { endpoint { id } userErrors { code } } }",
+        MY_ENDPOINT,
+    ),
     "openWallet": (
         'mutation { openWallet(input: {idempotencyKey: NEW_KEY, currency: "USD", name: "x"}) { wallet { id } } }',
         "YYYFY FFYF YFF U",
@@ -284,6 +307,7 @@ class World:
             "CURSOR": encode_update_cursor(uuid_of(wallet), 0),
         }
         self.names |= await self._exchanged()
+        self.names |= await self._watched()
         return self
 
     async def _exchanged(self) -> dict[str, str]:
@@ -302,6 +326,30 @@ class World:
         paid = (await transfer(bank.ledger, alice, details)).transaction
         assert paid is not None
         return {"QUOTE": quotes[0], "USED_QUOTE": quotes[1], "CONVERTED": ids.encode("txn", paid.id)}
+
+    async def _watched(self) -> dict[str, str]:
+        """An endpoint of alice's for her wallet, with a delivery that has failed once."""
+        wallet = self.names["WALLET"]
+        variables = f'{{"w": "{wallet}"}}'
+        self.names["VARIABLES"] = variables.replace('"', '\\"')
+        text = self.text(f"mutation {{ createWebhookEndpoint(input: {{{NEW_ENDPOINT}}}) {{ endpoint {{ id }} }} }}")
+        created = (await self.api.data("alice", text))["createWebhookEndpoint"]["endpoint"]["id"]
+        endpoint_id, delivery_id = ids.decode("whe", created), ids.new_id(system_clock())
+        async with self.api.services.engine.begin() as connection:
+            for statement in (
+                (
+                    "INSERT INTO webhook_deliveries (id, endpoint_id, subject_id, number, position, created_at, next_attempt_at, "
+                    "attempts, failures, lanes, payload) VALUES (:id, :endpoint, :wallet, 1, 1, now(), now() + interval '1 day', "
+                    "1, 1, ARRAY[CAST(:wallet AS uuid)], '{}')"
+                ),
+                (
+                    "INSERT INTO webhook_attempts (delivery_id, number, at, duration_ms, status, response_body) "
+                    "VALUES (:id, 1, now(), 5, 500, 'x')"
+                ),
+            ):
+                values = {"id": delivery_id, "endpoint": endpoint_id, "wallet": uuid_of(wallet)}
+                await connection.execute(sql(statement), values)
+        return {"ENDPOINT": created, "DELIVERY": ids.encode("whd", delivery_id)}
 
     async def _charged(self) -> dict[str, str]:
         """A transfer in yen that alice pays a fee for, and francs of which bob would pay one."""

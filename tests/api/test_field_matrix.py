@@ -24,8 +24,10 @@ from tests.api.test_authorisation_matrix import (
     FAILED,
     GIVE_BACK,
     LEGS,
+    NEW_ENDPOINT,
     NEW_HOLD,
     NEW_QUOTE,
+    OWN_ONLY,
     PARTY,
     POSTING,
     PRICE,
@@ -59,6 +61,8 @@ PUBLISH = f"mutation {{ publishFeeSchedule(input: {{{SCHEDULE}}}) {{ FIELDS }} }
 REVERSE = f"mutation {{ reverseTransaction(input: {{{REVERSAL}}}) {{ FIELDS }} }}"
 SET_RATE = f"mutation {{ setFxRate(input: {{{RATE}}}) {{ FIELDS }} }}"
 ASK_PRICE = f"mutation {{ createFxQuote(input: {{{NEW_QUOTE}}}) {{ FIELDS }} }}"
+WATCH = f"mutation {{ createWebhookEndpoint(input: {{{NEW_ENDPOINT}}}) {{ FIELDS }} }}"
+LISTED, ASKED = OWN_ONLY, "YYYYY YFFF YYF U"
 EXCHANGE = f"mutation {{ convert(input: {{{BY_QUOTE}}}) {{ FIELDS }} }}"
 HOLD = f"mutation {{ placeHold(input: {{{NEW_HOLD}}}) {{ FIELDS }} }}"
 SET_STATUS = 'mutation { setWalletStatus(input: {walletId: WALLET, status: ACTIVE, reason: "x"}) { FIELDS } }'
@@ -203,6 +207,41 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
         "Conversion",
         "{ transaction(id: CONVERTED) { conversion { FIELDS } } }",
         {COMPLETED: "rate sold bought spread residue", WALLET: "quote"},
+    ),
+    (
+        "WebhookEndpoint",
+        "{ node(id: ENDPOINT) { ... on WebhookEndpoint { FIELDS } } }",
+        {OWN_ONLY: "id url document variables status publicKey ordered createdAt oldestUndelivered deliveries"},
+    ),
+    ("WebhookEndpointConnection", "{ webhookEndpoints { FIELDS } }", {LISTED: "edges", ASKED: "pageInfo"}),
+    ("WebhookEndpointEdge", "{ webhookEndpoints { edges { FIELDS } } }", {OWN_ONLY: "node cursor"}),
+    (
+        "WebhookDelivery",
+        "{ node(id: DELIVERY) { ... on WebhookDelivery { FIELDS } } }",
+        {
+            OWN_ONLY: "id messageId event wallet sequence payload createdAt nextAttemptAt attempts",
+            "----- -FFF --F U": "deliveredAt",
+        },
+    ),
+    (
+        "WebhookDeliveryConnection",
+        "{ node(id: ENDPOINT) { ... on WebhookEndpoint { deliveries { FIELDS } } } }",
+        {OWN_ONLY: "edges pageInfo"},
+    ),
+    (
+        "WebhookDeliveryEdge",
+        "{ node(id: ENDPOINT) { ... on WebhookEndpoint { deliveries { edges { FIELDS } } } } }",
+        {OWN_ONLY: "node cursor"},
+    ),
+    (
+        "WebhookAttempt",
+        "{ node(id: DELIVERY) { ... on WebhookDelivery { attempts { FIELDS } } } }",
+        {OWN_ONLY: "at durationMs status responseBody", "----- -FFF --F U": "error"},
+    ),
+    (
+        "WebhookEndpointPayload",
+        WATCH,
+        {"Y--FY FFFF YFF U": "endpoint secret", "YYYFY FFFF YFF U": "replayed", "-YYF- FFFF -FF U": "userErrors"},
     ),
     ("FxStatus", "{ ledgerStatus { fx { FIELDS } } }", {ALL_OF_THEM: "baseCurrency positions unrealised"}),
     (

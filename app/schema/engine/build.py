@@ -31,12 +31,14 @@ from app.schema.engine.error_handling import present_all
 from app.schema.engine.execution import Execution, ExecutionWithoutSuggestions
 from app.schema.engine.operation_names import OperationNames
 from app.schema.engine.requests import check_variables
+from app.schema.engine.webhooks import WebhookDocuments
 from app.schema.mutations import Mutation
 from app.schema.queries import Query
 from app.schema.refusals import ERROR_TYPES
 from app.schema.scalars import SCALARS
 from app.schema.subscriptions import Subscription
 from app.schema.types import LedgerEntry
+from app.services.webhooks.endpoints import Subject
 from app.settings import Settings
 from app.telemetry import metrics, tracing
 
@@ -86,6 +88,7 @@ class PaycoreSchema(Schema):
         self.documents = DocumentCache(settings, self._schema)
         self._settings = settings
         self.names = OperationNames(self.documents)
+        self._webhooks = WebhookDocuments(self._schema, self.documents, settings)
 
     def operation_type(self, query: str, operation_name: str | None, sender: Context | None = None) -> OperationType | None:
         """The type of the operation to run, or None if it cannot be determined.
@@ -122,6 +125,10 @@ class PaycoreSchema(Schema):
         if isinstance(prepared, PreExecutionError):
             return prepared
         return await self._answer(prepared)
+
+    async def webhook_subject(self, document: str, variables: dict[str, Any] | None, context: Context) -> Subject:
+        """What the document of a webhook endpoint subscribes to. Raises BadDocument."""
+        return await self._webhooks.subject(document, variables, context)
 
     async def stream(
         self,

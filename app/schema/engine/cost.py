@@ -75,6 +75,8 @@ LIST_LENGTHS: Mapping[str, int] = {
     "FxQuotePayload.userErrors": 1,
     "FxRatePayload.userErrors": 1,
     "ConvertPayload.userErrors": 1,
+    "WebhookEndpointPayload.userErrors": 1,
+    "WebhookDelivery.attempts": 5,
     "__Schema.types": 60,
     "__Schema.directives": 5,
     "__Type.fields": 6,
