@@ -13,7 +13,7 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -25,7 +25,7 @@ from pydantic import SecretStr
 from app.errors import ConfigurationError
 from app.processes.ending import exit_on_sigterm, exit_within
 from app.processes.importing import importing
-from app.settings import DatabaseSettings, RelaySettings, Settings, load_settings, unknown_variables
+from app.settings import DatabaseSettings, RelaySettings, Settings, WorkerSettings, load_settings, unknown_variables
 from app.telemetry.logs import configure_logging
 
 gc.freeze()
@@ -59,7 +59,7 @@ def dev(
     reset: Annotated[bool, typer.Option("--reset", help="Delete the demo data and start over.")] = False,
     port: Annotated[int | None, typer.Option(help="Port of the API. Default: PAYCORE_PORT.")] = None,
 ) -> None:
-    """Run everything on this machine: embedded PostgreSQL and Redis, demo data, API and relay. Ctrl-C stops it."""
+    """Run everything on this machine: embedded PostgreSQL and Redis, demo data, API, relay, worker. Ctrl-C stops it."""
     with importing():
         from app.demo.dev import run_dev
     settings = load_settings() if port is None else load_settings(port=port)
@@ -99,20 +99,32 @@ def relay(started_by: StartedBy = None) -> None:
         from app.processes.outbox_relay import RELAY_ENDS_WITHIN_SECONDS, run_relay
     settings = load_settings(RelaySettings)
     _begin_log(settings, started_by)
+    _run(_until_stopped(lambda stop: run_relay(settings, stop), RELAY_ENDS_WITHIN_SECONDS))
 
-    async def run() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
 
-        def end() -> None:
-            stop.set()
-            exit_within(RELAY_ENDS_WITHIN_SECONDS)
+@app.command()
+def worker(started_by: StartedBy = None) -> None:
+    """Deliver webhooks. Any number may run. Needs a migrated database, and a relay that gives events their positions."""
+    _follow(started_by)
+    with importing():
+        from app.processes.worker import WORKER_ENDS_WITHIN_SECONDS, run_worker
+    settings = load_settings(WorkerSettings)
+    _begin_log(settings, started_by)
+    _run(_until_stopped(lambda stop: run_worker(settings, stop), WORKER_ENDS_WITHIN_SECONDS))
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, end)
-        await run_relay(settings, stop)
 
-    _run(run())
+async def _until_stopped(work: Callable[[asyncio.Event], Awaitable[None]], seconds: int) -> None:
+    """Run a process's work until SIGTERM or SIGINT. After one of them the process ends within this time, in every case."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        stop.set()
+        exit_within(seconds)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end)
+    await work(stop)
 
 
 @app.command()

@@ -382,6 +382,12 @@ class Settings(BaseSettings):
     relay_port: int = Field(
         0, ge=0, le=65535, description="Port of the relay's /healthz, /readyz and /metrics, on PAYCORE_HOST. 0: none."
     )
+    worker_port: int = Field(
+        0, ge=0, le=65535, description="Port of the worker's /healthz, /readyz and /metrics, on PAYCORE_HOST. 0: none."
+    )
+    webhook_retention_days: float = Field(
+        30.0, gt=0, description="How long delivered webhooks, with their payloads and attempts, are kept."
+    )
 
     @property
     def graphiql_enabled(self) -> bool:
@@ -548,6 +554,14 @@ class RelaySettings(Settings):
     verifies_tokens: ClassVar[bool] = False
     signs_log: ClassVar[bool] = True
     seals: ClassVar[bool] = False
+
+
+class WorkerSettings(RelaySettings):
+    """Settings of the worker. It opens the secrets of webhooks, and uses no Redis."""
+
+    uses_redis: ClassVar[bool] = False
+    signs_log: ClassVar[bool] = False
+    seals: ClassVar[bool] = True
 
 
 class DatabaseSettings(RelaySettings):

@@ -28,10 +28,11 @@ _LOCK = 0x50435748
 
 
 def endpoint_of(row: Any) -> WebhookEndpoint:
-    found = WebhookEndpoint(*row)
-    # asyncpg returns JSON as text, SQLAlchemy decodes it.
-    variables = orjson.loads(found.variables) if isinstance(found.variables, str) else found.variables
-    return found._replace(source=WebhookSource(found.source), status=WebhookStatus(found.status), variables=variables)
+    values = dict(zip(WebhookEndpoint._fields, row, strict=True))
+    # Enums are texts here, and so is JSON, unless SQLAlchemy made the connection.
+    if isinstance(values["variables"], str):
+        values["variables"] = orjson.loads(values["variables"])
+    return WebhookEndpoint(**{**values, "source": WebhookSource(values["source"]), "status": WebhookStatus(values["status"])})
 
 
 async def lock_user(connection: AsyncConnection, user_id: UUID) -> None:

@@ -1,4 +1,4 @@
-"""`paycore dev`: runs the servers, the API and the relay under one supervisor, which stops all of them at its end."""
+"""`paycore dev`: runs the servers, the API, the relay and the worker under one supervisor, which stops all of them at its end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TICK_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 10.0
 _STABLE_SECONDS = 10.0
 _PATIENCE: Patience = ((signal.SIGTERM, 20.0), (signal.SIGKILL, 5.0))
-_CHILDREN = ("serve", "relay")
+_CHILDREN = ("serve", "relay", "worker")
 _PROCESS_OF = {"api": "serve", "relay": "relay"}
 
 
@@ -105,7 +105,7 @@ def run_dev(settings: Settings, *, reset: bool) -> None:
         asyncio.run(_prepare(settings))
         notes = {name: _note(home, name) if servers is not None else None for name in _CHILDREN}
         children = [_Child(name, home, _environment(settings, home), notes[name]) for name in _CHILDREN]
-        # The stack stops them in reverse order: the API, then the relay, then the servers.
+        # The stack stops them in reverse order: the API, then relay and worker, then the servers.
         for child in reversed(children):
             stack.callback(child.stop)
             child.start()
@@ -161,6 +161,8 @@ def _environment(settings: Settings, home: Path) -> dict[str, str]:
         "PAYCORE_PORT": str(settings.port),
         "PAYCORE_SUPERVISOR_HOME": str(home),
         "PAYCORE_LOG_KEY": DEMO_LOG_KEY if settings.log_key is None else settings.log_key.get_secret_value(),
+        # Endpoints of the demo run on this machine.
+        "PAYCORE_WEBHOOK_PRIVATE_TARGETS": os.environ.get("PAYCORE_WEBHOOK_PRIVATE_TARGETS", "true"),
         "PYTHONUNBUFFERED": "1",
     }
 

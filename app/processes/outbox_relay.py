@@ -342,7 +342,7 @@ async def run_relay(settings: Settings, stop: asyncio.Event) -> None:
     tracing.start(settings, "paycore-relay")
     try:
         relay = OutboxRelay(settings, publisher)
-        async with answering(settings, relay.state):
+        async with answering(settings, settings.relay_port, relay.state):
             await relay.run(stop)
     finally:
         await publisher.close()

@@ -1,4 +1,4 @@
-"""The relay's own /healthz, /readyz and /metrics, if PAYCORE_RELAY_PORT is set."""
+"""/healthz, /readyz and /metrics of a relay or a worker, if its port is set."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CLOSE_SECONDS = 2
 
 @dataclass(frozen=True, slots=True)
 class RelayState:
-    """What the readiness of a relay shows."""
+    """What the readiness of a relay or worker shows."""
 
     ready: bool
     role: str
@@ -31,17 +31,17 @@ class RelayState:
 
 
 @contextlib.asynccontextmanager
-async def answering(settings: Settings, state: Callable[[], RelayState]) -> AsyncIterator[None]:
+async def answering(settings: Settings, port: int, state: Callable[[], RelayState]) -> AsyncIterator[None]:
     """Answer probes while the block runs. Does nothing if no port is set.
 
     `state` returns what readiness shows. Raises ConfigurationError if the port is taken.
     """
-    if not settings.relay_port:
+    if not port:
         yield
         return
 
     async def readyz(_request: Request) -> Response:
-        """200 if this relay leads or can take over; 503 if the database does not answer or Redis refuses it."""
+        """200 if it works or can take over; 503 if the database does not answer or Redis refuses it."""
         now = state()
         shown = {"status": "ready" if now.ready else "not ready", "role": now.role, "database": now.database, "redis": now.redis}
         return JSONResponse(shown, status_code=200 if now.ready else 503)
@@ -60,5 +60,5 @@ async def answering(settings: Settings, state: Callable[[], RelayState]) -> Asyn
         log_config=None,
         timeout_graceful_shutdown=_CLOSE_SECONDS,
     )
-    async with serving_in_background(config, bind(settings.host, settings.relay_port)):
+    async with serving_in_background(config, bind(settings.host, port)):
         yield

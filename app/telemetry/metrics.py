@@ -132,6 +132,23 @@ LOG_STOPPED = Gauge(
 )
 RELAY_PARKED = Counter("paycore_relay_parked", "Outbox rows that this relay could not read and parked.")
 
+WEBHOOK_ATTEMPTS = Counter("paycore_webhook_attempts", "Attempts to deliver a webhook, by outcome.", ["outcome"])
+WEBHOOK_SECONDS = Histogram(
+    "paycore_webhook_seconds",
+    "Time of an attempt, from the look-up of the name to the end of the answer.",
+    buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
+WEBHOOK_IN_FLIGHT = Gauge("paycore_webhook_in_flight", "Deliveries that this worker is sending.", multiprocess_mode="livesum")
+WEBHOOK_WAITING = Gauge(
+    "paycore_webhook_waiting", "Deliveries that wait, parked ones too; counted up to 100000.", multiprocess_mode="livemax"
+)
+WEBHOOK_OLDEST_SECONDS = Gauge(
+    "paycore_webhook_oldest_seconds", "Age of the oldest delivery that waits.", multiprocess_mode="livemax"
+)
+WEBHOOK_POSITION = Gauge(
+    "paycore_webhook_position", "Position up to which events have their deliveries.", multiprocess_mode="livemax"
+)
+
 FX_QUOTES = Counter(
     "paycore_fx_quotes", "New quotes for conversions, and requests for one that were refused, by result.", ["result"]
 )

@@ -87,7 +87,10 @@ TABLES = (
     )
     """,
     # Each is small: most rows are delivered.
-    "CREATE INDEX webhook_deliveries_waiting_idx ON webhook_deliveries (endpoint_id, position, number) WHERE delivered_at IS NULL",
+    """
+    CREATE INDEX webhook_deliveries_waiting_idx ON webhook_deliveries (endpoint_id, position, number)
+    WHERE delivered_at IS NULL
+    """,
     """
     CREATE INDEX webhook_deliveries_stuck_idx ON webhook_deliveries (endpoint_id)
     WHERE delivered_at IS NULL AND (failures > 0 OR next_attempt_at IS NULL)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.invariants.small_ledger import ALICE, AT, BOB, UNKNOWN, A, uid
 
 ENDPOINT, DELIVERY = uid(0x400), uid(0x401)
@@ -51,7 +53,7 @@ def attempt(**columns: str) -> str:
 
 
 READY = endpoint() + delivery()
-DELIVERED = {"delivered_at": AT, "next_attempt_at": "NULL", "attempts": "1"}
+DELIVERED: dict[str, Any] = {"delivered_at": AT, "next_attempt_at": "NULL", "attempts": "1"}
 
 RULES: list[tuple[str, str, str]] = [
     ("an endpoint's id that is taken", endpoint() + endpoint(idempotency_key="'other'"), "webhook_endpoints_pkey"),

@@ -13,10 +13,11 @@ import pytest
 import yaml
 
 from app.processes import serving
+from app.processes.worker import WORKER_ENDS_WITHIN_SECONDS
 from app.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-OURS = ["api", "relay", "migrate", "tool"]
+OURS = ["api", "relay", "worker", "migrate", "tool"]
 IDENTITY = {"PAYCORE_JWT_SECRET", "PAYCORE_JWKS_URL", "PAYCORE_JWT_ISSUER", "PAYCORE_JWT_AUDIENCE"}
 SECRETS = ["POSTGRES_PASSWORD", "PAYCORE_SERVICE_PASSWORD", "REDIS_PASSWORD"]
 TEXT = (ROOT / "compose.yaml").read_text()
@@ -68,10 +69,10 @@ def test_our_services_run_as_production_without_privileges(compose, service):
 
 def test_only_the_migrate_job_works_as_the_owner_of_the_tables(compose):
     users = {name: re.findall("//([a-z_]+):", compose["services"][name]["environment"]["PAYCORE_DATABASE_URL"]) for name in OURS}
-    assert users == {"migrate": ["paycore"], **{name: ["paycore_service"] for name in ("api", "relay", "tool")}}
+    assert users == {"migrate": ["paycore"], **{name: ["paycore_service"] for name in ("api", "relay", "worker", "tool")}}
 
 
-@pytest.mark.parametrize("service", ["api", "relay", "tool"])
+@pytest.mark.parametrize("service", ["api", "relay", "worker", "tool"])
 def test_nothing_serves_before_the_migrations_are_done_and_redis_answers(compose, service):
     assert compose["services"][service]["depends_on"] == {
         "migrate": {"condition": "service_completed_successfully"},
@@ -114,4 +115,21 @@ def test_files_that_are_mounted_exist_and_images_have_a_version(compose):
 def test_prometheus_asks_the_ports_that_answer(compose):
     jobs = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yaml").read_text())["scrape_configs"]
     asked = {found["names"][0]: found["port"] for job in jobs for found in job["dns_sd_configs"]}
-    assert asked == {"api": 8000, "relay": int(compose["services"]["relay"]["environment"]["PAYCORE_RELAY_PORT"])}
+    services = compose["services"]
+    assert asked == {
+        "api": 8000,
+        "relay": int(services["relay"]["environment"]["PAYCORE_RELAY_PORT"]),
+        "worker": int(services["worker"]["environment"]["PAYCORE_WORKER_PORT"]),
+    }
+
+
+def test_the_worker_is_asked_on_its_own_port_and_stops_in_its_own_time(compose):
+    worker = compose["services"]["worker"]
+    assert f":{worker['environment']['PAYCORE_WORKER_PORT']}/healthz" in worker["healthcheck"]["test"][-1]
+    assert int(worker["stop_grace_period"].removesuffix("s")) > WORKER_ENDS_WITHIN_SECONDS
+
+
+def test_the_keys_of_webhooks_are_for_what_seals_and_opens_and_have_no_default(compose):
+    given = {name: told["environment"].get("PAYCORE_WEBHOOK_KEYS") for name, told in compose["services"].items() if name in OURS}
+    assert {name for name, value in given.items() if value == "${PAYCORE_WEBHOOK_KEYS-}"} == {"api", "worker"}
+    assert {value for name, value in given.items() if name not in ("api", "worker")} == {None}

@@ -17,14 +17,14 @@ import yaml
 
 from app import cli
 from app.processes import serving
-from app.settings import DatabaseSettings, RelaySettings, Settings
+from app.settings import DatabaseSettings, RelaySettings, Settings, WorkerSettings
 
 ROOT = Path(__file__).parents[2]
 BASE, OVERLAYS = ROOT / "deploy/kubernetes/base", ROOT / "deploy/kubernetes/overlays"
 COMMON, JWT_SECRET, IDENTITY_PROVIDER = (OVERLAYS / name for name in ("common", "jwt-secret", "identity-provider"))
 TO_APPLY = [JWT_SECRET, IDENTITY_PROVIDER]
 VERSIONS = ["1.33", "1.37"]
-WORKLOADS = ["paycore-api", "paycore-relay", "paycore-migrate", "paycore-verify"]
+WORKLOADS = ["paycore-api", "paycore-relay", "paycore-worker", "paycore-migrate", "paycore-verify"]
 
 
 def manifests(directory: Path) -> list[dict[str, Any]]:
@@ -168,8 +168,9 @@ def test_secrets_come_as_files_that_are_readable_to_the_process(name):
 # By overlay and pod: the secrets that its process reads, and its settings' kind.
 SERVERS, DATABASE = {"database-url", "redis-url"}, {"database-url"}
 READS: dict[tuple[Path, str], tuple[set[str], type[Settings]]] = {
-    (JWT_SECRET, "paycore-api"): ({*SERVERS, "jwt-secret"}, Settings),
-    (IDENTITY_PROVIDER, "paycore-api"): (SERVERS, Settings),
+    (JWT_SECRET, "paycore-api"): ({*SERVERS, "webhook-keys", "jwt-secret"}, Settings),
+    (IDENTITY_PROVIDER, "paycore-api"): ({*SERVERS, "webhook-keys"}, Settings),
+    **{(overlay, "paycore-worker"): ({*DATABASE, "webhook-keys"}, WorkerSettings) for overlay in TO_APPLY},
     **{(overlay, "paycore-relay"): (SERVERS, RelaySettings) for overlay in TO_APPLY},
     **{(overlay, name): (DATABASE, DatabaseSettings) for overlay in TO_APPLY for name in ("paycore-migrate", "paycore-verify")},
 }
@@ -198,7 +199,12 @@ def test_each_pod_is_given_the_secrets_that_its_command_reads_and_no_other(overl
     assert read.uses_jwks is (overlay == IDENTITY_PROVIDER)
 
 
-VALUES = {"database-url": "postgresql://u@192.0.2.1/p", "redis-url": "redis://192.0.2.2", "jwt-secret": "s" * 32}
+VALUES = {
+    "database-url": "postgresql://u@192.0.2.1/p",
+    "redis-url": "redis://192.0.2.2",
+    "jwt-secret": "s" * 32,
+    "webhook-keys": "w" * 32,
+}
 
 
 def environment(process: dict[str, Any], told: list[dict[str, Any]]) -> dict[str, str]:
@@ -220,6 +226,7 @@ def read_by(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> Settings:
     for place in (
         "processes.serving.serve",
         "processes.outbox_relay.run_relay",
+        "processes.worker.run_worker",
         "db.migrate.upgrade",
         "services.verification.verify_and_record",
     ):
@@ -265,12 +272,14 @@ def test_there_is_no_secret_in_the_files_and_every_setting_exists():
     assert named <= {f"PAYCORE_{name.upper()}" for name in Settings.model_fields}
 
 
-@pytest.mark.parametrize("name", ["paycore-api", "paycore-relay"])
+@pytest.mark.parametrize("name", ["paycore-api", "paycore-relay", "paycore-worker"])
 def test_probes_ask_the_port_that_the_process_listens_on(name):
     (container,) = pod(name)["containers"]
     (port,) = container["ports"]
     given = {entry["name"]: entry["value"] for entry in container.get("env", [])}
-    assert port["containerPort"] == int(given.get("PAYCORE_RELAY_PORT", Settings.model_fields["port"].default))
+    assert port["containerPort"] == int(
+        given.get("PAYCORE_RELAY_PORT") or given.get("PAYCORE_WORKER_PORT", Settings.model_fields["port"].default)
+    )
     asked = {probe: container[f"{probe}Probe"]["httpGet"] for probe in ("startup", "liveness", "readiness")}
     assert asked == {
         "startup": {"path": "/healthz", "port": port["name"]},
@@ -288,7 +297,7 @@ def test_kubernetes_waits_longer_than_a_draining_api_takes():
 def test_the_relay_has_a_standby_and_neither_goes_all_at_once():
     assert one("Deployment", "paycore-relay")["spec"]["replicas"] == 2
     assert one("Deployment", "paycore-api")["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
-    for name in ("paycore-api", "paycore-relay"):
+    for name in ("paycore-api", "paycore-relay", "paycore-worker"):
         budget, deployment = one("PodDisruptionBudget", name), one("Deployment", name)
         assert budget["spec"]["selector"] == deployment["spec"]["selector"]
         assert (
@@ -302,7 +311,7 @@ def test_metrics_are_reached_from_the_monitoring_namespace_alone():
         return {source["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"] for source in rule["from"]}
 
     assert one("NetworkPolicy", "nothing-else")["spec"] == {"podSelector": {}, "policyTypes": ["Ingress"]}
-    assert namespaces("relay") == {"monitoring"}
+    assert namespaces("relay") == namespaces("worker") == {"monitoring"}
     # A policy cannot tell paths apart, so what the ingress routes is the other half.
     assert namespaces("api") == {"monitoring", "ingress"}
     (rule,) = one("Ingress", "paycore-api")["spec"]["rules"]

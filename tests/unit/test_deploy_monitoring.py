@@ -19,6 +19,7 @@ from app.errors import CODES, RefusalCode
 from app.services.fx_feed_rules import Reason
 from app.services.fx_polling import Outcome
 from app.services.settlement import Failure
+from app.services.webhooks.delivering import Outcome as WebhookOutcome
 from app.telemetry import metrics
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +29,7 @@ RULES = [
 DASHBOARD = json.loads((ROOT / "deploy/grafana/dashboards/paycore.json").read_text())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 RUNBOOK = (ROOT / "docs/operations/runbook.md").read_text()
-JOBS = {"paycore-api", "paycore-relay"}
+JOBS = {"paycore-api", "paycore-relay", "paycore-worker"}
 PROMETHEUS_OWN = {"up": {"instance"}}
 ADDED_BY_PROMETHEUS = {"job", "instance"}
 
@@ -38,6 +39,7 @@ VALUES: dict[str, dict[str, Collection[str]]] = {
     "paycore_transfers_unanswered_total": {"code": CODES},
     "paycore_fx_feed_refused_total": {"reason": {reason.value for reason in Reason}},
     "paycore_fx_feed_polls_total": {"outcome": {outcome.value for outcome in Outcome}},
+    "paycore_webhook_attempts_total": {"outcome": {outcome.value for outcome in WebhookOutcome}},
     "paycore_retries_total": {"kind": {failure.name.lower() for failure in Failure}},
 }
 """What a label can be, where queries say it."""

@@ -1,0 +1,223 @@
+"""The worker: turns events into deliveries of webhooks and sends them. Any number may run; all do the same work.
+
+Each step is one transaction or one HTTP request, and a worker may be killed at any point. What it had taken is taken again by
+another once the lease is over, so each endpoint gets each event at least once, with the same webhook-id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import asyncpg
+
+from app import tasks
+from app.backoff import Backoff
+from app.clock import Clock, monotonic, system_clock
+from app.db import webhook_queue_sql
+from app.db.engine import create_engine
+from app.db.failures import DATABASE_ERRORS
+from app.db.pool import Database
+from app.processes.relay_health import RelayState, answering
+from app.processes.webhook_payloads import NoPayload, Payloads, services_of_worker
+from app.services.webhooks import delivering
+from app.services.webhooks.delivering import Outcome, Taken
+from app.services.webhooks.events import message_id
+from app.services.webhooks.fan_out import fan_out
+from app.services.webhooks.sealing import CannotOpen, Seal
+from app.services.webhooks.sending import Answer, Sender
+from app.services.webhooks.signing import SigningKeys, signed_headers
+from app.settings import Settings
+from app.telemetry import metrics, tracing
+
+logger = logging.getLogger(__name__)
+
+_MOST_IN_FLIGHT = 400
+_MOST_FAILING = 200
+"""Of them to endpoints that have just failed: hundreds that hang leave room for those that answer."""
+_BUSY_SECONDS, _IDLE_SECONDS = 0.02, 0.25
+_KEEP_SECONDS = 60.0
+_REMOVED_AT_ONCE = 1000
+_SILENT_AFTER_SECONDS = 10.0
+WORKER_ENDS_WITHIN_SECONDS = 30
+"""From SIGTERM to the end of the process, in every case."""
+
+
+class Worker:
+    """One worker. `run` returns once `stop` is set and what is in flight has ended."""
+
+    def __init__(
+        self, settings: Settings, engine: Database, payloads: Payloads, sender: Sender, clock: Clock = system_clock
+    ) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._payloads = payloads
+        self._sender = sender
+        self._clock = clock
+        self._seal = Seal(settings.sealing_keys) if settings.sealing_keys else None
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._failing = 0
+        self._wake = asyncio.Event()
+        self._database_away = False
+        self._answered_at: float | None = None
+
+    def state(self) -> RelayState:
+        """Return what readiness shows: a worker is ready while the database answers it."""
+        is_ready = self._answered_at is not None and monotonic() - self._answered_at < _SILENT_AFTER_SECONDS
+        return RelayState(ready=is_ready, role="worker", database="ok" if is_ready else "unavailable", redis="not used")
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, through restarts of the database."""
+        loops = [
+            asyncio.create_task(self._repeat(stop, self._fan_out), name="webhook-fan-out"),
+            asyncio.create_task(self._repeat(stop, self._keep), name="webhook-keeper"),
+        ]
+        if self._seal is None:
+            logger.warning("PAYCORE_WEBHOOK_KEYS is not set: this worker sends no webhooks")
+        else:
+            loops.append(asyncio.create_task(self._repeat(stop, self._send_due), name="webhook-delivery"))
+        try:
+            await asyncio.gather(*loops)
+            if self._in_flight:
+                # Each ends by its own time limit.
+                await asyncio.wait(self._in_flight)
+        finally:
+            await tasks.end(*loops, *self._in_flight)
+
+    async def _repeat(self, stop: asyncio.Event, step: Callable[[], Awaitable[float]]) -> None:
+        """Repeat a step, which returns the seconds to pause after it. Waits out a database that is away."""
+        backoff = Backoff(0.1, 5.0)
+        while not stop.is_set():
+            try:
+                seconds = await step()
+                backoff.reset()
+                self._answered_at = monotonic()
+                self._report_database(None)
+            except DATABASE_ERRORS as error:
+                self._report_database(error)
+                seconds = backoff.next()
+            await self._pause(stop, seconds)
+
+    async def _pause(self, stop: asyncio.Event, seconds: float) -> None:
+        stopping, waking = asyncio.create_task(stop.wait()), asyncio.create_task(self._wake.wait())
+        try:
+            await asyncio.wait({stopping, waking}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await tasks.end(stopping, waking)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
+        pooled = await self._engine.raw_connection()
+        try:
+            raw = pooled.driver_connection
+            assert raw is not None
+            yield raw
+        except BaseException:
+            # It may be in the middle of a statement: the pool replaces it.
+            pooled.invalidate()
+            raise
+        finally:
+            pooled.close()
+
+    async def _fan_out(self) -> float:
+        async with self._connection() as connection:
+            found = await fan_out(connection, self._clock)
+        if found:
+            self._wake.set()
+            self._wake.clear()
+        return 0.0 if found else _IDLE_SECONDS
+
+    async def _send_due(self) -> float:
+        if len(self._in_flight) >= _MOST_IN_FLIGHT:
+            return _BUSY_SECONDS
+        seconds, also_failing = self._settings.webhook_timeout_seconds, self._failing < _MOST_FAILING
+        async with self._connection() as connection:
+            taken = await delivering.take(connection, self._clock(), seconds, also_failing=also_failing)
+        for one in taken or ():
+            task = asyncio.create_task(self._deliver(one), name="webhook-attempt")
+            self._in_flight.add(task)
+            task.add_done_callback(self._in_flight.discard)
+        return _IDLE_SECONDS if taken is None else 0.0
+
+    async def _deliver(self, taken: Taken) -> None:
+        is_failing = taken.endpoint.failures > 0
+        self._failing += is_failing
+        metrics.WEBHOOK_IN_FLIGHT.inc()
+        try:
+            answer, payload = await self._attempt(taken)
+            async with self._connection() as connection:
+                outcome = await delivering.record(connection, taken, answer, payload, self._clock())
+            metrics.WEBHOOK_ATTEMPTS.labels(outcome.value).inc()
+            if outcome is Outcome.DISABLED:
+                logger.warning("disabled the webhook endpoint %s", taken.endpoint.id)
+        except DATABASE_ERRORS as error:
+            # Not recorded: the delivery is sent again once its lease is over.
+            self._report_database(error)
+        except Exception:
+            logger.exception("a delivery of a webhook failed")
+        finally:
+            self._failing -= is_failing
+            metrics.WEBHOOK_IN_FLIGHT.dec()
+            self._wake.set()
+            self._wake.clear()
+
+    async def _attempt(self, taken: Taken) -> tuple[Answer, str | None]:
+        """Make the payload, unless an earlier attempt has sent one, sign it and send it."""
+        payload = taken.delivery.payload
+        try:
+            body = (await self._payloads.make(taken.endpoint, taken.delivery)) if payload is None else payload.encode()
+            keys = self._keys(taken)
+        except (NoPayload, CannotOpen) as problem:
+            return Answer(None, None, f"not sent: {problem}", 0), payload
+        with metrics.WEBHOOK_SECONDS.time():
+            now = int(self._clock().timestamp())
+            headers = signed_headers(message_id(taken.delivery.id), now, body, keys)
+            headers |= {"content-type": "application/json", "user-agent": "Paycore-Webhooks"}
+            answer = await self._sender.post(taken.endpoint.url, headers, body)
+        return answer, body.decode()
+
+    def _keys(self, taken: Taken) -> list[SigningKeys]:
+        endpoint = taken.endpoint
+        assert self._seal is not None
+        sealed = [endpoint.keys]
+        if endpoint.old_keys is not None and endpoint.old_keys_until is not None and endpoint.old_keys_until > self._clock():
+            sealed.append(endpoint.old_keys)
+        return [SigningKeys.unpack(self._seal.open(one, endpoint.id)) for one in sealed]
+
+    async def _keep(self) -> float:
+        """Remove what is old, and measure what waits."""
+        now = self._clock()
+        before = now - timedelta(days=self._settings.webhook_retention_days)
+        async with self._connection() as connection:
+            await webhook_queue_sql.forget_old_keys(connection, now)
+            removed = await webhook_queue_sql.remove_delivered(connection, before, _REMOVED_AT_ONCE)
+            waiting, oldest = await webhook_queue_sql.backlog(connection)
+        metrics.WEBHOOK_WAITING.set(waiting)
+        metrics.WEBHOOK_OLDEST_SECONDS.set(0 if oldest is None else max(0.0, (now - oldest).total_seconds()))
+        return _BUSY_SECONDS if removed == _REMOVED_AT_ONCE else _KEEP_SECONDS
+
+    def _report_database(self, error: Exception | None) -> None:
+        if error is not None and not self._database_away:
+            logger.warning("the worker waits for the database: %s", error)
+        elif error is None and self._database_away:
+            logger.info("the worker is connected to the database again")
+        self._database_away = error is not None
+
+
+async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
+    """Run one worker until `stop` is set. Raises ConfigurationError if a setting that it needs is missing or wrong."""
+    tracing.start(settings, "paycore-worker")
+    engine = create_engine(settings)
+    sender = Sender(seconds=settings.webhook_timeout_seconds, allow_private=settings.webhook_private_targets)
+    try:
+        services = await services_of_worker(engine, settings, system_clock)
+        worker = Worker(settings, engine, Payloads(services), sender)
+        async with answering(settings, settings.worker_port, worker.state):
+            await worker.run(stop)
+    finally:
+        await sender.close()
+        await engine.dispose()
+        await tracing.stop()
