@@ -134,7 +134,7 @@ async def deliveries_by_id(reader: Reader, delivery_ids: Collection[UUID]) -> di
 
 _OLDEST = """
 SELECT DISTINCT ON (endpoint_id) {columns} FROM webhook_deliveries
-WHERE endpoint_id = ANY($1::uuid[]) AND delivered_at IS NULL ORDER BY endpoint_id, position, number
+WHERE endpoint_id = ANY($1::uuid[]) AND subject_id <> endpoint_id AND delivered_at IS NULL ORDER BY endpoint_id, position, number
 """.format(columns=", ".join(WebhookDelivery._fields))
 
 

@@ -93,7 +93,8 @@ describe_values(
     WebhookStatus,
     {
         "PAUSED": "By its owner. Events are kept, and delivered once it is enabled.",
-        "DISABLED_FAILING": "It answered 410, or nothing was delivered for three days. Events are not kept: replay them.",
+        "DISABLED_FAILING": "It answered 410, or nothing was delivered for three days. "
+        "Later events are not kept for it; replayWebhooks finds those of a wallet.",
     },
 )
 strawberry.enum(RefusalCode, name="UserErrorCode")

@@ -26,7 +26,12 @@ from app.schema.outcomes import Outcome
 from app.schema.previews import PreviewEntry, preview_entries
 from app.schema.refusals import UserError, user_errors
 from app.schema.types import Hold, Transaction, Wallet
-from app.schema.webhook_inputs import CreateWebhookEndpointInput, RotateWebhookSecretInput, SetWebhookStatusInput
+from app.schema.webhook_inputs import (
+    CreateWebhookEndpointInput,
+    ReplayWebhooksInput,
+    RotateWebhookSecretInput,
+    SetWebhookStatusInput,
+)
 from app.schema.webhooks import WebhookEndpoint, subject_of
 from app.services import (
     conversions,
@@ -42,7 +47,7 @@ from app.services import (
 )
 from app.services.holds import HoldResult
 from app.services.transfers import TransferResult
-from app.services.webhooks import endpoints
+from app.services.webhooks import endpoints, replaying
 from app.services.webhooks.endpoints import EndpointResult
 from app.settings import MAX_BATCH
 
@@ -156,6 +161,20 @@ class WebhookEndpointPayload:
     endpoint: WebhookEndpoint | None
     secret: str | None = strawberry.field(description="whsec_…, shown this once.")
     replayed: bool = strawberry.field(description="True where the key had been used before and this is that endpoint.")
+    user_errors: list[UserError]
+
+
+@strawberry.type
+class ReplayWebhooksPayload:
+    scheduled: int = strawberry.field(description="How many deliveries.")
+    user_errors: list[UserError]
+
+
+@strawberry.type
+class WebhookTestPayload:
+    payload: str | None = strawberry.field(description="What was sent.")
+    status: int | None = strawberry.field(description="Of the answer. Null without one.")
+    error: str | None = strawberry.field(description="Why there is no status.")
     user_errors: list[UserError]
 
 
@@ -412,6 +431,32 @@ class Mutation:
         return _endpoint_payload(
             info,
             await endpoints.set_status(services.engine, context.viewer, input.endpoint_id, input.status, services.clock),
+        )
+
+    @strawberry.mutation(
+        description="Delivers again, each with the webhook-id that it had: one delivery, or all since a moment, or all entries "
+        "of the endpoint's wallet after a cursor. The last finds every entry, also of a time when the endpoint was disabled."
+    )
+    async def replay_webhooks(self, info: Info, input: ReplayWebhooksInput) -> ReplayWebhooksPayload | None:
+        context = _start_transfers(info)
+        services = context.services
+        result = await replaying.replay(
+            services.engine, context.viewer, input.endpoint_id, input.to_service(), clock=services.clock
+        )
+        return ReplayWebhooksPayload(scheduled=result.scheduled, user_errors=user_errors(result.refusals))
+
+    @strawberry.mutation(description="Sends a test to the endpoint, once, signed like all others, and waits for the answer.")
+    async def test_webhook(self, info: Info, endpoint_id: strawberry.ID) -> WebhookTestPayload | None:
+        context = _start_transfers(info)
+        services = context.services
+        result = await replaying.send_test(services.engine, services.settings, context.viewer, endpoint_id, clock=services.clock)
+        attempt = result.attempt
+        waits = None if result.refusals else "There is no answer yet: look at the endpoint's deliveries."
+        return WebhookTestPayload(
+            payload=None if result.refusals else replaying.TEST_PAYLOAD,
+            status=None if attempt is None else attempt.status,
+            error=waits if attempt is None else attempt.error,
+            user_errors=user_errors(result.refusals),
         )
 
     @strawberry.mutation(description="Administrators only; recorded in the audit log.")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import strawberry
 from strawberry import UNSET
 
 from app.schema.enums import WebhookStatus
 from app.schema.inputs import given
-from app.services.webhooks import endpoints
+from app.services.webhooks import endpoints, replaying
 
 
 @strawberry.input
@@ -37,6 +39,25 @@ class RotateWebhookSecretInput:
     overlap: int = strawberry.field(
         default=86_400, description="Seconds for which the old secret and the old key still sign too: 0 to 604800."
     )
+
+
+@strawberry.input(one_of=True, description="Exactly one.")
+class WebhookReplayInput:
+    delivery_id: strawberry.ID | None = UNSET
+    since: datetime | None = strawberry.field(default=UNSET, description="All events since this moment.")
+    after: str | None = strawberry.field(
+        default=UNSET, description="All entries after this cursor of walletUpdated, for an endpoint of that wallet."
+    )
+
+
+@strawberry.input
+class ReplayWebhooksInput:
+    endpoint_id: strawberry.ID
+    from_: WebhookReplayInput = strawberry.field(name="from")
+
+    def to_service(self) -> replaying.ReplayInput:
+        chosen = self.from_
+        return replaying.ReplayInput(given(chosen.delivery_id), given(chosen.since), given(chosen.after))
 
 
 @strawberry.input

@@ -82,21 +82,24 @@ class WebhookDelivery(Node):
         )
 
     @strawberry.field(
-        description="What it is about: wallet id and sequence, a transaction id, or hold id and the number of its event."
+        description="What it is about: wallet id and sequence, a transaction id, or hold id and the number of its event; or test."
     )
     def event(self) -> str:
-        return events.event_name(self.source, self.record.subject_id, self.record.number)
+        return events.event_name(self.source, self.record)
 
     @strawberry.field(description="Of walletUpdated.")
     def wallet(self) -> strawberry.ID | None:
-        is_entry = self.source is records.WebhookSource.WALLET
-        return strawberry.ID(ids.encode("wal", self.record.subject_id)) if is_entry else None
+        return strawberry.ID(ids.encode("wal", self.record.subject_id)) if self._is_entry else None
 
     @strawberry.field(
         description="Of walletUpdated: the sequence of the entry. It rises by one with each delivery of the wallet."
     )
     def sequence(self) -> BigInt | None:
-        return BigInt(self.record.number) if self.source is records.WebhookSource.WALLET else None
+        return BigInt(self.record.number) if self._is_entry else None
+
+    @property
+    def _is_entry(self) -> bool:
+        return self.source is records.WebhookSource.WALLET and not events.is_test(self.record)
 
     @strawberry.field(description="In order: at most 14, and those of replays.")
     async def attempts(self, info: Info) -> list[WebhookAttempt]:

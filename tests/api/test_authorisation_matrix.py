@@ -218,6 +218,14 @@ MUTATIONS = {
         "mutation { rotateWebhookSecret(input: {endpointId: ENDPOINT}) { endpoint { id } userErrors { code } } }",
         MY_ENDPOINT,
     ),
+    "replayWebhooks": (
+        (
+            "mutation { replayWebhooks(input: {endpointId: ENDPOINT, from: {deliveryId: DELIVERY}}) "
+            "{ scheduled userErrors { code } } }"
+        ),
+        MY_ENDPOINT,
+    ),
+    "testWebhook": ("mutation { testWebhook(endpointId: ENDPOINT) { payload userErrors { code } } }", MY_ENDPOINT),
     "setWebhookStatus": (
         "mutation { setWebhookStatus(input: {endpointId: ENDPOINT, status: ENABLED}) { endpoint { id } userErrors { code } } }",
         MY_ENDPOINT,

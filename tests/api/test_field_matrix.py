@@ -243,6 +243,16 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
         WATCH,
         {"Y--FY FFFF YFF U": "endpoint secret", "YYYFY FFFF YFF U": "replayed", "-YYF- FFFF -FF U": "userErrors"},
     ),
+    (
+        "ReplayWebhooksPayload",
+        "mutation { replayWebhooks(input: {endpointId: ENDPOINT, from: {deliveryId: DELIVERY}}) { FIELDS } }",
+        {"YYYFY FFFF YFF U": "scheduled", "-YYFY FFFF YFF U": "userErrors"},
+    ),
+    (
+        "WebhookTestPayload",
+        "mutation { testWebhook(endpointId: ENDPOINT) { FIELDS } }",
+        {"Y--F- FFFF -FF U": "payload error", "---F- FFFF -FF U": "status", "-YYFY FFFF YFF U": "userErrors"},
+    ),
     ("FxStatus", "{ ledgerStatus { fx { FIELDS } } }", {ALL_OF_THEM: "baseCurrency positions unrealised"}),
     (
         "FxPosition",

@@ -13,10 +13,12 @@ import pytest
 from sqlalchemy import text
 from standardwebhooks.webhooks import Webhook
 
+from app import ids
 from app.access.viewer import Viewer
 from app.clock import system_clock
 from app.db.engine import create_engine
 from app.db.pool import Database
+from app.paging.update_cursor import encode_update_cursor
 from app.processes.webhook_payloads import Payloads, services_of_worker
 from app.processes.worker import Worker
 from app.services.webhooks import delivering, schedule
@@ -24,7 +26,7 @@ from app.services.webhooks.sending import Sender
 from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.api.test_webhook_endpoints import CREATE, ROTATE, SET_STATUS, SETTLED
-from tests.bank import new_key
+from tests.bank import new_key, uuid_of
 from tests.unit.test_webhook_signing import verify_v1a
 from tests.waiting import soon
 from tests.webhook_receiver import Message, receiving
@@ -341,3 +343,113 @@ async def test_what_is_old_is_removed_with_its_attempts(world: World) -> None:
                 while len(await world.rows("SELECT 1 FROM webhook_attempts")) != 1:  # noqa: ASYNC110 - another process's rows
                     await asyncio.sleep(0.05)
     assert [row.number for row in await world.rows("SELECT number FROM webhook_deliveries")] == [2]
+
+
+REPLAY = """
+mutation ($input: ReplayWebhooksInput!) { replayWebhooks(input: $input) { scheduled userErrors { code path } } }
+"""
+TEST = "mutation ($id: ID!) { testWebhook(endpointId: $id) { payload status error userErrors { code } } }"
+
+
+async def replay(world: World, endpoint_id: str, subject: str = "bob", **start: str) -> dict[str, Any]:
+    given = {"endpointId": endpoint_id, "from": start}
+    found: dict[str, Any] = (await world.api.data(subject, REPLAY, input=given))["replayWebhooks"]
+    return found
+
+
+async def test_all_of_a_wallet_after_a_cursor_is_delivered_without_a_gap_whatever_happened_to_the_endpoint(world: World) -> None:
+    await world.pay(3)
+    async with receiving() as endpoint, working(world.api.settings):
+        created = (await world.watch(endpoint.url))["id"]
+        await world.pay(2)
+        await world.wait_until_delivered()
+        assert sequences(endpoint.messages) == [4, 5]
+        # While it is disabled, no delivery is made.
+        async with world.api.services.engine.begin() as connection:
+            await connection.execute(text("UPDATE webhook_endpoints SET status = 'DISABLED_FAILING'"))
+        await world.pay(2)
+        await world.wait_until_delivered()
+        await world.api.data("bob", SET_STATUS, input={"endpointId": created, "status": "ENABLED"})
+        await world.pay(1)
+        await world.wait_until_delivered()
+        assert sequences(endpoint.messages) == [4, 5, 8]
+        cursor = "query ($id: ID!) { wallet(id: $id) { updatesCursor sequence } }"
+        assert (await world.api.data("bob", cursor, id=world.theirs))["wallet"]["sequence"] == "8"
+        first = encode_update_cursor(uuid_of(world.theirs), 1)
+        before = {message.id for message in endpoint.messages}
+        endpoint.messages.clear()
+        assert await replay(world, created, after=first) == {"scheduled": 7, "userErrors": []}
+        await world.wait_until_delivered()
+    assert sequences(endpoint.messages) == [2, 3, 4, 5, 6, 7, 8]
+    assert before < {message.id for message in endpoint.messages}, "each keeps its id"
+
+
+async def test_one_delivery_and_all_since_a_moment_are_delivered_again_with_their_ids(world: World) -> None:
+    async with receiving() as endpoint, receiving() as settled, working(world.api.settings):
+        created = (await world.watch(endpoint.url))["id"]
+        other = (await world.watch(settled.url, SETTLED))["id"]
+        await world.pay(3)
+        await world.wait_until_delivered()
+        query = "query ($id: ID!) { node(id: $id) { ... on WebhookEndpoint { deliveries { edges { node { id messageId } } } } } }"
+        found = (await world.api.data("bob", query, id=created))["node"]["deliveries"]["edges"]
+        assert await replay(world, created, deliveryId=found[1]["node"]["id"]) == {"scheduled": 1, "userErrors": []}
+        await world.wait_until_delivered()
+        assert sequences(endpoint.messages) == [1, 2, 3, 2]
+        assert endpoint.messages[3].id == endpoint.messages[1].id == found[1]["node"]["messageId"]
+        for chosen in (created, other):
+            assert (await replay(world, chosen, since="2026-01-01T00:00:00Z"))["scheduled"] == 3
+            assert (await replay(world, chosen, since="2999-01-01T00:00:00Z"))["scheduled"] == 0
+        await world.wait_until_delivered()
+    assert sequences(endpoint.messages)[4:] == [1, 2, 3]
+    ids_of = [message.id for message in settled.messages]
+    assert ids_of[3:] == ids_of[:3]
+
+
+async def test_a_replay_that_means_nothing_is_refused(world: World) -> None:
+    created = (await world.watch("http://127.0.0.1:9/"))["id"]
+    settled = (await world.watch("http://127.0.0.1:9/", SETTLED))["id"]
+    cursor = encode_update_cursor(uuid_of(world.theirs), 0)
+    for subject, chosen, start, path in (
+        ("alice", created, {"after": cursor}, ["input", "endpointId"]),
+        ("bob", "nonsense", {"after": cursor}, ["input", "endpointId"]),
+        ("bob", created, {"after": "nonsense"}, ["input", "from", "after"]),
+        ("bob", created, {"after": encode_update_cursor(uuid_of(world.wallet), 0)}, ["input", "from", "after"]),
+        ("bob", settled, {"after": cursor}, ["input", "from", "after"]),
+        ("bob", created, {"deliveryId": "whd_01jgfjjz00e008000000000000"}, ["input", "from", "deliveryId"]),
+    ):
+        refused = await replay(world, chosen, subject, **start)
+        assert refused == {"scheduled": 0, "userErrors": [{"code": "INVALID_INPUT", "path": path}]}
+
+
+async def test_a_parked_event_is_replayed_and_its_wallet_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule, "MAX_ATTEMPTS", 2)
+    async with receiving(lambda _: 500) as endpoint, working(world.api.settings):
+        created = (await world.watch(endpoint.url))["id"]
+        await world.pay(3)
+        query = "SELECT id FROM webhook_deliveries WHERE next_attempt_at IS NULL AND delivered_at IS NULL"
+        async with asyncio.timeout(20):
+            while not (parked := await world.rows(query)):  # noqa: ASYNC110 - rows of another task
+                await asyncio.sleep(0.05)
+        endpoint.status = lambda _: 200
+        assert (await replay(world, created, deliveryId=ids.encode("whd", parked[0].id)))["scheduled"] == 1
+        await world.wait_until_delivered()
+    assert sequences(endpoint.accepted) == [1, 2, 3]
+
+
+async def test_a_test_is_sent_once_and_its_answer_is_shown(world: World) -> None:
+    async with receiving() as endpoint, working(world.api.settings):
+        created = await world.watch(endpoint.url)
+        for status in (200, 500):
+            endpoint.status = lambda _, status=status: status  # type: ignore[misc] # of this round
+            shown = (await world.api.data("bob", TEST, id=created["id"]))["testWebhook"]
+            assert shown == {"payload": endpoint.messages[-1].body.decode(), "status": status, "error": None, "userErrors": []}
+        endpoint.status = lambda _: 200
+        await world.pay(2)
+        await soon(lambda: len(endpoint.accepted) == 3)
+    Webhook(created["secret"]).verify(endpoint.messages[0].body, endpoint.messages[0].headers)
+    assert sequences(endpoint.messages[2:]) == [1, 2]
+    oldest = "query ($id: ID!) { node(id: $id) { ... on WebhookEndpoint { oldestUndelivered { id } } } }"
+    assert (await world.api.data("bob", oldest, id=created["id"]))["node"]["oldestUndelivered"] is None
+    alices = (await world.api.data("alice", TEST, id=created["id"]))["testWebhook"]
+    assert [error["code"] for error in alices["userErrors"]] == ["INVALID_INPUT"]
+    assert len(endpoint.messages) == 4

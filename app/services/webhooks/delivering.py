@@ -11,6 +11,7 @@ import asyncpg
 from app.db import webhook_queue_sql
 from app.db.webhook_queue_sql import Finished, Row
 from app.records import WebhookDelivery, WebhookEndpoint
+from app.services.webhooks.events import is_test
 from app.services.webhooks.lanes import Waiting, ready
 from app.services.webhooks.schedule import pause_after, rest_after
 from app.services.webhooks.sending import Answer
@@ -78,7 +79,8 @@ async def record(connection: asyncpg.Connection, taken: Taken, answer: Answer, p
     async with connection.transaction():
         health = await webhook_queue_sql.lock_endpoint(connection, taken.endpoint.id)
         failures = 0 if answer.is_success else delivery.failures + 1
-        pause = None if answer.is_success or answer.is_gone else pause_after(failures)
+        is_last = answer.is_success or answer.is_gone or is_test(delivery)
+        pause = None if is_last else pause_after(failures)
         done = Finished(
             failures=failures,
             delivered_at=now if answer.is_success else None,
