@@ -13,6 +13,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db import sequence_sql
 from app.db.lists import Window, between, id_range, in_range, paged
 from app.db.statements import Reader, Statement, among, id_parameter, parameter
 from app.db.webhook_models import WebhookAttempt as AttemptRow
@@ -38,6 +39,13 @@ def endpoint_of(row: Any) -> WebhookEndpoint:
 async def lock_user(connection: AsyncConnection, user_id: UUID) -> None:
     """Wait until no other transaction creates an endpoint of this user. The lock is for this transaction."""
     await connection.execute(select(func.pg_advisory_xact_lock(_LOCK, func.hashtext(str(user_id)))))
+
+
+async def last_position(connection: AsyncConnection) -> int:
+    """Returns the last position of an event, in a transaction that has begun."""
+    raw = (await connection.get_raw_connection()).driver_connection
+    assert raw is not None
+    return await sequence_sql.last_position(raw)
 
 
 async def count_of(connection: AsyncConnection, user_id: UUID) -> int:

@@ -99,14 +99,14 @@ class Worker:
             except DATABASE_ERRORS as error:
                 self._report_database(error)
                 seconds = backoff.next()
-            await self._pause(stop, seconds)
+            await self._pause(stop, seconds, self._wake if step == self._send_due else None)
 
-    async def _pause(self, stop: asyncio.Event, seconds: float) -> None:
-        stopping, waking = asyncio.create_task(stop.wait()), asyncio.create_task(self._wake.wait())
+    async def _pause(self, stop: asyncio.Event, seconds: float, wake: asyncio.Event | None) -> None:
+        ends = [asyncio.create_task(event.wait()) for event in (stop, wake) if event is not None]
         try:
-            await asyncio.wait({stopping, waking}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await tasks.end(stopping, waking)
+            await tasks.end(*ends)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[asyncpg.Connection]:

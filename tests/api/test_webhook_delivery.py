@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,13 +16,15 @@ from standardwebhooks.webhooks import Webhook
 from app import ids
 from app.access.viewer import Viewer
 from app.clock import system_clock
-from app.db.engine import create_engine
+from app.db.engine import connect, create_engine
 from app.db.pool import Database
 from app.paging.update_cursor import encode_update_cursor
 from app.processes.webhook_payloads import Payloads, services_of_worker
 from app.processes.worker import Worker
 from app.services.webhooks import delivering, schedule
-from app.services.webhooks.sending import Sender
+from app.services.webhooks.delivering import Outcome
+from app.services.webhooks.fan_out import fan_out
+from app.services.webhooks.sending import Answer, Sender
 from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.api.test_webhook_endpoints import CREATE, ROTATE, SET_STATUS, SETTLED
@@ -144,6 +146,7 @@ async def test_the_cursor_is_that_of_the_subscription(world: World) -> None:
 
 
 async def test_settled_transactions_reach_their_parties_and_administrators_only(world: World) -> None:
+    await world.api.relayed()
     async with receiving() as bobs, receiving() as carols, receiving() as admins, working(world.api.settings):
         await world.watch(bobs.url, SETTLED)
         await world.watch(carols.url, SETTLED, "carol")
@@ -318,13 +321,16 @@ async def test_what_a_killed_worker_had_taken_is_delivered_by_the_next(world: Wo
 
 
 async def test_events_from_before_the_endpoint_are_not_delivered(world: World) -> None:
+    # For this one, no worker has passed what was before.
+    await world.watch("http://127.0.0.1:9/", SETTLED, "carol")
     await world.pay(3)
-    async with receiving() as endpoint, receiving() as other, working(world.api.settings):
-        await world.api.relayed()
+    await world.api.relayed()
+    async with receiving() as endpoint, receiving() as other:
         await world.watch(endpoint.url)
         await world.watch(other.url, SETTLED)
-        await world.pay(2)
-        await world.wait_until_delivered()
+        async with working(world.api.settings):
+            await world.pay(2)
+            await world.wait_until_delivered()
     assert sequences(endpoint.messages) == [4, 5]
     assert len(other.messages) == 2
 
@@ -453,3 +459,78 @@ async def test_a_test_is_sent_once_and_its_answer_is_shown(world: World) -> None
     alices = (await world.api.data("alice", TEST, id=created["id"]))["testWebhook"]
     assert [error["code"] for error in alices["userErrors"]] == ["INVALID_INPUT"]
     assert len(endpoint.messages) == 4
+
+
+@asynccontextmanager
+async def connected(world: World) -> AsyncIterator[Any]:
+    connection = await connect(world.api.settings)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def taken(world: World, now: datetime) -> delivering.Taken:
+    """The delivery that is due, taken at this time by a worker that may be slow."""
+    async with connected(world) as connection:
+        found = await delivering.take(connection, now, 1.0, also_failing=True)
+    assert found is not None
+    (one,) = found
+    return one
+
+
+async def test_what_comes_after_the_lease_is_not_written_down(world: World) -> None:
+    await world.watch("http://127.0.0.1:9/")
+    await world.pay(2)
+    await world.api.relayed()
+    now = system_clock()
+    async with connected(world) as connection:
+        await fan_out(connection, system_clock)
+        slow = await taken(world, now + timedelta(seconds=1))
+        assert await delivering.take(connection, now + timedelta(seconds=1), 1.0, also_failing=True) in (None, [])
+        later = now + timedelta(seconds=10)
+        other = await taken(world, later)
+        assert other.delivery.id == slow.delivery.id
+        answer = Answer(200, None, None, 5)
+        assert await delivering.record(connection, slow, answer, "{}", later) is Outcome.LEASE_OVER
+        assert await world.rows("SELECT 1 FROM webhook_attempts") == []
+        assert await delivering.record(connection, other, answer, "{}", later) is Outcome.DELIVERED
+    assert len(await world.rows("SELECT 1 FROM webhook_attempts")) == 1
+
+
+async def test_an_endpoint_that_accepts_nothing_for_days_is_disabled_at_the_last_attempt(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule, "MAX_ATTEMPTS", 2)
+    await world.watch("http://127.0.0.1:9/")
+    await world.pay(1)
+    await world.api.relayed()
+    moment, refused, outcomes = system_clock() + timedelta(seconds=1), Answer(500, None, None, 5), []
+    async with connected(world) as connection:
+        await fan_out(connection, system_clock)
+        for _ in range(2):
+            outcomes.append(await delivering.record(connection, await taken(world, moment), refused, "{}", moment))
+            moment += timedelta(days=3)
+    assert outcomes == [Outcome.FAILED, Outcome.DISABLED]
+    (row,) = await world.rows("SELECT status, failures FROM webhook_endpoints")
+    assert (row.status, row.failures) == ("DISABLED_FAILING", 2)
+
+
+async def test_when_an_endpoint_answers_again_all_its_wallets_are_tried_at_once(world: World) -> None:
+    wallets = [world.theirs, *[await world.api.bank.wallet(world.bob) for _ in range(6)]]
+    await world.watch("http://127.0.0.1:9/", SETTLED, ordered=False)
+    for wallet in wallets:
+        await world.pay(1, wallet)
+    await world.api.relayed()
+    moment = system_clock() + timedelta(seconds=1)
+    async with connected(world) as connection:
+        await fan_out(connection, system_clock)
+        found = await delivering.take(connection, moment, 1.0, also_failing=True)
+        assert found is not None
+        assert len(found) == 7
+        for one in found[:6]:
+            await delivering.record(connection, one, Answer(None, None, "down", 5), "{}", moment)
+        waits = "SELECT count(*) FROM webhook_deliveries WHERE next_attempt_at > :now"
+        assert (await world.rows(waits, now=moment))[0][0] == 6
+        await delivering.record(connection, found[6], Answer(200, None, None, 5), "{}", moment)
+        assert (await world.rows(waits, now=moment))[0][0] == 0

@@ -41,7 +41,7 @@ class Subject(NamedTuple):
     source: WebhookSource
     subject_id: UUID | None
     start_number: int
-    """The wallet's newest sequence, or the hold's newest event: what follows is delivered."""
+    """The wallet's newest sequence, or the hold's newest event: what follows is delivered. For SETTLED the position decides."""
 
 
 class BadDocument(ValueError):
@@ -108,7 +108,7 @@ async def create(
         failures=0,
         created_at=now,
     )
-    if await _insert(engine, settings, endpoint, details.idempotency_key, subject.start_number):
+    if await _insert(engine, settings, endpoint, details.idempotency_key, subject):
         return EndpointResult(endpoint, secret=keys.shared)
     # The same request has just created one, or there is no room for another.
     winner = await webhook_sql.endpoint_by_key(engine, viewer.user_id, details.idempotency_key)
@@ -118,12 +118,15 @@ async def create(
     return EndpointResult(None, (Refusal(RefusalCode.QUOTA_EXCEEDED, message, _PATH, not_recorded=True),))
 
 
-async def _insert(engine: Database, settings: Settings, endpoint: WebhookEndpoint, key: str, start_number: int) -> bool:
+async def _insert(engine: Database, settings: Settings, endpoint: WebhookEndpoint, key: str, subject: Subject) -> bool:
     async with engine.begin() as connection:
         await webhook_sql.lock_user(connection, endpoint.owner_id)
         if await webhook_sql.count_of(connection, endpoint.owner_id) >= settings.webhooks_per_user:
             return False
-        return await webhook_sql.insert_endpoint(connection, endpoint, key, start_number)
+        # What is committed later gets a later position.
+        is_settled = subject.source is WebhookSource.SETTLED
+        start = await webhook_sql.last_position(connection) if is_settled else subject.start_number
+        return await webhook_sql.insert_endpoint(connection, endpoint, key, start)
 
 
 async def _checked(

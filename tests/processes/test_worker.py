@@ -1,0 +1,156 @@
+"""Webhooks through real processes: workers, relay and API are killed at random, and each endpoint gets all, in order."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from app.access.tokens import mint_token
+from app.db.pool import Database
+from app.processes.worker import WORKER_ENDS_WITHIN_SECONDS
+from app.settings import Settings
+from tests.api.test_webhook_delivery import WATCH
+from tests.api.test_webhook_endpoints import CREATE
+from tests.bank import Bank, new_key
+from tests.forks import Command, start
+from tests.processes.test_cli import servers_of
+from tests.servers import free_port
+from tests.waiting import START_SECONDS, soon
+from tests.webhook_receiver import Endpoint, Message, receiving
+
+
+@pytest.fixture
+def environment(settings: Settings) -> dict[str, str]:
+    return {
+        **servers_of(settings),
+        "PAYCORE_PORT": str(free_port()),
+        "PAYCORE_WORKER_PORT": str(free_port()),
+        "PAYCORE_WEBHOOK_PRIVATE_TARGETS": "true",
+        "PAYCORE_WEBHOOK_TIMEOUT_SECONDS": "1",
+    }
+
+
+async def is_ready(port: str) -> bool:
+    async with httpx.AsyncClient() as http:
+        try:
+            return (await http.get(f"http://127.0.0.1:{port}/readyz", timeout=2)).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+
+async def until_ready(port: str) -> None:
+    async with asyncio.timeout(START_SECONDS):
+        while not await is_ready(port):  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.05)
+
+
+async def watch(environment: dict[str, str], settings: Settings, subject: str, wallet: str, url: str) -> None:
+    given = {"idempotencyKey": new_key(), "url": url, "document": WATCH, "variables": f'{{"w":"{wallet}"}}'}
+    headers = {"Authorization": f"Bearer {mint_token(subject, settings)}"}
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{environment['PAYCORE_PORT']}", timeout=20) as http:
+        answer = (await http.post("/graphql", json={"query": CREATE, "variables": {"input": given}}, headers=headers)).json()
+    assert answer["data"]["createWebhookEndpoint"]["userErrors"] == [], answer
+
+
+@pytest.mark.slow
+async def test_each_endpoint_gets_each_entry_in_order_though_all_processes_are_killed_at_random(
+    settings: Settings, environment: dict[str, str], bank: Bank, tmp_path: Path
+) -> None:
+    count, chance = 300, random.Random(7)
+    alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
+    paying, wallets = await bank.wallet(alice, balance="1000.00"), [await bank.wallet(bob) for _ in range(4)]
+
+    def flaky(_: Message) -> int:
+        return 500 if chance.random() < 0.02 else 200
+
+    running: list[Command] = []
+    with (tmp_path / "log").open("wb") as log:
+
+        def run(command: str, **more: str) -> Command:
+            return start(command, environment={**environment, **more}, output=log)
+
+        killed = {"serve": run("serve"), "relay": run("relay"), "worker": run("worker")}
+        running.append(run("worker", PAYCORE_WORKER_PORT="0"))
+        try:
+            async with receiving(flaky) as first, receiving(flaky) as second:
+                await until_ready(environment["PAYCORE_PORT"])
+                for wallet in wallets:
+                    await watch(environment, settings, "bob", wallet, first.url)
+                    await watch(environment, settings, "bob", wallet, second.url)
+                for number in range(count):
+                    paid = await bank.pay(alice, paying, wallets[number % 4], "0.01")
+                    assert paid.transaction is not None
+                    if number % 30 == 29:
+                        name = chance.choice(["worker", "worker", "relay", "serve"])
+                        killed[name].kill()
+                        killed[name].wait(20)
+                        killed[name] = run(name)
+                expected = {wallet: list(range(1, count // 4 + 1)) for wallet in wallets}
+                await soon(lambda: all(numbers(one) == dict.fromkeys(wallets, count // 4) for one in (first, second)), 120)
+                for one in (first, second):
+                    assert in_order_by_wallet(one) == expected
+                    assert len({message.id for message in one.messages}) == count, "one webhook-id for each event"
+        finally:
+            for process in (*killed.values(), *running):
+                process.kill()
+                process.wait(20)
+
+
+def in_order_by_wallet(endpoint: Endpoint) -> dict[str, list[int]]:
+    """By wallet, the sequences in the order of their first acceptance."""
+    found: dict[str, dict[int, None]] = {}
+    for message in endpoint.accepted:
+        update = message.data["walletUpdated"]
+        found.setdefault(update["wallet"]["id"], {})[int(update["entry"]["sequence"])] = None
+    return {wallet: list(sequences) for wallet, sequences in found.items()}
+
+
+def numbers(endpoint: Endpoint) -> dict[str, int]:
+    return {wallet: len(found) for wallet, found in in_order_by_wallet(endpoint).items()}
+
+
+async def test_a_worker_answers_probes_and_ends_on_sigterm(environment: dict[str, str], tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as log:
+        worker = start("worker", environment=environment, output=log)
+        try:
+            port = environment["PAYCORE_WORKER_PORT"]
+            await until_ready(port)
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+                assert (await http.get("/readyz")).json() == {
+                    "status": "ready", "role": "worker", "database": "ok", "redis": "not used"}  # fmt: skip
+                assert "paycore_webhook_in_flight" in (await http.get("/metrics")).text
+            worker.send_signal(signal.SIGTERM)
+            assert worker.wait(WORKER_ENDS_WITHIN_SECONDS) == 0
+        finally:
+            worker.kill()
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+async def test_what_is_in_flight_at_sigterm_is_written_down(
+    settings: Settings, environment: dict[str, str], bank: Bank, engine: Database, tmp_path: Path
+) -> None:
+    alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
+    paying, wallet = await bank.wallet(alice, balance="10.00"), await bank.wallet(bob)
+    with (tmp_path / "log").open("wb") as log:
+        processes = [start(name, environment=environment, output=log) for name in ("serve", "relay", "worker")]
+        try:
+            async with receiving(lambda _: None) as endpoint:
+                await until_ready(environment["PAYCORE_PORT"])
+                await watch(environment, settings, "bob", wallet, endpoint.url)
+                assert (await bank.pay(alice, paying, wallet)).transaction is not None
+                await soon(lambda: endpoint.messages)
+                processes[-1].send_signal(signal.SIGTERM)
+                assert await asyncio.to_thread(processes[-1].wait, 20) == 0
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait(20)
+    async with engine.connect() as connection:
+        (row,) = await connection.execute(text("SELECT error FROM webhook_attempts"))
+    assert row.error == "no answer within 1 seconds"
