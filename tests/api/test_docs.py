@@ -26,6 +26,7 @@ from tests.api.conftest import Api
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LEDGER = (ROOT / "docs" / "ledger.md").read_text(encoding="utf-8")
+WEBHOOKS = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
 LIVE_UPDATES = (ROOT / "docs" / "live-updates.md").read_text(encoding="utf-8")
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
@@ -112,6 +113,14 @@ async def test_the_hold_in_the_page_on_the_ledger_is_placed_and_captured_as_it_s
     assert captured["userErrors"] == []
     assert captured["hold"] == {"status": "CAPTURED", "captured": {"amount": "48.50"}, "released": {"amount": "11.50"}}
     assert captured["transaction"]["hold"]["id"] == placed["hold"]["id"]
+
+
+async def test_the_page_on_webhooks_creates_an_endpoint(demo_api: Api) -> None:
+    (create,) = blocks("graphql", WEBHOOKS)
+    variables = json.dumps({"w": USERS[1].wallets[0].public_id})
+    created = (await demo_api.data("bob", create, variables=variables))["createWebhookEndpoint"]
+    assert created["userErrors"] == []
+    assert created["secret"].startswith("whsec_")
 
 
 async def test_the_conversion_in_the_page_on_the_ledger_exchanges_what_its_table_says(demo_api: Api) -> None:
@@ -221,7 +230,7 @@ def test_every_example_is_tested() -> None:
         if blocks("graphql", text := document.read_text(encoding="utf-8")) or "curl " in text
     }
     # The runbook's command needs a cluster.
-    assert elsewhere == {"ledger.md": 9, "live-updates.md": 2, "runbook.md": 1}
+    assert elsewhere == {"ledger.md": 9, "live-updates.md": 2, "runbook.md": 1, "webhooks.md": 1}
     pages = {path.name for path in DOCUMENTS if blocks("(?:html|js)", path.read_text(encoding="utf-8"))}
     assert pages == {"tutorial.md"}, "tests/browser/test_tutorial.py runs the tutorial's"
 
