@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import asyncpg
@@ -92,6 +93,22 @@ class Database(AsyncEngine):
             return await _fetched(pooled.driver_connection, query, arguments)
         finally:
             pooled.close()
+
+
+@asynccontextmanager
+async def driver_connection(database: Database) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of the pool as asyncpg's, for statements that SQLAlchemy does not send. After an error it is replaced."""
+    pooled = await database.raw_connection()
+    try:
+        raw = pooled.driver_connection
+        assert raw is not None
+        yield raw
+    except BaseException:
+        # It may be in the middle of a statement.
+        pooled.invalidate()
+        raise
+    finally:
+        pooled.close()
 
 
 async def _fetched(connection: Any, query: str, arguments: tuple[Any, ...]) -> Sequence[asyncpg.Record]:

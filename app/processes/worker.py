@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-
-import asyncpg
 
 from app import tasks
 from app.backoff import Backoff
@@ -20,7 +17,7 @@ from app.clock import Clock, monotonic, system_clock
 from app.db import webhook_queue_sql
 from app.db.engine import create_engine
 from app.db.failures import DATABASE_ERRORS
-from app.db.pool import Database
+from app.db.pool import Database, driver_connection
 from app.processes.relay_health import RelayState, answering
 from app.processes.webhook_payloads import NoPayload, Payloads, services_of_worker
 from app.services.webhooks import delivering
@@ -108,22 +105,8 @@ class Worker:
         finally:
             await tasks.end(*ends)
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
-        pooled = await self._engine.raw_connection()
-        try:
-            raw = pooled.driver_connection
-            assert raw is not None
-            yield raw
-        except BaseException:
-            # It may be in the middle of a statement: the pool replaces it.
-            pooled.invalidate()
-            raise
-        finally:
-            pooled.close()
-
     async def _fan_out(self) -> float:
-        async with self._connection() as connection:
+        async with driver_connection(self._engine) as connection:
             found = await fan_out(connection, self._clock)
         if found:
             self._wake.set()
@@ -134,7 +117,7 @@ class Worker:
         if len(self._in_flight) >= _MOST_IN_FLIGHT:
             return _BUSY_SECONDS
         seconds, also_failing = self._settings.webhook_timeout_seconds, self._failing < _MOST_FAILING
-        async with self._connection() as connection:
+        async with driver_connection(self._engine) as connection:
             taken = await delivering.take(connection, self._clock(), seconds, also_failing=also_failing)
         for one in taken or ():
             task = asyncio.create_task(self._deliver(one), name="webhook-attempt")
@@ -148,7 +131,7 @@ class Worker:
         metrics.WEBHOOK_IN_FLIGHT.inc()
         try:
             answer, payload = await self._attempt(taken)
-            async with self._connection() as connection:
+            async with driver_connection(self._engine) as connection:
                 outcome = await delivering.record(connection, taken, answer, payload, self._clock())
             metrics.WEBHOOK_ATTEMPTS.labels(outcome.value).inc()
             if outcome is Outcome.DISABLED:
@@ -191,7 +174,7 @@ class Worker:
         """Remove what is old, and measure what waits."""
         now = self._clock()
         before = now - timedelta(days=self._settings.webhook_retention_days)
-        async with self._connection() as connection:
+        async with driver_connection(self._engine) as connection:
             await webhook_queue_sql.forget_old_keys(connection, now)
             removed = await webhook_queue_sql.remove_delivered(connection, before, _REMOVED_AT_ONCE)
             waiting, oldest = await webhook_queue_sql.backlog(connection)

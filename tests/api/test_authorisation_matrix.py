@@ -257,6 +257,7 @@ ROUTES = {
     "POST /holds/{id}/capture": ("/holds/HOLD/capture", DECIDE),
     "POST /holds/{id}/release": ("/holds/HOLD/release", DECIDE),
     "GET /holds/{id}": ("/holds/HOLD", COMPLETED),
+    "GET /events": ("/events", ALL_OF_THEM),
     "GET /fx/rates": ("/fx/rates", PARTY),
     "POST /fx/quotes": ("/fx/quotes", PRICE),
     "GET /fx/quotes/{id}": ("/fx/quotes/QUOTE", WALLET),

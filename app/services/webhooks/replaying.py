@@ -16,7 +16,7 @@ from app.access import policy
 from app.access.viewer import Viewer
 from app.clock import Clock, monotonic, unix_milliseconds
 from app.db import webhook_replay_sql, webhook_sql
-from app.db.pool import Database
+from app.db.pool import Database, driver_connection
 from app.errors import BadUserInput, Refusal, RefusalCode, Unavailable
 from app.paging.update_cursor import decode_update_cursor
 from app.records import WebhookAttempt, WebhookEndpoint, WebhookSource, WebhookStatus
@@ -149,17 +149,8 @@ async def _attempt(engine: Database, delivery_id: UUID, seconds: float) -> Webho
 
 @asynccontextmanager
 async def _transaction(engine: Database) -> AsyncIterator[asyncpg.Connection]:
-    pooled = await engine.raw_connection()
-    try:
-        raw = pooled.driver_connection
-        assert raw is not None
-        async with raw.transaction():
-            yield raw
-    except BaseException:
-        pooled.invalidate()
-        raise
-    finally:
-        pooled.close()
+    async with driver_connection(engine) as connection, connection.transaction():
+        yield connection
 
 
 def _too_many(field_name: str) -> ReplayResult:
