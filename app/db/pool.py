@@ -98,7 +98,11 @@ class Database(AsyncEngine):
 @asynccontextmanager
 async def driver_connection(database: Database) -> AsyncIterator[asyncpg.Connection]:
     """A connection of the pool as asyncpg's, for statements that SQLAlchemy does not send. After an error it is replaced."""
-    pooled = await database.raw_connection()
+    try:
+        pooled = await database.raw_connection()
+    except AsyncAdapt_asyncpg_dbapi.Error as error:
+        # Its cause is asyncpg's error, as of the statements below.
+        raise error.__cause__ or error from None
     try:
         raw = pooled.driver_connection
         assert raw is not None

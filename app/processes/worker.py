@@ -11,6 +11,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from app import tasks
 from app.backoff import Backoff
 from app.clock import Clock, monotonic, system_clock
@@ -32,6 +34,8 @@ from app.telemetry import metrics, tracing
 
 logger = logging.getLogger(__name__)
 
+_DATABASE_ERRORS = (SQLAlchemyError, *DATABASE_ERRORS)
+"""SQLAlchemyError: the pool has no connection in time."""
 _MOST_IN_FLIGHT = 400
 _MOST_FAILING = 200
 """Of them to endpoints that have just failed: hundreds that hang leave room for those that answer."""
@@ -93,7 +97,7 @@ class Worker:
                 backoff.reset()
                 self._answered_at = monotonic()
                 self._report_database(None)
-            except DATABASE_ERRORS as error:
+            except _DATABASE_ERRORS as error:
                 self._report_database(error)
                 seconds = backoff.next()
             await self._pause(stop, seconds, self._wake if step == self._send_due else None)
@@ -136,7 +140,7 @@ class Worker:
             metrics.WEBHOOK_ATTEMPTS.labels(outcome.value).inc()
             if outcome is Outcome.DISABLED:
                 logger.warning("disabled the webhook endpoint %s", taken.endpoint.id)
-        except DATABASE_ERRORS as error:
+        except _DATABASE_ERRORS as error:
             # Not recorded: the delivery is sent again once its lease is over.
             self._report_database(error)
         except Exception:

@@ -29,6 +29,7 @@ from app.settings import Settings
 from tests.api.conftest import Api, serving
 from tests.api.test_webhook_endpoints import CREATE, ROTATE, SET_STATUS, SETTLED
 from tests.bank import new_key, uuid_of
+from tests.servers import Servers
 from tests.unit.test_webhook_signing import verify_v1a
 from tests.waiting import soon
 from tests.webhook_receiver import Message, receiving
@@ -534,3 +535,25 @@ async def test_when_an_endpoint_answers_again_all_its_wallets_are_tried_at_once(
         assert (await world.rows(waits, now=moment))[0][0] == 6
         await delivering.record(connection, found[6], Answer(200, None, None, 5), "{}", moment)
         assert (await world.rows(waits, now=moment))[0][0] == 0
+
+
+async def test_a_database_that_is_killed_and_comes_back_loses_nothing(world: World, clean_servers: Servers) -> None:
+    async with receiving() as endpoint, working(world.api.settings) as worker:
+        await world.watch(endpoint.url)
+        await world.pay(10)
+        await soon(lambda: len(endpoint.accepted) >= 3)
+        clean_servers.kill_postgres()
+        await asyncio.sleep(1)
+        assert not worker.done()
+        clean_servers.start_postgres()
+        paid = 10
+        async with asyncio.timeout(60):
+            while paid < 20:
+                try:
+                    await world.pay(1)
+                except Exception:  # noqa: BLE001 - the database is not there yet
+                    await asyncio.sleep(0.2)
+                    continue
+                paid += 1
+        await soon(lambda: len(set(sequences(endpoint.accepted))) == 20, 60)
+    assert list(dict.fromkeys(sequences(endpoint.accepted))) == list(range(1, 21))
