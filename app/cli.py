@@ -10,6 +10,7 @@ import gc
 gc.disable()
 
 import asyncio
+import contextlib
 import logging
 import signal
 import sys
@@ -111,6 +112,25 @@ def worker(started_by: StartedBy = None) -> None:
     settings = load_settings(WorkerSettings)
     _begin_log(settings, started_by)
     _run(_until_stopped(lambda stop: run_worker(settings, stop), WORKER_ENDS_WITHIN_SECONDS))
+
+
+@app.command()
+def listen(
+    target: Annotated[str, typer.Argument(help="URL on this machine, such as http://localhost:3000/hook.")],
+    wallet: Annotated[str, typer.Option(help="Id of the wallet whose entries are forwarded.")],
+    token: Annotated[str, typer.Option(envvar="PAYCORE_TOKEN", help="Bearer token of a user who may see it.")],
+    api: Annotated[str | None, typer.Option(help="URL of the API. Default: that of this machine's settings.")] = None,
+    document: Annotated[
+        Path | None, typer.Option(help="File with a subscription of your own, with the variables $wallet and $after.")
+    ] = None,
+) -> None:
+    """Forward what a webhook for a wallet would send to a URL on this machine, signed with a secret that it prints."""
+    with importing():
+        from app.processes.listening import DOCUMENT, Listening, listen
+    text = DOCUMENT if document is None else document.read_text(encoding="utf-8")
+    url = (api or load_settings().base_url).rstrip("/")
+    with contextlib.suppress(KeyboardInterrupt):
+        _run(listen(Listening(url, token, wallet, target, text), typer.echo))
 
 
 async def _until_stopped(work: Callable[[asyncio.Event], Awaitable[None]], seconds: int) -> None:
