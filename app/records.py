@@ -82,6 +82,14 @@ class EntryPurpose(StrEnum):
     OTHER = "OTHER"
 
 
+class EventKind(StrEnum):
+    """What an event is about: a settled transaction, an event of a hold, or another change of a wallet."""
+
+    SETTLED = "S"
+    HOLD = "H"
+    WALLET = "W"
+
+
 class FeePayer(StrEnum):
     """The side whose wallet a fee is taken from."""
 

@@ -382,6 +382,31 @@ BEGIN
 END $$;
 
 
+--
+-- Name: delete_published(bigint, bigint); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.delete_published(after_position bigint, up_to_position bigint) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    -- Delete the outbox rows of whole chunks, by their positions. Returns how many there were.
+    DECLARE
+        published bigint[];
+        deleted bigint := 0;
+    BEGIN
+        IF after_position < up_to_position THEN
+            SELECT array_agg(e.id) INTO published
+            FROM event_chunks c CROSS JOIN unnest(c.outbox_ids) AS e (id)
+            WHERE c.first_position > after_position AND c.first_position <= up_to_position
+              AND c.last_position <= up_to_position;
+            DELETE FROM outbox WHERE id = ANY (published);
+            GET DIAGNOSTICS deleted = ROW_COUNT;
+        END IF;
+        RETURN deleted;
+    END $$;
+
+
 SET default_tablespace = '';
 
 SET default_table_access_method = heap;
@@ -439,6 +464,46 @@ SELECT CASE WHEN schedule.percent IS NULL AND schedule.flat IS NULL THEN 0 ELSE 
     END, 0) + coalesce(schedule.flat, 0), coalesce(schedule.minimum, 0)),
     coalesce(schedule.maximum, 9223372036854775807)) END::bigint
 $$;
+
+
+--
+-- Name: guard_event_chunk(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.guard_event_chunk() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    -- Positions have no gap: a chunk begins where the last one ends. Of two relays that append to the same one, the primary key
+    -- refuses the second. What follows from the events is computed here. What was published is deleted from the outbox before.
+    DECLARE
+        before record;
+    BEGIN
+        SELECT last_position, published_position, settled INTO before
+        FROM event_chunks ORDER BY first_position DESC LIMIT 1;
+        IF NEW.first_position IS DISTINCT FROM coalesce(before.last_position, 0) + 1 THEN
+            RAISE EXCEPTION 'position % does not follow %', NEW.first_position, coalesce(before.last_position, 0)
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'event_chunks_contiguous';
+        END IF;
+        IF NEW.published_position IS NULL OR NEW.published_position
+           NOT BETWEEN coalesce(before.published_position, 0) AND coalesce(before.last_position, 0) THEN
+            RAISE EXCEPTION 'what is published only grows, up to the chunk before'
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'event_chunks_published_in_order';
+        END IF;
+        IF NEW.outbox_ids IS NULL THEN
+            RAISE EXCEPTION 'a new event comes from the outbox'
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'event_chunks_from_outbox';
+        END IF;
+        SELECT (array_agg(e.subject_id ORDER BY e.subject_id))[1], (array_agg(e.subject_id ORDER BY e.subject_id DESC))[1],
+               coalesce(before.settled, 0) + count(*)
+        INTO NEW.lowest_transaction_id, NEW.highest_transaction_id, NEW.settled
+        FROM unnest(NEW.subject_ids, string_to_array(NEW.kinds, NULL)) AS e (subject_id, kind)
+        WHERE e.kind = 'S';
+        NEW.last_position := NEW.first_position + cardinality(NEW.subject_ids) - 1;
+        NEW.sequenced_at := clock_timestamp();
+        PERFORM set_config('synchronous_commit', 'on', true);
+        RETURN NEW;
+    END $$;
 
 
 --
@@ -623,6 +688,24 @@ BEGIN
     NEW.version := OLD.version + ((NEW.status, NEW.name, NEW.held) IS DISTINCT FROM (OLD.status, OLD.name, OLD.held))::int;
     RETURN NEW;
 END $$;
+
+
+--
+-- Name: park_unreadable(bigint[], text[]); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.park_unreadable(ids bigint[], reasons text[]) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    -- Set aside outbox rows that the relay cannot read. Returns the id of this transaction.
+    BEGIN
+        WITH unreadable AS (DELETE FROM outbox WHERE id = ANY (ids) RETURNING id, created_at, payload)
+        INSERT INTO outbox_parked (id, created_at, payload, parked_at, reason)
+        SELECT u.id, u.created_at, u.payload, now(), found.reason
+        FROM unreadable u JOIN unnest(ids, reasons) AS found (id, reason) ON found.id = u.id;
+        RETURN pg_current_xact_id()::text::bigint;
+    END $$;
 
 
 --
@@ -1019,6 +1102,27 @@ CREATE TABLE public.currencies (
     name text NOT NULL,
     CONSTRAINT currencies_code_is_iso CHECK ((code ~ '^[A-Z]{3}$'::text)),
     CONSTRAINT currencies_exponent_in_range CHECK (((exponent >= 0) AND (exponent <= 4)))
+);
+
+
+--
+-- Name: event_chunks; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.event_chunks (
+    first_position bigint NOT NULL,
+    last_position bigint NOT NULL,
+    published_position bigint NOT NULL,
+    settled bigint NOT NULL,
+    sequenced_at timestamp with time zone NOT NULL,
+    lowest_transaction_id uuid,
+    highest_transaction_id uuid,
+    kinds text NOT NULL,
+    subject_ids uuid[] NOT NULL,
+    numbers bigint[] NOT NULL,
+    outbox_ids bigint[],
+    CONSTRAINT event_chunks_kinds_known CHECK ((kinds ~ '^[SHW]+$'::text)),
+    CONSTRAINT event_chunks_whole CHECK (((((last_position - first_position) >= 0) AND ((last_position - first_position) <= 999)) AND (char_length(kinds) = ((last_position - first_position) + 1)) AND (cardinality(subject_ids) = ((last_position - first_position) + 1)) AND (cardinality(numbers) = ((last_position - first_position) + 1)) AND ((outbox_ids IS NULL) OR (cardinality(outbox_ids) = ((last_position - first_position) + 1))) AND (array_position(subject_ids, NULL::uuid) IS NULL) AND (array_position(numbers, NULL::bigint) IS NULL) AND (array_position(outbox_ids, NULL::bigint) IS NULL)))
 );
 
 
@@ -1455,6 +1559,14 @@ ALTER TABLE ONLY public.currencies
 
 
 --
+-- Name: event_chunks event_chunks_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.event_chunks
+    ADD CONSTRAINT event_chunks_pkey PRIMARY KEY (first_position);
+
+
+--
 -- Name: fee_schedules fee_schedules_idempotency_key; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1662,6 +1774,13 @@ CREATE INDEX audit_log_subject_idx ON public.audit_log USING btree (subject_id, 
 
 
 --
+-- Name: event_chunks_transactions_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX event_chunks_transactions_idx ON public.event_chunks USING btree (highest_transaction_id, lowest_transaction_id);
+
+
+--
 -- Name: fee_schedules_line_key; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -1806,6 +1925,20 @@ CREATE TRIGGER currencies_identity_is_final BEFORE UPDATE OF code, exponent ON p
 --
 
 CREATE TRIGGER currencies_insert_only BEFORE DELETE OR TRUNCATE ON public.currencies FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('currencies_insert_only', 'the ledger refers to currencies for ever');
+
+
+--
+-- Name: event_chunks event_chunks_guard; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER event_chunks_guard BEFORE INSERT ON public.event_chunks FOR EACH ROW EXECUTE FUNCTION public.guard_event_chunk();
+
+
+--
+-- Name: event_chunks event_chunks_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER event_chunks_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.event_chunks FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('event_chunks_insert_only', 'a position stays with its event');
 
 
 --
@@ -2184,6 +2317,14 @@ REVOKE ALL ON FUNCTION public.check_transaction_references() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION delete_published(after_position bigint, up_to_position bigint); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.delete_published(after_position bigint, up_to_position bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.delete_published(after_position bigint, up_to_position bigint) TO paycore_app;
+
+
+--
 -- Name: TABLE fee_schedules; Type: ACL; Schema: public; Owner: -
 --
 
@@ -2296,6 +2437,13 @@ GRANT INSERT(request_hash) ON TABLE public.fee_schedules TO paycore_app;
 
 
 --
+-- Name: FUNCTION guard_event_chunk(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.guard_event_chunk() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION guard_fee_schedule(); Type: ACL; Schema: public; Owner: -
 --
 
@@ -2335,6 +2483,14 @@ REVOKE ALL ON FUNCTION public.guard_transaction() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION public.guard_wallet() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION park_unreadable(ids bigint[], reasons text[]); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.park_unreadable(ids bigint[], reasons text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.park_unreadable(ids bigint[], reasons text[]) TO paycore_app;
 
 
 --
@@ -2455,6 +2611,55 @@ GRANT INSERT(created_at) ON TABLE public.audit_log TO paycore_app;
 --
 
 GRANT SELECT ON TABLE public.currencies TO paycore_app;
+
+
+--
+-- Name: TABLE event_chunks; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.event_chunks TO paycore_app;
+
+
+--
+-- Name: COLUMN event_chunks.first_position; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(first_position) ON TABLE public.event_chunks TO paycore_app;
+
+
+--
+-- Name: COLUMN event_chunks.published_position; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(published_position) ON TABLE public.event_chunks TO paycore_app;
+
+
+--
+-- Name: COLUMN event_chunks.kinds; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(kinds) ON TABLE public.event_chunks TO paycore_app;
+
+
+--
+-- Name: COLUMN event_chunks.subject_ids; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(subject_ids) ON TABLE public.event_chunks TO paycore_app;
+
+
+--
+-- Name: COLUMN event_chunks.numbers; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(numbers) ON TABLE public.event_chunks TO paycore_app;
+
+
+--
+-- Name: COLUMN event_chunks.outbox_ids; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(outbox_ids) ON TABLE public.event_chunks TO paycore_app;
 
 
 --
@@ -2657,7 +2862,7 @@ GRANT INSERT(findings) ON TABLE public.ledger_verifications TO paycore_app;
 -- Name: TABLE outbox; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT,DELETE ON TABLE public.outbox TO paycore_app;
+GRANT SELECT ON TABLE public.outbox TO paycore_app;
 
 
 --
@@ -2678,7 +2883,7 @@ GRANT INSERT(payload) ON TABLE public.outbox TO paycore_app;
 -- Name: TABLE outbox_parked; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT,INSERT ON TABLE public.outbox_parked TO paycore_app;
+GRANT SELECT ON TABLE public.outbox_parked TO paycore_app;
 
 
 --

@@ -1,9 +1,10 @@
-"""All tables of the database, whose definitions are in `models.py`, `hold_models.py` and `fx_models.py`."""
+"""All tables of the database. Their definitions are in `models.py` and the modules named here."""
 
 from __future__ import annotations
 
-from app.db import fx_models, hold_models
+from app.db import fx_models, hold_models, sequence_models
 from app.db.models import Base
 
-assert fx_models.FxQuote.metadata is hold_models.Hold.metadata, "each module adds its tables to the same metadata"
+_OTHERS = (fx_models.FxQuote, hold_models.Hold, sequence_models.EventChunk)
+assert all(table.metadata is Base.metadata for table in _OTHERS), "each module adds its tables to the same metadata"
 METADATA = Base.metadata

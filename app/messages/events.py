@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
 
 from app.messages.redis_names import RedisNames
-from app.records import Entry, EntryPurpose
+from app.records import Entry, EntryPurpose, EventKind
 
 _VERSION = 1
 _PRINCIPAL = EntryPurpose.PRINCIPAL
@@ -62,6 +62,21 @@ class HoldChangedEvent:
 
     hold_id: UUID
     number: int
+
+
+class Subject(NamedTuple):
+    """What an outbox row is about. `number` is that of a hold's event or the version of a wallet; 0 for a transaction."""
+
+    kind: EventKind
+    id: UUID
+    number: int
+
+
+class Outgoing(NamedTuple):
+    """An outbox payload as the relay reads it: its subject, and its (channel, message) pairs in publishing order."""
+
+    subject: Subject
+    messages: list[tuple[str, str]]
 
 
 Event = EntryEvent | WalletStateEvent | SettledEvent | HoldChangedEvent
@@ -115,10 +130,10 @@ def hold_payload(hold_id: UUID, number: int, wallet_id: UUID, version: int | Non
     return _dumps(content if version is None else {**content, "version": version})
 
 
-def messages(
+def outgoing(
     names: RedisNames, payload: str, now: datetime, publish: Callable[[str | None], str | None] = lambda trace: trace
-) -> list[tuple[str, str]]:
-    """Return the (channel, message) pairs for an outbox payload, in publishing order.
+) -> Outgoing:
+    """Read an outbox payload.
 
     `publish` takes the payload's trace and returns the trace for the messages. Raises MalformedEvent, and no other
     exception, if the payload cannot be read or its messages could not be read by a subscriber.
@@ -127,11 +142,16 @@ def messages(
         content = _loads(payload)
         match content["kind"]:
             case "settled":
-                return _settled_messages(names, content, now, publish)
+                subject = Subject(EventKind.SETTLED, UUID(content["transaction_id"]), 0)
+                return Outgoing(subject, _settled_messages(names, content, now, publish))
             case "wallet_state":
-                return [(names.wallet_channel(_wallet_state(content).wallet_id), payload)]
+                wallet = _wallet_state(content)
+                subject = Subject(EventKind.WALLET, wallet.wallet_id, wallet.version)
+                return Outgoing(subject, [(names.wallet_channel(wallet.wallet_id), payload)])
             case "hold":
-                return _hold_messages(names, content)
+                changed = _hold_changed(content)
+                subject = Subject(EventKind.HOLD, changed.hold_id, changed.number)
+                return Outgoing(subject, _hold_messages(names, content))
             case kind:
                 raise ValueError(f"unknown kind {kind!r}")
 

@@ -104,6 +104,19 @@ RELAY_REDIS_CONNECTED = Gauge(
 )
 RELAY_LEADING = Gauge("paycore_relay_leading", "1 in the leading relay.", multiprocess_mode="livesum")
 RELAY_PUBLISHED = Counter("paycore_relay_published", "Outbox rows that this relay published.")
+RELAY_POSITION = Gauge(
+    "paycore_relay_position", "The last position of an event, in the relay that gave it.", multiprocess_mode="livemax"
+)
+RELAY_UNPUBLISHED = Gauge(
+    "paycore_relay_unpublished",
+    "Events that have a position and wait to be published, in the leading relay.",
+    multiprocess_mode="livemax",
+)
+RELAY_SEQUENCING_LAG = Gauge(
+    "paycore_relay_sequencing_lag_seconds",
+    "Age of the oldest event of the leading relay's last round when it got its position; 0 if the round found none.",
+    multiprocess_mode="livemax",
+)
 RELAY_PARKED = Counter("paycore_relay_parked", "Outbox rows that this relay could not read and parked.")
 
 FX_QUOTES = Counter(

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
+from app.services.verification import verify
+from app.settings import Settings
+
 ROLE = "paycore_app"
 AT = "'2030-01-01T00:00:00Z'"
 LATER = "'2030-01-02T00:00:00Z'"
@@ -244,13 +247,30 @@ _SETUP = (
 _TABLES = (
     "users", "currencies", "wallets", "wallet_openings", "transactions", "ledger_entries", "transaction_wallets", "outbox",
     "audit_log", "ledger_verifications", "reversed_amounts", "holds", "hold_events", "fx_rates", "fx_quotes",
+    "event_chunks", "outbox_parked",
 )  # fmt: skip
+
+
+# As the service writes them with the transactions.
+_EVENTS = """
+INSERT INTO outbox (created_at, payload)
+SELECT now(), format('{"v":1,"kind":"settled","transaction_id":"%s","owner_ids":[],"entries":[]}', id)::json
+FROM transactions t
+WHERE status = 'COMPLETED' AND NOT EXISTS (SELECT FROM outbox WHERE payload->>'transaction_id' = t.id::text)
+"""
 
 
 async def write_small_ledger(connection: asyncpg.Connection) -> None:
     """Write the ledger; it breaks no rule."""
     for statement in _SETUP:
         await connection.execute(statement)
+    await connection.execute(_EVENTS)
+
+
+async def findings(connection: asyncpg.Connection, settings: Settings) -> list[str]:
+    """What `verify` finds, after completed transactions that were written in plain SQL have got their events."""
+    await connection.execute(_EVENTS)
+    return await verify(settings)
 
 
 async def fingerprint(connection: asyncpg.Connection) -> dict[str, str]:

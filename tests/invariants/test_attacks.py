@@ -9,7 +9,6 @@ import asyncpg
 import pytest
 
 from app.db.engine import database_dsn
-from app.services.verification import verify
 from app.settings import Settings
 from tests.invariants.small_ledger import (
     NEW,
@@ -18,6 +17,7 @@ from tests.invariants.small_ledger import (
     A,
     B,
     entries,
+    findings,
     fingerprint,
     hold,
     transaction,
@@ -142,7 +142,7 @@ async def test_posting_without_a_lock_fails_in_a_race_and_changes_nothing(
         await late
     assert refused.value.constraint_name == "ledger_entries_pkey"
     assert await owner.fetchval(f"SELECT balance FROM wallets WHERE id = {A}") == 6900
-    assert await verify(settings) == []
+    assert await findings(owner, settings) == []
 
 
 async def test_a_wallet_frozen_concurrently_gets_no_entry(
@@ -157,7 +157,7 @@ async def test_a_wallet_frozen_concurrently_gets_no_entry(
     assert refused.value.constraint_name == "ledger_entries_continue_chain"
     assert await owner.fetchval(f"SELECT balance FROM wallets WHERE id = {A}") == 7000
     assert await owner.fetchval(f"SELECT count(*) FROM transactions WHERE id = {uid(NEW)}") == 0
-    assert await verify(settings) == []
+    assert await findings(owner, settings) == []
 
 
 async def test_money_held_concurrently_is_not_spent(

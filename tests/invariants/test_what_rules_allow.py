@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from app.services.verification import verify
 from app.settings import Settings
 from tests.invariants import fx_rules
 from tests.invariants.hold_rules import TOO_LATE, ending
@@ -26,6 +25,7 @@ from tests.invariants.small_ledger import (
     charged,
     entries,
     fee_schedule,
+    findings,
     fingerprint,
     hold,
     hold_event,
@@ -53,13 +53,13 @@ async def test_statements_that_keep_every_rule_are_accepted(owner: asyncpg.Conne
         await owner.execute(hold(6800))
     assert await _wallet(owner, A) == (6800, 4, 2)
     assert await _wallet(owner, B) == (3200, 3, 1)
-    assert await verify(settings) == []
+    assert await findings(owner, settings) == []
 
 
 @pytest.mark.parametrize("sql", [case[1] for case in fx_rules.ALLOWED], ids=[case[0] for case in fx_rules.ALLOWED])
 async def test_what_the_rules_of_exchange_allow(owner: asyncpg.Connection, settings: Settings, sql: str) -> None:
     await owner.execute(f"SET LOCAL ROLE {ROLE}; {sql}")
-    assert await verify(settings) == []
+    assert await findings(owner, settings) == []
 
 
 async def test_a_hold_may_be_captured_released_extended_and_expire(owner: asyncpg.Connection, settings: Settings) -> None:
@@ -73,7 +73,7 @@ async def test_a_hold_may_be_captured_released_extended_and_expire(owner: asyncp
     await owner.execute(hold_event(5, "EXPIRED", released=6500, at=TOO_LATE))
     assert await _held(owner) == 0
     await owner.execute("RESET ROLE")
-    assert await verify(settings) == []
+    assert await findings(owner, settings) == []
 
 
 async def test_a_late_capture_may_take_what_is_available(owner: asyncpg.Connection, settings: Settings) -> None:
@@ -82,7 +82,7 @@ async def test_a_late_capture_may_take_what_is_available(owner: asyncpg.Connecti
     await owner.execute(capture() + hold_event(3, "CAPTURED_LATE", captured=100, released=-100) + PAYMENT)
     assert (await _wallet(owner, A))[0] == 6900
     await owner.execute("RESET ROLE")
-    assert await verify(settings) == []
+    assert await findings(owner, settings) == []
 
 
 async def _held(owner: asyncpg.Connection) -> int:
@@ -112,7 +112,7 @@ async def test_a_transaction_may_have_many_legs_if_each_currency_sums_to_zero(ow
 async def test_a_payment_goes_back_in_parts_with_its_fee(owner: asyncpg.Connection, settings: Settings) -> None:
     await owner.execute(fee_schedule(flat="31") + charged((A, 4, -31, 6900), (FEES, 1, 31, 0), fee="31"))
     # The small ledger's payment is of a later day than this schedule, and was not charged.
-    before = await verify(settings)
+    before = await findings(owner, settings)
     await owner.execute(f"SET ROLE {ROLE}")
     named = ("FEE", "FEE", "PRINCIPAL", "PRINCIPAL")
     for part, (sequence, back, fee) in enumerate([(2, 33, 10), (3, 33, 10), (4, 34, 11)]):
@@ -129,7 +129,7 @@ async def test_a_payment_goes_back_in_parts_with_its_fee(owner: asyncpg.Connecti
     assert await _wallet(owner, B) == (3000, 5, 1)
     (state,) = await owner.fetch("SELECT reversed, reversed_with_fee, fee_reversed FROM reversed_amounts")
     assert tuple(state) == (100, 100, 31)
-    assert await verify(settings) == before
+    assert await findings(owner, settings) == before
 
 
 async def test_a_reversal_may_overdraw_a_wallet_if_it_says_so(owner: asyncpg.Connection, settings: Settings) -> None:
@@ -139,7 +139,7 @@ async def test_a_reversal_may_overdraw_a_wallet_if_it_says_so(owner: asyncpg.Con
     await owner.execute(reversal((B, 3, -100, 50), (A, 4, 100, 9950), overdraft=True))
     assert await _wallet(owner, B) == (-50, 3, 1)
     assert await owner.fetchval(f"SELECT overdrawn FROM wallets WHERE id = {B}")
-    assert await verify(settings) == []
+    assert await findings(owner, settings) == []
 
 
 async def test_a_balance_never_overflows(owner: asyncpg.Connection) -> None:

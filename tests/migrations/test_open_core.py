@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -47,7 +48,8 @@ class EarlierRelease:
                 for leg, (wallet, change) in enumerate(legs)
             ]
             row = (transaction_id, payer, key, kind, "COMPLETED", sender, receiver, amount, "USD", "rent", *[None] * 3, now, now)
-            columns = [*([value] for value in row), *map(list, zip(*entries, strict=True)), []]
+            event = json.dumps({"v": 1, "kind": "settled", "transaction_id": str(transaction_id)}, separators=(",", ":"))
+            columns = [*([value] for value in row), *map(list, zip(*entries, strict=True)), [event]]
             assert await self._connection.fetchval(release_before.RECORD, *columns)
 
 

@@ -26,11 +26,13 @@ from tests.processes.test_cli import paycore, servers_of, until_a_lock_is_awaite
 from tests.processes.test_outbox_relay import (
     commit_event,
     leader_pid,
+    low_water,
     new_leader,
     outbox_rows,
     recording_relay,
     superuser,
     take_transaction_id,
+    until_empty,
 )
 from tests.servers import free_port
 from tests.waiting import START_SECONDS, soon
@@ -83,7 +85,7 @@ async def test_unreadable_rows_are_parked_and_block_no_others(settings, writer, 
         readable = [await commit_event(writer) for _ in range(10)]
         await soon(lambda: set(readable) <= set(recorder.published))
         assert recorder.published == readable
-        await soon(lambda: relay._low_water.id > 0)
+        await soon(lambda: low_water(relay) > 0)
     assert await outbox_rows(writer) == 0
     assert await writer.fetchval("SELECT count(*) FROM outbox_parked WHERE reason LIKE '%unheard-of%'") == 12
     assert len([record for record in caplog.records if "parked outbox row" in record.message]) == 12
@@ -113,17 +115,13 @@ async def test_no_unreadable_row_ends_the_relay(settings, writer, payload):
 
 async def test_parked_rows_are_listed_and_can_be_retried(settings, writer):
     wallet_id = await commit_event(writer)
-    async with writer.transaction():
-        payload = await writer.fetchval("DELETE FROM outbox RETURNING payload::text")
-        await add(writer, payload, 3)
-        # As an older relay leaves them.
-        await writer.execute(
-            "WITH rows AS (DELETE FROM outbox RETURNING *) INSERT INTO outbox_parked "
-            "SELECT id, created_at, payload, now(), 'a kind of tomorrow' FROM rows"
-        )
+    payload = await writer.fetchval("SELECT payload::text FROM outbox")
+    await add(writer, payload, 2)
+    # As an older relay leaves them.
+    await writer.execute("SELECT park_unreadable(array_agg(id), array_agg('a kind of tomorrow'::text)) FROM outbox")
     async with recording_relay(settings) as (relay, recorder):
         await commit_event(writer)
-        await soon(lambda: relay._low_water.id > 0)
+        await soon(lambda: low_water(relay) > 0)
         listing = paycore("outbox", settings=settings)
         assert "parked: 3." in listing.stdout
         assert listing.stdout.count("a kind of tomorrow") == 3
@@ -137,8 +135,8 @@ async def test_a_subscription_gets_the_entries_whose_events_were_parked(world, s
     async with living(settings, engine) as live, aclosing(live.watch_wallet(world.bob, world.bob_wallet)) as updates:
         await take(updates, 1)
         await world.pay(3)
-        async with writer.transaction():
-            await writer.execute("WITH gone AS (DELETE FROM outbox) SELECT pg_current_xact_id()")
+        async with superuser(settings) as admin:
+            await admin.execute("DELETE FROM outbox")
         await add(writer, UNREADABLE, 3)
         await world.pay(1)
         async with running_relay(settings):
@@ -250,12 +248,6 @@ async def test_a_leader_that_lost_redis_and_its_lock_finds_redis_again_as_a_stan
         clean_servers.start_redis()
         # It has nothing to publish, so only its own check finds this out.
         await soon(lambda: role_and_redis(relay) == ("standby", "ok"), 20)
-
-
-async def until_empty(connection: asyncpg.Connection) -> None:
-    async with asyncio.timeout(START_SECONDS):
-        while await outbox_rows(connection):  # noqa: ASYNC110 - it happens in the relay
-            await asyncio.sleep(0.02)
 
 
 async def until_it_answers(http: httpx.AsyncClient) -> None:

@@ -23,7 +23,7 @@ from app.errors import ConfigurationError
 from app.limits.rates import RateLimit
 from app.limits.sharing import RateLimitSharing
 from app.main import create_app
-from app.messages.events import messages, settled_payload
+from app.messages.events import outgoing, settled_payload
 from app.messages.publisher import RedisPublisher, redis_url
 from app.messages.redis_names import RedisNames
 from app.records import Entry
@@ -95,7 +95,7 @@ async def test_a_watch_ignores_events_of_a_wallet_with_the_same_id_in_another_in
         await take(updates, 1)
         for names, transaction_id in ((await load_redis_names(other_engine), others), (world.names, ours)):
             entry = Entry(transaction_id, 1, world.bob_wallet, 1, 5, 5, system_clock())
-            await publisher.publish(messages(names, settled_payload(transaction_id, [], [entry]), system_clock()))
+            await publisher.publish(outgoing(names, settled_payload(transaction_id, [], [entry]), system_clock()).messages)
         (update,) = await take(updates, 1)
         assert update.entry is not None
         assert update.entry.transaction_id == ours

@@ -35,7 +35,7 @@ async def outbox_messages(world: World, wallet_id: UUID) -> list[tuple[str, str]
     return [
         message
         for payload in payloads
-        for message in events.messages(world.names, payload, system_clock())
+        for message in events.outgoing(world.names, payload, system_clock()).messages
         if message[0] == channel
     ]
 

@@ -47,7 +47,9 @@ async def test_sender_recipient_and_administrators_receive_a_settled_transaction
 
 async def test_a_settled_transaction_that_is_published_twice_is_returned_once(world, live, publisher):
     first, second = uuid4(), uuid4()
-    messages = [events.messages(world.names, events.settled_payload(one, [], []), system_clock()) for one in (first, second)]
+    messages = [
+        events.outgoing(world.names, events.settled_payload(one, [], []), system_clock()).messages for one in (first, second)
+    ]
     async with aclosing(live.watch_settled(world.admin)) as settled:
         pending = asyncio.ensure_future(anext(settled))
         await soon(lambda: live._pubsub._subscribers)
@@ -63,10 +65,12 @@ async def test_a_slow_reader_of_settled_transactions_gets_the_number_that_it_mis
         await soon(lambda: live._pubsub._subscribers)
         await asyncio.sleep(0.1)
         ids_ = [uuid4() for _ in range(100)]
-        await publisher.publish([events.messages(world.names, events.settled_payload(ids_[0], [], []), system_clock())[0]])
+        await publisher.publish(
+            [events.outgoing(world.names, events.settled_payload(ids_[0], [], []), system_clock()).messages[0]]
+        )
         assert (await asyncio.wait_for(pending, 5)).missed == 0
         for one in ids_[1:]:
-            await publisher.publish(events.messages(world.names, events.settled_payload(one, [], []), system_clock()))
+            await publisher.publish(events.outgoing(world.names, events.settled_payload(one, [], []), system_clock()).messages)
         await soon(lambda: live._pubsub._subscribers and buffer_of(live).dropped > 80)
         received = [await anext(settled)]
         while received[-1].transaction_id != ids_[-1]:

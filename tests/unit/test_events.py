@@ -41,7 +41,7 @@ def test_an_entry_survives_the_way_exactly(before, after, sequence, created_at):
     written = entry(amount=after - before, balance_after=after, sequence=sequence, created_at=created_at)
     assume(-(2**63) <= written.amount < 2**63)
     payload = events.settled_payload(written.transaction_id, [], [written])
-    (channel, message), _ = events.messages(NAMES, payload, NOW)
+    (channel, message), _ = events.outgoing(NAMES, payload, NOW).messages
     assert channel == NAMES.wallet_channel(written.wallet_id)
     assert events.parse(message) == events.EntryEvent(written)
 
@@ -78,7 +78,7 @@ def test_a_settled_transaction_is_told_to_each_wallet_then_to_each_user_once_the
     alice, bob = uuid4(), uuid4()
     transaction_id = ids.new_transaction_id(NOW)
     legs = [entry(transaction_id=transaction_id, leg=leg) for leg in range(2)]
-    messages = events.messages(NAMES, events.settled_payload(transaction_id, [alice, bob, alice], legs), NOW)
+    messages = events.outgoing(NAMES, events.settled_payload(transaction_id, [alice, bob, alice], legs), NOW).messages
     assert [channel for channel, _ in messages] == [
         *(NAMES.wallet_channel(leg.wallet_id) for leg in legs),
         NAMES.user_channel(alice),
@@ -90,20 +90,22 @@ def test_a_settled_transaction_is_told_to_each_wallet_then_to_each_user_once_the
 
 def test_nobody_but_the_wallet_itself_is_told_a_balance():
     written = entry(balance_after=987654316)
-    messages = events.messages(NAMES, events.settled_payload(written.transaction_id, [uuid4()], [written]), NOW)
+    messages = events.outgoing(NAMES, events.settled_payload(written.transaction_id, [uuid4()], [written]), NOW).messages
     assert [channel for channel, message in messages if "987654" in message] == [NAMES.wallet_channel(written.wallet_id)]
 
 
 def test_a_change_of_state_is_told_to_the_wallet():
     wallet_id = uuid4()
-    ((channel, message),) = events.messages(NAMES, events.wallet_state_payload(wallet_id, 3), NOW)
+    ((channel, message),) = events.outgoing(NAMES, events.wallet_state_payload(wallet_id, 3), NOW).messages
     assert channel == NAMES.wallet_channel(wallet_id)
     assert events.parse(message) == events.WalletStateEvent(wallet_id, 3)
 
 
 def test_what_happens_to_a_hold_reaches_its_wallet_and_then_its_watchers():
     hold_id, wallet_id = uuid4(), uuid4()
-    (state_channel, state), (hold_channel, hold) = events.messages(NAMES, events.hold_payload(hold_id, 2, wallet_id, 7), NOW)
+    (state_channel, state), (hold_channel, hold) = events.outgoing(
+        NAMES, events.hold_payload(hold_id, 2, wallet_id, 7), NOW
+    ).messages
     assert (state_channel, hold_channel) == (NAMES.wallet_channel(wallet_id), NAMES.hold_channel(hold_id))
     assert events.parse(state) == events.WalletStateEvent(wallet_id, 7)
     assert events.parse(hold) == events.HoldChangedEvent(hold_id, 2)
@@ -111,7 +113,7 @@ def test_what_happens_to_a_hold_reaches_its_wallet_and_then_its_watchers():
 
 def test_an_event_that_changes_nothing_held_reaches_only_the_watchers_of_its_hold():
     hold_id = uuid4()
-    ((channel, _),) = events.messages(NAMES, events.hold_payload(hold_id, 3, uuid4(), None), NOW)
+    ((channel, _),) = events.outgoing(NAMES, events.hold_payload(hold_id, 3, uuid4(), None), NOW).messages
     assert channel == NAMES.hold_channel(hold_id)
 
 
@@ -144,7 +146,7 @@ def test_ids_as_the_database_driver_returns_them_are_written_like_any_other():
 )
 def test_what_cannot_be_read_is_said_to_be_malformed(text):
     with pytest.raises(events.MalformedEvent):
-        events.messages(NAMES, text, NOW)
+        events.outgoing(NAMES, text, NOW)
     with pytest.raises(events.MalformedEvent):
         events.parse(text)
 
@@ -177,7 +179,7 @@ def test_whatever_a_row_holds_it_is_malformed_or_its_messages_can_be_read(name, 
 def messages_of(payload: str) -> list[tuple[str, str]]:
     """None of a payload that cannot be read."""
     try:
-        return events.messages(NAMES, payload, NOW)
+        return events.outgoing(NAMES, payload, NOW).messages
     except events.MalformedEvent:
         return []
 
@@ -185,7 +187,7 @@ def messages_of(payload: str) -> list[tuple[str, str]]:
 @given(st.text())
 def test_the_reason_why_a_row_cannot_be_read_is_short_and_plain(kind):
     with pytest.raises(events.MalformedEvent) as malformed:
-        events.messages(NAMES, json.dumps({"v": 1, "kind": kind * 9}), NOW)
+        events.outgoing(NAMES, json.dumps({"v": 1, "kind": kind * 9}), NOW)
     reason = str(malformed.value)
     assert len(reason) < 600
     assert reason.isascii()
@@ -220,14 +222,14 @@ ROW = [WALLET, 0, 1, 5, 0, 5, "2026-01-01T00:00:00+00:00"]
 def test_a_row_whose_messages_nobody_could_read_is_malformed(changes):
     content = {"v": 1, "kind": "settled", "transaction_id": TRANSACTION, "owner_ids": [], "entries": [ROW], **changes}
     with pytest.raises(events.MalformedEvent):
-        events.messages(NAMES, json.dumps(content), NOW)
+        events.outgoing(NAMES, json.dumps(content), NOW)
 
 
 @pytest.mark.parametrize("version", ['"2"', "1.5", "true", "null", str(2**63)])
 def test_a_state_without_a_whole_version_is_malformed(version):
     text = f'{{"v":1,"kind":"wallet_state","wallet_id":"{WALLET}","version":{version}}}'
     with pytest.raises(events.MalformedEvent):
-        events.messages(NAMES, text, NOW)
+        events.outgoing(NAMES, text, NOW)
     with pytest.raises(events.MalformedEvent):
         events.parse(text)
 
@@ -242,13 +244,13 @@ def test_any_exception_while_a_row_is_read_is_the_rows_fault():
         raise RuntimeError("whatever it is")
 
     with pytest.raises(events.MalformedEvent, match="RuntimeError: whatever it is"):
-        events.messages(NAMES, events.settled_payload(uuid4(), [], []), NOW, fail)
+        events.outgoing(NAMES, events.settled_payload(uuid4(), [], []), NOW, fail)
 
 
 def test_the_purpose_of_an_entry_reaches_its_wallet_and_plain_transfers_carry_none():
     plain = entry()
     fee = entry(transaction_id=plain.transaction_id, leg=2, purpose=EntryPurpose.FEE)
-    published = events.messages(NAMES, events.settled_payload(plain.transaction_id, [], [plain, fee]), NOW)
+    published = events.outgoing(NAMES, events.settled_payload(plain.transaction_id, [], [plain, fee]), NOW).messages
     assert [events.parse(message) for _, message in published[:2]] == [events.EntryEvent(plain), events.EntryEvent(fee)]
     assert "purpose" not in events.settled_payload(plain.transaction_id, [], [plain])
 
@@ -256,5 +258,5 @@ def test_the_purpose_of_an_entry_reaches_its_wallet_and_plain_transfers_carry_no
 def test_a_purpose_that_a_later_release_has_added_is_other():
     fee = entry(leg=2, purpose=EntryPurpose.FEE)
     payload = events.settled_payload(fee.transaction_id, [], [fee]).replace("FEE", "TAX")
-    (_, message), *_ = events.messages(NAMES, payload, NOW)
+    (_, message), *_ = events.outgoing(NAMES, payload, NOW).messages
     assert events.parse(message) == events.EntryEvent(fee._replace(purpose=EntryPurpose.OTHER))

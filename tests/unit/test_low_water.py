@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.db.outbox_sql import Claim, LowWater, Waiting
+from app.db.outbox_sql import Claim, Unseen, Waiting
 
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
 LIMIT = 1
 """Rows per claim."""
 
@@ -19,6 +22,7 @@ class Database:
         self.next_id = 1
         self.open: dict[int, list[int]] = {}
         self.visible: set[int] = set()
+        self.numbered: list[int] = []
 
     def begin(self) -> None:
         self.open[self.next_transaction] = []
@@ -35,25 +39,33 @@ class Database:
             written = self.open.pop(transaction)
             self.visible |= set(written) if commit else set()
 
-    def claim(self, after_id: int) -> Claim:
-        rows = sorted(id_ for id_ in self.visible if id_ > after_id)[:LIMIT]
+    def claim(self, unseen: Unseen) -> Claim:
+        ranges = list(zip(*unseen.ranges(), strict=True))
+        rows = sorted(id_ for id_ in self.visible if any(low <= id_ <= high for low, high in ranges))[:LIMIT]
         xmin = min(self.open, default=self.next_transaction)
-        return Claim(tuple(Waiting(id_, "") for id_ in rows), complete=len(rows) < LIMIT, xmin=xmin)
+        return Claim(tuple(Waiting(id_, "", NOW) for id_ in rows), complete=len(rows) < LIMIT, xmin=xmin)
 
-    def delete(self, claim: Claim) -> int:
-        self.visible -= {row.id for row in claim.rows}
+    def number(self, claim: Claim) -> int:
+        """Give the rows of a claim their positions. They stay visible, as while Redis is away."""
+        self.numbered += [row.id for row in claim.rows]
         self.next_transaction += 1
         return self.next_transaction - 1
 
+    @property
+    def waiting(self) -> set[int]:
+        """The visible rows without a position."""
+        return self.visible - set(self.numbered)
 
-def run_round(database: Database, low_water: LowWater, meanwhile: list[tuple[str, int]]) -> None:
-    """A round of the relay. `meanwhile` happens between its claim and its deletion."""
-    claim = database.claim(low_water.id)
+
+def run_round(database: Database, unseen: Unseen, meanwhile: list[tuple[str, int]]) -> None:
+    """A round of the relay. `meanwhile` happens between its claim and the commit of the positions."""
+    claim = database.claim(unseen)
     for step in meanwhile:
         act(database, *step)
     if claim.rows:
-        low_water.deleted(claim, database.delete(claim))
-    low_water.passed(claim)
+        unseen.recorded(claim, database.number(claim))
+    unseen.saw([row.id for row in claim.rows])
+    unseen.passed(claim)
 
 
 def act(database: Database, what: str, which: int) -> None:
@@ -87,35 +99,50 @@ MANY_COME_LATE: Rounds = [
 @settings(max_examples=500)
 @given(st.lists(st.tuples(STEPS, STEPS), max_size=6))
 def test_every_committed_row_is_claimed(rounds):
-    database, low_water = Database(), LowWater()
+    database, unseen = Database(), Unseen()
     for before, meanwhile in rounds:
         for step in before:
             act(database, *step)
-        run_round(database, low_water, meanwhile)
+        run_round(database, unseen, meanwhile)
         undecided = [id_ for written in database.open.values() for id_ in written]
-        assert low_water.id < min([*undecided, *database.visible], default=database.next_id)
+        assert unseen.low_water < min([*undecided, *database.waiting], default=database.next_id)
+        assert len(set(database.numbered)) == len(database.numbered), "no row is claimed twice"
 
 
 @given(st.lists(STEPS, max_size=8))
 def test_when_all_transactions_have_ended_the_mark_reaches_the_last_row(rounds):
-    database, low_water = Database(), LowWater()
+    database, unseen = Database(), Unseen()
     for steps in rounds:
         for step in steps:
             act(database, *step)
-        run_round(database, low_water, [])
+        run_round(database, unseen, [])
     while database.open:
         database.end(0, commit=True)
     database.begin()
     database.write(0)
     database.end(0, commit=True)
+    while database.waiting:
+        run_round(database, unseen, [])
+    assert set(database.numbered) == database.visible
     last = database.next_id - 1
-    while database.visible:
-        run_round(database, low_water, [])
     # One more row ends the wait for the mark that was set before; then the next mark is beyond `last`.
     for _ in range(2):
         database.begin()
         database.write(0)
         database.end(0, commit=True)
-        run_round(database, low_water, [])
-        run_round(database, low_water, [])
-    assert low_water.id >= last
+        run_round(database, unseen, [])
+        run_round(database, unseen, [])
+    assert unseen.low_water >= last
+
+
+@given(st.sets(st.integers(1, 60)), st.lists(st.sets(st.integers(1, 60)), max_size=4))
+def test_the_ranges_hold_exactly_what_was_not_seen(first, more):
+    unseen = Unseen()
+    for ids in (first, *more):
+        unseen.saw(ids)
+    seen = first.union(*more)
+    ranges = list(zip(*unseen.ranges(), strict=True))
+    assert [id_ for id_ in range(1, 80) if any(low <= id_ <= high for low, high in ranges)] == [
+        id_ for id_ in range(1, 80) if id_ not in seen
+    ]
+    assert ranges == sorted(ranges)

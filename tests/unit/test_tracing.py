@@ -39,7 +39,7 @@ def spans_in_memory() -> Iterator[InMemorySpanExporter]:
         (ledger_sql.RECORD, "INSERT transactions"),
         (ledger_sql.AUDIT, "INSERT audit_log"),
         (outbox_sql._CLAIM, "SELECT outbox"),
-        (outbox_sql._DELETE, "DELETE outbox"),
+        (outbox_sql._PAYLOADS, "SELECT outbox"),
         ("UPDATE wallets SET name = $1", "UPDATE wallets"),
         ("BEGIN", "BEGIN"),
         (fee_sql.BEGIN, "BEGIN"),
