@@ -19,6 +19,8 @@ from app.errors import ConfigurationError
 
 DEMO_JWT_SECRET = "paycore-demo-secret-for-development-only"
 """Public, for the demo only. Production refuses to start with it."""
+DEMO_LOG_KEY = "PRIVATE+KEY+paycore.example/demo+3bb8e2a3+AdxL3pVlpw+os2okK73ErXEYj6flBgSmFuJ5WMwa84+F"
+"""The same, of the log of transactions."""
 
 MAX_BATCH = 500
 """Transfers in one transferBatch. Part of the contract, so not a setting. Limits that count transfers must leave room for it."""
@@ -51,6 +53,7 @@ class Settings(BaseSettings):
 
     verifies_tokens: ClassVar[bool] = True
     uses_redis: ClassVar[bool] = True
+    signs_log: ClassVar[bool] = False
 
     environment: Literal["development", "test", "production"] = Field(
         "development", description="`production` refuses demo secrets, embedded servers and demo data."
@@ -177,6 +180,22 @@ class Settings(BaseSettings):
         ge=1,
         description="A rate from a feed that is older is not used: RATE_UNAVAILABLE. A rate that an administrator has set is "
         "valid until the next one.",
+    )
+    log_key: SecretStr | None = Field(
+        None,
+        description="Key that signs checkpoints of the log of transactions; `paycore log key NAME` makes one. Unset: the log is "
+        "kept and nothing is signed, so there are no receipts. Only the relay needs it.",
+    )
+    log_checkpoint_seconds: float = Field(
+        5.0, ge=0.1, le=86_400, description="Shortest time between two signed checkpoints. A receipt waits for the next one."
+    )
+    log_checkpoint_file: Path | None = Field(
+        None,
+        description="File outside the database for the newest signed checkpoint. The relay writes it before anyone can see the "
+        "checkpoint, and signs nothing that contradicts it: so a restored database cannot sign another history.",
+    )
+    log_witnesses: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Public keys of witnesses, separated by commas, whose cosignatures `paycore log cosigned` accepts."
     )
     fx_feed_url: SecretStr | None = Field(
         None,
@@ -368,7 +387,7 @@ class Settings(BaseSettings):
         """The URL of the API on this machine."""
         return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
-    @field_validator("cors_origins", "quota_amounts_per_day", "fx_exposure_limits", mode="before")
+    @field_validator("cors_origins", "quota_amounts_per_day", "fx_exposure_limits", "log_witnesses", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -459,6 +478,8 @@ class Settings(BaseSettings):
         return self
 
     def _check_production(self) -> None:
+        if self.log_key is not None and self.log_key.get_secret_value() == DEMO_LOG_KEY:
+            raise ValueError("production needs a PAYCORE_LOG_KEY (or _FILE) of its own: the demo's key is public")
         if self.verifies_tokens and self.uses_demo_secret:
             raise ValueError(
                 "production needs PAYCORE_JWKS_URL, or a PAYCORE_JWT_SECRET (or _FILE) of its own: the demo secret is public"
@@ -486,12 +507,14 @@ class RelaySettings(Settings):
     """Settings of the relay. It verifies no tokens, so settings for tokens are not checked and the JWT secret is not read."""
 
     verifies_tokens: ClassVar[bool] = False
+    signs_log: ClassVar[bool] = True
 
 
 class DatabaseSettings(RelaySettings):
     """Settings of commands that only use the database, such as `paycore migrate`."""
 
     uses_redis: ClassVar[bool] = False
+    signs_log: ClassVar[bool] = False
 
 
 class _SecretFiles(PydanticBaseSettingsSource):
@@ -504,6 +527,7 @@ class _SecretFiles(PydanticBaseSettingsSource):
         self._unused = {
             *(() if settings_cls.verifies_tokens else ("jwt_secret",)),
             *(() if settings_cls.uses_redis else ("redis_url",)),
+            *(() if settings_cls.signs_log else ("log_key",)),
         }
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:

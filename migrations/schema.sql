@@ -628,6 +628,52 @@ END $$;
 
 
 --
+-- Name: guard_log_checkpoint(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.guard_log_checkpoint() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    -- Of a larger log each time, and of no more leaves than there are.
+    BEGIN
+        IF NEW.size <= coalesce((SELECT max(size) FROM log_checkpoints), 0)
+           OR NEW.size > coalesce((SELECT number * 256 + octet_length(hashes) / 32 FROM log_tiles
+                                   WHERE level = 0 ORDER BY number DESC LIMIT 1), 0) THEN
+            RAISE EXCEPTION 'a checkpoint of % leaves does not follow', NEW.size
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'log_checkpoints_grow';
+        END IF;
+        RETURN NEW;
+    END $$;
+
+
+--
+-- Name: guard_log_tile(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.guard_log_tile() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    -- A tile begins where the one before it is full, and then only gets more hashes.
+    BEGIN
+        IF TG_OP = 'INSERT' THEN
+            IF NEW.number > 0 AND 8192 <> coalesce((SELECT octet_length(hashes) FROM log_tiles
+                                                    WHERE level = NEW.level AND number = NEW.number - 1), 0) THEN
+                RAISE EXCEPTION 'tile % of level % does not follow a full one', NEW.number, NEW.level
+                    USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'log_tiles_contiguous';
+            END IF;
+        ELSIF (NEW.level, NEW.number) IS DISTINCT FROM (OLD.level, OLD.number)
+              OR octet_length(NEW.hashes) <= octet_length(OLD.hashes)
+              OR substring(NEW.hashes FROM 1 FOR octet_length(OLD.hashes)) IS DISTINCT FROM OLD.hashes THEN
+            RAISE EXCEPTION 'tile % of level % can only get more hashes', OLD.number, OLD.level
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'log_tiles_only_grow';
+        END IF;
+        RETURN NEW;
+    END $$;
+
+
+--
 -- Name: guard_transaction(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -1327,6 +1373,68 @@ ALTER TABLE public.ledger_verifications ALTER COLUMN id ADD GENERATED ALWAYS AS 
 
 
 --
+-- Name: log_checkpoints; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.log_checkpoints (
+    size bigint NOT NULL,
+    root bytea NOT NULL,
+    origin text NOT NULL,
+    note text NOT NULL,
+    signed_at timestamp with time zone NOT NULL,
+    CONSTRAINT log_checkpoints_of_a_log CHECK (((size > 0) AND (octet_length(root) = 32)))
+);
+
+
+--
+-- Name: log_cosignatures; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.log_cosignatures (
+    size bigint NOT NULL,
+    witness text NOT NULL COLLATE pg_catalog."C",
+    line text NOT NULL,
+    added_at timestamp with time zone NOT NULL
+);
+
+
+--
+-- Name: log_salts; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.log_salts (
+    transaction_id uuid NOT NULL,
+    salt bytea NOT NULL,
+    CONSTRAINT log_salts_length CHECK ((octet_length(salt) = 32))
+);
+
+
+--
+-- Name: log_secret; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.log_secret (
+    only_row boolean DEFAULT true NOT NULL,
+    secret bytea NOT NULL,
+    CONSTRAINT log_secret_length CHECK ((octet_length(secret) = 32)),
+    CONSTRAINT log_secret_one_row CHECK (only_row)
+);
+
+
+--
+-- Name: log_tiles; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.log_tiles (
+    level smallint NOT NULL,
+    number bigint NOT NULL,
+    hashes bytea NOT NULL,
+    CONSTRAINT log_tiles_whole_hashes CHECK ((((octet_length(hashes) >= 32) AND (octet_length(hashes) <= 8192)) AND ((octet_length(hashes) % 32) = 0) AND (level >= 0) AND (number >= 0)))
+);
+ALTER TABLE ONLY public.log_tiles ALTER COLUMN hashes SET STORAGE EXTERNAL;
+
+
+--
 -- Name: outbox; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1671,6 +1779,46 @@ ALTER TABLE ONLY public.ledger_verifications
 
 
 --
+-- Name: log_checkpoints log_checkpoints_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.log_checkpoints
+    ADD CONSTRAINT log_checkpoints_pkey PRIMARY KEY (size);
+
+
+--
+-- Name: log_cosignatures log_cosignatures_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.log_cosignatures
+    ADD CONSTRAINT log_cosignatures_pkey PRIMARY KEY (size, witness);
+
+
+--
+-- Name: log_salts log_salts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.log_salts
+    ADD CONSTRAINT log_salts_pkey PRIMARY KEY (transaction_id);
+
+
+--
+-- Name: log_secret log_secret_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.log_secret
+    ADD CONSTRAINT log_secret_pkey PRIMARY KEY (only_row);
+
+
+--
+-- Name: log_tiles log_tiles_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.log_tiles
+    ADD CONSTRAINT log_tiles_pkey PRIMARY KEY (level, number);
+
+
+--
 -- Name: outbox_parked outbox_parked_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1771,6 +1919,13 @@ ALTER TABLE ONLY public.wallets
 --
 
 CREATE INDEX audit_log_subject_idx ON public.audit_log USING btree (subject_id, id);
+
+
+--
+-- Name: event_chunks_settled_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX event_chunks_settled_idx ON public.event_chunks USING btree (settled);
 
 
 --
@@ -2047,6 +2202,41 @@ CREATE TRIGGER ledger_verifications_insert_only BEFORE DELETE OR UPDATE OR TRUNC
 
 
 --
+-- Name: log_checkpoints log_checkpoints_guard; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER log_checkpoints_guard BEFORE INSERT ON public.log_checkpoints FOR EACH ROW EXECUTE FUNCTION public.guard_log_checkpoint();
+
+
+--
+-- Name: log_checkpoints log_checkpoints_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER log_checkpoints_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.log_checkpoints FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('log_checkpoints_insert_only', 'what was signed stays');
+
+
+--
+-- Name: log_cosignatures log_cosignatures_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER log_cosignatures_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.log_cosignatures FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('log_cosignatures_insert_only', 'what was signed stays');
+
+
+--
+-- Name: log_tiles log_tiles_guard; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER log_tiles_guard BEFORE INSERT OR UPDATE ON public.log_tiles FOR EACH ROW EXECUTE FUNCTION public.guard_log_tile();
+
+
+--
+-- Name: log_tiles log_tiles_never_deleted; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER log_tiles_never_deleted BEFORE DELETE OR TRUNCATE ON public.log_tiles FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('log_tiles_never_deleted', 'the log only grows');
+
+
+--
 -- Name: outbox outbox_take_transaction_id; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -2223,6 +2413,14 @@ ALTER TABLE ONLY public.fx_rates
 
 ALTER TABLE ONLY public.fx_rates
     ADD CONSTRAINT fx_rates_quote_fkey FOREIGN KEY (quote) REFERENCES public.currencies(code);
+
+
+--
+-- Name: log_cosignatures log_cosignatures_checkpoint_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.log_cosignatures
+    ADD CONSTRAINT log_cosignatures_checkpoint_fkey FOREIGN KEY (size) REFERENCES public.log_checkpoints(size);
 
 
 --
@@ -2469,6 +2667,20 @@ REVOKE ALL ON FUNCTION public.guard_fx_rate() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION public.guard_hold() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION guard_log_checkpoint(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.guard_log_checkpoint() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION guard_log_tile(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.guard_log_tile() FROM PUBLIC;
 
 
 --
@@ -2856,6 +3068,48 @@ GRANT INSERT(duration_ms) ON TABLE public.ledger_verifications TO paycore_app;
 --
 
 GRANT INSERT(findings) ON TABLE public.ledger_verifications TO paycore_app;
+
+
+--
+-- Name: TABLE log_checkpoints; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.log_checkpoints TO paycore_app;
+
+
+--
+-- Name: TABLE log_cosignatures; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.log_cosignatures TO paycore_app;
+
+
+--
+-- Name: TABLE log_salts; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.log_salts TO paycore_app;
+
+
+--
+-- Name: TABLE log_secret; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.log_secret TO paycore_app;
+
+
+--
+-- Name: TABLE log_tiles; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.log_tiles TO paycore_app;
+
+
+--
+-- Name: COLUMN log_tiles.hashes; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(hashes) ON TABLE public.log_tiles TO paycore_app;
 
 
 --

@@ -33,6 +33,7 @@ class EventChunk(Base):
         ),
         CheckConstraint("kinds ~ '^[SHW]+$'", name="event_chunks_kinds_known"),
         Index("event_chunks_transactions_idx", "highest_transaction_id", "lowest_transaction_id"),
+        Index("event_chunks_settled_idx", "settled"),
     )
 
     first_position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)

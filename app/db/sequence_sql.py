@@ -12,6 +12,7 @@ from uuid import UUID
 
 import asyncpg
 
+from app.db.statements import Reader
 from app.records import EventKind
 
 MAX_CHUNK = 1000
@@ -24,11 +25,15 @@ ORDER BY first_position
 """
 _LAST = "SELECT last_position, published_position FROM event_chunks ORDER BY first_position DESC LIMIT 1"
 
-# Only chunks whose lowest and highest ids surround this one can hold it. One with a highest id just above comes first.
-_OF_TRANSACTION = """
-SELECT first_position, settled, kinds, subject_ids FROM event_chunks
-WHERE highest_transaction_id >= $1 AND lowest_transaction_id <= $1 AND $1 = ANY (subject_ids)
-ORDER BY highest_transaction_id
+# Only chunks whose lowest and highest ids surround an id can hold it. One with a highest id just above comes first.
+_PLACES = """
+SELECT asked.id, found.first_position, found.settled, found.kinds, found.subject_ids
+FROM unnest($1::uuid[]) AS asked (id)
+CROSS JOIN LATERAL (
+    SELECT first_position, settled, kinds, subject_ids FROM event_chunks
+    WHERE highest_transaction_id >= asked.id AND lowest_transaction_id <= asked.id AND asked.id = ANY (subject_ids)
+    ORDER BY highest_transaction_id LIMIT 1
+) AS found
 """
 _APPEND = """
 INSERT INTO event_chunks (first_position, published_position, kinds, subject_ids, numbers, outbox_ids)
@@ -97,14 +102,18 @@ async def last_position(connection: asyncpg.Connection) -> int:
     return (await ends(connection)).last
 
 
-async def place_of(connection: asyncpg.Connection, transaction_id: UUID) -> Place | None:
+async def place_of(reader: Reader, transaction_id: UUID) -> Place | None:
     """Returns where a COMPLETED transaction is. None: it has no position yet."""
-    row = await connection.fetchrow(_OF_TRANSACTION, transaction_id)
-    if row is None:
-        return None
-    n = row["subject_ids"].index(transaction_id)
-    settled_from_here: int = row["kinds"][n:].count(EventKind.SETTLED)
-    return Place(row["first_position"] + n, row["settled"] - settled_from_here)
+    return (await places_of(reader, [transaction_id])).get(transaction_id)
+
+
+async def places_of(reader: Reader, transaction_ids: Sequence[UUID]) -> dict[UUID, Place]:
+    """Returns where COMPLETED transactions are, those that have a position. Another id would be looked for in every chunk."""
+    found = {}
+    for id_, first_position, settled, kinds, subject_ids in await reader.fetch(_PLACES, transaction_ids):
+        n = subject_ids.index(id_)
+        found[id_] = Place(first_position + n, settled - kinds[n:].count(EventKind.SETTLED))
+    return found
 
 
 async def ends(connection: asyncpg.Connection) -> Ends:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from app.db import fx_models, hold_models, sequence_models
+from app.db import fx_models, hold_models, log_models, sequence_models
 from app.db.models import Base
 
-_OTHERS = (fx_models.FxQuote, hold_models.Hold, sequence_models.EventChunk)
+_OTHERS = (fx_models.FxQuote, hold_models.Hold, sequence_models.EventChunk, log_models.LogTile)
 assert all(table.metadata is Base.metadata for table in _OTHERS), "each module adds its tables to the same metadata"
 METADATA = Base.metadata

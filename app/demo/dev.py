@@ -26,7 +26,7 @@ from app.demo.dashboard_build import BackgroundBuild
 from app.demo.embedded import EmbeddedServers, find_running, make_home, start_servers
 from app.demo.embedded.processes import Patience, end_child, end_orphan
 from app.errors import ConfigurationError
-from app.settings import Settings
+from app.settings import DEMO_LOG_KEY, Settings
 
 _READY_SECONDS = 30.0
 _TICK_SECONDS = 0.2
@@ -160,6 +160,7 @@ def _environment(settings: Settings, home: Path) -> dict[str, str]:
         "PAYCORE_HOST": settings.host,
         "PAYCORE_PORT": str(settings.port),
         "PAYCORE_SUPERVISOR_HOME": str(home),
+        "PAYCORE_LOG_KEY": DEMO_LOG_KEY if settings.log_key is None else settings.log_key.get_secret_value(),
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -3,8 +3,8 @@
 One relay leads, holding a lock that ends with its database connection. The others stand by and take over. The leader claims
 rows on the same connection, so a leader that lost its lock cannot claim. `app/services/sequencer.py` gives the rows their
 positions, in which they are then published. A row is deleted after it is published: a crash in between publishes it twice but
-never loses it, and subscribers drop duplicates. The leader also ends the holds whose time is over, and reads the feed of
-exchange rates.
+never loses it, and subscribers drop duplicates. The leader also ends the holds whose time is over, reads the feed of
+exchange rates, and seals the log of transactions.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from app.messages.publisher import OK, UNAVAILABLE, NotPublished, Publisher, Red
 from app.messages.redis_names import RedisNames
 from app.processes.fx_feed import polling_rates
 from app.processes.relay_health import RelayState, answering
+from app.processes.sealing import sealing, signer_of
 from app.services import sequencer
 from app.services.hold_settlement import sweep
 from app.services.sequencer import Sequencer
@@ -137,7 +138,7 @@ class OutboxRelay:
                     self._report_database(None)
                     await self._stand_by(connection, stop)
                     if self.leading:
-                        async with polling_rates(self._settings):
+                        async with polling_rates(self._settings), sealing(self._settings):
                             await self._lead(connection, stop)
             except DATABASE_ERRORS as error:
                 if isinstance(error, _WRONG_ADDRESS) and not self._had_database:
@@ -336,6 +337,7 @@ class _PublishSpans:
 
 async def run_relay(settings: Settings, stop: asyncio.Event) -> None:
     """Run one relay until `stop` is set. Raises ConfigurationError if a setting that it needs is missing or wrong."""
+    signer_of(settings)
     publisher = RedisPublisher(redis_url(settings))
     tracing.start(settings, "paycore-relay")
     try:

@@ -17,6 +17,8 @@ from app.db.engine import connect
 from app.db.index_checks import damaged_indexes
 from app.db.verification_check import Check
 from app.db.verification_sql import CHECKS, RECORD, REVISION, limited
+from app.services.receipts.verification import LOG_SINCE
+from app.services.receipts.verification import findings as log_findings
 from app.settings import Settings
 
 MAX_FINDINGS = 20
@@ -99,6 +101,8 @@ async def _find(connection: asyncpg.Connection) -> tuple[list[str], int]:
         revision = int(await connection.fetchval(REVISION) or 1)
         checks = [check for check in CHECKS if check.since <= revision <= (check.until or revision)]
         found = [await _findings(connection, check) for check in checks]
+        if revision >= LOG_SINCE:
+            found.append(_shortened(await log_findings(connection)))
     # Outside the snapshot: amcheck refuses a snapshot that is older than an index.
     damaged = await damaged_indexes(connection)
     return [sentence for sentences, _ in found for sentence in sentences] + damaged, sum(n for _, n in found) + len(damaged)
@@ -111,6 +115,13 @@ async def _findings(connection: asyncpg.Connection, check: Check) -> tuple[list[
     if in_all > len(rows):
         findings.append(f"And {in_all - len(rows)} more like the one before.")
     return findings, in_all
+
+
+def _shortened(sentences: list[str]) -> tuple[list[str], int]:
+    """At most MAX_FINDINGS sentences, and the number of all."""
+    if len(sentences) <= MAX_FINDINGS:
+        return sentences, len(sentences)
+    return [*sentences[:MAX_FINDINGS], f"And {len(sentences) - MAX_FINDINGS} more about the log."], len(sentences)
 
 
 def _readable(columns: Iterable[tuple[str, Any]]) -> Mapping[str, str]:

@@ -117,6 +117,19 @@ RELAY_SEQUENCING_LAG = Gauge(
     "Age of the oldest event of the leading relay's last round when it got its position; 0 if the round found none.",
     multiprocess_mode="livemax",
 )
+LOG_SIZE = Gauge(
+    "paycore_log_leaves", "Leaves of the log of transactions, in the relay that appends them.", multiprocess_mode="livemax"
+)
+LOG_CHECKPOINT_SIZE = Gauge(
+    "paycore_log_checkpoint_leaves",
+    "Leaves under the newest signed checkpoint, in the relay that signs.",
+    multiprocess_mode="livemax",
+)
+LOG_STOPPED = Gauge(
+    "paycore_log_stopped",
+    "1 if the log cannot go on or is not signed, because it contradicts what was published or cannot publish; else 0.",
+    multiprocess_mode="livemax",
+)
 RELAY_PARKED = Counter("paycore_relay_parked", "Outbox rows that this relay could not read and parked.")
 
 FX_QUOTES = Counter(

@@ -51,10 +51,11 @@ def leaf(transaction: Canonical, secret: bytes, words_salt: bytes | None) -> byt
     be erased together. `words_salt` None: there are no words.
     """
     parts = [VERSION, transaction.head]
-    if words_salt is None or transaction.words is None:
+    if words_salt is None and transaction.words is None:
         parts.append(_ABSENT)
     else:
-        parts += (_COMMITMENT, sha256(words_salt + transaction.words).digest())
+        # Words without a salt were written after the leaf was made, and are no part of it: this is then another leaf.
+        parts += (_COMMITMENT, sha256((words_salt or b"") + (transaction.words or b"")).digest())
     salted = secret + transaction.id
     parts += (_COMMITMENT, sha256(sha256(salted + _REQUEST).digest() + transaction.request).digest())
     for leg, entry in enumerate(transaction.entries):
