@@ -16,6 +16,7 @@ from app.records import (
     WalletKind,
     WalletStatus,
 )
+from app.rest.log_routes import LOG_PATHS
 from app.rest.openapi_fx import FX_PATHS, FX_SCHEMAS
 from app.rest.openapi_holds import HOLD_PATHS, HOLD_SCHEMAS
 from app.rest.openapi_parts import (
@@ -239,6 +240,7 @@ DESCRIPTION: dict[str, Any] = {
         "/wallets/{id}/transactions": {"get": _LIST},
         **HOLD_PATHS,
         **FX_PATHS,
+        **LOG_PATHS,
         "/transactions/{id}/reverse": {"post": _REVERSE},
         "/transactions/{id}": {"get": get("One transaction", "getTransaction", "Transaction")},
     },

@@ -28,6 +28,7 @@ from app.errors import (
 from app.rest.answers import held, json_object, json_response, load, problem, request_id_of, settled
 from app.rest.bodies import capture_input, place_input, release_input, reversal_input, transfer_input
 from app.rest.fx_routes import FX_ROUTES
+from app.rest.log_routes import LOG_ROUTES
 from app.rest.openapi import DESCRIPTION
 from app.rest.query import page_request, transaction_filter
 from app.rest.views import hold_view, page_view, transaction_view, wallet_view
@@ -55,7 +56,7 @@ def routes() -> list[Route]:
         _timed("POST", "/holds/{id}/capture", post_capture),
         _timed("POST", "/holds/{id}/release", post_release),
         _timed("GET", "/holds/{id}", get_hold),
-        *(_timed(method, path, handler) for method, path, handler in FX_ROUTES),
+        *(_timed(method, path, handler) for method, path, handler in (*FX_ROUTES, *LOG_ROUTES)),
         _timed("GET", "/wallets/{id}", get_wallet),
         _timed("GET", "/wallets/{id}/transactions", get_wallet_transactions),
         _timed("GET", "/transactions/{id}", get_transaction),

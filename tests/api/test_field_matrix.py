@@ -113,7 +113,7 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
         "{ transaction(id: COMPLETED) { FIELDS } }",
         {
             COMPLETED: "id type status sender receiver amount description reference metadata entries createdAt completedAt "
-            "reversals reversed reversible",
+            "reversals reversed reversible receipt",
             "Y---- YFFF --F U": "idempotencyKey",
             "----- -FFF --F U": "failureCode fees hold conversion reverses",
         },
@@ -124,7 +124,7 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
         {
             FAILED: "id type status sender receiver amount failureCode createdAt reversals reversed reversible",
             "Y---- YFFF --F U": "idempotencyKey",
-            "----- -FFF --F U": "description reference metadata entries fees hold conversion reverses completedAt",
+            "----- -FFF --F U": "description reference metadata entries fees hold conversion reverses completedAt receipt",
         },
     ),
     (
@@ -203,6 +203,12 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
         "Conversion",
         "{ transaction(id: CONVERTED) { conversion { FIELDS } } }",
         {COMPLETED: "rate sold bought spread residue", WALLET: "quote"},
+    ),
+    ("Receipt", "{ transaction(id: COMPLETED) { receipt { FIELDS } } }", {COMPLETED: "index leaf proof"}),
+    (
+        "Checkpoint",
+        "{ checkpoint { FIELDS } }",
+        {"YYYYY YFFF YYF U": "origin size rootHash text at", "----- -FFF --F U": "cosignedBy"},
     ),
     ("FxStatus", "{ ledgerStatus { fx { FIELDS } } }", {ALL_OF_THEM: "baseCurrency positions unrealised"}),
     (
