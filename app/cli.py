@@ -11,6 +11,7 @@ gc.disable()
 
 import asyncio
 import contextlib
+import json
 import logging
 import signal
 import sys
@@ -262,6 +263,75 @@ def verify() -> None:
         typer.echo(f"The result was not recorded, so /metrics does not show it: {verified.not_recorded}.", err=True)
     if verified.findings:
         raise typer.Exit(1)
+
+
+receipt = typer.Typer(help="Receipts of transactions.", no_args_is_help=True)
+app.add_typer(receipt, name="receipt")
+
+
+@receipt.command("verify")
+def receipt_verify(
+    file: Annotated[Path, typer.Argument(help="The receipt: a .tlog-proof file.")],
+    key: Annotated[str, typer.Option(help="The public key of the log: name+id+key.")],
+) -> None:
+    """Check a receipt offline and print what it proves. Exits with 1 if it proves nothing. Needs no settings and no server."""
+    from app.services.receipts.verifier import InvalidReceipt, check
+
+    try:
+        text = file.read_text(encoding="utf-8")
+        proved = check(text, key)
+    except (InvalidReceipt, UnicodeDecodeError) as error:
+        typer.echo(f"NOT VALID: {error}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(json.dumps(proved, indent=2, ensure_ascii=False))
+
+
+log = typer.Typer(help="The log of transactions and its signed checkpoints.", no_args_is_help=True)
+app.add_typer(log, name="log")
+
+
+@log.command("key")
+def log_key(name: Annotated[str, typer.Argument(help="The log's name for all time, such as example.com/ledger.")]) -> None:
+    """Make a signing key. Prints the private key to standard output, and the public key, for everyone, to standard error."""
+    from app.services.receipts.notes import InvalidNote, new_signer
+
+    try:
+        signer = new_signer(name)
+    except InvalidNote as error:
+        raise ConfigurationError(f"A log cannot have this name: {error}.") from None
+    typer.echo(signer.encode())
+    typer.echo(f"The public key is {signer.verifier}", err=True)
+
+
+@log.command("checkpoint")
+def log_checkpoint() -> None:
+    """Print the newest signed checkpoint with its cosignatures. Keep it elsewhere: it shows later that history did not change."""
+    from app.services.receipts.operating import newest_checkpoint
+
+    text = _run(newest_checkpoint(_with_running_servers(load_settings(DatabaseSettings))))
+    if text is None:
+        raise ConfigurationError("No checkpoint is signed yet.")
+    typer.echo(text, nl=False)
+
+
+@log.command("check")
+def log_check(file: Annotated[Path, typer.Argument(help="A checkpoint that was kept elsewhere.")]) -> None:
+    """Compare the log with a checkpoint that was kept elsewhere. Exits with 1 if the log does not extend it."""
+    from app.services.receipts.operating import compare
+
+    reason = _run(compare(_with_running_servers(load_settings(DatabaseSettings)), file.read_text(encoding="utf-8")))
+    typer.echo("The log extends the checkpoint." if reason is None else f"The log does not extend the checkpoint: {reason}.")
+    if reason is not None:
+        raise typer.Exit(1)
+
+
+@log.command("cosigned")
+def log_cosigned(file: Annotated[Path, typer.Argument(help="A checkpoint with cosignatures of witnesses.")]) -> None:
+    """Store the cosignatures of the witnesses in PAYCORE_LOG_WITNESSES. Others are ignored, a wrong one is refused."""
+    from app.services.receipts.operating import add_cosignatures
+
+    added = _run(add_cosignatures(_with_running_servers(load_settings(DatabaseSettings)), file.read_text(encoding="utf-8")))
+    typer.echo(f"Cosignatures added: {', '.join(added) or 'none'}.")
 
 
 def _begin_log(settings: Settings, started_by: Path | None = None) -> None:

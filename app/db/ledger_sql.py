@@ -30,8 +30,20 @@ SELECT id, kind::text, owner_id, name, currency, balance, held, sequence, status
 FROM wallets WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 """
 
+# The same for a batch, with whether any of its keys is recorded: most are new, and need no statement of their own. A key that is
+# recorded during a wait for a lock may be missing; then RECORD writes nothing.
+LOCK_FOR_BATCH = LOCK_WALLETS.replace(
+    " AS newest_fee",
+    """ AS newest_fee,
+       EXISTS (SELECT FROM unnest($2::uuid[], $3::text[]) AS k (initiator_id, idempotency_key)
+               JOIN transactions t ON t.initiator_id = k.initiator_id
+                   AND t.idempotency_key = k.idempotency_key COLLATE "C") AS has_recorded""",
+)
+
 # The same without waiting: rows that another transaction has locked are left out.
-LOCK_FREE_WALLETS = LOCK_WALLETS.rstrip() + " SKIP LOCKED\n"
+_WITHOUT_WAITING = " SKIP LOCKED\n"
+LOCK_FREE_WALLETS = LOCK_WALLETS.rstrip() + _WITHOUT_WAITING
+LOCK_FREE_FOR_BATCH = LOCK_FOR_BATCH.rstrip() + _WITHOUT_WAITING
 
 # The same without locks, for a decision that is not written: less what has expired, which a batch would record first.
 READ_WALLETS = LOCK_WALLETS.replace(" FOR NO KEY UPDATE", "").replace(
@@ -41,7 +53,6 @@ READ_WALLETS = LOCK_WALLETS.replace(" FOR NO KEY UPDATE", "").replace(
         WHERE h.wallet_id = wallets.id AND h.status = 'OPEN' AND h.expires_at <= clock_timestamp()) END AS held,""",
 )
 
-# A separate statement after the locks, so that it sees what was committed during the wait for them.
 RECORDED_TRANSACTIONS = """
 SELECT t.id, t.initiator_id, t.idempotency_key, t.type::text, t.status::text, t.sender_wallet_id,
        t.receiver_wallet_id, t.amount, t.currency, t.description, t.failure_code, t.failure_field,
@@ -199,6 +210,8 @@ class FoundWallets(NamedTuple):
     limited: set[UUID]
     newest_fee: int | None
     """None if there is no wallet."""
+    may_be_recorded: bool = True
+    """Whether any key of the batch may be recorded."""
 
 
 async def lock_wallets(connection: asyncpg.Connection, wallet_ids: Iterable[UUID], *, skip_locked: bool = False) -> FoundWallets:
@@ -207,6 +220,15 @@ async def lock_wallets(connection: asyncpg.Connection, wallet_ids: Iterable[UUID
     Raises asyncpg.LockNotAvailableError after the lock timeout. With `skip_locked`, locked wallets are left out instead.
     """
     return _found(await connection.fetch(LOCK_FREE_WALLETS if skip_locked else LOCK_WALLETS, list(wallet_ids)))
+
+
+async def lock_for_batch(
+    connection: asyncpg.Connection, wallet_ids: Iterable[UUID], keys: Sequence[tuple[UUID, str]], *, skip_locked: bool
+) -> FoundWallets:
+    """As `lock_wallets`, and look the keys of a batch up."""
+    statement = LOCK_FREE_FOR_BATCH if skip_locked else LOCK_FOR_BATCH
+    rows = await connection.fetch(statement, list(wallet_ids), [key[0] for key in keys], [key[1] for key in keys])
+    return _found(rows)._replace(may_be_recorded=rows[0]["has_recorded"] if rows else True)
 
 
 async def read_wallets(connection: asyncpg.Connection, wallet_ids: Iterable[UUID]) -> FoundWallets:

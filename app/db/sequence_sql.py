@@ -20,7 +20,7 @@ MAX_CHUNK = 1000
 
 _AFTER = """
 SELECT first_position, kinds, subject_ids, numbers FROM event_chunks
-WHERE first_position > $1 - 1000 AND first_position <= $1 + $2 AND last_position > $1
+WHERE first_position > $1::bigint - 1000 AND first_position <= $1 + $2 AND last_position > $1
 ORDER BY first_position
 """
 _LAST = "SELECT last_position, published_position FROM event_chunks ORDER BY first_position DESC LIMIT 1"

@@ -124,6 +124,10 @@ def json_response(content: object, status: int = 200) -> Response:
     return Response(orjson.dumps(content), status, _NO_STORE, "application/json")
 
 
+def text_response(text: str) -> Response:
+    return Response(text, 200, _NO_STORE, "text/plain")
+
+
 def problem(status: int, code: str, detail: str, facts: Mapping[str, Any] | None = None) -> Response:
     """Returns a problem (RFC 9457). `code` is for programs, `detail` for people; `facts` are further members."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail}

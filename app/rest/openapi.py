@@ -16,6 +16,7 @@ from app.records import (
     WalletKind,
     WalletStatus,
 )
+from app.rest.log_routes import LOG_PATHS
 from app.rest.openapi_feed import FEED_PATHS
 from app.rest.openapi_fx import FX_PATHS, FX_SCHEMAS
 from app.rest.openapi_holds import HOLD_PATHS, HOLD_SCHEMAS
@@ -241,6 +242,7 @@ DESCRIPTION: dict[str, Any] = {
         **HOLD_PATHS,
         **FX_PATHS,
         **FEED_PATHS,
+        **LOG_PATHS,
         "/transactions/{id}/reverse": {"post": _REVERSE},
         "/transactions/{id}": {"get": get("One transaction", "getTransaction", "Transaction")},
     },

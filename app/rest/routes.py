@@ -29,6 +29,7 @@ from app.rest.answers import held, json_object, json_response, load, problem, re
 from app.rest.bodies import capture_input, place_input, release_input, reversal_input, transfer_input
 from app.rest.feed_routes import FEED_ROUTES
 from app.rest.fx_routes import FX_ROUTES
+from app.rest.log_routes import LOG_ROUTES
 from app.rest.openapi import DESCRIPTION
 from app.rest.query import page_request, transaction_filter
 from app.rest.views import hold_view, page_view, transaction_view, wallet_view
@@ -56,7 +57,7 @@ def routes() -> list[Route]:
         _timed("POST", "/holds/{id}/capture", post_capture),
         _timed("POST", "/holds/{id}/release", post_release),
         _timed("GET", "/holds/{id}", get_hold),
-        *(_timed(method, path, handler) for method, path, handler in (*FX_ROUTES, *FEED_ROUTES)),
+        *(_timed(method, path, handler) for method, path, handler in (*FX_ROUTES, *FEED_ROUTES, *LOG_ROUTES)),
         _timed("GET", "/wallets/{id}", get_wallet),
         _timed("GET", "/wallets/{id}/transactions", get_wallet_transactions),
         _timed("GET", "/transactions/{id}", get_transaction),

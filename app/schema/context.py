@@ -38,6 +38,8 @@ from app.services.fx_rates import RateResult
 from app.services.holds import HoldResult
 from app.services.live_reads import EventReads
 from app.services.reading import Party
+from app.services.receipts import reading as receipt_reading
+from app.services.receipts.reading import Receipt
 from app.services.transfers import BatchResult, TransferResult
 from app.services.wallets import WalletResult
 from app.services.webhooks import endpoints as webhook_endpoints
@@ -108,6 +110,15 @@ class Loaders:
     def reversed_amounts(self) -> DataLoader[UUID, ReversedAmount | None]:
         """How much of a transaction has gone back. Does not check the viewer: load only ids that the viewer may see."""
         return self._by_id("reversed amounts", reversals.load_reversed)
+
+    @cached_property
+    def receipts(self) -> DataLoader[UUID, Receipt | None]:
+        """Receipts of transactions that the viewer may see, opened as far as the viewer may see."""
+        viewer = self._viewer
+        return self._by_id(
+            ("receipts", viewer.rights, viewer.user_id),
+            lambda database, ids: receipt_reading.load_receipts(database, viewer, ids),
+        )
 
     @cached_property
     def holds(self) -> DataLoader[UUID, Hold | None]:

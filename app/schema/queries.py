@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Annotated
@@ -21,6 +22,7 @@ from app.schema.fees import FeeSchedule
 from app.schema.fx import FxQuote, FxRate
 from app.schema.inputs import TransferInput
 from app.schema.previews import TransferPreview, transfer_preview
+from app.schema.receipts import Checkpoint
 from app.schema.scalars import BigInt, CurrencyCode
 from app.schema.types import (
     CurrencyTotal,
@@ -39,6 +41,7 @@ from app.schema.types import (
 from app.schema.webhooks import WebhookDelivery, WebhookEndpoint
 from app.services import fee_schedules, fx_rates, reading, rehearsals
 from app.services.reading import SEARCHED_USERS
+from app.services.receipts import reading as receipts
 from app.services.webhooks import endpoints
 
 MAX_NODES = 100
@@ -134,6 +137,16 @@ class Query:
         policy.require_view_or_transfer(info.context.viewer)
         decoded = ids.decode("fxq", id)
         return None if decoded is None else await _quote(info, decoded)
+
+    @strawberry.field(description="The newest signed head of the log of transactions.")
+    async def checkpoint(self, info: Info) -> Checkpoint | None:
+        found = await receipts.newest_checkpoint(info.context.services.engine, info.context.viewer)
+        return None if found is None else Checkpoint.of(found)
+
+    @strawberry.field(description="Proof, base64 hashes, that the newest checkpoint extends the one of this size.")
+    async def consistency_proof(self, info: Info, size: BigInt) -> list[str] | None:
+        hashes = await receipts.consistency_proof(info.context.services.engine, info.context.viewer, size)
+        return None if hashes is None else [base64.b64encode(hash_).decode() for hash_ in hashes]
 
     @strawberry.field
     async def currencies(self, info: Info) -> list[Currency]:

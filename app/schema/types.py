@@ -32,6 +32,7 @@ from app.schema.enums import (
 )
 from app.schema.fees import FeeCharge
 from app.schema.fx import Conversion, FxStatus, fx_status
+from app.schema.receipts import Receipt
 from app.schema.scalars import BigInt, CurrencyCode
 from app.schema.selections import field_selects, field_selects_only_id
 from app.services import hold_reading, reading
@@ -328,6 +329,13 @@ class Transaction(Node):
         quote = await info.context.loaders.used_quotes.load(self.record.quote_id)
         assert quote is not None, "quotes are never deleted"
         return Conversion(record=quote)
+
+    @strawberry.field(description="Null until the transaction is in the log, which takes about a second.")
+    async def receipt(self, info: Info) -> Receipt | None:
+        if self.record.status is not TransactionStatus.COMPLETED:
+            return None
+        found = await info.context.loaders.receipts.load(self.record.id)
+        return None if found is None else Receipt.of(found)
 
     @strawberry.field(description="Of a REVERSAL: the transaction that it gives back.")
     async def reverses(self, info: Info) -> Transaction | None:

@@ -83,7 +83,7 @@ async def _rehearse(ledger: Ledger, request: Request) -> tuple[Outcome, FeeBook]
             fees = FeeBook(*await fee_sql.load(connection), refuses_unlimited=ledger.refuses_unlimited_fees)
             fee_wallet_id = None if prepared.conversion else fees.wallet_for(prepared.type, prepared.currency)
             named = prepared.wallet_ids if fee_wallet_id is None else (*prepared.wallet_ids, fee_wallet_id)
-            wallets, limited, _ = await ledger_sql.read_wallets(connection, named)
+            wallets, limited, *_ = await ledger_sql.read_wallets(connection, named)
             recorded = await ledger_sql.recorded_transactions(connection, [prepared.key])
             quotas = await _quotas(ledger, connection, prepared, limited)
             quote_ids = [] if prepared.quote_id is None else [prepared.quote_id]

@@ -20,6 +20,8 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from app import ids
 from app.access.tokens import mint_token
 from app.clock import system_clock
+from app.db import log_sql
+from app.db.engine import connect
 from app.paging.update_cursor import encode_update_cursor
 from app.records import FeePayer
 from app.schema.engine.build import sdl
@@ -27,12 +29,15 @@ from app.services.fee_schedules import publish
 from app.services.fx_quotes import QuoteInput, create_quote
 from app.services.fx_rates import RateInput, set_rate
 from app.services.holds import CaptureInput, PlaceInput, capture_hold, place_hold
+from app.services.receipts.notes import new_signer
+from app.services.receipts.sealing import sign
 from app.services.transfers import TransferInput, transfer
 from app.settings import Settings
 from tests.api.conftest import Api
 from tests.api.test_event_stream import Stream
 from tests.bank import new_key, uuid_of
 from tests.fee_input import fee_input
+from tests.waiting import START_SECONDS
 
 CALLERS: dict[str, tuple[str, str | None, str | None]] = {
     "owner": ("alice", None, None),
@@ -84,6 +89,8 @@ QUERIES = {
     "transactions": ("{ transactions { edges { node { id } } } }", ALL_OF_THEM),
     "feeSchedules": ("{ feeSchedules { id } }", PARTY),
     "fxRates": ("{ fxRates { rate } }", PARTY),
+    "checkpoint": ("{ checkpoint { size } }", "YYYYY YFFF YYF U"),
+    "consistencyProof": ('{ consistencyProof(size: "1") }', "YYYYY YFFF YYF U"),
     "fxQuote": ("{ fxQuote(id: QUOTE) { id } }", "Y--YY YYFF YYF U"),
     "webhookEndpoints": ("{ webhookEndpoints { edges { node { id } } } }", OWN_ONLY),
     "ledgerStatus": ("{ ledgerStatus { totals { currency } } }", ALL_OF_THEM),
@@ -131,6 +138,7 @@ NARROWER = {
         "{ transactionByIdempotencyKey(idempotencyKey: KEY, userId: OWNER) { id } }",
         ALL_OF_THEM,
     ),
+    "Transaction.receipt": ("{ transaction(id: COMPLETED) { receipt { proof } } }", COMPLETED),
     "Transaction.entries": ("{ transaction(id: COMPLETED) { entries { id } } }", COMPLETED),
     "reverseTransaction, a refused transfer": (
         f"mutation {{ reverseTransaction(input: {{{REVERSAL.replace('COMPLETED', 'FAILED')}}}) {{ transaction {{ id }} }} }}",
@@ -265,6 +273,8 @@ ROUTES = {
     "GET /wallets/{id}": ("/wallets/WALLET", WALLET),
     "GET /wallets/{id}/transactions": ("/wallets/WALLET/transactions", WALLET),
     "GET /transactions/{id}": ("/transactions/COMPLETED", COMPLETED),
+    "GET /transactions/{id}/receipt": ("/transactions/COMPLETED/receipt", COMPLETED),
+    "GET /checkpoint": ("/checkpoint", "YYYYY YFFF YYF U"),
     "GET /openapi.json": ("/openapi.json", PUBLIC),
     "GET /healthz": ("/healthz", PUBLIC),
     "GET /readyz": ("/readyz", PUBLIC),
@@ -317,7 +327,21 @@ class World:
         }
         self.names |= await self._exchanged()
         self.names |= await self._watched()
+        await self._signed()
         return self
+
+    async def _signed(self) -> None:
+        """A checkpoint of the log with all of these transactions."""
+        connection = await connect(self.api.settings)
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                while (await connection.fetch("SELECT FROM outbox LIMIT 1")) or await log_sql.settled_from(  # noqa: ASYNC110
+                    connection, await log_sql.size(connection), 1
+                ):
+                    await asyncio.sleep(0.05)  # it happens in the relay
+            await sign(connection, new_signer("example.com/ledger"), None)
+        finally:
+            await connection.close()
 
     async def _exchanged(self) -> dict[str, str]:
         """A quote for alice's dollars that is open for an hour, and one by which she has paid bob in yen."""

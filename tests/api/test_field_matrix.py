@@ -117,7 +117,7 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
         "{ transaction(id: COMPLETED) { FIELDS } }",
         {
             COMPLETED: "id type status sender receiver amount description reference metadata entries createdAt completedAt "
-            "reversals reversed reversible",
+            "reversals reversed reversible receipt",
             "Y---- YFFF --F U": "idempotencyKey",
             "----- -FFF --F U": "failureCode fees hold conversion reverses",
         },
@@ -128,7 +128,7 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
         {
             FAILED: "id type status sender receiver amount failureCode createdAt reversals reversed reversible",
             "Y---- YFFF --F U": "idempotencyKey",
-            "----- -FFF --F U": "description reference metadata entries fees hold conversion reverses completedAt",
+            "----- -FFF --F U": "description reference metadata entries fees hold conversion reverses completedAt receipt",
         },
     ),
     (
@@ -252,6 +252,12 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
         "WebhookTestPayload",
         "mutation { testWebhook(endpointId: ENDPOINT) { FIELDS } }",
         {"Y--F- FFFF -FF U": "payload error", "---F- FFFF -FF U": "status", "-YYFY FFFF YFF U": "userErrors"},
+    ),
+    ("Receipt", "{ transaction(id: COMPLETED) { receipt { FIELDS } } }", {COMPLETED: "index leaf proof"}),
+    (
+        "Checkpoint",
+        "{ checkpoint { FIELDS } }",
+        {"YYYYY YFFF YYF U": "origin size rootHash text at", "----- -FFF --F U": "cosignedBy"},
     ),
     ("FxStatus", "{ ledgerStatus { fx { FIELDS } } }", {ALL_OF_THEM: "baseCurrency positions unrealised"}),
     (

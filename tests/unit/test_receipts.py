@@ -19,6 +19,7 @@ from app.services.receipts.leaves import Canonical
 from app.services.receipts.notes import Checkpoint
 from app.services.receipts.verifier import InvalidReceipt
 
+ROOT = Path(__file__).parents[2]
 SIGNER = notes.new_signer("example.com/ledger")
 KEY = str(SIGNER.verifier)
 SECRET = b"s" * 32
@@ -150,3 +151,10 @@ def test_the_verifier_runs_alone(tmp_path: Path) -> None:
     file.write_text(receipt(9, 4).replace("index 4", "index 5"), encoding="utf-8")
     invalid = subprocess.run([*run, KEY], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert (invalid.returncode, invalid.stderr) == (1, "NOT VALID: the proof does not lead to the checkpoint\n")
+
+
+def test_the_examples_of_the_typescript_verifier_are_valid_here_too() -> None:
+    examples = json.loads((ROOT / "frontend-demo/tests/receipts/examples.json").read_text(encoding="utf-8"))
+    found = verifier.check(examples["receipt"], examples["key"])
+    assert (found["index"], found["words"]["description"], len(found["entries"])) == (77, "Kaffee, groß", 2)
+    assert verifier.check(examples["hidden"], examples["key"])["entries"] == []

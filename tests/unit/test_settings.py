@@ -8,7 +8,15 @@ from pydantic import ValidationError
 
 from app.errors import ConfigurationError
 from app.processes.serving import ends_within, graceful_seconds
-from app.settings import DEMO_JWT_SECRET, DatabaseSettings, RelaySettings, Settings, load_settings, unknown_variables
+from app.settings import (
+    DEMO_JWT_SECRET,
+    DEMO_LOG_KEY,
+    DatabaseSettings,
+    RelaySettings,
+    Settings,
+    load_settings,
+    unknown_variables,
+)
 
 ROOT = Path(__file__).parents[2]
 SECRET = "0123456789abcdef0123456789abcdef-of-our-own"
@@ -355,3 +363,18 @@ def test_a_feed_is_read_often_enough_for_its_rates_to_stay_usable():
 def test_a_setting_of_the_feed_outside_its_range_is_refused(name, value):
     with pytest.raises(ConfigurationError, match=name.upper()):
         load_settings(**{name: value})
+
+
+def test_production_refuses_the_demos_key_of_the_log() -> None:
+    own = {"jwt_secret": "s" * 40, "database_url": "postgresql://db/x", "redis_url": "redis://r"}
+    with pytest.raises(ConfigurationError, match="PAYCORE_LOG_KEY") as refused:
+        load_settings(environment="production", log_key=DEMO_LOG_KEY, **own)
+    assert DEMO_LOG_KEY not in str(refused.value)
+    assert load_settings(environment="production", **own).log_key is None
+
+
+def test_only_the_relay_reads_the_file_of_the_logs_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAYCORE_LOG_KEY_FILE", "/missing/file")
+    assert load_settings().log_key is None
+    with pytest.raises(ConfigurationError, match="PAYCORE_LOG_KEY_FILE cannot be read"):
+        load_settings(RelaySettings)

@@ -70,6 +70,8 @@ LIST_LENGTHS: Mapping[str, int] = {
     "SetWalletStatusPayload.userErrors": 1,
     "FeeSchedulePayload.userErrors": 1,
     "Query.fxRates": 20,
+    "Query.consistencyProof": 20,
+    "Checkpoint.cosignedBy": 4,
     "FxQuote.fees": 1,
     "FxStatus.positions": 10,
     "FxQuotePayload.userErrors": 1,
