@@ -178,7 +178,7 @@ async def test_one_trace_shows_a_transfer_from_request_to_delivery(
     assert root.attributes["paycore.user"].startswith("usr_")
     parents = {
         "mutation Pay": root.name, "transfer": "mutation Pay", "queue": "transfer", "settle": "transfer", "batch": "transfer",
-        "BEGIN": "batch", "SELECT wallets": "batch", "SELECT transactions": "batch", "INSERT transactions": "batch",
+        "BEGIN": "batch", "SELECT wallets": "batch", "INSERT transactions": "batch",
         "COMMIT": "batch", "publish": "transfer", "deliver walletUpdated": "publish", "deliver transactionSettled": "publish",
     }  # fmt: skip
     for name, parent in parents.items():

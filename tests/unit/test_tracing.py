@@ -34,7 +34,7 @@ def spans_in_memory() -> Iterator[InMemorySpanExporter]:
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        (ledger_sql.LOCK_WALLETS, "SELECT wallets"),
+        (ledger_sql.LOCK_FOR_BATCH, "SELECT wallets"),
         (ledger_sql.RECORDED_TRANSACTIONS, "SELECT transactions"),
         (ledger_sql.RECORD, "INSERT transactions"),
         (ledger_sql.AUDIT, "INSERT audit_log"),
