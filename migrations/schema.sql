@@ -139,6 +139,28 @@ CREATE TYPE public.wallet_status AS ENUM (
 
 
 --
+-- Name: webhook_source; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.webhook_source AS ENUM (
+    'WALLET',
+    'SETTLED',
+    'HOLD'
+);
+
+
+--
+-- Name: webhook_status; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.webhook_status AS ENUM (
+    'ENABLED',
+    'PAUSED',
+    'DISABLED_FAILING'
+);
+
+
+--
 -- Name: apply_hold_events(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -734,6 +756,67 @@ BEGIN
     NEW.version := OLD.version + ((NEW.status, NEW.name, NEW.held) IS DISTINCT FROM (OLD.status, OLD.name, OLD.held))::int;
     RETURN NEW;
 END $$;
+
+
+--
+-- Name: guard_webhook_delivery(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.guard_webhook_delivery() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    -- Which event it is, and so its header webhook-id, is the same in every attempt.
+    BEGIN
+        IF (NEW.id, NEW.endpoint_id, NEW.subject_id, NEW.number, NEW.position, NEW.lanes, NEW.created_at)
+           IS DISTINCT FROM
+           (OLD.id, OLD.endpoint_id, OLD.subject_id, OLD.number, OLD.position, OLD.lanes, OLD.created_at)
+           OR NEW.attempts < OLD.attempts THEN
+            RAISE EXCEPTION 'a delivery keeps its event, its place and its attempts'
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'webhook_deliveries_keep_their_event';
+        END IF;
+        RETURN NEW;
+    END $$;
+
+
+--
+-- Name: guard_webhook_endpoint(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.guard_webhook_endpoint() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    -- What was created is not changed: a delivery means what its endpoint meant when the event happened.
+    BEGIN
+        IF (NEW.id, NEW.owner_id, NEW.subject_id, NEW.start_number, NEW.created_at, NEW.source, NEW.sees_all, NEW.ordered,
+            NEW.request_hash, NEW.url, NEW.document, NEW.variables, NEW.idempotency_key)
+           IS DISTINCT FROM
+           (OLD.id, OLD.owner_id, OLD.subject_id, OLD.start_number, OLD.created_at, OLD.source, OLD.sees_all, OLD.ordered,
+            OLD.request_hash, OLD.url, OLD.document, OLD.variables, OLD.idempotency_key) THEN
+            RAISE EXCEPTION 'an endpoint keeps its URL, document and owner: create another one'
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'webhook_endpoints_keep_what_they_are';
+        END IF;
+        RETURN NEW;
+    END $$;
+
+
+--
+-- Name: guard_webhook_progress(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.guard_webhook_progress() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    -- Events are not skipped by going forward twice, nor read again by going back.
+    BEGIN
+        IF NEW.position < OLD.position THEN
+            RAISE EXCEPTION 'the position of webhooks does not go back'
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'webhook_progress_rises';
+        END IF;
+        RETURN NEW;
+    END $$;
 
 
 --
@@ -1643,6 +1726,99 @@ WITH (fillfactor='50');
 
 
 --
+-- Name: webhook_attempts; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.webhook_attempts (
+    delivery_id uuid NOT NULL,
+    number integer NOT NULL,
+    at timestamp with time zone NOT NULL,
+    duration_ms integer NOT NULL,
+    status integer,
+    error text,
+    response_body text,
+    CONSTRAINT webhook_attempts_answer_or_error CHECK (((status IS NULL) = (error IS NOT NULL))),
+    CONSTRAINT webhook_attempts_duration_not_negative CHECK ((duration_ms >= 0)),
+    CONSTRAINT webhook_attempts_number_positive CHECK ((number >= 1)),
+    CONSTRAINT webhook_attempts_texts_short CHECK (((char_length(error) <= 500) AND (char_length(response_body) <= 1024)))
+);
+
+
+--
+-- Name: webhook_deliveries; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.webhook_deliveries (
+    id uuid NOT NULL,
+    endpoint_id uuid NOT NULL,
+    subject_id uuid NOT NULL,
+    number bigint NOT NULL,
+    "position" bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    next_attempt_at timestamp with time zone,
+    leased_until timestamp with time zone,
+    delivered_at timestamp with time zone,
+    attempts integer DEFAULT 0 NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    lanes uuid[] NOT NULL,
+    payload text,
+    CONSTRAINT webhook_deliveries_attempts_counted CHECK (((failures >= 0) AND (failures <= attempts))),
+    CONSTRAINT webhook_deliveries_done_or_waiting CHECK (((delivered_at IS NULL) OR ((next_attempt_at IS NULL) AND (leased_until IS NULL) AND (attempts > 0)))),
+    CONSTRAINT webhook_deliveries_leased_while_waiting CHECK (((leased_until IS NULL) OR (next_attempt_at IS NOT NULL))),
+    CONSTRAINT webhook_deliveries_position_positive CHECK (("position" > 0))
+);
+
+
+--
+-- Name: webhook_endpoints; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.webhook_endpoints (
+    id uuid NOT NULL,
+    owner_id uuid NOT NULL,
+    subject_id uuid,
+    start_number bigint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    due_at timestamp with time zone,
+    failing_since timestamp with time zone,
+    old_keys_until timestamp with time zone,
+    failures integer DEFAULT 0 NOT NULL,
+    source public.webhook_source NOT NULL,
+    status public.webhook_status DEFAULT 'ENABLED'::public.webhook_status NOT NULL,
+    sees_all boolean NOT NULL,
+    ordered boolean NOT NULL,
+    public_key bytea NOT NULL,
+    keys bytea NOT NULL,
+    old_keys bytea,
+    request_hash bytea NOT NULL,
+    url text NOT NULL,
+    document text NOT NULL,
+    variables jsonb,
+    idempotency_key text NOT NULL COLLATE pg_catalog."C",
+    CONSTRAINT webhook_endpoints_document_length CHECK (((char_length(document) >= 1) AND (char_length(document) <= 10000))),
+    CONSTRAINT webhook_endpoints_failing_since_a_failure CHECK (((failures >= 0) AND ((failures = 0) = (failing_since IS NULL)))),
+    CONSTRAINT webhook_endpoints_hash_is_sha256 CHECK ((octet_length(request_hash) = 32)),
+    CONSTRAINT webhook_endpoints_key_is_visible_ascii CHECK (((idempotency_key ~ '^[!-~]+$'::text) AND (octet_length(idempotency_key) <= 255))),
+    CONSTRAINT webhook_endpoints_old_keys_end CHECK (((old_keys IS NULL) = (old_keys_until IS NULL))),
+    CONSTRAINT webhook_endpoints_public_key_length CHECK ((octet_length(public_key) = 32)),
+    CONSTRAINT webhook_endpoints_subject_iff_of_one CHECK (((source = 'SETTLED'::public.webhook_source) = (subject_id IS NULL))),
+    CONSTRAINT webhook_endpoints_url_length CHECK (((char_length(url) >= 1) AND (char_length(url) <= 2048))),
+    CONSTRAINT webhook_endpoints_variables_is_object CHECK ((jsonb_typeof(variables) = 'object'::text))
+);
+
+
+--
+-- Name: webhook_progress; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.webhook_progress (
+    only_row boolean DEFAULT true NOT NULL,
+    "position" bigint NOT NULL,
+    CONSTRAINT webhook_progress_one_row CHECK (only_row)
+);
+
+
+--
 -- Name: alembic_version alembic_version_pkc; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1915,6 +2091,54 @@ ALTER TABLE ONLY public.wallets
 
 
 --
+-- Name: webhook_attempts webhook_attempts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.webhook_attempts
+    ADD CONSTRAINT webhook_attempts_pkey PRIMARY KEY (delivery_id, number);
+
+
+--
+-- Name: webhook_deliveries webhook_deliveries_once; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_once UNIQUE (endpoint_id, subject_id, number);
+
+
+--
+-- Name: webhook_deliveries webhook_deliveries_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: webhook_endpoints webhook_endpoints_idempotency_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.webhook_endpoints
+    ADD CONSTRAINT webhook_endpoints_idempotency_key UNIQUE (owner_id, idempotency_key);
+
+
+--
+-- Name: webhook_endpoints webhook_endpoints_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.webhook_endpoints
+    ADD CONSTRAINT webhook_endpoints_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: webhook_progress webhook_progress_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.webhook_progress
+    ADD CONSTRAINT webhook_progress_pkey PRIMARY KEY (only_row);
+
+
+--
 -- Name: audit_log_subject_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -2052,6 +2276,62 @@ CREATE INDEX wallets_owner_idx ON public.wallets USING btree (owner_id, id) WHER
 --
 
 CREATE UNIQUE INDEX wallets_system_purpose_key ON public.wallets USING btree (currency text_pattern_ops, system_purpose) WHERE (system_purpose IS NOT NULL);
+
+
+--
+-- Name: webhook_deliveries_delivered_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX webhook_deliveries_delivered_idx ON public.webhook_deliveries USING btree (delivered_at) WHERE (delivered_at IS NOT NULL);
+
+
+--
+-- Name: webhook_deliveries_endpoint_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX webhook_deliveries_endpoint_idx ON public.webhook_deliveries USING btree (endpoint_id, id);
+
+
+--
+-- Name: webhook_deliveries_stuck_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX webhook_deliveries_stuck_idx ON public.webhook_deliveries USING btree (endpoint_id) WHERE ((delivered_at IS NULL) AND ((failures > 0) OR (next_attempt_at IS NULL)));
+
+
+--
+-- Name: webhook_deliveries_waiting_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX webhook_deliveries_waiting_idx ON public.webhook_deliveries USING btree (endpoint_id, "position", number) WHERE (delivered_at IS NULL);
+
+
+--
+-- Name: webhook_endpoints_all_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX webhook_endpoints_all_idx ON public.webhook_endpoints USING btree (id) WHERE ((source = 'SETTLED'::public.webhook_source) AND sees_all);
+
+
+--
+-- Name: webhook_endpoints_due_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX webhook_endpoints_due_idx ON public.webhook_endpoints USING btree (due_at) WHERE ((status = 'ENABLED'::public.webhook_status) AND (due_at IS NOT NULL));
+
+
+--
+-- Name: webhook_endpoints_settled_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX webhook_endpoints_settled_idx ON public.webhook_endpoints USING btree (owner_id) WHERE (source = 'SETTLED'::public.webhook_source);
+
+
+--
+-- Name: webhook_endpoints_subject_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX webhook_endpoints_subject_idx ON public.webhook_endpoints USING btree (subject_id) WHERE (subject_id IS NOT NULL);
 
 
 --
@@ -2328,6 +2608,41 @@ CREATE TRIGGER wallets_insert_only BEFORE DELETE OR TRUNCATE ON public.wallets F
 
 
 --
+-- Name: webhook_attempts webhook_attempts_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER webhook_attempts_insert_only BEFORE UPDATE ON public.webhook_attempts FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('webhook_attempts_insert_only', 'what was answered is not changed');
+
+
+--
+-- Name: webhook_deliveries webhook_deliveries_guard; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER webhook_deliveries_guard BEFORE UPDATE ON public.webhook_deliveries FOR EACH ROW EXECUTE FUNCTION public.guard_webhook_delivery();
+
+
+--
+-- Name: webhook_endpoints webhook_endpoints_guard; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER webhook_endpoints_guard BEFORE UPDATE ON public.webhook_endpoints FOR EACH ROW EXECUTE FUNCTION public.guard_webhook_endpoint();
+
+
+--
+-- Name: webhook_endpoints webhook_endpoints_never_deleted; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER webhook_endpoints_never_deleted BEFORE DELETE OR TRUNCATE ON public.webhook_endpoints FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('webhook_endpoints_never_deleted', 'pause it instead');
+
+
+--
+-- Name: webhook_progress webhook_progress_guard; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER webhook_progress_guard BEFORE UPDATE ON public.webhook_progress FOR EACH ROW EXECUTE FUNCTION public.guard_webhook_progress();
+
+
+--
 -- Name: audit_log audit_log_actor_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -2477,6 +2792,30 @@ ALTER TABLE ONLY public.wallets
 
 ALTER TABLE ONLY public.wallets
     ADD CONSTRAINT wallets_owner_fkey FOREIGN KEY (owner_id) REFERENCES public.users(id);
+
+
+--
+-- Name: webhook_attempts webhook_attempts_delivery_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.webhook_attempts
+    ADD CONSTRAINT webhook_attempts_delivery_fkey FOREIGN KEY (delivery_id) REFERENCES public.webhook_deliveries(id) ON DELETE CASCADE;
+
+
+--
+-- Name: webhook_deliveries webhook_deliveries_endpoint_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_endpoint_fkey FOREIGN KEY (endpoint_id) REFERENCES public.webhook_endpoints(id);
+
+
+--
+-- Name: webhook_endpoints webhook_endpoints_owner_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.webhook_endpoints
+    ADD CONSTRAINT webhook_endpoints_owner_fkey FOREIGN KEY (owner_id) REFERENCES public.users(id);
 
 
 --
@@ -2695,6 +3034,27 @@ REVOKE ALL ON FUNCTION public.guard_transaction() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION public.guard_wallet() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION guard_webhook_delivery(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.guard_webhook_delivery() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION guard_webhook_endpoint(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.guard_webhook_endpoint() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION guard_webhook_progress(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.guard_webhook_progress() FROM PUBLIC;
 
 
 --
@@ -3313,6 +3673,139 @@ GRANT UPDATE(status) ON TABLE public.wallets TO paycore_app;
 --
 
 GRANT UPDATE(name) ON TABLE public.wallets TO paycore_app;
+
+
+--
+-- Name: TABLE webhook_attempts; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.webhook_attempts TO paycore_app;
+
+
+--
+-- Name: TABLE webhook_deliveries; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.webhook_deliveries TO paycore_app;
+
+
+--
+-- Name: COLUMN webhook_deliveries.next_attempt_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(next_attempt_at) ON TABLE public.webhook_deliveries TO paycore_app;
+
+
+--
+-- Name: COLUMN webhook_deliveries.leased_until; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(leased_until) ON TABLE public.webhook_deliveries TO paycore_app;
+
+
+--
+-- Name: COLUMN webhook_deliveries.delivered_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(delivered_at) ON TABLE public.webhook_deliveries TO paycore_app;
+
+
+--
+-- Name: COLUMN webhook_deliveries.attempts; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(attempts) ON TABLE public.webhook_deliveries TO paycore_app;
+
+
+--
+-- Name: COLUMN webhook_deliveries.failures; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(failures) ON TABLE public.webhook_deliveries TO paycore_app;
+
+
+--
+-- Name: COLUMN webhook_deliveries.payload; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(payload) ON TABLE public.webhook_deliveries TO paycore_app;
+
+
+--
+-- Name: TABLE webhook_endpoints; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.webhook_endpoints TO paycore_app;
+
+
+--
+-- Name: COLUMN webhook_endpoints.due_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(due_at) ON TABLE public.webhook_endpoints TO paycore_app;
+
+
+--
+-- Name: COLUMN webhook_endpoints.failing_since; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(failing_since) ON TABLE public.webhook_endpoints TO paycore_app;
+
+
+--
+-- Name: COLUMN webhook_endpoints.old_keys_until; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(old_keys_until) ON TABLE public.webhook_endpoints TO paycore_app;
+
+
+--
+-- Name: COLUMN webhook_endpoints.failures; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(failures) ON TABLE public.webhook_endpoints TO paycore_app;
+
+
+--
+-- Name: COLUMN webhook_endpoints.status; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(status) ON TABLE public.webhook_endpoints TO paycore_app;
+
+
+--
+-- Name: COLUMN webhook_endpoints.public_key; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(public_key) ON TABLE public.webhook_endpoints TO paycore_app;
+
+
+--
+-- Name: COLUMN webhook_endpoints.keys; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(keys) ON TABLE public.webhook_endpoints TO paycore_app;
+
+
+--
+-- Name: COLUMN webhook_endpoints.old_keys; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(old_keys) ON TABLE public.webhook_endpoints TO paycore_app;
+
+
+--
+-- Name: TABLE webhook_progress; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.webhook_progress TO paycore_app;
+
+
+--
+-- Name: COLUMN webhook_progress."position"; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE("position") ON TABLE public.webhook_progress TO paycore_app;
 
 
 --
