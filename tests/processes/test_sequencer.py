@@ -268,6 +268,8 @@ async def test_events_are_read_from_any_position_and_in_any_number(writer):
     expected = [Sequenced(n + 1, EventKind("SHW"[n % 3]), subject, n) for n, subject in enumerate(subjects)]
     for after, limit in itertools.product(range(14), range(1, 14)):
         assert await sequence_sql.events_after(writer, after, limit) == expected[after : after + limit]
+    # More events than an int4 can count.
+    assert await sequence_sql.events_after(writer, 2**40, 10) == []
     settled = [event for event in expected if event.kind is EventKind.SETTLED]
     for index, event in enumerate(settled):
         assert await sequence_sql.place_of(writer, event.subject_id) == (event.position, index)

@@ -48,8 +48,13 @@ interface Answered {
 async function pathOf({ plain, isAdmin }: Account, { id, key }: Sought): Promise<Answered> {
   if (id !== null) {
     const { data, error } = await plain.query(FIND_BY_ID, { id }).toPromise();
-    if (data?.node || error !== undefined) {
-      return { path: data?.node ? pageOf(data.node, isAdmin) : null, error };
+    const node = data?.node;
+    // Webhooks have no page, and no form of id that is sought.
+    if (node && node.__typename !== "WebhookEndpoint" && node.__typename !== "WebhookDelivery") {
+      return { path: pageOf(node, isAdmin), error };
+    }
+    if (error !== undefined) {
+      return { path: null, error };
     }
   }
   if (key === null) {
