@@ -133,7 +133,7 @@ async def test_a_crash_of_the_database_does_not_end_a_watch(world, settings, eng
 
 async def test_watches_cancelled_at_any_moment_leave_no_task_subscription_or_connection(world, settings, engine):
     async with living(settings, engine, check=0.05) as live, running_relay(settings):
-        # After one payment the relay's own tasks are running and counted.
+        # After one payment the relay's own tasks are running and counted. Some of them end by themselves.
         await world.pay(1)
         before = asyncio.all_tasks()
         chance = random.Random(1)
@@ -157,7 +157,7 @@ async def test_watches_cancelled_at_any_moment_leave_no_task_subscription_or_con
         # The regular comparison may be reading at this moment.
         await soon(lambda: engine.pool.checkedout() == 0)
         await soon(lambda: live._shared.database._slots._value == settings.database_pool_size // 3)
-        await soon(lambda: asyncio.all_tasks() == before)
+        await soon(lambda: asyncio.all_tasks() <= before)
         assert await idle_in_transaction(settings) == 0
 
 
