@@ -133,8 +133,9 @@ async def test_a_crash_of_the_database_does_not_end_a_watch(world, settings, eng
 
 async def test_watches_cancelled_at_any_moment_leave_no_task_subscription_or_connection(world, settings, engine):
     async with living(settings, engine, check=0.05) as live, running_relay(settings):
-        # After one payment the relay's own tasks are running and counted. Some of them end by themselves.
+        # After one payment, and once the relay leads, its own tasks are running and counted. Some of them end by themselves.
         await world.pay(1)
+        await soon(lambda: any(task.get_name() == "sealer" for task in asyncio.all_tasks()))
         before = asyncio.all_tasks()
         chance = random.Random(1)
 
