@@ -9,7 +9,6 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from types import FrameType
 
-from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -19,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from app.access.jwks import SigningKeys
 from app.clock import Clock, system_clock
 from app.db.currency_sql import load_currencies
-from app.db.engine import create_engine
+from app.db.engine import create_engine, dispose
 from app.db.installation_sql import load_redis_names
 from app.demo import routes as demo_routes
 from app.demo.ambient import Ambient
@@ -47,7 +46,6 @@ from app.services.transfers import Ledger
 from app.settings import Settings, load_settings
 from app.telemetry import tracing
 
-_DISPOSE_SECONDS = 2
 _GC_THRESHOLDS = 10_000, 10, 10
 """Above what hundreds of in-flight requests allocate. Requests create no cycles (`tests/api/test_leaves_nothing.py`), so earlier
 collections would find nothing and cost about 10 % of a transfer."""
@@ -180,13 +178,6 @@ def _before_handling(number: signal.Signals, act: Callable[[], None]) -> None:
     signal.signal(number, handle)
 
 
-async def _dispose(engine: AsyncEngine) -> None:
-    """Close the pool's connections. Gives up after `_DISPOSE_SECONDS` if the server does not answer."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_DISPOSE_SECONDS):
-            await engine.dispose()
-
-
 @contextlib.asynccontextmanager
 async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tuple[Services, PubSub, DemoTools | None]]:
     """Start the services that requests use, and stop them in reverse order."""
@@ -194,7 +185,7 @@ async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tu
         tracing.start(settings, "paycore-api")
         stack.push_async_callback(tracing.stop)
         engine = create_engine(settings)
-        stack.push_async_callback(_dispose, engine)
+        stack.push_async_callback(dispose, engine)
         currencies, names = await load_currencies(engine), await load_redis_names(engine)
         pubsub = PubSub(redis_url(settings), names.check_channel)
         await pubsub.connect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import ssl
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ from app.telemetry import metrics
 logger = logging.getLogger(__name__)
 
 _ANSWER_SECONDS = 0.7
+_DISPOSE_SECONDS = 2.0
 _SERVER_PROCESS = "SELECT pg_backend_pid()"
 _POOLER_CHECKS = 5
 _ANOTHER_SESSION = (asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError)
@@ -197,3 +199,10 @@ def create_engine(settings: Settings, *, pool_size: int | None = None) -> Databa
     trace_engine(engine)
     metrics.POOL_SIZE.set(size)
     return Database(engine.sync_engine)
+
+
+async def dispose(engine: Database) -> None:
+    """Close the pool's connections. Gives up after `_DISPOSE_SECONDS` if the server does not answer."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_DISPOSE_SECONDS):
+            await engine.dispose()

@@ -30,14 +30,16 @@ SELECT id, kind::text, owner_id, name, currency, balance, held, sequence, status
 FROM wallets WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 """
 
+_RECORDED = """
+FROM unnest({}::uuid[], {}::text[]) AS k (initiator_id, idempotency_key)
+JOIN transactions t ON t.initiator_id = k.initiator_id AND t.idempotency_key = k.idempotency_key COLLATE "C"
+"""
+"""The transactions that have the keys in two parameters."""
+
 # The same for a batch, with whether any of its keys is recorded: most are new, and need no statement of their own. A key that is
 # recorded during a wait for a lock may be missing; then RECORD writes nothing.
 LOCK_FOR_BATCH = LOCK_WALLETS.replace(
-    " AS newest_fee",
-    """ AS newest_fee,
-       EXISTS (SELECT FROM unnest($2::uuid[], $3::text[]) AS k (initiator_id, idempotency_key)
-               JOIN transactions t ON t.initiator_id = k.initiator_id
-                   AND t.idempotency_key = k.idempotency_key COLLATE "C") AS has_recorded""",
+    " AS newest_fee", f" AS newest_fee,\n       EXISTS (SELECT {_RECORDED.format('$2', '$3')}) AS has_recorded"
 )
 
 # The same without waiting: rows that another transaction has locked are left out.
@@ -53,14 +55,12 @@ READ_WALLETS = LOCK_WALLETS.replace(" FOR NO KEY UPDATE", "").replace(
         WHERE h.wallet_id = wallets.id AND h.status = 'OPEN' AND h.expires_at <= clock_timestamp()) END AS held,""",
 )
 
-RECORDED_TRANSACTIONS = """
+RECORDED_TRANSACTIONS = f"""
 SELECT t.id, t.initiator_id, t.idempotency_key, t.type::text, t.status::text, t.sender_wallet_id,
        t.receiver_wallet_id, t.amount, t.currency, t.description, t.failure_code, t.failure_field,
        t.failure_available, t.created_at, t.completed_at, t.reference, t.metadata, t.terms, t.fee, t.fee_schedule_id,
        t.reverses_id, t.hold_id, t.quote_id
-FROM unnest($1::uuid[], $2::text[]) AS k (initiator_id, idempotency_key)
-JOIN transactions t ON t.initiator_id = k.initiator_id AND t.idempotency_key = k.idempotency_key COLLATE "C"
-"""
+{_RECORDED.format("$1", "$2")}"""
 
 # One statement writes everything of a batch. Transactions are sorted by key, so that two processes that write the same keys
 # wait for each other in one order. A key that was used meanwhile returns no row; then nothing else is written, and the caller

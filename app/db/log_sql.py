@@ -14,6 +14,7 @@ from uuid import UUID
 import asyncpg
 
 from app.db.statements import Reader
+from app.records import EventKind
 
 _SECONDS = 30
 
@@ -155,7 +156,7 @@ async def settled_from(reader: Reader, index: int, most: int) -> list[Settled]:
     found = []
     # A chunk has at most 1,000 events, so the next one begins within this.
     for settled, kinds, subject_ids in await reader.fetch(_SETTLED, index, most + 1000):
-        ids = [subject for kind, subject in zip(kinds, subject_ids, strict=True) if kind == "S"]
+        ids = [subject for kind, subject in zip(kinds, subject_ids, strict=True) if kind == EventKind.SETTLED]
         first = settled - len(ids)
         found.append(Settled(max(first, index), ids[max(index - first, 0) :]))
     return found

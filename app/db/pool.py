@@ -9,7 +9,7 @@ from typing import Any, cast
 import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.util import queue
 
 from app.db.connection import Connection
@@ -84,25 +84,24 @@ class Database(AsyncEngine):
                 return await _fetched(idle.driver_connection, query, arguments)
             finally:
                 self._pool.give_back(idle)
-        try:
-            pooled = await self.raw_connection()
-        except AsyncAdapt_asyncpg_dbapi.Error as error:
-            # Its cause is asyncpg's error, as of the statements below.
-            raise error.__cause__ or error from None
+        pooled = await self.pooled()
         try:
             return await _fetched(pooled.driver_connection, query, arguments)
         finally:
             pooled.close()
 
+    async def pooled(self) -> PoolProxiedConnection:
+        """Check out a connection. Raises asyncpg's errors, as its statements do."""
+        try:
+            return await self.raw_connection()
+        except AsyncAdapt_asyncpg_dbapi.Error as error:
+            raise error.__cause__ or error from None
+
 
 @asynccontextmanager
 async def driver_connection(database: Database) -> AsyncIterator[asyncpg.Connection]:
     """A connection of the pool as asyncpg's, for statements that SQLAlchemy does not send. After an error it is replaced."""
-    try:
-        pooled = await database.raw_connection()
-    except AsyncAdapt_asyncpg_dbapi.Error as error:
-        # Its cause is asyncpg's error, as of the statements below.
-        raise error.__cause__ or error from None
+    pooled = await database.pooled()
     try:
         raw = pooled.driver_connection
         assert raw is not None

@@ -7,12 +7,10 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from app import tasks
-from app.db.engine import create_engine
+from app.db.engine import create_engine, dispose
 from app.services.fx_feeds import JsonFeed
 from app.services.fx_polling import RatePolling
 from app.settings import Settings
-
-_DISPOSE_SECONDS = 2.0
 
 
 @contextlib.asynccontextmanager
@@ -31,6 +29,4 @@ async def polling_rates(settings: Settings) -> AsyncIterator[None]:
         yield
     finally:
         await tasks.end(task)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_DISPOSE_SECONDS):
-                await engine.dispose()
+        await dispose(engine)

@@ -28,6 +28,7 @@ from app.db.session import ReadOnlyServer, server_state
 from app.messages import events
 from app.messages.publisher import OK, UNAVAILABLE, NotPublished, Publisher, RedisPublisher, redis_url
 from app.messages.redis_names import RedisNames
+from app.processes.database_log import DatabaseLog
 from app.processes.fx_feed import polling_rates
 from app.processes.relay_health import RelayState, answering
 from app.processes.sealing import sealing, signer_of
@@ -86,7 +87,7 @@ class OutboxRelay:
         self._redis_retry_at = 0.0
         """After a failed publication: when to try the next one. Events get their positions meanwhile."""
         self._names: RedisNames | None = None
-        self._database_away = False
+        self._database_log = DatabaseLog(logger, "relay")
         self._had_database = False
         self._redis = OK
         """OK, or the problem with Redis."""
@@ -135,7 +136,7 @@ class OutboxRelay:
                     self._database_answered_at = monotonic()
                     self._had_database = True
                     backoff.reset()
-                    self._report_database(None)
+                    self._database_log.answered()
                     await self._stand_by(connection, stop)
                     if self.leading:
                         async with polling_rates(self._settings), sealing(self._settings):
@@ -144,7 +145,7 @@ class OutboxRelay:
                 if isinstance(error, _WRONG_ADDRESS) and not self._had_database:
                     # Before the first success the URL is probably wrong. After it, a password may be changing.
                     raise
-                self._report_database(error)
+                self._database_log.failed(error)
                 await _pause(stop, backoff.next())
             finally:
                 self.leading, self._database_answered_at = False, None
@@ -293,13 +294,6 @@ class OutboxRelay:
         else:
             self._report_redis(None)
         self._redis_checked_at = monotonic()
-
-    def _report_database(self, error: Exception | None) -> None:
-        if error is not None and not self._database_away:
-            logger.warning("the relay waits for the database: %s", error)
-        elif error is None and self._database_away:
-            logger.info("the relay is connected to the database again")
-        self._database_away = error is not None
 
     def _report_redis(self, error: NotPublished | None) -> None:
         state = OK if error is None else error.state

@@ -17,9 +17,10 @@ from app import tasks
 from app.backoff import Backoff
 from app.clock import Clock, monotonic, system_clock
 from app.db import webhook_queue_sql
-from app.db.engine import create_engine
+from app.db.engine import create_engine, dispose
 from app.db.failures import DATABASE_ERRORS
 from app.db.pool import Database, driver_connection
+from app.processes.database_log import DatabaseLog
 from app.processes.relay_health import RelayState, answering
 from app.processes.webhook_payloads import NoPayload, Payloads, services_of_worker
 from app.services.webhooks import delivering
@@ -62,7 +63,7 @@ class Worker:
         self._in_flight: set[asyncio.Task[None]] = set()
         self._failing = 0
         self._wake = asyncio.Event()
-        self._database_away = False
+        self._database_log = DatabaseLog(logger, "worker")
         self._answered_at: float | None = None
 
     def state(self) -> RelayState:
@@ -96,9 +97,9 @@ class Worker:
                 seconds = await step()
                 backoff.reset()
                 self._answered_at = monotonic()
-                self._report_database(None)
+                self._database_log.answered()
             except _DATABASE_ERRORS as error:
-                self._report_database(error)
+                self._database_log.failed(error)
                 seconds = backoff.next()
             await self._pause(stop, seconds, self._wake if step == self._send_due else None)
 
@@ -142,7 +143,7 @@ class Worker:
                 logger.warning("disabled the webhook endpoint %s", taken.endpoint.id)
         except _DATABASE_ERRORS as error:
             # Not recorded: the delivery is sent again once its lease is over.
-            self._report_database(error)
+            self._database_log.failed(error)
         except Exception:
             logger.exception("a delivery of a webhook failed")
         finally:
@@ -186,13 +187,6 @@ class Worker:
         metrics.WEBHOOK_OLDEST_SECONDS.set(0 if oldest is None else max(0.0, (now - oldest).total_seconds()))
         return _BUSY_SECONDS if removed == _REMOVED_AT_ONCE else _KEEP_SECONDS
 
-    def _report_database(self, error: Exception | None) -> None:
-        if error is not None and not self._database_away:
-            logger.warning("the worker waits for the database: %s", error)
-        elif error is None and self._database_away:
-            logger.info("the worker is connected to the database again")
-        self._database_away = error is not None
-
 
 async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
     """Run one worker until `stop` is set. Raises ConfigurationError if a setting that it needs is missing or wrong."""
@@ -206,5 +200,5 @@ async def run_worker(settings: Settings, stop: asyncio.Event) -> None:
             await worker.run(stop)
     finally:
         await sender.close()
-        await engine.dispose()
+        await dispose(engine)
         await tracing.stop()

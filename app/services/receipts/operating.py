@@ -46,14 +46,9 @@ async def add_cosignatures(settings: Settings, text: str) -> list[str]:
     Raises ConfigurationError if the checkpoint is not the log's, or a known witness's signature is wrong.
     """
     try:
-        witnesses = [notes.parse_verifier(key) for key in settings.log_witnesses]
+        witnesses = _witnesses(settings)
         checkpoint, signatures = notes.parse(text)
-        found = [
-            (key.name, one.line)
-            for one in signatures
-            for key in _witnesses(witnesses)
-            if notes.is_signed_by(checkpoint, one, key)
-        ]
+        found = [(key.name, one.line) for one in signatures for key in witnesses if notes.is_signed_by(checkpoint, one, key)]
     except InvalidNote as error:
         raise ConfigurationError(f"The cosignatures are not accepted: {error}.") from None
     async with _connected(settings) as connection:
@@ -64,7 +59,8 @@ async def add_cosignatures(settings: Settings, text: str) -> list[str]:
         return [name for name, line in found if await log_sql.put_cosignature(connection, checkpoint.size, name, line, now)]
 
 
-def _witnesses(keys: list[VerifierKey]) -> list[VerifierKey]:
+def _witnesses(settings: Settings) -> list[VerifierKey]:
+    keys = [notes.parse_verifier(key) for key in settings.log_witnesses]
     if any(not key.is_witness for key in keys):
         raise InvalidNote("a key in PAYCORE_LOG_WITNESSES is not a witness's")
     return keys
