@@ -20,17 +20,17 @@ help: ## Show this list
 run: $(RUNNABLE) ## Start everything: PostgreSQL, Redis, demo data, API and relay on port 8000
 	@$(BIN)/paycore dev
 
-# Four at a time: many tests wait for a time limit or a restart. With six, those that kill processes ran out of their time.
+# Five at a time: many tests wait for a time limit or a restart. With six, those that kill processes ran out of their time.
 # Pytest keeps what it compiled, whatever the environment says: each worker would compile all tests again.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .PHONY: test
-test: $(READY) ## Run the tests on real servers, four at a time: all but those of the pages and the heavy ones
-	@$(PYTEST) -n 4 --dist loadscope -m 'not heavy' --ignore tests/browser
+test: $(READY) ## Run the tests on real servers, five at a time: all but those of the pages and the heavy ones
+	@$(PYTEST) -n 5 --dist loadscope -m 'not heavy' --ignore tests/browser
 
 .PHONY: test-browser
-test-browser: $(READY) ## Run the tests of the pages in a real Chromium, three groups at a time
-	@$(PYTEST) -n 3 --dist loadscope tests/browser
+test-browser: $(READY) ## Run the tests of the pages in a real Chromium, four groups at a time
+	@$(PYTEST) -n 4 --dist loadscope tests/browser
 
 .PHONY: test-heavy
 test-heavy: $(READY) ## Run the heavy tests, two at a time: the image's steps, the benchmark, chaos, generated requests

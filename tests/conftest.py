@@ -39,10 +39,11 @@ _SHARING = (
 """Where the tests of a file share processes, a compiled client or an API."""
 _BROWSER = "tests/browser/"
 _BROWSERS = (
-    ("activity", "page_faults", "pictures", "wallet_chart"),
-    ("find", "looks", "matrix", "outages", "palette", "type"),
+    ("activity", "page_faults", "pictures"),
+    ("exchange_pages", "matrix", "palette"),
+    ("dashboard_pages", "fees_pages", "graphiql_page", "landing_page", "outages"),
 )
-"""The browser's tests run in three groups, in different workers: these two and the rest. Each takes about as long."""
+"""The browser's tests run in four groups, in different workers: these three and the rest. Each takes about as long."""
 
 
 def pytest_configure() -> None:
