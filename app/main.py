@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route, WebSocketRoute
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.access.jwks import SigningKeys
 from app.clock import Clock, system_clock
@@ -110,7 +110,8 @@ def create_app(
         exception_handlers=rest.EXCEPTION_HANDLERS,
     )
     if chosen.otlp_endpoint is None:
-        app.shorten("/graphql", endpoint, [first, *limits], rest.EXCEPTION_HANDLERS, has_cors=bool(chosen.cors_origins))
+        short: dict[str, ASGIApp] = {"/graphql": endpoint, "/transfer": rest.TransferEndpoint()}
+        app.shorten(short, [first, *limits], rest.EXCEPTION_HANDLERS, has_cors=bool(chosen.cors_origins))
     # Starlette's redirect uses the scheme and host that this process sees: http, if a proxy terminates TLS.
     app.router.redirect_slashes = False
     app.router.default = without_slash(app.router)

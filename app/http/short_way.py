@@ -1,12 +1,12 @@
 """A short way to the endpoint of the commonest requests: through the steps that every request takes, past the rest of Starlette.
 
 Starlette's routing, its middleware for pages and its handling of errors of routes take a tenth of the time of a transfer. GraphQL
-by POST needs none of them. Every other request takes the general way, and so does one that needs CORS.
+and `/transfer` by POST need none of them. Every other request takes the general way, and so does one that needs CORS.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -16,22 +16,25 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.errors import RequestError
+
 
 class Application(Starlette):
-    """Starlette, with a short way for POST requests to one path once `shorten` is called."""
+    """Starlette, with a short way for POST requests to some paths once `shorten` is called."""
 
     _short: ASGIApp | None = None
-    _path = ""
+    _paths: Collection[str] = ()
     _has_cors = False
 
     def shorten(
-        self, path: str, endpoint: ASGIApp, steps: Sequence[Middleware], error_handlers: Mapping[Any, Any], *, has_cors: bool
+        self, endpoints: Mapping[str, ASGIApp], steps: Sequence[Middleware], error_handlers: Mapping[Any, Any], *, has_cors: bool
     ) -> None:
-        """Send POST requests to `path` through `steps` to `endpoint`. With `has_cors`, only those that no page sends."""
-        app: ASGIApp = _Answering(endpoint, error_handlers)
+        """Send POST requests to these paths through `steps` to their endpoints. With `has_cors`, only those without an origin."""
+        app: ASGIApp = _Answering(endpoints, error_handlers)
         for cls, arguments, options in reversed(steps):
             app = cls(app, *arguments, **options)
-        self._short, self._path, self._has_cors = ServerErrorMiddleware(app, handler=error_handlers[Exception]), path, has_cors
+        self._short = ServerErrorMiddleware(app, handler=error_handlers[Exception])
+        self._paths, self._has_cors = frozenset(endpoints), has_cors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, a socket or the lifespan."""
@@ -42,21 +45,22 @@ class Application(Starlette):
         await self._short(scope, receive, send)
 
     def _is_short(self, scope: Scope) -> bool:
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] != self._path:
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in self._paths:
             return False
         return not (self._has_cors and any(name == b"origin" for name, _ in scope["headers"]))
 
 
 class _Answering:
-    """Answers the errors of reading a body as Starlette does. They come before any answer has started."""
+    """Calls the endpoint of the path, and answers its errors as Starlette does. They come before any answer has started."""
 
-    def __init__(self, endpoint: ASGIApp, error_handlers: Mapping[Any, Any]) -> None:
-        self._endpoint = endpoint
+    def __init__(self, endpoints: Mapping[str, ASGIApp], error_handlers: Mapping[Any, Any]) -> None:
+        self._endpoints = endpoints
         self._handlers = error_handlers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await self._endpoint(scope, receive, send)
-        except (HTTPException, ClientDisconnect) as error:
-            response = await self._handlers[type(error)](Request(scope), error)
+            await self._endpoints[scope["path"]](scope, receive, send)
+        except (RequestError, HTTPException, ClientDisconnect) as error:
+            handler = next(self._handlers[cls] for cls in type(error).__mro__ if cls in self._handlers)
+            response = await handler(Request(scope), error)
             await response(scope, receive, send)

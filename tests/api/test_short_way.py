@@ -1,9 +1,10 @@
-"""GraphQL by POST takes a short way. What it answers, counts and logs is what the general way answers, counts and logs."""
+"""GraphQL and transfers by POST take a short way. It answers, counts and logs what the general way does."""
 
 from __future__ import annotations
 
 import json
 import logging
+import random
 import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -20,7 +21,8 @@ from tests.api.test_metrics import samples
 from tests.bank import new_key
 
 VOLATILE = re.compile(
-    r'"(?:id|createdAt|completedAt|transaction_id|remaining|retryAfterSeconds)": ?"?[^",}]*"?|(?<=r=)\d+|(?<=t=)\d+'
+    r'"(?:id|createdAt|completedAt|created_at|completed_at|idempotency_key|transaction_id|remaining|retryAfterSeconds)": ?'
+    r'"?[^",}]*"?|(?<=r=)\d+|(?<=t=)\d+'
 )
 REQUEST_ID = "the-same-request-id"
 
@@ -56,6 +58,17 @@ async def _chunks() -> AsyncIterator[bytes]:
         yield part
 
 
+def rest(wallets: dict[str, str], amount: object = "0.01", key: str | None = None, **changes: object) -> dict[str, Any]:
+    sides = {"sender_wallet_id": wallets["alice"], "receiver_wallet_id": wallets["bob"]}
+    given = {"amount": amount, "currency": "USD", **sides, **changes}
+    return {"path": "/transfer", "json": given, "headers": {"idempotency-key": key or new_key()}}
+
+
+def rest_body(content: Any, **headers: str) -> dict[str, Any]:
+    given = {"idempotency-key": new_key(), "content-type": "application/json"}
+    return {"path": "/transfer", "content": content, "headers": given | {n.replace("_", "-"): v for n, v in headers.items()}}
+
+
 CASES: dict[str, Send] = {
     "a transfer": lambda _, wallets: transfer(wallets),
     "a transfer that is refused": lambda _, wallets: transfer(wallets, "99999.00"),
@@ -84,6 +97,23 @@ CASES: dict[str, Send] = {
         query("{ __typename }", variables={"a": "x" * 20_000}), authorization=""
     ),
     "from a page": lambda api, __: with_headers(query("{ __typename }"), origin=api.url),
+    "REST": lambda _, wallets: rest(wallets),
+    "REST that is refused": lambda _, wallets: rest(wallets, "99999.00"),
+    "REST, a replay": lambda _, wallets: rest(wallets, key="the-same-key"),
+    "REST, another amount for a used key": lambda _, wallets: rest(wallets, f"0.{random.randrange(10, 90)}", "the-same-key"),
+    "REST without a key": lambda _, wallets: {**rest(wallets), "headers": {}},
+    "REST, an amount that is no text": lambda _, wallets: rest(wallets, 1),
+    "REST, an unknown field": lambda _, wallets: rest(wallets, more=1),
+    "REST, a wallet of another": lambda _, wallets: rest(wallets, sender_wallet_id=wallets["bob"]),
+    "REST, a body in chunks": lambda _, __: rest_body(_chunks()),
+    "REST, no body": lambda _, __: rest_body(b""),
+    "REST, a body that is no JSON": lambda _, __: rest_body(b"{"),
+    "REST, a body of another type": lambda _, __: rest_body(b"{}", content_type="text/plain"),
+    "REST, a compressed body": lambda _, __: rest_body(b"{}", content_encoding="gzip"),
+    "REST, a body that is too large": lambda _, __: rest_body(b'"' + b"x" * 100_001 + b'"'),
+    "REST without a token": lambda _, __: rest_body(b"{}", authorization=""),
+    "REST, a token that is none": lambda _, __: rest_body(b"{}", authorization="Bearer nope"),
+    "REST from a page": lambda api, __: rest_body(b"{}", origin=api.url),
 }
 
 
@@ -92,7 +122,7 @@ async def answered(api: Api, request: dict[str, Any]) -> tuple[object, ...]:
     given = {**api.headers("alice"), "x-request-id": REQUEST_ID, **request.get("headers", {})}
     headers = {name: value for name, value in given.items() if value}
     before = await samples(api)
-    response = await api.http.post("/graphql", **{**request, "headers": headers})
+    response = await api.http.post(request.get("path", "/graphql"), **{**_arguments(request), "headers": headers})
     after = await samples(api)
     risen = {
         name: after[name] - before.get(name, 0)
@@ -105,6 +135,10 @@ async def answered(api: Api, request: dict[str, Any]) -> tuple[object, ...]:
     return response.status_code, _stable(json.dumps(shown)), _stable(response.text), risen
 
 
+def _arguments(request: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in request.items() if name != "path"}
+
+
 def _stable(text: str) -> str:
     return VOLATILE.sub("…", text)
 
@@ -114,7 +148,7 @@ async def test_both_ways_answer_count_and_log_the_same(
     api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     wallets = {"alice": await api.wallet("alice", balance="100.00"), "bob": await api.wallet("bob")}
-    if name == "a replay":
+    if "replay" in name or "used key" in name:
         await answered(api, CASES[name](api, wallets))
     # Both find everything cached, and no wallet is new.
     await answered(api, transfer(wallets))
@@ -132,19 +166,22 @@ async def test_both_ways_answer_count_and_log_the_same(
     assert seen[0] == seen[1]
 
 
+@pytest.mark.parametrize("is_rest", [False, True])
 async def test_a_bug_is_answered_and_logged_the_same(
-    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, is_rest: bool
 ) -> None:
-    async def fail(*_: object) -> None:
+    async def fail(*_: object, **__: object) -> None:
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(api.app.state.graphql, "_read", fail)
+    monkeypatch.setattr("app.rest.routes.transfer", fail)
+    wallets = {"alice": await api.wallet("alice"), "bob": await api.wallet("bob")}
     seen = []
     for is_short in (True, False):
         if not is_short:
             monkeypatch.setattr(api.app, "_short", None)
         caplog.clear()
-        answer = await answered(api, query("{ __typename }"))
+        answer = await answered(api, rest(wallets) if is_rest else query("{ __typename }"))
         seen.append((answer, [(record.name, record.levelname) for record in caplog.records if record.name != "httpx"]))
     assert seen[0] == seen[1]
     assert seen[0][0][0] == 500
@@ -169,7 +206,8 @@ async def test_a_caller_above_the_rate_is_refused_the_same(settings: Settings, e
 def test_other_requests_take_the_general_way(settings: Settings) -> None:
     page = [(b"origin", b"https://pages.example")]
     ways = {
-        ("POST", "/graphql", "origin"): True, ("GET", "/graphql", ""): False, ("POST", "/transfer", ""): False,
+        ("POST", "/graphql", "origin"): True, ("GET", "/graphql", ""): False, ("POST", "/transfer", ""): True,
+        ("POST", "/holds", ""): False, ("GET", "/transfer", ""): False,
         ("POST", "/graphql/", ""): False, ("POST", "/graphql", ""): True,
     }  # fmt: skip
     app = create_app(settings)
