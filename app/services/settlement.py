@@ -32,11 +32,6 @@ _ROLLBACK_SECONDS = 1.0
 _POLL_SECONDS = 0.1
 _MAX_UNANSWERED = 3
 """COMMITs of one settler that may stay unanswered before it waits for one of them."""
-SESSION = {
-    # The statements have arrays, for which the server would plan anew each time: a quarter of its work for one transfer.
-    "plan_cache_mode": "force_generic_plan",
-}
-"""PostgreSQL settings of a settler's connection."""
 _FACTS_LIMIT = 100_000
 """Wallets in the cache of owner and kind, which never change."""
 

@@ -36,7 +36,7 @@ from app.services.outcomes import Outcome
 from app.services.quotas import general_limits, parse_amounts
 from app.services.refusals import fee_exceeds_limit, unknown_currency, wallet_not_found
 from app.services.requests import NO_ID_YET, NO_TIME_YET, Condition, Conversion, Member, Request, Unit
-from app.services.settlement import SESSION, Settler
+from app.services.settlement import Settler
 from app.services.transfer_telemetry.timeline import Timeline
 from app.settings import COMMIT_LIMIT, MAX_BATCH, Settings
 
@@ -128,7 +128,7 @@ class Ledger:
 
         def settler() -> Settler:
             return Settler(
-                lambda: connect(settings, **SESSION),
+                lambda: connect(settings),
                 clock,
                 self.exponents,
                 settings.request_timeout_seconds,

@@ -44,6 +44,7 @@ _UNLIMITED = {
     "enable_seqscan": "on",
     # A damaged index may miss rows, so no check reads through one.
     "enable_indexscan": "off",
+    "plan_cache_mode": "auto",
     "enable_indexonlyscan": "off",
     "enable_bitmapscan": "off",
 }
