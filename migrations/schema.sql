@@ -696,6 +696,31 @@ CREATE FUNCTION public.guard_log_tile() RETURNS trigger
 
 
 --
+-- Name: guard_read_model(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.guard_read_model() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    -- Events are not read again by going back, and there always is a live generation.
+    BEGIN
+        IF TG_OP = 'DELETE' THEN
+            IF OLD.is_live THEN
+                RAISE EXCEPTION 'generation % of the read models is live', OLD.generation
+                    USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'read_models_live_stays';
+            END IF;
+            RETURN OLD;
+        END IF;
+        IF NEW.generation <> OLD.generation OR NEW.position < OLD.position THEN
+            RAISE EXCEPTION 'the position of the read models does not go back'
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'read_models_rise';
+        END IF;
+        RETURN NEW;
+    END $$;
+
+
+--
 -- Name: guard_transaction(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -1193,6 +1218,37 @@ END $$;
 
 
 --
+-- Name: activity; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.activity (
+    generation smallint NOT NULL,
+    exponent smallint NOT NULL,
+    owner_id uuid NOT NULL,
+    entry_id uuid NOT NULL,
+    wallet_id uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    amount bigint NOT NULL,
+    purpose public.entry_purpose NOT NULL,
+    counterparty_wallet_id uuid,
+    words tsvector NOT NULL,
+    CONSTRAINT activity_amount_not_zero CHECK ((amount <> 0)),
+    CONSTRAINT activity_not_with_oneself CHECK ((wallet_id <> counterparty_wallet_id))
+);
+
+
+--
+-- Name: activity_parties; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.activity_parties (
+    generation smallint NOT NULL,
+    owner_id uuid NOT NULL,
+    party_id uuid NOT NULL
+);
+
+
+--
 -- Name: alembic_version; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1589,6 +1645,19 @@ CREATE TABLE public.quotas (
 
 
 --
+-- Name: read_models; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.read_models (
+    generation smallint NOT NULL,
+    "position" bigint NOT NULL,
+    is_live boolean NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    CONSTRAINT read_models_counted CHECK (((generation > 0) AND ("position" >= 0)))
+);
+
+
+--
 -- Name: reversed_amounts; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1675,6 +1744,45 @@ CREATE TABLE public.users (
     created_at timestamp with time zone NOT NULL,
     CONSTRAINT users_display_name_length CHECK (((char_length(display_name) >= 1) AND (char_length(display_name) <= 100))),
     CONSTRAINT users_subject_length CHECK (((char_length(subject) >= 1) AND (char_length(subject) <= 255)))
+);
+
+
+--
+-- Name: wallet_days; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.wallet_days (
+    generation smallint NOT NULL,
+    day date NOT NULL,
+    wallet_id uuid NOT NULL,
+    opening bigint NOT NULL,
+    closing bigint NOT NULL,
+    entry_count bigint NOT NULL,
+    first_sequence bigint NOT NULL,
+    last_sequence bigint NOT NULL,
+    debits numeric NOT NULL,
+    credits numeric NOT NULL,
+    debits_so_far numeric NOT NULL,
+    CONSTRAINT wallet_days_add_up CHECK (((closing)::numeric = (((opening)::numeric + credits) - debits))),
+    CONSTRAINT wallet_days_not_negative CHECK (((debits >= (0)::numeric) AND (credits >= (0)::numeric) AND (debits_so_far >= debits))),
+    CONSTRAINT wallet_days_whole CHECK (((first_sequence > 0) AND (entry_count > 0) AND (entry_count = ((last_sequence - first_sequence) + 1))))
+)
+WITH (fillfactor='70');
+
+
+--
+-- Name: wallet_marks; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.wallet_marks (
+    generation smallint NOT NULL,
+    wallet_id uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    sequence bigint NOT NULL,
+    balance bigint NOT NULL,
+    debits_so_far numeric NOT NULL,
+    CONSTRAINT wallet_marks_not_negative CHECK ((debits_so_far >= (0)::numeric)),
+    CONSTRAINT wallet_marks_regular CHECK (((sequence > 0) AND ((sequence % (16)::bigint) = 0)))
 );
 
 
@@ -1816,6 +1924,22 @@ CREATE TABLE public.webhook_progress (
     "position" bigint NOT NULL,
     CONSTRAINT webhook_progress_one_row CHECK (only_row)
 );
+
+
+--
+-- Name: activity_parties activity_parties_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.activity_parties
+    ADD CONSTRAINT activity_parties_pkey PRIMARY KEY (generation, owner_id, party_id);
+
+
+--
+-- Name: activity activity_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.activity
+    ADD CONSTRAINT activity_pkey PRIMARY KEY (generation, owner_id, entry_id);
 
 
 --
@@ -2027,6 +2151,14 @@ ALTER TABLE ONLY public.quotas
 
 
 --
+-- Name: read_models read_models_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.read_models
+    ADD CONSTRAINT read_models_pkey PRIMARY KEY (generation);
+
+
+--
 -- Name: reversed_amounts reversed_amounts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -2072,6 +2204,22 @@ ALTER TABLE ONLY public.users
 
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_subject_key UNIQUE (subject);
+
+
+--
+-- Name: wallet_days wallet_days_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.wallet_days
+    ADD CONSTRAINT wallet_days_pkey PRIMARY KEY (generation, wallet_id, day);
+
+
+--
+-- Name: wallet_marks wallet_marks_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.wallet_marks
+    ADD CONSTRAINT wallet_marks_pkey PRIMARY KEY (generation, wallet_id, at, sequence);
 
 
 --
@@ -2139,6 +2287,13 @@ ALTER TABLE ONLY public.webhook_progress
 
 
 --
+-- Name: activity_words_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX activity_words_idx ON public.activity USING gin (words) WITH (gin_pending_list_limit='256');
+
+
+--
 -- Name: audit_log_subject_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -2195,6 +2350,13 @@ CREATE INDEX holds_due_idx ON public.holds USING btree (expires_at) WHERE ((stat
 
 
 --
+-- Name: holds_lasting_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX holds_lasting_idx ON public.holds USING btree (wallet_id, id) WHERE ((closed_at IS NOT NULL) AND ((closed_at - created_at) > '32 days'::interval));
+
+
+--
 -- Name: holds_open_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -2220,6 +2382,13 @@ CREATE INDEX holds_wallet_idx ON public.holds USING btree (wallet_id, id);
 --
 
 CREATE UNIQUE INDEX quota_amounts_by_bytes ON public.quota_amounts USING btree (user_id, currency text_pattern_ops);
+
+
+--
+-- Name: read_models_live_key; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX read_models_live_key ON public.read_models USING btree (is_live) WHERE is_live;
 
 
 --
@@ -2521,6 +2690,13 @@ CREATE TRIGGER log_tiles_never_deleted BEFORE DELETE OR TRUNCATE ON public.log_t
 --
 
 CREATE TRIGGER outbox_take_transaction_id BEFORE INSERT ON public.outbox FOR EACH STATEMENT EXECUTE FUNCTION public.take_transaction_id();
+
+
+--
+-- Name: read_models read_models_guard; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER read_models_guard BEFORE DELETE OR UPDATE ON public.read_models FOR EACH ROW EXECUTE FUNCTION public.guard_read_model();
 
 
 --
@@ -3023,6 +3199,13 @@ REVOKE ALL ON FUNCTION public.guard_log_tile() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION guard_read_model(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.guard_read_model() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION guard_transaction(); Type: ACL; Schema: public; Owner: -
 --
 
@@ -3099,6 +3282,20 @@ REVOKE ALL ON FUNCTION public.sign_audit_record() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION public.take_transaction_id() FROM PUBLIC;
+
+
+--
+-- Name: TABLE activity; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.activity TO paycore_app;
+
+
+--
+-- Name: TABLE activity_parties; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.activity_parties TO paycore_app;
 
 
 --
@@ -3578,6 +3775,27 @@ GRANT UPDATE(day_transfers) ON TABLE public.quotas TO paycore_app;
 
 
 --
+-- Name: TABLE read_models; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.read_models TO paycore_app;
+
+
+--
+-- Name: COLUMN read_models."position"; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE("position") ON TABLE public.read_models TO paycore_app;
+
+
+--
+-- Name: COLUMN read_models.is_live; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(is_live) ON TABLE public.read_models TO paycore_app;
+
+
+--
 -- Name: TABLE reversed_amounts; Type: ACL; Schema: public; Owner: -
 --
 
@@ -3645,6 +3863,62 @@ GRANT SELECT,INSERT ON TABLE public.users TO paycore_app;
 --
 
 GRANT UPDATE(display_name) ON TABLE public.users TO paycore_app;
+
+
+--
+-- Name: TABLE wallet_days; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.wallet_days TO paycore_app;
+
+
+--
+-- Name: COLUMN wallet_days.closing; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(closing) ON TABLE public.wallet_days TO paycore_app;
+
+
+--
+-- Name: COLUMN wallet_days.entry_count; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(entry_count) ON TABLE public.wallet_days TO paycore_app;
+
+
+--
+-- Name: COLUMN wallet_days.last_sequence; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(last_sequence) ON TABLE public.wallet_days TO paycore_app;
+
+
+--
+-- Name: COLUMN wallet_days.debits; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(debits) ON TABLE public.wallet_days TO paycore_app;
+
+
+--
+-- Name: COLUMN wallet_days.credits; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(credits) ON TABLE public.wallet_days TO paycore_app;
+
+
+--
+-- Name: COLUMN wallet_days.debits_so_far; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(debits_so_far) ON TABLE public.wallet_days TO paycore_app;
+
+
+--
+-- Name: TABLE wallet_marks; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.wallet_marks TO paycore_app;
 
 
 --

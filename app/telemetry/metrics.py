@@ -149,6 +149,18 @@ WEBHOOK_POSITION = Gauge(
     "paycore_webhook_position", "Position up to which events have their deliveries.", multiprocess_mode="livemax"
 )
 
+MODEL_POSITION = Gauge(
+    "paycore_read_model_position", "Position up to which events are in the read models.", multiprocess_mode="livemax"
+)
+MODEL_BEHIND = Gauge(
+    "paycore_read_model_behind", "Events that have a position and are not in the read models.", multiprocess_mode="livemax"
+)
+MODEL_LAG = Gauge(
+    "paycore_read_model_lag_seconds",
+    "How long the oldest event that is not in the read models has had its position; 0 if all are.",
+    multiprocess_mode="livemax",
+)
+
 FX_QUOTES = Counter(
     "paycore_fx_quotes", "New quotes for conversions, and requests for one that were refused, by result.", ["result"]
 )
