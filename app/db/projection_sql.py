@@ -213,3 +213,52 @@ async def state(connection: asyncpg.Connection) -> State:
     row = await connection.fetchrow(_STATE)
     assert row is not None, "there always is a live generation"
     return State(row["position"], row["behind_since"], row["last"] or 0)
+
+
+_TABLES = ("wallet_days", "wallet_marks", "activity", "activity_parties")
+_LOCK_REBUILDS = "SELECT pg_try_advisory_lock(1347633490, 1)"
+_GENERATIONS = "SELECT generation, is_live FROM read_models"
+_BEGIN_GENERATION = "INSERT INTO read_models (generation, position, is_live, started_at) VALUES ($1, 0, false, now())"
+_RETIRE = "UPDATE read_models SET is_live = false WHERE generation = $1"
+_MAKE_LIVE = "UPDATE read_models SET is_live = true WHERE generation = $1"
+_FORGET = "DELETE FROM read_models WHERE generation = $1"
+
+
+async def lock_rebuilds(connection: asyncpg.Connection) -> bool:
+    """Take the lock of rebuilds for this session. Returns False if another session has it."""
+    is_locked: bool = await connection.fetchval(_LOCK_REBUILDS)
+    return is_locked
+
+
+async def generations(connection: asyncpg.Connection) -> dict[int, bool]:
+    """Returns the generations that have rows or will have them, with whether each is live."""
+    return {row["generation"]: row["is_live"] for row in await connection.fetch(_GENERATIONS)}
+
+
+async def begin_generation(connection: asyncpg.Connection, generation: int) -> None:
+    """Add a generation without rows."""
+    await connection.execute(_BEGIN_GENERATION, generation)
+
+
+async def make_live(connection: asyncpg.Connection, generation: int, instead_of: int) -> None:
+    """Make a generation live instead of another. Both must be locked."""
+    await connection.execute(_RETIRE, instead_of)
+    await connection.execute(_MAKE_LIVE, generation)
+
+
+async def remove_rows(connection: asyncpg.Connection, generation: int, most: int) -> int:
+    """Delete at most so many rows of a generation from a table that has some. Returns how many; 0: none is left."""
+    for table in _TABLES:
+        status = await connection.execute(
+            f"DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table} WHERE generation = $1 LIMIT $2))",  # noqa: S608 - a name of _TABLES
+            generation,
+            most,
+        )
+        if (count := int(status.split()[-1])) > 0:
+            return count
+    return 0
+
+
+async def forget_generation(connection: asyncpg.Connection, generation: int) -> None:
+    """Delete a generation that has no rows."""
+    await connection.execute(_FORGET, generation)

@@ -37,6 +37,7 @@ from app.rest.openapi_parts import (
     query,
     ref,
 )
+from app.rest.openapi_time import TIME_PATHS, TIME_SCHEMAS
 
 _TRANSFER = {
     "summary": "Move money from one of the caller's wallets to another wallet",
@@ -91,6 +92,7 @@ _LIST = {
 _SCHEMAS: dict[str, Any] = {
     **HOLD_SCHEMAS,
     **FX_SCHEMAS,
+    **TIME_SCHEMAS,
     "Transfer": {
         **object_(
             {
@@ -243,6 +245,7 @@ DESCRIPTION: dict[str, Any] = {
         **FX_PATHS,
         **FEED_PATHS,
         **LOG_PATHS,
+        **TIME_PATHS,
         "/transactions/{id}/reverse": {"post": _REVERSE},
         "/transactions/{id}": {"get": get("One transaction", "getTransaction", "Transaction")},
     },

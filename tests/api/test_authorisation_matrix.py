@@ -29,6 +29,7 @@ from app.services.fee_schedules import publish
 from app.services.fx_quotes import QuoteInput, create_quote
 from app.services.fx_rates import RateInput, set_rate
 from app.services.holds import CaptureInput, PlaceInput, capture_hold, place_hold
+from app.services.projection import project_live
 from app.services.receipts.notes import new_signer
 from app.services.receipts.sealing import sign
 from app.services.transfers import TransferInput, transfer
@@ -165,6 +166,19 @@ NARROWER = {
     "WalletParty.wallet, of the other": ("{ transaction(id: COMPLETED) { receiver { wallet { id } } } }", "-Y-YY -FFF YYF U"),
     "User.wallets": ("{ viewer { wallets { edges { node { id } } } } }", "YY--- Y--- --- U"),
     "User.wallets, of another": ("{ node(id: OWNER) { ... on User { wallets { edges { node { id } } } } } }", WALLET),
+    "User.activity": ("{ viewer { activity { edges { node { id } } } } }", "YY--- Y--- --- U"),
+    "User.activity, of another": ("{ node(id: OWNER) { ... on User { activity { edges { node { id } } } } } }", WALLET),
+    "Wallet.balanceAt": ('{ wallet(id: WALLET) { balanceAt(at: "2025-01-01T00:00:00Z") { sequence } } }', WALLET),
+    "Wallet.balances": (
+        """{ wallet(id: WALLET) {
+            balances(from: "2025-01-01T00:00:00Z", to: "2025-01-02T00:00:00Z", step: DAY) { entryCount }
+        } }""",
+        WALLET,
+    ),
+    "ActivityItem.transaction": (
+        "{ node(id: OWNER) { ... on User { activity { edges { node { transaction { id } } } } } } }",
+        WALLET,
+    ),
     "Wallet.owner": ("{ wallet(id: WALLET) { owner { id } } }", WALLET),
     "Wallet.transactions": ("{ wallet(id: WALLET) { transactions { edges { node { id } } } } }", WALLET),
     "Wallet.entries": ("{ wallet(id: WALLET) { entries { edges { node { id } } } } }", WALLET),
@@ -272,6 +286,12 @@ ROUTES = {
     "POST /conversions": ("/conversions", CONVERT),
     "GET /wallets/{id}": ("/wallets/WALLET", WALLET),
     "GET /wallets/{id}/transactions": ("/wallets/WALLET/transactions", WALLET),
+    "GET /wallets/{id}/balance": ("/wallets/WALLET/balance?at=2025-01-01T00:00:00Z", WALLET),
+    "GET /wallets/{id}/balances": (
+        "/wallets/WALLET/balances?from=2025-01-01T00:00:00Z&to=2025-01-02T00:00:00Z",
+        WALLET,
+    ),
+    "GET /activity": ("/activity", "YYYYY YFFF YYF U"),
     "GET /transactions/{id}": ("/transactions/COMPLETED", COMPLETED),
     "GET /transactions/{id}/receipt": ("/transactions/COMPLETED/receipt", COMPLETED),
     "GET /checkpoint": ("/checkpoint", "YYYYY YFFF YYF U"),
@@ -331,7 +351,7 @@ class World:
         return self
 
     async def _signed(self) -> None:
-        """A checkpoint of the log with all of these transactions."""
+        """A checkpoint of the log with all of these transactions, which are in the read models too."""
         connection = await connect(self.api.settings)
         try:
             async with asyncio.timeout(START_SECONDS):
@@ -340,6 +360,8 @@ class World:
                 ):
                     await asyncio.sleep(0.05)  # it happens in the relay
             await sign(connection, new_signer("example.com/ledger"), None)
+            while await project_live(connection):
+                pass
         finally:
             await connection.close()
 

@@ -96,15 +96,20 @@ NOBODY_FOR_ADMINS = "FFFF- FFFF -FF U"
 
 LIST = {WALLET: "edges pageInfo"}
 EDGE = {WALLET: "node cursor"}
+THEN = '(at: "2025-01-01T00:00:00Z")'
+DAY = '(from: "2025-01-01T00:00:00Z", to: "2025-01-02T00:00:00Z", step: DAY)'
+MOVED = "{ node(id: OWNER) { ... on User { activity { MOVED } } } }"
+ARGUMENTS = {"balanceAt": THEN, "balances": DAY}
+"""The arguments of fields that need some."""
 
 FIELDS: list[tuple[str, str, dict[str, str]]] = [
-    ("User", "{ node(id: OWNER) { ... on User { FIELDS } } }", {WALLET: "id displayName wallets"}),
+    ("User", "{ node(id: OWNER) { ... on User { FIELDS } } }", {WALLET: "id displayName wallets activity"}),
     (
         "Wallet",
         "{ wallet(id: WALLET) { FIELDS } }",
         {
             WALLET: "id kind owner name currency balance available held status accountType sequence updatesCursor createdAt "
-            "transactions entries holds incomingHolds"
+            "transactions entries holds incomingHolds balanceAt balances"
         },
     ),
     (
@@ -141,6 +146,24 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
             "----- -FFF --F U": "closedAt",
         },
     ),
+    (
+        "BalancePoint",
+        f"{{ wallet(id: WALLET) {{ balanceAt{THEN} {{ FIELDS }} }} }}",
+        {WALLET: "at sequence balance held available"},
+    ),
+    (
+        "BalancePeriod",
+        f"{{ wallet(id: WALLET) {{ balances{DAY} {{ FIELDS }} }} }}",
+        {WALLET: "from to opening debits credits closing entryCount closingSequence"},
+    ),
+    ("ActivityConnection", MOVED.replace("MOVED", "FIELDS"), {WALLET: "edges pageInfo readPosition"}),
+    ("ActivityEdge", MOVED.replace("MOVED", "edges { FIELDS }"), EDGE),
+    (
+        "ActivityItem",
+        MOVED.replace("MOVED", "edges { node { FIELDS } }"),
+        {WALLET: "id at wallet amount direction purpose counterparty transaction"},
+    ),
+    ("ReadPosition", MOVED.replace("MOVED", "readPosition { FIELDS }"), {WALLET: "position at lagSeconds"}),
     ("HoldConnection", "{ wallet(id: WALLET) { holds { FIELDS } } }", LIST),
     ("HoldEdge", "{ wallet(id: WALLET) { holds { edges { FIELDS } } } }", EDGE),
     (
@@ -325,7 +348,7 @@ def decided(rows: dict[str, str]) -> dict[str, str]:
 def selection(type_: GraphQLObjectType) -> str:
     """A selection of all fields of a type, only as deep as needed to see that each has a value."""
     inner = {name: "" if is_leaf_type(get_named_type(field.type)) else " { __typename }" for name, field in type_.fields.items()}
-    return " ".join(["here: __typename", *(name + rest for name, rest in inner.items())])
+    return " ".join(["here: __typename", *(name + ARGUMENTS.get(name, "") + rest for name, rest in inner.items())])
 
 
 def inside(value: Any) -> dict[str, Any] | None:
