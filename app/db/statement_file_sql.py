@@ -53,7 +53,8 @@ WHERE id = $1 AND lease = $2 AND status = 'PREPARING' RETURNING true
 """
 _SUMS = """
 SELECT coalesce(sum(amount) FILTER (WHERE amount > 0), 0) AS credits,
-       coalesce(-sum(amount) FILTER (WHERE amount < 0), 0) AS debits, count(*) FILTER (WHERE amount > 0) AS credit_count, count(*) AS entries, max(created_at) AS newest
+       coalesce(-sum(amount) FILTER (WHERE amount < 0), 0) AS debits,
+       count(*) FILTER (WHERE amount > 0) AS credit_count, count(*) AS entries, max(created_at) AS newest
 FROM ledger_entries
 WHERE wallet_id = $1 AND sequence > $2 AND sequence <= $3 AND transaction_id >= $4 AND transaction_id < $5
 """

@@ -1,4 +1,4 @@
-"""The worker: turns events into deliveries of webhooks and sends them. Any number may run; all do the same work.
+"""The worker: turns events into deliveries of webhooks and sends them, and makes statements. Any number may run, all alike.
 
 Each step is one transaction or one HTTP request, and a worker may be killed at any point. What it had taken is taken again by
 another once the lease is over, so each endpoint gets each event at least once, with the same webhook-id.
@@ -22,6 +22,7 @@ from app.db.failures import DATABASE_ERRORS
 from app.db.pool import Database, driver_connection
 from app.processes.database_log import DatabaseLog
 from app.processes.relay_health import RelayState, answering
+from app.processes.statement_maker import StatementMaker
 from app.processes.webhook_payloads import NoPayload, Payloads, services_of_worker
 from app.services.webhooks import delivering
 from app.services.webhooks.delivering import Outcome, Taken
@@ -41,7 +42,7 @@ _MOST_IN_FLIGHT = 400
 _MOST_FAILING = 200
 """Of them to endpoints that have just failed: hundreds that hang leave room for those that answer."""
 _BUSY_SECONDS, _IDLE_SECONDS = 0.02, 0.25
-_KEEP_SECONDS = 60.0
+_KEEP_SECONDS, _MEASURE_SECONDS = 60.0, 10.0
 _REMOVED_AT_ONCE = 1000
 _SILENT_AFTER_SECONDS = 10.0
 WORKER_ENDS_WITHIN_SECONDS = 30
@@ -63,6 +64,7 @@ class Worker:
         self._in_flight: set[asyncio.Task[None]] = set()
         self._failing = 0
         self._wake = asyncio.Event()
+        self._statements = StatementMaker(engine, clock)
         self._database_log = DatabaseLog(logger, "worker")
         self._answered_at: float | None = None
 
@@ -76,6 +78,8 @@ class Worker:
         loops = [
             asyncio.create_task(self._repeat(stop, self._fan_out), name="webhook-fan-out"),
             asyncio.create_task(self._repeat(stop, self._keep), name="webhook-keeper"),
+            asyncio.create_task(self._repeat(stop, lambda: self._statements.make_next(stop)), name="statements"),
+            asyncio.create_task(self._repeat(stop, self._measure_statements), name="statement-measures"),
         ]
         if self._seal is None:
             logger.warning("PAYCORE_WEBHOOK_KEYS is not set: this worker sends no webhooks")
@@ -174,6 +178,10 @@ class Worker:
         if endpoint.old_keys is not None and endpoint.old_keys_until is not None and endpoint.old_keys_until > self._clock():
             sealed.append(endpoint.old_keys)
         return [SigningKeys.unpack(self._seal.open(one, endpoint.id)) for one in sealed]
+
+    async def _measure_statements(self) -> float:
+        await self._statements.measure()
+        return _MEASURE_SECONDS
 
     async def _keep(self) -> float:
         """Remove what is old, and measure what waits."""

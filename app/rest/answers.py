@@ -103,7 +103,7 @@ def request_id_of(request: Request) -> str | None:
 
 def refused(services: Services, viewer: Viewer, result: TransferResult, further: Mapping[str, Any] | None = None) -> Response:
     (refusal,) = result.refusals
-    facts: dict[str, Any] = {"replayed": result.replayed, "field": _field(refusal), **(further or {})}
+    facts: dict[str, Any] = {"replayed": result.replayed, "field": field_of(refusal), **(further or {})}
     for name in ("available", "required", "fee", "limit"):
         money: Money | None = getattr(refusal, name)
         if money is not None:

@@ -15,12 +15,13 @@ from app.records import EntryDirection, TransactionStatus, TransactionType
 
 T = TypeVar("T")
 
-_KNOWN = {"first", "after", "last", "before", "type", "status", "direction", "reference", "created_from", "created_to"}
+_PAGE = frozenset({"first", "after", "last", "before"})
+_KNOWN = _PAGE | {"type", "status", "direction", "reference", "created_from", "created_to"}
 
 
-def page_request(params: QueryParams) -> PageRequest:
+def page_request(params: QueryParams, *, has_filter: bool = True) -> PageRequest:
     """Returns the page of `first` and `after`, or of `last` and `before`. Raises BadUserInput."""
-    unknown = params.keys() - _KNOWN
+    unknown = params.keys() - (_KNOWN if has_filter else _PAGE)
     if unknown:
         raise BadUserInput(f"Unknown parameter: {min(unknown)[:40]}.")
     if len(params.multi_items()) != len(params):
@@ -42,8 +43,8 @@ def transaction_filter(params: QueryParams) -> TransactionFilter:
         status=_parameter(params, "status", TransactionStatus),
         direction=_parameter(params, "direction", EntryDirection),
         reference=_parameter(params, "reference", texts.normal),
-        created_from=_parameter(params, "created_from", _moment),
-        created_to=_parameter(params, "created_to", _moment),
+        created_from=_parameter(params, "created_from", moment_of),
+        created_to=_parameter(params, "created_to", moment_of),
     )
 
 
@@ -63,7 +64,8 @@ def _whole_number(text: str) -> int:
     return int(text)
 
 
-def _moment(text: str) -> datetime:
+def moment_of(text: str) -> datetime:
+    """Returns a time in UTC. Raises ValueError or OverflowError if it is none, or has no zone."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(text)

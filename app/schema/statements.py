@@ -108,7 +108,8 @@ class Statement(Node):
         return [StatementFile.of(file) for file in await info.context.loaders.statement_files.load(self.record.id) or ()]
 
     @strawberry.field(
-        description="Valid for minutes; the same bytes each time. Null until it is READY, and if there is no file in this format."
+        description="Valid for minutes; the same bytes each time. Null until it is READY, if there is no file in this "
+        "format, and if the service has no key for links: then REST has the files."
     )
     async def download(self, info: Info, format: StatementFormat) -> Download | None:
         files = await info.context.loaders.statement_files.load(self.record.id) or ()
@@ -117,7 +118,7 @@ class Statement(Node):
             return None
         services = info.context.services
         link = links.link_to(services.settings, self.record.id, format, services.clock)
-        return Download(url=link.url, sha256=sha256.hex(), expires_at=link.expires_at)
+        return None if link is None else Download(url=link.url, sha256=sha256.hex(), expires_at=link.expires_at)
 
     async def _wallet(self, info: Info) -> records.Wallet:
         wallet = await info.context.loaders.wallets.load(self.record.wallet_id)

@@ -14,9 +14,9 @@ from uuid import UUID
 
 from app import ids
 from app.clock import Clock
-from app.errors import Forbidden, NotFound, Unavailable
+from app.errors import Forbidden, NotFound
 from app.records import StatementFormat
-from app.services.statements.reading import EXTENSIONS, FORMATS
+from app.services.statements.reading import EXTENSIONS
 from app.settings import Settings
 
 _LONGEST_SECOND = 12
@@ -30,31 +30,29 @@ class Link(NamedTuple):
     expires_at: datetime
 
 
-def link_to(settings: Settings, statement_id: UUID, format_: StatementFormat, clock: Clock) -> Link:
-    """Return a link to a file. The caller checks that the viewer may see it. Raises Unavailable without a key."""
+def link_to(settings: Settings, statement_id: UUID, format_: StatementFormat, clock: Clock) -> Link | None:
+    """Return a link to a file, or None if this process has no key for links. The caller checks that the viewer may see it."""
     keys = settings.link_keys
     if not keys:
-        raise Unavailable("This service has no links for downloads: use the REST route with the token.")
+        return None
     expires = int((clock() + timedelta(seconds=settings.statement_link_seconds)).timestamp())
     name = f"{ids.encode('stm', statement_id)}.{EXTENSIONS[format_]}"
     signature = _signature(keys[0], name, str(expires))
     return Link(f"/statements/{name}?expires={expires}&signature={signature}", datetime.fromtimestamp(expires, UTC))
 
 
-def file_of_link(
-    settings: Settings, statement: str, extension: str, *, expires: str, signature: str, clock: Clock
-) -> tuple[UUID, StatementFormat]:
-    """Return what a link leads to. Raises NotFound if it was not signed so, Forbidden if its time is over."""
+def statement_of_link(settings: Settings, statement: str, extension: str, *, expires: str, signature: str, clock: Clock) -> UUID:
+    """Return the statement of a link. Raises NotFound if it was not signed so, Forbidden if its time is over."""
     expected = [_signature(key, f"{statement}.{extension}", expires) for key in settings.link_keys]
     given = signature.encode("utf-8", "replace")
     # All are compared, so that the time does not tell which key it was.
     is_signed = sum(hmac.compare_digest(one.encode(), given) for one in expected) > 0
-    statement_id, format_ = ids.decode("stm", statement), FORMATS.get(extension)
-    if not is_signed or statement_id is None or format_ is None or not expires.isdecimal() or len(expires) > _LONGEST_SECOND:
+    statement_id = ids.decode("stm", statement)
+    if not is_signed or statement_id is None or not expires.isdecimal() or len(expires) > _LONGEST_SECOND:
         raise NotFound
     if clock().timestamp() >= int(expires):
         raise Forbidden("The time of this link is over. Ask for a new one.")
-    return statement_id, format_
+    return statement_id
 
 
 def _signature(key: str, name: str, expires: str) -> str:

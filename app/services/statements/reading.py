@@ -42,6 +42,16 @@ async def load_statements(database: Reader, viewer: Viewer, statement_ids: Colle
     return {id_: one for id_, one in found.items() if one.wallet_id in wallets}
 
 
+async def statement_of(database: Reader, wallet: Wallet, number: int) -> AccountStatement | None:
+    """A wallet's statement with this number. Does not check the viewer: pass only a wallet that the viewer may load."""
+    return await statement_sql.statement_by_number(database, wallet.id, number)
+
+
+async def linked_statement(database: Reader, statement_id: UUID) -> AccountStatement | None:
+    """A statement by its id, for the bearer of a link that was signed for it."""
+    return (await statement_sql.statements_by_id(database, [statement_id])).get(statement_id)
+
+
 async def load_files(database: Reader, statement_ids: Collection[UUID]) -> dict[UUID, tuple[StatementFile, ...]]:
     """The files of statements. Does not check the viewer: pass only statements that the viewer may see."""
     return await statement_sql.files_of(database, statement_ids)
