@@ -115,7 +115,7 @@ def refused(services: Services, viewer: Viewer, result: TransferResult, further:
     return problem(refusal.code.http_status, refusal.code.value, refusal.message, facts)
 
 
-def _field(refusal: Refusal) -> str | None:
+def field_of(refusal: Refusal) -> str | None:
     name = "maxFee" if "maxFee" in refusal.path else refusal.path[-1] if len(refusal.path) > 1 else None
     return None if name is None else _FIELD_OF_PATH.get(name, name)
 

@@ -134,7 +134,7 @@ STATEMENT_PATHS: dict[str, Any] = {
     "/statements/{statement}.{format}": {
         "get": {
             "summary": "A file of a statement, by a signed link",
-            "description": "`Statement.download` of GraphQL makes links. Nobody needs a token to use one; 403 if its time is over.",
+            "description": "`Statement.download` of GraphQL makes links. They need no token. 403 if the time of one is over.",
             "operationId": "getLinkedStatementFile",
             "security": [],
             "parameters": [

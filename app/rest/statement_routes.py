@@ -91,7 +91,6 @@ async def _file(request: Request, services: Services, statement: AccountStatemen
         # It is the same for ever, but a link is not, and a viewer may lose the right to see it.
         "Cache-Control": "private, no-cache",
         "ETag": f'"{sha256}"',
-        "X-Content-Type-Options": "nosniff",
     }
     if f'"{sha256}"' in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
