@@ -1,4 +1,4 @@
-"""The worker: projects events into the read models, turns them into deliveries of webhooks, and sends those.
+"""The worker: projects events into the read models, turns them into deliveries of webhooks and sends those, and makes statements.
 
 Any number may run; all do the same work.
 
@@ -25,6 +25,7 @@ from app.db.pool import Database, driver_connection
 from app.db.projection_sql import State
 from app.processes.database_log import DatabaseLog
 from app.processes.relay_health import RelayState, answering
+from app.processes.statement_maker import StatementMaker
 from app.processes.webhook_payloads import NoPayload, Payloads, services_of_worker
 from app.services.projection import project_live
 from app.services.webhooks import delivering
@@ -45,7 +46,7 @@ _MOST_IN_FLIGHT = 400
 _MOST_FAILING = 200
 """Of them to endpoints that have just failed: hundreds that hang leave room for those that answer."""
 _BUSY_SECONDS, _IDLE_SECONDS = 0.02, 0.25
-_KEEP_SECONDS = 60.0
+_KEEP_SECONDS, _MEASURE_STATEMENTS_SECONDS = 60.0, 10.0
 _PROJECT_SECONDS = 0.1
 """How long a projector that has seen all events waits: most of the time after which a reader sees its own payment."""
 _MEASURE_SECONDS = 1.0
@@ -70,6 +71,7 @@ class Worker:
         self._in_flight: set[asyncio.Task[None]] = set()
         self._failing = 0
         self._wake = asyncio.Event()
+        self._statements = StatementMaker(engine, clock)
         self._database_log = DatabaseLog(logger, "worker")
         self._answered_at: float | None = None
         self._measure_models_at = 0.0
@@ -85,6 +87,8 @@ class Worker:
             asyncio.create_task(self._repeat(stop, self._fan_out), name="webhook-fan-out"),
             asyncio.create_task(self._repeat(stop, self._keep), name="webhook-keeper"),
             asyncio.create_task(self._repeat(stop, self._project), name="projector"),
+            asyncio.create_task(self._repeat(stop, lambda: self._statements.make_next(stop)), name="statements"),
+            asyncio.create_task(self._repeat(stop, self._measure_statements), name="statement-measures"),
         ]
         if self._seal is None:
             logger.warning("PAYCORE_WEBHOOK_KEYS is not set: this worker sends no webhooks")
@@ -197,6 +201,10 @@ class Worker:
         if endpoint.old_keys is not None and endpoint.old_keys_until is not None and endpoint.old_keys_until > self._clock():
             sealed.append(endpoint.old_keys)
         return [SigningKeys.unpack(self._seal.open(one, endpoint.id)) for one in sealed]
+
+    async def _measure_statements(self) -> float:
+        await self._statements.measure()
+        return _MEASURE_STATEMENTS_SECONDS
 
     async def _keep(self) -> float:
         """Remove what is old, and measure what waits."""

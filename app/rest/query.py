@@ -16,12 +16,13 @@ from app.records import EntryDirection, TransactionStatus, TransactionType
 
 T = TypeVar("T")
 
-_KNOWN = {"first", "after", "last", "before", "type", "status", "direction", "reference", "created_from", "created_to"}
+_PAGE = frozenset({"first", "after", "last", "before"})
+_KNOWN = _PAGE | {"type", "status", "direction", "reference", "created_from", "created_to"}
 
 
-def page_request(params: QueryParams) -> PageRequest:
+def page_request(params: QueryParams, *, has_filter: bool = True) -> PageRequest:
     """Returns the page of `first` and `after`, or of `last` and `before`. Raises BadUserInput."""
-    return page_of_params(known_only(params, _KNOWN))
+    return page_of_params(known_only(params, _KNOWN if has_filter else _PAGE))
 
 
 def known_only(params: QueryParams, known: AbstractSet[str], prefix: str | None = None) -> QueryParams:

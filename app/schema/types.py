@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 from uuid import UUID
 
 import strawberry
@@ -43,6 +43,10 @@ from app.schema.selections import field_selects, field_selects_only_id
 from app.services import activity, balances, hold_reading, reading
 from app.services.reading import Party
 from app.services.reversals import is_reversible
+from app.services.statements.reading import statements_of
+
+if TYPE_CHECKING:
+    from app.schema.statements import Statement
 
 
 @strawberry.input(description="Limits a list of transactions. A transaction must match every field that is given.")
@@ -291,6 +295,23 @@ class Wallet(Node):
         status: HoldStatus | None = UNSET,
     ) -> Connection[Hold]:
         return await _holds(info, self.record, page_request(first, after, last, before), status or None, incoming=True)
+
+    @strawberry.field(description="Its statements, newest first.")
+    async def statements(
+        self,
+        info: Info,
+        first: int | None = UNSET,
+        after: str | None = UNSET,
+        last: int | None = UNSET,
+        before: str | None = UNSET,
+    ) -> Connection[Annotated[Statement, strawberry.lazy("app.schema.statements")]]:
+        from app.schema.statements import Statement  # noqa: PLC0415 - the two types refer to each other
+
+        page, viewer, record = page_request(first, after, last, before), info.context.viewer, self.record
+        found = await info.context.read(
+            ("statements of", record.id, page), lambda database: statements_of(database, viewer, record, page)
+        )
+        return connection(found, Statement.of)
 
 
 async def _holds(

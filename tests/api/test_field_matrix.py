@@ -27,6 +27,7 @@ from tests.api.test_authorisation_matrix import (
     NEW_ENDPOINT,
     NEW_HOLD,
     NEW_QUOTE,
+    NEXT_STATEMENT,
     OWN_ONLY,
     PARTY,
     POSTING,
@@ -65,6 +66,7 @@ WATCH = f"mutation {{ createWebhookEndpoint(input: {{{NEW_ENDPOINT}}}) {{ FIELDS
 LISTED, ASKED = OWN_ONLY, "YYYYY YFFF YYF U"
 EXCHANGE = f"mutation {{ convert(input: {{{BY_QUOTE}}}) {{ FIELDS }} }}"
 HOLD = f"mutation {{ placeHold(input: {{{NEW_HOLD}}}) {{ FIELDS }} }}"
+STATE = f"mutation {{ createStatement(input: {{{NEXT_STATEMENT}}}) {{ FIELDS }} }}"
 SET_STATUS = 'mutation { setWalletStatus(input: {walletId: WALLET, status: ACTIVE, reason: "x"}) { FIELDS } }'
 
 
@@ -109,7 +111,7 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
         "{ wallet(id: WALLET) { FIELDS } }",
         {
             WALLET: "id kind owner name currency balance available held status accountType sequence updatesCursor createdAt "
-            "transactions entries holds incomingHolds balanceAt balances"
+            "transactions entries holds incomingHolds balanceAt balances statements"
         },
     ),
     (
@@ -276,6 +278,37 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
         "mutation { testWebhook(endpointId: ENDPOINT) { FIELDS } }",
         {"Y--F- FFFF -FF U": "payload error", "---F- FFFF -FF U": "status", "-YYFY FFFF YFF U": "userErrors"},
     ),
+    (
+        "Statement",
+        "{ node(id: STATEMENT) { ... on Statement { FIELDS } } }",
+        {
+            WALLET: "id number status from to firstSequence lastSequence createdAt wallet opening credits debits closing "
+            "entries files download",
+            "----- -FFF --F U": "problem",
+        },
+    ),
+    ("StatementConnection", "{ wallet(id: WALLET) { statements { FIELDS } } }", LIST),
+    ("StatementEdge", "{ wallet(id: WALLET) { statements { edges { FIELDS } } } }", EDGE),
+    (
+        "StatementFile",
+        "{ node(id: STATEMENT) { ... on Statement { files { FIELDS } } } }",
+        {WALLET: "format bytes sha256", "----- -FFF --F U": "problem"},
+    ),
+    (
+        "Download",
+        "{ node(id: STATEMENT) { ... on Statement { download(format: CSV) { FIELDS } } } }",
+        {WALLET: "url sha256 expiresAt"},
+    ),
+    (
+        "StatementPayload",
+        STATE,
+        {"Y--F- FFFF -FF U": "statement", "YYYFY FFFF YFF U": "replayed", "-YYFY FFFF YFF U": "userErrors"},
+    ),
+    (
+        "PeriodNotNext",
+        STATE.replace("FIELDS", "userErrors { ... on PeriodNotNext { FIELDS } }"),
+        {"---FY FFFF YFF U": "code message path expectedFrom"},
+    ),
     ("Receipt", "{ transaction(id: COMPLETED) { receipt { FIELDS } } }", {COMPLETED: "index leaf proof"}),
     (
         "Checkpoint",
@@ -335,6 +368,8 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
 ]
 """By type: the document that reads it, and each row of letters with its fields."""
 
+ARGUMENTS = {"download": "(format: CSV)"}
+"""Of fields that need some."""
 ELSEWHERE = {"Query", "Mutation", "Subscription", "TransactionSettled"}
 """The root fields, which `test_authorisation_matrix.py` covers."""
 SETTLED = "transaction missed"

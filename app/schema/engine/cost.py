@@ -78,6 +78,8 @@ LIST_LENGTHS: Mapping[str, int] = {
     "FxQuotePayload.userErrors": 1,
     "FxRatePayload.userErrors": 1,
     "ConvertPayload.userErrors": 1,
+    "StatementPayload.userErrors": 1,
+    "Statement.files": 5,
     "WebhookEndpointPayload.userErrors": 1,
     "ReplayWebhooksPayload.userErrors": 1,
     "WebhookTestPayload.userErrors": 1,
