@@ -1,6 +1,6 @@
 import { graphql, type ResultOf } from "../graphql/tada.js";
 
-const STATEMENT = graphql(`
+export const STATEMENT = graphql(`
   fragment StatementFields on Statement {
     id number status from to firstSequence lastSequence problem createdAt
     opening { amount currency }

@@ -38,27 +38,28 @@ export function useHistory({ walletId, exponent, newest, openedAt }: Known, rang
   const opened = millisecondsOf(openedAt);
   const exact = useMemo(() => stepsOf(newest, exponent), [newest, exponent]);
   const since = completeSince(exact);
-  const asked = startOf(range, chosenAt, opened);
-  const period = periodOf(asked, chosenAt);
-  const variables = useMemo(
+  const variables = useMemo(() => {
+    const start = startOf(range, chosenAt, opened);
     // Two borders must differ, also where the wallet was opened in this moment.
-    () => ({ id: walletId, from: new Date(asked).toISOString(), to: new Date(Math.max(chosenAt, asked + 1)).toISOString(), step: period, timeZone: timeZone() }),
-    [walletId, asked, chosenAt, period],
-  );
+    const to = new Date(Math.max(chosenAt, start + 1)).toISOString();
+    return { id: walletId, from: new Date(start).toISOString(), to, step: periodOf(start, chosenAt), timeZone: timeZone() };
+  }, [walletId, range, chosenAt, opened]);
   const { data, error, isLoading, again } = useAnswer({ query: BALANCES, variables });
   const periods = data?.wallet?.balances;
   const steps = useMemo(() => (periods === undefined ? exact : joined(stepsOfPeriods(periods, exponent, chosenAt), exact)), [periods, exact, exponent, chosenAt]);
   const end = Math.max(now, steps.at(-1)?.time ?? 0);
-  const start = startOf(range, end, opened);
-  const line = useMemo(() => within(steps, start, end), [steps, start, end]);
+  const { start, line, isWhole } = useMemo(() => {
+    const from = startOf(range, end, opened);
+    return { start: from, line: within(steps, from, end), isWhole: isYounger(range, end, opened) };
+  }, [steps, range, end, opened]);
   const isExact = since?.sequence === 1n || (since !== undefined && since.time <= start);
   return {
     start,
     end,
     line,
     exactSince: isExact ? null : (since?.time ?? null),
-    period,
-    isWhole: isYounger(range, end, opened),
+    period: variables.step,
+    isWhole,
     isLoading: !isExact && isLoading,
     error: isExact ? undefined : error,
     again,
