@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Self
 from uuid import UUID
@@ -85,6 +86,12 @@ class RefusalCode(StrEnum):
         422,
         "There is no quote with this id for you, or it is for other wallets or another amount. The key is still unused.",
     )
+    PERIOD_NOT_NEXT = (
+        "PERIOD_NOT_NEXT",
+        409,
+        "A statement begins where the one before it ended: no gap and no overlap.",
+    )
+    PERIOD_OPEN = "PERIOD_OPEN", 409, "This period is not over, so entries may still come into it."
     WALLET_NOT_ACTIVE = "WALLET_NOT_ACTIVE", 422, "This wallet is frozen or closed: it can neither pay nor receive.", _RECORDED
     CURRENCY_MISMATCH = "CURRENCY_MISMATCH", 422, "The amount and both wallets must have the same currency.", _RECORDED
     INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS", 422, "The available balance of the wallet is too low.", _RECORDED
@@ -125,6 +132,8 @@ class Refusal:
     """CONDITION_FAILED: the wallet that the condition is about."""
     fee: Money | None = None
     """FEE_EXCEEDS_LIMIT and FEE_EXCEEDS_AMOUNT: the fee."""
+    expected_from: datetime | None = None
+    """PERIOD_NOT_NEXT: where the next statement begins."""
     limit: Money | None = None
     """FEE_EXCEEDS_LIMIT: the most that the request accepts."""
 

@@ -18,7 +18,7 @@ from typeid.core.errors import TypeIDException
 
 from app.clock import unix_milliseconds
 
-Prefix = Literal["usr", "wal", "txn", "ent", "fee", "hld", "fxq", "whe", "whd", "msg"]
+Prefix = Literal["usr", "wal", "txn", "ent", "fee", "hld", "fxq", "whe", "whd", "msg", "stm"]
 
 LEG_BITS = 12
 MAX_LEGS = 1 << LEG_BITS

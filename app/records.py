@@ -495,6 +495,67 @@ class WebhookAttempt(NamedTuple):
     response_body: str | None
 
 
+class StatementStatus(StrEnum):
+    """PREPARING until a worker has made its files. FAILED: its entries contradict it, or it could not be made."""
+
+    PREPARING = "PREPARING"
+    READY = "READY"
+    FAILED = "FAILED"
+
+
+class StatementFormat(StrEnum):
+    """A file format of statements."""
+
+    CSV = "CSV"
+    JSON = "JSON"
+    CAMT_053 = "CAMT_053"
+    MT940 = "MT940"
+    PDF = "PDF"
+
+
+class AccountStatement(NamedTuple):
+    """The entries of a wallet from `first_sequence` to `last_sequence`: those posted before `to_at` and in none before it.
+
+    A statement without entries ends one sequence before it begins.
+    """
+
+    id: UUID
+    wallet_id: UUID
+    initiator_id: UUID
+    number: int
+    """1, 2, 3 … in each wallet."""
+    first_sequence: int
+    last_sequence: int
+    opening: int
+    closing: int
+    credits: int | None
+    """Known once it is READY, as are the next two. In minor units, not negative."""
+    debits: int | None
+    credit_count: int | None
+    from_at: datetime
+    to_at: datetime
+    status: StatementStatus
+    problem: str | None
+    request_hash: bytes
+    created_at: datetime
+
+    @property
+    def entry_count(self) -> int:
+        return self.last_sequence - self.first_sequence + 1
+
+
+class StatementFile(NamedTuple):
+    """A file of a READY statement. Without content: `problem` says why."""
+
+    statement_id: UUID
+    format: StatementFormat
+    size: int
+    """In bytes."""
+    parts: int
+    sha256: bytes | None
+    problem: str | None
+
+
 class AuditRecord(NamedTuple):
     """An administrator's action on a wallet. `before` and `after` are JSON objects, as text."""
 

@@ -25,6 +25,9 @@ DEMO_LOG_KEY = "PRIVATE+KEY+paycore.example/demo+3bb8e2a3+AdxL3pVlpw+os2okK73ErX
 DEMO_WEBHOOK_KEY = "paycore-demo-webhook-key-for-development-only"
 """As the secret above: it encrypts the secrets of the demo's webhooks."""
 
+DEMO_LINK_KEY = "paycore-demo-link-key-for-development-only"
+"""The same, for links to files of statements."""
+
 MAX_BATCH = 500
 """Transfers in one transferBatch. Part of the contract, so not a setting. Limits that count transfers must leave room for it."""
 COMMIT_LIMIT = 500
@@ -379,6 +382,28 @@ class Settings(BaseSettings):
         10.0, gt=0, le=60, description="Time for an endpoint to answer a delivery, from the look-up of its name to the end."
     )
 
+    statement_link_keys: SecretStr | None = Field(
+        None,
+        description="Keys, separated by commas, that sign the links to files of statements; at least 32 bytes each. The first "
+        "one signs; the others are still accepted, while a key is being replaced. Unset in production: no links, and files are "
+        "downloaded by REST.",
+    )
+    statement_link_seconds: int = Field(
+        300, ge=10, le=3600, description="How long a link to a file of a statement is valid. Nobody needs a token to use it."
+    )
+    statement_delay_seconds: float = Field(
+        10.0,
+        ge=0,
+        le=3600,
+        description="How far in the past a statement must end, unless the wallet has had an entry since. More than the clocks of "
+        "the API processes differ. An entry that comes later all the same is in the next statement.",
+    )
+    statements_preparing_per_user: int = Field(
+        10,
+        ge=1,
+        description="Statements of one user that may be in preparation. createStatement refuses further ones as QUOTA_EXCEEDED.",
+    )
+
     relay_port: int = Field(
         0, ge=0, le=65535, description="Port of the relay's /healthz, /readyz and /metrics, on PAYCORE_HOST. 0: none."
     )
@@ -399,6 +424,13 @@ class Settings(BaseSettings):
         if self.webhook_keys is None:
             return () if self.environment == "production" else (DEMO_WEBHOOK_KEY,)
         return tuple(part.strip() for part in self.webhook_keys.get_secret_value().split(",") if part.strip())
+
+    @property
+    def link_keys(self) -> tuple[str, ...]:
+        """The keys of links to files of statements, the first one for new links. Empty: there are no links."""
+        if self.statement_link_keys is None:
+            return () if self.environment == "production" else (DEMO_LINK_KEY,)
+        return tuple(part.strip() for part in self.statement_link_keys.get_secret_value().split(",") if part.strip())
 
     @property
     def uses_demo_secret(self) -> bool:
@@ -505,6 +537,15 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _check_links(self) -> Self:
+        keys = self.link_keys
+        if self.statement_link_keys is not None and (not keys or any(len(key.encode()) < _MIN_SECRET_BYTES for key in keys)):
+            raise ValueError(f"each of PAYCORE_STATEMENT_LINK_KEYS needs at least {_MIN_SECRET_BYTES} bytes")
+        if self.environment == "production" and DEMO_LINK_KEY in keys:
+            raise ValueError("production needs PAYCORE_STATEMENT_LINK_KEYS (or _FILE) of its own: the demo key is public")
+        return self
+
+    @model_validator(mode="after")
     def _check_feed(self) -> Self:
         """Checks the feed's interval and its URL, which may hold a key and so is not quoted."""
         if self.fx_feed_url is None:
@@ -579,7 +620,7 @@ class _SecretFiles(PydanticBaseSettingsSource):
         assert issubclass(settings_cls, Settings)
         # One ConfigMap may name the files for all processes, also where a process has no access to the secret.
         self._unused = {
-            *(() if settings_cls.verifies_tokens else ("jwt_secret",)),
+            *(() if settings_cls.verifies_tokens else ("jwt_secret", "statement_link_keys")),
             *(() if settings_cls.uses_redis else ("redis_url",)),
             *(() if settings_cls.signs_log else ("log_key",)),
             *(() if settings_cls.seals else ("webhook_keys",)),

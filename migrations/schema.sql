@@ -93,6 +93,30 @@ CREATE TYPE public.rounding_mode AS ENUM (
 
 
 --
+-- Name: statement_format; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.statement_format AS ENUM (
+    'CSV',
+    'JSON',
+    'CAMT_053',
+    'MT940',
+    'PDF'
+);
+
+
+--
+-- Name: statement_status; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.statement_status AS ENUM (
+    'PREPARING',
+    'READY',
+    'FAILED'
+);
+
+
+--
 -- Name: transaction_status; Type: TYPE; Schema: public; Owner: -
 --
 
@@ -696,6 +720,139 @@ CREATE FUNCTION public.guard_log_tile() RETURNS trigger
 
 
 --
+-- Name: guard_new_statement(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.guard_new_statement() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    -- A statement follows the one before it, and is final: the wallet is locked, and what is posted to it after this comes later.
+    DECLARE
+        place record;
+        before record;
+        last_entry record;
+        next_posted timestamptz;
+        broken text;
+    BEGIN
+        SELECT sequence, posted_at INTO place FROM wallets WHERE id = NEW.wallet_id FOR NO KEY UPDATE;
+        IF NOT FOUND THEN
+            RETURN NEW; -- the foreign key refuses it
+        END IF;
+        SELECT number, last_sequence, closing, to_at INTO before FROM statements
+        WHERE wallet_id = NEW.wallet_id ORDER BY number DESC LIMIT 1;
+        SELECT balance_after, created_at INTO last_entry FROM ledger_entries
+        WHERE wallet_id = NEW.wallet_id AND sequence = NEW.last_sequence;
+        SELECT created_at INTO next_posted FROM ledger_entries
+        WHERE wallet_id = NEW.wallet_id AND sequence = NEW.last_sequence + 1;
+        broken := CASE
+            WHEN NEW.status <> 'PREPARING' THEN 'it has no files yet'
+            WHEN NEW.number <> coalesce(before.number, 0) + 1 THEN 'it has another number than the next'
+            WHEN NEW.first_sequence <> coalesce(before.last_sequence, 0) + 1 THEN 'it does not begin after the one before'
+            WHEN NEW.opening <> coalesce(before.closing, 0) THEN 'it does not open where the one before closed'
+            WHEN NEW.from_at <> before.to_at THEN 'its period does not begin where the one before ended'
+            WHEN NEW.last_sequence > place.sequence THEN 'it ends after the last entry'
+            WHEN NEW.last_sequence < NEW.first_sequence AND NEW.closing <> NEW.opening THEN 'it has no entry and another closing'
+            WHEN NEW.last_sequence >= NEW.first_sequence AND NEW.closing IS DISTINCT FROM last_entry.balance_after
+                THEN 'its closing is not the balance after its last entry'
+            WHEN NEW.last_sequence >= NEW.first_sequence AND last_entry.created_at >= NEW.to_at THEN 'it has a later entry'
+            WHEN next_posted < NEW.to_at THEN 'it lacks an entry of its period'
+            WHEN NEW.number = 1 AND NEW.from_at > (
+                SELECT created_at FROM ledger_entries WHERE wallet_id = NEW.wallet_id AND sequence = 1
+            ) THEN 'it begins after the first entry'
+            WHEN NEW.to_at > greatest(clock_timestamp(), place.posted_at) THEN 'its period is not over'
+        END;
+        IF broken IS NOT NULL THEN
+            RAISE EXCEPTION 'statement % of wallet %: %', NEW.number, NEW.wallet_id, broken
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'statements_follow_each_other';
+        END IF;
+        RETURN NEW;
+    END $$;
+
+
+--
+-- Name: guard_read_model(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.guard_read_model() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    -- Events are not read again by going back, and there always is a live generation.
+    BEGIN
+        IF TG_OP = 'DELETE' THEN
+            IF OLD.is_live THEN
+                RAISE EXCEPTION 'generation % of the read models is live', OLD.generation
+                    USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'read_models_live_stays';
+            END IF;
+            RETURN OLD;
+        END IF;
+        IF NEW.generation <> OLD.generation OR NEW.position < OLD.position THEN
+            RAISE EXCEPTION 'the position of the read models does not go back'
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'read_models_rise';
+        END IF;
+        RETURN NEW;
+    END $$;
+
+
+--
+-- Name: guard_statement(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.guard_statement() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    -- What it covers does not change, and neither does a statement that is READY or FAILED. READY: all its files are whole.
+    BEGIN
+        IF OLD.status <> 'PREPARING'
+           OR (NEW.id, NEW.wallet_id, NEW.initiator_id, NEW.number, NEW.first_sequence, NEW.last_sequence, NEW.opening,
+               NEW.closing, NEW.from_at, NEW.to_at, NEW.created_at, NEW.request_hash, NEW.idempotency_key)
+           IS DISTINCT FROM
+              (OLD.id, OLD.wallet_id, OLD.initiator_id, OLD.number, OLD.first_sequence, OLD.last_sequence, OLD.opening,
+               OLD.closing, OLD.from_at, OLD.to_at, OLD.created_at, OLD.request_hash, OLD.idempotency_key)
+           OR NEW.attempts < OLD.attempts THEN
+            RAISE EXCEPTION 'a statement does not change'
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'statements_do_not_change';
+        END IF;
+        IF NEW.status = 'READY' AND (
+            (SELECT count(*) FROM statement_files WHERE statement_id = NEW.id)
+                <> cardinality(enum_range(NULL::statement_format))
+            OR EXISTS (
+                SELECT FROM statement_files f
+                LEFT JOIN (SELECT format, count(*) AS parts, max(number) AS last FROM statement_parts
+                           WHERE statement_id = NEW.id GROUP BY format) p USING (format)
+                WHERE f.statement_id = NEW.id
+                  AND (f.parts, f.parts) IS DISTINCT FROM (coalesce(p.parts, 0), coalesce(p.last, 0)))
+        ) THEN
+            RAISE EXCEPTION 'a statement is ready once all its files are whole'
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'statements_ready_with_files';
+        END IF;
+        RETURN NEW;
+    END $$;
+
+
+--
+-- Name: guard_statement_content(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.guard_statement_content() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    -- Files are written while their statement is prepared, and never after it.
+    BEGIN
+        PERFORM FROM statements
+        WHERE id = CASE TG_OP WHEN 'DELETE' THEN OLD.statement_id ELSE NEW.statement_id END AND status <> 'PREPARING' FOR SHARE;
+        IF FOUND THEN
+            RAISE EXCEPTION 'the files of a statement do not change'
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'statement_files_do_not_change';
+        END IF;
+        RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+    END $$;
+
+
+--
 -- Name: guard_transaction(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -816,6 +973,33 @@ CREATE FUNCTION public.guard_webhook_progress() RETURNS trigger
                 USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'webhook_progress_rises';
         END IF;
         RETURN NEW;
+    END $$;
+
+
+--
+-- Name: last_entry_before(uuid, timestamp with time zone, bigint, bigint); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.last_entry_before(wallet uuid, moment timestamp with time zone, lowest bigint, highest bigint) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    -- The greatest sequence of a wallet's entries, lowest to highest, that was posted before the moment. A wallet's entries never
+    -- go back in time, so a binary search finds it. An entry that is not here was archived, and so is older than all others.
+    DECLARE
+        middle bigint;
+        posted timestamptz;
+    BEGIN
+        WHILE lowest < highest LOOP
+            middle := lowest + (highest - lowest + 1) / 2;
+            SELECT e.created_at INTO posted FROM ledger_entries e WHERE e.wallet_id = wallet AND e.sequence = middle;
+            IF coalesce(posted < moment, true) THEN
+                lowest := middle;
+            ELSE
+                highest := middle - 1;
+            END IF;
+        END LOOP;
+        RETURN lowest;
     END $$;
 
 
@@ -1190,6 +1374,38 @@ BEGIN
     PERFORM pg_current_xact_id();
     RETURN NULL;
 END $$;
+
+
+--
+-- Name: activity; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.activity (
+    generation smallint NOT NULL,
+    exponent smallint NOT NULL,
+    owner_id uuid NOT NULL,
+    entry_id uuid NOT NULL,
+    wallet_id uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    amount bigint NOT NULL,
+    purpose public.entry_purpose NOT NULL,
+    currency text NOT NULL,
+    counterparty_wallet_id uuid,
+    words tsvector NOT NULL,
+    CONSTRAINT activity_amount_not_zero CHECK ((amount <> 0)),
+    CONSTRAINT activity_not_with_oneself CHECK ((wallet_id <> counterparty_wallet_id))
+);
+
+
+--
+-- Name: activity_parties; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.activity_parties (
+    generation smallint NOT NULL,
+    owner_id uuid NOT NULL,
+    party_id uuid NOT NULL
+);
 
 
 --
@@ -1589,6 +1805,19 @@ CREATE TABLE public.quotas (
 
 
 --
+-- Name: read_models; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.read_models (
+    generation smallint NOT NULL,
+    "position" bigint NOT NULL,
+    is_live boolean NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    CONSTRAINT read_models_counted CHECK (((generation > 0) AND ("position" >= 0)))
+);
+
+
+--
 -- Name: reversed_amounts; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1602,6 +1831,79 @@ CREATE TABLE public.reversed_amounts (
     CONSTRAINT reversed_amounts_with_fee_in_range CHECK (((reversed_with_fee >= 0) AND (reversed_with_fee <= reversed))),
     CONSTRAINT reversed_amounts_within_amount CHECK (((reversed > 0) AND (reversed <= amount))),
     CONSTRAINT reversed_amounts_within_fee CHECK (((fee_reversed >= 0) AND (fee_reversed <= fee)))
+);
+
+
+--
+-- Name: statement_files; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.statement_files (
+    statement_id uuid NOT NULL,
+    size bigint NOT NULL,
+    parts integer NOT NULL,
+    format public.statement_format NOT NULL,
+    sha256 bytea,
+    problem text,
+    CONSTRAINT statement_files_content_or_problem CHECK ((((sha256 IS NULL) = (problem IS NOT NULL)) AND ((sha256 IS NULL) = (size = 0)) AND ((size = 0) = (parts = 0)) AND (size >= 0) AND (parts >= 0))),
+    CONSTRAINT statement_files_problem_length CHECK (((char_length(problem) >= 1) AND (char_length(problem) <= 500))),
+    CONSTRAINT statement_files_sha256_length CHECK ((octet_length(sha256) = 32))
+);
+
+
+--
+-- Name: statement_parts; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.statement_parts (
+    statement_id uuid NOT NULL,
+    number integer NOT NULL,
+    format public.statement_format NOT NULL,
+    content bytea NOT NULL,
+    CONSTRAINT statement_parts_number_positive CHECK ((number >= 1)),
+    CONSTRAINT statement_parts_size CHECK (((octet_length(content) >= 1) AND (octet_length(content) <= 2097152)))
+);
+ALTER TABLE ONLY public.statement_parts ALTER COLUMN content SET STORAGE EXTERNAL;
+
+
+--
+-- Name: statements; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.statements (
+    id uuid NOT NULL,
+    wallet_id uuid NOT NULL,
+    initiator_id uuid NOT NULL,
+    number bigint NOT NULL,
+    first_sequence bigint NOT NULL,
+    last_sequence bigint NOT NULL,
+    opening bigint NOT NULL,
+    closing bigint NOT NULL,
+    credits numeric(38,0),
+    debits numeric(38,0),
+    credit_count bigint,
+    from_at timestamp with time zone NOT NULL,
+    to_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    leased_until timestamp with time zone,
+    attempts integer DEFAULT 0 NOT NULL,
+    status public.statement_status DEFAULT 'PREPARING'::public.statement_status NOT NULL,
+    lease uuid,
+    request_hash bytea NOT NULL,
+    problem text,
+    idempotency_key text NOT NULL COLLATE pg_catalog."C",
+    CONSTRAINT statements_attempts_not_negative CHECK ((attempts >= 0)),
+    CONSTRAINT statements_finished_iff_final CHECK ((((status = 'PREPARING'::public.statement_status) = (finished_at IS NULL)) AND ((status = 'PREPARING'::public.statement_status) OR ((lease IS NULL) AND (leased_until IS NULL))))),
+    CONSTRAINT statements_hash_is_sha256 CHECK ((octet_length(request_hash) = 32)),
+    CONSTRAINT statements_key_is_visible_ascii CHECK (((idempotency_key ~ '^[!-~]+$'::text) AND (octet_length(idempotency_key) <= 255))),
+    CONSTRAINT statements_lease_ends CHECK (((lease IS NULL) = (leased_until IS NULL))),
+    CONSTRAINT statements_number_positive CHECK ((number >= 1)),
+    CONSTRAINT statements_period_in_order CHECK ((from_at < to_at)),
+    CONSTRAINT statements_problem_iff_failed CHECK ((((status = 'FAILED'::public.statement_status) = (problem IS NOT NULL)) AND ((char_length(problem) >= 1) AND (char_length(problem) <= 500)))),
+    CONSTRAINT statements_sequences_in_order CHECK (((first_sequence >= 1) AND (last_sequence >= (first_sequence - 1)))),
+    CONSTRAINT statements_sums_close CHECK (((credits >= (0)::numeric) AND (debits >= (0)::numeric) AND ((((opening)::numeric + credits) - debits) = (closing)::numeric) AND ((credit_count >= 0) AND (credit_count <= ((last_sequence - first_sequence) + 1))))),
+    CONSTRAINT statements_sums_iff_ready CHECK ((((status = 'READY'::public.statement_status) = (credits IS NOT NULL)) AND ((status = 'READY'::public.statement_status) = (debits IS NOT NULL)) AND ((status = 'READY'::public.statement_status) = (credit_count IS NOT NULL))))
 );
 
 
@@ -1675,6 +1977,45 @@ CREATE TABLE public.users (
     created_at timestamp with time zone NOT NULL,
     CONSTRAINT users_display_name_length CHECK (((char_length(display_name) >= 1) AND (char_length(display_name) <= 100))),
     CONSTRAINT users_subject_length CHECK (((char_length(subject) >= 1) AND (char_length(subject) <= 255)))
+);
+
+
+--
+-- Name: wallet_days; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.wallet_days (
+    generation smallint NOT NULL,
+    day date NOT NULL,
+    wallet_id uuid NOT NULL,
+    opening bigint NOT NULL,
+    closing bigint NOT NULL,
+    entry_count bigint NOT NULL,
+    first_sequence bigint NOT NULL,
+    last_sequence bigint NOT NULL,
+    debits numeric NOT NULL,
+    credits numeric NOT NULL,
+    debits_so_far numeric NOT NULL,
+    CONSTRAINT wallet_days_add_up CHECK (((closing)::numeric = (((opening)::numeric + credits) - debits))),
+    CONSTRAINT wallet_days_not_negative CHECK (((debits >= (0)::numeric) AND (credits >= (0)::numeric) AND (debits_so_far >= debits))),
+    CONSTRAINT wallet_days_whole CHECK (((first_sequence > 0) AND (entry_count > 0) AND (entry_count = ((last_sequence - first_sequence) + 1))))
+)
+WITH (fillfactor='70');
+
+
+--
+-- Name: wallet_marks; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.wallet_marks (
+    generation smallint NOT NULL,
+    wallet_id uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    sequence bigint NOT NULL,
+    balance bigint NOT NULL,
+    debits_so_far numeric NOT NULL,
+    CONSTRAINT wallet_marks_not_negative CHECK ((debits_so_far >= (0)::numeric)),
+    CONSTRAINT wallet_marks_regular CHECK (((sequence > 0) AND ((sequence % (16)::bigint) = 0)))
 );
 
 
@@ -1816,6 +2157,22 @@ CREATE TABLE public.webhook_progress (
     "position" bigint NOT NULL,
     CONSTRAINT webhook_progress_one_row CHECK (only_row)
 );
+
+
+--
+-- Name: activity_parties activity_parties_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.activity_parties
+    ADD CONSTRAINT activity_parties_pkey PRIMARY KEY (generation, owner_id, party_id);
+
+
+--
+-- Name: activity activity_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.activity
+    ADD CONSTRAINT activity_pkey PRIMARY KEY (generation, owner_id, entry_id);
 
 
 --
@@ -2027,11 +2384,59 @@ ALTER TABLE ONLY public.quotas
 
 
 --
+-- Name: read_models read_models_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.read_models
+    ADD CONSTRAINT read_models_pkey PRIMARY KEY (generation);
+
+
+--
 -- Name: reversed_amounts reversed_amounts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
 ALTER TABLE ONLY public.reversed_amounts
     ADD CONSTRAINT reversed_amounts_pkey PRIMARY KEY (transaction_id);
+
+
+--
+-- Name: statement_files statement_files_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.statement_files
+    ADD CONSTRAINT statement_files_pkey PRIMARY KEY (statement_id, format);
+
+
+--
+-- Name: statement_parts statement_parts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.statement_parts
+    ADD CONSTRAINT statement_parts_pkey PRIMARY KEY (statement_id, format, number);
+
+
+--
+-- Name: statements statements_idempotency_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.statements
+    ADD CONSTRAINT statements_idempotency_key UNIQUE (initiator_id, idempotency_key);
+
+
+--
+-- Name: statements statements_number_once; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.statements
+    ADD CONSTRAINT statements_number_once UNIQUE (wallet_id, number);
+
+
+--
+-- Name: statements statements_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.statements
+    ADD CONSTRAINT statements_pkey PRIMARY KEY (id);
 
 
 --
@@ -2072,6 +2477,22 @@ ALTER TABLE ONLY public.users
 
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_subject_key UNIQUE (subject);
+
+
+--
+-- Name: wallet_days wallet_days_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.wallet_days
+    ADD CONSTRAINT wallet_days_pkey PRIMARY KEY (generation, wallet_id, day);
+
+
+--
+-- Name: wallet_marks wallet_marks_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.wallet_marks
+    ADD CONSTRAINT wallet_marks_pkey PRIMARY KEY (generation, wallet_id, at, sequence);
 
 
 --
@@ -2139,6 +2560,13 @@ ALTER TABLE ONLY public.webhook_progress
 
 
 --
+-- Name: activity_words_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX activity_words_idx ON public.activity USING gin (words) WITH (gin_pending_list_limit='256');
+
+
+--
 -- Name: audit_log_subject_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -2195,6 +2623,13 @@ CREATE INDEX holds_due_idx ON public.holds USING btree (expires_at) WHERE ((stat
 
 
 --
+-- Name: holds_lasting_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX holds_lasting_idx ON public.holds USING btree (wallet_id, id) WHERE ((closed_at IS NOT NULL) AND ((closed_at - created_at) > '32 days'::interval));
+
+
+--
 -- Name: holds_open_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -2220,6 +2655,20 @@ CREATE INDEX holds_wallet_idx ON public.holds USING btree (wallet_id, id);
 --
 
 CREATE UNIQUE INDEX quota_amounts_by_bytes ON public.quota_amounts USING btree (user_id, currency text_pattern_ops);
+
+
+--
+-- Name: read_models_live_key; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX read_models_live_key ON public.read_models USING btree (is_live) WHERE is_live;
+
+
+--
+-- Name: statements_preparing_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX statements_preparing_idx ON public.statements USING btree (created_at) WHERE (status = 'PREPARING'::public.statement_status);
 
 
 --
@@ -2524,6 +2973,13 @@ CREATE TRIGGER outbox_take_transaction_id BEFORE INSERT ON public.outbox FOR EAC
 
 
 --
+-- Name: read_models read_models_guard; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER read_models_guard BEFORE DELETE OR UPDATE ON public.read_models FOR EACH ROW EXECUTE FUNCTION public.guard_read_model();
+
+
+--
 -- Name: reversed_amounts reversed_amounts_from_entries; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -2535,6 +2991,55 @@ CREATE TRIGGER reversed_amounts_from_entries BEFORE INSERT OR UPDATE ON public.r
 --
 
 CREATE TRIGGER reversed_amounts_only_grow BEFORE DELETE OR TRUNCATE ON public.reversed_amounts FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('reversed_amounts_from_entries', 'it follows from the entries');
+
+
+--
+-- Name: statement_files statement_files_guard; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER statement_files_guard BEFORE INSERT ON public.statement_files FOR EACH ROW EXECUTE FUNCTION public.guard_statement_content();
+
+
+--
+-- Name: statement_files statement_files_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER statement_files_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.statement_files FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('statement_files_do_not_change', 'a file is the same at each download');
+
+
+--
+-- Name: statement_parts statement_parts_guard; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER statement_parts_guard BEFORE INSERT OR DELETE ON public.statement_parts FOR EACH ROW EXECUTE FUNCTION public.guard_statement_content();
+
+
+--
+-- Name: statement_parts statement_parts_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER statement_parts_insert_only BEFORE UPDATE OR TRUNCATE ON public.statement_parts FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('statement_files_do_not_change', 'a file is the same at each download');
+
+
+--
+-- Name: statements statements_follow_each_other; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER statements_follow_each_other BEFORE INSERT ON public.statements FOR EACH ROW EXECUTE FUNCTION public.guard_new_statement();
+
+
+--
+-- Name: statements statements_guard; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER statements_guard BEFORE UPDATE ON public.statements FOR EACH ROW EXECUTE FUNCTION public.guard_statement();
+
+
+--
+-- Name: statements statements_never_deleted; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER statements_never_deleted BEFORE DELETE OR TRUNCATE ON public.statements FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('statements_never_deleted', 'the next one opens where it closed');
 
 
 --
@@ -2760,6 +3265,38 @@ ALTER TABLE ONLY public.quota_amounts
 
 ALTER TABLE ONLY public.quotas
     ADD CONSTRAINT quotas_user_fkey FOREIGN KEY (user_id) REFERENCES public.users(id);
+
+
+--
+-- Name: statement_files statement_files_statement_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.statement_files
+    ADD CONSTRAINT statement_files_statement_fkey FOREIGN KEY (statement_id) REFERENCES public.statements(id);
+
+
+--
+-- Name: statement_parts statement_parts_statement_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.statement_parts
+    ADD CONSTRAINT statement_parts_statement_fkey FOREIGN KEY (statement_id) REFERENCES public.statements(id);
+
+
+--
+-- Name: statements statements_initiator_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.statements
+    ADD CONSTRAINT statements_initiator_fkey FOREIGN KEY (initiator_id) REFERENCES public.users(id);
+
+
+--
+-- Name: statements statements_wallet_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.statements
+    ADD CONSTRAINT statements_wallet_fkey FOREIGN KEY (wallet_id) REFERENCES public.wallets(id);
 
 
 --
@@ -3023,6 +3560,34 @@ REVOKE ALL ON FUNCTION public.guard_log_tile() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION guard_new_statement(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.guard_new_statement() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION guard_read_model(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.guard_read_model() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION guard_statement(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.guard_statement() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION guard_statement_content(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.guard_statement_content() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION guard_transaction(); Type: ACL; Schema: public; Owner: -
 --
 
@@ -3055,6 +3620,14 @@ REVOKE ALL ON FUNCTION public.guard_webhook_endpoint() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION public.guard_webhook_progress() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION last_entry_before(wallet uuid, moment timestamp with time zone, lowest bigint, highest bigint); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.last_entry_before(wallet uuid, moment timestamp with time zone, lowest bigint, highest bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.last_entry_before(wallet uuid, moment timestamp with time zone, lowest bigint, highest bigint) TO paycore_app;
 
 
 --
@@ -3099,6 +3672,20 @@ REVOKE ALL ON FUNCTION public.sign_audit_record() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION public.take_transaction_id() FROM PUBLIC;
+
+
+--
+-- Name: TABLE activity; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.activity TO paycore_app;
+
+
+--
+-- Name: TABLE activity_parties; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.activity_parties TO paycore_app;
 
 
 --
@@ -3578,10 +4165,115 @@ GRANT UPDATE(day_transfers) ON TABLE public.quotas TO paycore_app;
 
 
 --
+-- Name: TABLE read_models; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.read_models TO paycore_app;
+
+
+--
+-- Name: COLUMN read_models."position"; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE("position") ON TABLE public.read_models TO paycore_app;
+
+
+--
+-- Name: COLUMN read_models.is_live; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(is_live) ON TABLE public.read_models TO paycore_app;
+
+
+--
 -- Name: TABLE reversed_amounts; Type: ACL; Schema: public; Owner: -
 --
 
 GRANT SELECT ON TABLE public.reversed_amounts TO paycore_app;
+
+
+--
+-- Name: TABLE statement_files; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.statement_files TO paycore_app;
+
+
+--
+-- Name: TABLE statement_parts; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.statement_parts TO paycore_app;
+
+
+--
+-- Name: TABLE statements; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.statements TO paycore_app;
+
+
+--
+-- Name: COLUMN statements.credits; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(credits) ON TABLE public.statements TO paycore_app;
+
+
+--
+-- Name: COLUMN statements.debits; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(debits) ON TABLE public.statements TO paycore_app;
+
+
+--
+-- Name: COLUMN statements.credit_count; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(credit_count) ON TABLE public.statements TO paycore_app;
+
+
+--
+-- Name: COLUMN statements.finished_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(finished_at) ON TABLE public.statements TO paycore_app;
+
+
+--
+-- Name: COLUMN statements.leased_until; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(leased_until) ON TABLE public.statements TO paycore_app;
+
+
+--
+-- Name: COLUMN statements.attempts; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(attempts) ON TABLE public.statements TO paycore_app;
+
+
+--
+-- Name: COLUMN statements.status; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(status) ON TABLE public.statements TO paycore_app;
+
+
+--
+-- Name: COLUMN statements.lease; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(lease) ON TABLE public.statements TO paycore_app;
+
+
+--
+-- Name: COLUMN statements.problem; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(problem) ON TABLE public.statements TO paycore_app;
 
 
 --
@@ -3645,6 +4337,62 @@ GRANT SELECT,INSERT ON TABLE public.users TO paycore_app;
 --
 
 GRANT UPDATE(display_name) ON TABLE public.users TO paycore_app;
+
+
+--
+-- Name: TABLE wallet_days; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.wallet_days TO paycore_app;
+
+
+--
+-- Name: COLUMN wallet_days.closing; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(closing) ON TABLE public.wallet_days TO paycore_app;
+
+
+--
+-- Name: COLUMN wallet_days.entry_count; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(entry_count) ON TABLE public.wallet_days TO paycore_app;
+
+
+--
+-- Name: COLUMN wallet_days.last_sequence; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(last_sequence) ON TABLE public.wallet_days TO paycore_app;
+
+
+--
+-- Name: COLUMN wallet_days.debits; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(debits) ON TABLE public.wallet_days TO paycore_app;
+
+
+--
+-- Name: COLUMN wallet_days.credits; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(credits) ON TABLE public.wallet_days TO paycore_app;
+
+
+--
+-- Name: COLUMN wallet_days.debits_so_far; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(debits_so_far) ON TABLE public.wallet_days TO paycore_app;
+
+
+--
+-- Name: TABLE wallet_marks; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.wallet_marks TO paycore_app;
 
 
 --

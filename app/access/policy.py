@@ -15,8 +15,10 @@ from app.errors import Forbidden
 from app.records import Transaction, TransactionType, Wallet
 
 _RIGHTS_OF_ROLE = {
-    Role.USER: frozenset({Right.SEE_OWN, Right.TRANSFER, Right.OPEN_WALLET, Right.USE_WEBHOOKS}),
-    Role.SERVICE: frozenset({Right.SEE_OWN, Right.TRANSFER, Right.OPEN_WALLET, Right.POST, Right.USE_WEBHOOKS}),
+    Role.USER: frozenset({Right.SEE_OWN, Right.TRANSFER, Right.OPEN_WALLET, Right.MAKE_STATEMENTS, Right.USE_WEBHOOKS}),
+    Role.SERVICE: frozenset(
+        {Right.SEE_OWN, Right.TRANSFER, Right.OPEN_WALLET, Right.POST, Right.MAKE_STATEMENTS, Right.USE_WEBHOOKS}
+    ),
     Role.SUPPORT: frozenset({Right.SEE_OWN, Right.SEE_ALL}),
     Role.ADMIN: frozenset(Right),
 }
@@ -28,6 +30,7 @@ RIGHTS_OF_SCOPE = {
     "wallets:write": frozenset({Right.OPEN_WALLET}),
     "transfers:write": frozenset({Right.TRANSFER}),
     POSTINGS_SCOPE: frozenset({Right.POST}),
+    "statements:write": frozenset({Right.MAKE_STATEMENTS}),
     "webhooks:write": frozenset({Right.USE_WEBHOOKS}),
     ADMIN_SCOPE: frozenset(Right),
 }
@@ -40,6 +43,7 @@ _REFUSALS = {
     Right.SEE_OWN: "This needs the scope wallets:read.",
     Right.TRANSFER: "This needs the scope transfers:write and a role that is not read-only.",
     Right.OPEN_WALLET: "This needs the scope wallets:write and a role that is not read-only.",
+    Right.MAKE_STATEMENTS: "This needs the scope statements:write and a role that is not read-only.",
     Right.USE_WEBHOOKS: "This needs the scope webhooks:write and a role that is not read-only.",
     Right.POST: "This needs the scope postings:write: it is for administrators and service accounts.",
 }

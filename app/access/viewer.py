@@ -33,6 +33,7 @@ class Right(StrEnum):
     SET_WALLET_STATUS = "freeze, close and reactivate wallets"
     PUBLISH_FEES = "publish fee schedules"
     SET_FX_RATES = "set exchange rates"
+    MAKE_STATEMENTS = "make statements of the wallets that they see"
     USE_WEBHOOKS = "have own webhook endpoints"
     MAKE_TRAFFIC = "make demo users pay each other"
 

@@ -30,6 +30,12 @@ class Hold(Base):
         Index("holds_wallet_idx", "wallet_id", "id"),
         Index("holds_receiver_idx", "receiver_wallet_id", "id", postgresql_where=text("receiver_wallet_id IS NOT NULL")),
         Index("holds_open_idx", "wallet_id", "expires_at", postgresql_where=text("status = 'OPEN'")),
+        Index(
+            "holds_lasting_idx",
+            "wallet_id",
+            "id",
+            postgresql_where=text("closed_at IS NOT NULL AND closed_at - created_at > interval '32 days'"),
+        ),
         Index("holds_due_idx", "expires_at", postgresql_where=text("status = 'OPEN' AND expires_at IS NOT NULL")),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.db import fx_models, hold_models, log_models, sequence_models, webhook_models
+from app.db import fx_models, hold_models, log_models, read_models, sequence_models, statement_models, webhook_models
 from app.db.models import Base
 
 _OTHERS = (
@@ -10,7 +10,9 @@ _OTHERS = (
     hold_models.Hold,
     sequence_models.EventChunk,
     log_models.LogTile,
+    read_models.WalletDay,
     webhook_models.WebhookEndpoint,
+    statement_models.AccountStatement,
 )
 assert all(table.metadata is Base.metadata for table in _OTHERS), "each module adds its tables to the same metadata"
 METADATA = Base.metadata

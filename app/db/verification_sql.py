@@ -6,9 +6,10 @@ overflow a bigint.
 
 from __future__ import annotations
 
-from app.db import fx_verification_sql, hold_verification_sql, sequence_verification_sql
+from app.db import fx_verification_sql, hold_verification_sql, model_verification_sql, sequence_verification_sql
 from app.db.fx_verification_sql import CONVERSIONS, CONVERSIONS_SINCE
 from app.db.hold_verification_sql import HOLDS, HOLDS_SINCE
+from app.db.model_verification_sql import MODELS, MODELS_SINCE
 from app.db.sequence_verification_sql import POSITIONS, POSITIONS_SINCE
 from app.db.verification_check import Check
 
@@ -439,7 +440,7 @@ REVISION = "SELECT version_num FROM alembic_version"
 
 RECORD = "INSERT INTO ledger_verifications (finished_at, duration_ms, findings) VALUES ($1, $2, $3)"
 
-CHECKS = (*LEDGER, *WALLETS, *TRANSACTIONS, *HOLDS, *CONVERSIONS, *POSITIONS, *UNIQUE_TEXTS, *REFERENCES)
+CHECKS = (*LEDGER, *WALLETS, *TRANSACTIONS, *HOLDS, *CONVERSIONS, *POSITIONS, *MODELS, *UNIQUE_TEXTS, *REFERENCES)
 
 
 def limited(check: Check, limit: int) -> str:
@@ -451,6 +452,7 @@ def limited(check: Check, limit: int) -> str:
         (HOLDS_SINCE, hold_verification_sql.VIEWS),
         (CONVERSIONS_SINCE, fx_verification_sql.VIEWS),
         (POSITIONS_SINCE, sequence_verification_sql.VIEWS),
+        (MODELS_SINCE, model_verification_sql.VIEWS),
     )
     views = _VIEWS + "".join(view for since, view in further if check.since >= since)
     return f"{views} SELECT *, count(*) OVER () AS in_all FROM ({check.query}) AS broken LIMIT {limit}"  # noqa: S608

@@ -109,7 +109,7 @@ async def audit(
     before: dict[str, str],
     after: dict[str, str],
     actor_id: UUID,
-    reason: str,
+    reason: str | None,
     request_id: str | None,
 ) -> None:
     """Record an administrator's action for the audit log. The subject is what it changed: a wallet or a fee schedule."""

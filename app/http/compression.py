@@ -43,6 +43,9 @@ def _is_large_json(start: Message) -> bool:
             length = int(value)
         elif name == b"content-type":
             media = value.partition(b";")[0]
+        elif name == b"content-disposition":
+            # A file: its ETag and its length are of these bytes.
+            return False
     return length >= _FROM_BYTES and media.endswith(b"json")
 
 

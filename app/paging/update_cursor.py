@@ -29,13 +29,14 @@ def encode_update_cursor(wallet_id: UUID, sequence: int) -> str:
 
 def decode_update_cursor(text: str, wallet_id: UUID) -> int:
     """Returns the sequence after which to resume. Raises BadUserInput if `text` is not an update cursor of this wallet."""
-    sequence = _sequence(text, wallet_id)
-    if sequence is None:
+    found = read_update_cursor(text)
+    if found is None or found[0] != wallet_id:
         raise BadUserInput("This is not a cursor of this wallet's updates.")
-    return sequence
+    return found[1]
 
 
-def _sequence(text: str, wallet_id: UUID) -> int | None:
+def read_update_cursor(text: str) -> tuple[UUID, int] | None:
+    """Returns the wallet's id and the sequence of an update cursor, or None if it is none."""
     if len(text) != _TEXT_LENGTH or not text.isascii():
         return None
     try:
@@ -44,6 +45,7 @@ def _sequence(text: str, wallet_id: UUID) -> int | None:
         return None
     if len(packed) != _FORMAT.size:
         return None
-    _, sequence, _, _ = _FORMAT.unpack(packed)
-    # Comparing with a fresh encoding checks the version, the wallet and the checksum at once.
-    return sequence if sequence >= 0 and encode_update_cursor(wallet_id, sequence) == text else None
+    _, sequence, wallet_bytes, _ = _FORMAT.unpack(packed)
+    wallet_id = UUID(bytes=wallet_bytes)
+    # Comparing with a fresh encoding checks the version and the checksum at once.
+    return (wallet_id, sequence) if sequence >= 0 and encode_update_cursor(wallet_id, sequence) == text else None

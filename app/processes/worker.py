@@ -1,4 +1,6 @@
-"""The worker: turns events into deliveries of webhooks and sends them. Any number may run; all do the same work.
+"""The worker: projects events into the read models, turns them into deliveries of webhooks and sends those, and makes statements.
+
+Any number may run; all do the same work.
 
 Each step is one transaction or one HTTP request, and a worker may be killed at any point. What it had taken is taken again by
 another once the lease is over, so each endpoint gets each event at least once, with the same webhook-id.
@@ -16,13 +18,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import tasks
 from app.backoff import Backoff
 from app.clock import Clock, monotonic, system_clock
-from app.db import webhook_queue_sql
+from app.db import projection_sql, webhook_queue_sql
 from app.db.engine import create_engine, dispose
 from app.db.failures import DATABASE_ERRORS
 from app.db.pool import Database, driver_connection
+from app.db.projection_sql import State
 from app.processes.database_log import DatabaseLog
 from app.processes.relay_health import RelayState, answering
+from app.processes.statement_maker import StatementMaker
 from app.processes.webhook_payloads import NoPayload, Payloads, services_of_worker
+from app.services.projection import project_live
 from app.services.webhooks import delivering
 from app.services.webhooks.delivering import Outcome, Taken
 from app.services.webhooks.events import message_id
@@ -41,7 +46,10 @@ _MOST_IN_FLIGHT = 400
 _MOST_FAILING = 200
 """Of them to endpoints that have just failed: hundreds that hang leave room for those that answer."""
 _BUSY_SECONDS, _IDLE_SECONDS = 0.02, 0.25
-_KEEP_SECONDS = 60.0
+_KEEP_SECONDS, _MEASURE_STATEMENTS_SECONDS = 60.0, 10.0
+_PROJECT_SECONDS = 0.1
+"""How long a projector that has seen all events waits: most of the time after which a reader sees its own payment."""
+_MEASURE_SECONDS = 1.0
 _REMOVED_AT_ONCE = 1000
 _SILENT_AFTER_SECONDS = 10.0
 WORKER_ENDS_WITHIN_SECONDS = 30
@@ -63,8 +71,10 @@ class Worker:
         self._in_flight: set[asyncio.Task[None]] = set()
         self._failing = 0
         self._wake = asyncio.Event()
+        self._statements = StatementMaker(engine, clock)
         self._database_log = DatabaseLog(logger, "worker")
         self._answered_at: float | None = None
+        self._measure_models_at = 0.0
 
     def state(self) -> RelayState:
         """Return what readiness shows: a worker is ready while the database answers it."""
@@ -76,6 +86,9 @@ class Worker:
         loops = [
             asyncio.create_task(self._repeat(stop, self._fan_out), name="webhook-fan-out"),
             asyncio.create_task(self._repeat(stop, self._keep), name="webhook-keeper"),
+            asyncio.create_task(self._repeat(stop, self._project), name="projector"),
+            asyncio.create_task(self._repeat(stop, lambda: self._statements.make_next(stop)), name="statements"),
+            asyncio.create_task(self._repeat(stop, self._measure_statements), name="statement-measures"),
         ]
         if self._seal is None:
             logger.warning("PAYCORE_WEBHOOK_KEYS is not set: this worker sends no webhooks")
@@ -117,6 +130,20 @@ class Worker:
             self._wake.set()
             self._wake.clear()
         return 0.0 if found else _IDLE_SECONDS
+
+    async def _project(self) -> float:
+        async with driver_connection(self._engine) as connection:
+            found = await project_live(connection)
+            if monotonic() >= self._measure_models_at or not found:
+                self._measure_models_at = monotonic() + _MEASURE_SECONDS
+                self._report(await projection_sql.state(connection))
+        return 0.0 if found else _PROJECT_SECONDS
+
+    def _report(self, state: State) -> None:
+        lag = 0.0 if state.behind_since is None else (self._clock() - state.behind_since).total_seconds()
+        metrics.MODEL_POSITION.set(state.position)
+        metrics.MODEL_BEHIND.set(max(0, state.last - state.position))
+        metrics.MODEL_LAG.set(max(0.0, lag))
 
     async def _send_due(self) -> float:
         if len(self._in_flight) >= _MOST_IN_FLIGHT:
@@ -174,6 +201,10 @@ class Worker:
         if endpoint.old_keys is not None and endpoint.old_keys_until is not None and endpoint.old_keys_until > self._clock():
             sealed.append(endpoint.old_keys)
         return [SigningKeys.unpack(self._seal.open(one, endpoint.id)) for one in sealed]
+
+    async def _measure_statements(self) -> float:
+        await self._statements.measure()
+        return _MEASURE_STATEMENTS_SECONDS
 
     async def _keep(self) -> float:
         """Remove what is old, and measure what waits."""

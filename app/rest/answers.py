@@ -103,7 +103,7 @@ def request_id_of(request: Request) -> str | None:
 
 def refused(services: Services, viewer: Viewer, result: TransferResult, further: Mapping[str, Any] | None = None) -> Response:
     (refusal,) = result.refusals
-    facts: dict[str, Any] = {"replayed": result.replayed, "field": _field(refusal), **(further or {})}
+    facts: dict[str, Any] = {"replayed": result.replayed, "field": field_of(refusal), **(further or {})}
     for name in ("available", "required", "fee", "limit"):
         money: Money | None = getattr(refusal, name)
         if money is not None:
@@ -115,7 +115,7 @@ def refused(services: Services, viewer: Viewer, result: TransferResult, further:
     return problem(refusal.code.http_status, refusal.code.value, refusal.message, facts)
 
 
-def _field(refusal: Refusal) -> str | None:
+def field_of(refusal: Refusal) -> str | None:
     name = "maxFee" if "maxFee" in refusal.path else refusal.path[-1] if len(refusal.path) > 1 else None
     return None if name is None else _FIELD_OF_PATH.get(name, name)
 

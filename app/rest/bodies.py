@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -11,10 +12,12 @@ from starlette.requests import Request
 from app.errors import BadUserInput, Refusal, RefusalCode
 from app.money import is_plain_decimal
 from app.records import AfterExpiry, FeeReversal, ReversalReason
+from app.rest.query import moment
 from app.services.conversions import ConvertInput
 from app.services.fx_quotes import QuoteInput
 from app.services.holds import CaptureInput, PlaceInput, ReleaseInput
 from app.services.reversals import ReversalInput
+from app.services.statements.creating import StatementInput
 from app.services.transfers import TransferInput
 
 E = TypeVar("E", bound=StrEnum)
@@ -45,6 +48,7 @@ _PLACE_FIELDS = {
 _CAPTURE_FIELDS = {"amount", "currency", "receiver_wallet_id", "keep_remaining", "after_expiry", "idempotency_key"}
 _QUOTE_FIELDS = {"source_currency", "target_currency", "source_amount", "target_amount", "idempotency_key"}
 _CONVERT_FIELDS = {"quote_id", "source_wallet_id", "target_wallet_id", "description", "idempotency_key"}
+_STATEMENT_FIELDS = {"from", "to", "idempotency_key"}
 _RELEASE_FIELDS = {"amount", "currency", "reason", "idempotency_key"}
 _MAX_AMOUNT_LENGTH = 64
 _QUOTED_KEY = Refusal(
@@ -184,6 +188,25 @@ def release_input(request: Request, body: Mapping[str, Any]) -> ReleaseInput:
         amount=_part(body, "all that remains"),
         reason=body.get("reason"),
     )
+
+
+def statement_input(request: Request, body: Mapping[str, Any]) -> StatementInput:
+    """The statement that a request asks for. Raises BadUserInput for a malformed body."""
+    _check_names(body, _STATEMENT_FIELDS)
+    return StatementInput(
+        idempotency_key=_idempotency_key(request, body),
+        wallet_id=request.path_params["id"],
+        from_at=_moment(body, "from"),
+        to_at=_moment(body, "to"),
+    )
+
+
+def _moment(body: Mapping[str, Any], name: str) -> datetime:
+    given = body.get(name)
+    try:
+        return moment(given) if isinstance(given, str) else moment("")
+    except (ValueError, OverflowError):
+        raise BadUserInput(f'`{name}` must be a time with its zone, such as "2026-01-31T12:00:00Z".') from None
 
 
 def _part(body: Mapping[str, Any], otherwise: str) -> tuple[str, str] | None:

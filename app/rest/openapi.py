@@ -37,6 +37,8 @@ from app.rest.openapi_parts import (
     query,
     ref,
 )
+from app.rest.openapi_statements import STATEMENT_PATHS, STATEMENT_SCHEMAS
+from app.rest.openapi_time import TIME_PATHS, TIME_SCHEMAS
 
 _TRANSFER = {
     "summary": "Move money from one of the caller's wallets to another wallet",
@@ -91,6 +93,8 @@ _LIST = {
 _SCHEMAS: dict[str, Any] = {
     **HOLD_SCHEMAS,
     **FX_SCHEMAS,
+    **TIME_SCHEMAS,
+    **STATEMENT_SCHEMAS,
     "Transfer": {
         **object_(
             {
@@ -207,6 +211,7 @@ _SCHEMAS: dict[str, Any] = {
             "required": MONEY,
             "fee": MONEY,
             "limit": MONEY,
+            "expected_from": {**MOMENT, "description": "Where the next statement begins."},
             "transaction": ref("Transaction"),
             "hold": {**ref("Hold"), "description": "The hold that was refused, as it is now."},
             "transaction_id": {"type": "string", "description": "The transaction that the key was used for."},
@@ -220,6 +225,7 @@ _SCHEMAS: dict[str, Any] = {
             "required",
             "fee",
             "limit",
+            "expected_from",
             "transaction",
             "hold",
             "transaction_id",
@@ -243,6 +249,8 @@ DESCRIPTION: dict[str, Any] = {
         **FX_PATHS,
         **FEED_PATHS,
         **LOG_PATHS,
+        **TIME_PATHS,
+        **STATEMENT_PATHS,
         "/transactions/{id}/reverse": {"post": _REVERSE},
         "/transactions/{id}": {"get": get("One transaction", "getTransaction", "Transaction")},
     },

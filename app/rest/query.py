@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -15,20 +16,31 @@ from app.records import EntryDirection, TransactionStatus, TransactionType
 
 T = TypeVar("T")
 
-_KNOWN = {"first", "after", "last", "before", "type", "status", "direction", "reference", "created_from", "created_to"}
+_PAGE = frozenset({"first", "after", "last", "before"})
+_KNOWN = _PAGE | {"type", "status", "direction", "reference", "created_from", "created_to"}
 
 
-def page_request(params: QueryParams) -> PageRequest:
+def page_request(params: QueryParams, *, has_filter: bool = True) -> PageRequest:
     """Returns the page of `first` and `after`, or of `last` and `before`. Raises BadUserInput."""
-    unknown = params.keys() - _KNOWN
+    return page_of_params(known_only(params, _KNOWN if has_filter else _PAGE))
+
+
+def known_only(params: QueryParams, known: AbstractSet[str], prefix: str | None = None) -> QueryParams:
+    """Returns the parameters. Raises BadUserInput for one that is not known, nor begins with the prefix, or is there twice."""
+    unknown = {name for name in params.keys() - known if prefix is None or not name.startswith(prefix)}
     if unknown:
         raise BadUserInput(f"Unknown parameter: {min(unknown)[:40]}.")
     if len(params.multi_items()) != len(params):
         raise BadUserInput("A parameter appears twice.")
+    return params
+
+
+def page_of_params(params: QueryParams) -> PageRequest:
+    """Returns the page that the parameters ask for. Raises BadUserInput."""
     page = PageRequest(
-        first=_parameter(params, "first", _whole_number),
+        first=parameter(params, "first", _whole_number),
         after=params.get("after"),
-        last=_parameter(params, "last", _whole_number),
+        last=parameter(params, "last", _whole_number),
         before=params.get("before"),
     )
     page.validate()
@@ -38,16 +50,17 @@ def page_request(params: QueryParams) -> PageRequest:
 def transaction_filter(params: QueryParams) -> TransactionFilter:
     """Returns the filter of `type`, `status`, `direction`, `reference`, `created_from` and `created_to`. Raises BadUserInput."""
     return TransactionFilter(
-        type=_parameter(params, "type", TransactionType),
-        status=_parameter(params, "status", TransactionStatus),
-        direction=_parameter(params, "direction", EntryDirection),
-        reference=_parameter(params, "reference", texts.normal),
-        created_from=_parameter(params, "created_from", _moment),
-        created_to=_parameter(params, "created_to", _moment),
+        type=parameter(params, "type", TransactionType),
+        status=parameter(params, "status", TransactionStatus),
+        direction=parameter(params, "direction", EntryDirection),
+        reference=parameter(params, "reference", texts.normal),
+        created_from=parameter(params, "created_from", moment),
+        created_to=parameter(params, "created_to", moment),
     )
 
 
-def _parameter(params: QueryParams, name: str, parse: Callable[[str], T]) -> T | None:
+def parameter(params: QueryParams, name: str, parse: Callable[[str], T]) -> T | None:
+    """Returns the parsed value of a parameter, or None if it is not given. Raises BadUserInput."""
     given = params.get(name)
     if given is None:
         return None
@@ -63,8 +76,9 @@ def _whole_number(text: str) -> int:
     return int(text)
 
 
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
+def moment(text: str) -> datetime:
+    """Returns the time, which must have an offset. Raises ValueError."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
         raise ValueError(text)
-    return moment.astimezone(UTC)
+    return found.astimezone(UTC)

@@ -33,6 +33,8 @@ from app.rest.fx_routes import FX_ROUTES
 from app.rest.log_routes import LOG_ROUTES
 from app.rest.openapi import DESCRIPTION
 from app.rest.query import page_request, transaction_filter
+from app.rest.statement_routes import STATEMENT_ROUTES, get_linked_file
+from app.rest.time_routes import TIME_ROUTES
 from app.rest.views import hold_view, page_view, transaction_view, wallet_view
 from app.services import hold_reading, reading
 from app.services.container import Services
@@ -58,12 +60,27 @@ def routes() -> list[Route]:
         _timed("POST", "/holds/{id}/capture", post_capture),
         _timed("POST", "/holds/{id}/release", post_release),
         _timed("GET", "/holds/{id}", get_hold),
-        *(_timed(method, path, handler) for method, path, handler in (*FX_ROUTES, *FEED_ROUTES, *LOG_ROUTES)),
+        *(
+            _timed(method, path, handler)
+            for method, path, handler in (*FX_ROUTES, *FEED_ROUTES, *LOG_ROUTES, *TIME_ROUTES, *STATEMENT_ROUTES)
+        ),
+        Route("/statements/{statement}.{format}", _linked, methods=["GET"]),
         _timed("GET", "/wallets/{id}", get_wallet),
         _timed("GET", "/wallets/{id}/transactions", get_wallet_transactions),
         _timed("GET", "/transactions/{id}", get_transaction),
         Route("/openapi.json", get_openapi, methods=["GET"]),
     ]
+
+
+async def _linked(request: Request) -> Response:
+    """The one route without a token: its link is signed."""
+    request.scope["state"][metrics.TIMER] = metrics.REQUESTS.labels("GET /statements/{statement}.{format}", "rest")
+    try:
+        return await get_linked_file(request, request.app.state.services)
+    except Exception as error:
+        if is_unavailable(error):
+            raise Unavailable from error
+        raise
 
 
 def _timed(method: str, path: str, handler: Handler) -> Route:

@@ -17,12 +17,14 @@ from app.clock import monotonic
 from app.db.statements import Reader
 from app.errors import RequestError, Unauthenticated
 from app.records import (
+    AccountStatement,
     Entry,
     FeeSchedule,
     FxQuote,
     Hold,
     Payment,
     ReversedAmount,
+    StatementFile,
     Transaction,
     User,
     Wallet,
@@ -40,6 +42,8 @@ from app.services.live_reads import EventReads
 from app.services.reading import Party
 from app.services.receipts import reading as receipt_reading
 from app.services.receipts.reading import Receipt
+from app.services.statements import reading as statement_reading
+from app.services.statements.creating import StatementResult
 from app.services.transfers import BatchResult, TransferResult
 from app.services.wallets import WalletResult
 from app.services.webhooks import endpoints as webhook_endpoints
@@ -177,6 +181,20 @@ class Loaders:
         """By delivery. Does not check the viewer: load only ids of deliveries that the viewer may see."""
         return self._by_id("webhook attempts", webhook_endpoints.load_attempts)
 
+    @cached_property
+    def statements(self) -> DataLoader[UUID, AccountStatement | None]:
+        """Statements of wallets that the viewer may load."""
+        viewer = self._viewer
+        return self._by_id(
+            ("statements", visibility_key(viewer)),
+            lambda database, ids: statement_reading.load_statements(database, viewer, ids),
+        )
+
+    @cached_property
+    def statement_files(self) -> DataLoader[UUID, tuple[StatementFile, ...] | None]:
+        """By statement. Does not check the viewer: load only ids of statements that the viewer may see."""
+        return self._by_id("statement files", statement_reading.load_files)
+
     def prime(self, result: TransferResult) -> None:
         """Put the records that a transfer committed into the loaders, so that the answer needs no further read."""
         assert result.transaction is not None
@@ -270,7 +288,15 @@ class Context:
         """Settled transfers that are not in the loaders yet. Most answers need no loader, so they are added on first use."""
         self.outcomes: dict[
             str | int,
-            TransferResult | BatchResult | WalletResult | PublishResult | HoldResult | QuoteResult | RateResult | EndpointResult,
+            TransferResult
+            | BatchResult
+            | WalletResult
+            | PublishResult
+            | HoldResult
+            | QuoteResult
+            | RateResult
+            | EndpointResult
+            | StatementResult,
         ] = {}
         """The outcome of each mutation, by its response key."""
         self._loaders: Loaders | None = None

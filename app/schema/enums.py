@@ -20,6 +20,8 @@ from app.records import (
     QuoteStatus,
     ReversalReason,
     RoundingMode,
+    StatementFormat,
+    StatementStatus,
     TransactionStatus,
     TransactionType,
     WalletKind,
@@ -39,6 +41,8 @@ __all__ = [
     "RefusalCode",
     "ReversalReason",
     "RoundingMode",
+    "StatementFormat",
+    "StatementStatus",
     "TransactionStatus",
     "TransactionType",
     "WalletKind",
@@ -88,6 +92,24 @@ strawberry.enum(
 strawberry.enum(QuoteStatus, description="OPEN until a conversion has used it or its time is over.")
 strawberry.enum(ReversalReason, description="For people and reports: the ledger treats all alike.")
 strawberry.enum(RoundingMode, description="HALF_EVEN: to the nearest minor unit, a tie to the even one.")
+strawberry.enum(StatementStatus)
+describe_values(
+    StatementStatus,
+    {
+        "PREPARING": "A worker makes its files.",
+        "FAILED": "It has no files. The next statement opens where it closed.",
+    },
+)
+strawberry.enum(StatementFormat)
+describe_values(
+    StatementFormat,
+    {
+        "CSV": "RFC 4180, UTF-8. Texts that a spreadsheet would take for a formula begin with an apostrophe.",
+        "CAMT_053": "ISO 20022 camt.053.001.08.",
+        "MT940": "SWIFT, in its character set: other characters are replaced.",
+        "PDF": "For people. Without the entries if there are more than 2,000.",
+    },
+)
 strawberry.enum(WebhookStatus)
 describe_values(
     WebhookStatus,

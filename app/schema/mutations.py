@@ -25,6 +25,7 @@ from app.schema.inputs import (
 from app.schema.outcomes import Outcome
 from app.schema.previews import PreviewEntry, preview_entries
 from app.schema.refusals import UserError, user_errors
+from app.schema.statements import CreateStatementInput, Statement
 from app.schema.types import Hold, Transaction, Wallet
 from app.schema.webhook_inputs import (
     CreateWebhookEndpointInput,
@@ -46,6 +47,7 @@ from app.services import (
     wallets,
 )
 from app.services.holds import HoldResult
+from app.services.statements import creating
 from app.services.transfers import TransferResult
 from app.services.webhooks import endpoints, replaying
 from app.services.webhooks.endpoints import EndpointResult
@@ -175,6 +177,13 @@ class WebhookTestPayload:
     payload: str | None = strawberry.field(description="What was sent.")
     status: int | None = strawberry.field(description="Of the answer. Null without one.")
     error: str | None = strawberry.field(description="Why there is no status.")
+    user_errors: list[UserError]
+
+
+@strawberry.type
+class StatementPayload:
+    statement: Statement | None
+    replayed: bool = strawberry.field(description="True where the key had been used before and this is that statement.")
     user_errors: list[UserError]
 
 
@@ -392,6 +401,29 @@ class Mutation:
         _save_outcome(info, result)
         return FxRatePayload(
             rate=None if result.rate is None else FxRate.of(result.rate), user_errors=user_errors(result.refusals)
+        )
+
+    @strawberry.mutation(
+        description="The next statement of a wallet that the viewer sees; a worker makes its files. Needs the scope "
+        "statements:write. One of another's wallet is recorded in the audit log. QUOTA_EXCEEDED if too many of the viewer's are "
+        "PREPARING: the key stays unused."
+    )
+    async def create_statement(self, info: Info, input: CreateStatementInput) -> StatementPayload | None:
+        context = _start_transfers(info)
+        services = context.services
+        result = await creating.create(
+            services.engine,
+            services.settings,
+            context.viewer,
+            input.to_service(),
+            clock=services.clock,
+            request_id=context.request_id,
+        )
+        _save_outcome(info, result)
+        return StatementPayload(
+            statement=None if result.statement is None else Statement.of(result.statement),
+            replayed=result.replayed,
+            user_errors=user_errors(result.refusals),
         )
 
     @strawberry.mutation(

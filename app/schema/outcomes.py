@@ -10,11 +10,22 @@ from app.services.fee_schedules import PublishResult
 from app.services.fx_quotes import QuoteResult
 from app.services.fx_rates import RateResult
 from app.services.holds import HoldResult
+from app.services.statements.creating import StatementResult
 from app.services.transfers import BatchResult, TransferResult
 from app.services.wallets import WalletResult
 from app.services.webhooks.endpoints import EndpointResult
 
-Outcome = TransferResult | BatchResult | WalletResult | PublishResult | HoldResult | QuoteResult | RateResult | EndpointResult
+Outcome = (
+    TransferResult
+    | BatchResult
+    | WalletResult
+    | PublishResult
+    | HoldResult
+    | QuoteResult
+    | RateResult
+    | EndpointResult
+    | StatementResult
+)
 
 OUTCOME_FIELDS = frozenset({
     ("TransferPayload", "transaction"),
@@ -31,6 +42,7 @@ OUTCOME_FIELDS = frozenset({
     ("FxRatePayload", "rate"),
     ("ConvertPayload", "transaction"),
     ("WebhookEndpointPayload", "endpoint"),
+    ("StatementPayload", "statement"),
 })  # fmt: skip
 """Null in one of these fields means a refusal. If the field cannot be read, the whole payload is null instead."""
 _ABOUT_THE_OUTCOME = (Unavailable.code, RequestTimeout.code)
@@ -52,14 +64,8 @@ def incomplete(message: str, extensions: Mapping[str, object], outcome: Outcome,
     elif isinstance(found, PublishResult) and found.schedule is not None:
         facts = {"feeScheduleId": ids.encode("fee", found.schedule.id)}
         state = "The fee schedule is published."
-    elif isinstance(found, QuoteResult) and found.quote is not None:
-        facts = {"quoteId": ids.encode("fxq", found.quote.id)}
-        state = "The quote is made."
-    elif isinstance(found, RateResult) and found.rate is not None:
-        state = "The rate is set."
-    elif isinstance(found, EndpointResult) and found.endpoint is not None:
-        facts = {"webhookEndpointId": ids.encode("whe", found.endpoint.id)}
-        state = "The change to the webhook endpoint is recorded."
+    elif (made := _made(found)) is not None:
+        state, facts = made
     elif isinstance(found, HoldResult) and found.hold is not None and not found.result.refusals:
         facts = {"holdId": ids.encode("hld", found.hold.id), "holdStatus": found.hold.status.value}
         if found.result.transaction is not None:
@@ -70,6 +76,19 @@ def incomplete(message: str, extensions: Mapping[str, object], outcome: Outcome,
     why = "" if extensions.get("code") in _ABOUT_THE_OUTCOME else f" {message}"
     facts = {**extensions, "reason": extensions.get("code"), **facts}
     return AnswerIncomplete(f"{state} Only this part of the answer is missing.{why}", facts)
+
+
+def _made(found: Outcome) -> tuple[str, dict[str, object]] | None:
+    """What a mutation that moves no money has made, and its id. None for others, and for a refusal."""
+    if isinstance(found, QuoteResult) and found.quote is not None:
+        return "The quote is made.", {"quoteId": ids.encode("fxq", found.quote.id)}
+    if isinstance(found, RateResult) and found.rate is not None:
+        return "The rate is set.", {}
+    if isinstance(found, EndpointResult) and found.endpoint is not None:
+        return "The change to the webhook endpoint is recorded.", {"webhookEndpointId": ids.encode("whe", found.endpoint.id)}
+    if isinstance(found, StatementResult) and found.statement is not None:
+        return "The statement is recorded.", {"statementId": ids.encode("stm", found.statement.id)}
+    return None
 
 
 def _member(outcome: Outcome, path: Sequence[str | int]) -> Outcome:

@@ -24,6 +24,7 @@ from app.schema.inputs import TransferInput
 from app.schema.previews import TransferPreview, transfer_preview
 from app.schema.receipts import Checkpoint
 from app.schema.scalars import BigInt, CurrencyCode
+from app.schema.statements import Statement
 from app.schema.types import (
     CurrencyTotal,
     Hold,
@@ -305,6 +306,11 @@ async def _webhook_delivery(info: Info, delivery_id: UUID) -> WebhookDelivery | 
     return None if delivery is None or endpoint is None else WebhookDelivery.of(delivery, endpoint.source)
 
 
+async def _statement(info: Info, statement_id: UUID) -> Statement | None:
+    statement = await info.context.loaders.statements.load(statement_id)
+    return None if statement is None else Statement.of(statement)
+
+
 async def _fee_schedule(info: Info, schedule_id: UUID) -> FeeSchedule | None:
     schedule = await info.context.loaders.fee_schedules.load(schedule_id)
     return None if schedule is None else FeeSchedule.of(info, schedule)
@@ -320,5 +326,6 @@ _NODES: Mapping[str, Callable[[Info, UUID], Awaitable[Node | None]]] = {
     "fxq": _quote,
     "whe": _webhook_endpoint,
     "whd": _webhook_delivery,
+    "stm": _statement,
 }
 """How to load an object, by the prefix of its id."""

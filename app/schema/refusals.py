@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 import strawberry
 
@@ -67,6 +68,13 @@ class FeeExceedsAmount(UserError):
     fee: Money
 
 
+@strawberry.type(description="A statement begins where the one before it ended.")
+class PeriodNotNext(UserError):
+    expected_from: datetime = strawberry.field(
+        description="Send this as `from`. For the first statement: the latest that it may be."
+    )
+
+
 @strawberry.type(description="The ledger refused it: recorded as FAILED, and replayed under its key.")
 class TransferRefused(UserError):
     pass
@@ -82,6 +90,13 @@ def _user_error(refusal: Refusal) -> UserError:
         return IdempotencyKeyReused(code=code, message=message, path=path, refusal=refusal)
     if code is RefusalCode.CONDITION_FAILED:
         return ConditionFailed(code=code, message=message, path=path, refusal=refusal)
+    if refusal.expected_from is not None:
+        return PeriodNotNext(code=code, message=message, path=path, expected_from=refusal.expected_from)
+    return _about_money(refusal, path) or _plain(refusal, path)
+
+
+def _about_money(refusal: Refusal, path: list[str]) -> UserError | None:
+    code, message = refusal.code, refusal.message
     if refusal.fee is not None and refusal.limit is not None:
         fee, limit = Money.of(refusal.fee), Money.of(refusal.limit)
         return FeeExceedsLimit(code=code, message=message, path=path, fee=fee, limit=limit)
@@ -90,8 +105,12 @@ def _user_error(refusal: Refusal) -> UserError:
     if refusal.available is not None and refusal.required is not None:
         available, required = Money.of(refusal.available), Money.of(refusal.required)
         return InsufficientFunds(code=code, message=message, path=path, available=available, required=required)
+    return None
+
+
+def _plain(refusal: Refusal, path: list[str]) -> UserError:
     kind = TransferRefused if refusal.is_recorded else InvalidInput
-    return kind(code=code, message=message, path=path)
+    return kind(code=refusal.code, message=refusal.message, path=path)
 
 
 ERROR_TYPES = (
@@ -99,6 +118,7 @@ ERROR_TYPES = (
     IdempotencyKeyReused,
     InsufficientFunds,
     ConditionFailed,
+    PeriodNotNext,
     FeeExceedsLimit,
     FeeExceedsAmount,
     TransferRefused,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
-from typing import cast
+from typing import TYPE_CHECKING, Annotated, cast
 from uuid import UUID
 
 import strawberry
@@ -12,11 +13,14 @@ from strawberry import UNSET
 
 from app import ids, records, texts
 from app.access import policy
+from app.calendars import BalanceStep, Periods
+from app.db.activity_sql import Movement
 from app.paging import pages
 from app.paging.pages import Page, PageRequest
 from app.paging.update_cursor import encode_update_cursor
+from app.schema.balances import BalancePeriod, BalancePoint, ReadPosition
 from app.schema.basics import Money, Node, money_of, with_id_only
-from app.schema.connections import Connection, connection, page_request
+from app.schema.connections import Connection, PageInfo, connection, page_request
 from app.schema.context import Info, loaded
 from app.schema.enums import (
     AccountType,
@@ -32,12 +36,17 @@ from app.schema.enums import (
 )
 from app.schema.fees import FeeCharge
 from app.schema.fx import Conversion, FxStatus, fx_status
+from app.schema.inputs import MetadataItemInput
 from app.schema.receipts import Receipt
-from app.schema.scalars import BigInt, CurrencyCode
+from app.schema.scalars import BigInt, CurrencyCode, DecimalText
 from app.schema.selections import field_selects, field_selects_only_id
-from app.services import hold_reading, reading
+from app.services import activity, balances, hold_reading, reading
 from app.services.reading import Party
 from app.services.reversals import is_reversible
+from app.services.statements.reading import statements_of
+
+if TYPE_CHECKING:
+    from app.schema.statements import Statement
 
 
 @strawberry.input(description="Limits a list of transactions. A transaction must match every field that is given.")
@@ -67,6 +76,32 @@ def reading_filter(given: TransactionFilter | None) -> pages.TransactionFilter:
     return given.to_reading() if given else pages.TransactionFilter()
 
 
+@strawberry.input(description="Limits the activity. An entry must match every field that is given.")
+class ActivityFilter:
+    wallet_id: strawberry.ID | None = UNSET
+    direction: EntryDirection | None = UNSET
+    amount_from: DecimalText | None = strawberry.field(
+        default=UNSET, description="Inclusive, without a sign, in the currency of each entry."
+    )
+    amount_to: DecimalText | None = strawberry.field(default=UNSET, description="Inclusive.")
+    metadata: list[MetadataItemInput] | None = strawberry.field(
+        default=UNSET, description="The transaction has all of these pairs. At most 20."
+    )
+    created_from: datetime | None = strawberry.field(default=UNSET, description="Inclusive.")
+    created_to: datetime | None = strawberry.field(default=UNSET, description="Exclusive.")
+
+    def to_service(self) -> activity.ActivityFilter:
+        return activity.ActivityFilter(
+            wallet_id=self.wallet_id or None,
+            direction=self.direction or None,
+            amount_from=self.amount_from or None,
+            amount_to=self.amount_to or None,
+            metadata=tuple((item.key, texts.normal(item.value)) for item in self.metadata or ()),
+            created_from=self.created_from or None,
+            created_to=self.created_to or None,
+        )
+
+
 @strawberry.type
 class User(Node):
     display_name: str
@@ -92,6 +127,34 @@ class User(Node):
             ("wallets of", owner_id, page), lambda database: reading.wallets_of(database, viewer, owner_id, page)
         )
         return connection(found, lambda wallet: Wallet.of(info, wallet))
+
+    @strawberry.field(
+        description="The entries of all wallets, newest first by creation. Each word of `query` must begin a word of the "
+        "description, the reference or the counterparty's name.\nWith `notBefore` (a wallet's updatesCursor or a `position`) it "
+        "waits until it has seen that, at most a second; else UNAVAILABLE."
+    )
+    async def activity(
+        self,
+        info: Info,
+        first: int | None = UNSET,
+        after: str | None = UNSET,
+        query: str | None = UNSET,
+        filter: ActivityFilter | None = UNSET,
+        not_before: str | None = UNSET,
+    ) -> ActivityConnection:
+        context, owner_id = info.context, self.record.id
+        viewer, clock = context.viewer, context.services.clock
+        request = activity.ActivityRequest(
+            page_request(first, after, None, None),
+            query=None if query is UNSET else query,
+            narrowed=filter.to_service() if filter else activity.ActivityFilter(),
+            not_before=None if not_before is UNSET else not_before,
+        )
+        found = await context.read(
+            ("activity of", owner_id, request),
+            lambda database: activity.activity_of(database, viewer, owner_id, request, clock),
+        )
+        return await _activity_shown(info, found)
 
 
 @strawberry.type(description="Only its owner and administrators can load one; to anyone else it does not exist.")
@@ -179,6 +242,36 @@ class Wallet(Node):
         )
         return connection(found, lambda entry: LedgerEntry.of(info, entry, self.record.currency))
 
+    @strawberry.field(
+        description="After every entry posted at or before `at`. A past answer never changes: entries are never backdated. `at` "
+        "must be at least 5 seconds ago."
+    )
+    async def balance_at(self, info: Info, at: datetime) -> BalancePoint | None:
+        viewer, record, clock = info.context.viewer, self.record, info.context.services.clock
+        found = await info.context.read(
+            ("balance at", record.id, at), lambda database: balances.balance_at(database, viewer, record, at, clock)
+        )
+        return None if found is None else BalancePoint.of(info, found, record.currency)
+
+    @strawberry.field(
+        description='Periods of a time zone\'s calendar, such as "Europe/Berlin"; at most 400. The first contains `from`, the '
+        "last the last moment before `to`."
+    )
+    async def balances(
+        self,
+        info: Info,
+        start: Annotated[datetime, strawberry.argument(name="from")],
+        end: Annotated[datetime, strawberry.argument(name="to")],
+        step: BalanceStep,
+        time_zone: str = "UTC",
+    ) -> list[BalancePeriod]:
+        viewer, record, clock = info.context.viewer, self.record, info.context.services.clock
+        asked = Periods(start, end, step, time_zone)
+        found = await info.context.read(
+            ("balances of", record.id, asked), lambda database: balances.balances(database, viewer, record, asked, clock)
+        )
+        return [BalancePeriod.of(info, period, record.currency) for period in found]
+
     @strawberry.field(description="The holds on this wallet's money, newest first.")
     async def holds(
         self,
@@ -202,6 +295,23 @@ class Wallet(Node):
         status: HoldStatus | None = UNSET,
     ) -> Connection[Hold]:
         return await _holds(info, self.record, page_request(first, after, last, before), status or None, incoming=True)
+
+    @strawberry.field(description="Its statements, newest first.")
+    async def statements(
+        self,
+        info: Info,
+        first: int | None = UNSET,
+        after: str | None = UNSET,
+        last: int | None = UNSET,
+        before: str | None = UNSET,
+    ) -> Connection[Annotated[Statement, strawberry.lazy("app.schema.statements")]]:
+        from app.schema.statements import Statement  # noqa: PLC0415 - the two types refer to each other
+
+        page, viewer, record = page_request(first, after, last, before), info.context.viewer, self.record
+        found = await info.context.read(
+            ("statements of", record.id, page), lambda database: statements_of(database, viewer, record, page)
+        )
+        return connection(found, Statement.of)
 
 
 async def _holds(
@@ -560,6 +670,78 @@ class LedgerEntry(Node):
         transaction = await info.context.loaders.transactions.load(self.record.transaction_id)
         assert transaction is not None, "a viewer who sees an entry may see its transaction"
         return Transaction.of(info, transaction)
+
+
+@strawberry.type(description="An entry of one of a user's wallets.")
+class ActivityItem:
+    id: strawberry.ID = strawberry.field(description="The entry's.")
+    at: datetime
+    amount: Money = strawberry.field(description="Positive: `direction` says which side.")
+    direction: EntryDirection
+    purpose: EntryPurpose
+    record: strawberry.Private[Movement]
+
+    @staticmethod
+    def of(info: Info, movement: Movement) -> ActivityItem:
+        """The caller checks that the viewer may load the wallet."""
+        return ActivityItem(
+            id=strawberry.ID(ids.encode("ent", movement.entry_id)),
+            at=movement.at,
+            amount=money_of(info, abs(movement.amount), movement.currency),
+            direction=EntryDirection.DEBIT if movement.amount < 0 else EntryDirection.CREDIT,
+            purpose=movement.purpose,
+            record=movement,
+        )
+
+    @strawberry.field
+    async def wallet(self, info: Info) -> Wallet:
+        wallet = await info.context.loaders.wallets.load(self.record.wallet_id)
+        assert wallet is not None, "a viewer who sees a user's activity may load the wallets"
+        return Wallet.of(info, wallet)
+
+    @strawberry.field(description="Null where there are several.")
+    def counterparty(self, info: Info) -> WalletParty | None:
+        return party_or_awaitable(info, self.record.counterparty_wallet_id)
+
+    @strawberry.field
+    async def transaction(self, info: Info) -> Transaction:
+        transaction_id, _ = ids.split_entry_id(self.record.entry_id)
+        if field_selects_only_id(info):
+            return with_id_only(Transaction, "txn", transaction_id)
+        transaction = await info.context.loaders.transactions.load(transaction_id)
+        assert transaction is not None, "a viewer who sees an entry may see its transaction"
+        return Transaction.of(info, transaction)
+
+
+@strawberry.type
+class ActivityEdge:
+    cursor: str
+    node: ActivityItem
+
+
+@strawberry.type
+class ActivityConnection:
+    edges: list[ActivityEdge]
+    page_info: PageInfo
+    read_position: ReadPosition
+
+
+async def _activity_shown(info: Info, found: activity.Activity) -> ActivityConnection:
+    """A page of activity. The counterparties of all rows are read at once, if the selection has any."""
+    items: Sequence[Movement] = found.page.items
+    if field_selects(info, _COUNTERPARTY):
+        await info.context.loaders.parties.load_many(
+            {item.counterparty_wallet_id for item in items if item.counterparty_wallet_id is not None}
+        )
+    shown = connection(found.page, lambda movement: ActivityItem.of(info, movement))
+    return ActivityConnection(
+        edges=[ActivityEdge(cursor=edge.cursor, node=edge.node) for edge in shown.edges],
+        page_info=shown.page_info,
+        read_position=ReadPosition.of(found.position),
+    )
+
+
+_COUNTERPARTY = frozenset({"counterparty"})
 
 
 @strawberry.type

@@ -27,6 +27,7 @@ MAX_FINDINGS = 20
 _PREFIXES: dict[str, ids.Prefix] = {
     "wallet_id": "wal",
     "transaction_id": "txn",
+    "entry_id": "ent",
     "original_id": "txn",
     "hold_id": "hld",
     "quote_id": "fxq",

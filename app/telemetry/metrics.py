@@ -149,6 +149,30 @@ WEBHOOK_POSITION = Gauge(
     "paycore_webhook_position", "Position up to which events have their deliveries.", multiprocess_mode="livemax"
 )
 
+MODEL_POSITION = Gauge(
+    "paycore_read_model_position", "Position up to which events are in the read models.", multiprocess_mode="livemax"
+)
+MODEL_BEHIND = Gauge(
+    "paycore_read_model_behind", "Events that have a position and are not in the read models.", multiprocess_mode="livemax"
+)
+MODEL_LAG = Gauge(
+    "paycore_read_model_lag_seconds",
+    "How long the oldest event that is not in the read models has had its position; 0 if all are.",
+    multiprocess_mode="livemax",
+)
+STATEMENTS = Counter("paycore_statements", "Statements that a worker finished, by result: ready, failed.", ["result"])
+STATEMENT_ENTRIES = Counter("paycore_statement_entries", "Entries of the statements that became ready.")
+STATEMENT_SECONDS = Histogram(
+    "paycore_statement_seconds",
+    "Time in which a worker made a statement that became ready.",
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300),
+)
+STATEMENTS_WAITING = Gauge("paycore_statements_waiting", "Statements that are not finished.", multiprocess_mode="livemax")
+STATEMENT_OLDEST_SECONDS = Gauge(
+    "paycore_statement_oldest_seconds", "Age of the oldest statement that is not finished.", multiprocess_mode="livemax"
+)
+STATEMENT_DOWNLOADS = Counter("paycore_statement_downloads", "Downloads of statements that began, by format.", ["format"])
+
 FX_QUOTES = Counter(
     "paycore_fx_quotes", "New quotes for conversions, and requests for one that were refused, by result.", ["result"]
 )

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import httpx
@@ -19,18 +20,22 @@ from starlette.routing import Mount, Route, WebSocketRoute
 
 from app import ids
 from app.access.tokens import mint_token
-from app.clock import system_clock
+from app.clock import rfc3339, system_clock
 from app.db import log_sql
 from app.db.engine import connect
 from app.paging.update_cursor import encode_update_cursor
+from app.processes.statement_maker import StatementMaker
 from app.records import FeePayer
 from app.schema.engine.build import sdl
 from app.services.fee_schedules import publish
 from app.services.fx_quotes import QuoteInput, create_quote
 from app.services.fx_rates import RateInput, set_rate
 from app.services.holds import CaptureInput, PlaceInput, capture_hold, place_hold
+from app.services.projection import project_live
 from app.services.receipts.notes import new_signer
 from app.services.receipts.sealing import sign
+from app.services.statements.creating import StatementInput
+from app.services.statements.creating import create as create_statement
 from app.services.transfers import TransferInput, transfer
 from app.settings import Settings
 from tests.api.conftest import Api
@@ -106,6 +111,7 @@ NODES = {
     "FxQuote": ("QUOTE", WALLET),
     "WebhookEndpoint": ("ENDPOINT", OWN_ONLY),
     "WebhookDelivery": ("DELIVERY", OWN_ONLY),
+    "Statement": ("STATEMENT", WALLET),
 }
 
 # Who may ask for a quote, and who may convert by alice's.
@@ -160,11 +166,29 @@ NARROWER = {
         "mutation { placeHold(input: {idempotencyKey: NEW_KEY, walletId: WALLET, amount: ONE}) { userErrors { code } } }",
         "IIIFY FIFF YFY U",
     ),
+    "Wallet.statements": ("{ wallet(id: WALLET) { statements { edges { node { id } } } } }", WALLET),
+    "Statement.wallet": ("{ node(id: STATEMENT) { ... on Statement { wallet { name } } } }", WALLET),
+    "Statement.entries": ("{ node(id: STATEMENT) { ... on Statement { entries { edges { node { id } } } } } }", WALLET),
+    "Statement.files": ("{ node(id: STATEMENT) { ... on Statement { files { sha256 } } } }", WALLET),
+    "Statement.download": ("{ node(id: STATEMENT) { ... on Statement { download(format: CSV) { url } } } }", WALLET),
     "Transaction.fees": ("{ transaction(id: CHARGED) { fees { label } } }", WALLET),
     "WalletParty.wallet": ("{ transaction(id: COMPLETED) { sender { wallet { id } } } }", WALLET),
     "WalletParty.wallet, of the other": ("{ transaction(id: COMPLETED) { receiver { wallet { id } } } }", "-Y-YY -FFF YYF U"),
     "User.wallets": ("{ viewer { wallets { edges { node { id } } } } }", "YY--- Y--- --- U"),
     "User.wallets, of another": ("{ node(id: OWNER) { ... on User { wallets { edges { node { id } } } } } }", WALLET),
+    "User.activity": ("{ viewer { activity { edges { node { id } } } } }", "YY--- Y--- --- U"),
+    "User.activity, of another": ("{ node(id: OWNER) { ... on User { activity { edges { node { id } } } } } }", WALLET),
+    "Wallet.balanceAt": ('{ wallet(id: WALLET) { balanceAt(at: "2025-01-01T00:00:00Z") { sequence } } }', WALLET),
+    "Wallet.balances": (
+        """{ wallet(id: WALLET) {
+            balances(from: "2025-01-01T00:00:00Z", to: "2025-01-02T00:00:00Z", step: DAY) { entryCount }
+        } }""",
+        WALLET,
+    ),
+    "ActivityItem.transaction": (
+        "{ node(id: OWNER) { ... on User { activity { edges { node { transaction { id } } } } } } }",
+        WALLET,
+    ),
     "Wallet.owner": ("{ wallet(id: WALLET) { owner { id } } }", WALLET),
     "Wallet.transactions": ("{ wallet(id: WALLET) { transactions { edges { node { id } } } } }", WALLET),
     "Wallet.entries": ("{ wallet(id: WALLET) { entries { edges { node { id } } } } }", WALLET),
@@ -177,6 +201,8 @@ LEGS = (
     "{walletId: THEIR_WALLET, direction: CREDIT, amount: ONE}]"
 )
 SCHEDULE = 'idempotencyKey: NEW_KEY, name: "x", currency: "EUR", payer: SENDER, percent: "1", reason: "x"'
+# The key of the statement that there is: its owner gets that one again, and others the next number, from another moment.
+NEXT_STATEMENT = 'idempotencyKey: STATED_KEY, walletId: WALLET, from: "2000-01-01T00:00:00Z", to: STATED_END'
 SYSTEM_WALLET = '{currency: "USD", purpose: "X", accountType: ASSET, name: "x", reason: "x"}'
 MUTATIONS = {
     "reverseTransaction": (
@@ -238,6 +264,10 @@ MUTATIONS = {
         "mutation { setWebhookStatus(input: {endpointId: ENDPOINT, status: ENABLED}) { endpoint { id } userErrors { code } } }",
         MY_ENDPOINT,
     ),
+    "createStatement": (
+        f"mutation {{ createStatement(input: {{{NEXT_STATEMENT}}}) {{ statement {{ id }} userErrors {{ code }} }} }}",
+        "YNNFY FFFF YFF U",
+    ),
     "openWallet": (
         'mutation { openWallet(input: {idempotencyKey: NEW_KEY, currency: "USD", name: "x"}) { wallet { id } } }',
         "YYYFY FFYF YFF U",
@@ -272,6 +302,17 @@ ROUTES = {
     "POST /conversions": ("/conversions", CONVERT),
     "GET /wallets/{id}": ("/wallets/WALLET", WALLET),
     "GET /wallets/{id}/transactions": ("/wallets/WALLET/transactions", WALLET),
+    "GET /wallets/{id}/balance": ("/wallets/WALLET/balance?at=2025-01-01T00:00:00Z", WALLET),
+    "GET /wallets/{id}/balances": (
+        "/wallets/WALLET/balances?from=2025-01-01T00:00:00Z&to=2025-01-02T00:00:00Z",
+        WALLET,
+    ),
+    "GET /activity": ("/activity", "YYYYY YFFF YYF U"),
+    "GET /wallets/{id}/statements": ("/wallets/WALLET/statements", WALLET),
+    "POST /wallets/{id}/statements": ("/wallets/WALLET/statements", "YNNFY FFFF YFF U"),
+    "GET /wallets/{id}/statements/{number}.{format}": ("/wallets/WALLET/statements/1.csv", WALLET),
+    # Links are signed for a file and not for a caller. This one is not signed.
+    "GET /statements/{statement}.{format}": ("/statements/STATEMENT.csv", "----- ---- --- -"),
     "GET /transactions/{id}": ("/transactions/COMPLETED", COMPLETED),
     "GET /transactions/{id}/receipt": ("/transactions/COMPLETED/receipt", COMPLETED),
     "GET /checkpoint": ("/checkpoint", "YYYYY YFFF YYF U"),
@@ -327,11 +368,12 @@ class World:
         }
         self.names |= await self._exchanged()
         self.names |= await self._watched()
+        self.names |= await self._stated()
         await self._signed()
         return self
 
     async def _signed(self) -> None:
-        """A checkpoint of the log with all of these transactions."""
+        """A checkpoint of the log with all of these transactions, which are in the read models too."""
         connection = await connect(self.api.settings)
         try:
             async with asyncio.timeout(START_SECONDS):
@@ -340,6 +382,8 @@ class World:
                 ):
                     await asyncio.sleep(0.05)  # it happens in the relay
             await sign(connection, new_signer("example.com/ledger"), None)
+            while await project_live(connection):
+                pass
         finally:
             await connection.close()
 
@@ -383,6 +427,21 @@ class World:
                 values = {"id": delivery_id, "endpoint": endpoint_id, "wallet": uuid_of(wallet)}
                 await connection.execute(sql(statement), values)
         return {"ENDPOINT": created, "DELIVERY": ids.encode("whd", delivery_id)}
+
+    async def _stated(self) -> dict[str, str]:
+        """A statement of alice's wallet that is READY."""
+        services, key, end = self.api.services, new_key(), system_clock()
+        details = StatementInput(key, self.names["WALLET"], datetime(2000, 1, 1, tzinfo=UTC), end)
+        now = self.api.settings.model_copy(update={"statement_delay_seconds": 0.0})
+        alice = await self.api.bank.viewer("alice")
+        created = await create_statement(services.engine, now, alice, details, clock=services.clock)
+        assert created.statement is not None, created.refusals
+        await StatementMaker(services.engine, services.clock).make_next(asyncio.Event())
+        return {
+            "STATEMENT": ids.encode("stm", created.statement.id),
+            "STATED_KEY": key,
+            "STATED_END": rfc3339(end),
+        }
 
     async def _charged(self) -> dict[str, str]:
         """A transfer in yen that alice pays a fee for, and francs of which bob would pay one."""
@@ -460,9 +519,11 @@ LETTERS = {
     "QUOTE_USED": "Y",
     "INVALID_INPUT": "I",
     "WALLET_NOT_FOUND": "N",
+    "PERIOD_NOT_NEXT": "Y",
     "NOT_SUPERVISED": "Y",
 }
-"""NOT_SUPERVISED: the caller may break things, but no supervisor would start them again. QUOTE_USED: it was theirs to use."""
+"""NOT_SUPERVISED: the caller may break things, but no supervisor would start them again. QUOTE_USED and
+PERIOD_NOT_NEXT: it was theirs to ask for."""
 
 
 def letter_of_code(error: dict[str, Any]) -> str:
@@ -613,7 +674,7 @@ async def test_every_route_answers_each_caller_as_decided(world: World) -> None:
 async def visit(world: World, name: str, caller: str) -> str:
     """The letter of one REST request."""
     method, path = name.split(maxsplit=1)[0], ROUTES[name][0]
-    for placeholder in ("COMPLETED", "WALLET", "HOLD", "QUOTE"):
+    for placeholder in ("COMPLETED", "WALLET", "HOLD", "QUOTE", "STATEMENT"):
         path = path.replace(placeholder, world.names[placeholder])
     body: dict[str, object] = {
         "sender_wallet_id": world.names["WALLET"],
@@ -622,6 +683,8 @@ async def visit(world: World, name: str, caller: str) -> str:
         "currency": "USD",
         "idempotency_key": new_key(),
     }
+    if path.endswith("/statements"):
+        body = {"from": "2000-01-01T00:00:00Z", "to": "2001-01-01T00:00:00Z", "idempotency_key": new_key()}
     if path.endswith("/reverse"):
         body = {"amount": "0.01", "currency": "USD", "reason": "REFUND", "idempotency_key": new_key()}
     if path == "/fx/quotes":

@@ -7,24 +7,31 @@ import json
 import os
 import re
 import sys
+from datetime import timedelta
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from graphql import build_schema, parse, validate
 
+from app.clock import rfc3339, system_clock
+from app.db.engine import connect
 from app.demo import seed
 from app.demo.seed import USERS
 from app.schema.engine import build, documents, error_handling, limits, requests
 from app.schema.engine.build import PaycoreSchema
 from app.services.fx import factor_of, price_of_source, price_of_target
+from app.services.projection import project_live
 from app.settings import Settings
 from docs import generate
 from tests.api.conftest import Api
+from tests.waiting import START_SECONDS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+READING_TIME = (ROOT / "docs" / "reading-time.md").read_text(encoding="utf-8")
 LEDGER = (ROOT / "docs" / "ledger.md").read_text(encoding="utf-8")
 WEBHOOKS = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
 LIVE_UPDATES = (ROOT / "docs" / "live-updates.md").read_text(encoding="utf-8")
@@ -121,6 +128,30 @@ async def test_the_page_on_webhooks_creates_an_endpoint(demo_api: Api) -> None:
     created = (await demo_api.data("bob", create, variables=variables))["createWebhookEndpoint"]
     assert created["userErrors"] == []
     assert created["secret"].startswith("whsec_")
+
+
+async def test_the_page_on_reading_time_asks_for_balances_and_finds_a_payment(demo_api: Api) -> None:
+    then, days, find = blocks("graphql", READING_TIME)
+    wallet = USERS[0].wallets[0].public_id
+    connection = await connect(demo_api.settings)
+    async with asyncio.timeout(START_SECONDS):
+        while not await project_live(connection) or await connection.fetch("SELECT FROM outbox LIMIT 1"):  # noqa: ASYNC110 - it happens in the relay
+            await asyncio.sleep(0.05)
+    while await project_live(connection):
+        pass
+    await connection.close()
+    now = system_clock()
+    moment, month = (rfc3339(now - timedelta(days=ago)) for ago in (1, 30))
+    point = (await demo_api.data("alice", then, wallet=wallet, at=moment))["wallet"]["balanceAt"]
+    assert int(point["sequence"]) > 0
+    found = await demo_api.data("alice", days, wallet=wallet, **{"from": month, "to": moment})
+    periods = found["wallet"]["balances"]
+    assert len(periods) in (30, 31)
+    assert all(one["closing"] == other["opening"] for one, other in pairwise(periods))
+    activity = (await demo_api.data("alice", find))["viewer"]["activity"]
+    assert activity["edges"]
+    assert all("coffee" in str(edge["node"]).lower() for edge in activity["edges"])
+    assert activity["readPosition"]["lagSeconds"] == 0
 
 
 async def test_the_conversion_in_the_page_on_the_ledger_exchanges_what_its_table_says(demo_api: Api) -> None:
@@ -230,7 +261,7 @@ def test_every_example_is_tested() -> None:
         if blocks("graphql", text := document.read_text(encoding="utf-8")) or "curl " in text
     }
     # The runbook's command needs a cluster.
-    assert elsewhere == {"ledger.md": 9, "live-updates.md": 2, "runbook.md": 1, "webhooks.md": 1}
+    assert elsewhere == {"ledger.md": 9, "live-updates.md": 2, "reading-time.md": 3, "runbook.md": 1, "webhooks.md": 1}
     pages = {path.name for path in DOCUMENTS if blocks("(?:html|js)", path.read_text(encoding="utf-8"))}
     assert pages == {"tutorial.md"}, "tests/browser/test_tutorial.py runs the tutorial's"
 

@@ -27,6 +27,7 @@ from tests.api.test_authorisation_matrix import (
     NEW_ENDPOINT,
     NEW_HOLD,
     NEW_QUOTE,
+    NEXT_STATEMENT,
     OWN_ONLY,
     PARTY,
     POSTING,
@@ -65,6 +66,7 @@ WATCH = f"mutation {{ createWebhookEndpoint(input: {{{NEW_ENDPOINT}}}) {{ FIELDS
 LISTED, ASKED = OWN_ONLY, "YYYYY YFFF YYF U"
 EXCHANGE = f"mutation {{ convert(input: {{{BY_QUOTE}}}) {{ FIELDS }} }}"
 HOLD = f"mutation {{ placeHold(input: {{{NEW_HOLD}}}) {{ FIELDS }} }}"
+STATE = f"mutation {{ createStatement(input: {{{NEXT_STATEMENT}}}) {{ FIELDS }} }}"
 SET_STATUS = 'mutation { setWalletStatus(input: {walletId: WALLET, status: ACTIVE, reason: "x"}) { FIELDS } }'
 
 
@@ -96,15 +98,20 @@ NOBODY_FOR_ADMINS = "FFFF- FFFF -FF U"
 
 LIST = {WALLET: "edges pageInfo"}
 EDGE = {WALLET: "node cursor"}
+THEN = '(at: "2025-01-01T00:00:00Z")'
+DAY = '(from: "2025-01-01T00:00:00Z", to: "2025-01-02T00:00:00Z", step: DAY)'
+MOVED = "{ node(id: OWNER) { ... on User { activity { MOVED } } } }"
+ARGUMENTS = {"balanceAt": THEN, "balances": DAY}
+"""The arguments of fields that need some."""
 
 FIELDS: list[tuple[str, str, dict[str, str]]] = [
-    ("User", "{ node(id: OWNER) { ... on User { FIELDS } } }", {WALLET: "id displayName wallets"}),
+    ("User", "{ node(id: OWNER) { ... on User { FIELDS } } }", {WALLET: "id displayName wallets activity"}),
     (
         "Wallet",
         "{ wallet(id: WALLET) { FIELDS } }",
         {
             WALLET: "id kind owner name currency balance available held status accountType sequence updatesCursor createdAt "
-            "transactions entries holds incomingHolds"
+            "transactions entries holds incomingHolds balanceAt balances statements"
         },
     ),
     (
@@ -141,6 +148,24 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
             "----- -FFF --F U": "closedAt",
         },
     ),
+    (
+        "BalancePoint",
+        f"{{ wallet(id: WALLET) {{ balanceAt{THEN} {{ FIELDS }} }} }}",
+        {WALLET: "at sequence balance held available"},
+    ),
+    (
+        "BalancePeriod",
+        f"{{ wallet(id: WALLET) {{ balances{DAY} {{ FIELDS }} }} }}",
+        {WALLET: "from to opening debits credits closing entryCount closingSequence"},
+    ),
+    ("ActivityConnection", MOVED.replace("MOVED", "FIELDS"), {WALLET: "edges pageInfo readPosition"}),
+    ("ActivityEdge", MOVED.replace("MOVED", "edges { FIELDS }"), EDGE),
+    (
+        "ActivityItem",
+        MOVED.replace("MOVED", "edges { node { FIELDS } }"),
+        {WALLET: "id at wallet amount direction purpose counterparty transaction"},
+    ),
+    ("ReadPosition", MOVED.replace("MOVED", "readPosition { FIELDS }"), {WALLET: "position at lagSeconds"}),
     ("HoldConnection", "{ wallet(id: WALLET) { holds { FIELDS } } }", LIST),
     ("HoldEdge", "{ wallet(id: WALLET) { holds { edges { FIELDS } } } }", EDGE),
     (
@@ -253,6 +278,37 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
         "mutation { testWebhook(endpointId: ENDPOINT) { FIELDS } }",
         {"Y--F- FFFF -FF U": "payload error", "---F- FFFF -FF U": "status", "-YYFY FFFF YFF U": "userErrors"},
     ),
+    (
+        "Statement",
+        "{ node(id: STATEMENT) { ... on Statement { FIELDS } } }",
+        {
+            WALLET: "id number status from to firstSequence lastSequence createdAt wallet opening credits debits closing "
+            "entries files download",
+            "----- -FFF --F U": "problem",
+        },
+    ),
+    ("StatementConnection", "{ wallet(id: WALLET) { statements { FIELDS } } }", LIST),
+    ("StatementEdge", "{ wallet(id: WALLET) { statements { edges { FIELDS } } } }", EDGE),
+    (
+        "StatementFile",
+        "{ node(id: STATEMENT) { ... on Statement { files { FIELDS } } } }",
+        {WALLET: "format bytes sha256", "----- -FFF --F U": "problem"},
+    ),
+    (
+        "Download",
+        "{ node(id: STATEMENT) { ... on Statement { download(format: CSV) { FIELDS } } } }",
+        {WALLET: "url sha256 expiresAt"},
+    ),
+    (
+        "StatementPayload",
+        STATE,
+        {"Y--F- FFFF -FF U": "statement", "YYYFY FFFF YFF U": "replayed", "-YYFY FFFF YFF U": "userErrors"},
+    ),
+    (
+        "PeriodNotNext",
+        STATE.replace("FIELDS", "userErrors { ... on PeriodNotNext { FIELDS } }"),
+        {"---FY FFFF YFF U": "code message path expectedFrom"},
+    ),
     ("Receipt", "{ transaction(id: COMPLETED) { receipt { FIELDS } } }", {COMPLETED: "index leaf proof"}),
     (
         "Checkpoint",
@@ -312,6 +368,8 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
 ]
 """By type: the document that reads it, and each row of letters with its fields."""
 
+ARGUMENTS = {"download": "(format: CSV)"}
+"""Of fields that need some."""
 ELSEWHERE = {"Query", "Mutation", "Subscription", "TransactionSettled"}
 """The root fields, which `test_authorisation_matrix.py` covers."""
 SETTLED = "transaction missed"
@@ -325,7 +383,7 @@ def decided(rows: dict[str, str]) -> dict[str, str]:
 def selection(type_: GraphQLObjectType) -> str:
     """A selection of all fields of a type, only as deep as needed to see that each has a value."""
     inner = {name: "" if is_leaf_type(get_named_type(field.type)) else " { __typename }" for name, field in type_.fields.items()}
-    return " ".join(["here: __typename", *(name + rest for name, rest in inner.items())])
+    return " ".join(["here: __typename", *(name + ARGUMENTS.get(name, "") + rest for name, rest in inner.items())])
 
 
 def inside(value: Any) -> dict[str, Any] | None:

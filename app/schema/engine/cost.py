@@ -51,6 +51,7 @@ LIST_LENGTHS: Mapping[str, int] = {
     "Transaction.entries": 2,
     "Transaction.metadata": 1,
     "Transaction.fees": 1,
+    "Wallet.balances": 100,
     "LedgerStatus.totals": 10,
     "LedgerStatus.trialBalance": 20,
     "LedgerStatus.hotWallets": 10,
@@ -77,6 +78,8 @@ LIST_LENGTHS: Mapping[str, int] = {
     "FxQuotePayload.userErrors": 1,
     "FxRatePayload.userErrors": 1,
     "ConvertPayload.userErrors": 1,
+    "StatementPayload.userErrors": 1,
+    "Statement.files": 5,
     "WebhookEndpointPayload.userErrors": 1,
     "ReplayWebhooksPayload.userErrors": 1,
     "WebhookTestPayload.userErrors": 1,
@@ -93,7 +96,7 @@ LIST_LENGTHS: Mapping[str, int] = {
 }
 """Approximate lengths of the lists that no argument bounds. An estimate is enough: they are short or held in memory."""
 
-FURTHER_POINTS: Mapping[str, int] = {"Query.users": 500}
+FURTHER_POINTS: Mapping[str, int] = {"Query.users": 500, "User.activity": 20, "Wallet.balances": 100, "Wallet.balanceAt": 2}
 """Points of fields that read many more rows than they return: a search of users compares up to 10,000 names in one pass."""
 
 _BY_ARGUMENT_ABOVE = frozenset({"edges", "results"})

@@ -1,30 +1,34 @@
-import { useMemo, useState } from "react";
-import { useLocation, useSearch } from "wouter";
+import { lazyPart } from "../app/lazyPage.js";
 import type { FeedState } from "../live/feed.js";
 import type { Followed } from "../live/hooks.js";
+import { Skeleton } from "../ui/Notice.js";
 import { ActivityList } from "./ActivityList.js";
 import { Filters } from "./Filters.js";
-import { NO_LIMITS, readFilter, writeFilter, type Filter } from "./filter.js";
+import { writeFilter } from "./filter.js";
+import { useNarrowing } from "./useNarrowing.js";
 
-/** A wallet's transactions: narrowed by the page's address, live on top, older ones as one scrolls. */
-export function Activity({ wallet, feed }: { readonly wallet: Followed; readonly feed: FeedState }) {
-  const [path, navigate] = useLocation();
-  const search = useSearch();
-  const filter = useMemo(() => readFilter(search), [search]);
-  const narrow = (changed: Filter): void => {
-    const query = writeFilter(changed);
-    navigate(query === "" ? path : `${path}?${query}`, { replace: true });
-  };
-  const [words, setWords] = useState("");
-  const showAll = (): void => {
-    setWords("");
-    narrow(NO_LIMITS);
-  };
+const FoundList = lazyPart(async () => (await import("./FoundList.js")).FoundList, <Skeleton label="Loading transactions" rows={6} />);
+
+interface ActivityProps {
+  readonly wallet: Followed;
+  /** Whether a user owns it. Others, such as fee accounts, cannot be searched. */
+  readonly isOwned: boolean;
+  readonly feed: FeedState;
+}
+
+/** A wallet's transactions: narrowed by the page's address, live on top, older ones as one scrolls. A search asks for entries. */
+export function Activity({ wallet, isOwned, feed }: ActivityProps) {
+  const { filter, narrow, showAll } = useNarrowing();
+  const isSearch = isOwned && filter.q.trim() !== "";
   return (
     <section aria-labelledby="activity" className="stack">
       <h2 id="activity">Activity</h2>
-      <Filters filter={filter} onChange={narrow} search={words} onSearch={setWords} />
-      <ActivityList key={writeFilter(filter)} walletId={wallet.id} filter={filter} search={words} feed={feed} onShowAll={showAll} />
+      <Filters filter={filter} canSearch={isOwned} isOfEntries={isSearch} onChange={narrow} />
+      {isSearch ? (
+        <FoundList walletId={wallet.id} filter={filter} news={feed.cursor ?? wallet.updatesCursor} onShowAll={showAll} />
+      ) : (
+        <ActivityList key={writeFilter(filter)} walletId={wallet.id} filter={filter} feed={feed} onShowAll={showAll} />
+      )}
     </section>
   );
 }

@@ -9,6 +9,7 @@ import { nameOf, type Row } from "./rows.js";
 
 interface ActivityRowProps {
   readonly row: Row;
+  readonly hasWallet: boolean;
   readonly onOpen: (row: Row) => void;
 }
 
@@ -17,7 +18,7 @@ function wordFor({ type, direction, isOwn }: Row): string {
 }
 
 /** A transaction in a line. A plain click opens its details beside the list; its address opens in other tabs. */
-export const ActivityRow = memo(function ActivityRow({ row, onOpen }: ActivityRowProps) {
+export const ActivityRow = memo(function ActivityRow({ row, hasWallet, onOpen }: ActivityRowProps) {
   const { id, status, direction, amount, otherAmount, fee, description, failureCode, createdAt, entryId } = row;
   const hasFailed = status === "FAILED";
   const onClick = (event: MouseEvent): void => {
@@ -35,6 +36,7 @@ export const ActivityRow = memo(function ActivityRow({ row, onOpen }: ActivityRo
         <span className="activity-text">
           <span className="activity-who truncate">{nameOf(row)}</span>
           <span className="muted truncate">
+            {hasWallet && row.found !== undefined && <>{row.found.walletName} · </>}
             {failureCode === null ? (description ?? wordFor(row)) : refusalText({ code: failureCode, message: failureCode })}
             {otherAmount !== null && (
               <>

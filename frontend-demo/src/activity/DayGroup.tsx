@@ -2,16 +2,18 @@ import { useId } from "react";
 import { MoneyText } from "../money/Money.js";
 import { ActivityRow } from "./ActivityRow.js";
 import { dayTitle, type Day } from "./days.js";
-import type { Row } from "./rows.js";
+import { keyOf, type Row } from "./rows.js";
 
 interface DayGroupProps {
   readonly day: Day;
   readonly today: string;
+  /** Whether each row says in which wallet it was. */
+  readonly hasWallets?: boolean;
   readonly onOpen: (row: Row) => void;
 }
 
 /** A day's transactions below its name and what came in and went out. */
-export function DayGroup({ day: { date, rows, subtotals, isPartial }, today, onOpen }: DayGroupProps) {
+export function DayGroup({ day: { date, rows, subtotals, isPartial }, today, hasWallets = false, onOpen }: DayGroupProps) {
   const titleId = useId();
   return (
     <section className="day" aria-labelledby={titleId}>
@@ -30,7 +32,7 @@ export function DayGroup({ day: { date, rows, subtotals, isPartial }, today, onO
       </div>
       <ul className="activity">
         {rows.map((row) => (
-          <ActivityRow key={row.id} row={row} onOpen={onOpen} />
+          <ActivityRow key={keyOf(row)} row={row} hasWallet={hasWallets} onOpen={onOpen} />
         ))}
       </ul>
     </section>

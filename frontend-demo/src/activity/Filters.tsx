@@ -1,24 +1,24 @@
+import { useEffect, useEffectEvent, useId, useState } from "react";
 import { chipsOf, WORDS } from "./chips.js";
 import { DIRECTIONS, isBackwards, NO_LIMITS, STATUSES, TYPES, type Filter } from "./filter.js";
 import { isPeriod, periodsOf } from "./periods.js";
+import { LONGEST_SEARCH } from "./searchText.js";
 import { useToday } from "./useToday.js";
 
 interface FiltersProps {
   readonly filter: Filter;
+  readonly canSearch: boolean;
+  /** Whether the list has entries. They have no status, and are of any type. */
+  readonly isOfEntries: boolean;
   readonly onChange: (filter: Filter) => void;
-  readonly search: string;
-  readonly onSearch: (search: string) => void;
 }
 
 /** The search, the periods, all other limits in a fold, and each limit that is set as a chip that removes it. */
-export function Filters({ filter, onChange, search, onSearch }: FiltersProps) {
+export function Filters({ filter, canSearch, isOfEntries, onChange }: FiltersProps) {
   const periods = periodsOf(useToday());
   return (
     <div className="filters" role="group" aria-label="Show only">
-      <label className="filter filter-search">
-        <span>Search</span>
-        <input type="search" className="input" placeholder="Name, note, amount or id" value={search} onChange={(event) => onSearch(event.target.value)} />
-      </label>
+      {canSearch && <SearchField filter={filter} onChange={onChange} />}
       <div className="periods" role="group" aria-label="Period">
         {periods.map((period) => {
           const isOn = isPeriod(filter, period);
@@ -33,8 +33,12 @@ export function Filters({ filter, onChange, search, onSearch }: FiltersProps) {
       <details className="more-filters">
         <summary>More filters</summary>
         <div className="more-filters-fields">
-          <Choice label="Type" value={filter.type} choices={TYPES} onChange={(type) => onChange({ ...filter, type })} />
-          <Choice label="Status" value={filter.status} choices={STATUSES} onChange={(status) => onChange({ ...filter, status })} />
+          {!isOfEntries && (
+            <>
+              <Choice label="Type" value={filter.type} choices={TYPES} onChange={(type) => onChange({ ...filter, type })} />
+              <Choice label="Status" value={filter.status} choices={STATUSES} onChange={(status) => onChange({ ...filter, status })} />
+            </>
+          )}
           <Choice label="Direction" value={filter.direction} choices={DIRECTIONS} onChange={(direction) => onChange({ ...filter, direction })} />
           <Day label="From" value={filter.from} onChange={(from) => onChange({ ...filter, from })} />
           <Day label="To" value={filter.to} onChange={(to) => onChange({ ...filter, to })} />
@@ -49,6 +53,50 @@ export function Filters({ filter, onChange, search, onSearch }: FiltersProps) {
           </button>
         </p>
       )}
+    </div>
+  );
+}
+
+const SETTLE_MILLISECONDS = 250;
+
+/** What is typed goes into the address once the typing rests. */
+function SearchField({ filter, onChange }: Pick<FiltersProps, "filter" | "onChange">) {
+  const [typed, setTyped] = useState(filter.q);
+  const [written, setWritten] = useState(filter.q);
+  const hintId = useId();
+  if (written !== filter.q) {
+    // Changed from outside: by a link, by Back, or by "Show all".
+    setWritten(filter.q);
+    setTyped(filter.q);
+  }
+  const write = useEffectEvent(() => {
+    setWritten(typed);
+    // Entries have no status and are of any type.
+    onChange({ ...filter, q: typed, ...(typed.trim() === "" ? {} : { type: "", status: "" }) });
+  });
+  useEffect(() => {
+    if (typed === filter.q) {
+      return undefined;
+    }
+    const timer = setTimeout(write, SETTLE_MILLISECONDS);
+    return () => clearTimeout(timer);
+  }, [typed, filter.q]);
+  return (
+    <div className="filter filter-search">
+      <label htmlFor={`${hintId}-search`}>Search</label>
+      <input
+        id={`${hintId}-search`}
+        type="search"
+        className="input"
+        placeholder="Name, note, reference or amount"
+        maxLength={LONGEST_SEARCH}
+        value={typed}
+        aria-describedby={hintId}
+        onChange={(event) => setTyped(event.target.value)}
+      />
+      <p id={hintId} className="muted filter-hint">
+        Words may be begun: <code>rent bo</code>. Amounts: <code>12.50</code>, <code>&gt;100</code>, <code>10..20</code>. Metadata: <code>order=17</code>.
+      </p>
     </div>
   );
 }

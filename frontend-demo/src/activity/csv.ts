@@ -7,7 +7,7 @@ export function csvOf(rows: readonly Row[]): string {
   const lines = rows.map((row) => [
     row.createdAt,
     row.id,
-    row.type,
+    row.found?.isFee === true ? "FEE" : row.type,
     row.status,
     row.direction,
     row.amount.amount,

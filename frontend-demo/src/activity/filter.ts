@@ -1,9 +1,12 @@
 import type { VariablesOf } from "../graphql/tada.js";
 import type { ACTIVITY } from "./queries.js";
 import type { Row } from "./rows.js";
+import { LONGEST_SEARCH } from "./searchText.js";
 
 /** What the list is narrowed to, as the page's address says it. An empty string is no limit. */
 export interface Filter {
+  /** The search, as it was typed. */
+  readonly q: string;
   readonly type: string;
   readonly status: string;
   readonly direction: string;
@@ -19,6 +22,7 @@ export const DIRECTIONS = ["CREDIT", "DEBIT"] as const;
 export function readFilter(search: string): Filter {
   const given = new URLSearchParams(search);
   return {
+    q: given.get("q")?.slice(0, LONGEST_SEARCH) ?? "",
     type: oneOf(TYPES, given.get("type")) ?? "",
     status: oneOf(STATUSES, given.get("status")) ?? "",
     direction: oneOf(DIRECTIONS, given.get("direction")) ?? "",
@@ -27,7 +31,7 @@ export function readFilter(search: string): Filter {
   };
 }
 
-export const NO_LIMITS: Filter = { type: "", status: "", direction: "", from: "", to: "" };
+export const NO_LIMITS: Filter = { q: "", type: "", status: "", direction: "", from: "", to: "" };
 
 export function isNarrowed(filter: Filter): boolean {
   return Object.values(filter).some((value) => value !== "");

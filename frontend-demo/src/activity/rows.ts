@@ -25,6 +25,18 @@ export interface Row {
   readonly createdAt: string;
   /** The entry that brought it, where it arrived live. */
   readonly entryId: string | null;
+  /** The entry that a search found, whose row this is. */
+  readonly found?: {
+    readonly entryId: string;
+    readonly walletId: string;
+    readonly walletName: string;
+    readonly isFee: boolean;
+  };
+}
+
+/** An entry that was found is a row of its own; otherwise a transaction is. */
+export function keyOf({ id, found }: Row): string {
+  return found?.entryId ?? id;
 }
 
 export function rowOfTransaction(transaction: ActivityTransaction, walletId: string): Row {
@@ -84,7 +96,10 @@ export function rowOfArrival({ entry }: Arrival): Row {
 }
 
 /** What the row is called: the other party, or what happened between one's own wallets. */
-export function nameOf({ type, direction, counterparty, otherAmount, isOwn }: Row): string {
+export function nameOf({ type, direction, counterparty, otherAmount, isOwn, found }: Row): string {
+  if (found?.isFee === true) {
+    return direction === "DEBIT" ? "Fee" : "Fee given back";
+  }
   if (type === "DEPOSIT") {
     return "Deposit";
   }
@@ -115,7 +130,10 @@ function sumOf([first, ...rest]: readonly Money[]): Money | null {
 }
 
 /** Whether the wallet's owner can make the same payment again: it was, or should have been, their own to one other wallet. */
-export function canPayAgain({ type, direction, counterpartyWalletId, otherAmount, isOwn }: Row): boolean {
+export function canPayAgain({ type, direction, counterpartyWalletId, otherAmount, isOwn, found }: Row): boolean {
+  if (found?.isFee === true) {
+    return false;
+  }
   const isPayment = type === "TRANSFER" || (type === "CONVERSION" && otherAmount !== null && !isOwn);
   return isPayment && direction === "DEBIT" && counterpartyWalletId !== null;
 }

@@ -13,6 +13,8 @@ import { Shell } from "./Shell.js";
 
 const WalletsPage = lazyPage(async () => (await import("../wallets/WalletsPage.js")).WalletsPage);
 const WalletPage = lazyPage(async () => (await import("../wallets/WalletPage.js")).WalletPage);
+const StatementsPage = lazyPage(async () => (await import("../statements/StatementsPage.js")).StatementsPage);
+const ActivityPage = lazyPage(async () => (await import("../activity/ActivityPage.js")).ActivityPage);
 const SendPage = lazyPage(async () => (await import("../send/SendPage.js")).SendPage);
 const ConvertPage = lazyPage(async () => (await import("../convert/ConvertPage.js")).ConvertPage);
 const TransactionPage = lazyPage(async () => (await import("../transactions/TransactionPage.js")).TransactionPage);
@@ -87,6 +89,10 @@ function Page({ path }: { readonly path: string }) {
             <WalletsPage />
           </Route>
           <Route path="/wallets/:id">{({ id }) => <WalletPage key={id} id={id} />}</Route>
+          <Route path="/wallets/:id/statements">{({ id }) => <StatementsPage key={id} id={id} />}</Route>
+          <Route path="/activity">
+            <ActivityPage />
+          </Route>
           <Route path="/send">
             <SendPage />
           </Route>

@@ -8,6 +8,9 @@ export function isTransient({ networkError, graphQLErrors }: CombinedError): boo
   return networkError !== undefined || graphQLErrors.some(({ extensions: { code } }) => typeof code === "string" && TRANSIENT.has(code));
 }
 
+/** In an operation's context: whether UNAVAILABLE only means that the service has not seen all yet. It has answered. */
+export const MAY_LAG = "mayLag";
+
 /** Receives the results of requests that reached the network. */
 export interface Reachability {
   failed(): void;
@@ -18,7 +21,8 @@ export interface Reachability {
 export function reportTo(reachability: Reachability): Exchange {
   return mapExchange({
     onResult: (result) => {
-      if (result.error === undefined || !isTransient(result.error)) {
+      const isBehind = result.operation.context[MAY_LAG] === true && result.error?.networkError === undefined;
+      if (result.error === undefined || isBehind || !isTransient(result.error)) {
         reachability.succeeded();
         return result;
       }

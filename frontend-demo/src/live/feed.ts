@@ -25,6 +25,8 @@ export interface FeedState {
   readonly arrivals: readonly Arrival[];
   /** The error that ended the watch. Null while it runs. */
   readonly ended: WatchError | null;
+  /** Of the newest update; null before the first one. */
+  readonly cursor: string | null;
 }
 
 export interface FeedOptions {
@@ -44,7 +46,7 @@ const KEPT_ARRIVALS = 1000;
 export class WalletFeed {
   readonly #options: FeedOptions;
   readonly #listeners = new Set<() => void>();
-  #state: FeedState = { wallet: null, connection: "offline", arrivals: [], ended: null };
+  #state: FeedState = { wallet: null, connection: "offline", arrivals: [], ended: null, cursor: null };
   #watch: WalletWatch | null = null;
   #position: Position | undefined;
   #isNotified = true;
@@ -73,7 +75,7 @@ export class WalletFeed {
         this.#position = position;
         const { arrivals, connection } = this.#state;
         const arrival = kind === "ENTRY" ? { entry, arrivedAt: now(), isCaughtUp: connection !== "live" } : null;
-        this.#enter({ wallet, ...(arrival === null ? {} : { arrivals: [arrival, ...arrivals].slice(0, KEPT_ARRIVALS) }) });
+        this.#enter({ wallet, cursor: position.cursor, ...(arrival === null ? {} : { arrivals: [arrival, ...arrivals].slice(0, KEPT_ARRIVALS) }) });
       },
       onState: (connection, reason) => {
         this.#enter({ connection });
@@ -121,7 +123,7 @@ export class WalletFeed {
     if (ended.code === "BAD_USER_INPUT" && this.#position !== undefined) {
       // The ledger is older than the cursor, as after a restore. Start again with the current state.
       this.#position = undefined;
-      this.#enter({ wallet: null, arrivals: [] });
+      this.#enter({ wallet: null, arrivals: [], cursor: null });
       this.start();
     } else {
       this.#enter({ ended });

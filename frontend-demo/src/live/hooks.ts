@@ -1,4 +1,4 @@
-import { useEffect, useSyncExternalStore } from "react";
+import { useCallback, useEffect, useMemo, useSyncExternalStore } from "react";
 import type { Position } from "../paycore-live/index.js";
 import { useAccount } from "../session/AccountContext.js";
 import type { FeedState } from "./feed.js";
@@ -24,6 +24,23 @@ export function useFeed(wallet: Followed): FeedState {
   useEffect(() => live.retain(id, { cursor: updatesCursor, sequence }), [live, id, sequence, updatesCursor]);
   const feed = live.feed(id, positionOf(wallet));
   return useSyncExternalStore(feed.subscribe, () => feed.state);
+}
+
+/** The cursor of the newest payment that arrived in any of these wallets while the page was open; null if none did. */
+export function useNews(wallets: readonly Followed[] | undefined): string | null {
+  const { live } = useAccount();
+  const feeds = useMemo(() => wallets?.map((wallet) => live.feed(wallet.id, positionOf(wallet))) ?? [], [live, wallets]);
+  const subscribe = useCallback(
+    (listener: () => void) => {
+      const leaves = feeds.map((feed) => feed.subscribe(listener));
+      return () => leaves.forEach((leave) => leave());
+    },
+    [feeds],
+  );
+  return useSyncExternalStore(subscribe, () => {
+    const arrived = feeds.map(({ state }) => ({ at: state.arrivals[0]?.arrivedAt ?? -Infinity, cursor: state.cursor }));
+    return arrived.reduce((newest, each) => (each.at > newest.at ? each : newest), { at: -Infinity, cursor: null as string | null }).cursor;
+  });
 }
 
 interface Present {

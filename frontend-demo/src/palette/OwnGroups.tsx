@@ -42,6 +42,15 @@ export function OwnGroups({ account, onGo }: OwnGroupsProps) {
           ))}
         </CommandGroup>
       )}
+      {!account.isAdmin && wallets !== null && wallets.length > 0 && (
+        <CommandGroup heading="Statements">
+          {wallets.map(({ id, name, currency }) => (
+            <Entry key={id} value={`statements ${id}`} words={`Statements ${name} ${currency}`} icon="file" onSelect={() => onGo(`/wallets/${id}/statements`)}>
+              Statements of {name} <span className="muted">{currency}</span>
+            </Entry>
+          ))}
+        </CommandGroup>
+      )}
       {people.length > 0 && (
         <CommandGroup heading="People">
           {people.map(({ walletId, displayName, currency, from }) => (

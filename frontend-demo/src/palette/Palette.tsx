@@ -85,6 +85,11 @@ function PageGroup({ onGo }: Pick<PaletteProps, "onGo">) {
         </Entry>
       ))}
       {session.account?.isAdmin === false && (
+        <Entry value="page /activity" words="Activity search payments" icon="activity" onSelect={() => onGo("/activity")}>
+          Activity
+        </Entry>
+      )}
+      {session.account?.isAdmin === false && (
         <Entry value="page /convert" words="Convert exchange currency" icon="swap" onSelect={() => onGo("/convert")}>
           Convert
         </Entry>

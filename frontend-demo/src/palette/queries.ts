@@ -7,6 +7,7 @@ export const FIND_BY_ID = graphql(`
       __typename
       id
       ... on LedgerEntry { transaction { id } }
+      ... on Statement { wallet { id } }
       ... on FxQuote { usedBy: transaction { id } }
     }
   }

@@ -6,7 +6,7 @@ export interface Sought {
   readonly key: string | null;
 }
 
-const ID = /\b(?:usr|wal|txn|ent|hld|fxq)_[0-9a-z]{26}\b/i;
+const ID = /\b(?:usr|wal|txn|ent|hld|fxq|stm)_[0-9a-z]{26}\b/i;
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
 export function soughtIn(text: string): Sought {
@@ -32,6 +32,7 @@ function plain(text: string): string {
 export type Found =
   | { readonly __typename: "Wallet" | "Transaction" | "Hold" | "User" | "FeeSchedule"; readonly id: string }
   | { readonly __typename: "LedgerEntry"; readonly id: string; readonly transaction: { readonly id: string } }
+  | { readonly __typename: "Statement"; readonly id: string; readonly wallet: { readonly id: string } }
   | { readonly __typename: "FxQuote"; readonly id: string; readonly usedBy: { readonly id: string } | null };
 
 /** The page that shows it. Only administrators have a page of a user; others can only find themselves, and their wallets have one. */
@@ -45,6 +46,8 @@ export function pageOf(found: Found, isAdmin = false): string {
       return `/holds/${found.id}`;
     case "LedgerEntry":
       return `/transactions/${found.transaction.id}`;
+    case "Statement":
+      return `/wallets/${found.wallet.id}/statements`;
     case "User":
       return isAdmin ? `/find/${found.id}` : "/wallets";
     case "FxQuote":

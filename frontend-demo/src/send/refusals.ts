@@ -25,6 +25,8 @@ export const REFUSALS: Readonly<Record<Exclude<Refusal["code"], "INVALID_INPUT">
   QUOTE_USED: "This price was used before, and each price can be used once. Nothing moved.",
   QUOTE_EXPIRED: "The time of this price was over, so nothing moved.",
   LIQUIDITY_EXHAUSTED: "So much cannot be exchanged between these currencies now. Try a smaller amount, or try again later.",
+  PERIOD_NOT_NEXT: "A statement begins where the one before it ended.",
+  PERIOD_OPEN: "This period is not over yet.",
   UNBALANCED: "What is taken and what is given are not the same amount.",
   TOO_MANY_ENTRIES: "This has more parts than one payment may have.",
   BATCH_ABORTED: "Another payment of the same batch was refused, so none was made.",

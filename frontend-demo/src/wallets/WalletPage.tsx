@@ -1,4 +1,4 @@
-import { useMemo } from "react";
+import { useMemo, useState } from "react";
 import { useAnswer } from "../graphql/useAnswer.js";
 import { Link } from "wouter";
 import { Activity } from "../activity/Activity.js";
@@ -22,6 +22,7 @@ import { WALLET } from "./queries.js";
 
 // Most wallets have no holds, and most users are no operators: the page does not wait for them.
 const OperatorCard = lazyPart(async () => (await import("./operator/OperatorCard.js")).OperatorCard, <Skeleton label="Loading the operator’s part" rows={2} />);
+const TimeTravel = lazyPart(async () => (await import("./time/TimeTravel.js")).TimeTravel, <Skeleton label="Loading the wallet as it was" rows={3} />);
 const HoldsCard = lazyPart(async () => (await import("../holds/HoldsCard.js")).HoldsCard, null);
 
 type LoadedWallet = NonNullable<ResultOf<typeof WALLET>["wallet"]>;
@@ -51,8 +52,9 @@ function LoadedWalletPage({ wallet: queried }: { readonly wallet: LoadedWallet }
   const feed = useFeed(queried);
   const wallet = newest(queried, feed);
   const known = useMemo(() => queried.entries.edges.map(({ node }) => node), [queried]);
+  const [isTravelling, setIsTravelling] = useState(false);
+  const [isAway, setIsAway] = useState(false);
   const newestEntries = useMemo(() => [known, feed.arrivals.map(({ entry }) => entry)], [known, feed.arrivals]);
-  const firstEntryAt = queried.oldest.edges[0]?.node.createdAt ?? feed.arrivals.at(-1)?.entry.createdAt;
   return (
     <div className="stack-large">
       <section className="card wallet-head" aria-label="Wallet">
@@ -84,13 +86,29 @@ function LoadedWalletPage({ wallet: queried }: { readonly wallet: LoadedWallet }
             Held: <MoneyText money={heldOf(wallet)} /> · Available: <MoneyText money={wallet.available} />
           </p>
         )}
-        {firstEntryAt !== undefined && (
-          <BalanceChart walletId={wallet.id} currency={wallet.currency} newest={newestEntries} firstEntryAt={firstEntryAt} />
-        )}
+        <BalanceChart walletId={wallet.id} currency={wallet.currency} newest={newestEntries} openedAt={wallet.createdAt} />
+        <div className="wallet-head-more">
+          <button
+            type="button"
+            className="button button-small"
+            aria-expanded={isTravelling}
+            onClick={() => {
+              setIsTravelling(!isTravelling);
+              setIsAway(false);
+            }}
+          >
+            <Icon name="history" /> Time travel
+          </button>
+          <Link href={`/wallets/${wallet.id}/statements`} className="button button-small">
+            <Icon name="file" /> Statements
+          </Link>
+        </div>
       </section>
+      {isTravelling && <TimeTravel wallet={wallet} isAway={isAway} onAway={setIsAway} />}
       {isAdmin && wallet.kind === "USER" && <OperatorCard wallet={wallet} />}
-      <HoldsCard walletId={wallet.id} feed={feed} />
-      <Activity wallet={queried} feed={feed} />
+      {/* Not beside the wallet as it was: nobody should take the one for the other. */}
+      {!isAway && <HoldsCard walletId={wallet.id} feed={feed} />}
+      {!isAway && <Activity wallet={queried} isOwned={queried.owner !== null} feed={feed} />}
       <Operations operations={[operationOf(WALLET, { id: wallet.id }), operationOf(ACTIVITY, { id: wallet.id, first: 25 }), watchOperation(wallet.id)]} />
     </div>
   );

@@ -41,6 +41,9 @@ function OwnWallets() {
               <Icon name="swap" /> Convert
             </Link>
           )}
+          <Link href="/activity" className="button">
+            <Icon name="activity" /> Activity
+          </Link>
           <OpenWallet onOpened={again} />
         </div>
       </div>

@@ -76,8 +76,8 @@ const wallet = (number: number) => ({
 const user = (number: number) => ({ __typename: "User", id: `usr_${number}`, displayName: `User ${number}`, wallets: pageOf([]) });
 
 describe("a wallet's activity", () => {
-  const feed = { wallet: null, connection: "live" as const, arrivals: [], ended: null };
-  const list = <ActivityList walletId="wal_a" filter={NO_LIMITS} search="" feed={feed} onShowAll={() => undefined} />;
+  const feed = { wallet: null, connection: "live" as const, arrivals: [], ended: null, cursor: null };
+  const list = <ActivityList walletId="wal_a" filter={NO_LIMITS} feed={feed} onShowAll={() => undefined} />;
   const answer = (page: object): Reply => ({ data: { wallet: { __typename: "Wallet", id: "wal_a", sequence: "9", transactions: page } } });
 
   test("says that it loads, and then that there is nothing", async () => {

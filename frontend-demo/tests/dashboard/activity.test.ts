@@ -7,7 +7,7 @@ import { heights, pointsOf, type Point } from "../../src/wallets/points.js";
 import type { Arrival } from "../../src/live/feed.js";
 import { arrival } from "./world.js";
 
-const NO_LIMITS: Filter = { type: "", status: "", direction: "", from: "", to: "" };
+const NO_LIMITS: Filter = { q: "", type: "", status: "", direction: "", from: "", to: "" };
 
 function transaction(number: number, status: "COMPLETED" | "FAILED" = "COMPLETED"): ActivityTransaction {
   return {

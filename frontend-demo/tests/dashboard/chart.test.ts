@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { timeLabels } from "../../src/wallets/chart/axis.js";
-import { completeSince, nextStop, rowsOf, stepAt, stepsOf, within, type Step } from "../../src/wallets/chart/history.js";
-import { startOf, timesBetween } from "../../src/wallets/chart/ranges.js";
-import { BALANCE_SAMPLES, pointsOfSamples, SAMPLES, sampleVariables } from "../../src/wallets/chart/samples.js";
+import { stepsOfPeriods, type BalancePeriod } from "../../src/wallets/chart/balances.js";
+import { completeSince, joined, nextStop, rowsOf, stepAt, stepsOf, within, type Step } from "../../src/wallets/chart/history.js";
+import { isYounger, periodOf, startOf } from "../../src/wallets/chart/ranges.js";
 import { hasZero, scaleOf, tickLabels } from "../../src/wallets/chart/scale.js";
 import type { Point } from "../../src/wallets/points.js";
 
@@ -95,34 +95,67 @@ describe("the line of a range", () => {
 });
 
 describe("the ranges", () => {
-  it("go back whole days and calendar months, and to a shorter month's last day", () => {
-    const end = new Date(2026, 4, 31, 9, 30).getTime();
-    expect(new Date(startOf("1D", end, 0))).toEqual(new Date(2026, 4, 30, 9, 30));
-    expect(new Date(startOf("1W", end, 0))).toEqual(new Date(2026, 4, 24, 9, 30));
-    expect(new Date(startOf("1M", end, 0))).toEqual(new Date(2026, 3, 30, 9, 30));
-    expect(new Date(startOf("3M", end, 0))).toEqual(new Date(2026, 1, 28, 9, 30));
+  const end = new Date(2028, 1, 29, 9, 30).getTime();
+
+  it("go back hours, days of the calendar, and a year", () => {
+    expect(startOf("24H", end, 0)).toBe(end - 24 * 3_600_000);
+    expect(new Date(startOf("7D", end, 0))).toEqual(new Date(2028, 1, 22, 9, 30));
+    expect(new Date(startOf("30D", end, 0))).toEqual(new Date(2028, 0, 30, 9, 30));
+    expect(new Date(startOf("90D", end, 0))).toEqual(new Date(2027, 10, 31, 9, 30));
+    expect(new Date(startOf("1Y", end, 0))).toEqual(new Date(2027, 1, 28, 9, 30));
     expect(startOf("All", end, 42)).toBe(42);
   });
 
-  it("are sampled at equal distances", () => {
-    expect(timesBetween(100, 200, 4)).toEqual([100, 125, 150, 175]);
+  it("begin where the wallet was opened, if that is later", () => {
+    const opened = end - 3_600_000;
+    expect(startOf("90D", end, opened)).toBe(opened);
+    expect(startOf("All", end, end + 1)).toBe(end);
+    expect(isYounger("24H", end, opened)).toBe(true);
+    expect(isYounger("24H", end, end - 25 * 3_600_000)).toBe(false);
+    expect(isYounger("All", end, 0)).toBe(true);
+  });
+
+  it.each([
+    ["24H", "HOUR"],
+    ["7D", "HOUR"],
+    ["30D", "DAY"],
+    ["90D", "DAY"],
+    ["1Y", "DAY"],
+    ["All", "MONTH"],
+  ] as const)("%s is asked for by %s, of which there are at most 400", (range, period) => {
+    const start = startOf(range, end, 0);
+    expect(periodOf(start, end)).toBe(period);
+    const length = { HOUR: 3_600_000, DAY: 86_400_000, MONTH: Infinity }[period];
+    // A day of 25 hours, and the periods at both ends that the range only touches.
+    expect((end - start + 3_600_000) / length + 2).toBeLessThanOrEqual(400);
   });
 });
 
-describe("the samples", () => {
-  it("ask for the last completed transaction before each time", () => {
-    const variables = sampleVariables("wal_1", timesBetween(NOON, NOON + 60 * SECOND, SAMPLES));
-    expect(Object.keys(variables)).toHaveLength(SAMPLES + 1);
-    expect(variables["t1"]).toBe("2026-11-23T12:00:01.000Z");
-    expect(BALANCE_SAMPLES.definitions).toHaveLength(2);
+describe("the periods of a balance", () => {
+  const USD = (amount: string) => ({ amount, currency: "USD" });
+  const at = (hours: number): string => new Date(NOON + hours * 3_600_000).toISOString();
+  const period = (hours: number, opening: string, closing: string, entryCount: number, closingSequence: number): BalancePeriod =>
+    ({ from: at(hours), to: at(hours + 1), opening: USD(opening), closing: USD(closing), entryCount: String(entryCount), closingSequence: String(closingSequence) });
+  const now = NOON + 2.5 * 3_600_000;
+
+  it("are what the first opens with, and what each with entries closes with, at its end or now", () => {
+    const steps = stepsOfPeriods([period(0, "1.00", "2.00", 3, 8), period(1, "2.00", "2.00", 0, 8), period(2, "2.00", "5.00", 1, 9)], 2, now);
+    expect(steps).toEqual([
+      { sequence: 5n, time: NOON, minor: 100n },
+      { sequence: 8n, time: NOON + 3_600_000, minor: 200n },
+      { sequence: 9n, time: now, minor: 500n },
+    ]);
   });
 
-  it("are the wallet's own entries, not those of the other side", () => {
-    const entry = (wallet: string, sequence: number) => ({ ...point(sequence, "1.00"), wallet: { id: wallet } });
-    const sample = { edges: [{ node: { id: "txn_1", entries: [entry("wal_other", 7), entry("wal_1", 8)] } }] };
-    expect(pointsOfSamples({ wallet: { id: "wal_1", s0: { edges: [] }, s1: sample } }).map(({ sequence }) => sequence)).toEqual(["8"]);
-    expect(pointsOfSamples({ wallet: null })).toEqual([]);
-    expect(pointsOfSamples(undefined)).toEqual([]);
+  it("have no balance before the first entry", () => {
+    expect(sequences(stepsOfPeriods([period(0, "0.00", "0.00", 0, 0), period(1, "0.00", "2.00", 1, 1)], 2, now))).toEqual([1]);
+    expect(stepsOfPeriods([], 2, now)).toEqual([]);
+  });
+
+  it("give way to the exact time of an entry", () => {
+    const exact = stepsOf([[point(8, "2.00", 60), point(9, "5.00", 8_000)]], 2);
+    const steps = joined(stepsOfPeriods([period(0, "1.00", "2.00", 3, 8), period(2, "2.00", "5.00", 1, 9)], 2, now), exact);
+    expect(steps.map(({ sequence, time }) => [Number(sequence), time - NOON])).toEqual([[5, 0], [8, 60_000], [9, 8_000_000]]);
   });
 });
 

@@ -5,7 +5,6 @@ import { dateOf, daysOf, dayTitle, subtotalsOf } from "../../src/activity/days.j
 import { NO_LIMITS } from "../../src/activity/filter.js";
 import { isPeriod, periodsOf } from "../../src/activity/periods.js";
 import { canPayAgain, type Row } from "../../src/activity/rows.js";
-import { isFound, wordsOf } from "../../src/activity/search.js";
 import { draftOfState, stateOfPayAgain } from "../../src/send/payAgain.js";
 
 let count = 0;
@@ -80,27 +79,6 @@ describe("days", () => {
     ["2026-11-23", "ar-EG", "الاثنين، ٢٣ نوفمبر"],
   ])("%s is named in %s: %s", (date, locale, title) => {
     expect(spaced(dayTitle(date, "2026-11-27", locale))).toBe(title);
-  });
-});
-
-describe("a search", () => {
-  it.each([
-    ["bob", true],
-    ["BAKER  bob", true],
-    ["bob carol", false],
-    ["rent", true],
-    ["jose", true],
-    ["ｒｅｎｔ", true],
-    ["12.50", true],
-    ["", true],
-  ])("for %j finds the payment: %s", (search, expected) => {
-    const payment = row({ description: "Rent for José", amount: { amount: "12.50", currency: "USD" } });
-    expect(isFound(payment, wordsOf(search))).toBe(expected);
-  });
-
-  it("finds a transaction by its id", () => {
-    const payment = row();
-    expect(isFound(payment, wordsOf(payment.id.toUpperCase()))).toBe(true);
   });
 });
 

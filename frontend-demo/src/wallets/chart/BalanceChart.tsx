@@ -10,7 +10,6 @@ import type { Point } from "../points.js";
 import { ChartTable } from "./ChartTable.js";
 import { stepAt } from "./history.js";
 import { RANGES, wordsOf, type Range } from "./ranges.js";
-import { SAMPLES } from "./samples.js";
 import { hasZero, scaleOf, tickLabels } from "./scale.js";
 import { useHistory, type History } from "./useHistory.js";
 
@@ -22,17 +21,17 @@ interface BalanceChartProps {
   readonly currency: string;
   /** The newest entries, from a query and from the live feed. */
   readonly newest: readonly (readonly Point[])[];
-  /** When the wallet's oldest entry was made. */
-  readonly firstEntryAt: string;
+  /** When the wallet was opened. */
+  readonly openedAt: string;
 }
 
 /** The balance over a range of time, in steps: between two entries it does not change. */
-export function BalanceChart({ walletId, currency, newest, firstEntryAt }: BalanceChartProps) {
-  const [{ range, chosenAt }, choose] = useState<{ range: Range; chosenAt: number }>(() => ({ range: "1M", chosenAt: Date.now() }));
+export function BalanceChart({ walletId, currency, newest, openedAt }: BalanceChartProps) {
+  const [{ range, chosenAt }, choose] = useState<{ range: Range; chosenAt: number }>(() => ({ range: "30D", chosenAt: Date.now() }));
   const points = newest.find((list) => list.length > 0);
   const exponent = useExponent(currency) ?? decimalsOf(points?.[0]?.balanceAfter.amount ?? "0");
-  const history = useHistory({ walletId, exponent, newest, firstEntryAt }, range, chosenAt);
-  const { line, start, end, sampledUntil, isLoading, error, again } = history;
+  const history = useHistory({ walletId, exponent, newest, openedAt }, range, chosenAt);
+  const { line, start, end, exactSince, isLoading, error, again } = history;
   const [at, setAt] = useState<number | null>(null);
   const summaryId = useId();
   const text = (minor: bigint): string => formatMoney({ amount: fromMinor(minor, exponent), currency }, exponent);
@@ -63,52 +62,54 @@ export function BalanceChart({ walletId, currency, newest, firstEntryAt }: Balan
         {summaryOf(history, text)}
       </figcaption>
       {error !== undefined && <QueryFailed error={error} onRetry={again} />}
-      <ChartTable line={line} isSampled={sampledUntil !== null} currency={currency} exponent={exponent} />
+      <ChartTable line={line} isSampled={exactSince !== null} currency={currency} exponent={exponent} />
     </figure>
   );
 }
 
 /** How the balance changed over the range. Before its first entry a wallet has nothing. */
-function changeOf({ line, start, sampledUntil, isLoading }: History, range: Range, text: (minor: bigint) => string): string {
+function changeOf({ line, start, isWhole, exactSince, isLoading, error }: History, range: Range, text: (minor: bigint) => string): string {
   const [first, last] = [line[0], line.at(-1)];
   if (first === undefined || last === undefined) {
-    return isLoading ? "Loading older balances" : `No balance in ${wordsOf(range)}`;
+    return isLoading ? "Loading older balances" : isWhole ? "No payment yet" : `No balance in ${wordsOf(range)}`;
   }
-  const isStartKnown = first.time <= start;
-  if (!isStartKnown && sampledUntil !== null) {
+  if (exactSince !== null && first.time >= exactSince && first.time > start && (isLoading || error !== undefined)) {
     return isLoading ? "Loading older balances" : `${text(last.minor - first.minor)} since ${moment(first.time)}`;
   }
-  const before = isStartKnown && range !== "All" ? first.minor : 0n;
-  return `${text(last.minor - before)} in ${wordsOf(range)}`;
+  // Older than the range: what it had when that began.
+  const before = first.time <= start && !isWhole ? first.minor : 0n;
+  return `${text(last.minor - before)} ${isWhole ? "since it was opened" : `in ${wordsOf(range)}`}`;
 }
 
 /** What the line shows, in words: its ends, its extremes, whether zero is in sight, and how complete it is. */
 function summaryOf(history: History, text: (minor: bigint) => string): string {
-  const { line, start, sampledUntil } = history;
+  const { line, isWhole, exactSince, start } = history;
   const [first, last] = [line[0], line.at(-1)];
   if (first === undefined || last === undefined) {
-    return "";
+    return history.isLoading ? "" : `The line starts with the first payment. The wallet was opened on ${moment(start)}.`;
   }
   const minors = line.map(({ minor }) => minor);
   const lowest = minors.reduce((a, b) => (b < a ? b : a));
   const highest = minors.reduce((a, b) => (b > a ? b : a));
-  const isFirstEntry = sampledUntil === null && first.time > start;
   const sentences = [
-    `From ${text(first.minor)} on ${moment(first.time)}${isFirstEntry ? " (the wallet’s first entry)" : ""} to ${text(last.minor)} now.`,
+    `From ${text(first.minor)} on ${moment(first.time)} to ${text(last.minor)} now.`,
     lowest === highest ? "No change." : `Lowest ${text(lowest)}, highest ${text(highest)}.`,
     hasZero(scaleOf(minors)) ? "" : "Zero is not on the scale.",
-    sampledUntil === null ? "" : gapOf(history, first.time, sampledUntil),
+    isWhole ? `The wallet was opened on ${moment(start)}, so this is all of it.` : "",
+    exactSince === null ? "" : gapOf(history, first.time, exactSince),
   ];
   return sentences.filter((sentence) => sentence !== "").join(" ");
 }
 
+const PERIODS = { HOUR: "hour", DAY: "day", MONTH: "month" } as const;
+
 /** What the line does not have. */
-function gapOf({ isLoading, error }: History, from: number, sampledUntil: number): string {
+function gapOf({ isLoading, error, period }: History, from: number, exactSince: number): string {
   if (isLoading) {
-    return `Balances before ${moment(sampledUntil)} are loading.`;
+    return `Balances before ${moment(exactSince)} are loading.`;
   }
   return error === undefined
-    ? `Before ${moment(sampledUntil)} the line has the balance at ${SAMPLES} times, not each change.`
+    ? `Before ${moment(exactSince)} the line has the balance at the end of each ${PERIODS[period]}, not each change.`
     : `The line starts on ${moment(from)}: older balances could not be loaded.`;
 }
 

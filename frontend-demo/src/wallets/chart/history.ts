@@ -12,17 +12,18 @@ export interface Step {
 
 /** The entries of all lists, oldest first, each once. */
 export function stepsOf(lists: readonly (readonly Point[])[], exponent: number): Step[] {
-  const known = new Map<string, Point>();
-  for (const list of lists) {
-    list.forEach((point) => known.set(point.sequence, point));
-  }
-  const steps = [...known.values()]
-    .map(({ sequence, createdAt, balanceAfter }) => ({
-      sequence: BigInt(sequence),
-      time: millisecondsOf(createdAt),
-      minor: toMinor(balanceAfter.amount, exponent),
-    }))
-    .sort((a, b) => (a.sequence < b.sequence ? -1 : 1));
+  const steps = lists.flat().map(({ sequence, createdAt, balanceAfter }) => ({
+    sequence: BigInt(sequence),
+    time: millisecondsOf(createdAt),
+    minor: toMinor(balanceAfter.amount, exponent),
+  }));
+  return joined([], steps);
+}
+
+/** All steps, oldest first, each sequence once. The time of an entry is exact, that of a period's end is not, so `exact` ones count. */
+export function joined(rough: readonly Step[], exact: readonly Step[]): Step[] {
+  const known = new Map([...rough, ...exact].map((step) => [step.sequence, step]));
+  const steps = [...known.values()].sort((a, b) => (a.sequence < b.sequence ? -1 : 1));
   let latest = -Infinity;
   // A line never goes back in time, even if the clocks of two servers differ.
   return steps.map((step) => ({ ...step, time: (latest = Math.max(latest, step.time)) }));

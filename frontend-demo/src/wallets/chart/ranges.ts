@@ -1,12 +1,13 @@
 /** The stretches of time that a chart can show. */
-export const RANGES = ["1D", "1W", "1M", "3M", "All"] as const;
+export const RANGES = ["24H", "7D", "30D", "90D", "1Y", "All"] as const;
 export type Range = (typeof RANGES)[number];
 
 const WORDS: Readonly<Record<Range, string>> = {
-  "1D": "the last day",
-  "1W": "the last week",
-  "1M": "the last month",
-  "3M": "the last 3 months",
+  "24H": "the last 24 hours",
+  "7D": "the last 7 days",
+  "30D": "the last 30 days",
+  "90D": "the last 90 days",
+  "1Y": "the last year",
   All: "all time",
 };
 
@@ -14,20 +15,45 @@ export function wordsOf(range: Range): string {
   return WORDS[range];
 }
 
-/** When a range that ends at `end` starts, in milliseconds since 1970. Months are those of the reader's calendar. */
-export function startOf(range: Range, end: number, firstEntry: number): number {
+/** When a range that ends at `end` starts, in milliseconds since 1970: not before the wallet was opened. Days are those of the reader's calendar. */
+export function startOf(range: Range, end: number, openedAt: number): number {
+  return Math.min(end, Math.max(openedAt, wantedStart(range, end, openedAt)));
+}
+
+/** Whether the wallet is younger than the range. */
+export function isYounger(range: Range, end: number, openedAt: number): boolean {
+  return wantedStart(range, end, openedAt) <= openedAt;
+}
+
+function wantedStart(range: Range, end: number, openedAt: number): number {
   switch (range) {
-    case "1D":
-      return daysBefore(end, 1);
-    case "1W":
+    case "24H":
+      return end - 24 * HOUR;
+    case "7D":
       return daysBefore(end, 7);
-    case "1M":
-      return monthsBefore(end, 1);
-    case "3M":
-      return monthsBefore(end, 3);
+    case "30D":
+      return daysBefore(end, 30);
+    case "90D":
+      return daysBefore(end, 90);
+    case "1Y":
+      return yearBefore(end);
     case "All":
-      return firstEntry;
+      return openedAt;
   }
+}
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+/** The API answers with 400 periods at most. Some are left for the change of clocks, and for the two periods at the ends. */
+const MOST_HOURS = 390 * HOUR;
+const MOST_DAYS = 390 * DAY;
+
+export type Period = "HOUR" | "DAY" | "MONTH";
+
+/** The finest periods of which there are not too many. */
+export function periodOf(start: number, end: number): Period {
+  const length = end - start;
+  return length <= MOST_HOURS ? "HOUR" : length <= MOST_DAYS ? "DAY" : "MONTH";
 }
 
 function daysBefore(end: number, days: number): number {
@@ -36,18 +62,13 @@ function daysBefore(end: number, days: number): number {
   return start.getTime();
 }
 
-/** The same day of an earlier month, or that month's last day if it is shorter. */
-function monthsBefore(end: number, months: number): number {
+/** The same day of the year before, or the last of February. */
+function yearBefore(end: number): number {
   const start = new Date(end);
-  const day = start.getDate();
-  start.setDate(1);
-  start.setMonth(start.getMonth() - months);
-  const lastDay = new Date(start.getFullYear(), start.getMonth() + 1, 0).getDate();
-  start.setDate(Math.min(day, lastDay));
+  const month = start.getMonth();
+  start.setFullYear(start.getFullYear() - 1);
+  if (start.getMonth() !== month) {
+    start.setDate(0);
+  }
   return start.getTime();
-}
-
-/** `count` times from `start` on, at equal distances, all before `end`. */
-export function timesBetween(start: number, end: number, count: number): number[] {
-  return Array.from({ length: count }, (_, index) => start + ((end - start) * index) / count);
 }

@@ -3,17 +3,20 @@ import type { CombinedError } from "@urql/core";
 import { useAnswer } from "../../graphql/useAnswer.js";
 import { millisecondsOf } from "../../ui/time.js";
 import type { Point } from "../points.js";
-import { completeSince, stepsOf, within, type Step } from "./history.js";
-import { startOf, timesBetween, type Range } from "./ranges.js";
-import { BALANCE_SAMPLES, pointsOfSamples, SAMPLES, sampleVariables } from "./samples.js";
+import { BALANCES, stepsOfPeriods, timeZone } from "./balances.js";
+import { completeSince, joined, stepsOf, within, type Step } from "./history.js";
+import { isYounger, periodOf, startOf, type Period, type Range } from "./ranges.js";
 
 export interface History {
   readonly start: number;
   readonly end: number;
   /** From `start`, or from the first known balance after it, to `end`. Empty if there is no balance in the range. */
   readonly line: readonly Step[];
-  /** Before this time the line has the balances at some times only. Null if it has every change. */
-  readonly sampledUntil: number | null;
+  /** Before this time the line has the balance at the end of each period only. Null if it has every change. */
+  readonly exactSince: number | null;
+  readonly period: Period;
+  /** Whether the line starts where the wallet was opened, because that is later than the range's start. */
+  readonly isWhole: boolean;
   readonly isLoading: boolean;
   readonly error: CombinedError | undefined;
   readonly again: () => void;
@@ -24,37 +27,41 @@ interface Known {
   readonly exponent: number;
   /** The newest entries, from a query and from the live feed. */
   readonly newest: readonly (readonly Point[])[];
-  readonly firstEntryAt: string;
+  readonly openedAt: string;
 }
 
 const CLOCK_MILLISECONDS = 15_000;
 
-/** The balance over a range of time: each change of the newest entries, and before these the balances at SAMPLES times. */
-export function useHistory({ walletId, exponent, newest, firstEntryAt }: Known, range: Range, chosenAt: number): History {
+/** The balance over a range of time: each change of the newest entries, and before these the balance at the end of each period. */
+export function useHistory({ walletId, exponent, newest, openedAt }: Known, range: Range, chosenAt: number): History {
   const now = useNow(chosenAt);
-  const firstEntry = millisecondsOf(firstEntryAt);
+  const opened = millisecondsOf(openedAt);
   const exact = useMemo(() => stepsOf(newest, exponent), [newest, exponent]);
   const since = completeSince(exact);
-  const isCovered = (start: number): boolean => since === undefined || since.time <= Math.max(start, firstEntry);
   const variables = useMemo(() => {
-    const start = Math.max(startOf(range, chosenAt, firstEntry), firstEntry);
-    // The service's limit is exclusive and has more decimals than a Date: an entry at `start` itself is before it.
-    return sampleVariables(walletId, timesBetween(start + 1, chosenAt, SAMPLES));
-  }, [walletId, range, chosenAt, firstEntry]);
-  const needsSamples = !isCovered(startOf(range, chosenAt, firstEntry));
-  const { data, error, isLoading, again } = useAnswer({ query: BALANCE_SAMPLES, variables, pause: !needsSamples });
-  const samples = useMemo(() => (needsSamples ? pointsOfSamples(data) : []), [needsSamples, data]);
-  const steps = useMemo(() => (samples.length === 0 ? exact : stepsOf([samples, ...newest], exponent)), [samples, exact, newest, exponent]);
+    const start = startOf(range, chosenAt, opened);
+    // Two borders must differ, also where the wallet was opened in this moment.
+    const to = new Date(Math.max(chosenAt, start + 1)).toISOString();
+    return { id: walletId, from: new Date(start).toISOString(), to, step: periodOf(start, chosenAt), timeZone: timeZone() };
+  }, [walletId, range, chosenAt, opened]);
+  const { data, error, isLoading, again } = useAnswer({ query: BALANCES, variables });
+  const periods = data?.wallet?.balances;
+  const steps = useMemo(() => (periods === undefined ? exact : joined(stepsOfPeriods(periods, exponent, chosenAt), exact)), [periods, exact, exponent, chosenAt]);
   const end = Math.max(now, steps.at(-1)?.time ?? 0);
-  const start = startOf(range, end, firstEntry);
-  const line = useMemo(() => within(steps, start, end), [steps, start, end]);
+  const { start, line, isWhole } = useMemo(() => {
+    const from = startOf(range, end, opened);
+    return { start: from, line: within(steps, from, end), isWhole: isYounger(range, end, opened) };
+  }, [steps, range, end, opened]);
+  const isExact = since?.sequence === 1n || (since !== undefined && since.time <= start);
   return {
     start,
     end,
     line,
-    sampledUntil: isCovered(start) ? null : (since?.time ?? null),
-    isLoading: needsSamples && isLoading,
-    error: needsSamples ? error : undefined,
+    exactSince: isExact ? null : (since?.time ?? null),
+    period: variables.step,
+    isWhole,
+    isLoading: !isExact && isLoading,
+    error: isExact ? undefined : error,
     again,
   };
 }

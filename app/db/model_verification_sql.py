@@ -1,0 +1,98 @@
+"""The rules of the read models: they have what the ledger has, up to their position. Each is a query for what breaks it.
+
+The words of searches are not compared: only the service can make them. A rebuild makes them again.
+"""
+
+from __future__ import annotations
+
+from app.db.verification_check import Check
+
+MODELS_SINCE = 32
+"""The revision with read models."""
+
+VIEWS = """
+, model AS MATERIALIZED (
+    SELECT generation, position FROM read_models WHERE is_live
+), known AS MATERIALIZED ( -- how far the days of each wallet go
+    SELECT d.wallet_id, max(d.last_sequence) AS last_sequence
+    FROM model m JOIN wallet_days d ON d.generation = m.generation GROUP BY d.wallet_id
+), counted AS (
+    SELECT e.wallet_id, e.sequence, e.created_at, e.amount, e.balance_after, (e.created_at AT TIME ZONE 'UTC')::date AS day,
+           sum(greatest(-e.amount, 0)) OVER (PARTITION BY e.wallet_id ORDER BY e.sequence) AS debits_so_far
+    FROM ledger_entries e JOIN known k ON k.wallet_id = e.wallet_id AND e.sequence <= k.last_sequence
+), projected AS ( -- entries whose event the models have seen
+    SELECT e.*, w.owner_id, w.currency,
+           (left(e.transaction_id::text, 33) || lpad(to_hex(e.leg), 3, '0'))::uuid AS entry_id
+    FROM events v
+    JOIN model m ON v.position <= m.position
+    JOIN ledger_entries e ON e.transaction_id = v.subject_id
+    JOIN wallets w ON w.id = e.wallet_id
+    WHERE v.kind = 'S'
+)
+"""
+
+MODELS = (
+    Check(
+        "The read models are at position {position}, and there are only {last}.",
+        """
+        SELECT m.position, coalesce(max(c.last_position), 0) AS last
+        FROM model m LEFT JOIN event_chunks c ON true
+        GROUP BY m.position HAVING m.position > coalesce(max(c.last_position), 0)
+        """,
+        since=MODELS_SINCE,
+    ),
+    Check(
+        "Day {day} of wallet {wallet_id} in the read models is not that of its entries.",
+        """
+        SELECT wallet_id, day
+        FROM (SELECT d.wallet_id, d.day, d.opening, d.closing, d.entry_count, d.first_sequence, d.last_sequence, d.debits,
+                     d.credits, d.debits_so_far
+              FROM model m JOIN wallet_days d ON d.generation = m.generation) AS stored
+        FULL JOIN (SELECT wallet_id, day, (array_agg(balance_after - amount ORDER BY sequence))[1] AS opening,
+                          (array_agg(balance_after ORDER BY sequence DESC))[1] AS closing, count(*) AS entry_count,
+                          min(sequence) AS first_sequence, max(sequence) AS last_sequence, sum(greatest(-amount, 0)) AS debits,
+                          sum(greatest(amount, 0)) AS credits, max(debits_so_far) AS debits_so_far
+                   FROM counted GROUP BY wallet_id, day) AS made USING (wallet_id, day)
+        WHERE (stored.opening, stored.closing, stored.entry_count, stored.first_sequence, stored.last_sequence, stored.debits,
+               stored.credits, stored.debits_so_far)
+            IS DISTINCT FROM
+              (made.opening, made.closing, made.entry_count, made.first_sequence, made.last_sequence, made.debits, made.credits,
+               made.debits_so_far)
+        """,
+        since=MODELS_SINCE,
+    ),
+    Check(
+        "The mark of wallet {wallet_id} at entry {sequence} in the read models is not that of the entry.",
+        """
+        SELECT wallet_id, sequence
+        FROM (SELECT k.wallet_id, k.sequence, k.at, k.balance, k.debits_so_far
+              FROM model m JOIN wallet_marks k ON k.generation = m.generation) AS stored
+        FULL JOIN (SELECT wallet_id, sequence, created_at, balance_after, debits_so_far
+                   FROM counted WHERE sequence % 16 = 0) AS made USING (wallet_id, sequence)
+        WHERE (stored.at, stored.balance, stored.debits_so_far)
+            IS DISTINCT FROM (made.created_at, made.balance_after, made.debits_so_far)
+        """,
+        since=MODELS_SINCE,
+    ),
+    Check(
+        "Entry {sequence} of wallet {wallet_id} is missing in the read models, which have seen its event.",
+        """
+        SELECT p.wallet_id, p.sequence FROM projected p LEFT JOIN known k ON k.wallet_id = p.wallet_id
+        WHERE p.sequence > coalesce(k.last_sequence, 0)
+        """,
+        since=MODELS_SINCE,
+    ),
+    Check(
+        "The activity of user {owner_id} in the read models does not have entry {entry_id} as it is.",
+        """
+        SELECT owner_id, entry_id
+        FROM (SELECT a.owner_id, a.entry_id, a.wallet_id, a.at, a.amount, a.currency, a.purpose
+              FROM model m JOIN activity a ON a.generation = m.generation) AS stored
+        FULL JOIN (SELECT owner_id, entry_id, wallet_id, created_at, amount, currency, purpose
+                   FROM projected WHERE owner_id IS NOT NULL) AS made USING (owner_id, entry_id)
+        WHERE (stored.wallet_id, stored.at, stored.amount, stored.currency, stored.purpose)
+            IS DISTINCT FROM (made.wallet_id, made.created_at, made.amount, made.currency, made.purpose)
+        """,
+        since=MODELS_SINCE,
+    ),
+)

@@ -1,0 +1,182 @@
+"""Statements: their numbers, periods and lists. What makes their files is in `statement_file_sql.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import func, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db import models
+from app.db.lists import Window
+from app.db.rows import ENTRY_COLUMNS, entry_of
+from app.db.statement_models import AccountStatement as StatementRow
+from app.db.statement_models import StatementFile as FileRow
+from app.db.statements import Reader, Statement, among, id_parameter, number_parameter, parameter
+from app.records import AccountStatement, Entry, StatementFile, StatementFormat, StatementStatus
+
+STATEMENT_COLUMNS = tuple(getattr(StatementRow, name) for name in AccountStatement._fields)
+_FILE_COLUMNS = tuple(getattr(FileRow, name) for name in StatementFile._fields)
+_LOCK = 0x50435354
+"""The first half of the advisory lock under which a user's statements in preparation are counted."""
+_HIGHEST = 2**63 - 1
+
+
+class Place(NamedTuple):
+    """Where a wallet is: its last sequence, and the time before which nothing can be posted to it any more."""
+
+    sequence: int
+    posted_at: datetime
+
+
+def statement_of(row: Any) -> AccountStatement:
+    """`row` must begin with the fields of AccountStatement in their order."""
+    found = AccountStatement._make(row[: len(AccountStatement._fields)])
+    return found._replace(
+        status=StatementStatus(found.status),
+        credits=None if found.credits is None else int(found.credits),
+        debits=None if found.debits is None else int(found.debits),
+    )
+
+
+def _file_of(row: Any) -> StatementFile:
+    found = StatementFile._make(row)
+    return found._replace(format=StatementFormat(found.format))
+
+
+async def lock_user(connection: AsyncConnection, user_id: UUID) -> None:
+    """Wait until no other transaction creates a statement for this user. The lock is for this transaction."""
+    await connection.execute(select(func.pg_advisory_xact_lock(_LOCK, func.hashtext(str(user_id)))))
+
+
+async def count_preparing(connection: AsyncConnection, user_id: UUID) -> int:
+    """Returns how many of the statements that a user asked for are not finished."""
+    query = select(func.count()).where(StatementRow.initiator_id == user_id, StatementRow.status == StatementStatus.PREPARING)
+    found: int = (await connection.execute(query)).scalar_one()
+    return found
+
+
+async def lock_wallet(connection: AsyncConnection, wallet_id: UUID) -> Place:
+    """Lock a wallet, of a user or of the system, as transfers do. Waits for it up to the statement timeout."""
+    # Transfers stop waiting for a lock after a short time and retry. This must keep its place in the queue.
+    await connection.execute(text("SET LOCAL lock_timeout = 0"))
+    wallet = models.Wallet
+    query = select(wallet.sequence, wallet.posted_at).where(wallet.id == wallet_id).with_for_update(key_share=True)
+    return Place(*(await connection.execute(query)).one())
+
+
+async def newest_statement(connection: AsyncConnection, wallet_id: UUID) -> AccountStatement | None:
+    """Returns the wallet's statement with the highest number, or None."""
+    query = select(*STATEMENT_COLUMNS).where(StatementRow.wallet_id == wallet_id)
+    row = (await connection.execute(query.order_by(StatementRow.number.desc()).limit(1))).one_or_none()
+    return None if row is None else statement_of(row)
+
+
+async def last_sequence_before(
+    connection: AsyncConnection, wallet_id: UUID, moment: datetime, *, lowest: int, highest: int
+) -> int:
+    """Returns the greatest sequence from `lowest` to `highest` whose entry was posted before the moment, else `lowest`."""
+    found: int = (await connection.execute(select(func.last_entry_before(wallet_id, moment, lowest, highest)))).scalar_one()
+    return found
+
+
+async def entry_at(connection: AsyncConnection, wallet_id: UUID, sequence: int) -> tuple[datetime, int] | None:
+    """Returns when an entry was posted and the balance after it. None if it is not here."""
+    entry = models.LedgerEntry
+    query = select(entry.created_at, entry.balance_after).where(entry.wallet_id == wallet_id, entry.sequence == sequence)
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else (row.created_at, row.balance_after)
+
+
+async def is_used(connection: AsyncConnection, user_id: UUID, key: str) -> bool:
+    """Whether a user has a statement with this key. The user must be locked."""
+    query = select(StatementRow.id).where(StatementRow.initiator_id == user_id, StatementRow.idempotency_key == key)
+    return await connection.scalar(query) is not None
+
+
+async def insert_statement(connection: AsyncConnection, statement: AccountStatement, key: str) -> None:
+    """Insert a statement. The user and the wallet must be locked."""
+    await connection.execute(insert(StatementRow).values(**statement._asdict(), idempotency_key=key))
+
+
+_BY_KEY = Statement(
+    select(*STATEMENT_COLUMNS).where(
+        StatementRow.initiator_id == id_parameter("initiator"),
+        StatementRow.idempotency_key == parameter("key", StatementRow.idempotency_key),
+    )
+)
+_BY_ID = Statement(select(*STATEMENT_COLUMNS).where(among(StatementRow.id, "ids")))
+_BY_NUMBER = Statement(
+    select(*STATEMENT_COLUMNS).where(
+        StatementRow.wallet_id == id_parameter("wallet"), StatementRow.number == number_parameter("number")
+    )
+)
+_FILES = Statement(
+    select(*_FILE_COLUMNS).where(among(FileRow.statement_id, "ids")).order_by(FileRow.statement_id, FileRow.format)
+)
+
+
+async def statement_by_key(reader: Reader, initiator_id: UUID, key: str) -> AccountStatement | None:
+    rows = await _BY_KEY.rows(reader, initiator=initiator_id, key=key)
+    return statement_of(rows[0]) if rows else None
+
+
+async def statements_by_id(reader: Reader, statement_ids: Collection[UUID]) -> dict[UUID, AccountStatement]:
+    return {row["id"]: statement_of(row) for row in await _BY_ID.rows(reader, ids=statement_ids)}
+
+
+async def statement_by_number(reader: Reader, wallet_id: UUID, number: int) -> AccountStatement | None:
+    if number > _HIGHEST:
+        return None
+    rows = await _BY_NUMBER.rows(reader, wallet=wallet_id, number=number)
+    return statement_of(rows[0]) if rows else None
+
+
+async def files_of(reader: Reader, statement_ids: Collection[UUID]) -> dict[UUID, tuple[StatementFile, ...]]:
+    """Returns the files of each statement, in the order of the formats. A statement that is not READY has none."""
+    found: dict[UUID, list[StatementFile]] = {}
+    for row in await _FILES.rows(reader, ids=statement_ids):
+        found.setdefault(row["statement_id"], []).append(_file_of(row))
+    return {statement_id: tuple(files) for statement_id, files in found.items()}
+
+
+@cache
+def _statements(*, is_backward: bool) -> Statement:
+    number = StatementRow.number
+    query = select(*STATEMENT_COLUMNS).where(
+        StatementRow.wallet_id == id_parameter("wallet"),
+        number < number_parameter("below"),
+        number > number_parameter("above"),
+    )
+    return Statement(query.order_by(number.asc() if is_backward else number.desc()).limit(number_parameter("most")))
+
+
+async def list_statements(reader: Reader, wallet_id: UUID, window: Window) -> Sequence[AccountStatement]:
+    """Returns a page of a wallet's statements, newest first."""
+    below = _HIGHEST if window.after is None else window.after
+    above = 0 if window.before is None else window.before
+    statement = _statements(is_backward=window.is_backward)
+    rows = await statement.rows(reader, wallet=wallet_id, below=below, above=above, most=window.limit)
+    return [statement_of(row) for row in rows]
+
+
+_ENTRIES = Statement(
+    select(*ENTRY_COLUMNS)
+    .where(
+        models.LedgerEntry.wallet_id == id_parameter("wallet"),
+        models.LedgerEntry.sequence > number_parameter("after"),
+        models.LedgerEntry.sequence <= number_parameter("last"),
+    )
+    .order_by(models.LedgerEntry.sequence)
+    .limit(number_parameter("most"))
+)
+
+
+async def list_entries(reader: Reader, statement: AccountStatement, after: int, limit: int) -> Sequence[Entry]:
+    """Returns a page of a statement's entries, oldest first."""
+    rows = await _ENTRIES.rows(reader, wallet=statement.wallet_id, after=after, last=statement.last_sequence, most=limit)
+    return [entry_of(row) for row in rows]

@@ -1,0 +1,202 @@
+"""A wallet as it was: its balance at a moment, and at the borders of periods.
+
+A wallet's entries are never backdated, so its balance at a moment is that after the last entry posted at or before it. The
+read model narrows the search to 16 entries. What it does not have yet is searched in the ledger itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from app.db.projection_sql import DAY_FLOOR, ID_FLOOR, ID_MARGIN
+from app.db.statements import Reader
+
+MOST_NEWER = 10_000
+"""Entries that the model does not have yet and that `at_moments` reads."""
+
+_MODEL = """
+model AS MATERIALIZED (
+    SELECT generation, position FROM read_models WHERE is_live
+), wallet AS MATERIALIZED (
+    SELECT sequence, posted_at FROM wallets WHERE id = $1
+), newest AS MATERIALIZED (
+    SELECT d.day, d.last_sequence FROM model CROSS JOIN LATERAL (
+        SELECT day, last_sequence FROM wallet_days WHERE generation = model.generation AND wallet_id = $1
+        ORDER BY day DESC LIMIT 1) d
+)"""
+# The day of a moment, or the last one before it with an entry, and the last mark of that day at or before the moment. The index
+# gives both; `is_inside` is false where the whole day is before the moment.
+_PLACE = """
+LEFT JOIN LATERAL (
+    SELECT d.*, d.day = ({at} AT TIME ZONE 'UTC')::date
+        AND {at} < ((d.day + 1)::timestamp AT TIME ZONE 'UTC') - interval '1 microsecond' AS is_inside
+    FROM wallet_days d
+    WHERE d.generation = model.generation AND d.wallet_id = $1 AND d.day <= ({at} AT TIME ZONE 'UTC')::date
+    ORDER BY d.day DESC LIMIT 1
+) d ON true
+LEFT JOIN LATERAL (
+    SELECT m.sequence, m.balance, m.debits_so_far FROM wallet_marks m
+    WHERE m.generation = model.generation AND m.wallet_id = $1 AND d.is_inside
+      AND m.at >= d.day::timestamp AT TIME ZONE 'UTC' AND m.at <= {at}
+    ORDER BY m.at DESC, m.sequence DESC LIMIT 1
+) m ON true"""
+_BASE = """
+    CASE WHEN NOT d.is_inside THEN d.last_sequence ELSE coalesce(m.sequence, d.first_sequence - 1) END AS sequence,
+    CASE WHEN NOT d.is_inside THEN d.closing ELSE coalesce(m.balance, d.opening) END AS balance,
+    CASE WHEN NOT d.is_inside THEN d.debits_so_far ELSE coalesce(m.debits_so_far, d.debits_so_far - d.debits) END AS debits"""
+_DAY_BEFORE = DAY_FLOOR.format("b.day")
+
+# A binary search between the last entry that is surely not after the moment and the last that may be. It has four steps within
+# the model, and more where the model is behind.
+_BALANCE_AT = f"""
+WITH RECURSIVE {_MODEL}, base AS MATERIALIZED (
+    SELECT d.day, d.is_inside, d.last_sequence AS last_of_day, {_BASE}
+    FROM model {_PLACE.format(at="$2::timestamptz")}
+), search (low, high) AS (
+    SELECT coalesce(b.sequence, 0), CASE
+        WHEN w.sequence > coalesce(n.last_sequence, 0) AND coalesce(n.day <= ($2 AT TIME ZONE 'UTC')::date, true) THEN w.sequence
+        WHEN b.is_inside THEN least(b.sequence + 15, b.last_of_day)
+        ELSE coalesce(b.sequence, 0) END
+    FROM wallet w CROSS JOIN base b LEFT JOIN newest n ON true
+    UNION ALL
+    SELECT CASE WHEN probe.is_before THEN middle.sequence ELSE s.low END,
+           CASE WHEN probe.is_before THEN s.high ELSE middle.sequence - 1 END
+    FROM search s
+    CROSS JOIN base b
+    CROSS JOIN LATERAL (SELECT (s.low + s.high + 1) / 2 AS sequence) middle
+    CROSS JOIN LATERAL (SELECT EXISTS (
+        SELECT FROM ledger_entries WHERE wallet_id = $1 AND sequence = middle.sequence AND created_at <= $2
+          AND transaction_id >= {_DAY_BEFORE} AND transaction_id < {ID_FLOOR.format(f"$2 + {ID_MARGIN}")}) AS is_before) probe
+    WHERE s.low < s.high
+), found AS MATERIALIZED (
+    SELECT low AS sequence FROM search WHERE low = high
+)
+SELECT f.sequence, w.posted_at, CASE WHEN f.sequence = coalesce(b.sequence, 0) THEN coalesce(b.balance, 0) ELSE (
+    SELECT balance_after FROM ledger_entries WHERE wallet_id = $1 AND sequence = f.sequence
+      AND transaction_id >= {_DAY_BEFORE} AND transaction_id < {ID_FLOOR.format(f"$2 + {ID_MARGIN}")}) END AS balance
+FROM found f CROSS JOIN base b CROSS JOIN wallet w
+"""  # noqa: S608 - the parts are constants
+
+# Holds of the month before, those that are still open, and the few that lasted longer: all that may have been open then.
+_HELD_AT = f"""
+SELECT coalesce(sum(remaining), 0)::bigint AS held FROM (
+    SELECT sum(e.placed - e.captured - e.released) AS remaining,
+           (array_agg(e.expires_at ORDER BY e.number DESC) FILTER (WHERE e.expires_at IS NOT NULL))[1] AS expires_at
+    FROM (
+        SELECT id FROM holds WHERE wallet_id = $1 AND (closed_at IS NULL OR closed_at > $2)
+          AND id >= {ID_FLOOR.format("$2::timestamptz - interval '33 days'")} AND id < {ID_FLOOR.format(f"$2 + {ID_MARGIN}")}
+        UNION
+        SELECT id FROM holds WHERE wallet_id = $1 AND status = 'OPEN'
+        UNION
+        SELECT id FROM holds WHERE wallet_id = $1 AND closed_at > $2 AND closed_at - created_at > interval '32 days'
+          AND id < {ID_FLOOR.format(f"$2 + {ID_MARGIN}")}
+    ) AS h
+    JOIN hold_events e ON e.hold_id = h.id AND e.created_at <= $2
+    GROUP BY h.id
+) AS held WHERE expires_at IS NULL OR expires_at > $2
+"""  # noqa: S608 - the parts are constants
+
+# Waits for whoever posts to the wallet. The lock is gone when the statement ends, and has nothing that must reach the disk.
+_WAIT_FOR_POSTING = """
+SELECT set_config('synchronous_commit', 'off', true) FROM wallets WHERE id = $1 FOR SHARE
+"""
+
+# Up to 15 entries after the mark are added up for each moment. The last rows are the entries that the model does not have yet.
+_AT_MOMENTS = f"""
+WITH {_MODEL}
+SELECT moment.n, b.sequence + coalesce(e.count, 0) AS sequence, b.balance + coalesce(e.amount, 0)::bigint AS balance,
+       b.debits + coalesce(e.debits, 0) AS debits, NULL::timestamptz AS at
+FROM model
+CROSS JOIN unnest($2::timestamptz[]) WITH ORDINALITY AS moment (at, n)
+CROSS JOIN LATERAL (
+    SELECT d.day, d.is_inside, d.last_sequence, {_BASE}
+    FROM (SELECT) AS one {_PLACE.format(at="moment.at")}
+) b
+LEFT JOIN LATERAL (
+    SELECT count(*) AS count, sum(amount) AS amount, sum(greatest(-amount, 0)) AS debits FROM ledger_entries
+    WHERE b.is_inside AND wallet_id = $1 AND sequence > b.sequence AND sequence <= least(b.sequence + 15, b.last_sequence)
+      AND created_at <= moment.at
+      AND transaction_id >= {_DAY_BEFORE} AND transaction_id < {ID_FLOOR.format(f"moment.at + {ID_MARGIN}")}
+) e ON true
+UNION ALL
+SELECT NULL, e.sequence, e.balance_after, greatest(-e.amount, 0), e.created_at
+FROM wallet w LEFT JOIN newest n ON true
+CROSS JOIN LATERAL (
+    SELECT sequence, balance_after, amount, created_at FROM ledger_entries
+    WHERE wallet_id = $1 AND sequence > coalesce(n.last_sequence, 0) AND sequence <= w.sequence
+      AND transaction_id >= {DAY_FLOOR.format("n.day")}
+    ORDER BY sequence LIMIT {MOST_NEWER + 1}
+) e
+"""  # noqa: S608 - the parts are constants
+_POSTED_AT = "SELECT posted_at FROM wallets WHERE id = $1"
+
+
+class Found(NamedTuple):
+    """A wallet at a moment, and when its newest entry was posted."""
+
+    sequence: int
+    balance: int
+    posted_at: datetime
+
+
+class Place(NamedTuple):
+    """A wallet at a moment. `debits` are the sum of all its debits up to then."""
+
+    sequence: int
+    balance: int
+    debits: int
+
+
+class Newer(NamedTuple):
+    """An entry that the model does not have yet. `debit` is 0 for a credit."""
+
+    sequence: int
+    balance: int
+    debit: int
+    at: datetime
+
+
+async def balance_at(reader: Reader, wallet_id: UUID, at: datetime) -> Found:
+    """Returns a wallet's last sequence at a moment and the balance after it. Both are 0 before its first entry."""
+    (row,) = await reader.fetch(_BALANCE_AT, wallet_id, at)
+    return Found(row["sequence"], row["balance"], row["posted_at"])
+
+
+async def held_at(reader: Reader, wallet_id: UUID, at: datetime) -> int:
+    """Returns what remained of the wallet's holds at a moment."""
+    (row,) = await reader.fetch(_HELD_AT, wallet_id, at)
+    held: int = row["held"]
+    return held
+
+
+async def wait_for_posting(reader: Reader, wallet_id: UUID) -> None:
+    """Return once no transaction that has already begun to post to the wallet is unfinished.
+
+    Raises asyncpg.LockNotAvailableError after the lock timeout.
+    """
+    await reader.fetch(_WAIT_FOR_POSTING, wallet_id)
+
+
+async def posted_at(reader: Reader, wallet_id: UUID) -> datetime:
+    """Returns when the wallet's newest entry was posted, or when the wallet was opened."""
+    (row,) = await reader.fetch(_POSTED_AT, wallet_id)
+    moment: datetime = row["posted_at"]
+    return moment
+
+
+async def at_moments(reader: Reader, wallet_id: UUID, moments: Sequence[datetime]) -> tuple[list[Place], list[Newer]]:
+    """Returns the wallet at each moment as far as the model knows, and the entries that it does not have, by sequence.
+
+    These are at most MOST_NEWER + 1. All is from one snapshot.
+    """
+    places: list[Place] = [Place(0, 0, 0)] * len(moments)
+    newer: list[Newer] = []
+    for n, sequence, balance, debits, at in await reader.fetch(_AT_MOMENTS, wallet_id, moments):
+        if n is None:
+            newer.append(Newer(sequence, balance, int(debits), at))
+        elif sequence is not None:
+            places[n - 1] = Place(sequence, balance, int(debits))
+    return places, newer

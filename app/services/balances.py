@@ -1,0 +1,127 @@
+"""What a wallet's balance was: at a moment, and over the periods of a calendar."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+from app.access import policy
+from app.access.viewer import Viewer
+from app.calendars import BadPeriods, Periods, boundaries
+from app.clock import Clock
+from app.db import time_sql
+from app.db.statements import Reader
+from app.db.time_sql import Place
+from app.errors import BadUserInput, Unavailable
+from app.records import Wallet
+
+FINAL_AFTER = timedelta(seconds=5)
+"""How long after a moment its balance is final at the earliest. The clocks of processes must not differ by more."""
+_MAY_BE_UNFINISHED = timedelta(minutes=1)
+"""Where an entry was posted so long after a moment, no transaction with an earlier entry can be unfinished: all that post to a
+wallet wait for each other, and each takes its time after the wait."""
+_EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
+"""Before any entry. Ids do not begin much earlier."""
+_RESOLUTION = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class BalancePoint:
+    """A wallet after every entry posted at or before `at`, in minor units."""
+
+    at: datetime
+    sequence: int
+    balance: int
+    held: int
+
+    @property
+    def available(self) -> int:
+        """The balance less what was held."""
+        return self.balance - self.held
+
+
+@dataclass(frozen=True, slots=True)
+class BalancePeriod:
+    """A wallet over the time from `start` to before `end`, in minor units. opening + credits - debits = closing."""
+
+    start: datetime
+    end: datetime
+    opening: int
+    debits: int
+    credits: int
+    closing: int
+    entry_count: int
+    closing_sequence: int
+
+
+async def balance_at(
+    database: Reader, viewer: Viewer, wallet: Wallet, at: datetime, clock: Clock, *, final_after: timedelta = FINAL_AFTER
+) -> BalancePoint | None:
+    """The wallet's balance at a moment. The answer never changes. None if the viewer may not load the wallet.
+
+    Raises BadUserInput for a moment that is not over long enough.
+    """
+    if not policy.may_load_wallet(viewer, wallet):
+        return None
+    if at > clock() - final_after:
+        raise BadUserInput(
+            f"A balance is final {final_after.seconds} seconds after its time: `at` must be earlier. `balance` is that of now."
+        )
+    asked = max(at, _EARLIEST)
+    found = await time_sql.balance_at(database, wallet.id, asked)
+    if found.posted_at <= at + _MAY_BE_UNFINISHED:
+        await time_sql.wait_for_posting(database, wallet.id)
+        found = await time_sql.balance_at(database, wallet.id, asked)
+    return BalancePoint(at, found.sequence, found.balance, await time_sql.held_at(database, wallet.id, asked))
+
+
+async def balances(database: Reader, viewer: Viewer, wallet: Wallet, asked: Periods, clock: Clock) -> list[BalancePeriod]:
+    """The wallet's balances over the periods of a calendar.
+
+    The figures of a period are final as `balance_at` is at its end. Empty if the viewer may not load the wallet. Raises
+    BadUserInput, and Unavailable if the read model is far behind.
+    """
+    if not policy.may_load_wallet(viewer, wallet):
+        return []
+    try:
+        borders = boundaries(asked)
+    except BadPeriods as problem:
+        raise BadUserInput(str(problem)) from None
+    over = bisect_right(borders, clock())
+    if over and await time_sql.posted_at(database, wallet.id) <= borders[over - 1] + _MAY_BE_UNFINISHED:
+        await time_sql.wait_for_posting(database, wallet.id)
+    places = await _places(database, wallet, borders)
+    return [
+        BalancePeriod(
+            borders[n],
+            borders[n + 1],
+            opening=opening.balance,
+            debits=closing.debits - opening.debits,
+            credits=closing.balance - opening.balance + closing.debits - opening.debits,
+            closing=closing.balance,
+            entry_count=closing.sequence - opening.sequence,
+            closing_sequence=closing.sequence,
+        )
+        for n, (opening, closing) in enumerate(pairwise(places))
+    ]
+
+
+async def _places(database: Reader, wallet: Wallet, borders: list[datetime]) -> list[Place]:
+    """The wallet before each border: an entry at the very moment of a border belongs to the period that begins there."""
+    moments = [max(border - _RESOLUTION, _EARLIEST) for border in borders]
+    places, newer = await time_sql.at_moments(database, wallet.id, moments)
+    if len(newer) > time_sql.MOST_NEWER:
+        raise Unavailable("The read model is behind. Try again shortly.")
+    times = [entry.at for entry in newer]
+    debits, total = [], 0
+    for entry in newer:
+        total += entry.debit
+        debits.append(total)
+    for n, moment in enumerate(moments):
+        count = bisect_right(times, moment)
+        if count:
+            last = newer[count - 1]
+            places[n] = Place(last.sequence, last.balance, places[n].debits + debits[count - 1])
+    return places

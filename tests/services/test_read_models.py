@@ -1,0 +1,232 @@
+"""The read models follow from the entries: however the projector is stopped, and rebuilt as well as grown."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import pytest
+
+from app.access.viewer import Viewer
+from app.db.engine import connect
+from app.services import projection, rebuilding
+from app.services.transfers import TransferInput, transfer
+from app.services.verification import verify
+from app.settings import Settings
+from tests.bank import new_key
+from tests.invariants.conftest import owner
+from tests.time_world import TimeWorld, stride, times
+
+__all__ = ["owner", "times"]
+
+COLUMNS = {
+    "wallet_days": "wallet_id, day, opening, closing, entry_count, first_sequence, last_sequence, debits, credits, debits_so_far",
+    "wallet_marks": "wallet_id, at, sequence, balance, debits_so_far",
+    "activity": "owner_id, entry_id, wallet_id, at, amount, currency, exponent, purpose, counterparty_wallet_id, words",
+    "activity_parties": "owner_id, party_id",
+}
+
+
+async def model_rows(connection: asyncpg.Connection) -> dict[str, list[str]]:
+    """All rows of the live generation, as text, sorted."""
+    return {
+        table: [
+            row[0]
+            for row in await connection.fetch(
+                f"SELECT ({columns})::text AS row FROM {table}"
+                " WHERE generation = (SELECT generation FROM read_models WHERE is_live) ORDER BY 1"
+            )
+        ]
+        for table, columns in COLUMNS.items()
+    }
+
+
+async def shop(times: TimeWorld, seed: int, payments: int) -> None:
+    """Random payments between three users with texts, in two currencies, over days."""
+    chance = random.Random(seed)
+    users = [await times.bank.viewer(name) for name in ("alice", "bob", "carol")]
+    wallets = {
+        (user.subject, currency): await times.bank.wallet(user, currency, balance="10000.00")
+        for user in users
+        for currency in ("USD", "EUR")
+    }
+    for _ in range(payments):
+        times.clock.move(stride(chance))
+        currency = chance.choice(["USD", "EUR"])
+        await pay(times, chance, chance.sample(users, 2), wallets, currency)
+
+
+async def pay(
+    times: TimeWorld, chance: random.Random, users: Sequence[Viewer], wallets: dict[tuple[str, str], str], currency: str
+) -> None:
+    payer, payee = users
+    given = TransferInput(
+        new_key(),
+        wallets[payer.subject, currency],
+        wallets[payee.subject, currency],
+        f"{chance.randint(1, 900) / 100:.2f}",
+        currency,
+        description=chance.choice([None, "Coffee and cake", "Żurek", "東京 レジ"]),
+        metadata=chance.choice([None, [("order", str(chance.randint(1, 9)))]]),
+    )
+    assert not (await transfer(times.bank.ledger, payer, given)).refusals
+
+
+async def dies_at(connection: asyncpg.Connection, statement: int, step: int) -> None:
+    """Project a step, and lose the connection before this statement of it, or in the middle."""
+    count = 0
+    chance = random.Random(statement)
+
+    def watch(original: Any) -> Any:
+        async def sent(*arguments: Any, **options: Any) -> Any:
+            nonlocal count
+            count += 1
+            if count == statement:
+                task = asyncio.ensure_future(original(*arguments, **options))
+                await asyncio.sleep(chance.choice([0, 0.0005, 0.002]))
+                connection.terminate()
+                return await task
+            return await original(*arguments, **options)
+
+        return sent
+
+    for name in ("fetch", "fetchrow", "execute"):
+        setattr(connection, name, watch(getattr(connection, name)))
+    await projection.project_live(connection, step)
+
+
+async def test_killed_200_times_it_has_what_the_ledger_has(times: TimeWorld, settings: Settings) -> None:
+    chance, kills = random.Random(5), 0
+    await shop(times, 1, 250)
+    await times.sequence()
+    more = asyncio.create_task(shop_on(times))
+    while kills < 200:
+        victim = await connect(settings)
+        try:
+            await dies_at(victim, chance.randint(1, 9), chance.randint(1, 7))
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            kills += 1
+        finally:
+            victim.terminate()
+        if not await times.connection.fetchval(
+            "SELECT 1 FROM read_models WHERE position < (SELECT max(last_position) FROM event_chunks)"
+        ):
+            await shop(times, kills, 5)
+            await times.sequence()
+    await more
+    await times.catch_up()
+    assert await verify(settings) == []
+    assert (await model_rows(times.connection))["activity"]
+
+
+async def shop_on(times: TimeWorld) -> None:
+    """Payments while the projector works and dies."""
+    for seed in range(5):
+        await shop(times, 100 + seed, 10)
+
+
+async def test_a_rebuilt_model_equals_the_one_that_grew_byte_for_byte(times: TimeWorld, settings: Settings) -> None:
+    for seed in range(6):
+        await shop(times, seed, 40)
+        await times.sequence()
+        await times.project(random.Random(seed).randint(1, 50))
+    grown = await model_rows(times.connection)
+    assert all(grown.values())
+    before = await times.connection.fetchrow("SELECT generation, position FROM read_models")
+    said: list[str] = []
+    await rebuilding.rebuild(settings, said.append)
+    after = await times.connection.fetchrow("SELECT generation, position FROM read_models")
+    assert await model_rows(times.connection) == grown
+    assert after["generation"] != before["generation"]
+    assert after["position"] == before["position"]
+    assert said[-1] == "Done."
+    for table in COLUMNS:
+        assert await times.connection.fetchval(f"SELECT count(DISTINCT generation) FROM {table}") == 1
+
+
+async def test_while_it_rebuilds_transfers_and_projection_go_on(
+    times: TimeWorld, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop(times, 1, 100)
+    await times.catch_up()
+    monkeypatch.setattr(rebuilding, "STEP", 3)
+    rebuild = asyncio.create_task(rebuilding.rebuild(settings, lambda _: None))
+    for seed in range(10):
+        await shop(times, seed, 5)
+        await times.catch_up()
+    await rebuild
+    await times.catch_up()
+    assert await verify(settings) == []
+    assert await times.connection.fetchval("SELECT count(*) FROM read_models") == 1
+
+
+async def test_a_rebuild_that_was_killed_leaves_the_live_model_and_the_next_removes_its_rows(
+    times: TimeWorld, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop(times, 1, 60)
+    await times.catch_up()
+    grown = await model_rows(times.connection)
+    with monkeypatch.context() as patch:
+        patch.setattr(rebuilding, "_swap", killed)
+        with pytest.raises(KeyboardInterrupt):
+            await rebuilding.rebuild(settings, lambda _: None)
+    assert await model_rows(times.connection) == grown
+    assert await times.connection.fetchval("SELECT count(*) FROM read_models") == 2
+    await rebuilding.rebuild(settings, lambda _: None)
+    assert await model_rows(times.connection) == grown
+    assert await times.connection.fetchval("SELECT count(*) FROM read_models") == 1
+    assert await verify(settings) == []
+
+
+async def killed(*_: Any) -> int:
+    raise KeyboardInterrupt
+
+
+async def test_one_projects_at_a_time(times: TimeWorld, settings: Settings) -> None:
+    await shop(times, 1, 30)
+    await times.sequence()
+    other = await connect(settings, idle_in_transaction_session_timeout="0", transaction_timeout="0")
+    async with other.transaction():
+        await other.execute("SELECT FROM read_models WHERE is_live FOR UPDATE")
+        assert await projection.project_live(times.connection) == 0
+    await other.close()
+    assert await projection.project_live(times.connection) > 0
+
+
+async def test_entries_behind_an_event_that_the_relay_could_not_read_are_not_missed(times: TimeWorld, settings: Settings) -> None:
+    """Its transaction gets a later position than what the same wallets did afterwards."""
+    await shop(times, 1, 20)
+    await times.catch_up()
+    await shop(times, 2, 1)
+    held_back = await times.connection.fetch("SELECT id FROM outbox WHERE payload->>'kind' = 'settled' ORDER BY id DESC LIMIT 1")
+    await times.sequence_without([row[0] for row in held_back])
+    await shop(times, 3, 40)
+    await times.sequence_without([row[0] for row in held_back])
+    await times.project(7)
+    await times.catch_up()
+    assert await verify(settings) == []
+
+
+CORRUPTIONS = {
+    "a day": ("UPDATE wallet_days SET debits = debits + 1, credits = credits + 1, debits_so_far = debits_so_far + 1", "Day "),
+    "a day that is gone": ("DELETE FROM wallet_days WHERE first_sequence = 1", "Day "),
+    "a mark": ("UPDATE wallet_marks SET balance = balance + 1", "The mark of wallet "),
+    "a mark that is gone": ("DELETE FROM wallet_marks", "The mark of wallet "),
+    "all days of a wallet": ("DELETE FROM wallet_days", "is missing in the read models"),
+    "an amount": ("UPDATE activity SET amount = amount + 1 WHERE amount > 0", "The activity of user "),
+    "a row that is gone": ("DELETE FROM activity WHERE amount < 0", "The activity of user "),
+    "a position": ("UPDATE read_models SET position = position + 1", "The read models are at position "),
+}
+
+
+@pytest.mark.parametrize("kind", CORRUPTIONS)
+async def test_verify_finds_each_corruption(times: TimeWorld, settings: Settings, owner: asyncpg.Connection, kind: str) -> None:
+    statement, sentence = CORRUPTIONS[kind]
+    await shop(times, 1, 120)
+    await times.catch_up()
+    assert await verify(settings) == []
+    await owner.execute(statement)
+    assert any(sentence in finding for finding in await verify(settings))
