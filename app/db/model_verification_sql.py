@@ -22,7 +22,7 @@ VIEWS = """
     FROM ledger_entries e JOIN known k ON k.wallet_id = e.wallet_id AND e.sequence <= k.last_sequence
 ), projected AS ( -- entries whose event the models have seen
     SELECT e.*, w.owner_id, w.currency,
-           (left(e.transaction_id::text, 33) || lpad(to_hex(e.leg), 3, '0'))::uuid AS entry_id
+           (left(e.transaction_id::text, 33) || lpad(to_hex(e.leg::int), 3, '0'))::uuid AS entry_id
     FROM events v
     JOIN model m ON v.position <= m.position
     JOIN ledger_entries e ON e.transaction_id = v.subject_id
