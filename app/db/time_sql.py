@@ -104,7 +104,8 @@ _WAIT_FOR_POSTING = """
 SELECT set_config('synchronous_commit', 'off', true) FROM wallets WHERE id = $1 FOR SHARE
 """
 
-# Up to 15 entries after the mark are added up for each moment. The last rows are the entries that the model does not have yet.
+# Up to 15 entries after the mark are added up for each moment. They are read in the order of the index by sequence: without that
+# the planner would also read all ids between the two bounds, of all wallets, which are only there to leave out partitions. The last rows are the entries that the model does not have yet.
 _AT_MOMENTS = f"""
 WITH {_MODEL}
 SELECT moment.n, b.sequence + coalesce(e.count, 0) AS sequence, b.balance + coalesce(e.amount, 0)::bigint AS balance,
@@ -116,10 +117,13 @@ CROSS JOIN LATERAL (
     FROM (SELECT) AS one {_PLACE.format(at="moment.at")}
 ) b
 LEFT JOIN LATERAL (
-    SELECT count(*) AS count, sum(amount) AS amount, sum(greatest(-amount, 0)) AS debits FROM ledger_entries
-    WHERE b.is_inside AND wallet_id = $1 AND sequence > b.sequence AND sequence <= least(b.sequence + 15, b.last_sequence)
-      AND created_at <= moment.at
-      AND transaction_id >= {_DAY_BEFORE} AND transaction_id < {ID_FLOOR.format(f"moment.at + {ID_MARGIN}")}
+    SELECT count(*) AS count, sum(amount) AS amount, sum(greatest(-amount, 0)) AS debits FROM (
+        SELECT amount FROM ledger_entries
+        WHERE b.is_inside AND wallet_id = $1 AND sequence > b.sequence AND sequence <= least(b.sequence + 15, b.last_sequence)
+          AND created_at <= moment.at
+          AND transaction_id >= {_DAY_BEFORE} AND transaction_id < {ID_FLOOR.format(f"moment.at + {ID_MARGIN}")}
+        ORDER BY sequence LIMIT 15
+    ) AS following
 ) e ON true
 UNION ALL
 SELECT NULL, e.sequence, e.balance_after, greatest(-e.amount, 0), e.created_at

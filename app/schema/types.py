@@ -266,7 +266,7 @@ class Wallet(Node):
         found = await info.context.read(
             ("balances of", record.id, asked), lambda database: balances.balances(database, viewer, record, asked, clock)
         )
-        return [BalancePeriod.of(info, period, record.currency) for period in found]
+        return [BalancePeriod.of(period, record.currency) for period in found]
 
     @strawberry.field(description="The holds on this wallet's money, newest first.")
     async def holds(
