@@ -105,7 +105,8 @@ SELECT set_config('synchronous_commit', 'off', true) FROM wallets WHERE id = $1 
 """
 
 # Up to 15 entries after the mark are added up for each moment. They are read in the order of the index by sequence: without that
-# the planner would also read all ids between the two bounds, of all wallets, which are only there to leave out partitions. The last rows are the entries that the model does not have yet.
+# the planner would also read all ids between the two bounds, of all wallets, which are only there to leave out partitions. The
+# last rows are the entries that the model does not have yet.
 _AT_MOMENTS = f"""
 WITH {_MODEL}
 SELECT moment.n, b.sequence + coalesce(e.count, 0) AS sequence, b.balance + coalesce(e.amount, 0)::bigint AS balance,
