@@ -1,7 +1,7 @@
 """A wallet as it was: its balance at a moment, and at the borders of periods.
 
 A wallet's entries are never backdated, so its balance at a moment is that after the last entry posted at or before it. The
-read model narrows the search to 16 entries. What it does not have yet is searched in the ledger itself.
+read model narrows the search to 8 entries. What it does not have yet is searched in the ledger itself.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _BASE = """
     CASE WHEN NOT d.is_inside THEN d.debits_so_far ELSE coalesce(m.debits_so_far, d.debits_so_far - d.debits) END AS debits"""
 _DAY_BEFORE = DAY_FLOOR.format("b.day")
 
-# A binary search between the last entry that is surely not after the moment and the last that may be. It has four steps within
+# A binary search between the last entry that is surely not after the moment and the last that may be. It has three steps within
 # the model, and more where the model is behind.
 _BALANCE_AT = f"""
 WITH RECURSIVE {_MODEL}, base AS MATERIALIZED (
@@ -58,7 +58,7 @@ WITH RECURSIVE {_MODEL}, base AS MATERIALIZED (
 ), search (low, high) AS (
     SELECT coalesce(b.sequence, 0), CASE
         WHEN w.sequence > coalesce(n.last_sequence, 0) AND coalesce(n.day <= ($2 AT TIME ZONE 'UTC')::date, true) THEN w.sequence
-        WHEN b.is_inside THEN least(b.sequence + 15, b.last_of_day)
+        WHEN b.is_inside THEN least(b.sequence + 7, b.last_of_day)
         ELSE coalesce(b.sequence, 0) END
     FROM wallet w CROSS JOIN base b LEFT JOIN newest n ON true
     UNION ALL
@@ -104,9 +104,9 @@ _WAIT_FOR_POSTING = """
 SELECT set_config('synchronous_commit', 'off', true) FROM wallets WHERE id = $1 FOR SHARE
 """
 
-# Up to 15 entries after the mark are added up for each moment. They are read in the order of the index by sequence: without that
-# the planner would also read all ids between the two bounds, of all wallets, which are only there to leave out partitions. The
-# last rows are the entries that the model does not have yet.
+# Up to 7 entries after the mark are added up for each moment. Each is looked up by its sequence: for a range, the planner may
+# also read all ids between the two bounds, of all wallets, which are only there to leave out partitions. The last rows are the
+# entries that the model does not have yet.
 _AT_MOMENTS = f"""
 WITH {_MODEL}
 SELECT moment.n, b.sequence + coalesce(e.count, 0) AS sequence, b.balance + coalesce(e.amount, 0)::bigint AS balance,
@@ -118,13 +118,11 @@ CROSS JOIN LATERAL (
     FROM (SELECT) AS one {_PLACE.format(at="moment.at")}
 ) b
 LEFT JOIN LATERAL (
-    SELECT count(*) AS count, sum(amount) AS amount, sum(greatest(-amount, 0)) AS debits FROM (
-        SELECT amount FROM ledger_entries
-        WHERE b.is_inside AND wallet_id = $1 AND sequence > b.sequence AND sequence <= least(b.sequence + 15, b.last_sequence)
-          AND created_at <= moment.at
-          AND transaction_id >= {_DAY_BEFORE} AND transaction_id < {ID_FLOOR.format(f"moment.at + {ID_MARGIN}")}
-        ORDER BY sequence LIMIT 15
-    ) AS following
+    SELECT count(*) AS count, sum(amount) AS amount, sum(greatest(-amount, 0)) AS debits
+    FROM generate_series(b.sequence + 1, least(b.sequence + 7, b.last_sequence)) AS following (sequence)
+    JOIN ledger_entries l ON l.wallet_id = $1 AND l.sequence = following.sequence AND l.created_at <= moment.at
+        AND l.transaction_id >= {_DAY_BEFORE} AND l.transaction_id < {ID_FLOOR.format(f"moment.at + {ID_MARGIN}")}
+    WHERE b.is_inside
 ) e ON true
 UNION ALL
 SELECT NULL, e.sequence, e.balance_after, greatest(-e.amount, 0), e.created_at
