@@ -104,9 +104,9 @@ _WAIT_FOR_POSTING = """
 SELECT set_config('synchronous_commit', 'off', true) FROM wallets WHERE id = $1 FOR SHARE
 """
 
-# Up to 7 entries after the mark are added up for each moment. Each is looked up by its sequence: for a range, the planner may
-# also read all ids between the two bounds, of all wallets, which are only there to leave out partitions. The last rows are the
-# entries that the model does not have yet.
+# Up to 7 entries after the mark are added up for each moment. Each is looked up by its sequence (OFFSET 0 keeps it so): for a
+# range, the planner may also read all ids between the two bounds, of all wallets, which are only there to leave out partitions.
+# The last rows are the entries that the model does not have yet.
 _AT_MOMENTS = f"""
 WITH {_MODEL}
 SELECT moment.n, b.sequence + coalesce(e.count, 0) AS sequence, b.balance + coalesce(e.amount, 0)::bigint AS balance,
@@ -120,8 +120,11 @@ CROSS JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT count(*) AS count, sum(amount) AS amount, sum(greatest(-amount, 0)) AS debits
     FROM generate_series(b.sequence + 1, least(b.sequence + 7, b.last_sequence)) AS following (sequence)
-    JOIN ledger_entries l ON l.wallet_id = $1 AND l.sequence = following.sequence AND l.created_at <= moment.at
-        AND l.transaction_id >= {_DAY_BEFORE} AND l.transaction_id < {ID_FLOOR.format(f"moment.at + {ID_MARGIN}")}
+    CROSS JOIN LATERAL (
+        SELECT amount FROM ledger_entries
+        WHERE wallet_id = $1 AND sequence = following.sequence AND created_at <= moment.at
+          AND transaction_id >= {_DAY_BEFORE} AND transaction_id < {ID_FLOOR.format(f"moment.at + {ID_MARGIN}")} OFFSET 0
+    ) AS posted
     WHERE b.is_inside
 ) e ON true
 UNION ALL

@@ -6,11 +6,11 @@ from datetime import datetime
 
 import strawberry
 
-from app.calendars import BalanceStep
 from app.schema.basics import Money, money_of
 from app.schema.context import Info
 from app.schema.scalars import BigInt
 from app.services import activity, balances
+from app.services.calendars import BalanceStep
 
 strawberry.enum(BalanceStep, description="As the clocks and the calendar of the time zone have them.")
 

@@ -13,7 +13,6 @@ from strawberry import UNSET
 
 from app import ids, records, texts
 from app.access import policy
-from app.calendars import BalanceStep, Periods
 from app.db.activity_sql import Movement
 from app.paging import pages
 from app.paging.pages import Page, PageRequest
@@ -41,6 +40,7 @@ from app.schema.receipts import Receipt
 from app.schema.scalars import BigInt, CurrencyCode, DecimalText
 from app.schema.selections import field_selects, field_selects_only_id
 from app.services import activity, balances, hold_reading, reading
+from app.services.calendars import BalanceStep, Periods
 from app.services.reading import Party
 from app.services.reversals import is_reversible
 

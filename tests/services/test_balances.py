@@ -12,7 +12,6 @@ import pytest
 
 from app import ids
 from app.access.viewer import Viewer
-from app.calendars import BalanceStep, Periods
 from app.clock import system_clock
 from app.db.currency_sql import load_currencies
 from app.db.engine import connect
@@ -21,6 +20,7 @@ from app.errors import BadUserInput
 from app.records import Entry, Wallet
 from app.services import balances, reading
 from app.services.balances import BalancePeriod, BalancePoint, balance_at
+from app.services.calendars import BalanceStep, Periods
 from app.services.holds import CaptureInput, PlaceInput, ReleaseInput, capture_hold, place_hold, release_hold
 from app.services.projection import project_live
 from app.settings import Settings

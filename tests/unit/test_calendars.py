@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from app.calendars import MAX_PERIODS, BadPeriods, BalanceStep, Periods, boundaries, zone_of
+from app.services.calendars import MAX_PERIODS, BadPeriods, BalanceStep, Periods, boundaries, zone_of
 
 ZONES = sorted(zoneinfo.available_timezones() - {"Factory", "localtime", "posixrules"})
 MOMENTS = st.datetimes(datetime(1990, 1, 1), datetime(2035, 1, 1)).map(lambda moment: moment.replace(tzinfo=UTC))  # noqa: DTZ001 - it gets one
