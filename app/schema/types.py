@@ -88,7 +88,7 @@ class ActivityFilter:
 
     def to_service(self) -> activity.ActivityFilter:
         return activity.ActivityFilter(
-            wallet_id=self.wallet_id or None,
+            wallet_id=None if self.wallet_id is UNSET else self.wallet_id,
             direction=self.direction or None,
             amount_from=self.amount_from or None,
             amount_to=self.amount_to or None,
