@@ -1230,6 +1230,7 @@ CREATE TABLE public.activity (
     at timestamp with time zone NOT NULL,
     amount bigint NOT NULL,
     purpose public.entry_purpose NOT NULL,
+    currency text NOT NULL,
     counterparty_wallet_id uuid,
     words tsvector NOT NULL,
     CONSTRAINT activity_amount_not_zero CHECK ((amount <> 0)),
