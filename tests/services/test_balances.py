@@ -206,6 +206,10 @@ async def test_held_is_what_remained_of_the_holds_that_were_open_then(times: Tim
             case _:
                 pass
         seen.append((times.clock.now, await held_by_events(times, wallet)))
+        # Also while no batch has recorded yet that a hold is over.
+        point = await balance_at(times.bank.engine, alice, wallet, times.clock.now, times.clock, final_after=NO_TIME)
+        assert point is not None
+        assert point.held == seen[-1][1]
     times.clock.move(86400 * 40)
     for at, held in seen:
         point = await balance_at(times.bank.engine, alice, wallet, at, times.clock)
