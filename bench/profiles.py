@@ -29,6 +29,8 @@ class Profile:
     fan_out_transfers: int
     catch_up_events: int
     """Events in the outbox when the relay starts."""
+    past_transfers: int
+    """Of the user whose past is read."""
 
 
 FULL = Profile(
@@ -46,6 +48,7 @@ FULL = Profile(
     fan_out_subscribers=2000,
     fan_out_transfers=50,
     catch_up_events=50_000,
+    past_transfers=100_000,
 )
 
 QUICK = Profile(
@@ -63,6 +66,7 @@ QUICK = Profile(
     fan_out_subscribers=2000,
     fan_out_transfers=10,
     catch_up_events=20_000,
+    past_transfers=100_000,
 )
 
 SMOKE = Profile(
@@ -80,6 +84,7 @@ SMOKE = Profile(
     fan_out_subscribers=50,
     fan_out_transfers=5,
     catch_up_events=1000,
+    past_transfers=30_000,
 )
 
 PROFILES = {profile.name: profile for profile in (FULL, QUICK, SMOKE)}

@@ -15,7 +15,7 @@ from bench.throughput import PAGE_SIZES
 
 BASELINES = ("sql_function", "interactive")
 
-_MEASURED_ONCE = ("latency", "live", "fan_out", "catch_up", "memory", "storage")
+_MEASURED_ONCE = ("latency", "live", "fan_out", "catch_up", "projection", "reading_time", "memory", "storage")
 
 AT_LEAST: Mapping[str, float] = {
     "single/sql_function": 0.75,
@@ -30,6 +30,9 @@ AT_LEAST: Mapping[str, float] = {
     "growth_single/single": 0.9,
     "growth_batch/batch": 0.9,
     "growth_read/read": 0.9,
+    "activity_frequent_word/plain_page": 0.5,
+    "activity_rare_word/plain_page": 0.5,
+    "balances_400_days/plain_page": 0.33,
 }
 """The minimum of each ratio."""
 
@@ -38,6 +41,7 @@ AT_MOST: Mapping[str, float] = {
     "growth_read_deepest/growth_read_first": 1.2,
     "memory_after/memory_warm": 1.1,
     "bytes_per_transfer": 850,
+    "balance_at/page_rows": 2.0,
 }
 """The maximum of each ratio of times or sizes. Memory is sampled, so a tenth does not count as growth."""
 
@@ -89,10 +93,13 @@ class Report:
 
     def _ratios(self) -> dict[str, float]:
         """The median of each ratio over the rounds: a disturbance in a round slows both sides."""
+        past: Any = self._facts["reading_time"]
+        shares = {f"{name}/plain_page": share for name, share in past["of_a_plain_page"].items()}
         ratios = {
-            name: self._ratio(*name.split("/"))
+            name: shares[name] if name in shares else self._ratio(*name.split("/"))
             for name in (*AT_LEAST, "single/interactive", "refused/single", "posting10/single")
         }
+        ratios["balance_at/page_rows"] = past["balance_at_of_page_rows"]
         for prefix in ("", "growth_"):
             facts: Any = self._facts[f"{prefix}read"]
             times = [facts[f"first_{size}"] / facts[f"deepest_{size}"] for size in PAGE_SIZES]
@@ -150,6 +157,10 @@ def _note(name: str, figure: Mapping[str, Any]) -> str:
             )
         case "catch_up":
             text = f"{figure['events']:,} events in {figure['seconds']:g} s"
+        case "projection":
+            text = f"CPU for each transfer: worker {figure['cpu_us_worker']:g} µs, PostgreSQL {figure['cpu_us_postgres']:g} µs"
+        case "reading_time":
+            text = ", ".join(f"{name} {rate:,.0f}/s" for name, rate in figure["each_per_second"].items())
         case "memory":
             text = f"MB at rest {figure['at_rest_mb']}, after {figure['transfers']:,} transfers {figure['after_transfers_mb']}"
         case "storage":

@@ -16,7 +16,7 @@ from app.db import migrate
 from app.demo.embedded import EmbeddedServers, start_servers
 from app.services.verification import verify
 from app.settings import load_settings
-from bench import baselines, world
+from bench import baselines, reading_time, world
 from bench.catch_up import catch_up
 from bench.fan_out import fan_out
 from bench.footprint import footprint
@@ -38,7 +38,7 @@ POSTGRES = {
     "shared_buffers": "1GB",
     "max_wal_size": "8GB",
 }
-_SMALL, _GROWN, _CHARGED = "paycore", "paycore_grown", "paycore_charged"
+_SMALL, _GROWN, _CHARGED, _PAST = "paycore", "paycore_grown", "paycore_charged", "paycore_past"
 _BASELINES = {"sql_function": baselines.sql_function, "interactive": baselines.interactive}
 _ROUND = ("single", "batch", "rest", "hot_in", "hot_out", "posting10", "hold_capture", "convert", "replay", "refused", "read")
 _GROWTH = ("single", "batch", "read")
@@ -50,7 +50,7 @@ class Run:
     def __init__(self, profile: Profile, home: Path) -> None:
         self._profile = profile
         self._home = home
-        self._steps = Steps(5 + profile.rounds * (len(_BASELINES) + len(_ROUND) + 1 + len(_GROWTH)) + 11)
+        self._steps = Steps(5 + profile.rounds * (len(_BASELINES) + len(_ROUND) + 1 + len(_GROWTH)) + 13)
         self._rates: dict[str, list[float]] = {}
         self._facts: dict[str, dict[str, object]] = {}
 
@@ -76,12 +76,25 @@ class Run:
             self._steps.step(f"fan-out to {self._profile.fan_out_subscribers:,} subscribers")
             tokens = world.tokens(lone.settings)
             self._facts["fan_out"] = await fan_out(lone, Traffic(tokens), tokens, self._profile)
+        await self._read_the_past(servers)
         self._steps.step("verifying the ledgers")
         for url in urls.values():
             findings = _without_missing_positions(await verify(load_settings(database_url=url)))
             if findings:
                 raise RuntimeError(f"the ledger does not add up: {findings[:3]}")
         return Report(self._profile, await _machine(urls[_SMALL]), self._rates, self._facts)
+
+    async def _read_the_past(self, servers: EmbeddedServers) -> None:
+        self._steps.step(f"projecting {self._profile.past_transfers:,} transfers")
+        connection = await asyncpg.connect(servers.database_url)
+        await connection.execute(f"CREATE DATABASE {_PAST}")
+        await connection.close()
+        url = servers.database_url.replace(f"/{_SMALL}?", f"/{_PAST}?")
+        await migrate.upgrade(load_settings(database_url=url))
+        self._facts["projection"] = await reading_time.prepare(url, self._profile.past_transfers)
+        async with self._stack(servers, url) as stack:
+            self._steps.step("reading the past")
+            self._facts["reading_time"] = await reading_time.reading_time(stack, self._profile)
 
     async def _make_ledgers(self, servers: EmbeddedServers, urls: dict[str, str]) -> None:
         connection = await asyncpg.connect(servers.database_url)

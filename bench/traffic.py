@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import orjson
 
@@ -255,6 +255,12 @@ completed: Check = lambda body: int(b'"COMPLETED"' in body and b'"replayed":fals
 replayed: Check = lambda body: int(b'"COMPLETED"' in body and b'"replayed":true' in body)  # noqa: E731
 refused: Check = lambda body: int(b'"INSUFFICIENT_FUNDS"' in body)  # noqa: E731
 batch_completed: Check = lambda body: BATCH if body.count(b'"COMPLETED"') == BATCH else 0  # noqa: E731
+
+
+def graphql(token: str, query: str, variables: Mapping[str, object]) -> Make:
+    """A request that is always the same, by the user of a token."""
+    request = _request(_head("POST", "/graphql", token), orjson.dumps({"query": query, "variables": variables}))
+    return lambda: request
 
 
 def rows(count: int) -> Check:

@@ -48,7 +48,7 @@ _SCAN = _page(f"""
 # all rows of the owner by the primary key: IS NOT DISTINCT FROM is equality that it cannot use an index for.
 _BY_INDEX = _page(f"""
     WITH matching AS MATERIALIZED (
-        SELECT * FROM activity
+        SELECT entry_id, wallet_id, at, amount, currency, purpose, counterparty_wallet_id, exponent FROM activity
         WHERE words @@ $11::tsquery AND owner_id IS NOT DISTINCT FROM $1 AND generation IS NOT DISTINCT FROM m.generation
     )
     SELECT {_COLUMNS} FROM matching WHERE entry_id >= $2 AND entry_id <= $3 AND {_CONDITIONS} {_NEWEST_FIRST}""")  # noqa: S608 - the parts are constants

@@ -22,7 +22,7 @@ VIEWS = """
     FROM ledger_entries e JOIN known k ON k.wallet_id = e.wallet_id AND e.sequence <= k.last_sequence
 ), projected AS ( -- entries whose event the models have seen
     SELECT e.*, w.owner_id, w.currency,
-           (left(e.transaction_id::text, 33) || lpad(to_hex(e.leg), 3, '0'))::uuid AS entry_id
+           (left(e.transaction_id::text, 33) || lpad(to_hex(e.leg::int), 3, '0'))::uuid AS entry_id
     FROM events v
     JOIN model m ON v.position <= m.position
     JOIN ledger_entries e ON e.transaction_id = v.subject_id
@@ -68,7 +68,7 @@ MODELS = (
         FROM (SELECT k.wallet_id, k.sequence, k.at, k.balance, k.debits_so_far
               FROM model m JOIN wallet_marks k ON k.generation = m.generation) AS stored
         FULL JOIN (SELECT wallet_id, sequence, created_at, balance_after, debits_so_far
-                   FROM counted WHERE sequence % 16 = 0) AS made USING (wallet_id, sequence)
+                   FROM counted WHERE sequence % 4 = 0) AS made USING (wallet_id, sequence)
         WHERE (stored.at, stored.balance, stored.debits_so_far)
             IS DISTINCT FROM (made.created_at, made.balance_after, made.debits_so_far)
         """,

@@ -1,19 +1,22 @@
 """A wallet as it was: its balance at a moment, and at the borders of periods.
 
 A wallet's entries are never backdated, so its balance at a moment is that after the last entry posted at or before it. The
-read model narrows the search to 16 entries. What it does not have yet is searched in the ledger itself.
+read model narrows the search to 4 entries. What it does not have yet is searched in the ledger itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+from app import ids
 from app.db.projection_sql import DAY_FLOOR, ID_FLOOR, ID_MARGIN
 from app.db.statements import Reader
 
+_DAY = timedelta(days=1)
+"""As ID_MARGIN."""
 MOST_NEWER = 10_000
 """Entries that the model does not have yet and that `at_moments` reads."""
 
@@ -47,18 +50,18 @@ _BASE = """
     CASE WHEN NOT d.is_inside THEN d.last_sequence ELSE coalesce(m.sequence, d.first_sequence - 1) END AS sequence,
     CASE WHEN NOT d.is_inside THEN d.closing ELSE coalesce(m.balance, d.opening) END AS balance,
     CASE WHEN NOT d.is_inside THEN d.debits_so_far ELSE coalesce(m.debits_so_far, d.debits_so_far - d.debits) END AS debits"""
-_DAY_BEFORE = DAY_FLOOR.format("b.day")
 
-# A binary search between the last entry that is surely not after the moment and the last that may be. It has four steps within
+# A binary search between the last entry that is surely not after the moment and the last that may be. It has two steps within
 # the model, and more where the model is behind.
 _BALANCE_AT = f"""
 WITH RECURSIVE {_MODEL}, base AS MATERIALIZED (
-    SELECT d.day, d.is_inside, d.last_sequence AS last_of_day, {_BASE}
+    SELECT d.is_inside, d.last_sequence AS last_of_day, {DAY_FLOOR.format("d.day")} AS lowest,
+           {ID_FLOOR.format(f"$2 + {ID_MARGIN}")} AS highest, {_BASE}
     FROM model {_PLACE.format(at="$2::timestamptz")}
 ), search (low, high) AS (
     SELECT coalesce(b.sequence, 0), CASE
         WHEN w.sequence > coalesce(n.last_sequence, 0) AND coalesce(n.day <= ($2 AT TIME ZONE 'UTC')::date, true) THEN w.sequence
-        WHEN b.is_inside THEN least(b.sequence + 15, b.last_of_day)
+        WHEN b.is_inside THEN least(b.sequence + 3, b.last_of_day)
         ELSE coalesce(b.sequence, 0) END
     FROM wallet w CROSS JOIN base b LEFT JOIN newest n ON true
     UNION ALL
@@ -69,14 +72,14 @@ WITH RECURSIVE {_MODEL}, base AS MATERIALIZED (
     CROSS JOIN LATERAL (SELECT (s.low + s.high + 1) / 2 AS sequence) middle
     CROSS JOIN LATERAL (SELECT EXISTS (
         SELECT FROM ledger_entries WHERE wallet_id = $1 AND sequence = middle.sequence AND created_at <= $2
-          AND transaction_id >= {_DAY_BEFORE} AND transaction_id < {ID_FLOOR.format(f"$2 + {ID_MARGIN}")}) AS is_before) probe
+          AND transaction_id >= b.lowest AND transaction_id < b.highest) AS is_before) probe
     WHERE s.low < s.high
 ), found AS MATERIALIZED (
     SELECT low AS sequence FROM search WHERE low = high
 )
 SELECT f.sequence, w.posted_at, CASE WHEN f.sequence = coalesce(b.sequence, 0) THEN coalesce(b.balance, 0) ELSE (
     SELECT balance_after FROM ledger_entries WHERE wallet_id = $1 AND sequence = f.sequence
-      AND transaction_id >= {_DAY_BEFORE} AND transaction_id < {ID_FLOOR.format(f"$2 + {ID_MARGIN}")}) END AS balance
+      AND transaction_id >= b.lowest AND transaction_id < b.highest) END AS balance
 FROM found f CROSS JOIN base b CROSS JOIN wallet w
 """  # noqa: S608 - the parts are constants
 
@@ -104,22 +107,28 @@ _WAIT_FOR_POSTING = """
 SELECT set_config('synchronous_commit', 'off', true) FROM wallets WHERE id = $1 FOR SHARE
 """
 
-# Up to 15 entries after the mark are added up for each moment. The last rows are the entries that the model does not have yet.
+# Up to 3 entries after the mark are added up for each moment. Each is looked up by its sequence (OFFSET 0 keeps it so): for a
+# range, the planner may also read all ids between the two bounds, of all wallets, which are only there to leave out partitions.
+# The last rows are the entries that the model does not have yet.
 _AT_MOMENTS = f"""
 WITH {_MODEL}
 SELECT moment.n, b.sequence + coalesce(e.count, 0) AS sequence, b.balance + coalesce(e.amount, 0)::bigint AS balance,
        b.debits + coalesce(e.debits, 0) AS debits, NULL::timestamptz AS at
 FROM model
-CROSS JOIN unnest($2::timestamptz[]) WITH ORDINALITY AS moment (at, n)
+CROSS JOIN unnest($2::timestamptz[], $3::uuid[], $4::uuid[]) WITH ORDINALITY AS moment (at, lowest, highest, n)
 CROSS JOIN LATERAL (
-    SELECT d.day, d.is_inside, d.last_sequence, {_BASE}
+    SELECT d.is_inside, d.last_sequence, {_BASE}
     FROM (SELECT) AS one {_PLACE.format(at="moment.at")}
 ) b
 LEFT JOIN LATERAL (
-    SELECT count(*) AS count, sum(amount) AS amount, sum(greatest(-amount, 0)) AS debits FROM ledger_entries
-    WHERE b.is_inside AND wallet_id = $1 AND sequence > b.sequence AND sequence <= least(b.sequence + 15, b.last_sequence)
-      AND created_at <= moment.at
-      AND transaction_id >= {_DAY_BEFORE} AND transaction_id < {ID_FLOOR.format(f"moment.at + {ID_MARGIN}")}
+    SELECT count(*) AS count, sum(amount) AS amount, sum(greatest(-amount, 0)) AS debits
+    FROM generate_series(b.sequence + 1, least(b.sequence + 3, b.last_sequence)) AS following (sequence)
+    CROSS JOIN LATERAL (
+        SELECT amount FROM ledger_entries
+        WHERE wallet_id = $1 AND sequence = following.sequence AND created_at <= moment.at
+          AND transaction_id >= moment.lowest AND transaction_id < moment.highest OFFSET 0
+    ) AS posted
+    WHERE b.is_inside
 ) e ON true
 UNION ALL
 SELECT NULL, e.sequence, e.balance_after, greatest(-e.amount, 0), e.created_at
@@ -190,11 +199,13 @@ async def posted_at(reader: Reader, wallet_id: UUID) -> datetime:
 async def at_moments(reader: Reader, wallet_id: UUID, moments: Sequence[datetime]) -> tuple[list[Place], list[Newer]]:
     """Returns the wallet at each moment as far as the model knows, and the entries that it does not have, by sequence.
 
-    These are at most MOST_NEWER + 1. All is from one snapshot.
+    The moments are in UTC. The entries are at most MOST_NEWER + 1. All is from one snapshot.
     """
     places: list[Place] = [Place(0, 0, 0)] * len(moments)
     newer: list[Newer] = []
-    for n, sequence, balance, debits, at in await reader.fetch(_AT_MOMENTS, wallet_id, moments):
+    lowest = [ids.id_floor(moment.replace(hour=0, minute=0, second=0, microsecond=0) - _DAY) for moment in moments]
+    highest = [ids.id_floor(moment + _DAY) for moment in moments]
+    for n, sequence, balance, debits, at in await reader.fetch(_AT_MOMENTS, wallet_id, moments, lowest, highest):
         if n is None:
             newer.append(Newer(sequence, balance, int(debits), at))
         elif sequence is not None:

@@ -50,6 +50,7 @@ _KEEP_SECONDS, _MEASURE_STATEMENTS_SECONDS = 60.0, 10.0
 _PROJECT_SECONDS = 0.1
 """How long a projector that has seen all events waits: most of the time after which a reader sees its own payment."""
 _MEASURE_SECONDS = 1.0
+_AFTER_A_BUG_SECONDS = 5.0
 _REMOVED_AT_ONCE = 1000
 _SILENT_AFTER_SECONDS = 10.0
 WORKER_ENDS_WITHIN_SECONDS = 30
@@ -132,11 +133,18 @@ class Worker:
         return 0.0 if found else _IDLE_SECONDS
 
     async def _project(self) -> float:
-        async with driver_connection(self._engine) as connection:
-            found = await project_live(connection)
-            if monotonic() >= self._measure_models_at or not found:
-                self._measure_models_at = monotonic() + _MEASURE_SECONDS
-                self._report(await projection_sql.state(connection))
+        try:
+            async with driver_connection(self._engine) as connection:
+                found = await project_live(connection)
+                if monotonic() >= self._measure_models_at or not found:
+                    self._measure_models_at = monotonic() + _MEASURE_SECONDS
+                    self._report(await projection_sql.state(connection))
+        except _DATABASE_ERRORS:
+            raise
+        except Exception:
+            # A bug here must not stop the webhooks. The lag shows it.
+            logger.exception("the read models cannot go on")
+            return _AFTER_A_BUG_SECONDS
         return 0.0 if found else _PROJECT_SECONDS
 
     def _report(self, state: State) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.calendars import MAX_PERIODS, BalanceStep
 from app.records import EntryDirection, EntryPurpose
 from app.rest.openapi_parts import (
     AMOUNT,
@@ -20,6 +19,7 @@ from app.rest.openapi_parts import (
     query,
     ref,
 )
+from app.services.calendars import MAX_PERIODS, BalanceStep
 
 _TEXT = {"type": "string"}
 _COUNT = {"type": "string", "pattern": "^[0-9]+$"}

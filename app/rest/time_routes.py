@@ -13,7 +13,6 @@ from starlette.responses import Response
 from app import ids, texts
 from app.access import policy
 from app.access.viewer import Viewer
-from app.calendars import BalanceStep, Periods
 from app.clock import rfc3339
 from app.db.activity_sql import Movement
 from app.errors import BadUserInput
@@ -25,6 +24,7 @@ from app.rest.views import page_view
 from app.services import activity, balances, reading
 from app.services.activity import ActivityFilter, ActivityRequest
 from app.services.balances import BalancePeriod, BalancePoint
+from app.services.calendars import BalanceStep, Periods
 from app.services.container import Services
 
 _ACTIVITY = frozenset(

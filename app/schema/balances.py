@@ -6,11 +6,11 @@ from datetime import datetime
 
 import strawberry
 
-from app.calendars import BalanceStep
 from app.schema.basics import Money, money_of
 from app.schema.context import Info
 from app.schema.scalars import BigInt
 from app.services import activity, balances
+from app.services.calendars import BalanceStep
 
 strawberry.enum(BalanceStep, description="As the clocks and the calendar of the time zone have them.")
 
@@ -36,27 +36,41 @@ class BalancePoint:
 
 @strawberry.type(description="opening + credits - debits = closing. An entry is in the period that has its time.")
 class BalancePeriod:
+    """Resolvers, because a chart of 400 periods asks for few of the amounts."""
+
     start: datetime = strawberry.field(name="from", description="Inclusive.")
     end: datetime = strawberry.field(name="to", description="Exclusive.")
-    opening: Money
-    debits: Money
-    credits: Money
-    closing: Money
     entry_count: BigInt
     closing_sequence: BigInt = strawberry.field(description="Of the last entry before `to`.")
+    record: strawberry.Private[balances.BalancePeriod]
+    currency: strawberry.Private[str]
 
     @staticmethod
-    def of(info: Info, period: balances.BalancePeriod, currency: str) -> BalancePeriod:
+    def of(period: balances.BalancePeriod, currency: str) -> BalancePeriod:
         return BalancePeriod(
             start=period.start,
             end=period.end,
-            opening=money_of(info, period.opening, currency),
-            debits=money_of(info, period.debits, currency),
-            credits=money_of(info, period.credits, currency),
-            closing=money_of(info, period.closing, currency),
             entry_count=BigInt(period.entry_count),
             closing_sequence=BigInt(period.closing_sequence),
+            record=period,
+            currency=currency,
         )
+
+    @strawberry.field
+    def opening(self, info: Info) -> Money:
+        return money_of(info, self.record.opening, self.currency)
+
+    @strawberry.field
+    def debits(self, info: Info) -> Money:
+        return money_of(info, self.record.debits, self.currency)
+
+    @strawberry.field
+    def credits(self, info: Info) -> Money:
+        return money_of(info, self.record.credits, self.currency)
+
+    @strawberry.field
+    def closing(self, info: Info) -> Money:
+        return money_of(info, self.record.closing, self.currency)
 
 
 @strawberry.type(description="A place in the news; what is read at it has seen all before it.")

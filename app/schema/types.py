@@ -13,7 +13,6 @@ from strawberry import UNSET
 
 from app import ids, records, texts
 from app.access import policy
-from app.calendars import BalanceStep, Periods
 from app.db.activity_sql import Movement
 from app.paging import pages
 from app.paging.pages import Page, PageRequest
@@ -41,6 +40,7 @@ from app.schema.receipts import Receipt
 from app.schema.scalars import BigInt, CurrencyCode, DecimalText
 from app.schema.selections import field_selects, field_selects_only_id
 from app.services import activity, balances, hold_reading, reading
+from app.services.calendars import BalanceStep, Periods
 from app.services.reading import Party
 from app.services.reversals import is_reversible
 from app.services.statements.reading import statements_of
@@ -92,7 +92,7 @@ class ActivityFilter:
 
     def to_service(self) -> activity.ActivityFilter:
         return activity.ActivityFilter(
-            wallet_id=self.wallet_id or None,
+            wallet_id=None if self.wallet_id is UNSET else self.wallet_id,
             direction=self.direction or None,
             amount_from=self.amount_from or None,
             amount_to=self.amount_to or None,
@@ -270,7 +270,7 @@ class Wallet(Node):
         found = await info.context.read(
             ("balances of", record.id, asked), lambda database: balances.balances(database, viewer, record, asked, clock)
         )
-        return [BalancePeriod.of(info, period, record.currency) for period in found]
+        return [BalancePeriod.of(period, record.currency) for period in found]
 
     @strawberry.field(description="The holds on this wallet's money, newest first.")
     async def holds(

@@ -26,8 +26,11 @@ _SYSTEM = "paycore"
 
 def words_of(text: str) -> list[str]:
     """Returns the words of a text, in order: without accents and case, split where there is neither a letter nor a digit."""
-    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    letters = "".join(character for character in plain if not unicodedata.combining(character))
+    if text.isascii():
+        letters = text.lower()
+    else:
+        plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+        letters = "".join(character for character in plain if not unicodedata.combining(character))
     return list(dict.fromkeys(word[:_MAX_LETTERS] for word in _WORD.findall(letters)))[:_MAX_TEXT_WORDS]
 
 
@@ -37,18 +40,16 @@ def words_of_name(name: str) -> tuple[str, ...]:
     return tuple(words_of(name))
 
 
-def lexemes(
-    owner_id: UUID,
-    party_id: UUID | None,
-    *,
-    is_with_system: bool,
-    texts: Iterable[str | None] = (),
-    metadata: Mapping[str, str] | None = None,
-) -> str:
-    """Returns the words of an owner's entry, separated by spaces: texts, metadata, and who is on the other side."""
+def document(texts: Iterable[str | None], metadata: Mapping[str, str] | None) -> list[str]:
+    """Returns the words of a transaction, the same for all of its entries."""
+    found = [word for text in texts if text for word in words_of(text)]
+    return found + [_pair(key, value) for key, value in (metadata or {}).items()]
+
+
+def lexemes(owner_id: UUID, party_id: UUID | None, words: Iterable[str], *, is_with_system: bool) -> str:
+    """Returns the words of an owner's entry, separated by spaces: those of the transaction, and who is on the other side."""
     scope = _scope(owner_id)
-    found = [f"{scope}{word}" for text in texts if text for word in words_of(text)]
-    found += [scope + _pair(key, value) for key, value in (metadata or {}).items()]
+    found = [scope + word for word in words]
     if is_with_system:
         found.append(f"{scope}@{_SYSTEM}")
     elif party_id is not None:

@@ -9,13 +9,13 @@ from itertools import pairwise
 
 from app.access import policy
 from app.access.viewer import Viewer
-from app.calendars import BadPeriods, Periods, boundaries
 from app.clock import Clock
 from app.db import time_sql
 from app.db.statements import Reader
 from app.db.time_sql import Place
 from app.errors import BadUserInput, Unavailable
 from app.records import Wallet
+from app.services.calendars import BadPeriods, Periods, boundaries
 
 FINAL_AFTER = timedelta(seconds=5)
 """How long after a moment its balance is final at the earliest. The clocks of processes must not differ by more."""

@@ -18,7 +18,7 @@ from app import ids
 from app.db import projection_sql, sequence_sql
 from app.db.projection_sql import Movement, Posted, Progress, Texts
 from app.records import EventKind
-from app.services.activity_words import lexemes
+from app.services.activity_words import document, lexemes
 
 STEP = 500
 """Events of one transaction. Each has up to a hundred entries."""
@@ -62,6 +62,7 @@ async def _add_activity(connection: asyncpg.Connection, generation: int, transac
 
 def _add_movements(entries: Sequence[Posted], texts: Texts, movements: list[Movement], met: set[tuple[UUID, UUID]]) -> None:
     """Add the entries of one transaction that are in wallets of users, and who met whom."""
+    words = document((texts.description, texts.reference), texts.metadata)
     sides: dict[tuple[object, bool], dict[UUID, Posted]] = defaultdict(dict)
     for entry in entries:
         sides[entry.purpose, entry.amount > 0][entry.wallet_id] = entry
@@ -74,13 +75,7 @@ def _add_movements(entries: Sequence[Posted], texts: Texts, movements: list[Move
         party_id = None if other is None else other.owner_id
         if party_id is not None:
             met.add((entry.owner_id, party_id))
-        words = lexemes(
-            entry.owner_id,
-            party_id,
-            is_with_system=other is not None and party_id is None,
-            texts=(texts.description, texts.reference),
-            metadata=texts.metadata,
-        )
+        with_system = other is not None and party_id is None
         movements.append(
             Movement(
                 entry.owner_id,
@@ -92,6 +87,6 @@ def _add_movements(entries: Sequence[Posted], texts: Texts, movements: list[Move
                 entry.exponent,
                 entry.purpose.value,
                 None if other is None else other.wallet_id,
-                words,
+                lexemes(entry.owner_id, party_id, words, is_with_system=with_system),
             )
         )

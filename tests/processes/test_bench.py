@@ -16,7 +16,7 @@ from bench import baselines
 
 FIGURES = (
     "single", "batch", "rest", "hot_in", "hot_out", "fee", "posting10", "hold_capture", "convert", "replay", "refused", "latency",
-    "live", "fan_out", "catch_up", "read", "growth", "memory", "storage",
+    "live", "fan_out", "catch_up", "projection", "reading_time", "read", "growth", "memory", "storage",
 )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from app.paging.update_cursor import encode_update_cursor
 from app.records import EntryDirection
 from app.services import activity
 from app.services.activity import ActivityFilter, ActivityRequest
-from app.services.activity_words import lexemes, search, words_of
+from app.services.activity_words import document, lexemes, search, words_of
 from app.services.transfers import TransferInput, transfer
 from tests.bank import new_key, uuid_of
 from tests.time_world import BEGIN, TimeWorld, times
@@ -226,8 +226,8 @@ async def test_the_lag_is_that_of_the_oldest_event_that_is_missing(times: TimeWo
 @given(st.text(), st.text())
 def test_a_text_is_found_by_each_beginning_of_its_words(one: str, other: str) -> None:
     owner = ids.new_id(BEGIN)
-    document = lexemes(owner, None, is_with_system=False, texts=[one, other]).split(" ")
+    found = lexemes(owner, None, document([one, other], None), is_with_system=False).split(" ")
     for word in words_of(one):
         assert word.isalnum()
         assert search(owner, [(word[:2], [])], []) is not None
-        assert any(lexeme.startswith(owner.hex[-8:] + word[:2]) for lexeme in document)
+        assert any(lexeme.startswith(owner.hex[-8:] + word[:2]) for lexeme in found)

@@ -12,7 +12,6 @@ import pytest
 
 from app import ids
 from app.access.viewer import Viewer
-from app.calendars import BalanceStep, Periods
 from app.clock import system_clock
 from app.db.currency_sql import load_currencies
 from app.db.engine import connect
@@ -21,6 +20,7 @@ from app.errors import BadUserInput
 from app.records import Entry, Wallet
 from app.services import balances, reading
 from app.services.balances import BalancePeriod, BalancePoint, balance_at
+from app.services.calendars import BalanceStep, Periods
 from app.services.holds import CaptureInput, PlaceInput, ReleaseInput, capture_hold, place_hold, release_hold
 from app.services.projection import project_live
 from app.settings import Settings
@@ -206,6 +206,10 @@ async def test_held_is_what_remained_of_the_holds_that_were_open_then(times: Tim
             case _:
                 pass
         seen.append((times.clock.now, await held_by_events(times, wallet)))
+        # Also while no batch has recorded yet that a hold is over.
+        point = await balance_at(times.bank.engine, alice, wallet, times.clock.now, times.clock, final_after=NO_TIME)
+        assert point is not None
+        assert point.held == seen[-1][1]
     times.clock.move(86400 * 40)
     for at, held in seen:
         point = await balance_at(times.bank.engine, alice, wallet, at, times.clock)

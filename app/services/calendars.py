@@ -62,7 +62,7 @@ def boundaries(asked: Periods) -> list[datetime]:
         raise BadPeriods("`from` and `to` must be between the years 1970 and 9999.")
     found = [_begin(start.astimezone(zone), step)]
     while found[-1] < end:
-        found.append(_next(found[-1].astimezone(zone), step))
+        found.append(_next(found[-1], step, zone))
         if len(found) > MAX_PERIODS + 1:
             raise BadPeriods(f"These are more than {MAX_PERIODS} periods.")
     assert all(one < other for one, other in pairwise(found)), "periods follow one another"
@@ -76,17 +76,16 @@ def _begin(local: datetime, step: BalanceStep) -> datetime:
     return _midnight(local.date().replace(day=1) if step is BalanceStep.MONTH else local.date(), local.tzinfo)
 
 
-def _next(local: datetime, step: BalanceStep) -> datetime:
-    """The beginning of the period after the one that begins at a local time."""
+def _next(begin: datetime, step: BalanceStep, zone: tzinfo) -> datetime:
+    """The beginning of the period after the one that begins at a moment."""
     if step is BalanceStep.HOUR:
         # Where clocks move by half an hour, the hour around it is longer.
-        following = local.astimezone(UTC) + timedelta(hours=1)
-        minutes = following.astimezone(local.tzinfo).minute
-        return following + timedelta(minutes=-minutes % 60)
-    day = _date_after(local.date(), step)
-    begin = _midnight(day, local.tzinfo)
+        following = begin + timedelta(hours=1)
+        return following + timedelta(minutes=-following.astimezone(zone).minute % 60)
+    day = _date_after(begin.astimezone(zone).date(), step)
+    following = _midnight(day, zone)
     # A date that the zone has skipped begins where the one after it does, and has no length.
-    return begin if begin > local.astimezone(UTC) else _midnight(_date_after(day, step), local.tzinfo)
+    return following if following > begin else _midnight(_date_after(day, step), zone)
 
 
 def _date_after(day: date, step: BalanceStep) -> date:
