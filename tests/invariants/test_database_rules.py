@@ -10,7 +10,7 @@ import pytest
 from app.db.engine import database_dsn
 from app.services.verification import verify
 from app.settings import Settings
-from tests.invariants import fx_rules, hold_rules, log_rules, position_rules, webhook_rules
+from tests.invariants import fx_rules, hold_rules, log_rules, position_rules, statement_rules, webhook_rules
 from tests.invariants.small_ledger import (
     ALICE,
     AT,
@@ -435,7 +435,15 @@ OWNER_RULES: list[tuple[str, str, str]] = [
                             "terms": """'{"conditions": []}'"""}.items()),
 ]  # fmt: skip
 
-ALL = (*RULES, *hold_rules.RULES, *fx_rules.RULES, *position_rules.RULES, *log_rules.RULES, *webhook_rules.RULES)
+ALL = (
+    *RULES,
+    *hold_rules.RULES,
+    *fx_rules.RULES,
+    *position_rules.RULES,
+    *log_rules.RULES,
+    *webhook_rules.RULES,
+    *statement_rules.RULES,
+)
 OWNERS = (
     *OWNER_RULES,
     *hold_rules.OWNER_RULES,
@@ -443,6 +451,7 @@ OWNERS = (
     *position_rules.OWNER_RULES,
     *log_rules.OWNER_RULES,
     *webhook_rules.OWNER_RULES,
+    *statement_rules.OWNER_RULES,
 )
 
 # The names of constraints and unique indexes, and those in the triggers' arguments and functions.
