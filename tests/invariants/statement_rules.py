@@ -118,7 +118,7 @@ RULES: list[tuple[str, str, str]] = [
     ("a statement's hash that is none", PAID + statement(request_hash="'x'"), "statements_hash_is_sha256"),
     ("a statement's key with a space", PAID + statement(idempotency_key="'a b'"), "statements_key_is_visible_ascii"),
     *(
-        (f"a statement with {what}", PAID + statement(**columns), "statements_follow_each_other")
+        (f"a statement with {what}", PAID + statement(0x500, **columns), "statements_follow_each_other")
         for what, columns in {
             "files before it has any": {**FINISH},
             "a number that is not the next": {"number": "2"},

@@ -47,4 +47,4 @@ async def _is_intact(connection: asyncpg.Connection, row: Any) -> bool:
             return False
         digest.update(content)
         size += len(content)
-    return digest.digest() == row["sha256"] and size == row["size"]
+    return bool(digest.digest() == row["sha256"] and size == row["size"])
