@@ -21,6 +21,7 @@ from app.db.currency_sql import load_currencies
 from app.db.engine import create_engine, dispose
 from app.db.pool import Database, driver_connection
 from app.db.statement_file_sql import LeaseLost
+from app.ids import new_transaction_ids
 from app.processes.statement_maker import StatementMaker
 from app.records import AccountStatement
 from app.services.statements import making
@@ -33,17 +34,10 @@ ENTRIES = 12_000
 
 # Transfers from a wallet to another and back, in SQL: the entries are those of the service, and their ids rise with time.
 FILL = """
-WITH made AS (
-    SELECT n, encode(substring(int8send(floor(extract(epoch FROM now()) * 1000)::bigint) FROM 3) || '\\x7000800000000000'::bytea, 'hex')
-               AS head, :first + n AS place
-    FROM generate_series(1, :count) AS n
-), ids AS (
-    SELECT n, (substring(head FROM 1 FOR 12) || '7' || lpad(to_hex(place >> 24), 3, '0') || '8'
-               || lpad(to_hex(place & 16777215), 12, '0') || '000')::uuid AS id FROM made
-)
 INSERT INTO transactions (id, initiator_id, sender_wallet_id, receiver_wallet_id, amount, created_at, completed_at, type, status,
     idempotency_key, currency, description)
-SELECT id, :owner, :mine, :theirs, 1, now(), now(), 'TRANSFER', 'COMPLETED', 'fill-' || :first + n, 'USD', 'Coffee ' || n FROM ids
+SELECT id, :owner, :mine, :theirs, 1, now(), now(), 'TRANSFER', 'COMPLETED', 'fill-' || id, 'USD', 'Coffee ' || n
+FROM unnest(CAST(:ids AS uuid[])) WITH ORDINALITY AS made (id, n)
 """
 POST = """
 INSERT INTO ledger_entries (transaction_id, leg, wallet_id, sequence, amount, balance_after, created_at)
@@ -52,7 +46,7 @@ SELECT t.id, side.leg, side.wallet, w.sequence + row_number() OVER (PARTITION BY
 FROM transactions t
 CROSS JOIN LATERAL (VALUES (0, t.sender_wallet_id, -t.amount), (1, t.receiver_wallet_id, t.amount)) AS side (leg, wallet, amount)
 JOIN wallets w ON w.id = side.wallet
-WHERE t.idempotency_key LIKE 'fill-%' AND NOT EXISTS (SELECT FROM ledger_entries e WHERE e.transaction_id = t.id)
+WHERE t.id = ANY(CAST(:ids AS uuid[]))
 """
 
 
@@ -73,8 +67,9 @@ async def large_statement(bank: Bank, settings: Settings, count: int) -> Account
         await connection.execute(text("SET LOCAL statement_timeout = 0"))
         ids = {"owner": alice.user_id, "mine": uuid_of(mine), "theirs": uuid_of(theirs)}
         for first in range(0, count, 4000):
-            await connection.execute(text(FILL), {"first": first, "count": min(4000, count - first), **ids})
-            await connection.execute(text(POST))
+            made = new_transaction_ids(system_clock(), min(4000, count - first))
+            await connection.execute(text(FILL), {"ids": made, **ids})
+            await connection.execute(text(POST), {"ids": made})
     now = settings.model_copy(update={"statement_delay_seconds": 0.0})
     details = StatementInput(new_key(), mine, datetime(2000, 1, 1, tzinfo=UTC), system_clock())
     result = await create(bank.engine, now, alice, details, clock=system_clock)
@@ -133,7 +128,7 @@ async def test_files_are_the_same_after_a_kill_in_the_middle(
     kills = 0
     for parts in (1, 4, 9):
         process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, env=environment)
-        while process.returncode is None and await bank.count("statement_parts") < parts:
+        while process.returncode is None and await bank.count("statement_parts") < parts:  # noqa: ASYNC110 - in a process
             await asyncio.sleep(0.01)
         if process.returncode is None:
             process.send_signal(signal.SIGKILL)
@@ -206,7 +201,7 @@ async def test_a_worker_that_stops_gives_its_statement_back(bank: Bank, settings
     await large_statement(bank, settings, ENTRIES)
     stop = asyncio.Event()
     task = asyncio.create_task(StatementMaker(bank.engine, system_clock).make_next(stop))
-    while not await bank.count("statement_parts"):
+    while not await bank.count("statement_parts"):  # noqa: ASYNC110 - in a thread
         await asyncio.sleep(0.01)
     stop.set()
     await task
