@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import mt940
-from lxml import etree
+from lxml import etree  # type: ignore[import-untyped] # it has no stubs here
 from pypdf import PdfReader
 
 _SCHEMA = Path(__file__).parent / "unit" / "iso20022" / "camt.053.001.08.xsd"
@@ -98,12 +97,19 @@ def read_mt940(content: bytes) -> ReadBack:
         number = int(found.data["statement_number"])
         assert int(found.data["sequence_number"]) == place
         own = [one for one in found.transactions if "amount" in one.data]
-        amounts += [one.data["amount"].amount for one in own]
+        signed = [_signed(one) for one in own]
+        amounts += signed
         texts += [one.data["transaction_details"].replace("\n", "") for one in own]
         balance = _balance(message, f":62{kinds[1]}:")
-        assert start + sum((one.data["amount"].amount for one in own), Decimal(0)) == balance
+        assert start + sum(signed, Decimal(0)) == balance
     assert balance is not None
     return ReadBack(number, opening, balance, amounts, texts)
+
+
+def _signed(transaction: Any) -> Decimal:
+    """RC is the reversal of a credit, so a debit. The parser takes it for a credit."""
+    amount: Decimal = abs(transaction.data["amount"].amount)
+    return -amount if transaction.data["status"] in ("D", "RC") else amount
 
 
 def _balance(message: str, tag: str) -> Decimal:
@@ -115,7 +121,3 @@ def _balance(message: str, tag: str) -> Decimal:
 def read_pdf(content: bytes) -> str:
     """All of its text."""
     return "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(content)).pages)
-
-
-def moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)

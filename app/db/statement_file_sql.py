@@ -173,7 +173,7 @@ async def backlog(connection: asyncpg.Connection) -> tuple[int, datetime | None]
 
 
 async def part(reader: Reader, statement_id: UUID, format_: StatementFormat, number: int) -> bytes:
-    """Returns one part of a file as it is stored: compressed."""
+    """Returns one part of a file as it is stored: compressed. Raises ValueError if it is not there."""
     (row,) = await reader.fetch(_CONTENT, statement_id, format_.value, number)
     content: bytes = row["content"]
     return content

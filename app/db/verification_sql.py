@@ -11,6 +11,7 @@ from app.db.fx_verification_sql import CONVERSIONS, CONVERSIONS_SINCE
 from app.db.hold_verification_sql import HOLDS, HOLDS_SINCE
 from app.db.model_verification_sql import MODELS, MODELS_SINCE
 from app.db.sequence_verification_sql import POSITIONS, POSITIONS_SINCE
+from app.db.statement_verification_sql import STATEMENTS
 from app.db.verification_check import Check
 
 FEES_SINCE = 15
@@ -440,7 +441,8 @@ REVISION = "SELECT version_num FROM alembic_version"
 
 RECORD = "INSERT INTO ledger_verifications (finished_at, duration_ms, findings) VALUES ($1, $2, $3)"
 
-CHECKS = (*LEDGER, *WALLETS, *TRANSACTIONS, *HOLDS, *CONVERSIONS, *POSITIONS, *MODELS, *UNIQUE_TEXTS, *REFERENCES)
+CHECKS = (*LEDGER, *WALLETS, *TRANSACTIONS, *HOLDS, *CONVERSIONS, *POSITIONS, *MODELS, *STATEMENTS, *UNIQUE_TEXTS, *REFERENCES)
+
 
 
 def limited(check: Check, limit: int) -> str:

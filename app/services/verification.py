@@ -15,10 +15,12 @@ from app.clock import monotonic, system_clock
 from app.db.connection import transaction
 from app.db.engine import connect
 from app.db.index_checks import damaged_indexes
+from app.db.statement_verification_sql import STATEMENTS_SINCE
 from app.db.verification_check import Check
 from app.db.verification_sql import CHECKS, RECORD, REVISION, limited
 from app.services.receipts.verification import LOG_SINCE
 from app.services.receipts.verification import findings as log_findings
+from app.services.statements.verification import findings as file_findings
 from app.settings import Settings
 
 MAX_FINDINGS = 20
@@ -104,7 +106,9 @@ async def _find(connection: asyncpg.Connection) -> tuple[list[str], int]:
         checks = [check for check in CHECKS if check.since <= revision <= (check.until or revision)]
         found = [await _findings(connection, check) for check in checks]
         if revision >= LOG_SINCE:
-            found.append(_shortened(await log_findings(connection)))
+            found.append(_shortened(await log_findings(connection), "the log"))
+        if revision >= STATEMENTS_SINCE:
+            found.append(_shortened(await file_findings(connection), "files of statements"))
     # Outside the snapshot: amcheck refuses a snapshot that is older than an index.
     damaged = await damaged_indexes(connection)
     return [sentence for sentences, _ in found for sentence in sentences] + damaged, sum(n for _, n in found) + len(damaged)
@@ -119,11 +123,11 @@ async def _findings(connection: asyncpg.Connection, check: Check) -> tuple[list[
     return findings, in_all
 
 
-def _shortened(sentences: list[str]) -> tuple[list[str], int]:
+def _shortened(sentences: list[str], what: str) -> tuple[list[str], int]:
     """At most MAX_FINDINGS sentences, and the number of all."""
     if len(sentences) <= MAX_FINDINGS:
         return sentences, len(sentences)
-    return [*sentences[:MAX_FINDINGS], f"And {len(sentences) - MAX_FINDINGS} more about the log."], len(sentences)
+    return [*sentences[:MAX_FINDINGS], f"And {len(sentences) - MAX_FINDINGS} more about {what}."], len(sentences)
 
 
 def _readable(columns: Iterable[tuple[str, Any]]) -> Mapping[str, str]:

@@ -141,7 +141,7 @@ async def test_each_file_parses_back_to_the_entries_with_hostile_words_in_every_
     for read, name in ((read_csv, "CSV"), (read_json, "JSON"), (read_camt, "CAMT_053"), (read_mt940, "MT940")):
         found = read(files[name])
         assert found.amounts == expected, name
-        assert (found.opening, found.closing) == (0, Decimal(statement["closing"]["amount"])), name
+        assert (found.opening, found.closing) == (Decimal(0), Decimal(statement["closing"]["amount"])), name
         assert len(found.texts) == len(expected), name
     texts = read_json(files["JSON"]).texts[1:]
     assert all(normal(words) in found for words, found in zip(HOSTILE, texts, strict=False))

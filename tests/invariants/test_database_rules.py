@@ -10,7 +10,7 @@ import pytest
 from app.db.engine import database_dsn
 from app.services.verification import verify
 from app.settings import Settings
-from tests.invariants import fx_rules, hold_rules, log_rules, model_rules, position_rules, webhook_rules
+from tests.invariants import fx_rules, hold_rules, log_rules, model_rules, position_rules, statement_rules, webhook_rules
 from tests.invariants.small_ledger import (
     ALICE,
     AT,
@@ -443,6 +443,7 @@ ALL = (
     *log_rules.RULES,
     *webhook_rules.RULES,
     *model_rules.RULES,
+    *statement_rules.RULES,
 )
 OWNERS = (
     *OWNER_RULES,
@@ -451,6 +452,7 @@ OWNERS = (
     *position_rules.OWNER_RULES,
     *log_rules.OWNER_RULES,
     *webhook_rules.OWNER_RULES,
+    *statement_rules.OWNER_RULES,
 )
 
 # The names of constraints and unique indexes, and those in the triggers' arguments and functions.

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from app.settings import Settings
-from tests.invariants import fx_rules
+from tests.invariants import fx_rules, statement_rules
 from tests.invariants.hold_rules import TOO_LATE, ending
 from tests.invariants.small_ledger import (
     AT,
@@ -60,6 +60,17 @@ async def test_statements_that_keep_every_rule_are_accepted(owner: asyncpg.Conne
 async def test_what_the_rules_of_exchange_allow(owner: asyncpg.Connection, settings: Settings, sql: str) -> None:
     await owner.execute(f"SET LOCAL ROLE {ROLE}; {sql}")
     assert await findings(owner, settings) == []
+
+
+async def test_a_statement_follows_another_and_becomes_ready(owner: asyncpg.Connection, settings: Settings) -> None:
+    await owner.execute(f"SET ROLE {ROLE}; {statement_rules.FIRST} {statement_rules.FILES}")
+    await owner.execute(statement_rules.change(**statement_rules.FINISH))
+    await owner.execute(statement_rules.statement(0x501, **statement_rules.SECOND))
+    await owner.execute("RESET ROLE")
+    # Its files are no compressed content.
+    assert [sentence.partition(" file of")[0] for sentence in await findings(owner, settings)] == [
+        f"The {name}" for name in statement_rules.FORMATS
+    ]
 
 
 async def test_a_hold_may_be_captured_released_extended_and_expire(owner: asyncpg.Connection, settings: Settings) -> None:

@@ -133,3 +133,9 @@ def test_the_keys_of_webhooks_are_for_what_seals_and_opens_and_have_no_default(c
     given = {name: told["environment"].get("PAYCORE_WEBHOOK_KEYS") for name, told in compose["services"].items() if name in OURS}
     assert {name for name, value in given.items() if value == "${PAYCORE_WEBHOOK_KEYS-}"} == {"api", "worker"}
     assert {value for name, value in given.items() if name not in ("api", "worker")} == {None}
+
+
+def test_the_keys_of_links_are_for_the_api_alone_and_have_no_default(compose):
+    setting = "PAYCORE_STATEMENT_LINK_KEYS"
+    given = {name: told["environment"].get(setting) for name, told in compose["services"].items() if name in OURS}
+    assert {name: value for name, value in given.items() if value is not None} == {"api": f"${{{setting}-}}"}

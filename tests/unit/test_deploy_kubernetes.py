@@ -167,9 +167,10 @@ def test_secrets_come_as_files_that_are_readable_to_the_process(name):
 
 # By overlay and pod: the secrets that its process reads, and its settings' kind.
 SERVERS, DATABASE = {"database-url", "redis-url"}, {"database-url"}
+API_KEYS = {"webhook-keys", "statement-link-keys"}
 READS: dict[tuple[Path, str], tuple[set[str], type[Settings]]] = {
-    (JWT_SECRET, "paycore-api"): ({*SERVERS, "webhook-keys", "jwt-secret"}, Settings),
-    (IDENTITY_PROVIDER, "paycore-api"): ({*SERVERS, "webhook-keys"}, Settings),
+    (JWT_SECRET, "paycore-api"): ({*SERVERS, *API_KEYS, "jwt-secret"}, Settings),
+    (IDENTITY_PROVIDER, "paycore-api"): ({*SERVERS, *API_KEYS}, Settings),
     **{(overlay, "paycore-worker"): ({*DATABASE, "webhook-keys"}, WorkerSettings) for overlay in TO_APPLY},
     **{(overlay, "paycore-relay"): (SERVERS, RelaySettings) for overlay in TO_APPLY},
     **{(overlay, name): (DATABASE, DatabaseSettings) for overlay in TO_APPLY for name in ("paycore-migrate", "paycore-verify")},
@@ -204,6 +205,7 @@ VALUES = {
     "redis-url": "redis://192.0.2.2",
     "jwt-secret": "s" * 32,
     "webhook-keys": "w" * 32,
+    "statement-link-keys": "l" * 32,
 }
 
 

@@ -40,6 +40,7 @@ VALUES: dict[str, dict[str, Collection[str]]] = {
     "paycore_fx_feed_refused_total": {"reason": {reason.value for reason in Reason}},
     "paycore_fx_feed_polls_total": {"outcome": {outcome.value for outcome in Outcome}},
     "paycore_webhook_attempts_total": {"outcome": {outcome.value for outcome in WebhookOutcome}},
+    "paycore_statements_total": {"result": {"ready", "failed"}},
     "paycore_retries_total": {"kind": {failure.name.lower() for failure in Failure}},
 }
 """What a label can be, where queries say it."""
