@@ -650,6 +650,37 @@ END $$;
 
 
 --
+-- Name: guard_ledger_partition(text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.guard_ledger_partition(partition text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    -- The statement triggers of a partitioned table do not fire for a statement that names a partition. So nobody has rights on
+    -- a partition, and each has guards of its own. Entries only come in through the partitioned table, whose triggers check them.
+    DECLARE
+        grantee text;
+    BEGIN
+        EXECUTE format(
+            'CREATE TRIGGER ledger_entries_insert_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %I FOR EACH STATEMENT '
+            'EXECUTE FUNCTION refuse_change(%L, %L)',
+            partition, 'ledger_entries_insert_only', 'entries are insert-only: correct with a new transaction');
+        EXECUTE format(
+            'CREATE TRIGGER ledger_entries_through_parent BEFORE INSERT ON %I FOR EACH STATEMENT '
+            'EXECUTE FUNCTION refuse_change(%L, %L)',
+            partition, 'ledger_entries_through_parent', 'insert into ledger_entries, whose triggers check the entries');
+        FOR grantee IN
+            SELECT DISTINCT CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END
+            FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) x
+            WHERE c.oid = to_regclass(quote_ident(partition)) AND x.grantee <> c.relowner
+        LOOP
+            EXECUTE format('REVOKE ALL ON %I FROM %s', partition, grantee);
+        END LOOP;
+    END $$;
+
+
+--
 -- Name: guard_log_checkpoint(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -816,6 +847,108 @@ CREATE FUNCTION public.guard_webhook_progress() RETURNS trigger
                 USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'webhook_progress_rises';
         END IF;
         RETURN NEW;
+    END $$;
+
+
+--
+-- Name: keep_ledger_partitions(integer); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.keep_ledger_partitions(months integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET lock_timeout TO '1s'
+    AS $$
+    -- Makes the partitions of this month and of the next ones that are missing. Returns their number. It only makes empty
+    -- partitions after the newest one, so the service may run it, which owns no tables.
+    DECLARE
+        ahead integer := greatest(1, least(months, 24));
+        wanted timestamptz := date_trunc('month', clock_timestamp()) + make_interval(months => ahead + 1);
+        newest timestamptz;
+        made integer := 0;
+    BEGIN
+        SELECT max(ledger_id_moment(high)) INTO newest FROM ledger_partitions();
+        IF newest >= wanted THEN
+            RETURN 0;
+        END IF;
+        -- Keepers run one after another. Then another one may have made them.
+        PERFORM pg_advisory_xact_lock(7021306990002);
+        SELECT max(ledger_id_moment(high)) INTO newest FROM ledger_partitions();
+        WHILE newest < wanted LOOP
+            PERFORM make_ledger_partition(newest, newest + interval '1 month');
+            newest := newest + interval '1 month';
+            made := made + 1;
+        END LOOP;
+        RETURN made;
+    END $$;
+
+
+--
+-- Name: ledger_id_floor(timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.ledger_id_floor(moment timestamp with time zone) RETURNS uuid
+    LANGUAGE sql IMMUTABLE STRICT
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    -- The lowest id of that millisecond.
+    SELECT (lpad(to_hex(floor(extract(epoch FROM moment) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+    $$;
+
+
+--
+-- Name: ledger_id_moment(uuid); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.ledger_id_moment(id uuid) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE STRICT
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    SELECT 'epoch'::timestamptz
+        + ('x0000' || left(replace(id::text, '-', ''), 12))::bit(64)::bigint * interval '1 millisecond'
+    $$;
+
+
+--
+-- Name: ledger_partitions(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.ledger_partitions() RETURNS TABLE(name text, low uuid, high uuid)
+    LANGUAGE sql STABLE
+    SET search_path TO 'public', 'pg_temp'
+    AS $_$
+    -- The partitions of ledger_entries with their bounds: from `low`, which the first one does not have, to below `high`.
+    SELECT c.relname::text, substring(bound FROM $re$FROM \('([0-9a-f-]{36})$re$)::uuid,
+           substring(bound FROM $re$TO \('([0-9a-f-]{36})$re$)::uuid
+    FROM pg_inherits i
+    JOIN pg_class c ON c.oid = i.inhrelid
+    CROSS JOIN LATERAL pg_get_expr(c.relpartbound, c.oid) AS bound
+    WHERE i.inhparent = to_regclass('ledger_entries') AND NOT i.inhdetachpending
+    $_$;
+
+
+--
+-- Name: make_ledger_partition(timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.make_ledger_partition(starts timestamp with time zone, ends timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    -- ATTACH locks the partitioned table so that transfers and reads go on; CREATE TABLE … PARTITION OF would block them.
+    DECLARE
+        partition text := 'ledger_entries_' || to_char(starts, 'YYYY_MM');
+    BEGIN
+        EXECUTE format(
+            'CREATE TABLE %I (LIKE ledger_entries INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE, '
+            'CONSTRAINT %I PRIMARY KEY (wallet_id, sequence), CONSTRAINT %I UNIQUE (transaction_id, leg))',
+            partition, partition || '_pkey', partition || '_transaction_leg_key');
+        PERFORM guard_ledger_partition(partition);
+        EXECUTE format('ALTER TABLE ledger_entries ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+                       partition, ledger_id_floor(starts), ledger_id_floor(ends));
+        RETURN partition;
     END $$;
 
 
@@ -1424,6 +1557,26 @@ CREATE TABLE public.ledger_entries (
     CONSTRAINT ledger_entries_amount_not_zero CHECK ((amount <> 0)),
     CONSTRAINT ledger_entries_leg_in_range CHECK (((leg >= 0) AND (leg <= 4095))),
     CONSTRAINT ledger_entries_sequence_positive CHECK ((sequence > 0))
+)
+PARTITION BY RANGE (transaction_id);
+
+
+--
+-- Name: ledger_entries_first; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.ledger_entries_first (
+    wallet_id uuid CONSTRAINT ledger_entries_wallet_id_not_null NOT NULL,
+    sequence bigint CONSTRAINT ledger_entries_sequence_not_null NOT NULL,
+    transaction_id uuid CONSTRAINT ledger_entries_transaction_id_not_null NOT NULL,
+    amount bigint CONSTRAINT ledger_entries_amount_not_null NOT NULL,
+    balance_after bigint CONSTRAINT ledger_entries_balance_after_not_null NOT NULL,
+    created_at timestamp with time zone CONSTRAINT ledger_entries_created_at_not_null NOT NULL,
+    leg smallint CONSTRAINT ledger_entries_leg_not_null NOT NULL,
+    purpose public.entry_purpose DEFAULT 'PRINCIPAL'::public.entry_purpose CONSTRAINT ledger_entries_purpose_not_null NOT NULL,
+    CONSTRAINT ledger_entries_amount_not_zero CHECK ((amount <> 0)),
+    CONSTRAINT ledger_entries_leg_in_range CHECK (((leg >= 0) AND (leg <= 4095))),
+    CONSTRAINT ledger_entries_sequence_positive CHECK ((sequence > 0))
 );
 
 
@@ -1819,6 +1972,13 @@ CREATE TABLE public.webhook_progress (
 
 
 --
+-- Name: ledger_entries_first; Type: TABLE ATTACH; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.ledger_entries ATTACH PARTITION public.ledger_entries_first FOR VALUES FROM (MINVALUE) TO ('…');
+
+
+--
 -- Name: alembic_version alembic_version_pkc; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1931,11 +2091,11 @@ ALTER TABLE ONLY public.installation
 
 
 --
--- Name: ledger_entries ledger_entries_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+-- Name: ledger_entries_first ledger_entries_first_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
-ALTER TABLE ONLY public.ledger_entries
-    ADD CONSTRAINT ledger_entries_pkey PRIMARY KEY (wallet_id, sequence);
+ALTER TABLE ONLY public.ledger_entries_first
+    ADD CONSTRAINT ledger_entries_first_pkey PRIMARY KEY (wallet_id, sequence);
 
 
 --
@@ -1944,6 +2104,14 @@ ALTER TABLE ONLY public.ledger_entries
 
 ALTER TABLE ONLY public.ledger_entries
     ADD CONSTRAINT ledger_entries_transaction_leg_key UNIQUE (transaction_id, leg);
+
+
+--
+-- Name: ledger_entries_first ledger_entries_first_transaction_leg_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.ledger_entries_first
+    ADD CONSTRAINT ledger_entries_first_transaction_leg_key UNIQUE (transaction_id, leg);
 
 
 --
@@ -2335,6 +2503,13 @@ CREATE INDEX webhook_endpoints_subject_idx ON public.webhook_endpoints USING btr
 
 
 --
+-- Name: ledger_entries_first_transaction_leg_key; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.ledger_entries_transaction_leg_key ATTACH PARTITION public.ledger_entries_first_transaction_leg_key;
+
+
+--
 -- Name: audit_log audit_log_insert_only; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -2461,10 +2636,24 @@ CREATE TRIGGER ledger_entries_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON
 
 
 --
+-- Name: ledger_entries_first ledger_entries_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER ledger_entries_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_entries_first FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('ledger_entries_insert_only', 'entries are insert-only: correct with a new transaction');
+
+
+--
 -- Name: ledger_entries ledger_entries_post; Type: TRIGGER; Schema: public; Owner: -
 --
 
 CREATE TRIGGER ledger_entries_post AFTER INSERT ON public.ledger_entries REFERENCING NEW TABLE AS new_entries FOR EACH STATEMENT EXECUTE FUNCTION public.post_ledger_entries();
+
+
+--
+-- Name: ledger_entries_first ledger_entries_through_parent; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER ledger_entries_through_parent BEFORE INSERT ON public.ledger_entries_first FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('ledger_entries_through_parent', 'insert into ledger_entries, whose triggers check the entries');
 
 
 --
@@ -3009,6 +3198,13 @@ REVOKE ALL ON FUNCTION public.guard_hold() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION guard_ledger_partition(partition text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.guard_ledger_partition(partition text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION guard_log_checkpoint(); Type: ACL; Schema: public; Owner: -
 --
 
@@ -3055,6 +3251,21 @@ REVOKE ALL ON FUNCTION public.guard_webhook_endpoint() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION public.guard_webhook_progress() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION keep_ledger_partitions(months integer); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.keep_ledger_partitions(months integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.keep_ledger_partitions(months integer) TO paycore_app;
+
+
+--
+-- Name: FUNCTION make_ledger_partition(starts timestamp with time zone, ends timestamp with time zone); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.make_ledger_partition(starts timestamp with time zone, ends timestamp with time zone) FROM PUBLIC;
 
 
 --

@@ -1,4 +1,6 @@
-"""The worker: turns events into deliveries of webhooks and sends them. Any number may run; all do the same work.
+"""The worker: turns events into deliveries of webhooks, sends them, and makes the ledger's partitions ahead.
+
+Any number may run; all do the same work.
 
 Each step is one transaction or one HTTP request, and a worker may be killed at any point. What it had taken is taken again by
 another once the lease is over, so each endpoint gets each event at least once, with the same webhook-id.
@@ -16,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import tasks
 from app.backoff import Backoff
 from app.clock import Clock, monotonic, system_clock
-from app.db import webhook_queue_sql
+from app.db import partition_sql, webhook_queue_sql
 from app.db.engine import create_engine, dispose
 from app.db.failures import DATABASE_ERRORS
 from app.db.pool import Database, driver_connection
@@ -42,6 +44,7 @@ _MOST_FAILING = 200
 """Of them to endpoints that have just failed: hundreds that hang leave room for those that answer."""
 _BUSY_SECONDS, _IDLE_SECONDS = 0.02, 0.25
 _KEEP_SECONDS = 60.0
+_PARTITION_SECONDS = 3600.0
 _REMOVED_AT_ONCE = 1000
 _SILENT_AFTER_SECONDS = 10.0
 WORKER_ENDS_WITHIN_SECONDS = 30
@@ -76,6 +79,7 @@ class Worker:
         loops = [
             asyncio.create_task(self._repeat(stop, self._fan_out), name="webhook-fan-out"),
             asyncio.create_task(self._repeat(stop, self._keep), name="webhook-keeper"),
+            asyncio.create_task(self._repeat(stop, self._keep_partitions), name="partition-keeper"),
         ]
         if self._seal is None:
             logger.warning("PAYCORE_WEBHOOK_KEYS is not set: this worker sends no webhooks")
@@ -186,6 +190,14 @@ class Worker:
         metrics.WEBHOOK_WAITING.set(waiting)
         metrics.WEBHOOK_OLDEST_SECONDS.set(0 if oldest is None else max(0.0, (now - oldest).total_seconds()))
         return _BUSY_SECONDS if removed == _REMOVED_AT_ONCE else _KEEP_SECONDS
+
+    async def _keep_partitions(self) -> float:
+        """Make the partitions of the next months before they begin."""
+        async with driver_connection(self._engine) as connection:
+            made = await partition_sql.keep(connection)
+        if made:
+            logger.info("made the partitions of %d months", made)
+        return _PARTITION_SECONDS
 
 
 async def run_worker(settings: Settings, stop: asyncio.Event) -> None:

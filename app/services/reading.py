@@ -217,7 +217,7 @@ async def entries_of(database: Reader, viewer: Viewer, wallet: Wallet, page: Pag
         return empty_page()
     scope = f"entries of {wallet.id}"
     window = page_window(page, scope, highest=_MAX_SEQUENCE)
-    found = await lists.list_entries(database, wallet.id, window)
+    found = await lists.list_entries(database, wallet, window)
     return page_of(found, page, scope, lambda entry: entry.sequence)
 
 
