@@ -15,9 +15,10 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app import ids
-from app.db import models
+from app.db import archive_sql, models
 from app.db.rows import ENTRY_COLUMNS, entry_of
 from app.db.statements import Reader, Statement, id_parameter, number_parameter, parameter
+from app.errors import Archived
 from app.records import Entry, Wallet
 
 _LOWEST, _HIGHEST = UUID(int=0), UUID(int=2**128 - 1)
@@ -49,7 +50,7 @@ async def entries_of_wallet(
     """Returns at most `limit` entries with sequences above one and below another, from the higher end or from the lower.
 
     `below` None: up to the newest one, which may be newer than `wallet`. The highest sequence comes first, or the lowest if
-    `is_backward`.
+    `is_backward`. Raises ArchivedEntries if some of them are in files.
     """
     newest = wallet.sequence if below is None else min(below - 1, wallet.sequence)
     first = above + 1 if is_backward else newest
@@ -62,8 +63,25 @@ async def entries_of_wallet(
     for low, high in dict.fromkeys((estimated, _ALL)):
         found = [entry_of(row) for row in await statement.rows(reader, low=low, high=high, **values)]
         if _is_whole(found, first, count, is_backward=is_backward):
-            break
+            return found
+    if await archive_sql.has_archived_entries(reader, wallet.id):
+        raise ArchivedEntries(_together(found, first))
     return found
+
+
+class ArchivedEntries(Archived):
+    """Some of the entries are archived. `found` are those before the first one that is."""
+
+    def __init__(self, found: Sequence[Entry]) -> None:
+        have = f" Only {len(found)} of those that were asked for are not: ask for as many." if found else ""
+        super().__init__(f"{Archived.default_message}{have}")
+        self.found = found
+
+
+def _together(found: Sequence[Entry], first: int) -> Sequence[Entry]:
+    """The entries from `first` on that follow each other."""
+    steps = [abs(entry.sequence - first) == place for place, entry in enumerate(found)]
+    return found[: steps.index(False)] if False in steps else found
 
 
 def _span(wallet: Wallet, lowest: int) -> tuple[UUID, UUID]:

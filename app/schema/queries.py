@@ -14,7 +14,7 @@ from strawberry import UNSET
 
 from app import ids
 from app.access import policy
-from app.errors import BadUserInput
+from app.errors import Archived, BadUserInput
 from app.schema.basics import Currency, Node, money_of
 from app.schema.connections import Connection, connection, page_request
 from app.schema.context import Info
@@ -268,11 +268,15 @@ async def _transaction(info: Info, transaction_id: UUID | None) -> Transaction |
 
 
 async def _entry(info: Info, entry_id: UUID) -> LedgerEntry | None:
+    loaders = info.context.loaders
     transaction_id, _leg = ids.split_entry_id(entry_id)
-    for entry in await info.context.loaders.entries.load(transaction_id) or ():
+    for entry in await loaders.entries.load(transaction_id) or ():
         if entry.id == entry_id:
             wallet = await info.context.loaders.wallets.load(entry.wallet_id)
             return None if wallet is None else LedgerEntry.of(info, entry, wallet.currency)
+    # Whatever its leg, so that it does not tell which entries there were.
+    if await loaders.transactions.load(transaction_id) is not None and await loaders.archived.load(transaction_id):
+        raise Archived
     return None
 
 

@@ -249,6 +249,7 @@ _TABLES = (
     "audit_log", "ledger_verifications", "reversed_amounts", "holds", "hold_events", "fx_rates", "fx_quotes",
     "event_chunks", "outbox_parked", "log_tiles", "log_salts", "log_checkpoints", "log_cosignatures", "log_secret",
     "webhook_endpoints", "webhook_deliveries", "webhook_attempts", "webhook_progress",
+    "ledger_seals", "wallet_places", "ledger_archives", "archived_entries",
 )  # fmt: skip
 
 
