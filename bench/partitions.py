@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -26,6 +27,7 @@ from bench.traffic import Traffic, rows
 
 MONTHS = 24
 _READ_CONNECTIONS = 16
+_ROUNDS, _SECONDS = 3, 2.0
 _EMPTY, _FLAT, _PARTITIONED = "paycore", "paycore_flat", "paycore_partitioned"
 _BEFORE_PARTITIONS = "0030"
 _MAKE = """
@@ -64,6 +66,7 @@ def _months_before(moment: datetime, months: int) -> datetime:
 
 async def compare(profile: Profile, home: Path, say: Callable[[str], None]) -> dict[str, object]:
     """Rates of both ledgers and of an empty one, measured in turn, and the seconds that the migration took."""
+    profile = replace(profile, rounds=min(profile.rounds, _ROUNDS), seconds=min(profile.seconds, _SECONDS), connections=(64,))
     with start_servers(home, reset=True, postgres_parameters=POSTGRES) as servers:
         urls = {name: servers.database_url.replace(f"/{_EMPTY}?", f"/{name}?") for name in (_EMPTY, _FLAT, _PARTITIONED)}
         say(f"loading {profile.grown_entries:,} entries of {MONTHS} months")

@@ -282,6 +282,20 @@ END $$;
 
 
 --
+-- Name: archived_months(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.archived_months() RETURNS TABLE(partition text, low uuid, high uuid)
+    LANGUAGE sql STABLE
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    -- The sealed months whose entries are not in the table now.
+    SELECT s.partition, s.low, s.high FROM ledger_seals s
+    WHERE NOT EXISTS (SELECT FROM ledger_partitions() p WHERE p.name = s.partition)
+    $$;
+
+
+--
 -- Name: check_fees(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -1292,6 +1306,25 @@ END $$;
 
 
 --
+-- Name: seal_ledger_partition(text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.seal_ledger_partition(partition text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    -- From now on nothing comes into the partition, not even through ledger_entries. Waits for what is being written into it.
+    BEGIN
+        IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass(quote_ident(partition))
+                       AND tgname = 'ledger_entries_sealed') THEN
+            EXECUTE format(
+                'CREATE TRIGGER ledger_entries_sealed BEFORE INSERT ON %I FOR EACH ROW EXECUTE FUNCTION refuse_change(%L, %L)',
+                partition, 'ledger_entries_sealed', 'this month is sealed');
+        END IF;
+    END $$;
+
+
+--
 -- Name: sign_audit_record(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -1331,6 +1364,17 @@ END $$;
 
 CREATE TABLE public.alembic_version (
     version_num character varying(32) NOT NULL
+);
+
+
+--
+-- Name: archived_entries; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.archived_entries (
+    transaction_id uuid NOT NULL,
+    entries bytea[] NOT NULL,
+    CONSTRAINT archived_entries_whole CHECK ((cardinality(entries) >= 2))
 );
 
 
@@ -1542,6 +1586,21 @@ CREATE TABLE public.installation (
 
 
 --
+-- Name: ledger_archives; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.ledger_archives (
+    partition text NOT NULL,
+    uri text NOT NULL,
+    file_sha256 bytea NOT NULL,
+    bytes bigint NOT NULL,
+    verified_at timestamp with time zone NOT NULL,
+    CONSTRAINT ledger_archives_bytes_positive CHECK ((bytes > 0)),
+    CONSTRAINT ledger_archives_hash_is_sha256 CHECK ((octet_length(file_sha256) = 32))
+);
+
+
+--
 -- Name: ledger_entries; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1577,6 +1636,24 @@ CREATE TABLE public.ledger_entries_first (
     CONSTRAINT ledger_entries_amount_not_zero CHECK ((amount <> 0)),
     CONSTRAINT ledger_entries_leg_in_range CHECK (((leg >= 0) AND (leg <= 4095))),
     CONSTRAINT ledger_entries_sequence_positive CHECK ((sequence > 0))
+);
+
+
+--
+-- Name: ledger_seals; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.ledger_seals (
+    partition text NOT NULL,
+    low uuid NOT NULL,
+    high uuid NOT NULL,
+    entries bigint NOT NULL,
+    sums jsonb NOT NULL,
+    sha256 bytea NOT NULL,
+    sealed_at timestamp with time zone NOT NULL,
+    CONSTRAINT ledger_seals_entries_not_negative CHECK ((entries >= 0)),
+    CONSTRAINT ledger_seals_hash_is_sha256 CHECK ((octet_length(sha256) = 32)),
+    CONSTRAINT ledger_seals_in_order CHECK ((low < high))
 );
 
 
@@ -1846,6 +1923,21 @@ CREATE TABLE public.wallet_openings (
 
 
 --
+-- Name: wallet_places; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.wallet_places (
+    wallet_id uuid NOT NULL,
+    high uuid NOT NULL,
+    sequence bigint NOT NULL,
+    balance bigint NOT NULL,
+    change numeric NOT NULL,
+    posted_at timestamp with time zone NOT NULL,
+    CONSTRAINT wallet_places_sequence_positive CHECK ((sequence > 0))
+);
+
+
+--
 -- Name: wallets; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1987,6 +2079,14 @@ ALTER TABLE ONLY public.alembic_version
 
 
 --
+-- Name: archived_entries archived_entries_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.archived_entries
+    ADD CONSTRAINT archived_entries_pkey PRIMARY KEY (transaction_id);
+
+
+--
 -- Name: audit_log audit_log_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -2091,6 +2191,14 @@ ALTER TABLE ONLY public.installation
 
 
 --
+-- Name: ledger_archives ledger_archives_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.ledger_archives
+    ADD CONSTRAINT ledger_archives_pkey PRIMARY KEY (partition, uri);
+
+
+--
 -- Name: ledger_entries_first ledger_entries_first_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -2112,6 +2220,22 @@ ALTER TABLE ONLY public.ledger_entries
 
 ALTER TABLE ONLY public.ledger_entries_first
     ADD CONSTRAINT ledger_entries_first_transaction_leg_key UNIQUE (transaction_id, leg);
+
+
+--
+-- Name: ledger_seals ledger_seals_once; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.ledger_seals
+    ADD CONSTRAINT ledger_seals_once UNIQUE (high);
+
+
+--
+-- Name: ledger_seals ledger_seals_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.ledger_seals
+    ADD CONSTRAINT ledger_seals_pkey PRIMARY KEY (partition);
 
 
 --
@@ -2248,6 +2372,14 @@ ALTER TABLE ONLY public.users
 
 ALTER TABLE ONLY public.wallet_openings
     ADD CONSTRAINT wallet_openings_pkey PRIMARY KEY (owner_id, idempotency_key);
+
+
+--
+-- Name: wallet_places wallet_places_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.wallet_places
+    ADD CONSTRAINT wallet_places_pkey PRIMARY KEY (wallet_id, high);
 
 
 --
@@ -2510,6 +2642,13 @@ ALTER INDEX public.ledger_entries_transaction_leg_key ATTACH PARTITION public.le
 
 
 --
+-- Name: archived_entries archived_entries_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER archived_entries_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.archived_entries FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('archived_entries_insert_only', 'what was sealed is not changed');
+
+
+--
 -- Name: audit_log audit_log_insert_only; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -2629,6 +2768,13 @@ CREATE TRIGGER holds_never_deleted BEFORE DELETE OR TRUNCATE ON public.holds FOR
 
 
 --
+-- Name: ledger_archives ledger_archives_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER ledger_archives_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_archives FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('ledger_archives_insert_only', 'what was sealed is not changed');
+
+
+--
 -- Name: ledger_entries ledger_entries_insert_only; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -2661,6 +2807,13 @@ CREATE TRIGGER ledger_entries_through_parent BEFORE INSERT ON public.ledger_entr
 --
 
 CREATE TRIGGER ledger_entries_verify_fees AFTER INSERT ON public.ledger_entries REFERENCING NEW TABLE AS new_entries FOR EACH STATEMENT EXECUTE FUNCTION public.check_fees();
+
+
+--
+-- Name: ledger_seals ledger_seals_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER ledger_seals_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_seals FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('ledger_seals_insert_only', 'what was sealed is not changed');
 
 
 --
@@ -2773,6 +2926,13 @@ CREATE TRIGGER users_insert_only BEFORE DELETE OR TRUNCATE ON public.users FOR E
 --
 
 CREATE TRIGGER wallet_openings_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.wallet_openings FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('wallet_openings_insert_only', 'idempotency keys are never forgotten');
+
+
+--
+-- Name: wallet_places wallet_places_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER wallet_places_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.wallet_places FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('wallet_places_insert_only', 'what was sealed is not changed');
 
 
 --
@@ -2920,6 +3080,14 @@ ALTER TABLE ONLY public.fx_rates
 
 
 --
+-- Name: ledger_archives ledger_archives_seal_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.ledger_archives
+    ADD CONSTRAINT ledger_archives_seal_fkey FOREIGN KEY (partition) REFERENCES public.ledger_seals(partition);
+
+
+--
 -- Name: log_cosignatures log_cosignatures_checkpoint_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -2965,6 +3133,14 @@ ALTER TABLE ONLY public.wallet_openings
 
 ALTER TABLE ONLY public.wallet_openings
     ADD CONSTRAINT wallet_openings_wallet_fkey FOREIGN KEY (wallet_id) REFERENCES public.wallets(id);
+
+
+--
+-- Name: wallet_places wallet_places_seal_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.wallet_places
+    ADD CONSTRAINT wallet_places_seal_fkey FOREIGN KEY (high) REFERENCES public.ledger_seals(high);
 
 
 --
@@ -3299,6 +3475,13 @@ GRANT ALL ON FUNCTION public.retry_parked(record_id uuid) TO paycore_app;
 
 
 --
+-- Name: FUNCTION seal_ledger_partition(partition text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.seal_ledger_partition(partition text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION sign_audit_record(); Type: ACL; Schema: public; Owner: -
 --
 
@@ -3317,6 +3500,13 @@ REVOKE ALL ON FUNCTION public.take_transaction_id() FROM PUBLIC;
 --
 
 GRANT SELECT ON TABLE public.alembic_version TO paycore_app;
+
+
+--
+-- Name: TABLE archived_entries; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.archived_entries TO paycore_app;
 
 
 --
@@ -3607,10 +3797,24 @@ GRANT SELECT ON TABLE public.installation TO paycore_app;
 
 
 --
+-- Name: TABLE ledger_archives; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.ledger_archives TO paycore_app;
+
+
+--
 -- Name: TABLE ledger_entries; Type: ACL; Schema: public; Owner: -
 --
 
 GRANT SELECT,INSERT ON TABLE public.ledger_entries TO paycore_app;
+
+
+--
+-- Name: TABLE ledger_seals; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.ledger_seals TO paycore_app;
 
 
 --
@@ -3863,6 +4067,13 @@ GRANT UPDATE(display_name) ON TABLE public.users TO paycore_app;
 --
 
 GRANT SELECT,INSERT ON TABLE public.wallet_openings TO paycore_app;
+
+
+--
+-- Name: TABLE wallet_places; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.wallet_places TO paycore_app;
 
 
 --
