@@ -21,6 +21,7 @@ from app.schema.context import Info
 from app.schema.fees import FeeSchedule
 from app.schema.fx import FxQuote, FxRate
 from app.schema.inputs import TransferInput
+from app.schema.partitions import LedgerPartition
 from app.schema.previews import TransferPreview, transfer_preview
 from app.schema.receipts import Checkpoint
 from app.schema.scalars import BigInt, CurrencyCode
@@ -39,7 +40,7 @@ from app.schema.types import (
     transactions_shown,
 )
 from app.schema.webhooks import WebhookDelivery, WebhookEndpoint
-from app.services import fee_schedules, fx_rates, reading, rehearsals
+from app.services import fee_schedules, fx_rates, partitions, reading, rehearsals
 from app.services.reading import SEARCHED_USERS
 from app.services.receipts import reading as receipts
 from app.services.webhooks import endpoints
@@ -213,6 +214,12 @@ class Query:
         context, page = info.context, page_request(first, after, last, before)
         found = await endpoints.endpoints_of(context.services.engine, context.viewer, page)
         return connection(found, WebhookEndpoint.of)
+
+    @strawberry.field(description="Administrators only. Oldest first.")
+    async def ledger_partitions(self, info: Info) -> list[LedgerPartition] | None:
+        services = info.context.services
+        found = await partitions.ledger_partitions(services.engine, info.context.viewer, services.clock)
+        return [LedgerPartition.of(record) for record in found]
 
     @strawberry.field(description="Administrators only.")
     async def ledger_status(self, info: Info) -> LedgerStatus | None:

@@ -51,6 +51,7 @@ LIST_LENGTHS: Mapping[str, int] = {
     "Transaction.entries": 2,
     "Transaction.metadata": 1,
     "Transaction.fees": 1,
+    "Query.ledgerPartitions": 30,
     "LedgerStatus.totals": 10,
     "LedgerStatus.trialBalance": 20,
     "LedgerStatus.hotWallets": 10,
