@@ -28,6 +28,7 @@ from bench.traffic import Traffic, rows
 MONTHS = 24
 _READ_CONNECTIONS = 16
 _ROUNDS, _SECONDS = 3, 2.0
+_ENTRIES_OF_EMPTY = 500_000
 _EMPTY, _FLAT, _PARTITIONED = "paycore", "paycore_flat", "paycore_partitioned"
 _BEFORE_PARTITIONS = "0030"
 _MAKE = """
@@ -98,6 +99,11 @@ async def _make(servers: EmbeddedServers, urls: dict[str, str], entries: int, sa
     now = datetime.now(UTC)
     earlier = _months_before(now, MONTHS - 2)
     first = earlier + timedelta(hours=1)
+    # The empty ledger's wallets need entries for a full page.
+    recent = now - timedelta(days=20)
+    step = (now - timedelta(minutes=5) - recent) / timedelta(milliseconds=1) / (_ENTRIES_OF_EMPTY / 2)
+    async for _ in world.grow(urls[_EMPTY], _ENTRIES_OF_EMPTY, world.Years(recent, step)):
+        pass
     flat = await asyncpg.connect(urls[_FLAT])
     prefix = f"{int(earlier.timestamp() * 1000):012x}"
     await flat.execute(_BACKDATE.format(at=earlier.isoformat(), prefix=f"{prefix[:8]}-{prefix[8:]}"))
@@ -134,8 +140,6 @@ async def _rounds(
     meters = {name: Meter(stack, traffic, postgres, profile) for name, stack in stacks.items()}
     for meter in meters.values():
         await meter.warm_up()
-    # The empty ledger's wallets need entries for a full page.
-    await meters["empty"].batch()
     found: dict[str, dict[str, list[float]]] = {name: {"entries": [], "single": [], "batch": []} for name in meters}
     figures: dict[str, Callable[[Meter], Awaitable[float]]] = {
         "entries": lambda meter: _entries(meter, profile),

@@ -11,7 +11,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, Numeric, Unique
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.models import Base
+from app.db.models import Base, _ByBytes
 
 
 class LedgerSeal(Base):
@@ -25,7 +25,7 @@ class LedgerSeal(Base):
         CheckConstraint("octet_length(sha256) = 32", name="ledger_seals_hash_is_sha256"),
     )
 
-    partition: Mapped[str] = mapped_column(primary_key=True)
+    partition: Mapped[str] = mapped_column(_ByBytes, primary_key=True)
     low: Mapped[UUID]
     high: Mapped[UUID]
     entries: Mapped[int]
@@ -58,9 +58,9 @@ class LedgerArchive(Base):
     )
 
     partition: Mapped[str] = mapped_column(
-        ForeignKey("ledger_seals.partition", name="ledger_archives_seal_fkey"), primary_key=True
+        _ByBytes, ForeignKey("ledger_seals.partition", name="ledger_archives_seal_fkey"), primary_key=True
     )
-    uri: Mapped[str] = mapped_column(primary_key=True)
+    uri: Mapped[str] = mapped_column(_ByBytes, primary_key=True)
     file_sha256: Mapped[bytes]
     bytes: Mapped[int]
     verified_at: Mapped[datetime]

@@ -17,7 +17,7 @@ depends_on = None
 STATEMENTS = (
     """
     CREATE TABLE ledger_seals (
-        partition text NOT NULL,
+        partition text COLLATE "C" NOT NULL,
         low uuid NOT NULL,
         high uuid NOT NULL,
         entries bigint NOT NULL,
@@ -46,8 +46,8 @@ STATEMENTS = (
     """,
     """
     CREATE TABLE ledger_archives (
-        partition text NOT NULL,
-        uri text NOT NULL,
+        partition text COLLATE "C" NOT NULL,
+        uri text COLLATE "C" NOT NULL,
         file_sha256 bytea NOT NULL,
         bytes bigint NOT NULL,
         verified_at timestamptz NOT NULL,
