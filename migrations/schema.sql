@@ -1590,8 +1590,8 @@ CREATE TABLE public.installation (
 --
 
 CREATE TABLE public.ledger_archives (
-    partition text NOT NULL,
-    uri text NOT NULL,
+    partition text NOT NULL COLLATE pg_catalog."C",
+    uri text NOT NULL COLLATE pg_catalog."C",
     file_sha256 bytea NOT NULL,
     bytes bigint NOT NULL,
     verified_at timestamp with time zone NOT NULL,
@@ -1644,7 +1644,7 @@ CREATE TABLE public.ledger_entries_first (
 --
 
 CREATE TABLE public.ledger_seals (
-    partition text NOT NULL,
+    partition text NOT NULL COLLATE pg_catalog."C",
     low uuid NOT NULL,
     high uuid NOT NULL,
     entries bigint NOT NULL,

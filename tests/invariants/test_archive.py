@@ -293,7 +293,10 @@ async def test_a_file_that_was_changed_or_lost_is_found_and_not_restored(
 
 _TAMPERED = {
     "a place": (
-        "UPDATE wallet_places SET balance = balance + 1, change = change + 1 WHERE high = (SELECT high FROM wallet_places ORDER BY high DESC LIMIT 1)",
+        (
+            "UPDATE wallet_places SET balance = balance + 1, change = change + 1 "
+            "WHERE high = (SELECT high FROM wallet_places ORDER BY high DESC LIMIT 1)"
+        ),
         ["balance was", "entries sum to", "its seal does not say"],
     ),
     "an entry after the month": ("DELETE FROM ledger_entries", ["newest entry", "COMPLETED without entries"]),
