@@ -180,7 +180,11 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
     (
         "LedgerPartition",
         "{ ledgerPartitions { FIELDS } }",
-        {ALL_OF_THEM: "from to state entryCount bytes sealHash archiveUri archivedAt verifiedAt"},
+        {
+            ALL_OF_THEM: "from to state entryCount bytes",
+            # Of a month that was sealed.
+            "FFF-- FFFF --F U": "sealHash archiveUri archivedAt verifiedAt",
+        },
     ),
     ("TrialBalanceLine", "{ ledgerStatus { trialBalance { FIELDS } } }", {ALL_OF_THEM: "accountType currency debit credit"}),
     ("MetadataItem", "{ transaction(id: COMPLETED) { metadata { FIELDS } } }", {COMPLETED: "key value"}),
