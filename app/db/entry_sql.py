@@ -27,8 +27,6 @@ _CLOCKS_DIFFER = timedelta(days=1)
 """An id has the time of its process, an entry that of the ledger, which never goes back."""
 _SLACK = 1.5
 """Movements are not spread evenly: a span for so many more than are wanted."""
-_MOST_DAYS = 100
-"""A wider span is not worth a first look: its partitions are most of those that there are."""
 
 
 @cache
@@ -90,9 +88,8 @@ def _span(wallet: Wallet, lowest: int) -> tuple[UUID, UUID]:
     if wanted <= 0 or wallet.sequence == 0:
         return _ALL
     span = (wallet.posted_at - wallet.created_at) * (wanted / wallet.sequence * _SLACK) + _CLOCKS_DIFFER
-    if span > timedelta(days=_MOST_DAYS):
-        return _ALL
-    return ids.id_floor(wallet.posted_at - span), ids.id_floor(wallet.posted_at + _CLOCKS_DIFFER)
+    earliest = max(wallet.posted_at - span, wallet.created_at - _CLOCKS_DIFFER)
+    return ids.id_floor(earliest), ids.id_floor(wallet.posted_at + _CLOCKS_DIFFER)
 
 
 def _is_whole(found: Sequence[Entry], first: int, count: int, *, is_backward: bool) -> bool:
