@@ -16,14 +16,16 @@ import pytest
 
 from app import ids
 from app.access.viewer import Viewer
-from app.db import archive_sql, log_sql, reads
+from app.clock import system_clock
+from app.db import archive_sql, live_sql, log_sql, reads
 from app.db.engine import database_dsn
 from app.errors import Archived, ConfigurationError, RefusalCode
 from app.paging.pages import PageRequest
 from app.records import ReversalReason, Transaction
-from app.services import reading
+from app.services import event_feed, reading
 from app.services.archive import archive, check_files, month_of, restore
 from app.services.archive_files import DamagedArchive
+from app.services.partitions import PartitionState, ledger_partitions
 from app.services.receipts.reading import load_receipts
 from app.services.receipts.sealing import seal
 from app.services.reversals import ReversalInput, reverse_transaction
@@ -125,11 +127,20 @@ async def test_an_archived_month_is_out_of_the_database_and_everything_but_its_e
     with pytest.raises(Archived):
         await history.sequences()
     newest = (await reads.wallets_by_id(bank.engine, [uuid_of(history.b)], None))[0]
+    with pytest.raises(Archived):
+        await live_sql.entries_after(bank.engine, newest, 0, 10)
+    admin = await bank.viewer("admin", admin=True)
+    with pytest.raises(Archived):
+        await event_feed.read(bank.engine, admin, 0, 1000)
+    shown = await ledger_partitions(bank.engine, admin, system_clock)
+    states = [partition.state for partition in shown]
+    assert states == sorted(states, key=list(reversed(PartitionState)).index)
+    assert {PartitionState.ARCHIVED, PartitionState.CURRENT, PartitionState.FUTURE} <= set(states)
+    assert all((partition.size == 0) == (partition.archived_at is not None) for partition in shown)
     page = await reading.entries_of(bank.engine, history.alice, newest, PageRequest(first=1))
     assert (page.items[0].sequence, page.has_next) == (newest.sequence, True)
 
     details = ReversalInput(new_key(), ids.encode("txn", old.id), ReversalReason.REFUND)
-    admin = await bank.viewer("admin", admin=True)
     refused = await reverse_transaction(bank.ledger, admin, details)
     assert [refusal.code for refusal in refused.result.refusals] == [RefusalCode.ARCHIVED]
 
