@@ -264,21 +264,59 @@ def rebuild() -> None:
 
 
 @app.command()
-def verify() -> None:
+def verify(
+    archive: Annotated[
+        Path | None, typer.Option(help="The directory of archived months: read their files and compare them with their seals.")
+    ] = None,
+) -> None:
     """Check the whole ledger: conservation, balances, sequences, keys. Prints the findings and exits with 1 if there are any.
 
-    Records the result in the database for /metrics and its alerts.
+    Records the result in the database for /metrics and its alerts. Archived months are checked by their seals.
     """
     with importing():
+        from app.services.archive import check_files
         from app.services.verification import verify_and_record
     settings = _with_running_servers(load_settings(DatabaseSettings))
+    damaged = [] if archive is None else _run(check_files(settings, archive))
     verified = _run(verify_and_record(settings))
-    for finding in verified.findings or ["The ledger is whole."]:
+    for finding in [*damaged, *verified.findings] or ["The ledger is whole."]:
         typer.echo(finding)
     if verified.not_recorded is not None:
         typer.echo(f"The result was not recorded, so /metrics does not show it: {verified.not_recorded}.", err=True)
-    if verified.findings:
+    if damaged or verified.findings:
         raise typer.Exit(1)
+
+
+Directory = Annotated[Path, typer.Option(help="The directory of the files, on a disk that is backed up.")]
+Reason = Annotated[str, typer.Option(help="Reason, for the audit log.")]
+
+
+@app.command("archive")
+def archive_months(
+    before: Annotated[str, typer.Option(help="Archive the months before this one, such as 2025-01.")],
+    directory: Directory,
+    reason: Reason,
+) -> None:
+    """Seal months of entries, move them into files and drop them from the database. The database role must own the tables.
+
+    Transfers go on. A run that is interrupted is continued by the next one.
+    """
+    with importing():
+        from app.services.archive import archive, month_of
+    settings = _with_running_servers(load_settings(DatabaseSettings))
+    count = _run(archive(settings, month_of(before), directory, reason, typer.echo))
+    typer.echo(f"Archived months: {count}.")
+
+
+@app.command()
+def restore(month: Annotated[str, typer.Argument(help="A month such as 2025-01.")], directory: Directory, reason: Reason) -> None:
+    """Put the entries of an archived month back into the database. The database role must own the tables."""
+    with importing():
+        from app.services.archive import month_of
+        from app.services.archive import restore as restore_month
+    settings = _with_running_servers(load_settings(DatabaseSettings))
+    seal = _run(restore_month(settings, month_of(month), directory, reason))
+    typer.echo(f"Restored {seal.entries} entries of {seal.partition}.")
 
 
 receipt = typer.Typer(help="Receipts of transactions.", no_args_is_help=True)

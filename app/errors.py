@@ -103,6 +103,11 @@ class RefusalCode(StrEnum):
         "The limit on what may be exchanged in one of these currencies is reached for now.",
         _RECORDED,
     )
+    ARCHIVED = (
+        "ARCHIVED",
+        409,
+        "The entries of this transaction are archived. It can be reversed once an operator has restored them.",
+    )
     QUOTA_EXCEEDED = "QUOTA_EXCEEDED", 429, "This would exceed the user's limits for this period.", _RECORDED
     BATCH_ABORTED = (
         "BATCH_ABORTED",
@@ -236,6 +241,14 @@ class OperationNotAllowed(RequestError):
     default_message = "This service runs only the operations on its list, and this one is not listed."
 
 
+class Archived(RequestError):
+    """The entries are in files, after a month was archived. They can be read once an operator has restored the month."""
+
+    code = "ARCHIVED"
+    http_status = 409
+    default_message = "These entries are archived. They can be read once an operator has restored them."
+
+
 class RateLimited(RequestError):
     """Too many requests. Retry after `retry_after_seconds`."""
 
@@ -320,6 +333,7 @@ _STATUSES: dict[object, int] = {
         PersistedQueryNotFound,
         PersistedQueryNotSupported,
         OperationNotAllowed,
+        Archived,
         RateLimited,
         RequestTimeout,
         Unavailable,

@@ -10,6 +10,7 @@ import typer
 import uvloop
 
 from app.errors import ConfigurationError
+from bench.partitions import compare
 from bench.profiles import PROFILES
 from bench.progress import console
 from bench.report import table
@@ -22,6 +23,10 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def main(
     profile: Annotated[str, typer.Option(help=f"One of {', '.join(PROFILES)}.")] = "full",
     output: Annotated[Path, typer.Option(help="Where the figures go, as JSON.")] = Path("build/bench.json"),
+    *,
+    partitions: Annotated[
+        bool, typer.Option("--partitions", help="Only compare a ledger in 24 partitions with one table.")
+    ] = False,
 ) -> None:
     """Measure Paycore and compare it with SQL on the same server and tables."""
     if profile not in PROFILES:
@@ -29,6 +34,8 @@ def main(
 
     async def measure() -> dict[str, object]:
         async with temporary_home(output.parent) as home:
+            if partitions:
+                return await compare(PROFILES[profile], home, console.print)
             return (await Run(PROFILES[profile], home).measure()).as_json()
 
     try:
@@ -38,7 +45,7 @@ def main(
         raise typer.Exit(1) from None
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
-    console.print(table(report))
+    console.print(report if partitions else table(report))
     console.print(f"Written to {output}.")
 
 

@@ -50,6 +50,10 @@ _PAGE = (
     " } }"
     " pageInfo { hasNextPage endCursor } } } }"
 )
+_ENTRIES = (
+    "query Entries($id: ID!) { wallet(id: $id) { entries(first: 20) { edges { cursor "
+    "node { id sequence direction amount { amount currency } balanceAfter { amount } createdAt } } } } }"
+)
 _OLDEST = (
     "query Oldest($id: ID!, $last: Int, $before: String) { wallet(id: $id) { transactions(last: $last, before: $before) {"
     " edges { cursor } } } }"
@@ -212,6 +216,18 @@ class Traffic:
     def page(self, first: int, after: str | None) -> Make:
         """A page of the hot wallet's transactions, newest first."""
         return self._query(_PAGE, {"id": self._wallets[HOT], "first": first, "after": after})
+
+    def entries(self) -> Make:
+        """The first page of any wallet's entries, by its owner."""
+        query = orjson.dumps({"query": _ENTRIES}).removesuffix(b"}")
+
+        def make() -> bytes:
+            number = random.randrange(1, WALLETS + 1)
+            return _request(
+                self._heads[owner_of(number)], query + b',"variables":{"id":"' + self._wallets[number].encode() + b'"}}'
+            )
+
+        return make
 
     def oldest(self, last: int, before: str | None) -> Make:
         """The cursors of the hot wallet's oldest transactions before a cursor."""

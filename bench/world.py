@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Iterator
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -150,8 +151,21 @@ def poster_token(settings: Settings) -> str:
     return mint_token("bench-poster", settings, role="admin", lifetime=timedelta(days=2))
 
 
-async def grow(url: str, entries: int) -> AsyncIterator[int]:
+@dataclass(frozen=True, slots=True)
+class Years:
+    """When the transfers of a history were: a first moment, and the milliseconds from one to the next."""
+
+    first: datetime
+    step_ms: float
+
+    def moment(self, number: int) -> datetime:
+        return self.first + timedelta(milliseconds=int(number * self.step_ms))
+
+
+async def grow(url: str, entries: int, years: Years | None = None) -> AsyncIterator[int]:
     """Load transfers by COPY until the ledger has `entries` entries; yields the number of transfers loaded so far.
+
+    Without `years` all of them are of one moment.
 
     The rules' triggers are disabled meanwhile, which needs a superuser; `paycore verify` finds no fault afterwards.
     """
@@ -163,12 +177,13 @@ async def grow(url: str, entries: int) -> AsyncIterator[int]:
         rows = await connection.fetch(
             "SELECT balance, sequence FROM wallets WHERE kind = 'USER' AND id >= $1 ORDER BY id", wallet_uuid(1)
         )
-        past = _Past([(row["balance"], row["sequence"]) for row in rows])
+        past = _Past([(row["balance"], row["sequence"]) for row in rows], years)
         for loaded in range(0, transfers, _LOT):
             await past.copy(connection, loaded, min(_LOT, transfers - loaded))
             yield loaded
         await connection.execute(
-            "UPDATE wallets w SET balance = p.balance, sequence = p.sequence, posted_at = '2025-12-01' "
+            "UPDATE wallets w SET balance = p.balance, sequence = p.sequence, posted_at = (SELECT max(created_at) "
+            "FROM ledger_entries e WHERE e.wallet_id = p.id AND e.sequence = p.sequence) "
             "FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS p (id, balance, sequence) "
             "WHERE w.id = p.id AND w.sequence < p.sequence",
             *past.positions(),
@@ -181,7 +196,8 @@ async def grow(url: str, entries: int) -> AsyncIterator[int]:
 class _Past:
     """A history of random transfers, and the resulting wallets."""
 
-    def __init__(self, wallets: list[tuple[int, int]]) -> None:
+    def __init__(self, wallets: list[tuple[int, int]], years: Years | None) -> None:
+        self._years = years
         self._balances = [0, *(balance for balance, _ in wallets)]
         self._sequences = [0, *(sequence for _, sequence in wallets)]
         self._random = random.Random(1)
@@ -206,19 +222,23 @@ class _Past:
             receiver = BUSY
         amount = self._random.randrange(1, 10_000)
         id_ = f"019aa100-{number // 4096:04x}-7{number % 4096:03x}-8000-{self._random.getrandbits(36):09x}000"
+        at = "2025-12-01"
+        if self._years is not None:
+            moment = self._years.moment(number)
+            id_, at = str(ids.new_transaction_id(moment)), moment.isoformat()
         key = UUID(int=self._random.getrandbits(128))
         user = USER.format(owner_of(sender))
         line = "\t".join(
             (id_, user, str(key), "TRANSFER", "COMPLETED", WALLET.format(sender),
-             WALLET.format(receiver), str(amount), "USD", "2025-12-01", "2025-12-01\n")
+             WALLET.format(receiver), str(amount), "USD", at, f"{at}\n")
         )  # fmt: skip
-        return line, (self._entry(id_, 0, sender, -amount), self._entry(id_, 1, receiver, amount))
+        return line, (self._entry(id_, 0, sender, -amount, at), self._entry(id_, 1, receiver, amount, at))
 
-    def _entry(self, id_: str, leg: int, wallet: int, amount: int) -> str:
+    def _entry(self, id_: str, leg: int, wallet: int, amount: int, at: str) -> str:
         self._balances[wallet] += amount
         self._sequences[wallet] += 1
         chain = f"{self._sequences[wallet]}\t{amount}\t{self._balances[wallet]}"
-        return f"{id_}\t{leg}\t{WALLET.format(wallet)}\t{chain}\t2025-12-01\n"
+        return f"{id_}\t{leg}\t{WALLET.format(wallet)}\t{chain}\t{at}\n"
 
     def positions(self) -> tuple[list[UUID], list[int], list[int]]:
         """Ids, balances and sequences of all wallets."""

@@ -22,7 +22,8 @@ SELECT i.indexrelid AS id, i.indexrelid::regclass::text AS name FROM pg_index i
 JOIN pg_class t ON t.oid = i.indrelid
 JOIN pg_class c ON c.oid = i.indexrelid
 JOIN pg_am a ON a.oid = c.relam
-WHERE t.relnamespace = current_schema()::regnamespace AND t.relname = ANY($1::text[]) AND a.amname = 'btree' AND i.indisvalid
+WHERE t.relnamespace = current_schema()::regnamespace AND a.amname = 'btree' AND i.indisvalid AND c.relkind = 'i'
+  AND (t.relname = ANY($1::text[]) OR t.relispartition)
 ORDER BY c.relname
 """
 

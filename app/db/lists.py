@@ -13,12 +13,11 @@ from sqlalchemy import Select, func, or_, select, tuple_, union, union_all
 
 from app import ids
 from app.db import models
+from app.db.entry_sql import entries_of_wallet
 from app.db.rows import (
-    ENTRY_COLUMNS,
     TRANSACTION_COLUMNS,
     USER_COLUMNS,
     WALLET_COLUMNS,
-    entry_of,
     transaction_of,
     user_of,
     wallet_of,
@@ -29,7 +28,6 @@ from app.records import Entry, EntryDirection, Transaction, User, Wallet
 
 _ANY_TRANSACTION = TransactionFilter()
 _HIGHEST_ID = 2**128 - 1
-_HIGHEST_SEQUENCE = 2**63 - 1
 _FIRST_MOMENT = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MOMENT = datetime(9999, 12, 31, tzinfo=UTC)
 SEARCHED_USERS = 10_000
@@ -145,25 +143,13 @@ async def list_users(reader: Reader, search: str | None, user_id: UUID | None, w
     return [user_of(row) for row in rows]
 
 
-@cache
-def _entries(*, is_backward: bool) -> Statement:
-    entry = models.LedgerEntry
-    query = select(*ENTRY_COLUMNS).where(
-        entry.wallet_id == id_parameter("wallet"),
-        entry.sequence < parameter("before", entry.sequence),
-        entry.sequence > parameter("after", entry.sequence),
-    )
-    return Statement(paged(query, [entry.sequence], is_backward=is_backward))
-
-
-async def list_entries(reader: Reader, wallet_id: UUID, window: Window) -> Sequence[Entry]:
+async def list_entries(reader: Reader, wallet: Wallet, window: Window) -> Sequence[Entry]:
     """Returns a page of a wallet's entries, by sequence."""
     # Sequences count from 1. The list is newest first, so what comes after a position is below it.
-    below = _HIGHEST_SEQUENCE if window.after is None else window.after
     above = 0 if window.before is None else window.before
-    statement = _entries(is_backward=window.is_backward)
-    rows = await statement.rows(reader, wallet=wallet_id, before=below, after=above, most=window.limit)
-    return [entry_of(row) for row in rows]
+    return await entries_of_wallet(
+        reader, wallet, above=above, below=window.after, limit=window.limit, is_backward=window.is_backward
+    )
 
 
 @cache

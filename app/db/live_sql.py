@@ -8,9 +8,9 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.db import models
+from app.db.entry_sql import entries_of_wallet
 from app.db.reads import wallets_by_id
-from app.db.rows import ENTRY_COLUMNS, entry_of
-from app.db.statements import Reader, Statement, among, id_parameter, number_parameter, parameter
+from app.db.statements import Reader, Statement, among
 from app.records import Entry, Wallet
 
 
@@ -20,24 +20,9 @@ async def wallet_by_id(reader: Reader, wallet_id: UUID) -> Wallet | None:
     return found[0] if found else None
 
 
-_ENTRIES_BETWEEN = Statement(
-    select(*ENTRY_COLUMNS)
-    .where(
-        models.LedgerEntry.wallet_id == id_parameter("wallet"),
-        models.LedgerEntry.sequence > parameter("after", models.LedgerEntry.sequence),
-        models.LedgerEntry.sequence <= parameter("last", models.LedgerEntry.sequence),
-    )
-    .order_by(models.LedgerEntry.sequence)
-    .limit(number_parameter("most"))
-)
-
-
-async def entries_between(
-    reader: Reader, wallet_id: UUID, after_sequence: int, last_sequence: int, limit: int
-) -> Sequence[Entry]:
-    """Returns the first `limit` entries after `after_sequence`, up to and including `last_sequence`, by sequence."""
-    rows = await _ENTRIES_BETWEEN.rows(reader, wallet=wallet_id, after=after_sequence, last=last_sequence, most=limit)
-    return [entry_of(row) for row in rows]
+async def entries_after(reader: Reader, wallet: Wallet, after_sequence: int, limit: int) -> Sequence[Entry]:
+    """Returns the first `limit` entries after `after_sequence`, up to where the wallet is, by sequence."""
+    return await entries_of_wallet(reader, wallet, above=after_sequence, below=wallet.sequence + 1, limit=limit, is_backward=True)
 
 
 _POSITIONS = Statement(

@@ -52,7 +52,7 @@ _REQUEST = _fields(
     _text("t.terms"),
 )
 _WORDS = _fields(_text("t.description"), _text("t.reference"), _text("t.metadata"))
-_ENTRY = _fields(
+ENTRY = _fields(
     "int2send(e.leg)",
     "uuid_send(e.wallet_id)",
     "int8send(e.sequence)",
@@ -65,15 +65,20 @@ _CANONICAL = f"""
 SELECT asked.id, {_HEAD} AS head, '\\x01'::bytea || {_REQUEST} AS request,
        CASE WHEN t.description IS NOT NULL OR t.reference IS NOT NULL OR t.metadata IS NOT NULL
             THEN '\\x00'::bytea || {_WORDS} END AS words,
-       posted.entries
+       CASE WHEN posted.entries = '{{}}' THEN <archived> ELSE posted.entries END AS entries
 FROM unnest($1::uuid[]) WITH ORDINALITY AS asked (id, place)
 JOIN transactions t ON t.id = asked.id AND t.status = 'COMPLETED'
 CROSS JOIN LATERAL (
-    SELECT coalesce(array_agg('\\x02'::bytea || {_ENTRY} ORDER BY e.leg), '{{}}') AS entries
+    SELECT coalesce(array_agg('\\x02'::bytea || {ENTRY} ORDER BY e.leg), '{{}}') AS entries
     FROM ledger_entries e WHERE e.transaction_id = t.id
 ) AS posted
 ORDER BY asked.place
 """  # noqa: S608 - the parts are constants
+# Entries of months that are in files. An older database has none.
+_BEFORE_ARCHIVES = _CANONICAL.replace("<archived>", "posted.entries")
+_CANONICAL = _CANONICAL.replace(
+    "<archived>", "coalesce((SELECT a.entries FROM archived_entries a WHERE a.transaction_id = t.id), posted.entries)"
+)
 _SETTLED = """
 SELECT settled, kinds, subject_ids FROM event_chunks WHERE settled > $1 AND settled <= $1 + $2 AND kinds LIKE '%S%'
 ORDER BY settled, first_position
@@ -146,9 +151,10 @@ class StoredCheckpoint(NamedTuple):
         return self.note + "".join(self.cosignatures)
 
 
-async def canonical(reader: Reader, ids: Sequence[UUID]) -> list[CanonicalRow]:
+async def canonical(reader: Reader, ids: Sequence[UUID], *, has_archives: bool = True) -> list[CanonicalRow]:
     """Returns the canonical bytes of transactions in the order of the ids, without those that are not COMPLETED."""
-    return [CanonicalRow(*row) for row in await reader.fetch(_CANONICAL, ids)]
+    statement = _CANONICAL if has_archives else _BEFORE_ARCHIVES
+    return [CanonicalRow(*row) for row in await reader.fetch(statement, ids)]
 
 
 async def settled_from(reader: Reader, index: int, most: int) -> list[Settled]:

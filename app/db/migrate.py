@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import asyncpg
@@ -13,11 +14,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from app.db import partition_sql
 from app.db.engine import open_connection, refuse_shared_sessions
 from app.db.revisions import SCRIPTS, is_newer
 from app.db.session import refuse_unsuitable
 from app.errors import ConfigurationError
 from app.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 _ADVISORY_LOCK = 7_021_306_990_001
 """Makes concurrent migrate jobs run one after another."""
@@ -97,6 +101,11 @@ async def _run(settings: Settings, action: Callable[[Config], None], *, must_sui
                 await connection.execute(text(f"SET lock_timeout = '{_LOCK_TIMEOUT_SECONDS}s'"))
                 await connection.commit()
                 await _apply(connection, work)
+            made = await partition_sql.keep_if_partitioned(raw)
+            if made:
+                # Autovacuum does not analyse a partitioned table, only its partitions.
+                await raw.execute("ANALYZE ledger_entries")
+                logger.info("made the partitions of %d months", made)
     finally:
         await engine.dispose()
 

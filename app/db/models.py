@@ -315,7 +315,11 @@ class TransactionWallet(Base):
 
 
 class LedgerEntry(Base):
-    """A leg of a transaction in one wallet. Insert-only. The currency is the wallet's."""
+    """A leg of a transaction in one wallet. Insert-only. The currency is the wallet's.
+
+    One partition for each month. (wallet_id, sequence) is the primary key of each partition; across them the posting trigger
+    keeps it unique.
+    """
 
     __tablename__ = "ledger_entries"
     __table_args__ = (
@@ -323,10 +327,11 @@ class LedgerEntry(Base):
         CheckConstraint("leg BETWEEN 0 AND 4095", name="ledger_entries_leg_in_range"),
         CheckConstraint("sequence > 0", name="ledger_entries_sequence_positive"),
         CheckConstraint("amount <> 0", name="ledger_entries_amount_not_zero"),
+        {"postgresql_partition_by": "RANGE (transaction_id)"},
     )
 
-    wallet_id: Mapped[UUID] = mapped_column(primary_key=True)
-    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    wallet_id: Mapped[UUID] = mapped_column()
+    sequence: Mapped[int] = mapped_column()
     transaction_id: Mapped[UUID]
     amount: Mapped[int]
     balance_after: Mapped[int]
@@ -335,6 +340,8 @@ class LedgerEntry(Base):
     purpose: Mapped[records.EntryPurpose] = mapped_column(
         Enum(records.EntryPurpose, name="entry_purpose"), server_default=text("'PRINCIPAL'")
     )
+
+    __mapper_args__ = {"primary_key": [wallet_id, sequence]}
 
 
 class OutboxEvent(Base):

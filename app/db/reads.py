@@ -114,7 +114,11 @@ async def transaction_by_key(reader: Reader, initiator_id: UUID, key: str) -> Tr
     return transaction_of(rows[0]) if rows else None
 
 
-_ENTRIES = select(*ENTRY_COLUMNS).where(among(models.LedgerEntry.transaction_id, "ids"))
+# The range of the ids leaves out partitions also where the plan is made before the ids are known.
+_ENTRIES = select(*ENTRY_COLUMNS).where(
+    among(models.LedgerEntry.transaction_id, "ids"),
+    models.LedgerEntry.transaction_id.between(id_parameter("low"), id_parameter("high")),
+)
 _ENTRY_ORDER = (models.LedgerEntry.transaction_id, models.LedgerEntry.leg)
 _ALL_ENTRIES = Statement(_ENTRIES.order_by(*_ENTRY_ORDER))
 _OWN_ENTRIES = Statement(
@@ -126,8 +130,12 @@ _OWN_ENTRIES = Statement(
 
 async def entries_by_transaction(reader: Reader, transaction_ids: Collection[UUID], owner_id: UUID | None) -> Sequence[Entry]:
     """Returns the entries of these transactions by leg, in the owner's wallets. `owner_id` None: in all wallets."""
+    if not transaction_ids:
+        return []
     statement = _ALL_ENTRIES if owner_id is None else _OWN_ENTRIES
-    return [entry_of(row) for row in await statement.rows(reader, ids=transaction_ids, owner=owner_id)]
+    low, high = min(transaction_ids), max(transaction_ids)
+    rows = await statement.rows(reader, ids=transaction_ids, low=low, high=high, owner=owner_id)
+    return [entry_of(row) for row in rows]
 
 
 _PARTIES = Statement(

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from app.db import fx_models, hold_models, log_models, read_models, sequence_models, statement_models, webhook_models
+from app.db import (
+    archive_models,
+    fx_models,
+    hold_models,
+    log_models,
+    read_models,
+    sequence_models,
+    statement_models,
+    webhook_models,
+)
 from app.db.models import Base
 
 _OTHERS = (
+    archive_models.LedgerSeal,
     fx_models.FxQuote,
     hold_models.Hold,
     sequence_models.EventChunk,

@@ -16,6 +16,8 @@ from app.db.verification_check import Check
 
 FEES_SINCE = 15
 """The revision with fee schedules."""
+ARCHIVES_SINCE = 35
+"""The revision with archived months."""
 
 # Views that several rules use. PostgreSQL does not run a CTE that a query does not name.
 _VIEWS = """
@@ -32,6 +34,43 @@ WITH chain AS ( -- each entry with the previous one of its wallet
     LEFT JOIN (SELECT wallet_id, sum(amount) AS total, max(sequence) AS newest, max(created_at) AS newest_time
                FROM ledger_entries GROUP BY wallet_id) e ON e.wallet_id = w.id
 )
+"""
+
+# The same where months may be archived: a wallet's place at the end of such a month stands for its entries in the month.
+_VIEWS_WITH_ARCHIVES = """
+WITH archived AS MATERIALIZED ( -- the months whose entries are in files
+    SELECT low, high FROM archived_months()
+), archived_places AS (
+    SELECT p.* FROM wallet_places p JOIN archived USING (high)
+), chain AS ( -- each entry with the previous one of its wallet
+    SELECT * FROM (
+        SELECT is_place, wallet_id, sequence, balance_after::numeric - amount AS balance_before, created_at,
+               lag(sequence, 1, 0::bigint) OVER chain AS previous_sequence,
+               lag(balance_after, 1, 0::bigint) OVER chain AS previous_balance,
+               lag(created_at) OVER chain AS previous_time
+        FROM (SELECT false AS is_place, wallet_id, sequence, balance_after, amount, created_at FROM ledger_entries
+              UNION ALL
+              SELECT true, wallet_id, sequence, balance, 0, posted_at FROM archived_places) AS placed
+        WINDOW chain AS (PARTITION BY wallet_id ORDER BY sequence)
+    ) AS linked WHERE NOT is_place
+), wallet_totals AS ( -- each wallet with the totals of its entries
+    SELECT w.id AS wallet_id, w.balance, w.sequence, w.posted_at, w.created_at, coalesce(e.total, 0) AS total,
+           coalesce(e.newest, 0) AS newest, e.newest_time
+    FROM wallets w
+    LEFT JOIN (SELECT wallet_id, sum(amount) AS total, max(sequence) AS newest, max(created_at) AS newest_time
+               FROM (SELECT wallet_id, amount, sequence, created_at FROM ledger_entries
+                     UNION ALL
+                     SELECT wallet_id, change, sequence, posted_at FROM archived_places) AS moved
+               GROUP BY wallet_id) e ON e.wallet_id = w.id
+)
+"""
+# A rule that compares a transaction with entries, its own or its original's, cannot be checked while they are in files.
+_NOT_ARCHIVED = """
+WHERE NOT EXISTS (SELECT FROM archived a WHERE broken.transaction_id >= a.low AND broken.transaction_id < a.high)
+  AND NOT EXISTS (
+    SELECT FROM transactions r JOIN archived a ON (r.reverses_id >= a.low AND r.reverses_id < a.high)
+        OR (r.reverses_id IS NOT NULL AND r.id >= a.low AND r.id < a.high)
+    WHERE broken.transaction_id IN (r.id, r.reverses_id))
 """
 
 _FEE_VERSIONS = """
@@ -437,16 +476,58 @@ REFERENCES = (
     ),
 )
 
+ARCHIVES = (
+    Check(
+        "The seal of {partition} says that {currency} is debited {debits} and credited {credits}.",
+        """
+        SELECT s.partition, of_currency.key AS currency, of_currency.value->>0 AS debits, of_currency.value->>1 AS credits
+        FROM ledger_seals s CROSS JOIN LATERAL jsonb_each(s.sums) AS of_currency
+        WHERE (of_currency.value->>0)::numeric <> (of_currency.value->>1)::numeric
+        """,
+        since=ARCHIVES_SINCE,
+    ),
+    Check(
+        "The seal of {partition} says that {currency} is credited {credits}, but the entries have {found}.",
+        """
+        SELECT s.partition, of_currency.key AS currency, of_currency.value->>1 AS credits, coalesce(found.credits, 0) AS found
+        FROM ledger_seals s
+        JOIN ledger_partitions() p ON p.name = s.partition
+        CROSS JOIN LATERAL jsonb_each(s.sums) AS of_currency
+        LEFT JOIN LATERAL (
+            SELECT sum(e.amount) AS credits FROM ledger_entries e JOIN wallets w ON w.id = e.wallet_id
+            WHERE e.transaction_id >= s.low AND e.transaction_id < s.high AND e.amount > 0 AND w.currency = of_currency.key
+        ) found ON true
+        WHERE coalesce(found.credits, 0) <> (of_currency.value->>1)::numeric
+        """,
+        since=ARCHIVES_SINCE,
+    ),
+    Check(
+        "Wallets changed by {change} in {currency} in the archived month {partition}, which its seal does not say.",
+        """
+        SELECT s.partition, w.currency, sum(p.change) AS change
+        FROM ledger_seals s JOIN wallet_places p ON p.high = s.high JOIN wallets w ON w.id = p.wallet_id
+        GROUP BY s.partition, w.currency HAVING sum(p.change) <> 0
+        """,
+        since=ARCHIVES_SINCE,
+    ),
+)
+
 REVISION = "SELECT version_num FROM alembic_version"
+
+HAS_ARCHIVES = "SELECT EXISTS (SELECT FROM archived_months())"
 
 RECORD = "INSERT INTO ledger_verifications (finished_at, duration_ms, findings) VALUES ($1, $2, $3)"
 
-CHECKS = (*LEDGER, *WALLETS, *TRANSACTIONS, *HOLDS, *CONVERSIONS, *POSITIONS, *MODELS, *STATEMENTS, *UNIQUE_TEXTS, *REFERENCES)
+CHECKS = (
+    *LEDGER, *WALLETS, *TRANSACTIONS, *HOLDS, *CONVERSIONS, *POSITIONS, *MODELS, *STATEMENTS, *UNIQUE_TEXTS, *REFERENCES, *ARCHIVES,
+)  # fmt: skip
 
 
+def limited(check: Check, limit: int, *, has_archives: bool = False) -> str:
+    """Returns the check's query limited to `limit` rows, with the number of all rows in the column `in_all`.
 
-def limited(check: Check, limit: int) -> str:
-    """Returns the check's query limited to `limit` rows, with the number of all rows in the column `in_all`."""
+    `has_archives`: some months are in files.
+    """
     # Safe: the query and the limit are constants.
     further = (
         (FEES_SINCE, _FEE_VERSIONS),
@@ -456,5 +537,6 @@ def limited(check: Check, limit: int) -> str:
         (POSITIONS_SINCE, sequence_verification_sql.VIEWS),
         (MODELS_SINCE, model_verification_sql.VIEWS),
     )
-    views = _VIEWS + "".join(view for since, view in further if check.since >= since)
-    return f"{views} SELECT *, count(*) OVER () AS in_all FROM ({check.query}) AS broken LIMIT {limit}"  # noqa: S608
+    views = (_VIEWS_WITH_ARCHIVES if has_archives else _VIEWS) + "".join(view for since, view in further if check.since >= since)
+    kept = _NOT_ARCHIVED if has_archives and "{transaction_id}" in check.sentence else ""
+    return f"{views} SELECT *, count(*) OVER () AS in_all FROM ({check.query}) AS broken {kept} LIMIT {limit}"  # noqa: S608

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.db import revisions
+from app.db import partition_sql, revisions
 from app.db.session import not_durable, server_state
 from app.db.statements import Reader
 from app.db.status_sql import Backlog, Verified, last_verification, outbox_backlog
@@ -70,8 +70,9 @@ async def exposition(request: Request) -> Response:
     outbox = None if backlog is None else (backlog.pending, backlog.lag.total_seconds(), backlog.parked)
     verified = None if backlog is None else await _verified(request.app.state.services)
     ledger = None if verified is None else (verified.findings, verified.finished_at.timestamp())
+    end = None if backlog is None else await _read(request.app.state.services, "end of the partitions", partition_sql.end)
     # Reading every worker's files takes tens of milliseconds. In a thread it does not block requests.
-    text = await asyncio.to_thread(metrics.exposition, outbox, ledger)
+    text = await asyncio.to_thread(metrics.exposition, outbox, ledger, None if end is None else end.timestamp())
     return Response(text, media_type=metrics.CONTENT_TYPE)
 
 

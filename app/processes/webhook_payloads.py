@@ -67,8 +67,8 @@ class _OneEvent(LiveUpdates):
     ) -> AsyncGenerator[WalletUpdate, None]:
         """The entry, and the wallet as it is now."""
         sequence = self._delivery.number
-        entries = await live_sql.entries_between(self._engine, wallet_id, sequence - 1, sequence, 1)
         wallet = await live_sql.wallet_by_id(self._engine, wallet_id)
+        entries = await live_sql.entries_after(self._engine, wallet, sequence - 1, 1) if wallet is not None else []
         if not entries or wallet is None:
             return
         cursor = encode_update_cursor(wallet_id, sequence)

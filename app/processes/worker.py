@@ -1,4 +1,5 @@
-"""The worker: projects events into the read models, turns them into deliveries of webhooks and sends those, and makes statements.
+"""The worker: projects events into the read models, turns them into deliveries of webhooks and sends those, makes statements,
+and makes the ledger's partitions ahead.
 
 Any number may run; all do the same work.
 
@@ -18,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import tasks
 from app.backoff import Backoff
 from app.clock import Clock, monotonic, system_clock
-from app.db import projection_sql, webhook_queue_sql
+from app.db import partition_sql, projection_sql, webhook_queue_sql
 from app.db.engine import create_engine, dispose
 from app.db.failures import DATABASE_ERRORS
 from app.db.pool import Database, driver_connection
@@ -51,6 +52,7 @@ _PROJECT_SECONDS = 0.1
 """How long a projector that has seen all events waits: most of the time after which a reader sees its own payment."""
 _MEASURE_SECONDS = 1.0
 _AFTER_A_BUG_SECONDS = 5.0
+_PARTITION_SECONDS = 3600.0
 _REMOVED_AT_ONCE = 1000
 _SILENT_AFTER_SECONDS = 10.0
 WORKER_ENDS_WITHIN_SECONDS = 30
@@ -90,6 +92,7 @@ class Worker:
             asyncio.create_task(self._repeat(stop, self._project), name="projector"),
             asyncio.create_task(self._repeat(stop, lambda: self._statements.make_next(stop)), name="statements"),
             asyncio.create_task(self._repeat(stop, self._measure_statements), name="statement-measures"),
+            asyncio.create_task(self._repeat(stop, self._keep_partitions), name="partition-keeper"),
         ]
         if self._seal is None:
             logger.warning("PAYCORE_WEBHOOK_KEYS is not set: this worker sends no webhooks")
@@ -225,6 +228,14 @@ class Worker:
         metrics.WEBHOOK_WAITING.set(waiting)
         metrics.WEBHOOK_OLDEST_SECONDS.set(0 if oldest is None else max(0.0, (now - oldest).total_seconds()))
         return _BUSY_SECONDS if removed == _REMOVED_AT_ONCE else _KEEP_SECONDS
+
+    async def _keep_partitions(self) -> float:
+        """Make the partitions of the next months before they begin."""
+        async with driver_connection(self._engine) as connection:
+            made = await partition_sql.keep(connection)
+        if made:
+            logger.info("made the partitions of %d months", made)
+        return _PARTITION_SECONDS
 
 
 async def run_worker(settings: Settings, stop: asyncio.Event) -> None:

@@ -90,6 +90,11 @@ class Loaders:
         return self._by_id(("entries", visibility_key(viewer)), lambda database, ids: reading.load_entries(database, viewer, ids))
 
     @cached_property
+    def archived(self) -> DataLoader[UUID, bool | None]:
+        """Whether a transaction's entries are archived. Does not check the viewer: load only ids that the viewer may see."""
+        return self._by_id("archived", reading.load_archived)
+
+    @cached_property
     def parties(self) -> DataLoader[UUID, Party | None]:
         """The public view of a wallet's owner, by wallet id: what the other side of a transaction may see."""
         return self._by_id("parties", reading.load_parties)

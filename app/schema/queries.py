@@ -14,13 +14,14 @@ from strawberry import UNSET
 
 from app import ids
 from app.access import policy
-from app.errors import BadUserInput
+from app.errors import Archived, BadUserInput
 from app.schema.basics import Currency, Node, money_of
 from app.schema.connections import Connection, connection, page_request
 from app.schema.context import Info
 from app.schema.fees import FeeSchedule
 from app.schema.fx import FxQuote, FxRate
 from app.schema.inputs import TransferInput
+from app.schema.partitions import LedgerPartition
 from app.schema.previews import TransferPreview, transfer_preview
 from app.schema.receipts import Checkpoint
 from app.schema.scalars import BigInt, CurrencyCode
@@ -40,7 +41,7 @@ from app.schema.types import (
     transactions_shown,
 )
 from app.schema.webhooks import WebhookDelivery, WebhookEndpoint
-from app.services import fee_schedules, fx_rates, reading, rehearsals
+from app.services import fee_schedules, fx_rates, partitions, reading, rehearsals
 from app.services.reading import SEARCHED_USERS
 from app.services.receipts import reading as receipts
 from app.services.webhooks import endpoints
@@ -215,6 +216,12 @@ class Query:
         found = await endpoints.endpoints_of(context.services.engine, context.viewer, page)
         return connection(found, WebhookEndpoint.of)
 
+    @strawberry.field(description="Administrators only. Oldest first.")
+    async def ledger_partitions(self, info: Info) -> list[LedgerPartition] | None:
+        services = info.context.services
+        found = await partitions.ledger_partitions(services.engine, info.context.viewer, services.clock)
+        return [LedgerPartition.of(record) for record in found]
+
     @strawberry.field(description="Administrators only.")
     async def ledger_status(self, info: Info) -> LedgerStatus | None:
         context = info.context
@@ -269,11 +276,15 @@ async def _transaction(info: Info, transaction_id: UUID | None) -> Transaction |
 
 
 async def _entry(info: Info, entry_id: UUID) -> LedgerEntry | None:
+    loaders = info.context.loaders
     transaction_id, _leg = ids.split_entry_id(entry_id)
-    for entry in await info.context.loaders.entries.load(transaction_id) or ():
+    for entry in await loaders.entries.load(transaction_id) or ():
         if entry.id == entry_id:
             wallet = await info.context.loaders.wallets.load(entry.wallet_id)
             return None if wallet is None else LedgerEntry.of(info, entry, wallet.currency)
+    # Whatever its leg, so that it does not tell which entries there were.
+    if await loaders.transactions.load(transaction_id) is not None and await loaders.archived.load(transaction_id):
+        raise Archived
     return None
 
 

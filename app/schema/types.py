@@ -14,6 +14,7 @@ from strawberry import UNSET
 from app import ids, records, texts
 from app.access import policy
 from app.db.activity_sql import Movement
+from app.errors import Archived
 from app.paging import pages
 from app.paging.pages import Page, PageRequest
 from app.paging.update_cursor import encode_update_cursor
@@ -489,6 +490,8 @@ class Transaction(Node):
         if self.record.status is not TransactionStatus.COMPLETED:
             return []
         entries = await info.context.loaders.entries.load(self.record.id) or ()
+        if not entries and await info.context.loaders.archived.load(self.record.id):
+            raise Archived
         if self.record.type not in _MOVES_SEVERAL_CURRENCIES:
             return [LedgerEntry.of(info, entry, self.record.currency) for entry in entries]
         wallets = await asyncio.gather(*(info.context.loaders.wallets.load(entry.wallet_id) for entry in entries))

@@ -13,7 +13,7 @@ from app.clock import monotonic
 from app.db import sequence_sql
 from app.db.pool import Database, driver_connection
 from app.db.sequence_sql import Sequenced
-from app.errors import BadUserInput
+from app.errors import Archived, BadUserInput
 from app.records import Entry, EventKind, Hold, Transaction, Wallet
 from app.services import hold_reading, reading
 
@@ -34,7 +34,10 @@ class FeedPage:
 
 
 async def read(engine: Database, viewer: Viewer, after: int, limit: int) -> FeedPage:
-    """The first `limit` events above a position. Raises Forbidden without SEE_ALL, BadUserInput for a position ahead of all."""
+    """The first `limit` events above a position. Raises Forbidden without SEE_ALL, BadUserInput for a position ahead of all.
+
+    Raises Archived if the entries of one of them are in files.
+    """
     policy.require(viewer, Right.SEE_ALL)
     async with driver_connection(engine) as connection:
         last = await sequence_sql.last_position(connection)
@@ -47,6 +50,8 @@ async def read(engine: Database, viewer: Viewer, after: int, limit: int) -> Feed
 
     settled = subjects(EventKind.SETTLED)
     entries = await reading.load_entries(engine, viewer, settled)
+    if len(entries) < len(settled) and await reading.load_archived(engine, settled):
+        raise Archived
     wallet_ids = {entry.wallet_id for found in entries.values() for entry in found}
     return FeedPage(
         events=events,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
@@ -13,7 +13,8 @@ from app import ids, texts
 from app.access import policy
 from app.access.viewer import Right, Viewer
 from app.clock import Clock
-from app.db import lists, reads, status_sql
+from app.db import archive_sql, lists, reads, status_sql
+from app.db.entry_sql import ArchivedEntries
 from app.db.lists import Window
 from app.db.statements import Reader
 from app.errors import BadUserInput
@@ -217,8 +218,20 @@ async def entries_of(database: Reader, viewer: Viewer, wallet: Wallet, page: Pag
         return empty_page()
     scope = f"entries of {wallet.id}"
     window = page_window(page, scope, highest=_MAX_SEQUENCE)
-    found = await lists.list_entries(database, wallet.id, window)
+    try:
+        found = await lists.list_entries(database, wallet, window)
+    except ArchivedEntries as archived:
+        # The page is whole if only the entry after it is archived.
+        if len(archived.found) < page.size:
+            raise
+        whole = page_of(archived.found, page, scope, lambda entry: entry.sequence)
+        return replace(whole, has_previous=True) if page.is_backward else replace(whole, has_next=True)
     return page_of(found, page, scope, lambda entry: entry.sequence)
+
+
+async def load_archived(database: Reader, transaction_ids: Collection[UUID]) -> dict[UUID, bool]:
+    """True for each of these transactions whose entries are in files. Does not check the viewer."""
+    return dict.fromkeys(await archive_sql.archived_among(database, transaction_ids), True)
 
 
 async def ledger_status(database: Reader, viewer: Viewer, clock: Clock) -> LedgerStatus:

@@ -9,7 +9,7 @@ from uuid import UUID
 from app import ids
 from app.access import policy
 from app.access.viewer import Right, Viewer
-from app.db import reversal_sql
+from app.db import archive_sql, reads, reversal_sql
 from app.db.reversal_sql import Original
 from app.db.statements import Reader
 from app.errors import Refusal, RefusalCode
@@ -59,6 +59,9 @@ async def reverse_transaction(
         refusal = Refusal(RefusalCode.NOT_REVERSIBLE, RefusalCode.NOT_REVERSIBLE.message, ("input", "transactionId"))
         return ReversalResult(TransferResult(None, replayed=False, refusals=(refusal,)), None)
     shown = original.transaction if policy.may_view(viewer) else None
+    archived = await _archived(ledger, viewer, details, original)
+    if archived is not None:
+        return ReversalResult(TransferResult(None, replayed=False, refusals=(archived,)), shown)
     request = _request(ledger, viewer, details, original)
     if isinstance(request, Refusal):
         return ReversalResult(TransferResult(None, replayed=False, refusals=(request,)), shown)
@@ -85,6 +88,15 @@ async def _original(ledger: Ledger, viewer: Viewer, public_id: str) -> Original 
     if found is None or not is_reversible(found.transaction):
         return None
     return found if policy.may_reverse(viewer, found.transaction, found.sender_owner_id, found.receiver_owner_id) else None
+
+
+async def _archived(ledger: Ledger, viewer: Viewer, details: ReversalInput, original: Original) -> Refusal | None:
+    """The refusal if the original's entries are archived: the database compares with them. A key that is used replays."""
+    if not await archive_sql.archived_among(ledger.engine, [original.transaction.id]):
+        return None
+    if await reads.transaction_by_key(ledger.engine, viewer.user_id, details.idempotency_key) is not None:
+        return None
+    return Refusal(RefusalCode.ARCHIVED, RefusalCode.ARCHIVED.message, ("input", "transactionId"))
 
 
 def _request(ledger: Ledger, viewer: Viewer, details: ReversalInput, original: Original) -> Request | Refusal:

@@ -17,7 +17,7 @@ from app.db.engine import connect
 from app.db.index_checks import damaged_indexes
 from app.db.statement_verification_sql import STATEMENTS_SINCE
 from app.db.verification_check import Check
-from app.db.verification_sql import CHECKS, RECORD, REVISION, limited
+from app.db.verification_sql import ARCHIVES_SINCE, CHECKS, HAS_ARCHIVES, RECORD, REVISION, limited
 from app.services.receipts.verification import LOG_SINCE
 from app.services.receipts.verification import findings as log_findings
 from app.services.statements.verification import findings as file_findings
@@ -104,9 +104,10 @@ async def _find(connection: asyncpg.Connection) -> tuple[list[str], int]:
         # An emptied database has none; its missing tables are then reported as before.
         revision = int(await connection.fetchval(REVISION) or 1)
         checks = [check for check in CHECKS if check.since <= revision <= (check.until or revision)]
-        found = [await _findings(connection, check) for check in checks]
+        has_archives = revision >= ARCHIVES_SINCE and await connection.fetchval(HAS_ARCHIVES)
+        found = [await _findings(connection, check, has_archives=has_archives) for check in checks]
         if revision >= LOG_SINCE:
-            found.append(_shortened(await log_findings(connection), "the log"))
+            found.append(_shortened(await log_findings(connection, has_archives=revision >= ARCHIVES_SINCE), "the log"))
         if revision >= STATEMENTS_SINCE:
             found.append(_shortened(await file_findings(connection), "files of statements"))
     # Outside the snapshot: amcheck refuses a snapshot that is older than an index.
@@ -114,8 +115,8 @@ async def _find(connection: asyncpg.Connection) -> tuple[list[str], int]:
     return [sentence for sentences, _ in found for sentence in sentences] + damaged, sum(n for _, n in found) + len(damaged)
 
 
-async def _findings(connection: asyncpg.Connection, check: Check) -> tuple[list[str], int]:
-    rows = await connection.fetch(limited(check, MAX_FINDINGS))
+async def _findings(connection: asyncpg.Connection, check: Check, *, has_archives: bool) -> tuple[list[str], int]:
+    rows = await connection.fetch(limited(check, MAX_FINDINGS, has_archives=has_archives))
     findings = [check.sentence.format_map(_readable(row.items())) for row in rows]
     in_all: int = rows[0]["in_all"] if rows else 0
     if in_all > len(rows):

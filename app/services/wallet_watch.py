@@ -116,7 +116,7 @@ class WalletWatch:
     async def _entries_up_to(self, wallet: Wallet) -> AsyncGenerator[WalletUpdate, None]:
         """Yield the missing entries, exactly up to the sequence of this wallet row, so that both are consistent."""
         while self.sequence < wallet.sequence:
-            for entry in await self._reader.entries(wallet.id, self.sequence, wallet.sequence):
+            for entry in await self._reader.entries(wallet, self.sequence):
                 assert entry.sequence == self.sequence + 1, "a wallet's entries have no gap"
                 await self._shared.turns.take()
                 yield self._entry(entry)
@@ -163,9 +163,9 @@ class WalletReader:
     async def wallet(self, wallet_id: UUID) -> Wallet | None:
         return await self._database.read_with_retries(lambda: live_sql.wallet_by_id(self._database, wallet_id))
 
-    async def entries(self, wallet_id: UUID, after_sequence: int, last_sequence: int) -> Sequence[Entry]:
+    async def entries(self, wallet: Wallet, after_sequence: int) -> Sequence[Entry]:
         return await self._database.read_with_retries(
-            lambda: live_sql.entries_between(self._database, wallet_id, after_sequence, last_sequence, _PAGE)
+            lambda: live_sql.entries_after(self._database, wallet, after_sequence, _PAGE)
         )
 
     async def positions(self, wallet_ids: Collection[UUID]) -> dict[UUID, tuple[int, int]]:

@@ -224,6 +224,17 @@ def ledger_families(findings: int, verified_timestamp_seconds: float) -> list[Ga
     ]
 
 
+def partition_families(end_timestamp_seconds: float) -> list[GaugeMetricFamily]:
+    """How far ahead there are partitions, which the worker makes. Read from the database: it is right without a worker."""
+    return [
+        GaugeMetricFamily(
+            "paycore_partitions_end_timestamp_seconds",
+            "Where the last partition of the ledger's entries ends, in seconds since 1970. Transfers after it would fail.",
+            end_timestamp_seconds,
+        )
+    ]
+
+
 class _FromDatabase(Collector):
     def __init__(self, families: list[GaugeMetricFamily]) -> None:
         self._families = families
@@ -232,11 +243,13 @@ class _FromDatabase(Collector):
         return self._families
 
 
-def exposition(outbox: tuple[int, float, int] | None, ledger: tuple[int, float] | None = None) -> bytes:
+def exposition(
+    outbox: tuple[int, float, int] | None, ledger: tuple[int, float] | None = None, partitions_end: float | None = None
+) -> bytes:
     """Returns all metrics in Prometheus' text format.
 
     `outbox` is (pending, lag in seconds, parked), or None if the database could not be read. `ledger` is (findings, time in
-    seconds since 1970) of the last verification, or None if there was none.
+    seconds since 1970) of the last verification, or None if there was none. `partitions_end` is where the last partition ends.
     """
     directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     registry = CollectorRegistry()
@@ -247,6 +260,8 @@ def exposition(outbox: tuple[int, float, int] | None, ledger: tuple[int, float] 
         registry.register(_FromDatabase(outbox_families(*outbox)))
     if ledger is not None:
         registry.register(_FromDatabase(ledger_families(*ledger)))
+    if partitions_end is not None:
+        registry.register(_FromDatabase(partition_families(partitions_end)))
     own = b"" if directory is not None else generate_latest(REGISTRY)
     return own + generate_latest(registry)
 

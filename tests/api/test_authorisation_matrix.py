@@ -99,6 +99,7 @@ QUERIES = {
     "fxQuote": ("{ fxQuote(id: QUOTE) { id } }", "Y--YY YYFF YYF U"),
     "webhookEndpoints": ("{ webhookEndpoints { edges { node { id } } } }", OWN_ONLY),
     "ledgerStatus": ("{ ledgerStatus { totals { currency } } }", ALL_OF_THEM),
+    "ledgerPartitions": ("{ ledgerPartitions { state } }", ALL_OF_THEM),
 }
 
 NODES = {

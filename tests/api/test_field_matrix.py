@@ -202,6 +202,15 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
         "{ ledgerStatus { totals { FIELDS } } }",
         {ALL_OF_THEM: "currency userBalances systemBalances difference"},
     ),
+    (
+        "LedgerPartition",
+        "{ ledgerPartitions { FIELDS } }",
+        {
+            ALL_OF_THEM: "from to state entryCount bytes",
+            # Of a month that was sealed.
+            "FFF-- FFFF --F U": "sealHash archiveUri archivedAt verifiedAt",
+        },
+    ),
     ("TrialBalanceLine", "{ ledgerStatus { trialBalance { FIELDS } } }", {ALL_OF_THEM: "accountType currency debit credit"}),
     ("MetadataItem", "{ transaction(id: COMPLETED) { metadata { FIELDS } } }", {COMPLETED: "key value"}),
     ("PostTransactionPayload", POST, {POSTING: "transaction replayed", "FFFF- FFFF -F- U": "userErrors preview"}),

@@ -250,6 +250,7 @@ _TABLES = (
     "event_chunks", "outbox_parked", "log_tiles", "log_salts", "log_checkpoints", "log_cosignatures", "log_secret",
     "webhook_endpoints", "webhook_deliveries", "webhook_attempts", "webhook_progress",
     "statements", "statement_parts", "statement_files",
+    "ledger_seals", "wallet_places", "ledger_archives", "archived_entries",
 )  # fmt: skip
 
 

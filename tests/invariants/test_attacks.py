@@ -140,7 +140,7 @@ async def test_posting_without_a_lock_fails_in_a_race_and_changes_nothing(
         await _waits_for_a_lock(owner, second)
     with pytest.raises(asyncpg.UniqueViolationError) as refused:
         await late
-    assert refused.value.constraint_name == "ledger_entries_pkey"
+    assert refused.value.constraint_name == "ledger_entries_first_pkey"
     assert await owner.fetchval(f"SELECT balance FROM wallets WHERE id = {A}") == 6900
     assert await findings(owner, settings) == []
 

@@ -10,7 +10,16 @@ import pytest
 from app.db.engine import database_dsn
 from app.services.verification import verify
 from app.settings import Settings
-from tests.invariants import fx_rules, hold_rules, log_rules, model_rules, position_rules, statement_rules, webhook_rules
+from tests.invariants import (
+    fx_rules,
+    hold_rules,
+    log_rules,
+    model_rules,
+    partition_rules,
+    position_rules,
+    statement_rules,
+    webhook_rules,
+)
 from tests.invariants.small_ledger import (
     ALICE,
     AT,
@@ -141,10 +150,10 @@ RULES: list[tuple[str, str, str]] = [
     ("entries of a pending transaction", entries(FROM_A, TO_B, number=PENDING), "ledger_entries_of_completed_transaction"),
     ("entries of no transaction", PAYMENT, "ledger_entries_of_completed_transaction"),
     ("entries of a posted transaction, again", entries((A, 3, -3000, 7000), (B, 2, 3000, 3000), number=PAID),
-     "ledger_entries_transaction_leg_key"),
+     "ledger_entries_first_transaction_leg_key"),
     ("more legs for a posted transaction", entries((A, 3, -3000, 7000), (B, 2, 3000, 3000), number=PAID, first_leg=2),
      "ledger_entries_of_completed_transaction"),
-    ("a sequence that is taken", transaction() + entries((A, 2, -100, 7000), TO_B), "ledger_entries_pkey"),
+    ("a sequence that is taken", transaction() + entries((A, 2, -100, 7000), TO_B), "ledger_entries_first_pkey"),
     ("a gap", transaction() + entries((A, 4, -100, 7000), TO_B), "ledger_entries_continue_chain"),
     ("a gap within one statement",
      posting((A, 3, -50, 7000), (A, 5, -50, 6950), TO_B), "ledger_entries_continue_chain"),
@@ -404,7 +413,7 @@ OWNER_RULES: list[tuple[str, str, str]] = [
      "INSERT INTO outbox (id, created_at, payload) OVERRIDING SYSTEM VALUE VALUES (1, now(), '{}'), (1, now(), '{}')",
      "outbox_pkey"),
     ("rewrite entries by inserting them again",
-     "INSERT INTO ledger_entries SELECT * FROM ledger_entries ON CONFLICT (wallet_id, sequence) DO UPDATE SET amount = 1",
+     "INSERT INTO ledger_entries SELECT * FROM ledger_entries ON CONFLICT (transaction_id, leg) DO UPDATE SET amount = 1",
      "ledger_entries_insert_only"),
     ("rewrite entries by merging",
      "MERGE INTO ledger_entries e USING transactions t ON e.transaction_id = t.id WHEN MATCHED THEN UPDATE SET amount = 1",
@@ -437,6 +446,7 @@ OWNER_RULES: list[tuple[str, str, str]] = [
 
 ALL = (
     *RULES,
+    *partition_rules.RULES,
     *hold_rules.RULES,
     *fx_rules.RULES,
     *position_rules.RULES,
@@ -447,6 +457,7 @@ ALL = (
 )
 OWNERS = (
     *OWNER_RULES,
+    *partition_rules.OWNER_RULES,
     *hold_rules.OWNER_RULES,
     *fx_rules.OWNER_RULES,
     *position_rules.OWNER_RULES,
@@ -455,12 +466,16 @@ OWNERS = (
     *statement_rules.OWNER_RULES,
 )
 
-# The names of constraints and unique indexes, and those in the triggers' arguments and functions.
+# The names of constraints and unique indexes, and those in the triggers' arguments and functions. What is unique in a
+# partitioned table is refused by an index of a partition. The first partition stands for all.
 NAMED_RULES = r"""
-SELECT conname::text FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid
-WHERE t.relnamespace = current_schema()::regnamespace AND contype IN ('c', 'u', 'f', 'p') AND t.relname <> 'alembic_version'
-UNION SELECT indexrelid::regclass::text FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid
-WHERE t.relnamespace = current_schema()::regnamespace AND indisunique AND t.relname <> 'alembic_version'
+WITH tables AS (
+    SELECT oid, relkind FROM pg_class
+    WHERE relnamespace = current_schema()::regnamespace AND relname <> 'alembic_version' AND relname NOT LIKE 'ledger_entries_2%'
+)
+SELECT conname::text FROM pg_constraint c JOIN tables t ON t.oid = c.conrelid
+WHERE contype IN ('c', 'f') OR (contype IN ('u', 'p') AND relkind = 'r')
+UNION SELECT indexrelid::regclass::text FROM pg_index i JOIN tables t ON t.oid = i.indrelid WHERE indisunique AND relkind = 'r'
 UNION SELECT split_part(encode(tgargs, 'escape'), '\000', 1) FROM pg_trigger WHERE NOT tgisinternal AND tgnargs > 0
 UNION SELECT (regexp_matches(prosrc, $$CONSTRAINT = '(\w+)'$$, 'g'))[1] FROM pg_proc
 WHERE pronamespace = current_schema()::regnamespace

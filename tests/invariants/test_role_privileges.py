@@ -33,7 +33,7 @@ GO_AROUND = (
     "CREATE TABLE mine (id int)",
     "CREATE SCHEMA mine",
     "CREATE FUNCTION public.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-    "CREATE TEMP TABLE child () INHERITS (ledger_entries)",
+    "CREATE TEMP TABLE child () INHERITS (transactions)",
     "CREATE RULE quiet AS ON INSERT TO ledger_entries DO INSTEAD NOTHING",
     "CREATE TRIGGER mine BEFORE INSERT ON ledger_entries FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
     "CREATE INDEX mine ON ledger_entries (amount)",
@@ -41,7 +41,11 @@ GO_AROUND = (
     "SELECT * FROM ledger_entries FOR UPDATE",
     "LOCK TABLE wallets IN ACCESS EXCLUSIVE MODE",
     "COPY ledger_entries TO PROGRAM 'cat'",
-    "INSERT INTO ledger_entries SELECT * FROM ledger_entries ON CONFLICT (wallet_id, sequence) DO UPDATE SET amount = 1",
+    "INSERT INTO ledger_entries SELECT * FROM ledger_entries ON CONFLICT (transaction_id, leg) DO UPDATE SET amount = 1",
+    "SELECT * FROM ledger_entries_first",
+    "SELECT make_ledger_partition(now() + interval '9 months', now() + interval '10 months')",
+    "SELECT guard_ledger_partition('wallets')",
+    "ALTER TABLE ledger_entries DETACH PARTITION ledger_entries_first",
 )
 CHANGE = (
     "INSERT INTO currencies VALUES ('ABC', 2, 'Mine')",

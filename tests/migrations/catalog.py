@@ -13,7 +13,7 @@ COLUMNS = """
 SELECT c.relname || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
     || CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END || ' ' || coalesce(pg_get_expr(d.adbin, d.adrelid), '')
     || ' ' || a.attidentity::text || a.attgenerated::text || ' ' || coalesce(l.collname, '')
-FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.relkind = 'r'
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p') AND NOT c.relispartition
 LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
 LEFT JOIN pg_collation l ON l.oid = a.attcollation
 WHERE c.relnamespace = current_schema()::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
@@ -23,9 +23,20 @@ WHERE c.relnamespace = current_schema()::regnamespace AND a.attnum > 0 AND NOT a
 CONSTRAINTS = """
 SELECT conrelid::regclass::text || ' ' || conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint
 WHERE connamespace = current_schema()::regnamespace AND contype IN ('c', 'u', 'f', 'p', 'x')
+  AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = conrelid AND c.relispartition)
 """
 
-INDEXES = "SELECT indexdef FROM pg_indexes WHERE schemaname = current_schema()"
+INDEXES = """
+SELECT pg_get_indexdef(i.indexrelid) FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+WHERE c.relnamespace = current_schema()::regnamespace AND NOT c.relispartition
+"""
+
+PARTITIONS = """
+SELECT c.relname || ' ' || pg_get_expr(c.relpartbound, c.oid) || ' ' || coalesce((
+    SELECT string_agg(conname || ' ' || pg_get_constraintdef(k.oid), ',' ORDER BY conname) FROM pg_constraint k
+    WHERE k.conrelid = c.oid AND contype IN ('c', 'u', 'p')), '')
+FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relispartition AND c.relkind = 'r'
+"""
 
 ENUMS = """
 SELECT t.typname || ' ' || string_agg(e.enumlabel, ',' ORDER BY e.enumsortorder)
@@ -57,8 +68,8 @@ WHERE n.oid = current_schema()::regnamespace AND x.grantee <> 0 AND x.grantee <>
 """
 
 SHAPE = (COLUMNS, CONSTRAINTS, INDEXES, ENUMS)
-"""The aspects that SQLAlchemy's models describe."""
-EVERYTHING = (TABLES, *SHAPE, TRIGGERS, FUNCTIONS, GRANTS)
+"""The aspects that SQLAlchemy's models describe, which have no partitions."""
+EVERYTHING = (TABLES, *SHAPE, PARTITIONS, TRIGGERS, FUNCTIONS, GRANTS)
 
 
 async def describe(url: str, aspects: tuple[str, ...] = EVERYTHING) -> list[str]:

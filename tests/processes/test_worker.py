@@ -7,11 +7,13 @@ import random
 import signal
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
 from sqlalchemy import text
 
 from app.access.tokens import mint_token
+from app.db.engine import database_dsn
 from app.db.pool import Database
 from app.processes.worker import WORKER_ENDS_WITHIN_SECONDS
 from app.settings import Settings
@@ -130,6 +132,24 @@ async def test_a_worker_answers_probes_and_ends_on_sigterm(environment: dict[str
         finally:
             worker.kill()
     assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+async def test_a_worker_makes_the_partitions_that_are_missing(
+    settings: Settings, environment: dict[str, str], tmp_path: Path
+) -> None:
+    owner = await asyncpg.connect(database_dsn(settings))
+    names = "SELECT array_agg(name ORDER BY high) FROM ledger_partitions()"
+    made: list[str] = await owner.fetchval(names)
+    await owner.execute(f"DROP TABLE {', '.join(made[1:])}")
+    with (tmp_path / "log").open("wb") as log:
+        worker = start("worker", environment=environment, output=log)
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                while await owner.fetchval(names) != made:  # noqa: ASYNC110 - another process
+                    await asyncio.sleep(0.05)
+        finally:
+            worker.kill()
+            await owner.close()
 
 
 async def test_what_is_in_flight_at_sigterm_is_written_down(

@@ -52,6 +52,7 @@ LIST_LENGTHS: Mapping[str, int] = {
     "Transaction.metadata": 1,
     "Transaction.fees": 1,
     "Wallet.balances": 400,
+    "Query.ledgerPartitions": 30,
     "LedgerStatus.totals": 10,
     "LedgerStatus.trialBalance": 20,
     "LedgerStatus.hotWallets": 10,

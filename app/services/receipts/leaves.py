@@ -12,12 +12,14 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from uuid import UUID
 
 VERSION = b"\x01"
 SALT_BYTES = 32
 _ABSENT = struct.pack(">i", -1)
 _COMMITMENT = struct.pack(">i", sha256().digest_size)
 _REQUEST, _ENTRY = b"request", b"entry"
+_WALLET_IN_ENTRY = slice(1 + 4 + 2 + 4, 1 + 4 + 2 + 4 + 16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,11 @@ def leaf(transaction: Canonical, secret: bytes, words_salt: bytes | None) -> byt
     for leg, entry in enumerate(transaction.entries):
         parts += (_COMMITMENT, sha256(sha256(b"%b%b%d" % (salted, _ENTRY, leg)).digest() + entry).digest())
     return b"".join(parts)
+
+
+def wallet_of_entry(entry: bytes) -> UUID:
+    """The wallet in the bytes of an entry: after its kind comes the leg, then the wallet."""
+    return UUID(bytes=entry[_WALLET_IN_ENTRY])
 
 
 def opened_words(transaction: Canonical, words_salt: bytes | None) -> list[Opening]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from app.errors import BadUserInput
 from app.records import Entry, Transaction, TransactionStatus
 from app.services import reading
 from app.services.receipts import leaves, merkle, proofs
-from app.services.receipts.leaves import Opening
+from app.services.receipts.leaves import Opening, wallet_of_entry
 from app.services.receipts.merkle import TileId
 from app.services.receipts.sealing import canonical_of, read_tiles
 
@@ -52,13 +52,17 @@ async def load_receipts(database: Reader, viewer: Viewer, transaction_ids: Colle
     rows = await log_sql.canonical(database, list(indexes))
     salts = await log_sql.salts(database, list(indexes))
     entries = await reading.load_entries(database, viewer, list(indexes))
+    archived = await _archived_legs(database, viewer, [row for row in rows if row.id not in entries])
     log.tiles.update(await _tiles_of(database, indexes.values(), log.checkpoint))
     return {
         row.id: _receipt(
-            row, indexes[row.id], log, salts.get(row.id), _Shown.to(viewer, settled[row.id], entries.get(row.id, ()))
+            row, indexes[row.id], log, salts.get(row.id), _Shown.to(viewer, settled[row.id], entries.get(row.id, ()), archived)
         )
         for row in rows
     }
+
+
+Legs = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +73,17 @@ class _Shown:
     legs: tuple[int, ...]
 
     @staticmethod
-    def to(viewer: Viewer, transaction: Transaction, entries: Collection[Entry]) -> _Shown:
-        return _Shown(policy.may_know_key(viewer, transaction), tuple(entry.leg for entry in entries))
+    def to(viewer: Viewer, transaction: Transaction, entries: Collection[Entry], archived: Mapping[UUID, Legs]) -> _Shown:
+        legs = archived.get(transaction.id, tuple(entry.leg for entry in entries))
+        return _Shown(policy.may_know_key(viewer, transaction), legs)
+
+
+async def _archived_legs(database: Reader, viewer: Viewer, rows: Sequence[CanonicalRow]) -> dict[UUID, Legs]:
+    """The legs in wallets that the viewer may load, of transactions whose entries are archived: from their kept bytes."""
+    wallets = {row.id: [wallet_of_entry(entry) for entry in row.entries] for row in rows}
+    asked = {wallet_id for found in wallets.values() for wallet_id in found}
+    own = await reading.load_wallets(database, viewer, asked) if asked else {}
+    return {id_: tuple(leg for leg, wallet_id in enumerate(found) if wallet_id in own) for id_, found in wallets.items()}
 
 
 async def _tiles_of(database: Reader, indexes: Collection[int], checkpoint: StoredCheckpoint | None) -> dict[TileId, bytes]:

@@ -41,7 +41,7 @@ class _Differences:
         return f"Transaction {name} is not what it was when it became leaf {index} of the log: it was changed."
 
 
-async def findings(connection: asyncpg.Connection) -> list[str]:
+async def findings(connection: asyncpg.Connection, *, has_archives: bool = True) -> list[str]:
     """Return a sentence for each difference between the tables and the log. The caller has opened a snapshot."""
     secret, size = await log_sql.secret(connection), await log_sql.size(connection)
     differences, found = _Differences(), []
@@ -49,7 +49,7 @@ async def findings(connection: asyncpg.Connection) -> list[str]:
     index = 0
     while index < size:
         settled = await log_sql.settled_from(connection, index, _AT_ONCE)
-        rows, hashes = await _hashes(connection, settled, secret, size - index)
+        rows, hashes = await _hashes(connection, settled, secret, size - index, has_archives=has_archives)
         if not hashes:
             found.append(f"The log has {size} leaves, but only {index} settled transactions have positions: the end was removed.")
             break
@@ -72,11 +72,11 @@ async def findings(connection: asyncpg.Connection) -> list[str]:
 
 
 async def _hashes(
-    connection: asyncpg.Connection, settled: Sequence[Settled], secret: bytes, most: int
+    connection: asyncpg.Connection, settled: Sequence[Settled], secret: bytes, most: int, *, has_archives: bool
 ) -> tuple[list[UUID], list[bytes | None]]:
     """Transactions and the hashes of their leaves as the tables have them now. None: the transaction is gone."""
     asked = [id_ for chunk in settled for id_ in chunk.ids][:most]
-    rows = {row.id: row for row in await log_sql.canonical(connection, asked)}
+    rows = {row.id: row for row in await log_sql.canonical(connection, asked, has_archives=has_archives)}
     salts = await log_sql.salts(connection, asked)
     hashes = [
         merkle.leaf_hash(leaves.leaf(canonical_of(rows[id_]), secret, salts.get(id_))) if id_ in rows else None for id_ in asked

@@ -15,9 +15,9 @@ from app import ids
 from app.access import policy
 from app.access.viewer import Viewer
 from app.clock import Clock, monotonic, unix_milliseconds
-from app.db import webhook_replay_sql, webhook_sql
+from app.db import archive_sql, live_sql, webhook_replay_sql, webhook_sql
 from app.db.pool import Database, driver_connection
-from app.errors import BadUserInput, Refusal, RefusalCode, Unavailable
+from app.errors import Archived, BadUserInput, Refusal, RefusalCode, Unavailable
 from app.paging.update_cursor import decode_update_cursor
 from app.records import WebhookAttempt, WebhookEndpoint, WebhookSource, WebhookStatus
 from app.services.webhooks.endpoints import not_found, own, seal_of
@@ -57,7 +57,10 @@ class TestResult:
 
 
 async def replay(engine: Database, viewer: Viewer, endpoint_id: str, wanted: ReplayInput, *, clock: Clock) -> ReplayResult:
-    """Schedule deliveries. Each keeps its webhook-id, so a receiver that has seen it drops it. Raises Forbidden, Unavailable."""
+    """Schedule deliveries. Each keeps its webhook-id, so a receiver that has seen it drops it.
+
+    Raises Forbidden, Unavailable, and Archived if some of the entries are in files.
+    """
     policy.require_webhooks(viewer)
     endpoint = await own(engine, viewer, endpoint_id)
     if endpoint is None:
@@ -108,6 +111,10 @@ async def _entries(
     places = await webhook_replay_sql.entries_after(connection, wallet_id, after, MAX_REPLAYED + 1)
     if len(places) > MAX_REPLAYED:
         return _too_many("after")
+    if (not places or places[0].sequence > after + 1) and await archive_sql.has_archived_entries(connection, wallet_id):
+        wallet = await live_sql.wallet_by_id(connection, wallet_id)
+        if places or wallet is None or wallet.sequence > after:
+            raise Archived
     known = [place for place in places if place.position is not None]
     if any(place.position is None and place.sequence <= start_number for place in places):
         # Younger ones come by themselves.

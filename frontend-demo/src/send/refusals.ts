@@ -15,6 +15,7 @@ export const REFUSALS: Readonly<Record<Exclude<Refusal["code"], "INVALID_INPUT">
   FEE_EXCEEDS_LIMIT: "The fee is higher than you agreed to, so nothing was sent.",
   FEE_EXCEEDS_AMOUNT: "The fee would take the whole amount, so nothing was sent.",
   NOT_REVERSIBLE: "There is no payment with this id that you may give back.",
+  ARCHIVED: "This payment is in the archive. It can be given back once it has been restored.",
   REVERSAL_EXCEEDS_REMAINING: "Less than that has not gone back yet, so nothing was sent.",
   HOLD_NOT_OPEN: "There is no open hold with this id, so nothing moved.",
   HOLD_EXPIRED: "The time of this hold is over. Its money is free again, so nothing moved.",

@@ -1,0 +1,214 @@
+"""Entries over many monthly partitions: where they go, who makes the partitions, and how few of them a request reads."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from app import ids
+from app.access.viewer import Viewer
+from app.db import entry_sql, lists, partition_sql, reads, reversal_sql
+from app.db.engine import connect, database_dsn
+from app.paging.pages import PageRequest
+from app.records import Wallet
+from app.services import reading
+from app.services.verification import verify
+from app.settings import Settings
+from bench.partitions import split
+from tests.bank import Bank, uuid_of
+
+MONTHS = 24
+_DAYS = 700
+
+
+@pytest.fixture
+async def owner(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database_dsn(settings))
+    yield connection
+    await connection.close()
+
+
+_MOVED = """
+INSERT INTO transactions (id, initiator_id, idempotency_key, type, status, sender_wallet_id, receiver_wallet_id, amount, currency,
+                          created_at, completed_at)
+SELECT id, $1, 'past-' || $4 || n, 'TRANSFER', 'COMPLETED', $2, $3, 1, 'USD', ledger_id_moment(id), ledger_id_moment(id)
+FROM unnest($5::uuid[]) WITH ORDINALITY AS t (id, n);
+"""
+_ENTERED = """
+INSERT INTO ledger_entries (transaction_id, leg, wallet_id, sequence, amount, balance_after, created_at)
+SELECT id, leg, CASE leg WHEN 0 THEN $1::uuid ELSE $2::uuid END, $3 + n, 2 * leg - 1,
+       CASE leg WHEN 0 THEN $4::bigint ELSE $5::bigint END + n * (2 * leg - 1), ledger_id_moment(id)
+FROM unnest($6::uuid[]) WITH ORDINALITY AS t (id, n), generate_series(0, 1) leg
+"""
+
+
+async def _move(owner: asyncpg.Connection, payer: Viewer, sides: list[UUID], moments: list[datetime]) -> None:
+    """A cent from one wallet to the other at each of these moments, in SQL, under the ledger's rules."""
+    rows = [await owner.fetch("SELECT balance, sequence FROM wallets WHERE id = $1", side) for side in sides]
+    given = [ids.new_transaction_id(moment) for moment in moments]
+    await owner.execute(_MOVED, payer.user_id, *sides, str(given[0]), given)
+    ((from_balance, sequence),), ((to_balance, same),) = rows
+    assert sequence == same
+    await owner.execute(_ENTERED, *sides, sequence, from_balance, to_balance, given)
+
+
+@pytest.fixture
+async def pair(owner: asyncpg.Connection, bank: Bank) -> list[UUID]:
+    """Two wallets that were opened two years ago and moved once a day until 40 days ago."""
+    starts = await split(owner, MONTHS)
+    alice = await bank.viewer("alice")
+    wallets = [uuid_of(await bank.wallet(alice)) for _ in range(2)]
+    await owner.execute("ALTER TABLE wallets DISABLE TRIGGER USER")
+    # The first one is a system wallet, which may be below zero.
+    system = "UPDATE wallets SET kind = 'SYSTEM', owner_id = NULL, system_purpose = 'PAST' WHERE id = $1"
+    await owner.execute(system, wallets[0])
+    await owner.execute("UPDATE wallets SET created_at = $1, posted_at = $1 WHERE id = ANY ($2)", starts, wallets)
+    await owner.execute("ALTER TABLE wallets ENABLE TRIGGER USER")
+    now = datetime.now(UTC)
+    days = [now - timedelta(days=day) for day in range(_DAYS, 40, -1)]
+    await _move(owner, alice, wallets, [day for day in days if day > starts])
+    await owner.execute("ANALYZE")
+    return wallets
+
+
+async def _wallet(bank: Bank, wallet_id: UUID) -> Wallet:
+    (found,) = await reads.wallets_by_id(bank.engine, [wallet_id], None)
+    return found
+
+
+class Explained:
+    """A reader that keeps the plans of what it runs, custom and generic: the partitions that each really reads."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+        self.partitions: list[set[str]] = []
+
+    async def fetch(self, query: str, /, *arguments: Any) -> Any:
+        for mode in ("force_custom_plan", "force_generic_plan"):
+            await self._connection.execute(f"SET plan_cache_mode = {mode}")
+            plan = "\n".join(row[0] for row in await self._connection.fetch(f"EXPLAIN (ANALYZE, COSTS OFF) {query}", *arguments))
+            # What the plan has but never ran was left out when it started.
+            read = re.findall(r"on (ledger_entries_\w+) .*\n?.*actual", plan.replace("(never executed)", ""))
+            self.partitions.append(set(read))
+        return await self._connection.fetch(query, *arguments)
+
+
+@pytest.fixture
+async def explained(settings: Settings) -> AsyncIterator[Explained]:
+    """As the service connects."""
+    connection = await connect(settings)
+    yield Explained(connection)
+    await connection.close()
+
+
+async def test_the_first_page_of_a_wallet_reads_two_partitions(bank: Bank, pair: list[UUID], explained: Explained) -> None:
+    wallet = await _wallet(bank, pair[1])
+    found = await lists.list_entries(explained, wallet, lists.Window(21))
+    assert [entry.sequence for entry in found] == list(range(wallet.sequence, wallet.sequence - 21, -1))
+    assert len(explained.partitions) == 2, "one statement is enough"
+    assert max(map(len, explained.partitions)) <= 2
+    assert min(map(len, explained.partitions)) >= 1
+
+
+async def test_entries_of_a_transaction_and_of_an_original_are_read_from_one_partition(
+    bank: Bank, pair: list[UUID], explained: Explained, owner: asyncpg.Connection
+) -> None:
+    id_ = await owner.fetchval("SELECT transaction_id FROM ledger_entries WHERE wallet_id = $1 AND sequence = 300", pair[1])
+    assert len(await reads.entries_by_transaction(explained, [id_], None)) == 2
+    assert len(await explained.fetch(reversal_sql._LEGS, id_)) == 2
+    assert [len(read) for read in explained.partitions] == [1, 1, 1, 1]
+
+
+async def test_every_page_of_a_wallet_is_whole_in_both_directions(bank: Bank, pair: list[UUID]) -> None:
+    alice = await bank.viewer("admin", admin=True)
+    wallet = await _wallet(bank, pair[1])
+    everything = list(range(wallet.sequence, 0, -1))
+    found: list[int] = []
+    page = await reading.entries_of(bank.engine, alice, wallet, PageRequest(first=100))
+    while True:
+        found += [entry.sequence for entry in page.items]
+        if not page.has_next:
+            break
+        page = await reading.entries_of(bank.engine, alice, wallet, PageRequest(first=100, after=page.cursors[-1]))
+    assert found == everything
+    oldest = await reading.entries_of(bank.engine, alice, wallet, PageRequest(last=30))
+    assert [entry.sequence for entry in oldest.items] == everything[-30:]
+    assert oldest.has_previous
+
+
+async def test_a_wallet_that_moved_often_long_ago_is_read_whole(bank: Bank, pair: list[UUID], owner: asyncpg.Connection) -> None:
+    """The estimate is wrong then, and all partitions are read."""
+    alice = await bank.viewer("alice")
+    await _move(owner, alice, pair, [datetime.now(UTC)])
+    wallet = await _wallet(bank, pair[1])
+    found = await lists.list_entries(bank.engine, wallet, lists.Window(50))
+    assert [entry.sequence for entry in found] == list(range(wallet.sequence, wallet.sequence - 50, -1))
+
+
+async def test_entries_that_came_since_the_wallet_was_read_are_in_the_page(
+    bank: Bank, pair: list[UUID], owner: asyncpg.Connection
+) -> None:
+    wallet = await _wallet(bank, pair[1])
+    await _move(owner, await bank.viewer("alice"), pair, [wallet.posted_at + timedelta(seconds=1)])
+    found = await lists.list_entries(bank.engine, wallet, lists.Window(3))
+    assert [entry.sequence for entry in found] == list(range(wallet.sequence + 1, wallet.sequence - 2, -1))
+
+
+async def test_an_entry_of_the_boundary_goes_into_the_partition_that_begins(
+    bank: Bank, pair: list[UUID], owner: asyncpg.Connection, settings: Settings
+) -> None:
+    boundary = await owner.fetchval(
+        "SELECT min(ledger_id_moment(low)) FROM ledger_partitions() WHERE ledger_id_moment(low) > now()"
+    )
+    alice = await bank.viewer("alice")
+    moments = [boundary - timedelta(microseconds=1), boundary, boundary + timedelta(seconds=2)]
+    await _move(owner, alice, pair, moments)
+    placed = await owner.fetch(
+        "SELECT tableoid::regclass::text FROM ledger_entries WHERE wallet_id = $1 ORDER BY sequence DESC LIMIT 3", pair[1]
+    )
+    before, after = f"{moments[0]:ledger_entries_%Y_%m}", f"{boundary:ledger_entries_%Y_%m}"
+    assert [row[0] for row in placed] == [after, after, before]
+    wallet = await _wallet(bank, pair[1])
+    found = await entry_sql.entries_of_wallet(bank.engine, wallet, above=0, below=None, limit=5, is_backward=False)
+    assert [entry.sequence for entry in found] == list(range(wallet.sequence, wallet.sequence - 5, -1))
+
+
+async def test_there_is_no_partition_for_whatever_comes(pair: list[UUID], owner: asyncpg.Connection, bank: Bank) -> None:
+    with pytest.raises(asyncpg.CheckViolationError, match="no partition"):
+        await _move(owner, await bank.viewer("alice"), pair, [datetime.now(UTC) + timedelta(days=365)])
+    assert not await owner.fetchval("SELECT count(*) FROM pg_class WHERE pg_get_expr(relpartbound, oid) = 'DEFAULT'")
+
+
+async def test_the_service_makes_the_partitions_of_three_months_ahead_while_transfers_run(
+    bank: Bank, owner: asyncpg.Connection, settings: Settings
+) -> None:
+    alice = await bank.viewer("alice")
+    a, b = [await bank.wallet(alice, balance="10.00") for _ in range(2)]
+    names = "SELECT name FROM ledger_partitions() WHERE low IS NOT NULL ORDER BY low"
+    made = [row[0] for row in await owner.fetch(names)]
+    for name in made:
+        await owner.execute(f"DROP TABLE {name}")
+    keepers = [await connect(settings) for _ in range(3)]
+    try:
+        async with asyncio.timeout(30):
+            paying = asyncio.gather(*(bank.pay(alice, a, b, "0.01") for _ in range(50)))
+            counts = await asyncio.gather(*(partition_sql.keep(keeper) for keeper in keepers))
+            assert not any(paid.refusals for paid in await paying)
+    finally:
+        for keeper in keepers:
+            await keeper.close()
+    assert sorted(counts) == [0, 0, len(made)], "keepers run one after another"
+    assert [row[0] for row in await owner.fetch(names)] == made
+    assert await partition_sql.end(bank.engine) > datetime.now(UTC) + timedelta(days=89)
+    grants = (
+        "SELECT count(*) FROM information_schema.role_table_grants WHERE table_name LIKE 'ledger_entries\\_%' AND grantee = $1"
+    )
+    assert await owner.fetchval(grants, settings.database_role) == 0
+    assert await verify(settings) == []
