@@ -19,6 +19,7 @@ from app.access.tokens import mint_token
 from app.clock import rfc3339, system_clock
 from app.db.engine import connect
 from app.db.lists import Window, list_entries
+from app.db.reads import wallets_by_id
 from app.db.time_sql import balance_at
 from app.services.projection import project_live
 from app.settings import Settings, load_settings
@@ -178,9 +179,10 @@ async def _row_reads(settings: Settings) -> float:
     pages: list[float] = []
     balances: list[float] = []
     try:
+        (read,) = await wallets_by_id(connection, [wallet], None)
         for _ in range(_READS):
             started = time.perf_counter()
-            await list_entries(connection, wallet, Window(21))
+            await list_entries(connection, read, Window(21))
             between = time.perf_counter()
             await balance_at(connection, wallet, now - timedelta(days=DAYS) * chance.random())
             pages.append(between - started)

@@ -306,6 +306,20 @@ END $$;
 
 
 --
+-- Name: archived_months(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.archived_months() RETURNS TABLE(partition text, low uuid, high uuid)
+    LANGUAGE sql STABLE
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    -- The sealed months whose entries are not in the table now.
+    SELECT s.partition, s.low, s.high FROM ledger_seals s
+    WHERE NOT EXISTS (SELECT FROM ledger_partitions() p WHERE p.name = s.partition)
+    $$;
+
+
+--
 -- Name: check_fees(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -674,6 +688,37 @@ END $$;
 
 
 --
+-- Name: guard_ledger_partition(text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.guard_ledger_partition(partition text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    -- The statement triggers of a partitioned table do not fire for a statement that names a partition. So nobody has rights on
+    -- a partition, and each has guards of its own. Entries only come in through the partitioned table, whose triggers check them.
+    DECLARE
+        grantee text;
+    BEGIN
+        EXECUTE format(
+            'CREATE TRIGGER ledger_entries_insert_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %I FOR EACH STATEMENT '
+            'EXECUTE FUNCTION refuse_change(%L, %L)',
+            partition, 'ledger_entries_insert_only', 'entries are insert-only: correct with a new transaction');
+        EXECUTE format(
+            'CREATE TRIGGER ledger_entries_through_parent BEFORE INSERT ON %I FOR EACH STATEMENT '
+            'EXECUTE FUNCTION refuse_change(%L, %L)',
+            partition, 'ledger_entries_through_parent', 'insert into ledger_entries, whose triggers check the entries');
+        FOR grantee IN
+            SELECT DISTINCT CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE x.grantee::regrole::text END
+            FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) x
+            WHERE c.oid = to_regclass(quote_ident(partition)) AND x.grantee <> c.relowner
+        LOOP
+            EXECUTE format('REVOKE ALL ON %I FROM %s', partition, grantee);
+        END LOOP;
+    END $$;
+
+
+--
 -- Name: guard_log_checkpoint(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -977,6 +1022,40 @@ CREATE FUNCTION public.guard_webhook_progress() RETURNS trigger
 
 
 --
+-- Name: keep_ledger_partitions(integer); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.keep_ledger_partitions(months integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET lock_timeout TO '1s'
+    AS $$
+    -- Makes the partitions of this month and of the next ones that are missing. Returns their number. It only makes empty
+    -- partitions after the newest one, so the service may run it, which owns no tables.
+    DECLARE
+        ahead integer := greatest(1, least(months, 24));
+        wanted timestamptz := date_trunc('month', clock_timestamp()) + make_interval(months => ahead + 1);
+        newest timestamptz;
+        made integer := 0;
+    BEGIN
+        SELECT max(ledger_id_moment(high)) INTO newest FROM ledger_partitions();
+        IF newest >= wanted THEN
+            RETURN 0;
+        END IF;
+        -- Keepers run one after another. Then another one may have made them.
+        PERFORM pg_advisory_xact_lock(7021306990002);
+        SELECT max(ledger_id_moment(high)) INTO newest FROM ledger_partitions();
+        WHILE newest < wanted LOOP
+            PERFORM make_ledger_partition(newest, newest + interval '1 month');
+            newest := newest + interval '1 month';
+            made := made + 1;
+        END LOOP;
+        RETURN made;
+    END $$;
+
+
+--
 -- Name: last_entry_before(uuid, timestamp with time zone, bigint, bigint); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -1000,6 +1079,74 @@ CREATE FUNCTION public.last_entry_before(wallet uuid, moment timestamp with time
             END IF;
         END LOOP;
         RETURN lowest;
+    END $$;
+
+
+--
+-- Name: ledger_id_floor(timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.ledger_id_floor(moment timestamp with time zone) RETURNS uuid
+    LANGUAGE sql IMMUTABLE STRICT
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    -- The lowest id of that millisecond.
+    SELECT (lpad(to_hex(floor(extract(epoch FROM moment) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+    $$;
+
+
+--
+-- Name: ledger_id_moment(uuid); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.ledger_id_moment(id uuid) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE STRICT
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    SELECT 'epoch'::timestamptz
+        + ('x0000' || left(replace(id::text, '-', ''), 12))::bit(64)::bigint * interval '1 millisecond'
+    $$;
+
+
+--
+-- Name: ledger_partitions(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.ledger_partitions() RETURNS TABLE(name text, low uuid, high uuid)
+    LANGUAGE sql STABLE
+    SET search_path TO 'public', 'pg_temp'
+    AS $_$
+    -- The partitions of ledger_entries with their bounds: from `low`, which the first one does not have, to below `high`.
+    SELECT c.relname::text, substring(bound FROM $re$FROM \('([0-9a-f-]{36})$re$)::uuid,
+           substring(bound FROM $re$TO \('([0-9a-f-]{36})$re$)::uuid
+    FROM pg_inherits i
+    JOIN pg_class c ON c.oid = i.inhrelid
+    CROSS JOIN LATERAL pg_get_expr(c.relpartbound, c.oid) AS bound
+    WHERE i.inhparent = to_regclass('ledger_entries') AND NOT i.inhdetachpending
+    $_$;
+
+
+--
+-- Name: make_ledger_partition(timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.make_ledger_partition(starts timestamp with time zone, ends timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    -- ATTACH locks the partitioned table so that transfers and reads go on; CREATE TABLE … PARTITION OF would block them.
+    DECLARE
+        partition text := 'ledger_entries_' || to_char(starts, 'YYYY_MM');
+    BEGIN
+        EXECUTE format(
+            'CREATE TABLE %I (LIKE ledger_entries INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE, '
+            'CONSTRAINT %I PRIMARY KEY (wallet_id, sequence), CONSTRAINT %I UNIQUE (transaction_id, leg))',
+            partition, partition || '_pkey', partition || '_transaction_leg_key');
+        PERFORM guard_ledger_partition(partition);
+        EXECUTE format('ALTER TABLE ledger_entries ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+                       partition, ledger_id_floor(starts), ledger_id_floor(ends));
+        RETURN partition;
     END $$;
 
 
@@ -1343,6 +1490,25 @@ END $$;
 
 
 --
+-- Name: seal_ledger_partition(text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.seal_ledger_partition(partition text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+    -- From now on nothing comes into the partition, not even through ledger_entries. Waits for what is being written into it.
+    BEGIN
+        IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass(quote_ident(partition))
+                       AND tgname = 'ledger_entries_sealed') THEN
+            EXECUTE format(
+                'CREATE TRIGGER ledger_entries_sealed BEFORE INSERT ON %I FOR EACH ROW EXECUTE FUNCTION refuse_change(%L, %L)',
+                partition, 'ledger_entries_sealed', 'this month is sealed');
+        END IF;
+    END $$;
+
+
+--
 -- Name: sign_audit_record(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -1414,6 +1580,17 @@ CREATE TABLE public.activity_parties (
 
 CREATE TABLE public.alembic_version (
     version_num character varying(32) NOT NULL
+);
+
+
+--
+-- Name: archived_entries; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.archived_entries (
+    transaction_id uuid NOT NULL,
+    entries bytea[] NOT NULL,
+    CONSTRAINT archived_entries_whole CHECK ((cardinality(entries) >= 2))
 );
 
 
@@ -1625,6 +1802,21 @@ CREATE TABLE public.installation (
 
 
 --
+-- Name: ledger_archives; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.ledger_archives (
+    partition text NOT NULL COLLATE pg_catalog."C",
+    uri text NOT NULL COLLATE pg_catalog."C",
+    file_sha256 bytea NOT NULL,
+    bytes bigint NOT NULL,
+    verified_at timestamp with time zone NOT NULL,
+    CONSTRAINT ledger_archives_bytes_positive CHECK ((bytes > 0)),
+    CONSTRAINT ledger_archives_hash_is_sha256 CHECK ((octet_length(file_sha256) = 32))
+);
+
+
+--
 -- Name: ledger_entries; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1640,6 +1832,44 @@ CREATE TABLE public.ledger_entries (
     CONSTRAINT ledger_entries_amount_not_zero CHECK ((amount <> 0)),
     CONSTRAINT ledger_entries_leg_in_range CHECK (((leg >= 0) AND (leg <= 4095))),
     CONSTRAINT ledger_entries_sequence_positive CHECK ((sequence > 0))
+)
+PARTITION BY RANGE (transaction_id);
+
+
+--
+-- Name: ledger_entries_first; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.ledger_entries_first (
+    wallet_id uuid CONSTRAINT ledger_entries_wallet_id_not_null NOT NULL,
+    sequence bigint CONSTRAINT ledger_entries_sequence_not_null NOT NULL,
+    transaction_id uuid CONSTRAINT ledger_entries_transaction_id_not_null NOT NULL,
+    amount bigint CONSTRAINT ledger_entries_amount_not_null NOT NULL,
+    balance_after bigint CONSTRAINT ledger_entries_balance_after_not_null NOT NULL,
+    created_at timestamp with time zone CONSTRAINT ledger_entries_created_at_not_null NOT NULL,
+    leg smallint CONSTRAINT ledger_entries_leg_not_null NOT NULL,
+    purpose public.entry_purpose DEFAULT 'PRINCIPAL'::public.entry_purpose CONSTRAINT ledger_entries_purpose_not_null NOT NULL,
+    CONSTRAINT ledger_entries_amount_not_zero CHECK ((amount <> 0)),
+    CONSTRAINT ledger_entries_leg_in_range CHECK (((leg >= 0) AND (leg <= 4095))),
+    CONSTRAINT ledger_entries_sequence_positive CHECK ((sequence > 0))
+);
+
+
+--
+-- Name: ledger_seals; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.ledger_seals (
+    partition text NOT NULL COLLATE pg_catalog."C",
+    low uuid NOT NULL,
+    high uuid NOT NULL,
+    entries bigint NOT NULL,
+    sums jsonb NOT NULL,
+    sha256 bytea NOT NULL,
+    sealed_at timestamp with time zone NOT NULL,
+    CONSTRAINT ledger_seals_entries_not_negative CHECK ((entries >= 0)),
+    CONSTRAINT ledger_seals_hash_is_sha256 CHECK ((octet_length(sha256) = 32)),
+    CONSTRAINT ledger_seals_in_order CHECK ((low < high))
 );
 
 
@@ -2034,6 +2264,21 @@ CREATE TABLE public.wallet_openings (
 
 
 --
+-- Name: wallet_places; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.wallet_places (
+    wallet_id uuid NOT NULL,
+    high uuid NOT NULL,
+    sequence bigint NOT NULL,
+    balance bigint NOT NULL,
+    change numeric NOT NULL,
+    posted_at timestamp with time zone NOT NULL,
+    CONSTRAINT wallet_places_sequence_positive CHECK ((sequence > 0))
+);
+
+
+--
 -- Name: wallets; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -2160,6 +2405,13 @@ CREATE TABLE public.webhook_progress (
 
 
 --
+-- Name: ledger_entries_first; Type: TABLE ATTACH; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.ledger_entries ATTACH PARTITION public.ledger_entries_first FOR VALUES FROM (MINVALUE) TO ('…');
+
+
+--
 -- Name: activity_parties activity_parties_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -2181,6 +2433,14 @@ ALTER TABLE ONLY public.activity
 
 ALTER TABLE ONLY public.alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
+
+
+--
+-- Name: archived_entries archived_entries_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.archived_entries
+    ADD CONSTRAINT archived_entries_pkey PRIMARY KEY (transaction_id);
 
 
 --
@@ -2288,11 +2548,19 @@ ALTER TABLE ONLY public.installation
 
 
 --
--- Name: ledger_entries ledger_entries_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+-- Name: ledger_archives ledger_archives_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
-ALTER TABLE ONLY public.ledger_entries
-    ADD CONSTRAINT ledger_entries_pkey PRIMARY KEY (wallet_id, sequence);
+ALTER TABLE ONLY public.ledger_archives
+    ADD CONSTRAINT ledger_archives_pkey PRIMARY KEY (partition, uri);
+
+
+--
+-- Name: ledger_entries_first ledger_entries_first_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.ledger_entries_first
+    ADD CONSTRAINT ledger_entries_first_pkey PRIMARY KEY (wallet_id, sequence);
 
 
 --
@@ -2301,6 +2569,30 @@ ALTER TABLE ONLY public.ledger_entries
 
 ALTER TABLE ONLY public.ledger_entries
     ADD CONSTRAINT ledger_entries_transaction_leg_key UNIQUE (transaction_id, leg);
+
+
+--
+-- Name: ledger_entries_first ledger_entries_first_transaction_leg_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.ledger_entries_first
+    ADD CONSTRAINT ledger_entries_first_transaction_leg_key UNIQUE (transaction_id, leg);
+
+
+--
+-- Name: ledger_seals ledger_seals_once; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.ledger_seals
+    ADD CONSTRAINT ledger_seals_once UNIQUE (high);
+
+
+--
+-- Name: ledger_seals ledger_seals_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.ledger_seals
+    ADD CONSTRAINT ledger_seals_pkey PRIMARY KEY (partition);
 
 
 --
@@ -2501,6 +2793,14 @@ ALTER TABLE ONLY public.wallet_marks
 
 ALTER TABLE ONLY public.wallet_openings
     ADD CONSTRAINT wallet_openings_pkey PRIMARY KEY (owner_id, idempotency_key);
+
+
+--
+-- Name: wallet_places wallet_places_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.wallet_places
+    ADD CONSTRAINT wallet_places_pkey PRIMARY KEY (wallet_id, high);
 
 
 --
@@ -2784,6 +3084,20 @@ CREATE INDEX webhook_endpoints_subject_idx ON public.webhook_endpoints USING btr
 
 
 --
+-- Name: ledger_entries_first_transaction_leg_key; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.ledger_entries_transaction_leg_key ATTACH PARTITION public.ledger_entries_first_transaction_leg_key;
+
+
+--
+-- Name: archived_entries archived_entries_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER archived_entries_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.archived_entries FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('archived_entries_insert_only', 'what was sealed is not changed');
+
+
+--
 -- Name: audit_log audit_log_insert_only; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -2903,10 +3217,24 @@ CREATE TRIGGER holds_never_deleted BEFORE DELETE OR TRUNCATE ON public.holds FOR
 
 
 --
+-- Name: ledger_archives ledger_archives_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER ledger_archives_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_archives FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('ledger_archives_insert_only', 'what was sealed is not changed');
+
+
+--
 -- Name: ledger_entries ledger_entries_insert_only; Type: TRIGGER; Schema: public; Owner: -
 --
 
 CREATE TRIGGER ledger_entries_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_entries FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('ledger_entries_insert_only', 'entries are insert-only: correct with a new transaction');
+
+
+--
+-- Name: ledger_entries_first ledger_entries_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER ledger_entries_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_entries_first FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('ledger_entries_insert_only', 'entries are insert-only: correct with a new transaction');
 
 
 --
@@ -2917,10 +3245,24 @@ CREATE TRIGGER ledger_entries_post AFTER INSERT ON public.ledger_entries REFEREN
 
 
 --
+-- Name: ledger_entries_first ledger_entries_through_parent; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER ledger_entries_through_parent BEFORE INSERT ON public.ledger_entries_first FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('ledger_entries_through_parent', 'insert into ledger_entries, whose triggers check the entries');
+
+
+--
 -- Name: ledger_entries ledger_entries_verify_fees; Type: TRIGGER; Schema: public; Owner: -
 --
 
 CREATE TRIGGER ledger_entries_verify_fees AFTER INSERT ON public.ledger_entries REFERENCING NEW TABLE AS new_entries FOR EACH STATEMENT EXECUTE FUNCTION public.check_fees();
+
+
+--
+-- Name: ledger_seals ledger_seals_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER ledger_seals_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_seals FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('ledger_seals_insert_only', 'what was sealed is not changed');
 
 
 --
@@ -3092,6 +3434,13 @@ CREATE TRIGGER wallet_openings_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE O
 
 
 --
+-- Name: wallet_places wallet_places_insert_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER wallet_places_insert_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.wallet_places FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('wallet_places_insert_only', 'what was sealed is not changed');
+
+
+--
 -- Name: wallets wallets_guard_insert; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -3236,6 +3585,14 @@ ALTER TABLE ONLY public.fx_rates
 
 
 --
+-- Name: ledger_archives ledger_archives_seal_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.ledger_archives
+    ADD CONSTRAINT ledger_archives_seal_fkey FOREIGN KEY (partition) REFERENCES public.ledger_seals(partition);
+
+
+--
 -- Name: log_cosignatures log_cosignatures_checkpoint_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -3313,6 +3670,14 @@ ALTER TABLE ONLY public.wallet_openings
 
 ALTER TABLE ONLY public.wallet_openings
     ADD CONSTRAINT wallet_openings_wallet_fkey FOREIGN KEY (wallet_id) REFERENCES public.wallets(id);
+
+
+--
+-- Name: wallet_places wallet_places_seal_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.wallet_places
+    ADD CONSTRAINT wallet_places_seal_fkey FOREIGN KEY (high) REFERENCES public.ledger_seals(high);
 
 
 --
@@ -3546,6 +3911,13 @@ REVOKE ALL ON FUNCTION public.guard_hold() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION guard_ledger_partition(partition text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.guard_ledger_partition(partition text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION guard_log_checkpoint(); Type: ACL; Schema: public; Owner: -
 --
 
@@ -3623,11 +3995,26 @@ REVOKE ALL ON FUNCTION public.guard_webhook_progress() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION keep_ledger_partitions(months integer); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.keep_ledger_partitions(months integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.keep_ledger_partitions(months integer) TO paycore_app;
+
+
+--
 -- Name: FUNCTION last_entry_before(wallet uuid, moment timestamp with time zone, lowest bigint, highest bigint); Type: ACL; Schema: public; Owner: -
 --
 
 REVOKE ALL ON FUNCTION public.last_entry_before(wallet uuid, moment timestamp with time zone, lowest bigint, highest bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.last_entry_before(wallet uuid, moment timestamp with time zone, lowest bigint, highest bigint) TO paycore_app;
+
+
+--
+-- Name: FUNCTION make_ledger_partition(starts timestamp with time zone, ends timestamp with time zone); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.make_ledger_partition(starts timestamp with time zone, ends timestamp with time zone) FROM PUBLIC;
 
 
 --
@@ -3658,6 +4045,13 @@ REVOKE ALL ON FUNCTION public.refuse_change() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION public.retry_parked(record_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.retry_parked(record_id uuid) TO paycore_app;
+
+
+--
+-- Name: FUNCTION seal_ledger_partition(partition text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.seal_ledger_partition(partition text) FROM PUBLIC;
 
 
 --
@@ -3693,6 +4087,13 @@ GRANT SELECT,INSERT,DELETE ON TABLE public.activity_parties TO paycore_app;
 --
 
 GRANT SELECT ON TABLE public.alembic_version TO paycore_app;
+
+
+--
+-- Name: TABLE archived_entries; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.archived_entries TO paycore_app;
 
 
 --
@@ -3983,10 +4384,24 @@ GRANT SELECT ON TABLE public.installation TO paycore_app;
 
 
 --
+-- Name: TABLE ledger_archives; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.ledger_archives TO paycore_app;
+
+
+--
 -- Name: TABLE ledger_entries; Type: ACL; Schema: public; Owner: -
 --
 
 GRANT SELECT,INSERT ON TABLE public.ledger_entries TO paycore_app;
+
+
+--
+-- Name: TABLE ledger_seals; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.ledger_seals TO paycore_app;
 
 
 --
@@ -4400,6 +4815,13 @@ GRANT SELECT,INSERT,DELETE ON TABLE public.wallet_marks TO paycore_app;
 --
 
 GRANT SELECT,INSERT ON TABLE public.wallet_openings TO paycore_app;
+
+
+--
+-- Name: TABLE wallet_places; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.wallet_places TO paycore_app;
 
 
 --

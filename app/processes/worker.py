@@ -1,5 +1,4 @@
-"""The worker: projects events into the read models, turns them into deliveries of webhooks and sends those, makes statements,
-and makes the ledger's partitions ahead.
+"""The worker: projects events into the read models, delivers webhooks, makes statements and the partitions ahead.
 
 Any number may run; all do the same work.
 
