@@ -252,8 +252,9 @@ def rebuild() -> None:
     """Make the read models again: the days of wallets, and the activity of users with its search.
 
     They follow from the ledger, so nothing can be lost. The new ones grow beside the live ones and then replace them in one
-    moment; transfers, reads and workers go on. It needs room for both, and as long as the workers took in all. Run it if `verify`
-    finds a fault in the read models, after an upgrade whose notes ask for it, or after words were erased from transactions.
+    moment; transfers, reads and workers go on. It needs room for both, and projects some thousand events a second. Run it if
+    `verify` finds a fault in the read models, after an upgrade whose notes ask for it, or after words were erased from
+    transactions.
 
     Stopped or killed, it leaves the live models alone, and the next run begins anew. One can run at a time.
     """

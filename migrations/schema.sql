@@ -1783,7 +1783,7 @@ CREATE TABLE public.wallet_marks (
     balance bigint NOT NULL,
     debits_so_far numeric NOT NULL,
     CONSTRAINT wallet_marks_not_negative CHECK ((debits_so_far >= (0)::numeric)),
-    CONSTRAINT wallet_marks_regular CHECK (((sequence > 0) AND ((sequence % (8)::bigint) = 0)))
+    CONSTRAINT wallet_marks_regular CHECK (((sequence > 0) AND ((sequence % (4)::bigint) = 0)))
 );
 
 

@@ -68,7 +68,7 @@ MODELS = (
         FROM (SELECT k.wallet_id, k.sequence, k.at, k.balance, k.debits_so_far
               FROM model m JOIN wallet_marks k ON k.generation = m.generation) AS stored
         FULL JOIN (SELECT wallet_id, sequence, created_at, balance_after, debits_so_far
-                   FROM counted WHERE sequence % 8 = 0) AS made USING (wallet_id, sequence)
+                   FROM counted WHERE sequence % 4 = 0) AS made USING (wallet_id, sequence)
         WHERE (stored.at, stored.balance, stored.debits_so_far)
             IS DISTINCT FROM (made.created_at, made.balance_after, made.debits_so_far)
         """,

@@ -70,7 +70,7 @@ WITH batch AS MATERIALIZED (
     FROM fresh f JOIN touched t ON t.wallet_id = f.wallet_id
 ), marked AS (
     INSERT INTO wallet_marks (generation, wallet_id, at, sequence, balance, debits_so_far)
-    SELECT $1, wallet_id, created_at, sequence, balance_after, debits_so_far FROM running WHERE sequence % 8 = 0
+    SELECT $1, wallet_id, created_at, sequence, balance_after, debits_so_far FROM running WHERE sequence % 4 = 0
 )
 INSERT INTO wallet_days AS d (generation, wallet_id, day, opening, closing, entry_count, first_sequence, last_sequence, debits,
     credits, debits_so_far)

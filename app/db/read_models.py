@@ -60,11 +60,11 @@ class WalletDay(Base):
 
 
 class WalletMark(Base):
-    """Every 8th entry of a wallet, with the wallet's debits up to it: from a mark, any entry is at most 7 away."""
+    """Every fourth entry of a wallet, with the wallet's debits up to it: from a mark, any entry is at most 3 away."""
 
     __tablename__ = "wallet_marks"
     __table_args__ = (
-        CheckConstraint("sequence > 0 AND sequence % 8 = 0", name="wallet_marks_regular"),
+        CheckConstraint("sequence > 0 AND sequence % 4 = 0", name="wallet_marks_regular"),
         CheckConstraint("debits_so_far >= 0", name="wallet_marks_not_negative"),
     )
 

@@ -1,7 +1,7 @@
 """A wallet as it was: its balance at a moment, and at the borders of periods.
 
 A wallet's entries are never backdated, so its balance at a moment is that after the last entry posted at or before it. The
-read model narrows the search to 8 entries. What it does not have yet is searched in the ledger itself.
+read model narrows the search to 4 entries. What it does not have yet is searched in the ledger itself.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _BASE = """
     CASE WHEN NOT d.is_inside THEN d.closing ELSE coalesce(m.balance, d.opening) END AS balance,
     CASE WHEN NOT d.is_inside THEN d.debits_so_far ELSE coalesce(m.debits_so_far, d.debits_so_far - d.debits) END AS debits"""
 
-# A binary search between the last entry that is surely not after the moment and the last that may be. It has three steps within
+# A binary search between the last entry that is surely not after the moment and the last that may be. It has two steps within
 # the model, and more where the model is behind.
 _BALANCE_AT = f"""
 WITH RECURSIVE {_MODEL}, base AS MATERIALIZED (
@@ -61,7 +61,7 @@ WITH RECURSIVE {_MODEL}, base AS MATERIALIZED (
 ), search (low, high) AS (
     SELECT coalesce(b.sequence, 0), CASE
         WHEN w.sequence > coalesce(n.last_sequence, 0) AND coalesce(n.day <= ($2 AT TIME ZONE 'UTC')::date, true) THEN w.sequence
-        WHEN b.is_inside THEN least(b.sequence + 7, b.last_of_day)
+        WHEN b.is_inside THEN least(b.sequence + 3, b.last_of_day)
         ELSE coalesce(b.sequence, 0) END
     FROM wallet w CROSS JOIN base b LEFT JOIN newest n ON true
     UNION ALL
@@ -107,7 +107,7 @@ _WAIT_FOR_POSTING = """
 SELECT set_config('synchronous_commit', 'off', true) FROM wallets WHERE id = $1 FOR SHARE
 """
 
-# Up to 7 entries after the mark are added up for each moment. Each is looked up by its sequence (OFFSET 0 keeps it so): for a
+# Up to 3 entries after the mark are added up for each moment. Each is looked up by its sequence (OFFSET 0 keeps it so): for a
 # range, the planner may also read all ids between the two bounds, of all wallets, which are only there to leave out partitions.
 # The last rows are the entries that the model does not have yet.
 _AT_MOMENTS = f"""
@@ -122,7 +122,7 @@ CROSS JOIN LATERAL (
 ) b
 LEFT JOIN LATERAL (
     SELECT count(*) AS count, sum(amount) AS amount, sum(greatest(-amount, 0)) AS debits
-    FROM generate_series(b.sequence + 1, least(b.sequence + 7, b.last_sequence)) AS following (sequence)
+    FROM generate_series(b.sequence + 1, least(b.sequence + 3, b.last_sequence)) AS following (sequence)
     CROSS JOIN LATERAL (
         SELECT amount FROM ledger_entries
         WHERE wallet_id = $1 AND sequence = following.sequence AND created_at <= moment.at

@@ -62,7 +62,7 @@ TABLES = (
         balance bigint NOT NULL,
         debits_so_far numeric NOT NULL,
         CONSTRAINT wallet_marks_pkey PRIMARY KEY (generation, wallet_id, at, sequence),
-        CONSTRAINT wallet_marks_regular CHECK (sequence > 0 AND sequence % 8 = 0),
+        CONSTRAINT wallet_marks_regular CHECK (sequence > 0 AND sequence % 4 = 0),
         CONSTRAINT wallet_marks_not_negative CHECK (debits_so_far >= 0)
     )
     """,
