@@ -20,6 +20,7 @@ from app.clock import rfc3339, system_clock
 from app.db.engine import connect
 from app.demo import seed
 from app.demo.seed import USERS
+from app.processes.statement_maker import StatementMaker
 from app.schema.engine import build, documents, error_handling, limits, requests
 from app.schema.engine.build import PaycoreSchema
 from app.services.fx import factor_of, price_of_source, price_of_target
@@ -34,6 +35,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 READING_TIME = (ROOT / "docs" / "reading-time.md").read_text(encoding="utf-8")
 LEDGER = (ROOT / "docs" / "ledger.md").read_text(encoding="utf-8")
 WEBHOOKS = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")
+STATEMENTS = (ROOT / "docs" / "statements.md").read_text(encoding="utf-8")
 LIVE_UPDATES = (ROOT / "docs" / "live-updates.md").read_text(encoding="utf-8")
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
@@ -120,6 +122,18 @@ async def test_the_hold_in_the_page_on_the_ledger_is_placed_and_captured_as_it_s
     assert captured["userErrors"] == []
     assert captured["hold"] == {"status": "CAPTURED", "captured": {"amount": "48.50"}, "released": {"amount": "11.50"}}
     assert captured["transaction"]["hold"]["id"] == placed["hold"]["id"]
+
+
+async def test_the_page_on_statements_makes_one_that_it_reads(demo_api: Api) -> None:
+    make, read = blocks("graphql", STATEMENTS)
+    wallet, end = USERS[0].wallets[0].public_id, rfc3339(system_clock() - timedelta(seconds=11))
+    given = {"wallet": wallet, "from": "2000-01-01T00:00:00Z", "to": end}
+    made = (await demo_api.data("alice", make, **given))["createStatement"]
+    assert (made["userErrors"], made["statement"]["status"]) == ([], "PREPARING")
+    await StatementMaker(demo_api.services.engine, system_clock).make_next(asyncio.Event())
+    found = (await demo_api.data("alice", read, id=made["statement"]["id"]))["node"]
+    assert (found["status"], len(found["files"])) == ("READY", 5)
+    assert found["download"]["sha256"] == next(one["sha256"] for one in found["files"] if one["format"] == "CAMT_053")
 
 
 async def test_the_page_on_webhooks_creates_an_endpoint(demo_api: Api) -> None:
