@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from opentelemetry.trace import SpanKind
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import tasks
@@ -140,9 +141,14 @@ class Worker:
         self._failing += is_failing
         metrics.WEBHOOK_IN_FLIGHT.inc()
         try:
-            answer, payload = await self._attempt(taken)
-            async with driver_connection(self._engine) as connection:
-                outcome = await delivering.record(connection, taken, answer, payload, self._clock())
+            number = taken.delivery.attempts + 1
+            attributes = {"paycore.webhook.source": taken.endpoint.source.value, "paycore.webhook.attempt": number}
+            with tracing.work_span("deliver webhook", attributes=attributes) as span:
+                answer, payload = await self._attempt(taken)
+                async with driver_connection(self._engine) as connection:
+                    outcome = await delivering.record(connection, taken, answer, payload, self._clock())
+                if span is not None:
+                    span.set_attribute("paycore.webhook.outcome", outcome.value)
             metrics.WEBHOOK_ATTEMPTS.labels(outcome.value).inc()
             if outcome is Outcome.DISABLED:
                 logger.warning("disabled the webhook endpoint %s", taken.endpoint.id)
@@ -161,7 +167,8 @@ class Worker:
         """Make the payload, unless an earlier attempt has sent one, sign it and send it."""
         payload = taken.delivery.payload
         try:
-            body = (await self._payloads.make(taken.endpoint, taken.delivery)) if payload is None else payload.encode()
+            with tracing.within(tracing.start_span("make payload")):
+                body = (await self._payloads.make(taken.endpoint, taken.delivery)) if payload is None else payload.encode()
             keys = self._keys(taken)
         except (NoPayload, CannotOpen) as problem:
             return Answer(None, None, f"not sent: {problem}", 0), payload
@@ -169,7 +176,8 @@ class Worker:
             now = int(self._clock().timestamp())
             headers = signed_headers(message_id(taken.delivery.id), now, body, keys)
             headers |= {"content-type": "application/json", "user-agent": "Paycore-Webhooks"}
-            answer = await self._sender.post(taken.endpoint.url, headers, body)
+            with tracing.within(tracing.start_span("post", kind=SpanKind.CLIENT)):
+                answer = await self._sender.post(taken.endpoint.url, headers, body)
         return answer, body.decode()
 
     def _keys(self, taken: Taken) -> list[SigningKeys]:

@@ -537,6 +537,22 @@ async def test_an_endpoint_that_accepts_nothing_for_days_is_disabled_at_the_last
     assert (row.status, row.failures) == ("DISABLED_FAILING", 2)
 
 
+async def test_endpoints_that_fail_are_left_out_when_only_others_are_asked_for(world: World) -> None:
+    """So hundreds that hang leave room for those that answer."""
+    await world.watch("http://127.0.0.1:9/")
+    await world.pay(1)
+    await world.api.relayed()
+    moment = system_clock() + timedelta(seconds=1)
+    async with connected(world) as connection:
+        await fan_out(connection, system_clock)
+        found = await delivering.take(connection, moment, 1.0, also_failing=False)
+        assert found is not None
+        await delivering.record(connection, found[0], Answer(500, None, None, 5), "{}", moment)
+        later = moment + timedelta(minutes=1)
+        assert await delivering.take(connection, later, 1.0, also_failing=False) is None
+        assert await delivering.take(connection, later, 1.0, also_failing=True) is not None
+
+
 async def test_when_an_endpoint_answers_again_all_its_wallets_are_tried_at_once(world: World) -> None:
     wallets = [world.theirs, *[await world.api.bank.wallet(world.bob) for _ in range(6)]]
     await world.watch("http://127.0.0.1:9/", SETTLED, ordered=False)

@@ -15,15 +15,15 @@ from app.clock import Clock
 from app.db import sequence_sql, webhook_fan_out_sql
 from app.db.webhook_fan_out_sql import Behind, Match
 from app.services.webhooks.schedule import FREE_FAILURES, LONGEST_REST
-from app.telemetry import metrics
+from app.telemetry import metrics, tracing
 
 STEP = 200
 """Events of one transaction. Each may have a delivery for each endpoint."""
 CATCH_UP_STEP = 1000
 """Events of one transaction for one endpoint."""
-MOST_WAITING = 5000
+MOST_WAITING = 1000
 """Deliveries of one endpoint that may wait before it falls behind. One step may add to it."""
-_ROOM = 1000
+_ROOM = 200
 """How far below that an endpoint must be to go on: its events are not read for a few rows each time."""
 _ROOM_IF_FAILING = 20
 """An endpoint that fails gets new deliveries only if it has none to be tried with soon."""
@@ -50,13 +50,13 @@ async def fan_out(connection: asyncpg.Connection, clock: Clock) -> int:
             metrics.WEBHOOK_POSITION.set(last)
             return 0
         events = await sequence_sql.events_after(connection, position, STEP)
-        found = await webhook_fan_out_sql.matches(connection, events)
-        now = clock()
-        if found:
-            stopped = await webhook_fan_out_sql.stop(
-                connection, {one.endpoint_id for one in found}, position, now, failures=FREE_FAILURES, waiting=MOST_WAITING
-            )
-            await _insert(connection, [one for one in found if one.endpoint_id not in stopped], now)
+        with tracing.work_span("fan out webhooks", attributes={"paycore.events": len(events)}):
+            found, now = await webhook_fan_out_sql.matches(connection, events), clock()
+            if found:
+                stopped = await webhook_fan_out_sql.stop(
+                    connection, {one.endpoint_id for one in found}, position, now, failures=FREE_FAILURES, waiting=MOST_WAITING
+                )
+                await _insert(connection, [one for one in found if one.endpoint_id not in stopped], now)
         await webhook_fan_out_sql.advance(connection, events[-1].position)
         metrics.WEBHOOK_POSITION.set(events[-1].position)
         return len(events)
