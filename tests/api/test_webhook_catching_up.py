@@ -118,7 +118,7 @@ async def test_other_wallets_of_a_failing_endpoint_go_on_while_one_event_waits_f
                 text("UPDATE webhook_deliveries SET attempts = 9, failures = 9, next_attempt_at = :day"), {"day": day}
             )
             await connection.execute(
-                text("UPDATE webhook_endpoints SET failures = 9, failing_since = now(), due_at = :day"), {"day": day}
+                text("UPDATE webhook_endpoints SET failures = 5, failing_since = now(), due_at = :day"), {"day": day}
             )
         carol = await world.api.bank.viewer("carol")
         hers = await world.api.bank.wallet(carol, balance="5.00")
