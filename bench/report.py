@@ -27,6 +27,7 @@ AT_LEAST: Mapping[str, float] = {
     "convert/single": 0.5,
     "rest/single": 1.0,
     "replay/single": 1.0,
+    "webhooks_hanging/webhooks_none": 0.97,
     "growth_single/single": 0.9,
     "growth_batch/batch": 0.9,
     "growth_read/read": 0.9,

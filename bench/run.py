@@ -20,6 +20,7 @@ from bench import baselines, reading_time, world
 from bench.catch_up import catch_up
 from bench.fan_out import fan_out
 from bench.footprint import footprint
+from bench.hanging import hanging
 from bench.latency import latency
 from bench.live import live
 from bench.load import warm_up_connections
@@ -50,7 +51,7 @@ class Run:
     def __init__(self, profile: Profile, home: Path) -> None:
         self._profile = profile
         self._home = home
-        self._steps = Steps(5 + profile.rounds * (len(_BASELINES) + len(_ROUND) + 1 + len(_GROWTH)) + 13)
+        self._steps = Steps(5 + profile.rounds * (len(_BASELINES) + len(_ROUND) + 1 + len(_GROWTH)) + 14)
         self._rates: dict[str, list[float]] = {}
         self._facts: dict[str, dict[str, object]] = {}
 
@@ -72,6 +73,8 @@ class Run:
             await self._rounds(servers, small, grown, charged)
         async with self._stack(servers, urls[_SMALL]) as fresh:
             await self._single_figures(fresh)
+        async with self._stack(servers, urls[_SMALL]) as watched:
+            await self._hanging(servers, watched)
         async with self._stack(servers, urls[_SMALL], workers=1) as lone:
             self._steps.step(f"fan-out to {self._profile.fan_out_subscribers:,} subscribers")
             tokens = world.tokens(lone.settings)
@@ -143,6 +146,16 @@ class Run:
             await self._one(f"round {number}: fee", "fee", charged_meter.fee)
             for name in _GROWTH:
                 await self._one(f"round {number}: {name}, grown", f"growth_{name}", getattr(grown_meter, name))
+
+    async def _hanging(self, servers: EmbeddedServers, stack: Stack) -> None:
+        self._steps.step("webhooks_none, webhooks_hanging: endpoints that hang")
+        assert servers.postgres.pid is not None
+        meter = Meter(stack, Traffic(world.tokens(stack.settings)), psutil.Process(servers.postgres.pid), self._profile)
+        await meter.warm_up()
+        alone, beside = await hanging(stack, meter, self._profile.rounds)
+        for name, measured in (("webhooks_none", alone), ("webhooks_hanging", beside)):
+            for one in measured:
+                self._keep(name, one)
 
     async def _one(self, title: str, name: str, measure: Callable[[], Awaitable[Measured]]) -> None:
         self._steps.step(title)

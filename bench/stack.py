@@ -10,7 +10,8 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -28,6 +29,7 @@ SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
                  AND (l.classid::bigint << 32) + l.objid::bigint = $1)
 """
 _SECRET = "a-secret-of-the-benchmark-of-at-least-32-bytes"
+WEBHOOK_KEY = "a-key-of-the-benchmark-for-webhooks-of-32-bytes"
 
 
 class Stack:
@@ -57,6 +59,7 @@ class Stack:
         self._log = log
         self._api: subprocess.Popen[bytes] | None = None
         self._relay: subprocess.Popen[bytes] | None = None
+        self._worker: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> None:
         """Start both and wait until every worker is ready. Raises RuntimeError if one is not."""
@@ -92,6 +95,23 @@ class Stack:
             await asyncio.to_thread(_end, self._api)
             self._api = None
 
+    @asynccontextmanager
+    async def worker(self) -> AsyncIterator[None]:
+        """A worker while the block runs. It may send to this machine, which production refuses."""
+        worker = self._spawn(
+            "worker",
+            PAYCORE_ENVIRONMENT="development",
+            PAYCORE_WEBHOOK_PRIVATE_TARGETS="true",
+            PAYCORE_WEBHOOK_KEYS=WEBHOOK_KEY,
+            PAYCORE_WEBHOOK_TIMEOUT_SECONDS="2",
+        )
+        self._worker = worker
+        try:
+            yield
+        finally:
+            self._worker = None
+            await asyncio.to_thread(_end, worker)
+
     def api_processes(self) -> list[psutil.Process]:
         """The workers, without their parent, which serves no requests."""
         if self._api is None:
@@ -105,12 +125,17 @@ class Stack:
         """The relay, if it runs."""
         return [] if self._relay is None else [psutil.Process(self._relay.pid)]
 
-    def _spawn(self, command: str) -> subprocess.Popen[bytes]:
+    def worker_processes(self) -> list[psutil.Process]:
+        """The worker, if one runs."""
+        return [] if self._worker is None else [psutil.Process(self._worker.pid)]
+
+    def _spawn(self, command: str, **more: str) -> subprocess.Popen[bytes]:
         # Its stdin is a pipe from this process, so it ends when this process ends, however that happens.
         with self._log.open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - our own command
                 [sys.executable, "-m", "app.cli", command, "--started-by", "bench"],
-                stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True, env=self._environment,
+                stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True,
+                env={**self._environment, **more},
             )  # fmt: skip
 
 

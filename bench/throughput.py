@@ -73,6 +73,10 @@ class Meter:
         rates = {str(count): round(one.per_second, 1) for count, one in zip(connections, measured, strict=True)}
         return Measured(best.per_second, {**best.facts, "by_connections": rates})
 
+    async def again(self) -> Measured:
+        """As `single`, at its best number of connections."""
+        return await self._measure(self.traffic.transfer(any_pair), completed, self.connections)
+
     async def batch(self) -> Measured:
         """`transferBatch` of 100."""
         return await self._measure(self.traffic.batch(), batch_completed, _BATCH_CONNECTIONS)
@@ -157,6 +161,7 @@ class Meter:
         return {
             "api": cpu_seconds(self.stack.api_processes()),
             "relay": cpu_seconds(self.stack.relay_processes()),
+            **({"worker": cpu_seconds(workers)} if (workers := self.stack.worker_processes()) else {}),
             "postgres": cpu_seconds([self._postgres, *self._postgres.children()]),
         }
 

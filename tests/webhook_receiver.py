@@ -39,6 +39,8 @@ class Endpoint:
     status: Callable[[Message], int | None] = lambda _: 200
     messages: list[Message] = field(default_factory=list)
     accepted: list[Message] = field(default_factory=list)
+    delay: float = 0.0
+    """Seconds before an answer."""
     open_now: int = 0
     most_open: int = 0
     port: int = 0
@@ -61,6 +63,7 @@ class Endpoint:
             if status is None:
                 await asyncio.sleep(3600)
                 return
+            await asyncio.sleep(self.delay)
             writer.write(f"HTTP/1.1 {status} X\r\ncontent-length: 4\r\n\r\nbody".encode())
             await writer.drain()
             if 200 <= status < 300:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.db import (
     archive_models,
+    duty_models,
     fx_models,
     hold_models,
     log_models,
@@ -23,6 +24,7 @@ _OTHERS = (
     read_models.WalletDay,
     webhook_models.WebhookEndpoint,
     statement_models.AccountStatement,
+    duty_models.WorkerDuty,
 )
 assert all(table.metadata is Base.metadata for table in _OTHERS), "each module adds its tables to the same metadata"
 METADATA = Base.metadata

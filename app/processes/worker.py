@@ -1,4 +1,4 @@
-"""The worker: projects events into the read models, delivers webhooks, makes statements and the partitions ahead.
+"""The worker: projects events into the read models, delivers webhooks, makes statements, and does the duties of `duties.py`.
 
 Any number may run; all do the same work.
 
@@ -11,27 +11,29 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 
+from opentelemetry.trace import SpanKind
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import tasks
 from app.backoff import Backoff
 from app.clock import Clock, monotonic, system_clock
-from app.db import partition_sql, projection_sql, webhook_queue_sql
+from app.db import projection_sql, webhook_queue_sql
 from app.db.engine import create_engine, dispose
 from app.db.failures import DATABASE_ERRORS
 from app.db.pool import Database, driver_connection
 from app.db.projection_sql import State
 from app.processes.database_log import DatabaseLog
+from app.processes.duties import duties_of
 from app.processes.relay_health import RelayState, answering
 from app.processes.statement_maker import StatementMaker
 from app.processes.webhook_payloads import NoPayload, Payloads, services_of_worker
+from app.services.duties import Duties
 from app.services.projection import project_live
 from app.services.webhooks import delivering
 from app.services.webhooks.delivering import Outcome, Taken
 from app.services.webhooks.events import message_id
-from app.services.webhooks.fan_out import fan_out
+from app.services.webhooks.fan_out import catch_up, fan_out
 from app.services.webhooks.sealing import CannotOpen, Seal
 from app.services.webhooks.sending import Answer, Sender
 from app.services.webhooks.signing import SigningKeys, signed_headers
@@ -46,13 +48,12 @@ _MOST_IN_FLIGHT = 400
 _MOST_FAILING = 200
 """Of them to endpoints that have just failed: hundreds that hang leave room for those that answer."""
 _BUSY_SECONDS, _IDLE_SECONDS = 0.02, 0.25
-_KEEP_SECONDS, _MEASURE_STATEMENTS_SECONDS = 60.0, 10.0
+_MEASURE_STATEMENTS_SECONDS = 10.0
 _PROJECT_SECONDS = 0.1
 """How long a projector that has seen all events waits: most of the time after which a reader sees its own payment."""
-_MEASURE_SECONDS = 1.0
+_MEASURE_MODELS_SECONDS = 1.0
 _AFTER_A_BUG_SECONDS = 5.0
-_PARTITION_SECONDS = 3600.0
-_REMOVED_AT_ONCE = 1000
+_MEASURE_SECONDS = 60.0
 _SILENT_AFTER_SECONDS = 10.0
 WORKER_ENDS_WITHIN_SECONDS = 30
 """From SIGTERM to the end of the process, in every case."""
@@ -70,6 +71,7 @@ class Worker:
         self._sender = sender
         self._clock = clock
         self._seal = Seal(settings.sealing_keys) if settings.sealing_keys else None
+        self._duties = Duties(engine, duties_of(settings, engine, clock), clock)
         self._in_flight: set[asyncio.Task[None]] = set()
         self._failing = 0
         self._wake = asyncio.Event()
@@ -87,11 +89,11 @@ class Worker:
         """Work until `stop` is set, through restarts of the database."""
         loops = [
             asyncio.create_task(self._repeat(stop, self._fan_out), name="webhook-fan-out"),
-            asyncio.create_task(self._repeat(stop, self._keep), name="webhook-keeper"),
             asyncio.create_task(self._repeat(stop, self._project), name="projector"),
             asyncio.create_task(self._repeat(stop, lambda: self._statements.make_next(stop)), name="statements"),
             asyncio.create_task(self._repeat(stop, self._measure_statements), name="statement-measures"),
-            asyncio.create_task(self._repeat(stop, self._keep_partitions), name="partition-keeper"),
+            asyncio.create_task(self._repeat(stop, self._measure), name="webhook-measures"),
+            asyncio.create_task(self._repeat(stop, self._duties.step), name="duties"),
         ]
         if self._seal is None:
             logger.warning("PAYCORE_WEBHOOK_KEYS is not set: this worker sends no webhooks")
@@ -99,11 +101,13 @@ class Worker:
             loops.append(asyncio.create_task(self._repeat(stop, self._send_due), name="webhook-delivery"))
         try:
             await asyncio.gather(*loops)
+            await self._duties.end()
             if self._in_flight:
                 # Each ends by its own time limit.
                 await asyncio.wait(self._in_flight)
         finally:
             await tasks.end(*loops, *self._in_flight)
+            await self._duties.end()
 
     async def _repeat(self, stop: asyncio.Event, step: Callable[[], Awaitable[float]]) -> None:
         """Repeat a step, which returns the seconds to pause after it. Waits out a database that is away."""
@@ -129,17 +133,18 @@ class Worker:
     async def _fan_out(self) -> float:
         async with driver_connection(self._engine) as connection:
             found = await fan_out(connection, self._clock)
-        if found:
+            is_behind = await catch_up(connection, self._clock)
+        if found or is_behind:
             self._wake.set()
             self._wake.clear()
-        return 0.0 if found else _IDLE_SECONDS
+        return 0.0 if found or is_behind else _IDLE_SECONDS
 
     async def _project(self) -> float:
         try:
             async with driver_connection(self._engine) as connection:
                 found = await project_live(connection)
                 if monotonic() >= self._measure_models_at or not found:
-                    self._measure_models_at = monotonic() + _MEASURE_SECONDS
+                    self._measure_models_at = monotonic() + _MEASURE_MODELS_SECONDS
                     self._report(await projection_sql.state(connection))
         except _DATABASE_ERRORS:
             raise
@@ -172,9 +177,14 @@ class Worker:
         self._failing += is_failing
         metrics.WEBHOOK_IN_FLIGHT.inc()
         try:
-            answer, payload = await self._attempt(taken)
-            async with driver_connection(self._engine) as connection:
-                outcome = await delivering.record(connection, taken, answer, payload, self._clock())
+            number = taken.delivery.attempts + 1
+            attributes = {"paycore.webhook.source": taken.endpoint.source.value, "paycore.webhook.attempt": number}
+            with tracing.work_span("deliver webhook", attributes=attributes) as span:
+                answer, payload = await self._attempt(taken)
+                async with driver_connection(self._engine) as connection:
+                    outcome = await delivering.record(connection, taken, answer, payload, self._clock())
+                if span is not None:
+                    span.set_attribute("paycore.webhook.outcome", outcome.value)
             metrics.WEBHOOK_ATTEMPTS.labels(outcome.value).inc()
             if outcome is Outcome.DISABLED:
                 logger.warning("disabled the webhook endpoint %s", taken.endpoint.id)
@@ -193,7 +203,8 @@ class Worker:
         """Make the payload, unless an earlier attempt has sent one, sign it and send it."""
         payload = taken.delivery.payload
         try:
-            body = (await self._payloads.make(taken.endpoint, taken.delivery)) if payload is None else payload.encode()
+            with tracing.within(tracing.start_span("make payload")):
+                body = (await self._payloads.make(taken.endpoint, taken.delivery)) if payload is None else payload.encode()
             keys = self._keys(taken)
         except (NoPayload, CannotOpen) as problem:
             return Answer(None, None, f"not sent: {problem}", 0), payload
@@ -201,7 +212,8 @@ class Worker:
             now = int(self._clock().timestamp())
             headers = signed_headers(message_id(taken.delivery.id), now, body, keys)
             headers |= {"content-type": "application/json", "user-agent": "Paycore-Webhooks"}
-            answer = await self._sender.post(taken.endpoint.url, headers, body)
+            with tracing.within(tracing.start_span("post", kind=SpanKind.CLIENT)):
+                answer = await self._sender.post(taken.endpoint.url, headers, body)
         return answer, body.decode()
 
     def _keys(self, taken: Taken) -> list[SigningKeys]:
@@ -216,25 +228,16 @@ class Worker:
         await self._statements.measure()
         return _MEASURE_STATEMENTS_SECONDS
 
-    async def _keep(self) -> float:
-        """Remove what is old, and measure what waits."""
+    async def _measure(self) -> float:
+        """Measure what waits. Each worker does, so that none shows what was."""
         now = self._clock()
-        before = now - timedelta(days=self._settings.webhook_retention_days)
         async with driver_connection(self._engine) as connection:
-            await webhook_queue_sql.forget_old_keys(connection, now)
-            removed = await webhook_queue_sql.remove_delivered(connection, before, _REMOVED_AT_ONCE)
             waiting, oldest = await webhook_queue_sql.backlog(connection)
+            stopped = await webhook_queue_sql.stopped(connection, now)
         metrics.WEBHOOK_WAITING.set(waiting)
         metrics.WEBHOOK_OLDEST_SECONDS.set(0 if oldest is None else max(0.0, (now - oldest).total_seconds()))
-        return _BUSY_SECONDS if removed == _REMOVED_AT_ONCE else _KEEP_SECONDS
-
-    async def _keep_partitions(self) -> float:
-        """Make the partitions of the next months before they begin."""
-        async with driver_connection(self._engine) as connection:
-            made = await partition_sql.keep(connection)
-        if made:
-            logger.info("made the partitions of %d months", made)
-        return _PARTITION_SECONDS
+        metrics.WEBHOOK_STOPPED.set(stopped)
+        return _MEASURE_SECONDS
 
 
 async def run_worker(settings: Settings, stop: asyncio.Event) -> None:

@@ -81,7 +81,9 @@ def is_on() -> bool:
 
 
 @contextmanager
-def request_span(name: str, parent: Context | None = None, *, attributes: Mapping[str, Attribute]) -> Iterator[Span | None]:
+def request_span(
+    name: str, parent: Context | None = None, *, attributes: Mapping[str, Attribute], kind: SpanKind = SpanKind.SERVER
+) -> Iterator[Span | None]:
     """The span of a client's request or operation, from its arrival to its answer.
 
     It belongs to the trace in `parent` (default: the current context), and starts a new trace if there is none. If the trace is
@@ -95,7 +97,7 @@ def request_span(name: str, parent: Context | None = None, *, attributes: Mappin
     if not is_root and parent is None and not current.trace_flags.sampled:
         yield None
         return
-    span = _Process.tracer.start_span(name, parent, SpanKind.SERVER if is_root else SpanKind.INTERNAL, attributes)
+    span = _Process.tracer.start_span(name, parent, kind if is_root else SpanKind.INTERNAL, attributes)
     # Attached even if it is not sampled, so that the spans below it are not recorded either.
     token = propagation.attach(set_span_in_context(span))
     if span.is_recording():
@@ -112,6 +114,13 @@ def request_span(name: str, parent: Context | None = None, *, attributes: Mappin
         if span.is_recording():
             span.set_attributes({f"paycore.{name}": value for name, value in logs.bound().items() if name != "trace_id"})
         span.end()
+
+
+@contextmanager
+def work_span(name: str, *, attributes: Mapping[str, Attribute]) -> Iterator[Span | None]:
+    """The root of a trace of its own: work that no client's request is waiting for."""
+    with request_span(name, Context(), attributes=attributes, kind=SpanKind.CONSUMER) as span:
+        yield span
 
 
 @contextmanager

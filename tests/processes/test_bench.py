@@ -15,8 +15,9 @@ import pytest
 from bench import baselines
 
 FIGURES = (
-    "single", "batch", "rest", "hot_in", "hot_out", "fee", "posting10", "hold_capture", "convert", "replay", "refused", "latency",
-    "live", "fan_out", "catch_up", "projection", "reading_time", "read", "growth", "memory", "storage",
+    "single", "batch", "rest", "hot_in", "hot_out", "fee", "posting10", "hold_capture", "convert", "replay", "refused",
+    "webhooks_none", "webhooks_hanging", "latency", "live", "fan_out", "catch_up", "projection", "reading_time", "read", "growth",
+    "memory", "storage",
 )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from tests.api.test_webhook_delivery import WATCH
 from tests.api.test_webhook_endpoints import CREATE
 from tests.bank import Bank, new_key
 from tests.forks import Command, start
+from tests.otlp_collector import collecting
 from tests.processes.test_cli import servers_of
 from tests.servers import free_port
 from tests.waiting import START_SECONDS, soon
@@ -150,6 +151,32 @@ async def test_a_worker_makes_the_partitions_that_are_missing(
         finally:
             worker.kill()
             await owner.close()
+
+
+async def test_a_delivery_is_traced_without_its_address_and_contents(
+    settings: Settings, environment: dict[str, str], bank: Bank, tmp_path: Path
+) -> None:
+    alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
+    paying, wallet = await bank.wallet(alice, balance="10.00"), await bank.wallet(bob)
+    with collecting() as collector, (tmp_path / "log").open("wb") as log:
+        traced = {**environment, "PAYCORE_OTLP_ENDPOINT": collector.url, "PAYCORE_TRACE_SAMPLE": "1"}
+        processes = [start(name, environment=environment, output=log) for name in ("serve", "relay")]
+        processes.append(start("worker", environment=traced, output=log))
+        try:
+            async with receiving() as endpoint:
+                await until_ready(environment["PAYCORE_PORT"])
+                await watch(environment, settings, "bob", wallet, endpoint.url)
+                assert (await bank.pay(alice, paying, wallet)).transaction is not None
+                await soon(lambda: collector.named("deliver webhook") and collector.named("fan out webhooks"), 30)
+                (root,) = collector.named("deliver webhook")
+                names = {span.name for span in collector.of(root.trace)}
+                assert {"deliver webhook", "make payload", "post"} <= names
+                assert root.attributes["paycore.webhook.outcome"] == "delivered"
+                assert endpoint.url not in repr(collector.of(root.trace))
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait(20)
 
 
 async def test_what_is_in_flight_at_sigterm_is_written_down(

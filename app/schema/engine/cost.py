@@ -82,6 +82,7 @@ LIST_LENGTHS: Mapping[str, int] = {
     "StatementPayload.userErrors": 1,
     "Statement.files": 5,
     "WebhookEndpointPayload.userErrors": 1,
+    "DeleteWebhookEndpointPayload.userErrors": 1,
     "ReplayWebhooksPayload.userErrors": 1,
     "WebhookTestPayload.userErrors": 1,
     "WebhookDelivery.attempts": 5,
