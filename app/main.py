@@ -23,6 +23,7 @@ from app.db.installation_sql import load_redis_names
 from app.demo import routes as demo_routes
 from app.demo.ambient import Ambient
 from app.demo.rates import DemoRates
+from app.demo.receiver import Receiver
 from app.demo.timelines import Timelines
 from app.demo.tools import DemoTools
 from app.demo.traffic import Traffic
@@ -42,6 +43,7 @@ from app.schema.transport.view import PaycoreView
 from app.services.container import Services
 from app.services.identity import Identities
 from app.services.live import LiveUpdates
+from app.services.receipts.operating import public_key_of
 from app.services.transfers import Ledger
 from app.settings import Settings, load_settings
 from app.telemetry import tracing
@@ -82,6 +84,7 @@ def create_app(
 ) -> Application:
     """Returns the ASGI application. Raises ConfigurationError if the settings do not allow a start."""
     chosen = settings or load_settings()
+    public_key_of(chosen)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -208,7 +211,7 @@ async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tu
         stack.push_async_callback(ledger.stop)
         tools = None
         if timelines is not None:
-            tools = DemoTools(timelines, Traffic(ledger, currencies, clock), Ambient(clock))
+            tools = DemoTools(timelines, Traffic(ledger, currencies, clock), Ambient(clock), Receiver(settings.base_url, clock))
             timelines.start(pubsub, names)
             stack.push_async_callback(timelines.stop)
             stack.push_async_callback(tools.traffic.stop)

@@ -1,10 +1,11 @@
-"""The demo's parts in the API process: the timelines of transfers, traffic, and ambient payments."""
+"""The demo's parts in the API process: the timelines of transfers, traffic, ambient payments, and a receiver of webhooks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from app.demo.ambient import Ambient
+from app.demo.receiver import Receiver
 from app.demo.timelines import Timelines
 from app.demo.traffic import Traffic
 
@@ -16,3 +17,4 @@ class DemoTools:
     timelines: Timelines
     traffic: Traffic
     ambient: Ambient
+    receiver: Receiver

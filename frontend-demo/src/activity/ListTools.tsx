@@ -1,4 +1,4 @@
-import { csvOf, download } from "./csv.js";
+import { csvOf, downloadCsv } from "./csv.js";
 import type { Row } from "./rows.js";
 
 interface ListToolsProps {
@@ -18,7 +18,7 @@ export function ListTools({ walletId, found, loaded, hasMore, isSearch }: ListTo
         {isSearch && foundText(found.length, loaded, hasMore)}
       </p>
       {found.length > 0 && (
-        <button type="button" className="button button-small" onClick={() => download(csvOf(found), `${walletId}.csv`)}>
+        <button type="button" className="button button-small" onClick={() => downloadCsv(csvOf(found), `${walletId}.csv`)}>
           {found.length === 1 ? "Save this one as CSV" : `Save these ${found.length} as CSV`}
         </button>
       )}

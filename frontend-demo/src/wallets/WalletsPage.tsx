@@ -41,6 +41,9 @@ function OwnWallets() {
               <Icon name="swap" /> Convert
             </Link>
           )}
+          <Link href="/webhooks" className="button">
+            <Icon name="hook" /> Webhooks
+          </Link>
           <OpenWallet onOpened={again} />
         </div>
       </div>
