@@ -1,4 +1,4 @@
-"""The demo's parts in the API process: the timelines of transfers, traffic, ambient payments, and a receiver of webhooks."""
+"""The demo's parts in the API process: timelines of transfers, traffic, ambient payments, a receiver of webhooks, tampering."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from app.demo.ambient import Ambient
 from app.demo.receiver import Receiver
+from app.demo.tampering import Tampering
 from app.demo.timelines import Timelines
 from app.demo.traffic import Traffic
 
@@ -18,3 +19,4 @@ class DemoTools:
     traffic: Traffic
     ambient: Ambient
     receiver: Receiver
+    tampering: Tampering
