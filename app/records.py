@@ -423,7 +423,7 @@ class FxQuote(NamedTuple):
 
 
 class WebhookStatus(StrEnum):
-    """PAUSED by its owner; DISABLED_FAILING by the service. Events of a disabled endpoint are not kept for it."""
+    """PAUSED by its owner, or because its owner lost the right; DISABLED_FAILING by its answers. Both go on without a gap."""
 
     ENABLED = "ENABLED"
     PAUSED = "PAUSED"
@@ -461,6 +461,9 @@ class WebhookEndpoint(NamedTuple):
     failures: int
     """Failed attempts in a row, of all deliveries."""
     created_at: datetime
+    rights_until: datetime
+    """With `sees_all`: when its owner's right ends, unless a token with it is seen before."""
+    deleted_at: datetime | None
 
 
 class WebhookDelivery(NamedTuple):

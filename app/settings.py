@@ -381,6 +381,12 @@ class Settings(BaseSettings):
     webhooks_per_user: int = Field(
         20, ge=0, description="Webhook endpoints of one user. createWebhookEndpoint refuses further ones as QUOTA_EXCEEDED."
     )
+    webhook_rights_days: float = Field(
+        30.0,
+        gt=0,
+        description="Endpoints that see everything stop so long after their owner was last seen with a token of that right. A "
+        "token without the right pauses them at once.",
+    )
     webhook_timeout_seconds: float = Field(
         10.0, gt=0, le=60, description="Time for an endpoint to answer a delivery, from the look-up of its name to the end."
     )
@@ -390,6 +396,12 @@ class Settings(BaseSettings):
     )
     worker_port: int = Field(
         0, ge=0, le=65535, description="Port of the worker's /healthz, /readyz and /metrics, on PAYCORE_HOST. 0: none."
+    )
+    verify_hours: float = Field(
+        0.0,
+        ge=0,
+        description="The worker verifies the ledger, as `paycore verify` does, so long after the last time. It reads every row. "
+        "0: only the command does.",
     )
     webhook_retention_days: float = Field(
         30.0, gt=0, description="How long delivered webhooks, with their payloads and attempts, are kept."

@@ -74,6 +74,18 @@ def require_webhooks(viewer: Viewer) -> None:
     require(viewer, Right.SEE_OWN)
 
 
+def role_sees_all(role: Role | None, scopes: Iterable[str] | None) -> bool | None:
+    """Whether the user behind a token may see everything, whatever this token is for. None: the token does not say it."""
+    if role is not None or scopes is None:
+        return Right.SEE_ALL in _RIGHTS_OF_ROLE[role or Role.USER]
+    return True if Right.SEE_ALL in rights_of(role, scopes) else None
+
+
+def may_use_endpoint(viewer: Viewer, *, sees_all: bool) -> bool:
+    """Whether the owner of an endpoint may still see and enable what it is sent."""
+    return not sees_all or Right.SEE_ALL in viewer.rights
+
+
 def rights_of_endpoint(*, sees_all: bool) -> frozenset[Right]:
     """Returns the rights with which an endpoint's document is answered: to see, and nothing else."""
     return frozenset({Right.SEE_OWN, Right.SEE_ALL}) if sees_all else frozenset({Right.SEE_OWN})

@@ -13,7 +13,7 @@ from typing import Any
 import jwt
 
 from app.access.jwks import SigningKey, SigningKeys
-from app.access.policy import rights_of
+from app.access.policy import rights_of, role_sees_all
 from app.access.viewer import Right, Role
 from app.errors import ConfigurationError, TokenExpired, Unauthenticated
 from app.settings import Settings
@@ -38,6 +38,8 @@ class Claims:
     """Includes the leeway for clock skew."""
     key: SigningKey | None = None
     """The published key that verified the token; None if it was the installation's secret."""
+    sees_all: bool | None = None
+    """Whether the user's role sees everything, also where this token is for less. None: the token does not say it."""
 
 
 def mint_token(
@@ -122,7 +124,7 @@ def _claims(token: str, secret_or_key: Any, algorithm: str, settings: Settings, 
     subject = claims["sub"]
     if not 1 <= len(subject) <= MAX_SUBJECT_LENGTH or not _is_storable(subject):
         raise Unauthenticated("The bearer token's subject is not usable.")
-    return Claims(subject, rights_of(role, scopes), expires_at, key)
+    return Claims(subject, rights_of(role, scopes), expires_at, key, role_sees_all(role, scopes))
 
 
 def _role(claim: object) -> Role | None:

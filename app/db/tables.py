@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.db import fx_models, hold_models, log_models, sequence_models, webhook_models
+from app.db import duty_models, fx_models, hold_models, log_models, sequence_models, webhook_models
 from app.db.models import Base
 
 _OTHERS = (
@@ -11,6 +11,7 @@ _OTHERS = (
     sequence_models.EventChunk,
     log_models.LogTile,
     webhook_models.WebhookEndpoint,
+    duty_models.WorkerDuty,
 )
 assert all(table.metadata is Base.metadata for table in _OTHERS), "each module adds its tables to the same metadata"
 METADATA = Base.metadata

@@ -18,7 +18,11 @@ _STUCK = text("delivered_at IS NULL AND (failures > 0 OR next_attempt_at IS NULL
 
 
 class WebhookEndpoint(Base):
-    """Where a user's events are sent. `keys` are sealed. `due_at`: when a worker looks at it; NULL: nothing waits."""
+    """Where a user's events are sent. `keys` are sealed. `due_at`: when a worker looks at it; NULL: nothing waits.
+
+    `behind_after`: the position up to which its events have rows; NULL: it follows `webhook_progress`. `look_at`: when a worker
+    looks whether it can go on from there. `rights_until`: with `sees_all`, when its owner's right ends unless it is seen again.
+    """
 
     __tablename__ = "webhook_endpoints"
     __table_args__ = (
@@ -37,10 +41,19 @@ class WebhookEndpoint(Base):
         CheckConstraint(
             "failures >= 0 AND (failures = 0) = (failing_since IS NULL)", name="webhook_endpoints_failing_since_a_failure"
         ),
+        CheckConstraint("(behind_after IS NULL) = (look_at IS NULL)", name="webhook_endpoints_behind_is_looked_at"),
+        CheckConstraint("behind_after >= 0", name="webhook_endpoints_behind_not_negative"),
+        CheckConstraint("deleted_at IS NULL OR status <> 'ENABLED'", name="webhook_endpoints_deleted_is_not_enabled"),
         Index("webhook_endpoints_subject_idx", "subject_id", postgresql_where=text("subject_id IS NOT NULL")),
         Index("webhook_endpoints_settled_idx", "owner_id", postgresql_where=text("source = 'SETTLED'")),
         Index("webhook_endpoints_all_idx", "id", postgresql_where=text("source = 'SETTLED' AND sees_all")),
         Index("webhook_endpoints_due_idx", "due_at", postgresql_where=text("status = 'ENABLED' AND due_at IS NOT NULL")),
+        Index(
+            "webhook_endpoints_behind_idx",
+            "look_at",
+            postgresql_where=text("status = 'ENABLED' AND behind_after IS NOT NULL"),
+        ),
+        Index("webhook_endpoints_deleted_idx", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -66,6 +79,10 @@ class WebhookEndpoint(Base):
     document: Mapped[str]
     variables: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     idempotency_key: Mapped[str] = mapped_column(_ByBytes)
+    behind_after: Mapped[int | None]
+    look_at: Mapped[datetime | None]
+    rights_until: Mapped[datetime] = mapped_column(server_default=text("(now() + interval '30 days')"))
+    deleted_at: Mapped[datetime | None]
 
 
 class WebhookDelivery(Base):

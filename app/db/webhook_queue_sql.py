@@ -1,4 +1,4 @@
-"""The deliveries as a queue: events become rows, workers lease rows, and what came of each attempt is written.
+"""The deliveries as a queue: workers lease rows, and what came of each attempt is written. `webhook_fan_out_sql.py` fills it.
 
 Each function runs in a transaction of the caller. All that change an endpoint and its deliveries lock the endpoint first, so
 that none waits for another in a circle.
@@ -6,70 +6,21 @@ that none waits for another in a circle.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
 
-from app.db.sequence_sql import Sequenced
 from app.db.webhook_sql import endpoint_of
 from app.records import WebhookDelivery, WebhookEndpoint, WebhookStatus
-
-_LOCK_PROGRESS = "SELECT position FROM webhook_progress FOR NO KEY UPDATE SKIP LOCKED"
-_ADVANCE = "UPDATE webhook_progress SET position = $1"
-_HAS_ENDPOINTS = "SELECT EXISTS (SELECT FROM webhook_endpoints WHERE status <> 'DISABLED_FAILING')"
-
-# The wallets of users are the lanes of a transaction. System wallets are in most transactions: one failure would stop all.
-_MATCHES = """
-WITH events AS MATERIALIZED (
-    SELECT * FROM unnest($1::bigint[], $2::text[], $3::uuid[], $4::bigint[]) AS e (position, kind, subject_id, number)
-), entries AS MATERIALIZED (
-    SELECT e.position, l.wallet_id, l.sequence, w.owner_id, w.kind = 'USER' AS is_users
-    FROM events e JOIN ledger_entries l ON l.transaction_id = e.subject_id JOIN wallets w ON w.id = l.wallet_id
-    WHERE e.kind = 'SETTLED'
-), settled AS MATERIALIZED (
-    SELECT e.position, t.id, t.initiator_id,
-           (SELECT coalesce(array_agg(DISTINCT n.wallet_id), '{}') FROM entries n WHERE n.position = e.position AND n.is_users)
-               AS lanes
-    FROM events e JOIN transactions t ON t.id = e.subject_id WHERE e.kind = 'SETTLED'
-)
-SELECT p.id, n.position, n.wallet_id AS subject_id, n.sequence AS number, ARRAY[n.wallet_id] AS lanes
-FROM entries n JOIN webhook_endpoints p ON p.subject_id = n.wallet_id
-WHERE p.source = 'WALLET' AND p.status <> 'DISABLED_FAILING' AND n.sequence > p.start_number
-UNION ALL
-SELECT p.id, e.position, e.subject_id, e.number, ARRAY[h.wallet_id]
-FROM events e JOIN holds h ON h.id = e.subject_id JOIN webhook_endpoints p ON p.subject_id = h.id
-WHERE e.kind = 'HOLD' AND p.source = 'HOLD' AND p.status <> 'DISABLED_FAILING' AND e.number > p.start_number
-UNION ALL
-SELECT p.id, s.position, s.id, 0, s.lanes
-FROM settled s JOIN webhook_endpoints p ON p.source = 'SETTLED' AND p.sees_all
-WHERE p.status <> 'DISABLED_FAILING' AND s.position > p.start_number
-UNION ALL
-SELECT p.id, s.position, s.id, 0, s.lanes
-FROM settled s
-CROSS JOIN LATERAL (
-    SELECT s.initiator_id AS id UNION SELECT n.owner_id FROM entries n WHERE n.position = s.position
-) AS party
-JOIN webhook_endpoints p ON p.source = 'SETTLED' AND p.owner_id = party.id
-WHERE NOT p.sees_all AND p.status <> 'DISABLED_FAILING' AND s.position > p.start_number
-"""
-_INSERT = """
-INSERT INTO webhook_deliveries (id, endpoint_id, position, subject_id, number, lanes, created_at, next_attempt_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT ON CONSTRAINT webhook_deliveries_once DO NOTHING
-"""
-_WAKE = """
-UPDATE webhook_endpoints SET due_at = $2
-WHERE id = ANY(ARRAY(SELECT id FROM webhook_endpoints WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE))
-  AND (due_at IS NULL OR due_at > $2) AND failures = 0
-"""
-_WAKE_IDLE = "UPDATE webhook_endpoints SET due_at = $2 WHERE id = ANY($1::uuid[]) AND due_at IS NULL"
 
 _ENDPOINT = ", ".join(WebhookEndpoint._fields)
 _LOCK_DUE = f"""
 SELECT {_ENDPOINT} FROM webhook_endpoints
-WHERE status = 'ENABLED' AND due_at <= $1 AND (failures = 0 OR $2) ORDER BY due_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
+WHERE status = 'ENABLED' AND due_at <= $1 AND (failures = 0 OR $2) AND (NOT sees_all OR rights_until > $1)
+ORDER BY due_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
 """  # noqa: S608 - the columns of a record
 
 # Those between two attempts, and the first of all others in lanes that have none of those: however many events wait behind
@@ -106,7 +57,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 _SET_HEALTH = """
 UPDATE webhook_endpoints SET failures = $2, failing_since = $3, due_at = $4,
-       status = CASE WHEN $5 THEN 'DISABLED_FAILING' ELSE status END
+       status = CASE WHEN $5 AND deleted_at IS NULL THEN 'DISABLED_FAILING' ELSE status END,
+       look_at = CASE WHEN behind_after IS NOT NULL AND failures > 0 AND $2 = 0 THEN $4 ELSE look_at END
 WHERE id = $1
 """
 _ALL_DUE = """
@@ -118,20 +70,27 @@ _REMOVE_OLD = """
 DELETE FROM webhook_deliveries WHERE id = ANY(ARRAY(
     SELECT id FROM webhook_deliveries WHERE delivered_at < $1 ORDER BY delivered_at LIMIT $2 FOR UPDATE SKIP LOCKED))
 """
+_REMOVE_DELETED = """
+DELETE FROM webhook_deliveries WHERE id = ANY(ARRAY(
+    SELECT d.id FROM webhook_endpoints p JOIN webhook_deliveries d ON d.endpoint_id = p.id
+    WHERE p.deleted_at IS NOT NULL LIMIT $1 FOR UPDATE OF d SKIP LOCKED))
+"""
+_REMOVE_ENDPOINTS = """
+DELETE FROM webhook_endpoints p
+WHERE deleted_at < $1 AND NOT EXISTS (SELECT FROM webhook_deliveries d WHERE d.endpoint_id = p.id)
+"""
+_PAUSE_WITHOUT_RIGHT = """
+UPDATE webhook_endpoints SET status = 'PAUSED' WHERE status = 'ENABLED' AND sees_all AND rights_until <= $1
+"""
+_STOPPED = """
+SELECT count(*) FROM webhook_endpoints
+WHERE deleted_at IS NULL AND (status = 'DISABLED_FAILING' OR (status = 'ENABLED' AND behind_after IS NOT NULL)
+                              OR (status = 'PAUSED' AND sees_all AND rights_until <= $1))
+"""
 _BACKLOG = """
 SELECT count(*) AS waiting, min(created_at) AS oldest FROM (
     SELECT created_at FROM webhook_deliveries WHERE delivered_at IS NULL LIMIT 100000) AS found
 """
-
-
-class Match(NamedTuple):
-    """An event that an endpoint gets."""
-
-    endpoint_id: UUID
-    position: int
-    subject_id: UUID
-    number: int
-    lanes: list[UUID]
 
 
 class Row(NamedTuple):
@@ -160,35 +119,6 @@ class Finished(NamedTuple):
     payload: str | None
 
 
-async def lock_progress(connection: asyncpg.Connection) -> int | None:
-    """Returns the position up to which events have their rows. None: another worker is at it."""
-    position: int | None = await connection.fetchval(_LOCK_PROGRESS)
-    return position
-
-
-async def advance(connection: asyncpg.Connection, position: int) -> None:
-    await connection.execute(_ADVANCE, position)
-
-
-async def has_endpoints(connection: asyncpg.Connection) -> bool:
-    return bool(await connection.fetchval(_HAS_ENDPOINTS))
-
-
-async def matches(connection: asyncpg.Connection, events: Sequence[Sequenced]) -> list[Match]:
-    """Returns which endpoints get which of the events."""
-    columns = list(zip(*((one.position, one.kind.name, one.subject_id, one.number) for one in events), strict=True))
-    return [Match(*row) for row in await connection.fetch(_MATCHES, *columns)]
-
-
-async def insert_deliveries(connection: asyncpg.Connection, found: Sequence[tuple[UUID, Match]], now: datetime) -> None:
-    """Insert deliveries with their ids. An event that has its row keeps it."""
-    await connection.executemany(_INSERT, [(delivery_id, *match, now) for delivery_id, match in found])
-    endpoint_ids = list({match.endpoint_id for _, match in found})
-    # An endpoint that fails is not woken before its rest is over.
-    await connection.execute(_WAKE, endpoint_ids, now)
-    await connection.execute(_WAKE_IDLE, endpoint_ids, now)
-
-
 async def lock_due(connection: asyncpg.Connection, now: datetime, *, also_failing: bool) -> WebhookEndpoint | None:
     """Returns the endpoint that is due first, locked. Another worker's are skipped."""
     row = await connection.fetchrow(_LOCK_DUE, now, also_failing)
@@ -211,7 +141,7 @@ async def set_due(connection: asyncpg.Connection, endpoint_id: UUID, due_at: dat
 
 async def lock_endpoint(connection: asyncpg.Connection, endpoint_id: UUID) -> Health:
     row = await connection.fetchrow(_LOCK_ENDPOINT, endpoint_id)
-    assert row is not None, "endpoints are never deleted"
+    assert row is not None, "the row of an endpoint stays while there are deliveries"
     return Health(row["failures"], row["failing_since"], WebhookStatus(row["status"]))
 
 
@@ -257,6 +187,28 @@ async def remove_delivered(connection: asyncpg.Connection, before: datetime, lim
     """Remove up to `limit` deliveries, with their attempts, that were delivered before then. Returns how many."""
     tag: str = await connection.execute(_REMOVE_OLD, before, limit)
     return int(tag.rpartition(" ")[2])
+
+
+async def remove_deleted(connection: asyncpg.Connection, before: datetime, limit: int) -> int:
+    """Remove up to `limit` deliveries of deleted endpoints, and the endpoints that were deleted before then. Returns how many.
+
+    The row of an endpoint stays so long for its idempotency key, and for attempts that are in flight.
+    """
+    tag: str = await connection.execute(_REMOVE_DELETED, limit)
+    await connection.execute(_REMOVE_ENDPOINTS, before)
+    return int(tag.rpartition(" ")[2])
+
+
+async def pause_without_right(connection: asyncpg.Connection, now: datetime) -> int:
+    """Pause endpoints that see everything and whose owner's right has ended. Returns how many."""
+    tag: str = await connection.execute(_PAUSE_WITHOUT_RIGHT, now)
+    return int(tag.rpartition(" ")[2])
+
+
+async def stopped(connection: asyncpg.Connection, now: datetime) -> int:
+    """Returns how many endpoints get nothing, although their owners have not paused them."""
+    found: int = await connection.fetchval(_STOPPED, now)
+    return found
 
 
 async def backlog(connection: asyncpg.Connection) -> tuple[int, datetime | None]:

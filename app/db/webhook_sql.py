@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import func, select, update
+from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -36,9 +36,10 @@ def endpoint_of(row: Any) -> WebhookEndpoint:
     return WebhookEndpoint(**{**values, "source": WebhookSource(values["source"]), "status": WebhookStatus(values["status"])})
 
 
-async def lock_user(connection: AsyncConnection, user_id: UUID) -> None:
-    """Wait until no other transaction creates an endpoint of this user. The lock is for this transaction."""
-    await connection.execute(select(func.pg_advisory_xact_lock(_LOCK, func.hashtext(str(user_id)))))
+async def try_to_lock_user(connection: AsyncConnection, user_id: UUID) -> bool:
+    """Returns False if another transaction creates an endpoint of this user. The lock is for this transaction."""
+    query = select(func.pg_try_advisory_xact_lock(_LOCK, func.hashtext(str(user_id))))
+    return bool(await connection.scalar(query))
 
 
 async def last_position(connection: AsyncConnection) -> int:
@@ -49,7 +50,7 @@ async def last_position(connection: AsyncConnection) -> int:
 
 
 async def count_of(connection: AsyncConnection, user_id: UUID) -> int:
-    query = select(func.count()).select_from(EndpointRow).where(EndpointRow.owner_id == user_id)
+    query = select(func.count()).select_from(EndpointRow).where(EndpointRow.owner_id == user_id, EndpointRow.deleted_at.is_(None))
     found: int = (await connection.execute(query)).scalar_one()
     return found
 
@@ -68,20 +69,29 @@ _BY_KEY = Statement(
     )
 )
 _BY_ID = Statement(select(*_ENDPOINT_COLUMNS).where(among(EndpointRow.id, "ids")))
+_SEES_ALL = Statement(
+    select(EndpointRow.id, EndpointRow.rights_until).where(
+        EndpointRow.owner_id == id_parameter("owner"), EndpointRow.sees_all, EndpointRow.deleted_at.is_(None)
+    )
+)
 
 
 async def endpoint_by_key(reader: Reader, owner_id: UUID, key: str) -> WebhookEndpoint | None:
+    """Returns the endpoint that was created with a key, also if it is deleted."""
     rows = await _BY_KEY.rows(reader, owner=owner_id, key=key)
     return endpoint_of(rows[0]) if rows else None
 
 
 async def endpoints_by_id(reader: Reader, endpoint_ids: Collection[UUID]) -> dict[UUID, WebhookEndpoint]:
+    """Returns endpoints, also deleted ones."""
     return {row["id"]: endpoint_of(row) for row in await _BY_ID.rows(reader, ids=endpoint_ids)}
 
 
 @cache
 def _endpoints(*, is_backward: bool) -> Statement:
-    query = select(*_ENDPOINT_COLUMNS).where(between(EndpointRow.id), EndpointRow.owner_id == id_parameter("owner"))
+    query = select(*_ENDPOINT_COLUMNS).where(
+        between(EndpointRow.id), EndpointRow.owner_id == id_parameter("owner"), EndpointRow.deleted_at.is_(None)
+    )
     return Statement(paged(query, [EndpointRow.id], is_backward=is_backward))
 
 
@@ -104,12 +114,53 @@ async def set_keys(
     await connection.execute(update(EndpointRow).where(EndpointRow.id == endpoint_id).values(**values))
 
 
-async def set_status(connection: AsyncConnection, endpoint_id: UUID, status: WebhookStatus, now: datetime) -> None:
-    """Pause an endpoint, or enable it: then a worker looks at it at once, and its earlier failures count no more."""
+async def set_status(
+    connection: AsyncConnection, endpoint_id: UUID, status: WebhookStatus, now: datetime, rights_until: datetime
+) -> bool:
+    """Pause an endpoint, or enable it: then a worker looks at it at once, and its earlier failures count no more.
+
+    Returns False if it is deleted.
+    """
     values: dict[str, Any] = {"status": status}
     if status is WebhookStatus.ENABLED:
-        values |= {"failures": 0, "failing_since": None, "due_at": now}
-    await connection.execute(update(EndpointRow).where(EndpointRow.id == endpoint_id).values(**values))
+        look_at = case((EndpointRow.behind_after.is_not(None), now))
+        values |= {"failures": 0, "failing_since": None, "due_at": now, "look_at": look_at, "rights_until": rights_until}
+    statement = update(EndpointRow).where(EndpointRow.id == endpoint_id, EndpointRow.deleted_at.is_(None)).values(**values)
+    return (await connection.execute(statement)).rowcount == 1
+
+
+async def delete_endpoint(connection: AsyncConnection, endpoint_id: UUID, now: datetime) -> None:
+    """Mark an endpoint as deleted and forget its keys. It gets nothing more; `remove_deleted` removes its rows later."""
+    values = {
+        "deleted_at": now,
+        "status": WebhookStatus.PAUSED,
+        "due_at": None,
+        "behind_after": 0,
+        "look_at": now,
+        "keys": b"",
+        "old_keys": None,
+        "old_keys_until": None,
+    }
+    statement = update(EndpointRow).where(EndpointRow.id == endpoint_id, EndpointRow.deleted_at.is_(None))
+    await connection.execute(statement.values(**values))
+
+
+async def rights_end(reader: Reader, owner_id: UUID) -> dict[UUID, datetime]:
+    """Returns when the right ends with which a user's endpoints see everything, by endpoint."""
+    return {row["id"]: row["rights_until"] for row in await _SEES_ALL.rows(reader, owner=owner_id)}
+
+
+async def confirm_rights(connection: AsyncConnection, endpoint_ids: Collection[UUID], until: datetime) -> None:
+    """Write that the owner of the endpoints has the right to see everything."""
+    chosen = EndpointRow.id.in_(endpoint_ids)
+    await connection.execute(update(EndpointRow).where(chosen, EndpointRow.rights_until < until).values(rights_until=until))
+
+
+async def end_rights(connection: AsyncConnection, endpoint_ids: Collection[UUID], now: datetime) -> int:
+    """Write that the owner of the endpoints has lost the right to see everything, and pause them. Returns how many it changed."""
+    is_running = or_(EndpointRow.rights_until > now, EndpointRow.status == WebhookStatus.ENABLED)
+    statement = update(EndpointRow).where(EndpointRow.id.in_(endpoint_ids), is_running)
+    return (await connection.execute(statement.values(rights_until=now, status=WebhookStatus.PAUSED))).rowcount
 
 
 _FAILED = (DeliveryRow.delivered_at.is_(None), DeliveryRow.failures > 0)

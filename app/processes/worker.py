@@ -1,4 +1,4 @@
-"""The worker: turns events into deliveries of webhooks and sends them. Any number may run; all do the same work.
+"""The worker: turns events into deliveries of webhooks and sends them, and does the duties of `duties.py`. Any number may run.
 
 Each step is one transaction or one HTTP request, and a worker may be killed at any point. What it had taken is taken again by
 another once the lease is over, so each endpoint gets each event at least once, with the same webhook-id.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -21,12 +20,14 @@ from app.db.engine import create_engine, dispose
 from app.db.failures import DATABASE_ERRORS
 from app.db.pool import Database, driver_connection
 from app.processes.database_log import DatabaseLog
+from app.processes.duties import duties_of
 from app.processes.relay_health import RelayState, answering
 from app.processes.webhook_payloads import NoPayload, Payloads, services_of_worker
+from app.services.duties import Duties
 from app.services.webhooks import delivering
 from app.services.webhooks.delivering import Outcome, Taken
 from app.services.webhooks.events import message_id
-from app.services.webhooks.fan_out import fan_out
+from app.services.webhooks.fan_out import catch_up, fan_out
 from app.services.webhooks.sealing import CannotOpen, Seal
 from app.services.webhooks.sending import Answer, Sender
 from app.services.webhooks.signing import SigningKeys, signed_headers
@@ -41,8 +42,7 @@ _MOST_IN_FLIGHT = 400
 _MOST_FAILING = 200
 """Of them to endpoints that have just failed: hundreds that hang leave room for those that answer."""
 _BUSY_SECONDS, _IDLE_SECONDS = 0.02, 0.25
-_KEEP_SECONDS = 60.0
-_REMOVED_AT_ONCE = 1000
+_MEASURE_SECONDS = 60.0
 _SILENT_AFTER_SECONDS = 10.0
 WORKER_ENDS_WITHIN_SECONDS = 30
 """From SIGTERM to the end of the process, in every case."""
@@ -60,6 +60,7 @@ class Worker:
         self._sender = sender
         self._clock = clock
         self._seal = Seal(settings.sealing_keys) if settings.sealing_keys else None
+        self._duties = Duties(engine, duties_of(settings, engine, clock), clock)
         self._in_flight: set[asyncio.Task[None]] = set()
         self._failing = 0
         self._wake = asyncio.Event()
@@ -75,7 +76,8 @@ class Worker:
         """Work until `stop` is set, through restarts of the database."""
         loops = [
             asyncio.create_task(self._repeat(stop, self._fan_out), name="webhook-fan-out"),
-            asyncio.create_task(self._repeat(stop, self._keep), name="webhook-keeper"),
+            asyncio.create_task(self._repeat(stop, self._measure), name="webhook-measures"),
+            asyncio.create_task(self._repeat(stop, self._duties.step), name="duties"),
         ]
         if self._seal is None:
             logger.warning("PAYCORE_WEBHOOK_KEYS is not set: this worker sends no webhooks")
@@ -83,11 +85,13 @@ class Worker:
             loops.append(asyncio.create_task(self._repeat(stop, self._send_due), name="webhook-delivery"))
         try:
             await asyncio.gather(*loops)
+            await self._duties.end()
             if self._in_flight:
                 # Each ends by its own time limit.
                 await asyncio.wait(self._in_flight)
         finally:
             await tasks.end(*loops, *self._in_flight)
+            await self._duties.end()
 
     async def _repeat(self, stop: asyncio.Event, step: Callable[[], Awaitable[float]]) -> None:
         """Repeat a step, which returns the seconds to pause after it. Waits out a database that is away."""
@@ -113,10 +117,11 @@ class Worker:
     async def _fan_out(self) -> float:
         async with driver_connection(self._engine) as connection:
             found = await fan_out(connection, self._clock)
-        if found:
+            is_behind = await catch_up(connection, self._clock)
+        if found or is_behind:
             self._wake.set()
             self._wake.clear()
-        return 0.0 if found else _IDLE_SECONDS
+        return 0.0 if found or is_behind else _IDLE_SECONDS
 
     async def _send_due(self) -> float:
         if len(self._in_flight) >= _MOST_IN_FLIGHT:
@@ -175,17 +180,16 @@ class Worker:
             sealed.append(endpoint.old_keys)
         return [SigningKeys.unpack(self._seal.open(one, endpoint.id)) for one in sealed]
 
-    async def _keep(self) -> float:
-        """Remove what is old, and measure what waits."""
+    async def _measure(self) -> float:
+        """Measure what waits. Each worker does, so that none shows what was."""
         now = self._clock()
-        before = now - timedelta(days=self._settings.webhook_retention_days)
         async with driver_connection(self._engine) as connection:
-            await webhook_queue_sql.forget_old_keys(connection, now)
-            removed = await webhook_queue_sql.remove_delivered(connection, before, _REMOVED_AT_ONCE)
             waiting, oldest = await webhook_queue_sql.backlog(connection)
+            stopped = await webhook_queue_sql.stopped(connection, now)
         metrics.WEBHOOK_WAITING.set(waiting)
         metrics.WEBHOOK_OLDEST_SECONDS.set(0 if oldest is None else max(0.0, (now - oldest).total_seconds()))
-        return _BUSY_SECONDS if removed == _REMOVED_AT_ONCE else _KEEP_SECONDS
+        metrics.WEBHOOK_STOPPED.set(stopped)
+        return _MEASURE_SECONDS
 
 
 async def run_worker(settings: Settings, stop: asyncio.Event) -> None:

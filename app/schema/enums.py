@@ -92,9 +92,9 @@ strawberry.enum(WebhookStatus)
 describe_values(
     WebhookStatus,
     {
-        "PAUSED": "By its owner. Events are kept, and delivered once it is enabled.",
-        "DISABLED_FAILING": "It answered 410, or nothing was delivered for three days. "
-        "Later events are not kept for it; replayWebhooks finds those of a wallet.",
+        "PAUSED": "By its owner, or because its owner does not see everything any more. All events are delivered, in order, once "
+        "it is enabled.",
+        "DISABLED_FAILING": "It answered 410, or nothing was delivered for three days. As PAUSED.",
     },
 )
 strawberry.enum(RefusalCode, name="UserErrorCode")

@@ -165,6 +165,12 @@ class WebhookEndpointPayload:
 
 
 @strawberry.type
+class DeleteWebhookEndpointPayload:
+    deleted_id: strawberry.ID | None
+    user_errors: list[UserError]
+
+
+@strawberry.type
 class ReplayWebhooksPayload:
     scheduled: int = strawberry.field(description="How many deliveries.")
     user_errors: list[UserError]
@@ -430,7 +436,21 @@ class Mutation:
         services = context.services
         return _endpoint_payload(
             info,
-            await endpoints.set_status(services.engine, context.viewer, input.endpoint_id, input.status, services.clock),
+            await endpoints.set_status(
+                services.engine, services.settings, context.viewer, input.endpoint_id, input.status, clock=services.clock
+            ),
+        )
+
+    @strawberry.mutation(
+        description="Deletes an endpoint, its secrets and its deliveries. Its idempotency key stays used. Again: the same answer."
+    )
+    async def delete_webhook_endpoint(self, info: Info, endpoint_id: strawberry.ID) -> DeleteWebhookEndpointPayload | None:
+        context = _start_transfers(info)
+        services = context.services
+        result = await endpoints.delete(services.engine, context.viewer, endpoint_id, clock=services.clock)
+        _save_outcome(info, result)
+        return DeleteWebhookEndpointPayload(
+            deleted_id=None if result.endpoint is None else endpoint_id, user_errors=user_errors(result.refusals)
         )
 
     @strawberry.mutation(

@@ -64,5 +64,5 @@ class ReplayWebhooksInput:
 class SetWebhookStatusInput:
     endpoint_id: strawberry.ID
     status: WebhookStatus = strawberry.field(
-        description="PAUSED keeps events until it is ENABLED again. DISABLED_FAILING is refused: answers cause it."
+        description="PAUSED: events are delivered when it is ENABLED again. DISABLED_FAILING is refused: answers cause it."
     )

@@ -9,6 +9,7 @@ import strawberry
 from strawberry import UNSET
 
 from app import ids, records
+from app.access import policy
 from app.schema.basics import Node
 from app.schema.connections import Connection, connection, page_request
 from app.schema.context import Context, Info
@@ -137,6 +138,8 @@ class WebhookEndpoint(Node):
 
     @strawberry.field(description="The first one that is not delivered, in the ledger's order.")
     async def oldest_undelivered(self, info: Info) -> WebhookDelivery | None:
+        if not policy.may_use_endpoint(info.context.viewer, sees_all=self.record.sees_all):
+            return None
         found = await info.context.loaders.oldest_undelivered.load(self.record.id)
         return None if found is None else WebhookDelivery.of(found, self.record.source)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
@@ -15,9 +15,11 @@ from app.clock import Clock
 from app.db.pool import Database
 from app.db.user_sql import find_user, insert_user
 from app.errors import TokenExpired, Unauthenticated
+from app.services.webhooks import rights
 from app.settings import Settings
 from app.telemetry import logs
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 _CACHE_LIMIT = 50_000
@@ -39,6 +41,8 @@ class Identities:
         self._clock = clock
         self._keys = keys
         self._user_ids: dict[str, UUID] = {}
+        self._renew_at: dict[UUID, datetime] = {}
+        """Of users who see everything: when that is to be noted again for their webhooks."""
         self._viewers: dict[str, Viewer] = {}
         """By token. A verified signature stays valid until the token expires or its key is no longer published."""
 
@@ -60,10 +64,25 @@ class Identities:
                 # Its key is gone or was not refreshed in time. The verification below finds out which.
                 del self._viewers[token]
             else:
+                renew_at = self._renew_at.get(viewer.user_id)
+                if renew_at is not None and renew_at <= self._clock():
+                    await self._note_rights(viewer.user_id, sees_all=True)
                 return viewer
-        viewer = await self.viewer_for(await self._verify(token))
-        _cache(self._viewers, token, viewer)
+        claims = await self._verify(token)
+        viewer = await self.viewer_for(claims)
+        if claims.sees_all is None or await self._note_rights(viewer.user_id, sees_all=claims.sees_all):
+            _cache(self._viewers, token, viewer)
         return viewer
+
+    async def _note_rights(self, user_id: UUID, *, sees_all: bool) -> bool:
+        now = self._clock()
+        if not await rights.note(self._engine, self._settings, user_id, now, sees_all=sees_all):
+            return False
+        if sees_all:
+            _cache(self._renew_at, user_id, now + rights.RENEWED_AFTER)
+        else:
+            self._renew_at.pop(user_id, None)
+        return True
 
     def confirm(self, viewer: Viewer) -> None:
         """Check that the token of an earlier identified viewer is still valid, for work that outlasts one request.
@@ -103,7 +122,7 @@ class Identities:
         return await verify_published(token, self._keys, self._settings)
 
 
-def _cache(cache: dict[str, T], key: str, value: T) -> None:
+def _cache(cache: dict[K, T], key: K, value: T) -> None:
     """Add a value. Drops the oldest one if the cache is full."""
     if len(cache) >= _CACHE_LIMIT:
         cache.pop(next(iter(cache)))

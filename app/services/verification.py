@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from app.db.verification_sql import CHECKS, RECORD, REVISION, limited
 from app.services.receipts.verification import LOG_SINCE
 from app.services.receipts.verification import findings as log_findings
 from app.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 MAX_FINDINGS = 20
 """Most findings of each kind that are listed. One more sentence has the number of the rest."""
@@ -60,6 +63,10 @@ class Recorded:
     not_recorded: str | None
 
 
+class NotRecorded(Exception):
+    """The result of a verification could not be written."""
+
+
 async def verify(settings: Settings) -> list[str]:
     """Return each fault of the stored ledger as a sentence. Empty if there is none.
 
@@ -81,6 +88,16 @@ async def verify_and_record(settings: Settings) -> Recorded:
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             return Recorded(sentences, str(error) or type(error).__name__)
     return Recorded(sentences, None)
+
+
+async def verify_on_schedule(settings: Settings) -> bool:
+    """Verify and record, as a duty of the worker. The findings are in the log; the record makes the alert."""
+    verified = await verify_and_record(settings)
+    for finding in verified.findings:
+        logger.error("verification: %s", finding)
+    if verified.not_recorded is not None:
+        raise NotRecorded(verified.not_recorded)
+    return False
 
 
 @asynccontextmanager

@@ -149,6 +149,29 @@ WEBHOOK_POSITION = Gauge(
     "paycore_webhook_position", "Position up to which events have their deliveries.", multiprocess_mode="livemax"
 )
 
+WEBHOOK_STOPPED = Gauge(
+    "paycore_webhook_endpoints_stopped",
+    "Endpoints that their owners have not paused and that get nothing: disabled, failing, without the right, or full.",
+    multiprocess_mode="livemax",
+)
+
+DUTY_RUNS = Counter("paycore_worker_duty_runs", "Runs of the worker's duties that ended: done, failed.", ["duty", "outcome"])
+DUTY_OVERDUE = Gauge(
+    "paycore_worker_duty_overdue_seconds",
+    "How long a duty of the worker has been due without being done; it grows while the duty runs.",
+    ["duty"],
+    multiprocess_mode="livemax",
+)
+DUTY_SUCCEEDED = Gauge(
+    "paycore_worker_duty_succeeded_timestamp_seconds",
+    "When a duty of the worker was last done, by any worker, in seconds since 1970.",
+    ["duty"],
+    multiprocess_mode="livemax",
+)
+DUTY_SECONDS = Gauge(
+    "paycore_worker_duty_seconds", "How long a duty of the worker took the last time.", ["duty"], multiprocess_mode="livemax"
+)
+
 FX_QUOTES = Counter(
     "paycore_fx_quotes", "New quotes for conversions, and requests for one that were refused, by result.", ["result"]
 )

@@ -240,6 +240,10 @@ MUTATIONS = {
         "mutation { setWebhookStatus(input: {endpointId: ENDPOINT, status: ENABLED}) { endpoint { id } userErrors { code } } }",
         MY_ENDPOINT,
     ),
+    "deleteWebhookEndpoint": (
+        "mutation { deleteWebhookEndpoint(endpointId: DOOMED) { deletedId userErrors { code } } }",
+        MY_ENDPOINT,
+    ),
     "openWallet": (
         'mutation { openWallet(input: {idempotencyKey: NEW_KEY, currency: "USD", name: "x"}) { wallet { id } } }',
         "YYYFY FFYF YFF U",
@@ -377,8 +381,9 @@ class World:
         wallet = self.names["WALLET"]
         variables = f'{{"w": "{wallet}"}}'
         self.names["VARIABLES"] = variables.replace('"', '\\"')
-        text = self.text(f"mutation {{ createWebhookEndpoint(input: {{{NEW_ENDPOINT}}}) {{ endpoint {{ id }} }} }}")
-        created = (await self.api.data("alice", text))["createWebhookEndpoint"]["endpoint"]["id"]
+        template = f"mutation {{ createWebhookEndpoint(input: {{{NEW_ENDPOINT}}}) {{ endpoint {{ id }} }} }}"
+        made = [(await self.api.data("alice", self.text(template)))["createWebhookEndpoint"] for _ in range(2)]
+        created, doomed = [one["endpoint"]["id"] for one in made]
         endpoint_id, delivery_id = ids.decode("whe", created), ids.new_id(system_clock())
         async with self.api.services.engine.begin() as connection:
             for statement in (
@@ -394,7 +399,7 @@ class World:
             ):
                 values = {"id": delivery_id, "endpoint": endpoint_id, "wallet": uuid_of(wallet)}
                 await connection.execute(sql(statement), values)
-        return {"ENDPOINT": created, "DELIVERY": ids.encode("whd", delivery_id)}
+        return {"ENDPOINT": created, "DELIVERY": ids.encode("whd", delivery_id), "DOOMED": doomed}
 
     async def _charged(self) -> dict[str, str]:
         """A transfer in yen that alice pays a fee for, and francs of which bob would pay one."""

@@ -244,6 +244,11 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
         {"Y--FY FFFF YFF U": "endpoint secret", "YYYFY FFFF YFF U": "replayed", "-YYF- FFFF -FF U": "userErrors"},
     ),
     (
+        "DeleteWebhookEndpointPayload",
+        "mutation { deleteWebhookEndpoint(endpointId: DOOMED) { FIELDS } }",
+        {"Y--F- FFFF -FF U": "deletedId", "-YYFY FFFF YFF U": "userErrors"},
+    ),
+    (
         "ReplayWebhooksPayload",
         "mutation { replayWebhooks(input: {endpointId: ENDPOINT, from: {deliveryId: DELIVERY}}) { FIELDS } }",
         {"YYYFY FFFF YFF U": "scheduled", "-YYFY FFFF YFF U": "userErrors"},

@@ -22,6 +22,7 @@ from app.paging.update_cursor import encode_update_cursor
 from app.processes.webhook_payloads import Payloads, services_of_worker
 from app.processes.worker import Worker
 from app.services.webhooks import delivering, schedule
+from app.services.webhooks import fan_out as fan_out_module
 from app.services.webhooks.delivering import Outcome
 from app.services.webhooks.fan_out import fan_out
 from app.services.webhooks.sending import Answer, Sender
@@ -72,12 +73,13 @@ class World:
             return list(await connection.execute(text(query), values))
 
     async def wait_until_delivered(self, seconds: float = 30) -> None:
-        """Until all events so far have their rows, and all rows are delivered."""
+        """Until all events so far have their rows, no enabled endpoint is behind, and all rows are delivered."""
         async with asyncio.timeout(seconds):
             while True:
                 (row,) = await self.rows(
                     "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM webhook_deliveries WHERE delivered_at IS NULL) "
-                    "+ (SELECT coalesce(max(last_position), 0) FROM event_chunks) - (SELECT position FROM webhook_progress)"
+                    "+ (SELECT coalesce(max(last_position), 0) FROM event_chunks) - (SELECT position FROM webhook_progress) "
+                    "+ (SELECT count(*) FROM webhook_endpoints WHERE status = 'ENABLED' AND behind_after IS NOT NULL)"
                 )
                 if row[0] == 0:
                     return
@@ -235,17 +237,40 @@ async def test_410_disables_an_endpoint_until_its_owner_enables_it(world: World)
         assert (await world.api.data("bob", query, id=created["id"]))["node"]["status"] == "DISABLED_FAILING"
 
 
-async def test_a_paused_endpoint_gets_all_once_it_is_enabled(world: World) -> None:
-    async with receiving() as endpoint, working(world.api.settings):
-        chosen = {"endpointId": (await world.watch(endpoint.url))["id"]}
-        await world.api.data("bob", SET_STATUS, input={**chosen, "status": "PAUSED"})
-        await world.pay(3)
-        await world.api.relayed()
-        await asyncio.sleep(1)
-        assert endpoint.messages == []
-        await world.api.data("bob", SET_STATUS, input={**chosen, "status": "ENABLED"})
+@pytest.mark.parametrize("status", ["PAUSED", "DISABLED_FAILING"])
+async def test_an_endpoint_that_was_stopped_gets_all_in_order_once_it_is_enabled(
+    world: World, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    monkeypatch.setattr(fan_out_module, "STEP", 3)
+    monkeypatch.setattr(fan_out_module, "CATCH_UP_STEP", 2)
+    other = await world.api.bank.wallet(world.bob)
+    async with receiving() as endpoint, receiving() as beside, working(world.api.settings):
+        created = await world.watch(endpoint.url)
+        await world.watch(beside.url)
+        await world.pay(2)
         await world.wait_until_delivered()
-    assert sequences(endpoint.accepted) == [1, 2, 3]
+        async with world.api.services.engine.begin() as connection:
+            await connection.execute(
+                text("UPDATE webhook_endpoints SET status = CAST(:status AS webhook_status) WHERE id = :id"),
+                {"status": status, "id": ids.decode("whe", created["id"])},
+            )
+        for _ in range(4):
+            await world.pay(2)
+            await world.pay(1, other)
+        await world.api.relayed()
+        await soon(lambda: len(beside.accepted) == 10)
+        assert sequences(endpoint.messages) == [1, 2]
+        (rows,) = await world.rows(
+            "SELECT count(*) FROM webhook_deliveries WHERE endpoint_id = :id", id=ids.decode("whe", created["id"])
+        )
+        assert rows[0] == 2, "no rows are written for it meanwhile"
+        await world.api.data("bob", SET_STATUS, input={"endpointId": created["id"], "status": "ENABLED"})
+        await world.pay(1)
+        await world.wait_until_delivered()
+        await world.pay(1)
+        await world.wait_until_delivered()
+    assert sequences(endpoint.messages) == list(range(1, 13))
+    assert sequences(beside.messages) == list(range(1, 13))
 
 
 async def test_while_keys_overlap_both_verify_and_then_only_the_new_one(world: World) -> None:
@@ -345,6 +370,7 @@ async def test_what_is_old_is_removed_with_its_attempts(world: World) -> None:
         async with world.api.services.engine.begin() as connection:
             await connection.execute(text(
                 "UPDATE webhook_deliveries SET delivered_at = now() - interval '31 days' WHERE number = 1"))  # fmt: skip
+            await connection.execute(text("UPDATE worker_duties SET next_at = now()"))
         async with working(world.api.settings):
             async with asyncio.timeout(20):
                 while len(await world.rows("SELECT 1 FROM webhook_attempts")) != 1:  # noqa: ASYNC110 - another process's rows
@@ -371,15 +397,9 @@ async def test_all_of_a_wallet_after_a_cursor_is_delivered_without_a_gap_whateve
         await world.pay(2)
         await world.wait_until_delivered()
         assert sequences(endpoint.messages) == [4, 5]
-        # While it is disabled, no delivery is made.
-        async with world.api.services.engine.begin() as connection:
-            await connection.execute(text("UPDATE webhook_endpoints SET status = 'DISABLED_FAILING'"))
-        await world.pay(2)
+        await world.pay(3)
         await world.wait_until_delivered()
-        await world.api.data("bob", SET_STATUS, input={"endpointId": created, "status": "ENABLED"})
-        await world.pay(1)
-        await world.wait_until_delivered()
-        assert sequences(endpoint.messages) == [4, 5, 8]
+        assert sequences(endpoint.messages) == [4, 5, 6, 7, 8]
         cursor = "query ($id: ID!) { wallet(id: $id) { updatesCursor sequence } }"
         assert (await world.api.data("bob", cursor, id=world.theirs))["wallet"]["sequence"] == "8"
         first = encode_update_cursor(uuid_of(world.theirs), 1)

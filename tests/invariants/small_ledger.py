@@ -248,7 +248,7 @@ _TABLES = (
     "users", "currencies", "wallets", "wallet_openings", "transactions", "ledger_entries", "transaction_wallets", "outbox",
     "audit_log", "ledger_verifications", "reversed_amounts", "holds", "hold_events", "fx_rates", "fx_quotes",
     "event_chunks", "outbox_parked", "log_tiles", "log_salts", "log_checkpoints", "log_cosignatures", "log_secret",
-    "webhook_endpoints", "webhook_deliveries", "webhook_attempts", "webhook_progress",
+    "webhook_endpoints", "webhook_deliveries", "webhook_attempts", "webhook_progress", "worker_duties",
 )  # fmt: skip
 
 

@@ -52,6 +52,12 @@ def attempt(**columns: str) -> str:
     return f"INSERT INTO webhook_attempts ({', '.join(values)}) VALUES ({', '.join(values.values())});"
 
 
+def duty(**columns: str) -> str:
+    """An INSERT of a duty of the worker."""
+    values = {"name": "'count'", "next_at": AT, **columns}
+    return f"INSERT INTO worker_duties ({', '.join(values)}) VALUES ({', '.join(values.values())});"
+
+
 READY = endpoint() + delivery()
 DELIVERED: dict[str, Any] = {"delivered_at": AT, "next_attempt_at": "NULL", "attempts": "1"}
 
@@ -73,6 +79,34 @@ RULES: list[tuple[str, str, str]] = [
     ("a public key that is none", endpoint(public_key="'x'"), "webhook_endpoints_public_key_length"),
     ("old keys for ever", endpoint(old_keys="'x'"), "webhook_endpoints_old_keys_end"),
     ("failing without a failure", endpoint(failing_since=AT), "webhook_endpoints_failing_since_a_failure"),
+    ("behind without a look", endpoint(behind_after="0"), "webhook_endpoints_behind_is_looked_at"),
+    ("behind the first position", endpoint(behind_after="-1", look_at=AT), "webhook_endpoints_behind_not_negative"),
+    (
+        "behind, and back",
+        endpoint(behind_after="5", look_at=AT) + "UPDATE webhook_endpoints SET behind_after = 4",
+        "webhook_endpoints_behind_rises",
+    ),
+    ("deleted and enabled", endpoint(deleted_at=AT), "webhook_endpoints_deleted_is_not_enabled"),
+    (
+        "a deleted endpoint, and back",
+        endpoint(deleted_at=AT, status="'PAUSED'") + "UPDATE webhook_endpoints SET deleted_at = NULL",
+        "webhook_endpoints_stay_deleted",
+    ),
+    (
+        "remove an endpoint that is not deleted",
+        endpoint() + "DELETE FROM webhook_endpoints",
+        "webhook_endpoints_deleted_by_owner",
+    ),
+    (
+        "remove an endpoint with deliveries",
+        endpoint(deleted_at=AT, status="'PAUSED'") + delivery() + "DELETE FROM webhook_endpoints",
+        "webhook_deliveries_endpoint_fkey",
+    ),
+    ("a duty's name that is taken", duty() + duty(), "worker_duties_pkey"),
+    ("a duty without a name", duty(name="''"), "worker_duties_name"),
+    ("a duty that failed without an error", duty(failures="1"), "worker_duties_failures_counted"),
+    ("a long error", duty(last_error="repeat('x', 501)"), "worker_duties_error_short"),
+    ("done in no time", duty(succeeded_at=AT), "worker_duties_succeeded_in_some_time"),
     ("a delivery's id that is taken", READY + delivery(number="2"), "webhook_deliveries_pkey"),
     ("an event delivered as two", READY + delivery(0x402), "webhook_deliveries_once"),
     ("a delivery to nowhere", delivery(endpoint_id=UNKNOWN), "webhook_deliveries_endpoint_fkey"),
@@ -105,7 +139,6 @@ RULES: list[tuple[str, str, str]] = [
 ]
 
 OWNER_RULES: list[tuple[str, str, str]] = [
-    ("delete an endpoint", "DELETE FROM webhook_endpoints", "webhook_endpoints_never_deleted"),
     ("truncate endpoints", "TRUNCATE webhook_endpoints CASCADE", "webhook_endpoints_never_deleted"),
     ("change an attempt", "UPDATE webhook_attempts SET status = 200", "webhook_attempts_insert_only"),
     *(

@@ -78,6 +78,7 @@ LIST_LENGTHS: Mapping[str, int] = {
     "FxRatePayload.userErrors": 1,
     "ConvertPayload.userErrors": 1,
     "WebhookEndpointPayload.userErrors": 1,
+    "DeleteWebhookEndpointPayload.userErrors": 1,
     "ReplayWebhooksPayload.userErrors": 1,
     "WebhookTestPayload.userErrors": 1,
     "WebhookDelivery.attempts": 5,

@@ -1,8 +1,11 @@
-"""Creating webhook endpoints, replacing their keys, pausing them, and reading them."""
+"""Creating webhook endpoints, replacing their keys, pausing and deleting them, and reading them."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import logging
+import random
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,17 +17,18 @@ import orjson
 from app import ids
 from app.access import policy
 from app.access.viewer import Viewer
-from app.clock import Clock
+from app.clock import Clock, monotonic
 from app.db import webhook_sql
 from app.db.pool import Database
 from app.db.statements import Reader
-from app.errors import Refusal, RefusalCode, Unavailable
+from app.errors import Forbidden, RateLimited, Refusal, RefusalCode, Unavailable
 from app.paging.pages import Page, PageRequest
 from app.records import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookSource, WebhookStatus
 from app.services.input_rules import idempotency_key_refusal
 from app.services.reading import empty_page, page_of, page_window
 from app.services.refusals import key_reused
 from app.services.webhooks.destinations import BadDestination, destination_of
+from app.services.webhooks.rights import rights_until
 from app.services.webhooks.sealing import Seal
 from app.services.webhooks.signing import SigningKeys
 from app.settings import Settings
@@ -33,6 +37,9 @@ MAX_DOCUMENT = 10_000
 MAX_VARIABLES_BYTES = 16_384
 MAX_OVERLAP_SECONDS = 7 * 86_400
 _PATH = ("input",)
+_TURN_SECONDS = (0.005, 0.03)
+
+logger = logging.getLogger(__name__)
 
 
 class Subject(NamedTuple):
@@ -107,8 +114,10 @@ async def create(
         request_hash=request_hash,
         failures=0,
         created_at=now,
+        rights_until=rights_until(settings, now),
+        deleted_at=None,
     )
-    if await _insert(engine, settings, endpoint, details.idempotency_key, subject):
+    if await _insert_in_turn(engine, settings, endpoint, details.idempotency_key, subject):
         return EndpointResult(endpoint, secret=keys.shared)
     # The same request has just created one, or there is no room for another.
     winner = await webhook_sql.endpoint_by_key(engine, viewer.user_id, details.idempotency_key)
@@ -118,9 +127,26 @@ async def create(
     return EndpointResult(None, (Refusal(RefusalCode.QUOTA_EXCEEDED, message, _PATH, not_recorded=True),))
 
 
-async def _insert(engine: Database, settings: Settings, endpoint: WebhookEndpoint, key: str, subject: Subject) -> bool:
+async def _insert_in_turn(engine: Database, settings: Settings, endpoint: WebhookEndpoint, key: str, subject: Subject) -> bool:
+    """Insert the endpoint, after others that this user is creating. Returns False if it is not inserted. Raises RateLimited.
+
+    It waits without a connection: many that wait for each other in the database would take all of them.
+    """
+    deadline = monotonic() + settings.request_timeout_seconds / 2
+    while True:
+        inserted = await _insert(engine, settings, endpoint, key, subject)
+        if inserted is not None:
+            return inserted
+        if monotonic() >= deadline:
+            raise RateLimited(1, "You are creating many webhook endpoints at once. Try again in a second.")
+        await asyncio.sleep(random.uniform(*_TURN_SECONDS))  # noqa: S311 - spreads those that wait
+
+
+async def _insert(engine: Database, settings: Settings, endpoint: WebhookEndpoint, key: str, subject: Subject) -> bool | None:
+    """Returns None if it is the turn of another."""
     async with engine.begin() as connection:
-        await webhook_sql.lock_user(connection, endpoint.owner_id)
+        if not await webhook_sql.try_to_lock_user(connection, endpoint.owner_id):
+            return None
         if await webhook_sql.count_of(connection, endpoint.owner_id) >= settings.webhooks_per_user:
             return False
         # What is committed later gets a later position.
@@ -165,7 +191,9 @@ async def rotate(
     return EndpointResult(await _present(engine, found), secret=keys.shared)
 
 
-async def set_status(engine: Database, viewer: Viewer, endpoint_id: str, status: WebhookStatus, clock: Clock) -> EndpointResult:
+async def set_status(
+    engine: Database, settings: Settings, viewer: Viewer, endpoint_id: str, status: WebhookStatus, *, clock: Clock
+) -> EndpointResult:
     """Pause an endpoint or enable it. Raises Forbidden."""
     policy.require_webhooks(viewer)
     if status is WebhookStatus.DISABLED_FAILING:
@@ -173,9 +201,30 @@ async def set_status(engine: Database, viewer: Viewer, endpoint_id: str, status:
     found = await own(engine, viewer, endpoint_id)
     if found is None:
         return EndpointResult(None, (not_found("endpointId"),))
+    if status is WebhookStatus.ENABLED and not policy.may_use_endpoint(viewer, sees_all=found.sees_all):
+        raise Forbidden("This endpoint sees everything, and you do not any more.")
+    now = clock()
     async with engine.begin() as connection:
-        await webhook_sql.set_status(connection, found.id, status, clock())
+        if not await webhook_sql.set_status(connection, found.id, status, now, rights_until(settings, now)):
+            return EndpointResult(None, (not_found("endpointId"),))
     return EndpointResult(await _present(engine, found))
+
+
+async def delete(engine: Database, viewer: Viewer, endpoint_id: str, *, clock: Clock) -> EndpointResult:
+    """Delete an endpoint with its deliveries. An attempt that is in flight still ends. Raises Forbidden.
+
+    Deleting it once more returns the same, so that it can be tried again after an answer was lost.
+    """
+    policy.require_webhooks(viewer)
+    decoded = ids.decode("whe", endpoint_id)
+    found = {} if decoded is None else await webhook_sql.endpoints_by_id(engine, [decoded])
+    endpoint = None if decoded is None else found.get(decoded)
+    if endpoint is None or endpoint.owner_id != viewer.user_id:
+        return EndpointResult(None, (not_found("endpointId"),))
+    async with engine.begin() as connection:
+        await webhook_sql.delete_endpoint(connection, endpoint.id, clock())
+    logger.info("deleted the webhook endpoint %s", endpoint.id)
+    return EndpointResult(endpoint)
 
 
 async def _present(engine: Database, endpoint: WebhookEndpoint) -> WebhookEndpoint:
@@ -193,14 +242,15 @@ async def load_endpoints(database: Reader, viewer: Viewer, endpoint_ids: Collect
     if not policy.may_view(viewer):
         return {}
     found = await webhook_sql.endpoints_by_id(database, endpoint_ids)
-    return {endpoint.id: endpoint for endpoint in found.values() if endpoint.owner_id == viewer.user_id}
+    return {one.id: one for one in found.values() if one.owner_id == viewer.user_id and one.deleted_at is None}
 
 
 async def load_deliveries(database: Reader, viewer: Viewer, delivery_ids: Collection[UUID]) -> dict[UUID, WebhookDelivery]:
     """Deliveries of the viewer's own endpoints, by id."""
     found = await webhook_sql.deliveries_by_id(database, delivery_ids)
     endpoints = await load_endpoints(database, viewer, {one.endpoint_id for one in found.values()})
-    return {one.id: one for one in found.values() if one.endpoint_id in endpoints}
+    shown = {one.id for one in endpoints.values() if policy.may_use_endpoint(viewer, sees_all=one.sees_all)}
+    return {one.id: one for one in found.values() if one.endpoint_id in shown}
 
 
 async def load_oldest(database: Reader, endpoint_ids: Collection[UUID]) -> dict[UUID, WebhookDelivery]:
@@ -224,8 +274,9 @@ async def endpoints_of(database: Reader, viewer: Viewer, page: PageRequest) -> P
 async def deliveries_of(
     database: Reader, viewer: Viewer, endpoint: WebhookEndpoint, page: PageRequest, *, failed: bool
 ) -> Page[WebhookDelivery]:
-    """An endpoint's deliveries, newest first. Empty if it is not the viewer's."""
-    if endpoint.owner_id != viewer.user_id or not policy.may_view(viewer):
+    """An endpoint's deliveries, newest first. Empty if it is not the viewer's, or they may not see any more what it was sent."""
+    may_see = policy.may_view(viewer) and policy.may_use_endpoint(viewer, sees_all=endpoint.sees_all)
+    if endpoint.owner_id != viewer.user_id or not may_see:
         return empty_page()
     scope = f"deliveries of {endpoint.id}{' failed' if failed else ''}"
     found = await webhook_sql.list_deliveries(database, endpoint.id, page_window(page, scope), failed=failed)
@@ -245,7 +296,7 @@ def not_found(field_name: str) -> Refusal:
 
 
 def _again(earlier: WebhookEndpoint, request_hash: bytes) -> EndpointResult:
-    if earlier.request_hash != request_hash:
+    if earlier.request_hash != request_hash or earlier.deleted_at is not None:
         return EndpointResult(None, (key_reused(_PATH, None),))
     return EndpointResult(earlier, replayed=True)
 

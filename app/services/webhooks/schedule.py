@@ -12,9 +12,9 @@ MAX_ATTEMPTS = len(PAUSES) + 1
 _SPREAD = 0.1
 """Pauses are up to this part longer, so that deliveries that failed together are not tried together."""
 
-_FREE_FAILURES = 5
+FREE_FAILURES = 5
 """Failures in a row, of any deliveries, after which an endpoint is tried with one delivery at a time."""
-_LONGEST_REST = 300.0
+LONGEST_REST = timedelta(minutes=5)
 
 
 def pause_after(attempts: int) -> timedelta | None:
@@ -31,6 +31,6 @@ def rest_after(failures: int) -> timedelta | None:
     Each wallet's first delivery is due by its own schedule. Without a rest, an endpoint for thousands of wallets that hangs
     would be tried without end.
     """
-    if failures < _FREE_FAILURES:
+    if failures < FREE_FAILURES:
         return None
-    return timedelta(seconds=min(_LONGEST_REST, 2.0 ** min(failures - _FREE_FAILURES, 16)))
+    return timedelta(seconds=min(LONGEST_REST.total_seconds(), 2.0 ** min(failures - FREE_FAILURES, 16)))
