@@ -123,6 +123,18 @@ def test_what_fails_is_shown_and_410_disables_until_it_is_enabled_again(page: Pa
     expect(page.get_by_text("The test was accepted with 200.")).to_be_visible()
 
 
+def test_an_endpoint_is_deleted_after_a_confirmation(page: Page, service: Service) -> None:
+    path = create(service, "carol", CAROL.wallets[1].public_id)
+    open_as(page, "Carol Castillo", path)
+    page.get_by_role("button", name="Delete…").click()
+    assert violations_in_both_schemes(page) == []
+    page.get_by_role("button", name="Yes, delete it").click()
+    expect(page).to_have_url(re.compile("/webhooks$"))
+    expect(page.locator(f'a[href="{path}"]')).to_have_count(0)
+    page.goto(path)
+    expect(page.get_by_role("heading", name="There is no such endpoint")).to_be_visible()
+
+
 def test_a_parked_event_is_shown_above_all_others(page: Page, service: Service) -> None:
     path = create(service, "merchant", MERCHANT.wallets[0].public_id)
     answer(service, "merchant", 500)

@@ -1,7 +1,8 @@
 import { useState, type SyntheticEvent } from "react";
+import { useLocation } from "wouter";
 import { Dialog } from "../ui/Dialog.js";
 import { Notice } from "../ui/Notice.js";
-import { REPLAY_WEBHOOKS, ROTATE_WEBHOOK_SECRET, SET_WEBHOOK_STATUS, TEST_WEBHOOK, type Endpoint, type WebhookTest } from "./queries.js";
+import { DELETE_WEBHOOK_ENDPOINT, REPLAY_WEBHOOKS, ROTATE_WEBHOOK_SECRET, SET_WEBHOOK_STATUS, TEST_WEBHOOK, type Endpoint, type WebhookTest } from "./queries.js";
 import { Problem, useAction } from "./useAction.js";
 
 interface ActionsProps {
@@ -13,7 +14,8 @@ interface ActionsProps {
 /** What can be done with an endpoint as a whole. */
 export function Actions({ endpoint: { id, status }, onChange, onSecret }: ActionsProps) {
   const { isRunning, problem, run } = useAction();
-  const [dialog, setDialog] = useState<"rotate" | "replay" | null>(null);
+  const [, go] = useLocation();
+  const [dialog, setDialog] = useState<"rotate" | "replay" | "delete" | null>(null);
   const [tested, setTested] = useState<WebhookTest | null>(null);
   const [scheduled, setScheduled] = useState<number | null>(null);
   const setStatus = async (wanted: "ENABLED" | "PAUSED"): Promise<void> => {
@@ -33,6 +35,13 @@ export function Actions({ endpoint: { id, status }, onChange, onSecret }: Action
       onChange();
     }
   };
+  const remove = async (): Promise<void> => {
+    const done = await run(DELETE_WEBHOOK_ENDPOINT, { endpointId: id }, (data) => data.deleteWebhookEndpoint);
+    setDialog(null);
+    if (done !== null) {
+      go("/webhooks");
+    }
+  };
   const replay = async (since: string): Promise<void> => {
     const done = await run(REPLAY_WEBHOOKS, { input: { endpointId: id, from: { since } } }, (data) => data.replayWebhooks);
     setDialog(null);
@@ -43,7 +52,7 @@ export function Actions({ endpoint: { id, status }, onChange, onSecret }: Action
     <>
       {status === "DISABLED_FAILING" && (
         <Notice tone="bad" icon="alert" title="It is disabled: it answered 410, or accepted nothing for two days">
-          <p>Events since then are not kept for it. Repair the receiver, enable the endpoint, then send again what it missed.</p>
+          <p>Nothing is lost: repair the receiver, then enable the endpoint. It goes on where it stopped.</p>
           <button type="button" className="button button-small" disabled={isRunning} onClick={() => void setStatus("ENABLED")}>
             Enable it again
           </button>
@@ -51,7 +60,7 @@ export function Actions({ endpoint: { id, status }, onChange, onSecret }: Action
       )}
       {status === "PAUSED" && (
         <Notice tone="warning" icon="alert" title="It is paused">
-          <p>Events are kept for it, and sent when it is resumed.</p>
+          <p>Nothing is lost: it goes on where it stopped when it is resumed.</p>
         </Notice>
       )}
       <div className="form-actions">
@@ -69,6 +78,9 @@ export function Actions({ endpoint: { id, status }, onChange, onSecret }: Action
         <button type="button" className="button" onClick={() => setDialog("rotate")}>
           New secret…
         </button>
+        <button type="button" className="button button-danger" onClick={() => setDialog("delete")}>
+          Delete…
+        </button>
       </div>
       <div role="status">
         {isRunning && <p className="muted">Sending…</p>}
@@ -79,6 +91,16 @@ export function Actions({ endpoint: { id, status }, onChange, onSecret }: Action
       {dialog === "rotate" && (
         <Dialog title="A new secret" onClose={() => setDialog(null)}>
           <RotateForm isRunning={isRunning} onDone={(overlap) => void rotate(overlap)} />
+        </Dialog>
+      )}
+      {dialog === "delete" && (
+        <Dialog title="Delete the endpoint" onClose={() => setDialog(null)}>
+          <div className="stack">
+            <p>Its secrets and its deliveries are deleted with it, and nothing more is sent. To stop it for a while, pause it.</p>
+            <button type="button" className="button button-danger" disabled={isRunning} onClick={() => void remove()}>
+              Yes, delete it
+            </button>
+          </div>
         </Dialog>
       )}
       {dialog === "replay" && (

@@ -69,6 +69,12 @@ export const SET_WEBHOOK_STATUS = graphql(`
   }
 `);
 
+export const DELETE_WEBHOOK_ENDPOINT = graphql(`
+  mutation DeleteWebhookEndpoint($endpointId: ID!) {
+    deleteWebhookEndpoint(endpointId: $endpointId) { deletedId userErrors { code message path } }
+  }
+`);
+
 export const REPLAY_WEBHOOKS = graphql(`
   mutation ReplayWebhooks($input: ReplayWebhooksInput!) {
     replayWebhooks(input: $input) { scheduled userErrors { code message path } }
