@@ -31,7 +31,7 @@ describe("what was checked", () => {
   });
 
   test("ends at the step that failed", async () => {
-    render(<Steps found={await verification(receipt.replace("\n300\n", "\n301\n"), key)} />);
+    render(<Steps found={await verification(receipt.replace("index 77", "index 78"), key)} />);
     expect(states()).toEqual(["-good", "-good", "-bad", ""]);
     cleanup();
     const forged = receipt.replace(/(— \S+ ......)(....)/, (_, before: string, four: string) => before + (four === "AAAA" ? "BBBB" : "AAAA"));
