@@ -70,7 +70,7 @@ async def test_what_the_endpoints_key_has_signed_just_now_is_accepted_and_nothin
         (401, "it has no v1a signature", {"webhook-signature": "v1,AAAA"}),
         (401, "its signature is wrong", {"webhook-signature": "v1a,%%% v1a,AAAA"}),
     ):
-        assert (await _post(api, keys, **change), (await _received(api))["posts"][0]["problem"]) == (status, problem)  # type: ignore[arg-type]
+        assert (await _post(api, keys, **change), (await _received(api))["posts"][0]["problem"]) == (status, problem)
     assert await _post(api, SigningKeys(b"0" * 32, b"1" * 32)) == 401
 
 
