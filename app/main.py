@@ -21,8 +21,11 @@ from app.db.currency_sql import load_currencies
 from app.db.engine import create_engine, dispose
 from app.db.installation_sql import load_redis_names
 from app.demo import routes as demo_routes
+from app.demo import tampering_routes
 from app.demo.ambient import Ambient
 from app.demo.rates import DemoRates
+from app.demo.receiver import Receiver
+from app.demo.tampering import Tampering, superuser_url
 from app.demo.timelines import Timelines
 from app.demo.tools import DemoTools
 from app.demo.traffic import Traffic
@@ -42,6 +45,7 @@ from app.schema.transport.view import PaycoreView
 from app.services.container import Services
 from app.services.identity import Identities
 from app.services.live import LiveUpdates
+from app.services.receipts.operating import public_key_of
 from app.services.transfers import Ledger
 from app.settings import Settings, load_settings
 from app.telemetry import tracing
@@ -82,6 +86,7 @@ def create_app(
 ) -> Application:
     """Returns the ASGI application. Raises ConfigurationError if the settings do not allow a start."""
     chosen = settings or load_settings()
+    public_key_of(chosen)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -99,7 +104,7 @@ def create_app(
         *health.routes(),
     ]
     if chosen.environment != "production":
-        routes += demo_routes.routes()
+        routes += [*demo_routes.routes(), *tampering_routes.routes()]
     if chosen.dashboard:
         routes += dashboard.routes(chosen)
     first, limits = _steps(chosen)
@@ -209,10 +214,9 @@ async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tu
         stack.push_async_callback(ledger.stop)
         tools = None
         if timelines is not None:
-            tools = DemoTools(timelines, Traffic(ledger, currencies, clock), Ambient(clock))
             timelines.start(pubsub, names)
             stack.push_async_callback(timelines.stop)
-            stack.push_async_callback(tools.traffic.stop)
+            tools = await _demo_tools(stack, settings, clock, timelines, Traffic(ledger, currencies, clock))
         if settings.supervisor_home is not None:
             # Only under `paycore dev`: a service of one's own has rates of its own, or none.
             rates_of_demo = DemoRates(engine, settings)
@@ -235,3 +239,13 @@ async def running_services(settings: Settings, clock: Clock) -> AsyncIterator[tu
             pubsub,
             tools,
         )
+
+
+async def _demo_tools(
+    stack: contextlib.AsyncExitStack, settings: Settings, clock: Clock, timelines: Timelines, traffic: Traffic
+) -> DemoTools:
+    stack.push_async_callback(traffic.stop)
+    tampering = Tampering(settings, superuser_url(settings), clock)
+    await tampering.start()
+    stack.push_async_callback(tampering.stop)
+    return DemoTools(timelines, traffic, Ambient(clock), Receiver(settings.base_url, clock), tampering)

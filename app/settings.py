@@ -193,6 +193,12 @@ class Settings(BaseSettings):
         description="Key that signs checkpoints of the log of transactions; `paycore log key NAME` makes one. Unset: the log is "
         "kept and nothing is signed, so there are no receipts. Only the relay needs it.",
     )
+    log_public_key: str | None = Field(
+        None,
+        pattern=r"^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]{43}[A-Za-z0-9+/=]$",
+        description="Public key of the log, as `paycore log key` prints it. The API has it as `Checkpoint.publicKey` and at "
+        "`GET /log/key`. `paycore dev` sets it.",
+    )
     log_checkpoint_seconds: float = Field(
         5.0, ge=0.1, le=86_400, description="Shortest time between two signed checkpoints. A receipt waits for the next one."
     )

@@ -26,6 +26,7 @@ from app.demo.dashboard_build import BackgroundBuild
 from app.demo.embedded import EmbeddedServers, find_running, make_home, start_servers
 from app.demo.embedded.processes import Patience, end_child, end_orphan
 from app.errors import ConfigurationError
+from app.services.receipts import notes
 from app.settings import DEMO_LOG_KEY, Settings
 
 _READY_SECONDS = 30.0
@@ -153,6 +154,7 @@ def _environment(settings: Settings, home: Path) -> dict[str, str]:
     """Returns the children's environment: this process's, with the servers' addresses."""
     assert settings.database_url is not None
     assert settings.redis_url is not None
+    log_key = DEMO_LOG_KEY if settings.log_key is None else settings.log_key.get_secret_value()
     return {
         **os.environ,
         "PAYCORE_DATABASE_URL": settings.database_url.get_secret_value(),
@@ -160,7 +162,9 @@ def _environment(settings: Settings, home: Path) -> dict[str, str]:
         "PAYCORE_HOST": settings.host,
         "PAYCORE_PORT": str(settings.port),
         "PAYCORE_SUPERVISOR_HOME": str(home),
-        "PAYCORE_LOG_KEY": DEMO_LOG_KEY if settings.log_key is None else settings.log_key.get_secret_value(),
+        "PAYCORE_LOG_KEY": log_key,
+        # For those who verify a receipt in the browser.
+        "PAYCORE_LOG_PUBLIC_KEY": settings.log_public_key or str(notes.parse_signer(log_key).verifier),
         # Endpoints of the demo run on this machine.
         "PAYCORE_WEBHOOK_PRIVATE_TARGETS": os.environ.get("PAYCORE_WEBHOOK_PRIVATE_TARGETS", "true"),
         "PYTHONUNBUFFERED": "1",

@@ -1,4 +1,4 @@
-"""The demo's routes: tokens for its users, the timeline of a transaction, traffic, ambient payments, and faults to request.
+"""The demo's routes: tokens for its users, the timeline of a transaction, traffic, a receiver of webhooks, faults to request.
 
 Production does not have these routes.
 """
@@ -18,6 +18,7 @@ from app.access import policy
 from app.access.tokens import mint_token
 from app.access.viewer import Right, Viewer
 from app.demo import seed
+from app.demo.receiver import Receiver
 from app.demo.tools import DemoTools
 from app.errors import BadUserInput, NotFound
 from app.rest.answers import json_object, json_response, problem
@@ -37,6 +38,9 @@ def routes() -> list[Route]:
         Route("/demo/traffic", authenticated(get_traffic), methods=["GET"]),
         Route("/demo/traffic", authenticated(post_traffic), methods=["POST"]),
         Route("/demo/traffic", authenticated(delete_traffic), methods=["DELETE"]),
+        Route("/demo/receiver", authenticated(get_receiver), methods=["GET"]),
+        Route("/demo/receiver", authenticated(put_receiver), methods=["PUT"]),
+        Route("/demo/receiver/{subject}", post_to_receiver, methods=["POST"]),
     ]
 
 
@@ -122,6 +126,38 @@ async def delete_traffic(request: Request, services: Services, viewer: Viewer) -
     policy.require(viewer, Right.MAKE_TRAFFIC)
     await _tools(request).traffic.stop()
     return json_response(_traffic(request))
+
+
+async def get_receiver(request: Request, services: Services, viewer: Viewer) -> Response:
+    """Answers with what the viewer's own receiver of webhooks has received; 404 for users that are not the demo's."""
+    receiver = _receiver(request, services, viewer)
+    posts = [{**asdict(post), "at": _time(post.at)} for post in receiver.posts(viewer.subject)]
+    return json_response({"url": receiver.url(viewer.subject), "answer": receiver.answer(viewer.subject), "posts": posts})
+
+
+async def put_receiver(request: Request, services: Services, viewer: Viewer) -> Response:
+    """Set the status that the viewer's receiver answers with."""
+    receiver = _receiver(request, services, viewer)
+    receiver.set_answer(viewer.subject, (await json_object(request)).get("answer"))
+    return await get_receiver(request, services, viewer)
+
+
+async def post_to_receiver(request: Request) -> Response:
+    """Receive a webhook, as a shop's server would. It proves itself by its signature, so there is no token."""
+    services: Services = request.app.state.services
+    receiver, subject = _tools(request).receiver, request.path_params["subject"]
+    if not services.settings.uses_demo_secret or not receiver.has(subject):
+        raise NotFound
+    status = await receiver.receive(services.engine, subject, request.headers, await request.body())
+    return json_response({"accepted": status == 200}, status)
+
+
+def _receiver(request: Request, services: Services, viewer: Viewer) -> Receiver:
+    policy.require_view(viewer)
+    receiver = _tools(request).receiver
+    if not services.settings.uses_demo_secret or not receiver.has(viewer.subject):
+        raise NotFound
+    return receiver
 
 
 def _tools(request: Request) -> DemoTools:

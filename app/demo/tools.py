@@ -1,10 +1,12 @@
-"""The demo's parts in the API process: the timelines of transfers, traffic, and ambient payments."""
+"""The demo's parts in the API process: timelines of transfers, traffic, ambient payments, a receiver of webhooks, tampering."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from app.demo.ambient import Ambient
+from app.demo.receiver import Receiver
+from app.demo.tampering import Tampering
 from app.demo.timelines import Timelines
 from app.demo.traffic import Traffic
 
@@ -16,3 +18,5 @@ class DemoTools:
     timelines: Timelines
     traffic: Traffic
     ambient: Ambient
+    receiver: Receiver
+    tampering: Tampering

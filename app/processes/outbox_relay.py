@@ -31,9 +31,10 @@ from app.messages.redis_names import RedisNames
 from app.processes.database_log import DatabaseLog
 from app.processes.fx_feed import polling_rates
 from app.processes.relay_health import RelayState, answering
-from app.processes.sealing import sealing, signer_of
+from app.processes.sealing import sealing
 from app.services import sequencer
 from app.services.hold_settlement import sweep
+from app.services.receipts.operating import signer_of
 from app.services.sequencer import Sequencer
 from app.settings import Settings
 from app.telemetry import metrics, tracing

@@ -12,9 +12,7 @@ from app.backoff import Backoff
 from app.db import log_sql
 from app.db.engine import connect
 from app.db.failures import DATABASE_ERRORS
-from app.errors import ConfigurationError
-from app.services.receipts import notes
-from app.services.receipts.notes import InvalidNote, SignerKey
+from app.services.receipts.operating import signer_of
 from app.services.receipts.sealing import Sealer
 from app.settings import Settings
 
@@ -33,16 +31,6 @@ async def sealing(settings: Settings) -> AsyncIterator[None]:
         yield
     finally:
         await tasks.end(task)
-
-
-def signer_of(settings: Settings) -> SignerKey | None:
-    """The key that signs checkpoints. Raises ConfigurationError if it is damaged."""
-    if settings.log_key is None:
-        return None
-    try:
-        return notes.parse_signer(settings.log_key.get_secret_value())
-    except InvalidNote as error:
-        raise ConfigurationError(f"PAYCORE_LOG_KEY: {error}. `paycore log key NAME` makes one.") from None
 
 
 async def _run(settings: Settings) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.access import policy
 from app.access.viewer import Viewer
 from app.errors import NotFound
 from app.rest.answers import load, text_response
@@ -32,9 +33,19 @@ async def get_checkpoint(_request: Request, services: Services, viewer: Viewer) 
     return text_response(checkpoint.text)
 
 
+async def get_log_key(_request: Request, services: Services, viewer: Viewer) -> Response:
+    """Answers 404 if this service is not told the log's public key."""
+    policy.require_view(viewer)
+    key = services.settings.log_public_key
+    if key is None:
+        raise NotFound
+    return text_response(f"{key}\n")
+
+
 LOG_ROUTES: tuple[tuple[str, str, Callable[[Request, Services, Viewer], Awaitable[Response]]], ...] = (
     ("GET", "/transactions/{id}/receipt", get_receipt),
     ("GET", "/checkpoint", get_checkpoint),
+    ("GET", "/log/key", get_log_key),
 )
 
 _TEXT = {"text/plain": {"schema": {"type": "string"}}}
@@ -56,6 +67,15 @@ LOG_PATHS: dict[str, Any] = {
             "operationId": "getCheckpoint",
             "security": BEARER,
             "responses": {"200": {"description": "The signed note.", "content": _TEXT}, **problems(404)},
+        }
+    },
+    "/log/key": {
+        "get": {
+            "summary": "The log's public key",
+            "description": "As this service is told it. Compare it with the key that the operator has published elsewhere.",
+            "operationId": "getLogKey",
+            "security": BEARER,
+            "responses": {"200": {"description": "A key of c2sp.org/signed-note.", "content": _TEXT}, **problems(404)},
         }
     },
 }

@@ -142,8 +142,9 @@ class Query:
 
     @strawberry.field(description="The newest signed head of the log of transactions.")
     async def checkpoint(self, info: Info) -> Checkpoint | None:
-        found = await receipts.newest_checkpoint(info.context.services.engine, info.context.viewer)
-        return None if found is None else Checkpoint.of(found)
+        services = info.context.services
+        found = await receipts.newest_checkpoint(services.engine, info.context.viewer)
+        return None if found is None else Checkpoint.of(found, services.settings.log_public_key)
 
     @strawberry.field(description="Proof, base64 hashes, that the newest checkpoint extends the one of this size.")
     async def consistency_proof(self, info: Info, size: BigInt) -> list[str] | None:

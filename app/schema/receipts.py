@@ -20,9 +20,13 @@ class Checkpoint:
     text: str = strawberry.field(description="The signed note, with the cosignatures of witnesses.")
     at: datetime
     cosigned_by: list[str] = strawberry.field(description="Names of the witnesses that have cosigned it.")
+    public_key: str | None = strawberry.field(
+        description="The log's public key, by PAYCORE_LOG_PUBLIC_KEY. An operator who lies would lie here too: better is the key "
+        "that was published elsewhere."
+    )
 
     @staticmethod
-    def of(checkpoint: StoredCheckpoint) -> Checkpoint:
+    def of(checkpoint: StoredCheckpoint, public_key: str | None) -> Checkpoint:
         return Checkpoint(
             origin=checkpoint.origin,
             size=BigInt(checkpoint.size),
@@ -30,6 +34,7 @@ class Checkpoint:
             text=checkpoint.text,
             at=checkpoint.signed_at,
             cosigned_by=checkpoint.witnesses,
+            public_key=public_key,
         )
 
 

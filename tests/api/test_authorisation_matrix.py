@@ -72,6 +72,8 @@ PAY_FROM_IT = "YNNFN FYFF NFF U"
 POSTING = "FFFFY FFFF YFY U"
 PARTY = "YYYYY YYFF YYF U"
 PUBLIC = "YYYYY YYYY YYY Y"
+NOT_EMBEDDED = "FFFF- FFFF -FF U"
+"""Nobody: the tests have no database that may be tampered with."""
 OWN_ONLY = "Y---- YFFF --F U"
 
 _TRANSFER = "idempotencyKey: NEW_KEY, senderWalletId: WALLET, receiverWalletId: THEIR_WALLET, amount: ONE"
@@ -321,6 +323,7 @@ ROUTES = {
     "GET /transactions/{id}": ("/transactions/COMPLETED", COMPLETED),
     "GET /transactions/{id}/receipt": ("/transactions/COMPLETED/receipt", COMPLETED),
     "GET /checkpoint": ("/checkpoint", "YYYYY YFFF YYF U"),
+    "GET /log/key": ("/log/key", "----- -FFF --F U"),
     "GET /openapi.json": ("/openapi.json", PUBLIC),
     "GET /healthz": ("/healthz", PUBLIC),
     "GET /readyz": ("/readyz", PUBLIC),
@@ -332,10 +335,19 @@ ROUTES = {
     "GET /demo/traffic": ("/demo/traffic", ADMIN_ONLY),
     "POST /demo/traffic": ("/demo/traffic", ADMIN_ONLY),
     "DELETE /demo/traffic": ("/demo/traffic", ADMIN_ONLY),
+    "GET /demo/receiver": ("/demo/receiver", "YYY-- YFFF --F U"),
+    "PUT /demo/receiver": ("/demo/receiver", "YYY-- YFFF --F U"),
+    "POST /demo/receiver/{subject}": ("/demo/receiver/nobody", "----- ---- --- -"),
+    "GET /demo/tampering": ("/demo/tampering", ADMIN_ONLY),
+    "POST /demo/tampering": ("/demo/tampering", NOT_EMBEDDED),
+    "DELETE /demo/tampering": ("/demo/tampering", NOT_EMBEDDED),
+    "POST /demo/tampering/verification": ("/demo/tampering/verification", NOT_EMBEDDED),
 }
 BODIES: dict[str, dict[str, object]] = {
     "/demo/break": {"what": "relay"},
     "/demo/traffic": {"per_second": 1, "seconds": 1},
+    "/demo/receiver": {"answer": 200},
+    "/demo/tampering": {"what": "words"},
 }
 """The bodies of requests that change something other than money."""
 ELSEWHERE = {"GET,POST /graphql", "WEBSOCKET /graphql"}
@@ -709,7 +721,7 @@ async def visit(world: World, name: str, caller: str) -> str:
         if path.endswith("/capture"):
             body["keep_remaining"] = True
     response: httpx.Response = await world.api.http.request(
-        method, path, json=BODIES.get(path, body) if method == "POST" else None, headers=world.headers(caller)
+        method, path, json=BODIES.get(path, body) if method in ("POST", "PUT") else None, headers=world.headers(caller)
     )
     if response.status_code < 300:
         return "Y"

@@ -20,7 +20,10 @@ from tests.waiting import soon
 
 PATHS = (("GET", "/demo/session"), ("GET", "/demo/transactions/txn_01jgfjjz00e008000000000011/life"), ("POST", "/demo/break"),
          ("POST", "/demo/ambient"),
-         ("GET", "/demo/traffic"), ("POST", "/demo/traffic"), ("DELETE", "/demo/traffic"))  # fmt: skip
+         ("GET", "/demo/traffic"), ("POST", "/demo/traffic"), ("DELETE", "/demo/traffic"),
+         ("GET", "/demo/receiver"), ("PUT", "/demo/receiver"), ("POST", "/demo/receiver/alice"),
+         ("GET", "/demo/tampering"), ("POST", "/demo/tampering"), ("DELETE", "/demo/tampering"),
+         ("POST", "/demo/tampering/verification"))  # fmt: skip
 
 
 @pytest.fixture
@@ -48,7 +51,12 @@ async def test_every_user_of_the_demo_has_a_token_that_works(demo_api: Api) -> N
 async def test_the_demo_issues_no_tokens_with_another_secret(settings: Settings, engine: Database) -> None:
     own = settings.model_copy(update={"jwt_secret": SecretStr("a-secret-of-ones-own-with-32-bytes!!")})
     async with serving(own, engine, relay=False) as api:
-        for method, path in (("GET", "/demo/session"), ("POST", "/demo/ambient")):
+        for method, path in (
+            ("GET", "/demo/session"),
+            ("POST", "/demo/ambient"),
+            ("GET", "/demo/receiver"),
+            ("POST", "/demo/receiver/alice"),
+        ):
             response = await api.http.request(method, path, headers=api.headers("alice"))
             assert (response.status_code, response.json()["code"]) == (404, "NOT_FOUND"), path
 

@@ -327,7 +327,7 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
     (
         "Checkpoint",
         "{ checkpoint { FIELDS } }",
-        {"YYYYY YFFF YYF U": "origin size rootHash text at", "----- -FFF --F U": "cosignedBy"},
+        {"YYYYY YFFF YYF U": "origin size rootHash text at", "----- -FFF --F U": "cosignedBy publicKey"},
     ),
     ("FxStatus", "{ ledgerStatus { fx { FIELDS } } }", {ALL_OF_THEM: "baseCurrency positions unrealised"}),
     (

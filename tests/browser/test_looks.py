@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -24,6 +25,8 @@ PAGES = {
     "send": ("/send", "alice"),
     "convert": ("/convert", "alice"),
     "checkout": ("/checkout", "alice"),
+    "webhooks": ("/webhooks", "alice"),
+    "endpoint": ("/webhooks/{endpoint}", "alice"),
     "break": ("/break", "alice"),
     "control": ("/control", SUPPORT),
     "find": ("/find", SUPPORT),
@@ -33,6 +36,12 @@ PAGES = {
 """Each page's path, and the subject of the user who opens it."""
 WITHOUT_WATCH = ("sign-in", "control", "find", "user")
 IN_README = ("landing", "wallets", "wallet", "transaction", "send", "break", "control")
+_ENDPOINT = "mutation($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } } }"
+_SHOP = {
+    "idempotencyKey": "looks",
+    "url": "https://shop.example.com/paycore",
+    "document": "subscription ($w: ID!) { walletUpdated(walletId: $w) { entry { sequence } } }",
+}
 _OWNER = "query($id: ID!) { wallet(id: $id) { owner { id } } }"
 
 
@@ -52,6 +61,11 @@ def _address(service: Service, path: str) -> str:
     wallet = ALICE.wallets[0].public_id
     if "{transaction}" in path:
         return path.format(transaction=service.pay("alice", wallet, BOB.wallets[0].public_id, "5.00"))
+    if path.startswith("/webhooks"):
+        # Of a wallet that no other page here moves money of: there are no deliveries.
+        variables = json.dumps({"w": ALICE.wallets[1].public_id})
+        created = service.ask("alice", _ENDPOINT, input={**_SHOP, "variables": variables})
+        return path.format(endpoint=created["createWebhookEndpoint"]["endpoint"]["id"])
     if "{user}" in path:
         return path.format(user=service.ask(SUPPORT, _OWNER, id=wallet)["wallet"]["owner"]["id"])
     return path

@@ -12,9 +12,32 @@ from app.db import log_sql
 from app.db.engine import connect
 from app.errors import ConfigurationError
 from app.services.receipts import notes
-from app.services.receipts.notes import InvalidNote, VerifierKey
+from app.services.receipts.notes import InvalidNote, SignerKey, VerifierKey
 from app.services.receipts.sealing import LogStopped, contradiction
 from app.settings import Settings
+
+
+def signer_of(settings: Settings) -> SignerKey | None:
+    """The key that signs checkpoints. Raises ConfigurationError if it is damaged."""
+    if settings.log_key is None:
+        return None
+    try:
+        return notes.parse_signer(settings.log_key.get_secret_value())
+    except InvalidNote as error:
+        raise ConfigurationError(f"PAYCORE_LOG_KEY: {error}. `paycore log key NAME` makes one.") from None
+
+
+def public_key_of(settings: Settings) -> str | None:
+    """The log's public key that the API tells: the one that is set. Raises ConfigurationError if it is damaged or a witness's."""
+    if settings.log_public_key is None:
+        return None
+    try:
+        key = notes.parse_verifier(settings.log_public_key)
+    except InvalidNote as error:
+        raise ConfigurationError(f"PAYCORE_LOG_PUBLIC_KEY: {error}.") from None
+    if key.is_witness:
+        raise ConfigurationError("PAYCORE_LOG_PUBLIC_KEY: it is a witness's key, not the log's.")
+    return settings.log_public_key
 
 
 async def newest_checkpoint(settings: Settings) -> str | None:

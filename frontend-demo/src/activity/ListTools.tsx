@@ -1,4 +1,4 @@
-import { csvOf, download } from "./csv.js";
+import { csvOf, downloadCsv } from "./csv.js";
 import type { Row } from "./rows.js";
 
 interface ListToolsProps {
@@ -16,7 +16,7 @@ export function ListTools({ name, rows, status }: ListToolsProps) {
         {status}
       </p>
       {rows.length > 0 && (
-        <button type="button" className="button button-small" onClick={() => download(csvOf(rows), `${name}.csv`)}>
+        <button type="button" className="button button-small" onClick={() => downloadCsv(csvOf(rows), `${name}.csv`)}>
           {rows.length === 1 ? "Save this one as CSV" : `Save these ${rows.length} as CSV`}
         </button>
       )}

@@ -1,3 +1,4 @@
+import { download } from "../ui/download.js";
 import { movedBy, type Row } from "./rows.js";
 
 const HEADER = ["Created (UTC)", "Transaction", "Type", "Status", "Direction", "Amount", "Currency", "Counterparty", "Description", "Failure", "Fee", "Total"];
@@ -34,11 +35,6 @@ function cell(text: string): string {
 const BYTE_ORDER_MARK = "\uFEFF";
 
 /** Save a table as a file. */
-export function download(csv: string, name: string): void {
-  const url = URL.createObjectURL(new Blob([BYTE_ORDER_MARK, csv], { type: "text/csv;charset=utf-8" }));
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+export function downloadCsv(csv: string, name: string): void {
+  download([BYTE_ORDER_MARK, csv], "text/csv", name);
 }

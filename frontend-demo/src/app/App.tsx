@@ -22,6 +22,8 @@ const HoldPage = lazyPage(async () => (await import("../holds/HoldPage.js")).Hol
 const CheckoutPage = lazyPage(async () => (await import("../checkout/CheckoutPage.js")).CheckoutPage);
 const BreakPage = lazyPage(async () => (await import("../break/BreakPage.js")).BreakPage);
 const ControlPage = lazyPage(async () => (await import("../control/ControlPage.js")).ControlPage);
+const WebhooksPage = lazyPage(async () => (await import("../webhooks/WebhooksPage.js")).WebhooksPage);
+const EndpointPage = lazyPage(async () => (await import("../webhooks/EndpointPage.js")).EndpointPage);
 const FoundUserPage = lazyPage(async () => (await import("../find/FindPage.js")).FoundUserPage);
 const FindPage = lazyPage(async () => (await import("../find/FindPage.js")).FindPage);
 
@@ -101,6 +103,10 @@ function Page({ path }: { readonly path: string }) {
           </Route>
           <Route path="/transactions/:id">{({ id }) => <TransactionPage key={id} id={id} />}</Route>
           <Route path="/holds/:id">{({ id }) => <HoldPage key={id} id={id} />}</Route>
+          <Route path="/webhooks">
+            <WebhooksPage />
+          </Route>
+          <Route path="/webhooks/:id">{({ id }) => <EndpointPage key={id} id={id} />}</Route>
           <Route path="/control">
             <ControlPage />
           </Route>

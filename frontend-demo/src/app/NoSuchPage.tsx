@@ -3,7 +3,7 @@ import { Empty } from "../ui/Notice.js";
 import { useTitle } from "../ui/title.js";
 
 /** The paths that have a page. The service answers all others with 404, by the same pattern (app/http/dashboard.py). */
-const PAGES = /^\/(|wallets(\/[^/]+(\/statements)?)?|activity|send|convert|transactions\/[^/]+|holds\/[^/]+|checkout|control|find(\/[^/]+)?|break)\/?$/;
+const PAGES = /^\/(|wallets(\/[^/]+(\/statements)?)?|activity|send|convert|transactions\/[^/]+|holds\/[^/]+|checkout|webhooks(\/[^/]+)?|control|find(\/[^/]+)?|break)\/?$/;
 
 export function isPage(path: string): boolean {
   return PAGES.test(path);

@@ -1,3 +1,4 @@
+import { lazyPart } from "../app/lazyPage.js";
 import { CurrenciesProvider } from "../money/CurrenciesContext.js";
 import { Operations } from "../operations/Operations.js";
 import { operationOf } from "../operations/link.js";
@@ -6,7 +7,7 @@ import { TRANSFER } from "../send/queries.js";
 import { AccountProvider } from "../session/AccountContext.js";
 import { demoAccount } from "../session/account.js";
 import type { DemoSession } from "../session/demo.js";
-import { Empty } from "../ui/Notice.js";
+import { Empty, Skeleton } from "../ui/Notice.js";
 import { useTitle } from "../ui/title.js";
 import { CutTheLine } from "./CutTheLine.js";
 import { HoldRace } from "./HoldRace.js";
@@ -14,6 +15,9 @@ import { HoldRun } from "./HoldRun.js";
 import { OneKey } from "./OneKey.js";
 import { RunOnWallet } from "./RunOnWallet.js";
 import { castOf } from "./cast.js";
+
+// Below what is first seen, so the page does not wait for it.
+const Tamper = lazyPart(async () => (await import("./tamper/Tamper.js")).Tamper, <Skeleton label="Loading the experiment" />);
 
 /** Experiments in which a ledger without these guarantees would lose or create money. */
 export function BreakPage({ demo }: { readonly demo: DemoSession }) {
@@ -46,6 +50,7 @@ export function BreakPage({ demo }: { readonly demo: DemoSession }) {
           <AccountProvider account={demoAccount(receiver)}>
             <CutTheLine cast={cast} canBreak={demo.can_break} />
           </AccountProvider>
+          <Tamper cast={cast} />
           <Operations operations={[operationOf(TRANSFER, { input }), watchOperation(receiverWallet.id)]} />
         </div>
       </CurrenciesProvider>

@@ -2,6 +2,7 @@ import { useEffect, useRef } from "react";
 import type { FeedState } from "../live/feed.js";
 import { heldOf } from "../money/held.js";
 import { useAnswer } from "../graphql/useAnswer.js";
+import { useEvery } from "../graphql/useEvery.js";
 import { WALLET_HOLDS, type WalletHolds } from "./queries.js";
 
 const EVERY_MILLISECONDS = 10_000;
@@ -15,19 +16,7 @@ export function useFresh(again: () => void, cause: unknown): void {
       again();
     }
   }, [again, cause]);
-  useEffect(() => {
-    const look = (): void => {
-      if (!document.hidden) {
-        again();
-      }
-    };
-    const timer = setInterval(look, EVERY_MILLISECONDS);
-    document.addEventListener("visibilitychange", look);
-    return () => {
-      clearInterval(timer);
-      document.removeEventListener("visibilitychange", look);
-    };
-  }, [again]);
+  useEvery(EVERY_MILLISECONDS, again);
 }
 
 /** Changes with what is held of the wallet, and with each capture that pays it or is paid by it; null before the first update. */

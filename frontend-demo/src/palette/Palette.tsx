@@ -94,6 +94,11 @@ function PageGroup({ onGo }: Pick<PaletteProps, "onGo">) {
           Convert
         </Entry>
       )}
+      {session.account !== null && (
+        <Entry value="page /webhooks" words="Webhooks endpoints events deliveries developers" icon="hook" onSelect={() => onGo("/webhooks")}>
+          Webhooks
+        </Entry>
+      )}
       <Entry value="page /graphiql" words="GraphiQL API" icon="code" onSelect={() => window.location.assign("/graphiql")}>
         GraphiQL
       </Entry>

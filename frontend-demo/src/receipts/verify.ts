@@ -19,7 +19,17 @@ interface Opening {
   bytes: string;
 }
 
+/** One thing that was checked, for those who want to see it. Hashes are in hexadecimal. */
+export type Step =
+  | ({ of: "fields"; bytes: number } & Omit<Proved, "index" | "logSize">)
+  | { of: "leaf"; hash: string }
+  | { of: "path"; nodes: string[]; logSize: number }
+  | { of: "signature"; key: string; origin: string };
+
 export class InvalidReceipt extends Error {}
+
+/** The browser cannot check signatures like these. That says nothing about the receipt. */
+export class CannotCheck extends Error {}
 
 const HEAD = ["id", "type", "amount", "currency", "sender", "receiver", "created_at", "completed_at", "reverses"];
 const OPENED: Record<string, string[]> = {
@@ -34,54 +44,78 @@ const YEAR_2000 = BigInt(Date.UTC(2000, 0, 1)) * 1000n;
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Returns the transaction that a receipt proves, as far as the receipt opens it. Throws InvalidReceipt. */
-export async function check(receipt: string, key: string): Promise<Proved> {
+/** Returns the transaction that a receipt proves, as far as the receipt opens it. Throws InvalidReceipt, or CannotCheck. */
+export async function check(receipt: string, key: string, onStep: (step: Step) => void = () => undefined): Promise<Proved> {
+  if (globalThis.crypto?.subtle === undefined) throw new CannotCheck("the browser offers WebCrypto only over https and on localhost");
   try {
-    return await checked(receipt, key);
+    return await checked(receipt, key, onStep);
   } catch (error) {
-    throw error instanceof InvalidReceipt ? error : new InvalidReceipt(`the receipt is malformed: ${String(error)}`);
+    if (error instanceof InvalidReceipt || error instanceof CannotCheck) throw error;
+    throw new InvalidReceipt(`the receipt is malformed: ${String(error)}`);
   }
 }
 
-async function checked(receipt: string, key: string): Promise<Proved> {
+async function checked(receipt: string, key: string, onStep: (step: Step) => void): Promise<Proved> {
   const blank = receipt.indexOf("\n\n");
   const [version, extra = "", index = "", ...path] = receipt.slice(0, blank).split("\n");
   must(blank > 0 && version === "c2sp.org/tlog-proof@v1", "not a receipt");
   must(extra.startsWith("extra ") && /^index (0|[1-9]\d{0,14})$/.test(index), "not a receipt");
-  const { size, root } = await checkpoint(receipt.slice(blank + 2), key);
   const content = JSON.parse(text(bytes(extra.slice("extra ".length)))) as { leaf: string; openings: Opening[] };
   const leaf = bytes(content.leaf);
+  const transaction = await transactionOf(leaf, content.openings);
+  onStep({ of: "fields", bytes: leaf.length, ...transaction });
+  const hash = await sha256(Uint8Array.of(0), leaf);
+  onStep({ of: "leaf", hash: hex(hash) });
+  const { origin, size, root } = headOf(receipt.slice(blank + 2));
   const place = Number(index.slice("index ".length));
-  const found = await rootOf(await sha256(Uint8Array.of(0), leaf), place, size, path.map(bytes));
-  must(equal(found, root), "the proof does not lead to the checkpoint");
-  return { index: place, logSize: size, ...(await transactionOf(leaf, content.openings)) };
+  const nodes = await nodesOf(hash, place, size, path.map(bytes));
+  must(equal(nodes.at(-1) ?? hash, root), "the proof does not lead to the checkpoint");
+  onStep({ of: "path", nodes: nodes.map(hex), logSize: size });
+  await mustBeSigned(receipt.slice(blank + 2), key);
+  onStep({ of: "signature", key, origin });
+  return { index: place, logSize: size, ...transaction };
 }
 
-async function checkpoint(note: string, key: string): Promise<{ size: number; root: Bytes }> {
+function headOf(note: string): { origin: string; size: number; root: Bytes } {
+  const [origin = "", size = "", root = "", ...more] = note.slice(0, note.lastIndexOf("\n\n") + 1).split("\n");
+  must(/^[1-9]\d{0,14}$/.test(size) && more.length === 1, "not a checkpoint");
+  return { origin, size: Number(size), root: bytes(root) };
+}
+
+async function mustBeSigned(note: string, key: string): Promise<void> {
   const [name = "", id = "", ...rest] = key.split("+");
   const material = bytes(rest.join("+"));
   must(material[0] === 1, "the key is not a log's");
   must(hex(await sha256(utf8(`${name}\n`), material)).startsWith(id) && id.length === 8, "the key does not match its id");
+  const { origin } = headOf(note);
+  must(origin === name, `the checkpoint is of ${origin}, not of ${name}`);
   const end = note.lastIndexOf("\n\n");
-  const body = note.slice(0, end + 1);
-  const [origin, size = "", root = "", ...more] = body.split("\n");
-  must(origin === name, `the checkpoint is of ${String(origin)}, not of ${name}`);
-  must(/^[1-9]\d{0,14}$/.test(size) && more.length === 1, "not a checkpoint");
   for (const line of note.slice(end + 2).split("\n")) {
     const [dash, signer, value = ""] = line.split(" ");
     if (dash !== "—" || signer !== name) continue;
     const signature = bytes(value);
     if (hex(signature.slice(0, 4)) !== id) continue;
-    const publicKey = await crypto.subtle.importKey("raw", material.slice(1), "Ed25519", false, ["verify"]);
-    must(await crypto.subtle.verify("Ed25519", publicKey, signature.slice(4), utf8(body)), "the signature of the checkpoint is wrong");
-    return { size: Number(size), root: bytes(root) };
+    const publicKey = await imported(material.slice(1));
+    const isRight = await crypto.subtle.verify("Ed25519", publicKey, signature.slice(4), utf8(note.slice(0, end + 1)));
+    must(isRight, "the signature of the checkpoint is wrong");
+    return;
   }
   throw new InvalidReceipt("the checkpoint is not signed with this key");
 }
 
-/** The root that follows from a leaf's hash and its path (RFC 9162, 2.1.3.2). */
-async function rootOf(leaf: Bytes, index: number, size: number, path: Bytes[]): Promise<Bytes> {
+async function imported(raw: Bytes): Promise<CryptoKey> {
+  try {
+    return await crypto.subtle.importKey("raw", raw, "Ed25519", false, ["verify"]);
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "NotSupportedError") throw new CannotCheck("the browser has no Ed25519");
+    throw error;
+  }
+}
+
+/** The hashes of the nodes from a leaf to the root, by its path (RFC 9162, 2.1.3.2). The last one is the root. */
+async function nodesOf(leaf: Bytes, index: number, size: number, path: Bytes[]): Promise<Bytes[]> {
   must(index < size, "the log has no such leaf");
+  const nodes: Bytes[] = [];
   let [hash, node, last] = [leaf, index, size - 1];
   for (const sibling of path) {
     must(last > 0 && sibling.length === hash.length, "the proof is too long");
@@ -91,10 +125,11 @@ async function rootOf(leaf: Bytes, index: number, size: number, path: Bytes[]): 
     } else {
       hash = await sha256(Uint8Array.of(1), hash, sibling);
     }
+    nodes.push(hash);
     [node, last] = [Math.floor(node / 2), Math.floor(last / 2)];
   }
   must(last === 0, "the proof is too short");
-  return hash;
+  return nodes;
 }
 
 async function transactionOf(leaf: Bytes, openings: Opening[]): Promise<Omit<Proved, "index" | "logSize">> {
@@ -151,7 +186,9 @@ const hex = (raw: Bytes): string => Array.from(raw, (byte) => byte.toString(16).
 const equal = (a: Bytes, b: Bytes): boolean => hex(a) === hex(b);
 
 async function sha256(...parts: Bytes[]): Promise<Bytes> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", await new Blob(parts).arrayBuffer()));
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  parts.reduce((at, part) => (whole.set(part, at), at + part.length), 0);
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", whole));
 }
 
 function must(holds: boolean, otherwise: string): void {

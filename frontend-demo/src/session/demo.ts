@@ -36,12 +36,12 @@ export class DemoError extends Error {
 }
 
 /** Call one of the demo's own routes. Throws DemoError for every answer without a success status. */
-export async function demoRequest<Answer>(token: string, method: string, path: string, body?: object): Promise<Answer> {
+export async function demoRequest<Answer>(token: string, method: string, path: string, body?: object, patienceMilliseconds = 10_000): Promise<Answer> {
   const response = await fetch(`/demo/${path}`, {
     method,
     headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(patienceMilliseconds),
   });
   const answer: unknown = await response.json().catch(() => null);
   if (!response.ok) {

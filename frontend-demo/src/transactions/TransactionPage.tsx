@@ -1,17 +1,19 @@
 import type { ReactNode } from "react";
 import { useAnswer } from "../graphql/useAnswer.js";
 import { Link } from "wouter";
+import { lazyPart } from "../app/lazyPage.js";
 import { chargeText } from "../fees/charge.js";
 import { MoneyText } from "../money/Money.js";
 import { Operations } from "../operations/Operations.js";
 import { operationOf } from "../operations/link.js";
+import { RECEIPT } from "../receipts/queries.js";
 import { refusalText } from "../send/refusals.js";
 import { useAccount } from "../session/AccountContext.js";
 import { useSession } from "../session/SessionContext.js";
 import { StatusBadge } from "../ui/Badge.js";
 import { CopyableId } from "../ui/Copy.js";
 import { To } from "../ui/Icon.js";
-import { Empty, Notice, PagePending } from "../ui/Notice.js";
+import { Empty, Notice, PagePending, Skeleton } from "../ui/Notice.js";
 import { formatExact } from "../ui/time.js";
 import { useTitle } from "../ui/title.js";
 import { Reversals } from "./refund/Reversals.js";
@@ -20,6 +22,9 @@ import { LifeTimeline } from "./LifeTimeline.js";
 import { TAccounts } from "./TAccounts.js";
 import { TRANSACTION, type LoadedTransaction } from "./queries.js";
 import { titleOf } from "./title.js";
+
+// Below what is first seen, so the page does not wait for it.
+const ReceiptCard = lazyPart(async () => (await import("../receipts/ReceiptCard.js")).ReceiptCard, <Skeleton label="Loading the receipt" />);
 
 export function TransactionPage({ id }: { readonly id: string }) {
   const { name } = useAccount();
@@ -101,7 +106,8 @@ function Loaded({ transaction, again }: { readonly transaction: LoadedTransactio
           <TAccounts transaction={transaction} />
         </section>
       )}
-      <Operations operations={[operationOf(TRANSACTION, { id })]} />
+      {status === "COMPLETED" && <ReceiptCard key={id} shown={transaction} />}
+      <Operations operations={[operationOf(TRANSACTION, { id }), ...(status === "COMPLETED" ? [operationOf(RECEIPT, { id })] : [])]} />
     </div>
   );
 }

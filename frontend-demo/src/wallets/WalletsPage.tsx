@@ -44,6 +44,9 @@ function OwnWallets() {
           <Link href="/activity" className="button">
             <Icon name="activity" /> Activity
           </Link>
+          <Link href="/webhooks" className="button">
+            <Icon name="hook" /> Webhooks
+          </Link>
           <OpenWallet onOpened={again} />
         </div>
       </div>

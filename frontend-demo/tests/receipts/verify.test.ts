@@ -36,6 +36,17 @@ describe("a receipt, checked with WebCrypto", () => {
     }
   });
 
+  it("is refused if an opening says something else than was committed to", async () => {
+    const forged = receipt.replace(/^extra (.*)$/m, (_, extra: string) => {
+      const content = JSON.parse(atob(extra)) as { openings: { of: string; bytes: string }[] };
+      const words = content.openings.find(({ of }) => of === "words")!;
+      words.bytes = btoa(atob(words.bytes).replace("Kaffee", "Kuchen"));
+      return `extra ${btoa(JSON.stringify(content))}`;
+    });
+    expect(forged).not.toBe(receipt);
+    await expect(check(forged, key)).rejects.toThrow("what is said of its words is not what was committed to");
+  });
+
   it.each(["", "x", "\n\n", receipt.replace("index 77", "index 78"), receipt.replace("\n300\n", "\n301\n")])(
     "is refused if it is none",
     async (text) => {
