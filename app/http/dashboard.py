@@ -40,7 +40,9 @@ _HEADERS = {
     "Vary": "Accept",
 }
 _NEVER_A_PAGE = ("/assets/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/demo/", "/statements/")
-_PAGES = re.compile(r"/(|wallets(/[^/]+(/statements)?)?|activity|send|convert|transactions/[^/]+|holds/[^/]+|checkout|control|find(/[^/]+)?|break)/?")
+_PAGES = re.compile(
+    r"/(|wallets(/[^/]+(/statements)?)?|activity|send|convert|transactions/[^/]+|holds/[^/]+|checkout|control|find(/[^/]+)?|break)/?"
+)
 """The paths of the dashboard's pages. It shows on any other that there is no such page (frontend-demo/src/app/NoSuchPage.tsx)."""
 _RETRY_SECONDS = 2
 
