@@ -80,7 +80,7 @@ def test_the_arrow_keys_move_the_crosshair_through_the_balances(open_chart: Call
     press(chart, "PageDown")
     assert int(crosshair(chart).get_attribute("aria-valuenow") or "") < before
     press(chart, "Escape")
-    expect(crosshair(chart)).to_have_attribute("aria-valuetext", "+$60.00 since it was opened")
+    expect(crosshair(chart)).to_have_attribute("aria-valuetext", "+$60.00 since the first payment")
 
 
 def test_the_pointer_shows_the_balance_and_the_time_under_it(
@@ -88,16 +88,16 @@ def test_the_pointer_shows_the_balance_and_the_time_under_it(
 ) -> None:
     chart = open_chart(wallet)
     readout = chart.locator(".chart-readout")
-    expect(readout).to_have_text("+$60.00 since it was opened")
+    expect(readout).to_have_text("+$60.00 since the first payment")
     box = chart.locator(".u-over").bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + box["width"] - 1, box["y"] + 20)
     expect(readout).to_have_text(re.compile(r"^\$60\.00 · "))
     page.mouse.move(box["x"] + 5, box["y"] - 60)
-    expect(readout).to_have_text("+$60.00 since it was opened")
+    expect(readout).to_have_text("+$60.00 since the first payment")
 
 
-def test_the_chart_of_a_young_wallet_starts_where_it_was_opened(open_chart: Callable[[str], Locator], service: Service) -> None:
+def test_the_chart_of_a_new_wallet_says_that_it_starts_with_the_first_payment(open_chart: Callable[[str], Locator], service: Service) -> None:
     chart = open_chart(service.open_wallet("carol", "New"))
     expect(chart.locator(".chart-readout")).to_have_text("No payment yet")
     expect(chart.locator("figcaption")).to_contain_text("The line starts with the first payment.")
