@@ -97,7 +97,9 @@ def test_the_pointer_shows_the_balance_and_the_time_under_it(
     expect(readout).to_have_text("+$60.00 since the first payment")
 
 
-def test_the_chart_of_a_new_wallet_says_that_it_starts_with_the_first_payment(open_chart: Callable[[str], Locator], service: Service) -> None:
+def test_the_chart_of_a_new_wallet_says_that_it_starts_with_the_first_payment(
+    open_chart: Callable[[str], Locator], service: Service
+) -> None:
     chart = open_chart(service.open_wallet("carol", "New"))
     expect(chart.locator(".chart-readout")).to_have_text("No payment yet")
     expect(chart.locator("figcaption")).to_contain_text("The line starts with the first payment.")
