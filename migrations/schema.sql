@@ -999,8 +999,34 @@ CREATE FUNCTION public.guard_webhook_endpoint() RETURNS trigger
             RAISE EXCEPTION 'an endpoint keeps its URL, document and owner: create another one'
                 USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'webhook_endpoints_keep_what_they_are';
         END IF;
+        IF OLD.deleted_at IS DISTINCT FROM NEW.deleted_at AND OLD.deleted_at IS NOT NULL THEN
+            RAISE EXCEPTION 'a deleted endpoint stays deleted'
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'webhook_endpoints_stay_deleted';
+        END IF;
+        IF NEW.behind_after < OLD.behind_after AND NEW.deleted_at IS NULL THEN
+            RAISE EXCEPTION 'the position of an endpoint does not go back'
+                USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'webhook_endpoints_behind_rises';
+        END IF;
         RETURN NEW;
     END $$;
+
+
+--
+-- Name: guard_webhook_endpoint_delete(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.guard_webhook_endpoint_delete() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+-- The row of an endpoint goes last, after its owner has deleted the endpoint.
+BEGIN
+    IF OLD.deleted_at IS NULL THEN
+        RAISE EXCEPTION 'only an endpoint that its owner has deleted is removed'
+            USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'webhook_endpoints_deleted_by_owner';
+    END IF;
+    RETURN OLD;
+END $$;
 
 
 --
@@ -2381,6 +2407,13 @@ CREATE TABLE public.webhook_endpoints (
     document text NOT NULL,
     variables jsonb,
     idempotency_key text NOT NULL COLLATE pg_catalog."C",
+    behind_after bigint,
+    look_at timestamp with time zone,
+    rights_until timestamp with time zone DEFAULT (now() + '30 days'::interval) NOT NULL,
+    deleted_at timestamp with time zone,
+    CONSTRAINT webhook_endpoints_behind_is_looked_at CHECK (((behind_after IS NULL) = (look_at IS NULL))),
+    CONSTRAINT webhook_endpoints_behind_not_negative CHECK ((behind_after >= 0)),
+    CONSTRAINT webhook_endpoints_deleted_is_not_enabled CHECK (((deleted_at IS NULL) OR (status <> 'ENABLED'::public.webhook_status))),
     CONSTRAINT webhook_endpoints_document_length CHECK (((char_length(document) >= 1) AND (char_length(document) <= 10000))),
     CONSTRAINT webhook_endpoints_failing_since_a_failure CHECK (((failures >= 0) AND ((failures = 0) = (failing_since IS NULL)))),
     CONSTRAINT webhook_endpoints_hash_is_sha256 CHECK ((octet_length(request_hash) = 32)),
@@ -2401,6 +2434,26 @@ CREATE TABLE public.webhook_progress (
     only_row boolean DEFAULT true NOT NULL,
     "position" bigint NOT NULL,
     CONSTRAINT webhook_progress_one_row CHECK (only_row)
+);
+
+
+--
+-- Name: worker_duties; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.worker_duties (
+    name text NOT NULL COLLATE pg_catalog."C",
+    next_at timestamp with time zone NOT NULL,
+    leased_until timestamp with time zone,
+    started_at timestamp with time zone,
+    succeeded_at timestamp with time zone,
+    duration_ms bigint,
+    failures integer DEFAULT 0 NOT NULL,
+    last_error text,
+    CONSTRAINT worker_duties_error_short CHECK ((char_length(last_error) <= 500)),
+    CONSTRAINT worker_duties_failures_counted CHECK (((failures >= 0) AND ((failures = 0) OR (last_error IS NOT NULL)))),
+    CONSTRAINT worker_duties_name CHECK ((name ~ '^[a-z][a-z_]{0,39}$'::text)),
+    CONSTRAINT worker_duties_succeeded_in_some_time CHECK ((((succeeded_at IS NULL) = (duration_ms IS NULL)) AND (duration_ms >= 0)))
 );
 
 
@@ -2860,6 +2913,14 @@ ALTER TABLE ONLY public.webhook_progress
 
 
 --
+-- Name: worker_duties worker_duties_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.worker_duties
+    ADD CONSTRAINT worker_duties_pkey PRIMARY KEY (name);
+
+
+--
 -- Name: activity_words_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -3060,6 +3121,20 @@ CREATE INDEX webhook_deliveries_waiting_idx ON public.webhook_deliveries USING b
 --
 
 CREATE INDEX webhook_endpoints_all_idx ON public.webhook_endpoints USING btree (id) WHERE ((source = 'SETTLED'::public.webhook_source) AND sees_all);
+
+
+--
+-- Name: webhook_endpoints_behind_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX webhook_endpoints_behind_idx ON public.webhook_endpoints USING btree (look_at) WHERE ((status = 'ENABLED'::public.webhook_status) AND (behind_after IS NOT NULL));
+
+
+--
+-- Name: webhook_endpoints_deleted_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX webhook_endpoints_deleted_idx ON public.webhook_endpoints USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 
 
 --
@@ -3476,6 +3551,13 @@ CREATE TRIGGER webhook_deliveries_guard BEFORE UPDATE ON public.webhook_deliveri
 
 
 --
+-- Name: webhook_endpoints webhook_endpoints_delete_guard; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER webhook_endpoints_delete_guard BEFORE DELETE ON public.webhook_endpoints FOR EACH ROW EXECUTE FUNCTION public.guard_webhook_endpoint_delete();
+
+
+--
 -- Name: webhook_endpoints webhook_endpoints_guard; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -3486,7 +3568,7 @@ CREATE TRIGGER webhook_endpoints_guard BEFORE UPDATE ON public.webhook_endpoints
 -- Name: webhook_endpoints webhook_endpoints_never_deleted; Type: TRIGGER; Schema: public; Owner: -
 --
 
-CREATE TRIGGER webhook_endpoints_never_deleted BEFORE DELETE OR TRUNCATE ON public.webhook_endpoints FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('webhook_endpoints_never_deleted', 'pause it instead');
+CREATE TRIGGER webhook_endpoints_never_deleted BEFORE TRUNCATE ON public.webhook_endpoints FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_change('webhook_endpoints_never_deleted', 'pause it instead');
 
 
 --
@@ -3985,6 +4067,13 @@ REVOKE ALL ON FUNCTION public.guard_webhook_delivery() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION public.guard_webhook_endpoint() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION guard_webhook_endpoint_delete(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.guard_webhook_endpoint_delete() FROM PUBLIC;
 
 
 --
@@ -4905,7 +4994,7 @@ GRANT UPDATE(payload) ON TABLE public.webhook_deliveries TO paycore_app;
 -- Name: TABLE webhook_endpoints; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT,INSERT ON TABLE public.webhook_endpoints TO paycore_app;
+GRANT SELECT,INSERT,DELETE ON TABLE public.webhook_endpoints TO paycore_app;
 
 
 --
@@ -4965,6 +5054,34 @@ GRANT UPDATE(old_keys) ON TABLE public.webhook_endpoints TO paycore_app;
 
 
 --
+-- Name: COLUMN webhook_endpoints.behind_after; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(behind_after) ON TABLE public.webhook_endpoints TO paycore_app;
+
+
+--
+-- Name: COLUMN webhook_endpoints.look_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(look_at) ON TABLE public.webhook_endpoints TO paycore_app;
+
+
+--
+-- Name: COLUMN webhook_endpoints.rights_until; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(rights_until) ON TABLE public.webhook_endpoints TO paycore_app;
+
+
+--
+-- Name: COLUMN webhook_endpoints.deleted_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(deleted_at) ON TABLE public.webhook_endpoints TO paycore_app;
+
+
+--
 -- Name: TABLE webhook_progress; Type: ACL; Schema: public; Owner: -
 --
 
@@ -4976,6 +5093,62 @@ GRANT SELECT ON TABLE public.webhook_progress TO paycore_app;
 --
 
 GRANT UPDATE("position") ON TABLE public.webhook_progress TO paycore_app;
+
+
+--
+-- Name: TABLE worker_duties; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.worker_duties TO paycore_app;
+
+
+--
+-- Name: COLUMN worker_duties.next_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(next_at) ON TABLE public.worker_duties TO paycore_app;
+
+
+--
+-- Name: COLUMN worker_duties.leased_until; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(leased_until) ON TABLE public.worker_duties TO paycore_app;
+
+
+--
+-- Name: COLUMN worker_duties.started_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(started_at) ON TABLE public.worker_duties TO paycore_app;
+
+
+--
+-- Name: COLUMN worker_duties.succeeded_at; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(succeeded_at) ON TABLE public.worker_duties TO paycore_app;
+
+
+--
+-- Name: COLUMN worker_duties.duration_ms; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(duration_ms) ON TABLE public.worker_duties TO paycore_app;
+
+
+--
+-- Name: COLUMN worker_duties.failures; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(failures) ON TABLE public.worker_duties TO paycore_app;
+
+
+--
+-- Name: COLUMN worker_duties.last_error; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(last_error) ON TABLE public.worker_duties TO paycore_app;
 
 
 --

@@ -39,6 +39,8 @@ async def test_a_browser_gets_a_page_and_a_program_gets_json_at_the_same_address
             "/",
             "/wallets",
             f"/wallets/{wallet}",
+            f"/wallets/{wallet}/statements",
+            "/activity",
             "/transactions/txn_x",
             "/control",
             "/find",
@@ -65,6 +67,12 @@ async def test_a_browser_gets_the_dashboards_404_at_an_address_without_a_page(
         for path in ("/no/such/page", "/transfer", "/wallets/wal_x/more", "/transactions", "/senders"):
             page = await api.http.get(path, headers=BROWSER)
             assert (page.status_code, page.text) == (404, "<!doctype html><title>Paycore</title>"), path
+
+
+async def test_a_link_to_a_statements_file_is_never_a_page(settings: Settings, engine: Database, pages: Path) -> None:
+    async with serving(settings.model_copy(update={"dashboard_dir": pages}), engine) as api:
+        answer = await api.http.get("/statements/stm_x.pdf?expires=1&signature=x", headers=BROWSER)
+        assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
 
 
 async def test_pages_have_a_strict_csp_and_assets_are_cached(settings: Settings, engine: Database, pages: Path) -> None:

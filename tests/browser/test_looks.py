@@ -21,6 +21,8 @@ PAGES = {
     "sign-in": ("/wallets", None),
     "wallets": ("/wallets", "alice"),
     "wallet": (f"/wallets/{ALICE.wallets[0].public_id}", "alice"),
+    "activity": ("/activity", "alice"),
+    "statements": (f"/wallets/{ALICE.wallets[0].public_id}/statements", "alice"),
     "transaction": ("/transactions/{transaction}", "alice"),
     "send": ("/send", "alice"),
     "convert": ("/convert", "alice"),

@@ -71,7 +71,6 @@ def press(chart: Locator, *keys: str) -> None:
 
 def test_the_arrow_keys_move_the_crosshair_through_the_balances(open_chart: Callable[[str], Locator], wallet: str) -> None:
     chart = open_chart(wallet)
-    chart.get_by_role("button", name="all time").click()
     press(chart, "Home")
     expect(crosshair(chart)).to_have_attribute("aria-valuetext", re.compile(r"^\$50\.00 · .*\d"))
     expect(chart.locator(".chart-readout")).to_have_text(re.compile(r"^\$50\.00 · "))
@@ -81,7 +80,7 @@ def test_the_arrow_keys_move_the_crosshair_through_the_balances(open_chart: Call
     press(chart, "PageDown")
     assert int(crosshair(chart).get_attribute("aria-valuenow") or "") < before
     press(chart, "Escape")
-    expect(crosshair(chart)).to_have_attribute("aria-valuetext", "+$60.00 in all time")
+    expect(crosshair(chart)).to_have_attribute("aria-valuetext", "+$60.00 since the first payment")
 
 
 def test_the_pointer_shows_the_balance_and_the_time_under_it(
@@ -89,16 +88,21 @@ def test_the_pointer_shows_the_balance_and_the_time_under_it(
 ) -> None:
     chart = open_chart(wallet)
     readout = chart.locator(".chart-readout")
-    expect(readout).to_have_text("+$60.00 in the last month")
+    expect(readout).to_have_text("+$60.00 since the first payment")
     box = chart.locator(".u-over").bounding_box()
     assert box is not None
-    # The payments are of the last moments, so a month's line is at the right edge.
     page.mouse.move(box["x"] + box["width"] - 1, box["y"] + 20)
-    expect(readout).to_have_text(re.compile(r"^(\$60\.00|\$50\.00|\$80\.00|No balance known) · "))
-    page.mouse.move(box["x"] + 5, box["y"] + 20)
-    expect(readout).to_have_text(re.compile("^No balance known · "))
+    expect(readout).to_have_text(re.compile(r"^\$60\.00 · "))
     page.mouse.move(box["x"] + 5, box["y"] - 60)
-    expect(readout).to_have_text("+$60.00 in the last month")
+    expect(readout).to_have_text("+$60.00 since the first payment")
+
+
+def test_the_chart_of_a_new_wallet_says_that_it_starts_with_the_first_payment(
+    open_chart: Callable[[str], Locator], service: Service
+) -> None:
+    chart = open_chart(service.open_wallet("carol", "New"))
+    expect(chart.locator(".chart-readout")).to_have_text("No payment yet")
+    expect(chart.locator("figcaption")).to_contain_text("The line starts with the first payment.")
 
 
 def test_a_new_payment_extends_the_line(open_chart: Callable[[str], Locator], service: Service, wallet: str) -> None:
@@ -115,17 +119,19 @@ def test_a_new_payment_extends_the_line(open_chart: Callable[[str], Locator], se
 def test_a_range_starts_with_the_balance_that_the_wallet_had_then(open_chart: Callable[[str], Locator], service: Service) -> None:
     everyday = CAROL.wallets[0].public_id
     chart = open_chart(everyday)
-    chart.get_by_role("button", name="the last week").click()
-    expect(chart.get_by_role("button", name="the last week")).to_have_attribute("aria-pressed", "true")
-    expect(chart.get_by_role("button", name="the last month")).to_have_attribute("aria-pressed", "false")
+    chart.get_by_role("button", name="the last 7 days").click()
+    expect(chart.get_by_role("button", name="the last 7 days")).to_have_attribute("aria-pressed", "true")
+    expect(chart.get_by_role("button", name="the last 30 days")).to_have_attribute("aria-pressed", "false")
     press(chart, "Home")
     expect(crosshair(chart)).to_have_attribute("aria-valuenow", "0")
-    # The newest entry that is older than a week, read from the API.
+    # The newest entry before the hour in which the range starts, read from the API.
     query = (
         """query($id: ID!) { wallet(id: $id) { entries(first: 100) { edges { node { createdAt balanceAfter { amount } } } } } }"""
     )
     entries = [edge["node"] for edge in service.ask("carol", query, id=everyday)["wallet"]["entries"]["edges"]]
-    start = chart.page.evaluate("(() => { const at = new Date(); at.setDate(at.getDate() - 7); return at.toISOString(); })()")
+    start = chart.page.evaluate(
+        "(() => { const at = new Date(); at.setDate(at.getDate() - 7); at.setMinutes(0, 0, 0); return at.toISOString(); })()"
+    )
     balance = next(entry["balanceAfter"]["amount"] for entry in entries if entry["createdAt"] < start)
     expect(crosshair(chart)).to_have_attribute("aria-valuetext", re.compile("^" + re.escape(f"${Decimal(balance):,.2f} · ")))
 
@@ -135,28 +141,23 @@ def test_a_small_change_of_the_balance_looks_small(open_chart: Callable[[str], L
     service.pay("carol", SOURCE, pennies, "50.00")
     service.pay_often("carol", pennies, SOURCE, 99)
     chart = open_chart(pennies)
-    chart.get_by_role("button", name="all time").click()
     expect(chart.locator("figcaption")).to_contain_text("Lowest $49.01, highest $50.00. Zero is not on the scale.")
     height = chart.locator("canvas").evaluate(HEIGHT_OF_LINE)
     assert 0.05 < height < 0.35
 
 
-def test_balances_before_the_newest_hundred_entries_are_shown_at_sixty_times(
-    open_chart: Callable[[str], Locator], service: Service
+def test_balances_before_the_newest_hundred_entries_are_those_at_the_ends_of_periods(
+    page: Page, open_chart: Callable[[str], Locator], service: Service
 ) -> None:
     busy = service.open_wallet("carol", "Busy")
     service.pay("carol", SOURCE, busy, "50.00")
     for _ in range(2):
         service.pay_often("carol", busy, SOURCE, 110)
     chart = open_chart(busy)
-    for name in ("the last month", "all time"):
+    for name in ("the last 30 days", "all time"):
         chart.get_by_role("button", name=name).click()
         expect(chart.locator("figcaption")).to_contain_text("to $47.80 now")
-        expect(chart.locator("figcaption")).to_contain_text("the line has the balance at 60 times, not each change")
-    # The whole range is there: it starts with the first entry.
-    expect(chart.locator("figcaption")).to_contain_text("From $50.00 on")
-    press(chart, "Home")
-    expect(crosshair(chart)).to_have_attribute("aria-valuetext", re.compile(r"^\$50\.00 · "))
+        expect(chart.locator("figcaption")).to_contain_text("the line has the balance at the end of each hour")
 
 
 def test_older_balances_that_cannot_be_loaded_are_missed_honestly_and_can_be_loaded_again(
@@ -167,7 +168,7 @@ def test_older_balances_that_cannot_be_loaded_are_missed_honestly_and_can_be_loa
     service.pay_often("carol", busy, SOURCE, 120)
 
     def refuse(route: Route) -> None:
-        if "query BalanceSamples" in (route.request.post_data or ""):
+        if "query Balances" in (route.request.post_data or ""):
             route.fulfill(json={"errors": [{"message": "No.", "extensions": {"code": "INTERNAL"}}]})
         else:
             route.continue_()
@@ -178,7 +179,7 @@ def test_older_balances_that_cannot_be_loaded_are_missed_honestly_and_can_be_loa
     expect(chart.locator(".chart-readout")).to_contain_text("since")
     page.unroute("**/graphql")
     chart.get_by_role("button", name="Try again").click()
-    expect(chart.locator("figcaption")).to_contain_text("the balance at 60 times")
+    expect(chart.locator("figcaption")).to_contain_text("the balance at the end of each hour")
 
 
 def test_the_chart_has_its_balances_in_a_table_too(open_chart: Callable[[str], Locator], wallet: str) -> None:
@@ -204,7 +205,7 @@ def test_the_chart_fits_a_small_phone_and_axe_finds_nothing(browser: Browser, se
     page = context.new_page()
     open_as(page, "Alice Ahlgren", f"/wallets/{ALICE.wallets[2].public_id}")
     chart = page.get_by_role("figure", name="Balance over time")
-    chart.get_by_role("button", name="the last 3 months").click()
+    chart.get_by_role("button", name="the last 90 days").click()
     press(chart, "ArrowLeft", "ArrowLeft")
     chart.get_by_text("Balances as a table").click()
     expect(chart.get_by_role("table")).to_be_visible()

@@ -37,7 +37,10 @@ function OwnActivity() {
         <h1>Activity</h1>
         <p className="muted">All your wallets, newest first</p>
       </div>
-      <section aria-label="Activity of all wallets" className="stack">
+      <section aria-labelledby="all-activity" className="stack">
+        <h2 id="all-activity" className="visually-hidden">
+          Activity of all wallets
+        </h2>
         <Filters filter={filter} canSearch isOfEntries onChange={narrow} />
         <FoundList walletId={null} filter={filter} news={news} onShowAll={showAll} />
       </section>

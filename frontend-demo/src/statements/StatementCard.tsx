@@ -53,7 +53,7 @@ export function StatementCard({ statement }: { readonly statement: Statement }) 
         </div>
         <div>
           <dt>Entries</dt>
-          <dd className="number">{count.toLocaleString()}</dd>
+          <dd>{count.toLocaleString()}</dd>
         </div>
       </dl>
       {status === "PREPARING" && <Skeleton label="The files are being made" rows={2} />}

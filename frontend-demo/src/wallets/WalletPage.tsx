@@ -52,6 +52,7 @@ function LoadedWalletPage({ wallet: queried }: { readonly wallet: LoadedWallet }
   const feed = useFeed(queried);
   const wallet = newest(queried, feed);
   const known = useMemo(() => queried.entries.edges.map(({ node }) => node), [queried]);
+  const beganAt = queried.oldest.edges[0]?.node.createdAt ?? feed.arrivals.at(-1)?.entry.createdAt ?? queried.createdAt;
   const [isTravelling, setIsTravelling] = useState(false);
   const [isAway, setIsAway] = useState(false);
   const newestEntries = useMemo(() => [known, feed.arrivals.map(({ entry }) => entry)], [known, feed.arrivals]);
@@ -86,7 +87,7 @@ function LoadedWalletPage({ wallet: queried }: { readonly wallet: LoadedWallet }
             Held: <MoneyText money={heldOf(wallet)} /> · Available: <MoneyText money={wallet.available} />
           </p>
         )}
-        <BalanceChart walletId={wallet.id} currency={wallet.currency} newest={newestEntries} openedAt={wallet.createdAt} />
+        <BalanceChart walletId={wallet.id} currency={wallet.currency} newest={newestEntries} beganAt={beganAt} />
         <div className="wallet-head-more">
           <button
             type="button"
@@ -104,7 +105,7 @@ function LoadedWalletPage({ wallet: queried }: { readonly wallet: LoadedWallet }
           </Link>
         </div>
       </section>
-      {isTravelling && <TimeTravel wallet={wallet} isAway={isAway} onAway={setIsAway} />}
+      {isTravelling && <TimeTravel walletId={wallet.id} beganAt={beganAt} isAway={isAway} onAway={setIsAway} />}
       {isAdmin && wallet.kind === "USER" && <OperatorCard wallet={wallet} />}
       {/* Not beside the wallet as it was: nobody should take the one for the other. */}
       {!isAway && <HoldsCard walletId={wallet.id} feed={feed} />}

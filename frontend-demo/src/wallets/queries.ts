@@ -67,6 +67,7 @@ export const WALLET = graphql(
         createdAt
         owner { id displayName }
         entries(first: 100) { ...BalancePoints }
+        oldest: entries(last: 1) { edges { node { id createdAt } } }
       }
     }
   `,

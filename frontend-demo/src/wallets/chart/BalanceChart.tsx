@@ -21,16 +21,16 @@ interface BalanceChartProps {
   readonly currency: string;
   /** The newest entries, from a query and from the live feed. */
   readonly newest: readonly (readonly Point[])[];
-  /** When the wallet was opened. */
-  readonly openedAt: string;
+  /** When the wallet's first entry was made, or without entries, when it was opened. */
+  readonly beganAt: string;
 }
 
 /** The balance over a range of time, in steps: between two entries it does not change. */
-export function BalanceChart({ walletId, currency, newest, openedAt }: BalanceChartProps) {
+export function BalanceChart({ walletId, currency, newest, beganAt }: BalanceChartProps) {
   const [{ range, chosenAt }, choose] = useState<{ range: Range; chosenAt: number }>(() => ({ range: "30D", chosenAt: Date.now() }));
   const points = newest.find((list) => list.length > 0);
   const exponent = useExponent(currency) ?? decimalsOf(points?.[0]?.balanceAfter.amount ?? "0");
-  const history = useHistory({ walletId, exponent, newest, openedAt }, range, chosenAt);
+  const history = useHistory({ walletId, exponent, newest, beganAt }, range, chosenAt);
   const { line, start, end, exactSince, isLoading, error, again } = history;
   const [at, setAt] = useState<number | null>(null);
   const summaryId = useId();
@@ -78,7 +78,7 @@ function changeOf({ line, start, isWhole, exactSince, isLoading, error }: Histor
   }
   // Older than the range: what it had when that began.
   const before = first.time <= start && !isWhole ? first.minor : 0n;
-  return `${text(last.minor - before)} ${isWhole ? "since it was opened" : `in ${wordsOf(range)}`}`;
+  return `${text(last.minor - before)} ${isWhole ? "since the first payment" : `in ${wordsOf(range)}`}`;
 }
 
 /** What the line shows, in words: its ends, its extremes, whether zero is in sight, and how complete it is. */
@@ -95,7 +95,7 @@ function summaryOf(history: History, text: (minor: bigint) => string): string {
     `From ${text(first.minor)} on ${moment(first.time)} to ${text(last.minor)} now.`,
     lowest === highest ? "No change." : `Lowest ${text(lowest)}, highest ${text(highest)}.`,
     hasZero(scaleOf(minors)) ? "" : "Zero is not on the scale.",
-    isWhole ? `The wallet was opened on ${moment(start)}, so this is all of it.` : "",
+    isWhole ? `The first payment was on ${moment(start)}, so this is all of it.` : "",
     exactSince === null ? "" : gapOf(history, first.time, exactSince),
   ];
   return sentences.filter((sentence) => sentence !== "").join(" ");

@@ -15,17 +15,17 @@ export function wordsOf(range: Range): string {
   return WORDS[range];
 }
 
-/** When a range that ends at `end` starts, in milliseconds since 1970: not before the wallet was opened. Days are those of the reader's calendar. */
-export function startOf(range: Range, end: number, openedAt: number): number {
-  return Math.min(end, Math.max(openedAt, wantedStart(range, end, openedAt)));
+/** When a range that ends at `end` starts, in milliseconds since 1970: not before the wallet's history begins. Days are those of the reader's calendar. */
+export function startOf(range: Range, end: number, beganAt: number): number {
+  return Math.min(end, Math.max(beganAt, wantedStart(range, end, beganAt)));
 }
 
 /** Whether the wallet is younger than the range. */
-export function isYounger(range: Range, end: number, openedAt: number): boolean {
-  return wantedStart(range, end, openedAt) <= openedAt;
+export function isYounger(range: Range, end: number, beganAt: number): boolean {
+  return wantedStart(range, end, beganAt) <= beganAt;
 }
 
-function wantedStart(range: Range, end: number, openedAt: number): number {
+function wantedStart(range: Range, end: number, beganAt: number): number {
   switch (range) {
     case "24H":
       return end - 24 * HOUR;
@@ -38,7 +38,7 @@ function wantedStart(range: Range, end: number, openedAt: number): number {
     case "1Y":
       return yearBefore(end);
     case "All":
-      return openedAt;
+      return beganAt;
   }
 }
 

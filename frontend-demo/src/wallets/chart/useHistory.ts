@@ -15,7 +15,7 @@ export interface History {
   /** Before this time the line has the balance at the end of each period only. Null if it has every change. */
   readonly exactSince: number | null;
   readonly period: Period;
-  /** Whether the line starts where the wallet was opened, because that is later than the range's start. */
+  /** Whether the line starts where the wallet's history begins, because that is later than the range's start. */
   readonly isWhole: boolean;
   readonly isLoading: boolean;
   readonly error: CombinedError | undefined;
@@ -27,31 +27,31 @@ interface Known {
   readonly exponent: number;
   /** The newest entries, from a query and from the live feed. */
   readonly newest: readonly (readonly Point[])[];
-  readonly openedAt: string;
+  readonly beganAt: string;
 }
 
 const CLOCK_MILLISECONDS = 15_000;
 
 /** The balance over a range of time: each change of the newest entries, and before these the balance at the end of each period. */
-export function useHistory({ walletId, exponent, newest, openedAt }: Known, range: Range, chosenAt: number): History {
+export function useHistory({ walletId, exponent, newest, beganAt }: Known, range: Range, chosenAt: number): History {
   const now = useNow(chosenAt);
-  const opened = millisecondsOf(openedAt);
+  const began = millisecondsOf(beganAt);
   const exact = useMemo(() => stepsOf(newest, exponent), [newest, exponent]);
   const since = completeSince(exact);
   const variables = useMemo(() => {
-    const start = startOf(range, chosenAt, opened);
-    // Two borders must differ, also where the wallet was opened in this moment.
+    const start = startOf(range, chosenAt, began);
+    // Two borders must differ, also where the history begins in this moment.
     const to = new Date(Math.max(chosenAt, start + 1)).toISOString();
     return { id: walletId, from: new Date(start).toISOString(), to, step: periodOf(start, chosenAt), timeZone: timeZone() };
-  }, [walletId, range, chosenAt, opened]);
+  }, [walletId, range, chosenAt, began]);
   const { data, error, isLoading, again } = useAnswer({ query: BALANCES, variables });
   const periods = data?.wallet?.balances;
   const steps = useMemo(() => (periods === undefined ? exact : joined(stepsOfPeriods(periods, exponent, chosenAt), exact)), [periods, exact, exponent, chosenAt]);
   const end = Math.max(now, steps.at(-1)?.time ?? 0);
   const { start, line, isWhole } = useMemo(() => {
-    const from = startOf(range, end, opened);
-    return { start: from, line: within(steps, from, end), isWhole: isYounger(range, end, opened) };
-  }, [steps, range, end, opened]);
+    const from = startOf(range, end, began);
+    return { start: from, line: within(steps, from, end), isWhole: isYounger(range, end, began) };
+  }, [steps, range, end, began]);
   const isExact = since?.sequence === 1n || (since !== undefined && since.time <= start);
   return {
     start,

@@ -6,7 +6,7 @@ import { rowOfItem, seenUntil } from "../../activity/found.js";
 import type { Row } from "../../activity/rows.js";
 import { useToday } from "../../activity/useToday.js";
 import { useAnswer } from "../../graphql/useAnswer.js";
-import { FittedMoney, MoneyText } from "../../money/Money.js";
+import { MoneyText } from "../../money/Money.js";
 import { Icon } from "../../ui/Icon.js";
 import { QueryFailed, Skeleton } from "../../ui/Notice.js";
 import { formatClock } from "../../ui/time.js";
@@ -54,7 +54,7 @@ function Figures({ point }: { readonly point: NonNullable<WalletAt["balanceAt"]>
         <div>
           <dt>Balance</dt>
           <dd className="travel-balance">
-            <FittedMoney money={balance} />
+            <MoneyText money={balance} />
           </dd>
         </div>
         <div>

@@ -6,7 +6,9 @@ import { AsItWas } from "./AsItWas.js";
 import { agoText, FINAL_AFTER_MILLISECONDS, keyTarget, localText, momentText } from "./moments.js";
 
 interface TimeTravelProps {
-  readonly wallet: { readonly id: string; readonly createdAt: string };
+  readonly walletId: string;
+  /** When the wallet's history begins. */
+  readonly beganAt: string;
   /** Whether a moment of the past is shown. */
   readonly isAway: boolean;
   readonly onAway: (isAway: boolean) => void;
@@ -14,10 +16,10 @@ interface TimeTravelProps {
 
 const SETTLE_MILLISECONDS = 250;
 
-/** A slider over the life of the wallet. Below it stands the wallet as it was then. */
-export function TimeTravel({ wallet, isAway, onAway }: TimeTravelProps) {
-  const [end] = useState(() => Math.max(Date.parse(wallet.createdAt), serverNow() - FINAL_AFTER_MILLISECONDS));
-  const start = Math.min(end, Date.parse(wallet.createdAt));
+/** A slider over the history of the wallet. Below it stands the wallet as it was then. */
+export function TimeTravel({ walletId, beganAt, isAway, onAway }: TimeTravelProps) {
+  const [end] = useState(() => Math.max(Date.parse(beganAt), serverNow() - FINAL_AFTER_MILLISECONDS));
+  const start = Math.min(end, Date.parse(beganAt));
   const [at, setAt] = useState(end);
   const settled = useSettled(at);
   const id = useId();
@@ -69,7 +71,7 @@ export function TimeTravel({ wallet, isAway, onAway }: TimeTravelProps) {
         onKeyDown={onKey}
       />
       <div className="travel-ends muted">
-        <time dateTime={wallet.createdAt}>{momentDay(start)}</time>
+        <time dateTime={beganAt}>{momentDay(start)}</time>
         <label className="travel-exact">
           <span>Exactly at</span>
           <input type="datetime-local" className="input" step={1} min={localText(start)} max={localText(end)} value={localText(at)} onChange={(event) => goTo(event.target.value, start, end, go)} />
@@ -79,12 +81,12 @@ export function TimeTravel({ wallet, isAway, onAway }: TimeTravelProps) {
       <p id={`${id}-hint`} className="muted travel-hint">
         Arrow keys go in small steps, Page Up and Page Down in larger ones, Escape goes back to now.
       </p>
-      {isAway && <AsItWas walletId={wallet.id} at={settled} isSettled={settled === at} />}
+      {isAway && <AsItWas walletId={walletId} at={settled} isSettled={settled === at} />}
     </section>
   );
 }
 
-/** A moment outside of the wallet's life is not gone to. */
+/** A moment outside of the wallet's history is not gone to. */
 function goTo(typed: string, start: number, end: number, go: (to: number) => void): void {
   const to = new Date(typed).getTime();
   if (!Number.isNaN(to)) {
