@@ -22,8 +22,6 @@ export const REFUSALS: Readonly<Record<Exclude<Refusal["code"], "INVALID_INPUT">
   HOLD_EXCEEDED: "Less than that remains of the hold, so nothing moved.",
   RATE_UNAVAILABLE: "There is no current rate between these two currencies. Please try again later.",
   AMOUNT_TOO_SMALL: "This amount is too small: nothing would arrive. Enter a larger one.",
-  PERIOD_NOT_NEXT: "A statement begins where the one before it ended.",
-  PERIOD_OPEN: "This period is not over yet.",
   QUOTE_MISMATCH: "This price was for other wallets or another amount, so nothing moved.",
   QUOTE_USED: "This price was used before, and each price can be used once. Nothing moved.",
   QUOTE_EXPIRED: "The time of this price was over, so nothing moved.",
