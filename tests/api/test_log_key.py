@@ -22,7 +22,11 @@ async def test_the_key_is_answered_where_it_is_set(api: Api, settings: Settings,
         assert (await told.http.get("/log/key")).status_code == 401
 
 
-@pytest.mark.parametrize("key", ["example.com/ledger", f"{KEY}\n", KEY.replace("+", " "), f"x{KEY[:-4]}"])
+@pytest.mark.parametrize(
+    "key",
+    ["example.com/ledger", f"{KEY}\n", KEY.replace("+", " "), f"x{KEY[:-4]}"],
+    ids=["its name", "a line", "spaces", "cut off"],
+)
 def test_what_is_no_key_is_refused_as_a_setting(key: str) -> None:
     with pytest.raises(ConfigurationError, match="PAYCORE_LOG_PUBLIC_KEY"):
         load_settings(log_public_key=key)
