@@ -275,7 +275,9 @@ def test_every_example_is_tested() -> None:
         if blocks("graphql", text := document.read_text(encoding="utf-8")) or "curl " in text
     }
     # The runbook's command needs a cluster.
-    assert elsewhere == {"ledger.md": 9, "live-updates.md": 2, "reading-time.md": 3, "runbook.md": 1, "webhooks.md": 1}
+    assert elsewhere == {
+        "ledger.md": 9, "live-updates.md": 2, "reading-time.md": 3, "runbook.md": 1, "statements.md": 3, "webhooks.md": 1,
+    }  # fmt: skip
     pages = {path.name for path in DOCUMENTS if blocks("(?:html|js)", path.read_text(encoding="utf-8"))}
     assert pages == {"tutorial.md"}, "tests/browser/test_tutorial.py runs the tutorial's"
 

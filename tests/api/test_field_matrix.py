@@ -101,7 +101,7 @@ EDGE = {WALLET: "node cursor"}
 THEN = '(at: "2025-01-01T00:00:00Z")'
 DAY = '(from: "2025-01-01T00:00:00Z", to: "2025-01-02T00:00:00Z", step: DAY)'
 MOVED = "{ node(id: OWNER) { ... on User { activity { MOVED } } } }"
-ARGUMENTS = {"balanceAt": THEN, "balances": DAY}
+ARGUMENTS = {"balanceAt": THEN, "balances": DAY, "download": "(format: CSV)"}
 """The arguments of fields that need some."""
 
 FIELDS: list[tuple[str, str, dict[str, str]]] = [
@@ -382,8 +382,6 @@ FIELDS: list[tuple[str, str, dict[str, str]]] = [
 ]
 """By type: the document that reads it, and each row of letters with its fields."""
 
-ARGUMENTS = {"download": "(format: CSV)"}
-"""Of fields that need some."""
 ELSEWHERE = {"Query", "Mutation", "Subscription", "TransactionSettled"}
 """The root fields, which `test_authorisation_matrix.py` covers."""
 SETTLED = "transaction missed"

@@ -221,7 +221,7 @@ async def _run(history: History, step: str, directory: Path) -> int:
     return await process.wait()
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 async def test_an_archive_that_is_killed_at_any_step_is_finished_by_the_next_run(
     history: History, settings: Settings, tmp_path: Path
 ) -> None:

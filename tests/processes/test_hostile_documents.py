@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import psutil
+import pytest
 
 from app.access.tokens import mint_token
 from app.settings import Settings
@@ -131,6 +132,7 @@ ACCEPTED: dict[str, tuple[Callable[[int], dict[str, Any]], int]] = {
 """Documents, and how often each is sent: if kept, those of many operations would take 110 megabytes."""
 
 
+@pytest.mark.heavy
 async def test_valid_documents_and_wide_answers_keep_little_memory(settings: Settings) -> None:
     async with service(settings) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=WITHIN_SECONDS) as http:
         process = serving_on(port)

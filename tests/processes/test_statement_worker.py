@@ -127,6 +127,7 @@ async def test_a_large_statement_is_made_in_bounded_memory(bank: Bank, settings:
     assert peak < 30_000_000, peak
 
 
+@pytest.mark.heavy
 async def test_files_are_the_same_after_a_kill_in_the_middle(
     bank: Bank, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

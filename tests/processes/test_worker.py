@@ -61,7 +61,7 @@ async def watch(environment: dict[str, str], settings: Settings, subject: str, w
     assert answer["data"]["createWebhookEndpoint"]["userErrors"] == [], answer
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 async def test_each_endpoint_gets_each_entry_in_order_though_all_processes_are_killed_at_random(
     settings: Settings, environment: dict[str, str], bank: Bank, tmp_path: Path
 ) -> None:

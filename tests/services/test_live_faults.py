@@ -159,7 +159,9 @@ async def test_watches_cancelled_at_any_moment_leave_no_task_subscription_or_con
         await soon(lambda: engine.pool.checkedout() == 0)
         await soon(lambda: live._shared.database._slots._value == settings.database_pool_size // 3)
         await soon(lambda: asyncio.all_tasks() <= before)
-        assert await idle_in_transaction(settings) == 0
+        # The relay's sessions are in a transaction for moments.
+        counts = [await idle_in_transaction(settings) for _ in range(100)]
+        assert 0 in counts
 
 
 async def test_stop_ends_every_watch(world, settings, engine):
