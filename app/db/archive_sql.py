@@ -151,8 +151,9 @@ async def preparing(connection: asyncpg.Connection, month: Seal) -> int:
 
 
 async def has_archives(connection: asyncpg.Connection) -> bool:
-    """Whether entries of a month are in files."""
-    found: bool = await connection.fetchval("SELECT EXISTS (SELECT FROM archived_months())")
+    """Whether any entries are in files. Months without entries do not count."""
+    query = "SELECT EXISTS (SELECT FROM archived_months() JOIN ledger_seals s USING (high) WHERE s.entries > 0)"
+    found: bool = await connection.fetchval(query)
     return found
 
 

@@ -20,13 +20,14 @@ from app.db.pool import Database
 from app.errors import Archived, ConfigurationError, RefusalCode
 from app.paging.pages import PageRequest
 from app.processes.statement_maker import StatementMaker
-from app.records import AccountStatement, Wallet
+from app.records import AccountStatement, StatementStatus, Wallet
 from app.services import reading
 from app.services.archive import archive, restore
 from app.services.balances import balance_at, balances
 from app.services.calendars import BalanceStep, Periods
 from app.services.rebuilding import rebuild
 from app.services.receipts.sealing import seal
+from app.services.statements import making
 from app.services.statements import reading as statement_reading
 from app.services.statements.creating import StatementInput, StatementResult, create
 from app.services.verification import verify
@@ -166,8 +167,8 @@ async def test_inside_an_archived_day_a_wallet_of_the_system_is_archived_and_at_
     assert await balance_at(engine, admin, wallet, day_end, clock) == before
     with pytest.raises(Archived):
         await balance_at(engine, admin, wallet, posted, clock)
+    asked = Periods(posted - timedelta(hours=1), posted + timedelta(hours=2), BalanceStep.HOUR, "UTC")
     with pytest.raises(Archived):
-        asked = Periods(posted - timedelta(hours=1), posted + timedelta(hours=2), BalanceStep.HOUR, "UTC")
         await balances(engine, admin, wallet, asked, clock)
 
 
@@ -227,11 +228,35 @@ async def test_a_month_is_archived_once_the_models_have_it_and_no_rebuild_runs(p
     await rebuild(past.settings, lambda _: None)
 
 
+async def test_a_statement_created_while_its_month_is_taken_waits_for_a_restore(
+    past: Past, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await past.make_statement(_EARLY, past.border)
+    assert made.statement is not None
+
+    async def none(*_: object) -> int:
+        return 0
+
+    engine = past.times.bank.engine
+    lease = await making.take(engine)
+    assert lease is not None
+    with monkeypatch.context() as patched:
+        patched.setattr(archive_sql, "preparing", none)
+        await past.archive()
+    with pytest.raises(Archived):
+        await making.make(engine, past.times.bank.currencies, lease, past.times.clock)
+    await making.release(engine, lease)
+    assert await making.take(engine) is None
+    await past.restore()
+    await past.make_files()
+    assert (await past.statement(made.statement.id)).status is StatementStatus.READY
+
+
 async def test_statements_over_archived_entries_are_kept_and_new_ones_are_refused(past: Past) -> None:
     middle = past.border - timedelta(days=20)
     made = await past.make_statement(_EARLY, middle)
     assert made.statement is not None
-    with pytest.raises(ConfigurationError, match="1 statements over .* are PREPARING"):
+    with pytest.raises(ConfigurationError, match=r"1 statements over .* are PREPARING"):
         await past.archive()
     await past.make_files()
     await past.archive()

@@ -117,7 +117,7 @@ async def _create(connection: AsyncConnection, request: _Request) -> StatementRe
     statement = await _next(connection, request, place, before, now)
     if statement is None:
         message = "Entries of this period are archived. The statement can be made once an operator has restored them."
-        return StatementResult(None, (Refusal(RefusalCode.ARCHIVED, message, _PATH, not_recorded=True),))
+        return StatementResult(None, (Refusal(RefusalCode.ARCHIVED, message, _PATH),))
     await statement_sql.insert_statement(connection, statement, details.idempotency_key)
     if wallet.owner_id != viewer.user_id:
         await _audit(connection, viewer, statement, now, request.request_id)
