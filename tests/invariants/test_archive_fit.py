@@ -85,7 +85,7 @@ class Past:
         return self
 
     async def _pay(self) -> None:
-        paid = await self.times.bank.pay(self.viewer, *self.ids, "0.25")
+        paid = await self.times.bank.pay(self.viewer, self.ids[0], self.ids[1], "0.25")
         assert paid.transaction is not None
 
     async def sequence(self) -> None:
