@@ -2300,7 +2300,10 @@ CREATE TABLE public.wallet_places (
     balance bigint NOT NULL,
     change numeric NOT NULL,
     posted_at timestamp with time zone NOT NULL,
-    CONSTRAINT wallet_places_sequence_positive CHECK ((sequence > 0))
+    first_sequence bigint NOT NULL,
+    debits numeric NOT NULL,
+    CONSTRAINT wallet_places_debits_not_negative CHECK ((debits >= (0)::numeric)),
+    CONSTRAINT wallet_places_in_order CHECK (((first_sequence > 0) AND (first_sequence <= sequence)))
 );
 
 

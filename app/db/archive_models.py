@@ -35,10 +35,16 @@ class LedgerSeal(Base):
 
 
 class WalletPlace(Base):
-    """Where a wallet that moved in a sealed month stood at its end, and by how much it changed. Insert-only."""
+    """Where a wallet that moved in a sealed month stood at its end, and by how much it changed. Insert-only.
+
+    Its entries of the month have sequences from `first_sequence` to `sequence`.
+    """
 
     __tablename__ = "wallet_places"
-    __table_args__ = (CheckConstraint("sequence > 0", name="wallet_places_sequence_positive"),)
+    __table_args__ = (
+        CheckConstraint("first_sequence > 0 AND first_sequence <= sequence", name="wallet_places_in_order"),
+        CheckConstraint("debits >= 0", name="wallet_places_debits_not_negative"),
+    )
 
     wallet_id: Mapped[UUID] = mapped_column(primary_key=True)
     high: Mapped[UUID] = mapped_column(ForeignKey("ledger_seals.high", name="wallet_places_seal_fkey"), primary_key=True)
@@ -46,6 +52,8 @@ class WalletPlace(Base):
     balance: Mapped[int]
     change: Mapped[Decimal] = mapped_column(Numeric)
     posted_at: Mapped[datetime]
+    first_sequence: Mapped[int]
+    debits: Mapped[Decimal] = mapped_column(Numeric)
 
 
 class LedgerArchive(Base):

@@ -33,6 +33,14 @@ _LAST_LEAF = """
 SELECT coalesce(max(settled), 0) FROM event_chunks
 WHERE highest_transaction_id >= $1 AND lowest_transaction_id < $2 AND kinds LIKE '%S%'
 """
+_LAST_POSITION = """
+SELECT coalesce(max(last_position), 0) FROM event_chunks WHERE highest_transaction_id >= $1 AND lowest_transaction_id < $2
+"""
+_PREPARING = """
+SELECT count(*) FROM statements s WHERE s.status = 'PREPARING' AND EXISTS (
+    SELECT FROM wallet_places p WHERE p.high = $1 AND p.wallet_id = s.wallet_id
+       AND p.first_sequence <= s.last_sequence AND p.sequence >= s.first_sequence)
+"""
 _SUMS = """
 SELECT coalesce(jsonb_object_agg(currency, jsonb_build_array(debits::text, credits::text)), '{{}}')::text, coalesce(sum(n), 0)
 FROM (SELECT w.currency, coalesce(-sum(e.amount) FILTER (WHERE e.amount < 0), 0) AS debits,
@@ -44,9 +52,10 @@ INSERT INTO ledger_seals (partition, low, high, entries, sums, sha256, sealed_at
 VALUES ($1, $2, $3, $4, $5::jsonb, $6, clock_timestamp())
 """
 _PLACES = """
-INSERT INTO wallet_places (wallet_id, high, sequence, balance, change, posted_at)
-SELECT DISTINCT ON (wallet_id) wallet_id, $1::uuid, sequence, balance_after, sum(amount) OVER (PARTITION BY wallet_id), created_at
-FROM {partition} ORDER BY wallet_id, sequence DESC
+INSERT INTO wallet_places (wallet_id, high, sequence, balance, change, posted_at, first_sequence, debits)
+SELECT DISTINCT ON (wallet_id) wallet_id, $1::uuid, sequence, balance_after, sum(amount) OVER wallet, created_at,
+       min(sequence) OVER wallet, sum(greatest(-amount, 0)) OVER wallet
+FROM {partition} WINDOW wallet AS (PARTITION BY wallet_id) ORDER BY wallet_id, sequence DESC
 """
 _SEALED = "SELECT partition, low, high, entries, sums::text, sha256, sealed_at FROM ledger_seals"
 _KEEP_BYTES = f"""
@@ -63,6 +72,15 @@ _IS_ATTACHED = """
 SELECT inhdetachpending FROM pg_inherits
 WHERE inhparent = 'ledger_entries'::regclass AND inhrelid = to_regclass(quote_ident($1))
 """
+SPANS = """
+SELECT p.wallet_id, p.first_sequence, p.sequence AS last_sequence
+FROM wallet_places p JOIN archived_months() a USING (high)
+"""
+"""The sequences of each wallet that are in files, by month. Entries of the months next to it may be between them: an entry's time
+may be later than its id. They only make a span that is asked for too wide."""
+_HAS_ARCHIVED_BETWEEN = f"""
+SELECT EXISTS (SELECT FROM ({SPANS}) AS span WHERE wallet_id = $1 AND last_sequence >= $2 AND first_sequence <= $3)
+"""  # noqa: S608 - the parts are constants
 _ARCHIVED_AMONG = "SELECT id FROM unnest($1::uuid[]) AS id JOIN archived_months() a ON id >= a.low AND id < a.high"
 _WALLET_IS_ARCHIVED = """
 SELECT EXISTS (SELECT FROM wallet_places p JOIN archived_months() a USING (high) WHERE p.wallet_id = $1)
@@ -118,6 +136,25 @@ async def last_leaf(connection: asyncpg.Connection, month: Month) -> int:
     """Returns the size that the log must have to hold all transactions of a month."""
     size: int = await connection.fetchval(_LAST_LEAF, month.low, month.high)
     return size
+
+
+async def last_position(connection: asyncpg.Connection, month: Month) -> int:
+    """Returns the position that the read models must be at to have all events of a month."""
+    position: int = await connection.fetchval(_LAST_POSITION, month.low, month.high)
+    return position
+
+
+async def preparing(connection: asyncpg.Connection, month: Seal) -> int:
+    """Returns how many statements over entries of a sealed month have no files yet."""
+    count: int = await connection.fetchval(_PREPARING, month.high)
+    return count
+
+
+async def has_archives(connection: asyncpg.Connection) -> bool:
+    """Whether any entries are in files. Months without entries do not count."""
+    query = "SELECT EXISTS (SELECT FROM archived_months() JOIN ledger_seals s USING (high) WHERE s.entries > 0)"
+    found: bool = await connection.fetchval(query)
+    return found
 
 
 async def close_for_inserts(connection: asyncpg.Connection, month: Month) -> None:
@@ -214,4 +251,10 @@ async def archived_among(reader: Reader, transaction_ids: Collection[UUID]) -> l
 async def has_archived_entries(reader: Reader, wallet_id: UUID) -> bool:
     """Whether entries of a wallet are in files."""
     ((found,),) = await reader.fetch(_WALLET_IS_ARCHIVED, wallet_id)
+    return bool(found)
+
+
+async def has_archived_between(reader: Reader, wallet_id: UUID, first: int, last: int) -> bool:
+    """Whether entries of a wallet between two sequences, both inclusive, are in files."""
+    ((found,),) = await reader.fetch(_HAS_ARCHIVED_BETWEEN, wallet_id, first, last)
     return bool(found)

@@ -17,9 +17,15 @@ VIEWS = """
     SELECT d.wallet_id, max(d.last_sequence) AS last_sequence
     FROM model m JOIN wallet_days d ON d.generation = m.generation GROUP BY d.wallet_id
 ), counted AS (
-    SELECT e.wallet_id, e.sequence, e.created_at, e.amount, e.balance_after, (e.created_at AT TIME ZONE 'UTC')::date AS day,
-           sum(greatest(-e.amount, 0)) OVER (PARTITION BY e.wallet_id ORDER BY e.sequence) AS debits_so_far
-    FROM ledger_entries e JOIN known k ON k.wallet_id = e.wallet_id AND e.sequence <= k.last_sequence
+    SELECT * FROM (
+        SELECT e.wallet_id, e.sequence, e.created_at, e.amount, e.balance_after, (e.created_at AT TIME ZONE 'UTC')::date AS day,
+               sum(e.debits) OVER (PARTITION BY e.wallet_id ORDER BY e.sequence) AS debits_so_far, e.is_span
+        FROM (SELECT wallet_id, sequence, created_at, amount, balance_after, greatest(-amount, 0) AS debits, false AS is_span
+              FROM ledger_entries
+              UNION ALL
+              SELECT wallet_id, last_sequence, NULL, NULL, NULL, debits, true FROM archived_spans) AS e
+        JOIN known k ON k.wallet_id = e.wallet_id AND e.sequence <= k.last_sequence
+    ) AS placed WHERE NOT is_span
 ), projected AS ( -- entries whose event the models have seen
     SELECT e.*, w.owner_id, w.currency,
            (left(e.transaction_id::text, 33) || lpad(to_hex(e.leg::int), 3, '0'))::uuid AS entry_id
@@ -58,6 +64,9 @@ MODELS = (
             IS DISTINCT FROM
               (made.opening, made.closing, made.entry_count, made.first_sequence, made.last_sequence, made.debits, made.credits,
                made.debits_so_far)
+          AND NOT EXISTS (
+            SELECT FROM archived_spans s WHERE s.wallet_id = stored.wallet_id
+               AND s.first_sequence <= stored.last_sequence AND s.last_sequence >= stored.first_sequence)
         """,
         since=MODELS_SINCE,
     ),
@@ -71,6 +80,9 @@ MODELS = (
                    FROM counted WHERE sequence % 4 = 0) AS made USING (wallet_id, sequence)
         WHERE (stored.at, stored.balance, stored.debits_so_far)
             IS DISTINCT FROM (made.created_at, made.balance_after, made.debits_so_far)
+          AND NOT EXISTS (
+            SELECT FROM archived_spans s
+            WHERE s.wallet_id = stored.wallet_id AND stored.sequence BETWEEN s.first_sequence AND s.last_sequence)
         """,
         since=MODELS_SINCE,
     ),
@@ -92,6 +104,7 @@ MODELS = (
                    FROM projected WHERE owner_id IS NOT NULL) AS made USING (owner_id, entry_id)
         WHERE (stored.wallet_id, stored.at, stored.amount, stored.currency, stored.purpose)
             IS DISTINCT FROM (made.wallet_id, made.created_at, made.amount, made.currency, made.purpose)
+          AND NOT EXISTS (SELECT FROM archived a WHERE stored.entry_id >= a.low AND stored.entry_id < a.high)
         """,
         since=MODELS_SINCE,
     ),

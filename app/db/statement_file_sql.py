@@ -13,16 +13,21 @@ from uuid import UUID
 
 import asyncpg
 
+from app.db.archive_sql import SPANS
 from app.db.connection import transaction
 from app.db.statement_sql import statement_of
 from app.db.statements import Reader
 from app.records import AccountStatement, StatementFile, StatementFormat
 
 _COLUMNS = ", ".join(f"s.{name}" for name in AccountStatement._fields)
+# One whose entries are archived waits until they are restored. `paycore archive` looks before it takes a month, but one may be
+# created at that moment.
 _TAKE = f"""
 WITH next AS (
-    SELECT id FROM statements
-    WHERE status = 'PREPARING' AND (leased_until IS NULL OR leased_until < clock_timestamp())
+    SELECT id FROM statements w
+    WHERE status = 'PREPARING' AND (leased_until IS NULL OR leased_until < clock_timestamp()) AND NOT EXISTS (
+        SELECT FROM ({SPANS}) AS a
+        WHERE a.wallet_id = w.wallet_id AND a.first_sequence <= w.last_sequence AND a.last_sequence >= w.first_sequence)
     ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED
 )
 UPDATE statements s SET lease = $1, leased_until = clock_timestamp() + $2::float8 * interval '1 second', attempts = attempts + 1

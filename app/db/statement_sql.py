@@ -12,6 +12,7 @@ from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import models
+from app.db.archive_sql import SPANS
 from app.db.lists import Window
 from app.db.rows import ENTRY_COLUMNS, entry_of
 from app.db.statement_models import AccountStatement as StatementRow
@@ -90,6 +91,13 @@ async def entry_at(connection: AsyncConnection, wallet_id: UUID, sequence: int) 
     query = select(entry.created_at, entry.balance_after).where(entry.wallet_id == wallet_id, entry.sequence == sequence)
     row = (await connection.execute(query)).one_or_none()
     return None if row is None else (row.created_at, row.balance_after)
+
+
+async def has_archived_entries(connection: AsyncConnection, wallet_id: UUID, first: int, last: int) -> bool:
+    """Whether entries of a wallet between two sequences, both inclusive, are in files."""
+    # Safe: a constant.
+    query = text(f"SELECT 1 FROM ({SPANS}) s WHERE wallet_id = :wallet AND last_sequence >= :first AND first_sequence <= :last")  # noqa: S608
+    return bool((await connection.execute(query, {"wallet": wallet_id, "first": first, "last": last})).all())
 
 
 async def is_used(connection: AsyncConnection, user_id: UUID, key: str) -> bool:

@@ -37,11 +37,14 @@ STATEMENTS = (
             JOIN ledger_entries e ON e.wallet_id = s.wallet_id AND e.sequence BETWEEN s.first_sequence AND s.last_sequence
             GROUP BY s.id
         ) AS found USING (id)
-        WHERE coalesce(found.entries, 0) <> s.last_sequence - s.first_sequence + 1
+        WHERE NOT EXISTS (
+            SELECT FROM archived_spans a WHERE a.wallet_id = s.wallet_id
+               AND a.first_sequence <= s.last_sequence AND a.last_sequence >= s.first_sequence)
+          AND (coalesce(found.entries, 0) <> s.last_sequence - s.first_sequence + 1
            OR s.opening + coalesce(found.total, 0) <> s.closing OR found.has_later OR found.ends_elsewhere
            OR (s.status = 'READY' AND (s.credits, s.debits, s.credit_count) IS DISTINCT FROM
                (coalesce(found.credits, 0), coalesce(found.credits, 0) - coalesce(found.total, 0),
-                coalesce(found.credit_count, 0)))
+                coalesce(found.credit_count, 0))))
         """,
         since=STATEMENTS_SINCE,
     ),

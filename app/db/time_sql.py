@@ -12,50 +12,74 @@ from typing import NamedTuple
 from uuid import UUID
 
 from app import ids
+from app.db.archive_sql import SPANS
 from app.db.projection_sql import DAY_FLOOR, ID_FLOOR, ID_MARGIN
 from app.db.statements import Reader
+from app.errors import Archived
 
 _DAY = timedelta(days=1)
 """As ID_MARGIN."""
 MOST_NEWER = 10_000
 """Entries that the model does not have yet and that `at_moments` reads."""
+NO_ACTIVITY = (
+    "Entries of this day are archived. The wallet's balance is known at the ends of days in UTC, or once they are restored."
+)
 
-_MODEL = """
+_MODEL = f"""
 model AS MATERIALIZED (
     SELECT generation, position FROM read_models WHERE is_live
 ), wallet AS MATERIALIZED (
-    SELECT sequence, posted_at FROM wallets WHERE id = $1
+    SELECT sequence, posted_at, owner_id FROM wallets WHERE id = $1
+), archived AS MATERIALIZED (
+    SELECT first_sequence, last_sequence FROM ({SPANS}) AS span WHERE wallet_id = $1
 ), newest AS MATERIALIZED (
     SELECT d.day, d.last_sequence FROM model CROSS JOIN LATERAL (
         SELECT day, last_sequence FROM wallet_days WHERE generation = model.generation AND wallet_id = $1
         ORDER BY day DESC LIMIT 1) d
-)"""
+)"""  # noqa: S608 - the parts are constants
 # The day of a moment, or the last one before it with an entry, and the last mark of that day at or before the moment. The index
-# gives both; `is_inside` is false where the whole day is before the moment.
-_PLACE = """
+# gives both; `is_inside` is false where the whole day is before the moment. Where entries of the day are in files, `x` adds up
+# the activity of the day instead. A wallet of the system has none.
+_PLACE = f"""
 LEFT JOIN LATERAL (
-    SELECT d.*, d.day = ({at} AT TIME ZONE 'UTC')::date
-        AND {at} < ((d.day + 1)::timestamp AT TIME ZONE 'UTC') - interval '1 microsecond' AS is_inside
+    SELECT d.*, d.day = ({{at}} AT TIME ZONE 'UTC')::date
+        AND {{at}} < ((d.day + 1)::timestamp AT TIME ZONE 'UTC') - interval '1 microsecond' AS is_inside,
+        EXISTS (SELECT FROM archived a
+                WHERE a.first_sequence <= d.last_sequence AND a.last_sequence >= d.first_sequence) AS is_archived
     FROM wallet_days d
-    WHERE d.generation = model.generation AND d.wallet_id = $1 AND d.day <= ({at} AT TIME ZONE 'UTC')::date
+    WHERE d.generation = model.generation AND d.wallet_id = $1 AND d.day <= ({{at}} AT TIME ZONE 'UTC')::date
     ORDER BY d.day DESC LIMIT 1
 ) d ON true
 LEFT JOIN LATERAL (
     SELECT m.sequence, m.balance, m.debits_so_far FROM wallet_marks m
-    WHERE m.generation = model.generation AND m.wallet_id = $1 AND d.is_inside
-      AND m.at >= d.day::timestamp AT TIME ZONE 'UTC' AND m.at <= {at}
+    WHERE m.generation = model.generation AND m.wallet_id = $1 AND d.is_inside AND NOT d.is_archived
+      AND m.at >= d.day::timestamp AT TIME ZONE 'UTC' AND m.at <= {{at}}
     ORDER BY m.at DESC, m.sequence DESC LIMIT 1
-) m ON true"""
+) m ON true
+LEFT JOIN LATERAL (
+    SELECT count(*) AS of_day, count(*) FILTER (WHERE x.at <= {{at}}) AS count,
+           coalesce(sum(x.amount) FILTER (WHERE x.at <= {{at}}), 0)::bigint AS amount,
+           coalesce(sum(greatest(-x.amount, 0)) FILTER (WHERE x.at <= {{at}}), 0) AS debits
+    FROM wallet CROSS JOIN activity x
+    WHERE x.generation = model.generation AND x.owner_id = wallet.owner_id AND x.wallet_id = $1
+      AND x.entry_id >= {DAY_FLOOR.format("d.day")}
+      AND x.entry_id < {ID_FLOOR.format(f"(d.day + 1)::timestamp AT TIME ZONE 'UTC' + {ID_MARGIN}")}
+      AND x.at >= d.day::timestamp AT TIME ZONE 'UTC' AND x.at < (d.day + 1)::timestamp AT TIME ZONE 'UTC'
+) x ON d.is_inside AND d.is_archived"""  # noqa: S608 - the parts are constants
 _BASE = """
-    CASE WHEN NOT d.is_inside THEN d.last_sequence ELSE coalesce(m.sequence, d.first_sequence - 1) END AS sequence,
-    CASE WHEN NOT d.is_inside THEN d.closing ELSE coalesce(m.balance, d.opening) END AS balance,
-    CASE WHEN NOT d.is_inside THEN d.debits_so_far ELSE coalesce(m.debits_so_far, d.debits_so_far - d.debits) END AS debits"""
+    d.is_inside AND d.is_archived AND x.of_day IS DISTINCT FROM d.entry_count AS is_unknown,
+    CASE WHEN NOT d.is_inside THEN d.last_sequence WHEN d.is_archived THEN d.first_sequence - 1 + x.count
+         ELSE coalesce(m.sequence, d.first_sequence - 1) END AS sequence,
+    CASE WHEN NOT d.is_inside THEN d.closing WHEN d.is_archived THEN d.opening + x.amount
+         ELSE coalesce(m.balance, d.opening) END AS balance,
+    CASE WHEN NOT d.is_inside THEN d.debits_so_far WHEN d.is_archived THEN d.debits_so_far - d.debits + x.debits
+         ELSE coalesce(m.debits_so_far, d.debits_so_far - d.debits) END AS debits"""
 
 # A binary search between the last entry that is surely not after the moment and the last that may be. It has two steps within
 # the model, and more where the model is behind.
 _BALANCE_AT = f"""
 WITH RECURSIVE {_MODEL}, base AS MATERIALIZED (
-    SELECT d.is_inside, d.last_sequence AS last_of_day, {DAY_FLOOR.format("d.day")} AS lowest,
+    SELECT d.is_inside AND NOT d.is_archived AS is_inside, d.last_sequence AS last_of_day, {DAY_FLOOR.format("d.day")} AS lowest,
            {ID_FLOOR.format(f"$2 + {ID_MARGIN}")} AS highest, {_BASE}
     FROM model {_PLACE.format(at="$2::timestamptz")}
 ), search (low, high) AS (
@@ -77,7 +101,7 @@ WITH RECURSIVE {_MODEL}, base AS MATERIALIZED (
 ), found AS MATERIALIZED (
     SELECT low AS sequence FROM search WHERE low = high
 )
-SELECT f.sequence, w.posted_at, CASE WHEN f.sequence = coalesce(b.sequence, 0) THEN coalesce(b.balance, 0) ELSE (
+SELECT f.sequence, w.posted_at, b.is_unknown, CASE WHEN f.sequence = coalesce(b.sequence, 0) THEN coalesce(b.balance, 0) ELSE (
     SELECT balance_after FROM ledger_entries WHERE wallet_id = $1 AND sequence = f.sequence
       AND transaction_id >= b.lowest AND transaction_id < b.highest) END AS balance
 FROM found f CROSS JOIN base b CROSS JOIN wallet w
@@ -113,11 +137,11 @@ SELECT set_config('synchronous_commit', 'off', true) FROM wallets WHERE id = $1 
 _AT_MOMENTS = f"""
 WITH {_MODEL}
 SELECT moment.n, b.sequence + coalesce(e.count, 0) AS sequence, b.balance + coalesce(e.amount, 0)::bigint AS balance,
-       b.debits + coalesce(e.debits, 0) AS debits, NULL::timestamptz AS at
+       b.debits + coalesce(e.debits, 0) AS debits, NULL::timestamptz AS at, b.is_unknown
 FROM model
 CROSS JOIN unnest($2::timestamptz[], $3::uuid[], $4::uuid[]) WITH ORDINALITY AS moment (at, lowest, highest, n)
 CROSS JOIN LATERAL (
-    SELECT d.is_inside, d.last_sequence, {_BASE}
+    SELECT d.is_inside AND NOT d.is_archived AS is_inside, d.last_sequence, {_BASE}
     FROM (SELECT) AS one {_PLACE.format(at="moment.at")}
 ) b
 LEFT JOIN LATERAL (
@@ -131,7 +155,7 @@ LEFT JOIN LATERAL (
     WHERE b.is_inside
 ) e ON true
 UNION ALL
-SELECT NULL, e.sequence, e.balance_after, greatest(-e.amount, 0), e.created_at
+SELECT NULL, e.sequence, e.balance_after, greatest(-e.amount, 0), e.created_at, false
 FROM wallet w LEFT JOIN newest n ON true
 CROSS JOIN LATERAL (
     SELECT sequence, balance_after, amount, created_at FROM ledger_entries
@@ -169,8 +193,13 @@ class Newer(NamedTuple):
 
 
 async def balance_at(reader: Reader, wallet_id: UUID, at: datetime) -> Found:
-    """Returns a wallet's last sequence at a moment and the balance after it. Both are 0 before its first entry."""
+    """Returns a wallet's last sequence at a moment and the balance after it. Both are 0 before its first entry.
+
+    Raises Archived if the entries of that day are in files, and the wallet has no activity.
+    """
     (row,) = await reader.fetch(_BALANCE_AT, wallet_id, at)
+    if row["is_unknown"]:
+        raise Archived(NO_ACTIVITY)
     return Found(row["sequence"], row["balance"], row["posted_at"])
 
 
@@ -199,13 +228,15 @@ async def posted_at(reader: Reader, wallet_id: UUID) -> datetime:
 async def at_moments(reader: Reader, wallet_id: UUID, moments: Sequence[datetime]) -> tuple[list[Place], list[Newer]]:
     """Returns the wallet at each moment as far as the model knows, and the entries that it does not have, by sequence.
 
-    The moments are in UTC. The entries are at most MOST_NEWER + 1. All is from one snapshot.
+    The moments are in UTC. The entries are at most MOST_NEWER + 1. All is from one snapshot. Raises Archived as `balance_at`.
     """
     places: list[Place] = [Place(0, 0, 0)] * len(moments)
     newer: list[Newer] = []
     lowest = [ids.id_floor(moment.replace(hour=0, minute=0, second=0, microsecond=0) - _DAY) for moment in moments]
     highest = [ids.id_floor(moment + _DAY) for moment in moments]
-    for n, sequence, balance, debits, at in await reader.fetch(_AT_MOMENTS, wallet_id, moments, lowest, highest):
+    for n, sequence, balance, debits, at, is_unknown in await reader.fetch(_AT_MOMENTS, wallet_id, moments, lowest, highest):
+        if is_unknown:
+            raise Archived(NO_ACTIVITY)
         if n is None:
             newer.append(Newer(sequence, balance, int(debits), at))
         elif sequence is not None:

@@ -21,7 +21,10 @@ ARCHIVES_SINCE = 35
 
 # Views that several rules use. PostgreSQL does not run a CTE that a query does not name.
 _VIEWS = """
-WITH chain AS ( -- each entry with the previous one of its wallet
+WITH archived AS (SELECT NULL::uuid AS low, NULL::uuid AS high WHERE false),
+archived_spans AS (
+    SELECT NULL::uuid AS wallet_id, 0::bigint AS first_sequence, 0::bigint AS last_sequence, 0::numeric AS debits WHERE false
+), chain AS ( -- each entry with the previous one of its wallet
     SELECT wallet_id, sequence, balance_after::numeric - amount AS balance_before, created_at,
            lag(sequence, 1, 0::bigint) OVER chain AS previous_sequence,
            lag(balance_after, 1, 0::bigint) OVER chain AS previous_balance,
@@ -42,6 +45,8 @@ WITH archived AS MATERIALIZED ( -- the months whose entries are in files
     SELECT low, high FROM archived_months()
 ), archived_places AS (
     SELECT p.* FROM wallet_places p JOIN archived USING (high)
+), archived_spans AS MATERIALIZED ( -- the sequences of each wallet that are in files, by month
+    SELECT wallet_id, first_sequence, sequence AS last_sequence, debits FROM archived_places
 ), chain AS ( -- each entry with the previous one of its wallet
     SELECT * FROM (
         SELECT is_place, wallet_id, sequence, balance_after::numeric - amount AS balance_before, created_at,
@@ -507,6 +512,15 @@ ARCHIVES = (
         SELECT s.partition, w.currency, sum(p.change) AS change
         FROM ledger_seals s JOIN wallet_places p ON p.high = s.high JOIN wallets w ON w.id = p.wallet_id
         GROUP BY s.partition, w.currency HAVING sum(p.change) <> 0
+        """,
+        since=ARCHIVES_SINCE,
+    ),
+    Check(
+        "Wallets were debited {found} {currency} in the archived month {partition}, but its seal says {debits}.",
+        """
+        SELECT s.partition, w.currency, sum(p.debits) AS found, coalesce(s.sums->w.currency->>0, 'nothing') AS debits
+        FROM ledger_seals s JOIN wallet_places p ON p.high = s.high JOIN wallets w ON w.id = p.wallet_id
+        GROUP BY s.partition, w.currency, s.sums HAVING sum(p.debits) IS DISTINCT FROM (s.sums->w.currency->>0)::numeric
         """,
         since=ARCHIVES_SINCE,
     ),

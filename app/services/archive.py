@@ -14,7 +14,7 @@ from pathlib import Path
 
 import asyncpg
 
-from app.db import archive_sql, log_sql
+from app.db import archive_sql, log_sql, projection_sql
 from app.db.archive_sql import Month, Seal
 from app.db.connection import transaction
 from app.db.engine import open_connection
@@ -72,7 +72,7 @@ async def _sealed(connection: asyncpg.Connection, month: Month, say: Say) -> Sea
 
 
 async def _refuse_unready(connection: asyncpg.Connection, month: Month) -> None:
-    """Raises ConfigurationError while a transaction of the month has no position, or is not in the log and its checkpoint."""
+    """Raises ConfigurationError while a transaction of the month has no position, or is not in the log or the models."""
     waiting = await archive_sql.unsequenced(connection, month)
     if waiting:
         raise ConfigurationError(f"{waiting} transactions of {month.name} have no position yet: a relay must run first.")
@@ -81,6 +81,11 @@ async def _refuse_unready(connection: asyncpg.Connection, month: Month) -> None:
     signed = leaves if checkpoint is None else min(leaves, checkpoint.size)
     if leaves and signed < needed:
         raise ConfigurationError(f"The log has {signed} of {needed} leaves up to {month.name}: a relay must seal them first.")
+    needed, projected = await archive_sql.last_position(connection, month), (await projection_sql.state(connection)).position
+    if projected < needed:
+        raise ConfigurationError(
+            f"The read models are at position {projected} of {needed} up to {month.name}: a worker must project them first."
+        )
 
 
 async def _exported(connection: asyncpg.Connection, seal: Seal, directory: Path, say: Say) -> None:
@@ -104,8 +109,10 @@ async def _exported(connection: asyncpg.Connection, seal: Seal, directory: Path,
 
 
 async def _moved_out(connection: asyncpg.Connection, seal: Seal, directory: Path, reason: str) -> None:
-    """Detach the partition and drop it, once its file is right."""
+    """Detach the partition and drop it, once its file is right and no statement is made from it."""
     archive_files.check(directory, seal)
+    if await archive_sql.is_attached(connection, seal.partition) and (count := await archive_sql.preparing(connection, seal)):
+        raise ConfigurationError(f"{count} statements over {seal.partition} are PREPARING: a worker must make them first.")
     await archive_sql.detach(connection, seal.partition)
     async with transaction(connection):
         await archive_sql.drop_detached(connection, seal.partition)
@@ -154,12 +161,14 @@ async def check_files(settings: Settings, directory: Path) -> list[str]:
 
 @asynccontextmanager
 async def _alone(settings: Settings) -> AsyncIterator[asyncpg.Connection]:
-    """A connection as the owner, without timeouts, which holds the lock of archiving."""
+    """A connection as the owner, without timeouts, which holds the locks of archiving and of rebuilds."""
     unlimited = {"statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0"}
     connection = await open_connection(settings, "paycore-archive", unlimited)
     try:
         if not await archive_sql.lock(connection):
             raise ConfigurationError("Another `paycore archive` or `paycore restore` is running.")
+        if not await projection_sql.lock_rebuilds(connection):
+            raise ConfigurationError("A rebuild of the read models is running: it needs the entries.")
         yield connection
     finally:
         await connection.close()

@@ -11,7 +11,7 @@ from datetime import timedelta
 import asyncpg
 
 from app.clock import monotonic
-from app.db import projection_sql
+from app.db import archive_sql, projection_sql
 from app.db.engine import connect
 from app.db.projection_sql import Progress
 from app.errors import ConfigurationError
@@ -33,12 +33,14 @@ _CONNECTION = {
 
 
 async def rebuild(settings: Settings, say: Callable[[str], None]) -> None:
-    """Rebuild the read models, and say how far it is. Raises ConfigurationError if another rebuild runs."""
+    """Rebuild the read models, and say how far it is. Raises ConfigurationError if another one runs, or entries are archived."""
     connection = await connect(settings, **_CONNECTION)
     try:
         if not await projection_sql.lock_rebuilds(connection):
-            raise ConfigurationError("Another rebuild of the read models is running.")
+            raise ConfigurationError("Another rebuild of the read models, or `paycore archive`, is running.")
         live = await _remove_others(connection)
+        if await archive_sql.has_archives(connection):
+            raise ConfigurationError("Months of entries are archived: run `paycore restore` for each of them first.")
         beside = live % _LAST_GENERATION + 1
         await projection_sql.begin_generation(connection, beside)
         await _fill(connection, beside, say)

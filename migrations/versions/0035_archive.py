@@ -39,9 +39,12 @@ STATEMENTS = (
         balance bigint NOT NULL,
         change numeric NOT NULL,
         posted_at timestamptz NOT NULL,
+        first_sequence bigint NOT NULL,
+        debits numeric NOT NULL,
         CONSTRAINT wallet_places_pkey PRIMARY KEY (wallet_id, high),
         CONSTRAINT wallet_places_seal_fkey FOREIGN KEY (high) REFERENCES ledger_seals (high),
-        CONSTRAINT wallet_places_sequence_positive CHECK (sequence > 0)
+        CONSTRAINT wallet_places_in_order CHECK (first_sequence > 0 AND first_sequence <= sequence),
+        CONSTRAINT wallet_places_debits_not_negative CHECK (debits >= 0)
     )
     """,
     """

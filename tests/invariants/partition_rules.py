@@ -38,9 +38,9 @@ def seal(partition: str = "'m'", low: str = uid(1), high: str = _HIGH, entries: 
     return f"INSERT INTO ledger_seals VALUES ({partition}, {low}, {high}, {entries}, '{{}}', {hashed}, now());"
 
 
-def place(sequence: str = "2", high: str = _HIGH) -> str:
+def place(sequence: str = "2", high: str = _HIGH, first: str = "1", debits: str = "0") -> str:
     """An INSERT of a wallet's place."""
-    return f"INSERT INTO wallet_places VALUES ({A}, {high}, {sequence}, 7000, 0, now());"
+    return f"INSERT INTO wallet_places VALUES ({A}, {high}, {sequence}, 7000, 0, now(), {first}, {debits});"
 
 
 def archive(partition: str = "'m'", hashed: str = _HASH, size: str = "9") -> str:
@@ -69,7 +69,9 @@ OWNER_RULES = (
     ("a seal changed", "UPDATE ledger_seals SET entries = 1", "ledger_seals_insert_only"),
     ("two places of a wallet", seal() + place() + place("3"), "wallet_places_pkey"),
     ("a place without a seal", place(), "wallet_places_seal_fkey"),
-    ("a place before the first entry", seal() + place("0"), "wallet_places_sequence_positive"),
+    ("a place before the first entry", seal() + place(first="0"), "wallet_places_in_order"),
+    ("a place before its month's first entry", seal() + place(first="3"), "wallet_places_in_order"),
+    ("a place with less than no debits", seal() + place(debits="-1"), "wallet_places_debits_not_negative"),
     ("a place removed", "DELETE FROM wallet_places", "wallet_places_insert_only"),
     ("a file recorded twice", seal() + archive() + archive(), "ledger_archives_pkey"),
     ("a file of a month without a seal", archive(), "ledger_archives_seal_fkey"),

@@ -26,6 +26,7 @@ from app.services import event_feed, reading
 from app.services.archive import archive, check_files, month_of, restore
 from app.services.archive_files import DamagedArchive
 from app.services.partitions import PartitionState, ledger_partitions
+from app.services.projection import project_live
 from app.services.receipts.reading import load_receipts
 from app.services.receipts.sealing import seal
 from app.services.reversals import ReversalInput, reverse_transaction
@@ -79,6 +80,8 @@ class History:
         async with running_relay(self.settings):
             await outbox_empty(self.bank.engine)
         while await seal(self.owner, await log_sql.secret(self.owner)):
+            pass
+        while await project_live(self.owner):
             pass
 
     async def archive(self, directory: Path) -> int:

@@ -115,6 +115,9 @@ async def _create(connection: AsyncConnection, request: _Request) -> StatementRe
     if refusal is not None:
         return StatementResult(None, (refusal,))
     statement = await _next(connection, request, place, before, now)
+    if statement is None:
+        message = "Entries of this period are archived. The statement can be made once an operator has restored them."
+        return StatementResult(None, (Refusal(RefusalCode.ARCHIVED, message, _PATH),))
     await statement_sql.insert_statement(connection, statement, details.idempotency_key)
     if wallet.owner_id != viewer.user_id:
         await _audit(connection, viewer, statement, now, request.request_id)
@@ -144,12 +147,15 @@ def _open_refusal(details: StatementInput, over: datetime) -> Refusal | None:
 
 async def _next(
     connection: AsyncConnection, request: _Request, place: Place, before: AccountStatement | None, now: datetime
-) -> AccountStatement:
+) -> AccountStatement | None:
+    """Returns None if entries of the period are archived."""
     wallet_id, details = request.wallet.id, request.details
     number, covered, opening = (0, 0, 0) if before is None else (before.number, before.last_sequence, before.closing)
     last = await statement_sql.last_sequence_before(connection, wallet_id, details.to_at, lowest=covered, highest=place.sequence)
     closing = opening
     if last > covered:
+        if await statement_sql.has_archived_entries(connection, wallet_id, covered + 1, last):
+            return None
         entry = await statement_sql.entry_at(connection, wallet_id, last)
         if entry is None:
             raise Unavailable("The entries of this period are not here.")

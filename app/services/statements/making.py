@@ -10,9 +10,10 @@ from uuid import UUID, uuid4
 
 from app import ids
 from app.clock import Clock, rfc3339
-from app.db import reads, statement_file_sql
+from app.db import archive_sql, reads, statement_file_sql
 from app.db.pool import Database, driver_connection
 from app.db.statement_file_sql import Lease, Sums
+from app.errors import Archived
 from app.money import Currency, format_minor
 from app.records import AccountStatement, EntryPurpose, StatementFile, TransactionType
 from app.services.reading import SYSTEM_NAME
@@ -46,13 +47,20 @@ async def take(database: Database) -> Lease | None:
 
 
 async def make(database: Database, currencies: Mapping[str, Currency], lease: Lease, clock: Clock) -> bool:
-    """Make all files of a statement. Returns whether it is READY; otherwise it is FAILED. Raises LeaseLost."""
+    """Make all files of a statement. Returns whether it is READY; otherwise it is FAILED.
+
+    Raises LeaseLost, and Archived if entries were archived meanwhile: then it is made once they are restored.
+    """
     if lease.attempts > MOST_ATTEMPTS:
         await _fail(database, lease, f"It could not be made in {MOST_ATTEMPTS} attempts.", clock())
         return False
     try:
         await _make(database, currencies, lease, clock)
     except Contradiction as problem:
+        statement = lease.statement
+        first, last = statement.first_sequence, statement.last_sequence
+        if await archive_sql.has_archived_between(database, statement.wallet_id, first, last):
+            raise Archived from problem
         await _fail(database, lease, str(problem), clock())
         return False
     return True

@@ -9,8 +9,9 @@ from uuid import UUID
 from app import ids
 from app.access import policy
 from app.access.viewer import Viewer
-from app.db import statement_sql
+from app.db import archive_sql, statement_sql
 from app.db.statements import Reader
+from app.errors import Archived
 from app.paging.pages import Page, PageRequest
 from app.records import AccountStatement, Entry, StatementFile, StatementFormat, Wallet
 from app.services.reading import empty_page, load_wallets, page_of, page_window
@@ -67,11 +68,18 @@ async def statements_of(database: Reader, viewer: Viewer, wallet: Wallet, page: 
 
 
 async def entries_of(database: Reader, statement: AccountStatement, page: PageRequest) -> Page[Entry]:
-    """A statement's entries, oldest first. Does not check the viewer: pass only a statement that the viewer may see."""
+    """A statement's entries, oldest first. Does not check the viewer: pass only a statement that the viewer may see.
+
+    Raises Archived if some of them are in files.
+    """
     scope = f"entries of statement {statement.id}"
     window = page_window(page, scope, highest=_HIGHEST)
     after = statement.first_sequence - 1 if window.after is None else window.after
-    found = await statement_sql.list_entries(database, statement, max(after, statement.first_sequence - 1), window.limit)
+    after = max(after, statement.first_sequence - 1)
+    found = await statement_sql.list_entries(database, statement, after, window.limit)
+    last = min(after + window.limit, statement.last_sequence)
+    if len(found) < last - after and await archive_sql.has_archived_between(database, statement.wallet_id, after + 1, last):
+        raise Archived
     return page_of(found, page, scope, lambda entry: entry.sequence)
 
 
