@@ -29,11 +29,13 @@ BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
 
 @dataclass
 class MovingClock:
-    """A clock that stands still until it is moved."""
+    """A clock that stands still until it is moved, or moves by `drift` at each look."""
 
     now: datetime = BEGIN
+    drift: timedelta = timedelta(0)
 
     def __call__(self) -> datetime:
+        self.now += self.drift
         return self.now
 
     def move(self, seconds: float) -> None:

@@ -68,7 +68,11 @@ class Past:
             self.times.clock.move(step)
             await self._pay()
         # A request of the archived month that is posted in the next one, in a day with other entries.
-        self.times.clock.now = self.border + timedelta(seconds=20)
+        self.times.clock.now, self.times.clock.drift = self.border - timedelta(milliseconds=2500), timedelta(seconds=1)
+        await self._pay()
+        self.times.clock.drift = timedelta(0)
+        late = "SELECT count(*) FROM ledger_entries WHERE transaction_id < ledger_id_floor($1) AND created_at >= $1"
+        assert await self.owner.fetchval(late, self.border) == 2
         for step in (0, 0, 30, 3600, 86400, 0, 86400 * 3):
             self.times.clock.move(step)
             await self._pay()
@@ -186,7 +190,9 @@ _TAMPERED = {
 @pytest.mark.parametrize("what", _TAMPERED)
 async def test_verify_leaves_out_what_is_archived_and_names_all_else(past: Past, what: str) -> None:
     change, expected = _TAMPERED[what]
-    for from_at, to_at in ((_EARLY, past.border), (past.border, past.border + timedelta(days=10))):
+    # The first one also has the entries of the late request.
+    cut = past.border + timedelta(seconds=10)
+    for from_at, to_at in ((_EARLY, cut), (cut, past.border + timedelta(days=10))):
         made = await past.make_statement(from_at, to_at)
         assert made.statement is not None
         assert made.statement.entry_count > 0
