@@ -126,7 +126,7 @@ SELECT coalesce(sum(remaining), 0)::bigint AS held FROM (
 ) AS held WHERE expires_at IS NULL OR expires_at > $2
 """  # noqa: S608 - the parts are constants
 
-# Waits for whoever posts to the wallet. The lock is gone when the statement ends, and has nothing that must reach the disk.
+# Waits for a transaction that posts to the wallet. The lock ends with the statement, and has nothing that must reach the disk.
 _WAIT_FOR_POSTING = """
 SELECT set_config('synchronous_commit', 'off', true) FROM wallets WHERE id = $1 FOR SHARE
 """

@@ -88,7 +88,7 @@ async def _file(request: Request, services: Services, statement: AccountStatemen
         raise NotFound
     sha256 = file.sha256.hex()
     headers = {
-        # It is the same for ever, but a link is not, and a viewer may lose the right to see it.
+        # It never changes, but a link ends, and a viewer may lose the right to see it.
         "Cache-Control": "private, no-cache",
         "ETag": f'"{sha256}"',
     }

@@ -21,7 +21,7 @@ from app.services.statements import creating, links, reading
 @strawberry.type
 class Download:
     url: str = strawberry.field(
-        description="A path below the address of the API. Whoever has it needs no token, so keep it as a secret."
+        description="A path below the address of the API. Anyone who has it needs no token, so keep it secret."
     )
     sha256: str = strawberry.field(description="Of the file, in hexadecimal.")
     expires_at: datetime

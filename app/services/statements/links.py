@@ -1,4 +1,4 @@
-"""Links to files of statements: whoever has one may download that file for some minutes, without a token.
+"""Links to files of statements: anyone who has one may download that file for some minutes, without a token.
 
 A link names a statement, a format and the second at which it ends, and is signed over all three.
 """
