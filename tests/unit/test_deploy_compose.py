@@ -135,6 +135,12 @@ def test_the_keys_of_webhooks_are_for_what_seals_and_opens_and_have_no_default(c
     assert {value for name, value in given.items() if name not in ("api", "worker")} == {None}
 
 
+@pytest.mark.parametrize("setting", ["PAYCORE_LOG_KEY", "PAYCORE_LOG_CHECKPOINT_FILE"])
+def test_the_key_of_the_log_is_for_the_relay_alone_and_has_no_default(compose, setting):
+    given = {name: told["environment"].get(setting) for name, told in compose["services"].items() if name in OURS}
+    assert {name: value for name, value in given.items() if value is not None} == {"relay": f"${{{setting}-}}"}
+
+
 def test_the_keys_of_links_are_for_the_api_alone_and_have_no_default(compose):
     setting = "PAYCORE_STATEMENT_LINK_KEYS"
     given = {name: told["environment"].get(setting) for name, told in compose["services"].items() if name in OURS}

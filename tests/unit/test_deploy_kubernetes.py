@@ -17,6 +17,7 @@ import yaml
 
 from app import cli
 from app.processes import serving
+from app.services.receipts import notes
 from app.settings import DatabaseSettings, RelaySettings, Settings, WorkerSettings
 
 ROOT = Path(__file__).parents[2]
@@ -172,7 +173,7 @@ READS: dict[tuple[Path, str], tuple[set[str], type[Settings]]] = {
     (JWT_SECRET, "paycore-api"): ({*SERVERS, *API_KEYS, "jwt-secret"}, Settings),
     (IDENTITY_PROVIDER, "paycore-api"): ({*SERVERS, *API_KEYS}, Settings),
     **{(overlay, "paycore-worker"): ({*DATABASE, "webhook-keys"}, WorkerSettings) for overlay in TO_APPLY},
-    **{(overlay, "paycore-relay"): (SERVERS, RelaySettings) for overlay in TO_APPLY},
+    **{(overlay, "paycore-relay"): ({*SERVERS, "log-key"}, RelaySettings) for overlay in TO_APPLY},
     **{(overlay, name): (DATABASE, DatabaseSettings) for overlay in TO_APPLY for name in ("paycore-migrate", "paycore-verify")},
 }
 
@@ -206,6 +207,7 @@ VALUES = {
     "jwt-secret": "s" * 32,
     "webhook-keys": "w" * 32,
     "statement-link-keys": "l" * 32,
+    "log-key": notes.new_signer("example.com/ledger").encode(),
 }
 
 
