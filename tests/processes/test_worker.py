@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import signal
 from pathlib import Path
 
@@ -20,12 +19,12 @@ from app.settings import Settings
 from tests.api.test_webhook_delivery import WATCH
 from tests.api.test_webhook_endpoints import CREATE
 from tests.bank import Bank, new_key
-from tests.forks import Command, start
+from tests.forks import start
 from tests.otlp_collector import collecting
 from tests.processes.test_cli import servers_of
 from tests.servers import free_port
 from tests.waiting import START_SECONDS, soon
-from tests.webhook_receiver import Endpoint, Message, receiving
+from tests.webhook_receiver import Endpoint, receiving
 
 
 @pytest.fixture
@@ -59,50 +58,6 @@ async def watch(environment: dict[str, str], settings: Settings, subject: str, w
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{environment['PAYCORE_PORT']}", timeout=20) as http:
         answer = (await http.post("/graphql", json={"query": CREATE, "variables": {"input": given}}, headers=headers)).json()
     assert answer["data"]["createWebhookEndpoint"]["userErrors"] == [], answer
-
-
-@pytest.mark.heavy
-async def test_each_endpoint_gets_each_entry_in_order_though_all_processes_are_killed_at_random(
-    settings: Settings, environment: dict[str, str], bank: Bank, tmp_path: Path
-) -> None:
-    count, chance = 300, random.Random(7)
-    alice, bob = await bank.viewer("alice"), await bank.viewer("bob")
-    paying, wallets = await bank.wallet(alice, balance="1000.00"), [await bank.wallet(bob) for _ in range(4)]
-
-    def flaky(_: Message) -> int:
-        return 500 if chance.random() < 0.02 else 200
-
-    running: list[Command] = []
-    with (tmp_path / "log").open("wb") as log:
-
-        def run(command: str, **more: str) -> Command:
-            return start(command, environment={**environment, **more}, output=log)
-
-        killed = {"serve": run("serve"), "relay": run("relay"), "worker": run("worker")}
-        running.append(run("worker", PAYCORE_WORKER_PORT="0"))
-        try:
-            async with receiving(flaky) as first, receiving(flaky) as second:
-                await until_ready(environment["PAYCORE_PORT"])
-                for wallet in wallets:
-                    await watch(environment, settings, "bob", wallet, first.url)
-                    await watch(environment, settings, "bob", wallet, second.url)
-                for number in range(count):
-                    paid = await bank.pay(alice, paying, wallets[number % 4], "0.01")
-                    assert paid.transaction is not None
-                    if number % 30 == 29:
-                        name = chance.choice(["worker", "worker", "relay", "serve"])
-                        killed[name].kill()
-                        killed[name].wait(20)
-                        killed[name] = run(name)
-                expected = {wallet: list(range(1, count // 4 + 1)) for wallet in wallets}
-                await soon(lambda: all(numbers(one) == dict.fromkeys(wallets, count // 4) for one in (first, second)), 120)
-                for one in (first, second):
-                    assert in_order_by_wallet(one) == expected
-                    assert len({message.id for message in one.messages}) == count, "one webhook-id for each event"
-        finally:
-            for process in (*killed.values(), *running):
-                process.kill()
-                process.wait(20)
 
 
 def in_order_by_wallet(endpoint: Endpoint) -> dict[str, list[int]]:

@@ -106,7 +106,7 @@ function Loaded({ transaction, again }: { readonly transaction: LoadedTransactio
           <TAccounts transaction={transaction} />
         </section>
       )}
-      {status === "COMPLETED" && <ReceiptCard key={id} shown={transaction} />}
+      {status === "COMPLETED" && <ReceiptCard key={`${id} receipt`} shown={transaction} />}
       <Operations operations={[operationOf(TRANSACTION, { id }), ...(status === "COMPLETED" ? [operationOf(RECEIPT, { id })] : [])]} />
     </div>
   );
