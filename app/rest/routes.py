@@ -49,27 +49,40 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 Handler = Callable[[Request, Services, Viewer], Awaitable[Response]]
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def routes() -> list[Route]:
     """Returns the REST routes and the route of their description."""
+    own = (
+        ("POST", "/transfer", post_transfer),
+        ("POST", "/transactions/{id}/reverse", post_reversal),
+        ("POST", "/holds", post_hold),
+        ("POST", "/holds/{id}/capture", post_capture),
+        ("POST", "/holds/{id}/release", post_release),
+        ("GET", "/holds/{id}", get_hold),
+        *(*FX_ROUTES, *FEED_ROUTES, *LOG_ROUTES, *TIME_ROUTES, *STATEMENT_ROUTES),
+        ("GET", "/wallets/{id}", get_wallet),
+        ("GET", "/wallets/{id}/transactions", get_wallet_transactions),
+        ("GET", "/transactions/{id}", get_transaction),
+    )
+    # One route for a path, so that `Allow` has all of its methods.
+    by_path: dict[str, dict[str, Endpoint]] = {}
+    for method, path, handler in own:
+        by_path.setdefault(path, {})[method] = _timed_endpoint(method, path, handler)
     return [
-        _timed("POST", "/transfer", post_transfer),
-        _timed("POST", "/transactions/{id}/reverse", post_reversal),
-        _timed("POST", "/holds", post_hold),
-        _timed("POST", "/holds/{id}/capture", post_capture),
-        _timed("POST", "/holds/{id}/release", post_release),
-        _timed("GET", "/holds/{id}", get_hold),
-        *(
-            _timed(method, path, handler)
-            for method, path, handler in (*FX_ROUTES, *FEED_ROUTES, *LOG_ROUTES, *TIME_ROUTES, *STATEMENT_ROUTES)
-        ),
+        *(_route(path, endpoints) for path, endpoints in by_path.items()),
         Route("/statements/{statement}.{format}", _linked, methods=["GET"]),
-        _timed("GET", "/wallets/{id}", get_wallet),
-        _timed("GET", "/wallets/{id}/transactions", get_wallet_transactions),
-        _timed("GET", "/transactions/{id}", get_transaction),
         Route("/openapi.json", get_openapi, methods=["GET"]),
     ]
+
+
+def _route(path: str, endpoints: Mapping[str, Endpoint]) -> Route:
+    async def by_method(request: Request) -> Response:
+        # HEAD is answered as GET.
+        return await endpoints["GET" if request.method == "HEAD" else request.method](request)
+
+    return Route(path, by_method, methods=[*endpoints])
 
 
 async def _linked(request: Request) -> Response:
@@ -83,11 +96,7 @@ async def _linked(request: Request) -> Response:
         raise
 
 
-def _timed(method: str, path: str, handler: Handler) -> Route:
-    return Route(path, _timed_endpoint(method, path, handler), methods=[method])
-
-
-def _timed_endpoint(method: str, path: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+def _timed_endpoint(method: str, path: str, handler: Handler) -> Endpoint:
     endpoint, timer = authenticated(handler), metrics.REQUESTS.labels(f"{method} {path}", "rest")
 
     async def timed(request: Request) -> Response:

@@ -362,3 +362,9 @@ async def test_a_content_type_that_browsers_send_without_preflight_is_refused(sh
     response = await shared.http.post("/transfer", content=json.dumps(body), headers=accepted)
     assert response.status_code == 201, "nothing had moved"
     assert response.headers["cache-control"] == "no-store"
+
+
+async def test_a_path_allows_all_of_its_methods(api: Api) -> None:
+    answer = await api.http.options("/wallets/wal_x/statements", headers=api.headers("alice"))
+    assert answer.status_code == 405
+    assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD", "POST"}
