@@ -13,7 +13,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db import models
+from app.db import locks, models
 from app.db.fx_models import FxQuote as QuoteRow
 from app.db.fx_models import FxRate as RateRow
 from app.db.statements import COMPLETED, Reader, Statement, among, id_parameter, parameter
@@ -81,7 +81,7 @@ async def lock_rates(connection: AsyncConnection) -> datetime:
 
     Anyone who compares with the rates in force takes it, so that none is set in between.
     """
-    await connection.execute(select(func.pg_advisory_xact_lock(_LOCK, 0)))
+    await locks.lock_all(connection, _LOCK)
     now = await connection.scalar(select(func.clock_timestamp()))
     assert isinstance(now, datetime)
     return now

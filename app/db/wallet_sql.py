@@ -7,11 +7,11 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.db import models
+from app.db import locks, models
 from app.db.fx_sql import POSITION, RESIDUE, SPREAD
 from app.db.rows import WALLET_COLUMNS, wallet_of
 from app.records import AccountType, Wallet, WalletKind, WalletStatus
@@ -30,12 +30,8 @@ _OPENING_LOCK = 0x50434F57
 
 
 async def lock_openings(connection: AsyncConnection, owner_id: UUID) -> None:
-    """Block other openings of this owner until the transaction ends.
-
-    An advisory lock, because the service may not lock users' rows. Two users who share one only wait for each other.
-    """
-    half = int.from_bytes(owner_id.bytes[-4:], signed=True)
-    await connection.execute(select(func.pg_advisory_xact_lock(_OPENING_LOCK, half)))
+    """Block other openings of this owner until the transaction ends."""
+    await locks.lock_user(connection, _OPENING_LOCK, owner_id)
 
 
 async def count_wallets(connection: AsyncConnection, owner_id: UUID, most: int) -> int:
@@ -87,8 +83,7 @@ async def claim_opening(connection: AsyncConnection, owner_id: UUID, key: str, r
 
 async def lock_wallet(connection: AsyncConnection, wallet_id: UUID) -> Wallet | None:
     """Lock and return a user's wallet, or None. Takes the lock of transfers, and waits for it up to the statement timeout."""
-    # Transfers stop waiting for a lock after a short time and retry. This must keep its place in the queue.
-    await connection.execute(text("SET LOCAL lock_timeout = 0"))
+    await locks.wait_in_turn(connection)
     query = select(*WALLET_COLUMNS).where(models.Wallet.id == wallet_id, models.Wallet.kind == WalletKind.USER)
     row = (await connection.execute(query.with_for_update(key_share=True))).one_or_none()
     return None if row is None else wallet_of(row)

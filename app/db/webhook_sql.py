@@ -13,7 +13,7 @@ from sqlalchemy import case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db import sequence_sql
+from app.db import locks, sequence_sql
 from app.db.lists import Window, between, id_range, in_range, paged
 from app.db.statements import Reader, Statement, among, id_parameter, parameter
 from app.db.webhook_models import WebhookAttempt as AttemptRow
@@ -38,7 +38,7 @@ def endpoint_of(row: Any) -> WebhookEndpoint:
 
 async def try_to_lock_user(connection: AsyncConnection, user_id: UUID) -> bool:
     """Returns False if another transaction creates an endpoint of this user. The lock is for this transaction."""
-    query = select(func.pg_try_advisory_xact_lock(_LOCK, func.hashtext(str(user_id))))
+    query = select(func.pg_try_advisory_xact_lock(_LOCK, locks.half_of(user_id)))
     return bool(await connection.scalar(query))
 
 
