@@ -7,7 +7,7 @@ id, and an entry's id gives the transaction by arithmetic.
 from __future__ import annotations
 
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal, cast
 from uuid import UUID
@@ -59,6 +59,13 @@ def new_transaction_ids(moment: datetime, count: int) -> list[UUID]:
         _uuid(value)
         for value in sorted(base | (number >> 50) << 64 | (number & _LOW_RANDOM_MASK) << LEG_BITS for number in numbers)
     ]
+
+
+LOWEST, HIGHEST = UUID(int=0), UUID(int=2**128 - 1)
+POSTED_WITHIN = timedelta(days=1)
+"""How far the time of an entry may be from that of its transaction's id, which is the time of the request: by the seconds that
+a request may wait, and by what the clocks of processes differ. A day is far above both, and costs reads of entries at most one
+more partition of a month."""
 
 
 def id_floor(moment: datetime) -> UUID:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
+from app import ids
 from app.db.projection_sql import BEHIND_SINCE
 from app.db.statements import Reader
 from app.records import EntryPurpose
@@ -18,8 +19,6 @@ SCANNED = 1000
 """The newest rows in which a search looks first. Frequent words are found there; rarer ones by the index of words."""
 MOST_PARTIES = 10_000
 """The users whose names a search compares, of those whom the owner paid or was paid by; the newest users first."""
-
-_LOWEST, _HIGHEST = UUID(int=0), UUID(int=2**128 - 1)
 
 _COLUMNS = "entry_id, wallet_id, at, amount, currency, purpose::text, counterparty_wallet_id"
 _ROWS = "generation = m.generation AND owner_id = $1 AND entry_id >= $2 AND entry_id <= $3"
@@ -94,8 +93,8 @@ class Sought:
     """Which rows: how many, the ids, and what each must match. None: anything. The amounts are by the number of decimals."""
 
     most: int
-    lowest: UUID = _LOWEST
-    highest: UUID = _HIGHEST
+    lowest: UUID = ids.LOWEST
+    highest: UUID = ids.HIGHEST
     wallet_id: UUID | None = None
     sign: int | None = None
     at_least: Sequence[int] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from datetime import datetime
+from enum import Enum, auto
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -68,7 +69,7 @@ _AUDIT = """
 INSERT INTO audit_log (id, operator, action, subject_id, before, after, reason)
 VALUES (gen_random_uuid(), session_user, $1, NULL, $2::text::jsonb, $3::text::jsonb, $4)
 """
-_IS_ATTACHED = """
+_IS_DETACHING = """
 SELECT inhdetachpending FROM pg_inherits
 WHERE inhparent = 'ledger_entries'::regclass AND inhrelid = to_regclass(quote_ident($1))
 """
@@ -78,13 +79,10 @@ FROM wallet_places p JOIN archived_months() a USING (high)
 """
 """The sequences of each wallet that are in files, by month. Entries of the months next to it may be between them: an entry's time
 may be later than its id. They only make a span that is asked for too wide."""
-_HAS_ARCHIVED_BETWEEN = f"""
+_HAS_ARCHIVED = f"""
 SELECT EXISTS (SELECT FROM ({SPANS}) AS span WHERE wallet_id = $1 AND last_sequence >= $2 AND first_sequence <= $3)
 """  # noqa: S608 - the parts are constants
 _ARCHIVED_AMONG = "SELECT id FROM unnest($1::uuid[]) AS id JOIN archived_months() a ON id >= a.low AND id < a.high"
-_WALLET_IS_ARCHIVED = """
-SELECT EXISTS (SELECT FROM wallet_places p JOIN archived_months() a USING (high) WHERE p.wallet_id = $1)
-"""
 
 
 class Month(NamedTuple):
@@ -93,6 +91,15 @@ class Month(NamedTuple):
     name: str
     low: UUID
     high: UUID
+
+
+class Attachment(Enum):
+    """Whether a table is a partition of the ledger's entries."""
+
+    ATTACHED = auto()
+    DETACHING = auto()
+    """By a run that was interrupted: reads do not see it any more."""
+    DETACHED = auto()
 
 
 class Seal(NamedTuple):
@@ -199,23 +206,23 @@ async def audit(connection: asyncpg.Connection, action: str, facts: dict[str, ob
     await connection.execute(_AUDIT, action, "{}", orjson.dumps(facts).decode(), reason)
 
 
-async def is_attached(connection: asyncpg.Connection, partition: str) -> bool | None:
-    """Whether it is a partition of the table. None: it is being detached, by a run that was interrupted."""
-    pending = await connection.fetchval(_IS_ATTACHED, partition)
-    return False if pending is None else None if pending else True
+async def attachment(connection: asyncpg.Connection, partition: str) -> Attachment:
+    pending = await connection.fetchval(_IS_DETACHING, partition)
+    if pending is None:
+        return Attachment.DETACHED
+    return Attachment.DETACHING if pending else Attachment.ATTACHED
 
 
 async def detach(connection: asyncpg.Connection, partition: str) -> None:
     """Take a partition out of the table. Waits for transactions that began before; none waits for it. Not in a transaction."""
-    attached = await is_attached(connection, partition)
-    if attached is not False:
-        how = "CONCURRENTLY" if attached else "FINALIZE"
+    how = {Attachment.ATTACHED: "CONCURRENTLY", Attachment.DETACHING: "FINALIZE"}.get(await attachment(connection, partition))
+    if how is not None:
         await connection.execute(f"ALTER TABLE ledger_entries DETACH PARTITION {quoted(partition)} {how}")
 
 
 async def drop_detached(connection: asyncpg.Connection, partition: str) -> None:
     """Drop a table that is no partition any more."""
-    assert await is_attached(connection, partition) is False
+    assert await attachment(connection, partition) is Attachment.DETACHED
     await connection.execute(f"DROP TABLE IF EXISTS {quoted(partition)}")
 
 
@@ -248,13 +255,7 @@ async def archived_among(reader: Reader, transaction_ids: Collection[UUID]) -> l
     return [row[0] for row in await reader.fetch(_ARCHIVED_AMONG, list(transaction_ids))]
 
 
-async def has_archived_entries(reader: Reader, wallet_id: UUID) -> bool:
-    """Whether entries of a wallet are in files."""
-    ((found,),) = await reader.fetch(_WALLET_IS_ARCHIVED, wallet_id)
-    return bool(found)
-
-
-async def has_archived_between(reader: Reader, wallet_id: UUID, first: int, last: int) -> bool:
-    """Whether entries of a wallet between two sequences, both inclusive, are in files."""
-    ((found,),) = await reader.fetch(_HAS_ARCHIVED_BETWEEN, wallet_id, first, last)
+async def has_archived(reader: Reader, wallet_id: UUID, first: int = 1, last: int = 2**63 - 1) -> bool:
+    """Whether entries of a wallet from one sequence to another, both inclusive, are in files."""
+    ((found,),) = await reader.fetch(_HAS_ARCHIVED, wallet_id, first, last)
     return bool(found)

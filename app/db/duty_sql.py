@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import asyncpg
@@ -52,8 +52,8 @@ class DutyState(NamedTuple):
     failures: int
 
 
-async def register(connection: asyncpg.Connection, name: str, now: datetime, period: object) -> None:
-    """Make a duty due now if it is new. `period` is a timedelta."""
+async def register(connection: asyncpg.Connection, name: str, now: datetime, period: timedelta) -> None:
+    """Make a duty due now if it is new."""
     await connection.execute(_REGISTER, name, now, period)
 
 

@@ -8,7 +8,6 @@ the estimate was right; if it was not, all partitions are read.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from functools import cache
 from uuid import UUID
 
@@ -21,10 +20,7 @@ from app.db.statements import Reader, Statement, id_parameter, number_parameter,
 from app.errors import Archived
 from app.records import Entry, Wallet
 
-_LOWEST, _HIGHEST = UUID(int=0), UUID(int=2**128 - 1)
-_ALL = (_LOWEST, _HIGHEST)
-_CLOCKS_DIFFER = timedelta(days=1)
-"""An id has the time of its process, an entry that of the ledger, which never goes back."""
+_ALL = (ids.LOWEST, ids.HIGHEST)
 _SLACK = 1.5
 """Movements are not spread evenly: a span for so many more than are wanted."""
 
@@ -62,7 +58,7 @@ async def entries_of_wallet(
         found = [entry_of(row) for row in await statement.rows(reader, low=low, high=high, **values)]
         if _is_whole(found, first, count, is_backward=is_backward):
             return found
-    if await archive_sql.has_archived_entries(reader, wallet.id):
+    if await archive_sql.has_archived(reader, wallet.id):
         raise ArchivedEntries(_together(found, first))
     return found
 
@@ -87,9 +83,9 @@ def _span(wallet: Wallet, lowest: int) -> tuple[UUID, UUID]:
     wanted = wallet.sequence - lowest + 1
     if wanted <= 0 or wallet.sequence == 0:
         return _ALL
-    span = (wallet.posted_at - wallet.created_at) * (wanted / wallet.sequence * _SLACK) + _CLOCKS_DIFFER
-    earliest = max(wallet.posted_at - span, wallet.created_at - _CLOCKS_DIFFER)
-    return ids.id_floor(earliest), ids.id_floor(wallet.posted_at + _CLOCKS_DIFFER)
+    span = (wallet.posted_at - wallet.created_at) * (wanted / wallet.sequence * _SLACK) + ids.POSTED_WITHIN
+    earliest = max(wallet.posted_at - span, wallet.created_at - ids.POSTED_WITHIN)
+    return ids.id_floor(earliest), ids.id_floor(wallet.posted_at + ids.POSTED_WITHIN)
 
 
 def _is_whole(found: Sequence[Entry], first: int, count: int, *, is_backward: bool) -> bool:

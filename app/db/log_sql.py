@@ -79,8 +79,6 @@ _BEFORE_ARCHIVES = _CANONICAL.replace("<archived>", "posted.entries")
 _CANONICAL = _CANONICAL.replace(
     "<archived>", "coalesce((SELECT a.entries FROM archived_entries a WHERE a.transaction_id = t.id), posted.entries)"
 )
-BY_INDEX = "SET LOCAL enable_indexscan = on; SET LOCAL enable_nestloop = on; SET LOCAL enable_seqscan = off"
-"""For verification, which otherwise reads whole tables. A row that a damaged index hides is found: its leaf has another hash."""
 _SETTLED = """
 SELECT settled, kinds, subject_ids FROM event_chunks WHERE settled > $1 AND settled <= $1 + $2 AND kinds LIKE '%S%'
 ORDER BY settled, first_position

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.util import queue
 
@@ -96,6 +96,13 @@ class Database(AsyncEngine):
             return await self.raw_connection()
         except AsyncAdapt_asyncpg_dbapi.Error as error:
             raise error.__cause__ or error from None
+
+
+async def driver_of(connection: AsyncConnection) -> asyncpg.Connection:
+    """The driver's connection below one of SQLAlchemy's, in the same transaction."""
+    raw: asyncpg.Connection | None = (await connection.get_raw_connection()).driver_connection
+    assert raw is not None
+    return raw
 
 
 @asynccontextmanager

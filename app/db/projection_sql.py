@@ -10,15 +10,14 @@ from uuid import UUID
 import asyncpg
 import orjson
 
+from app import ids
 from app.records import EntryPurpose
 
 ID_FLOOR = "(lpad(to_hex((extract(epoch FROM {}) * 1000)::bigint), 12, '0') || '00000000000000000000')::uuid"
 """The lowest id of a moment. Ids begin with their milliseconds."""
-DAY_FLOOR = ID_FLOOR.format("coalesce({}, 'epoch'::date + 1)::timestamp AT TIME ZONE 'UTC' - interval '1 day'")
+ID_MARGIN = f"interval '{ids.POSTED_WITHIN.days} day'"
+DAY_FLOOR = ID_FLOOR.format(f"coalesce({{}}, 'epoch'::date + 1)::timestamp AT TIME ZONE 'UTC' - {ID_MARGIN}")
 """The lowest id of an entry of a day, with ID_MARGIN. NULL: of any day."""
-ID_MARGIN = "interval '1 day'"
-"""The time of a transaction's id is that of its request, and its entries are posted later: by the seconds that a request may
-wait, and by what the clocks of processes differ. A day is far above both, and costs at most one more partition of a month."""
 
 # Another worker that projects holds the lock.
 _LOCK = "SELECT generation, position FROM read_models WHERE is_live FOR UPDATE SKIP LOCKED"

@@ -8,11 +8,10 @@ from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db import models
-from app.db.archive_sql import SPANS
+from app.db import locks, models
 from app.db.lists import Window
 from app.db.rows import ENTRY_COLUMNS, entry_of
 from app.db.statement_models import AccountStatement as StatementRow
@@ -51,7 +50,7 @@ def _file_of(row: Any) -> StatementFile:
 
 async def lock_user(connection: AsyncConnection, user_id: UUID) -> None:
     """Wait until no other transaction creates a statement for this user. The lock is for this transaction."""
-    await connection.execute(select(func.pg_advisory_xact_lock(_LOCK, func.hashtext(str(user_id)))))
+    await locks.lock_user(connection, _LOCK, user_id)
 
 
 async def count_preparing(connection: AsyncConnection, user_id: UUID) -> int:
@@ -63,8 +62,7 @@ async def count_preparing(connection: AsyncConnection, user_id: UUID) -> int:
 
 async def lock_wallet(connection: AsyncConnection, wallet_id: UUID) -> Place:
     """Lock a wallet, of a user or of the system, as transfers do. Waits for it up to the statement timeout."""
-    # Transfers stop waiting for a lock after a short time and retry. This must keep its place in the queue.
-    await connection.execute(text("SET LOCAL lock_timeout = 0"))
+    await locks.wait_in_turn(connection)
     wallet = models.Wallet
     query = select(wallet.sequence, wallet.posted_at).where(wallet.id == wallet_id).with_for_update(key_share=True)
     return Place(*(await connection.execute(query)).one())
@@ -91,13 +89,6 @@ async def entry_at(connection: AsyncConnection, wallet_id: UUID, sequence: int) 
     query = select(entry.created_at, entry.balance_after).where(entry.wallet_id == wallet_id, entry.sequence == sequence)
     row = (await connection.execute(query)).one_or_none()
     return None if row is None else (row.created_at, row.balance_after)
-
-
-async def has_archived_entries(connection: AsyncConnection, wallet_id: UUID, first: int, last: int) -> bool:
-    """Whether entries of a wallet between two sequences, both inclusive, are in files."""
-    # Safe: a constant.
-    query = text(f"SELECT 1 FROM ({SPANS}) s WHERE wallet_id = :wallet AND last_sequence >= :first AND first_sequence <= :last")  # noqa: S608
-    return bool((await connection.execute(query, {"wallet": wallet_id, "first": first, "last": last})).all())
 
 
 async def is_used(connection: AsyncConnection, user_id: UUID, key: str) -> bool:

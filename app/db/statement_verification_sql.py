@@ -75,5 +75,3 @@ FROM statement_files f JOIN statements s ON s.id = f.statement_id
 WHERE f.sha256 IS NOT NULL AND f.statement_id > $1 ORDER BY f.statement_id, f.format LIMIT $2
 """
 """The files of the statements after one, by id. A statement's files come together if the limit allows."""
-BY_INDEX = "SET LOCAL enable_indexscan = on"
-"""A damaged index cannot hide a part: its file would have another hash."""

@@ -7,7 +7,7 @@ read model narrows the search to 4 entries. What it does not have yet is searche
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -17,8 +17,6 @@ from app.db.projection_sql import DAY_FLOOR, ID_FLOOR, ID_MARGIN
 from app.db.statements import Reader
 from app.errors import Archived
 
-_DAY = timedelta(days=1)
-"""As ID_MARGIN."""
 MOST_NEWER = 10_000
 """Entries that the model does not have yet and that `at_moments` reads."""
 NO_ACTIVITY = (
@@ -232,8 +230,8 @@ async def at_moments(reader: Reader, wallet_id: UUID, moments: Sequence[datetime
     """
     places: list[Place] = [Place(0, 0, 0)] * len(moments)
     newer: list[Newer] = []
-    lowest = [ids.id_floor(moment.replace(hour=0, minute=0, second=0, microsecond=0) - _DAY) for moment in moments]
-    highest = [ids.id_floor(moment + _DAY) for moment in moments]
+    lowest = [ids.id_floor(moment.replace(hour=0, minute=0, second=0, microsecond=0) - ids.POSTED_WITHIN) for moment in moments]
+    highest = [ids.id_floor(moment + ids.POSTED_WITHIN) for moment in moments]
     for n, sequence, balance, debits, at, is_unknown in await reader.fetch(_AT_MOMENTS, wallet_id, moments, lowest, highest):
         if is_unknown:
             raise Archived(NO_ACTIVITY)

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,7 +25,7 @@ from app.db.failures import DATABASE_ERRORS
 from app.db.pool import Database
 from app.demo.embedded import find_running
 from app.errors import BadUserInput, Unavailable
-from app.services import verification
+from app.services import durable_files, verification
 from app.services.receipts.reading import load_receipts
 from app.settings import Settings
 
@@ -155,7 +154,9 @@ class Tampering:
         trick = TRICKS[what]
         change = f"UPDATE {trick.table} SET {trick.column} = {trick.value} WHERE {trick.key}"  # noqa: S608 - constants
         before = await _row(connection, trick, transaction_id)
-        self._write({"what": what, "transaction_id": str(transaction_id), "before": before})
+        # On the disk before the row is changed: a crash of the machine must not lose it.
+        note = {"what": what, "transaction_id": str(transaction_id), "before": before}
+        durable_files.write(self._note, json.dumps(note).encode())
         async with connection.transaction():
             await connection.execute(_AS_SUPERUSER)
             await connection.execute(change, transaction_id)
@@ -164,15 +165,6 @@ class Tampering:
         until = self._clock() + timedelta(seconds=self._seconds)
         sql = f"BEGIN;\n{_AS_SUPERUSER};\n{named};\nCOMMIT;"
         return Tampered(what, transaction_id, sql, before, after, receipt, until)
-
-    def _write(self, note: dict[str, Any]) -> None:
-        """On the disk before the row is changed: a crash of the machine must not lose it."""
-        fresh = self._note.with_suffix(".new")
-        with fresh.open("w", encoding="utf-8") as file:
-            json.dump(note, file)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.rename(self._note)
 
     async def _restore(self) -> dict[str, Any]:
         """Safe to repeat: a completed transaction never changes by itself."""

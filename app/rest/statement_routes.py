@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -101,11 +101,7 @@ async def _file(request: Request, services: Services, statement: AccountStatemen
         "Content-Security-Policy": "sandbox; default-src 'none'",
         "Paycore-Sha256": sha256,
     }
-    return StreamingResponse(_content(services, file), headers=headers, media_type=MEDIA_TYPES[format_])
-
-
-def _content(services: Services, file: StatementFile) -> AsyncIterator[bytes]:
-    return content_of(services.engine, file)
+    return StreamingResponse(content_of(services.engine, file), headers=headers, media_type=MEDIA_TYPES[format_])
 
 
 def _view(services: Services, wallet: Wallet, statement: AccountStatement, made: Sequence[StatementFile]) -> dict[str, Any]:

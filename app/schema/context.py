@@ -32,22 +32,16 @@ from app.records import (
     WebhookDelivery,
     WebhookEndpoint,
 )
+from app.schema.outcomes import Outcome
 from app.services import fee_schedules, fx_quotes, hold_reading, reading, reversals
 from app.services.container import Services
-from app.services.fee_schedules import PublishResult
-from app.services.fx_quotes import QuoteResult
-from app.services.fx_rates import RateResult
-from app.services.holds import HoldResult
 from app.services.live_reads import EventReads
 from app.services.reading import Party
 from app.services.receipts import reading as receipt_reading
 from app.services.receipts.reading import Receipt
 from app.services.statements import reading as statement_reading
-from app.services.statements.creating import StatementResult
-from app.services.transfers import BatchResult, TransferResult
-from app.services.wallets import WalletResult
+from app.services.transfers import TransferResult
 from app.services.webhooks import endpoints as webhook_endpoints
-from app.services.webhooks.endpoints import EndpointResult
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -291,18 +285,7 @@ class Context:
         """Points that each event of a subscription takes from the viewer's query budget."""
         self.settled: list[TransferResult] = []
         """Settled transfers that are not in the loaders yet. Most answers need no loader, so they are added on first use."""
-        self.outcomes: dict[
-            str | int,
-            TransferResult
-            | BatchResult
-            | WalletResult
-            | PublishResult
-            | HoldResult
-            | QuoteResult
-            | RateResult
-            | EndpointResult
-            | StatementResult,
-        ] = {}
+        self.outcomes: dict[str | int, Outcome] = {}
         """The outcome of each mutation, by its response key."""
         self._loaders: Loaders | None = None
         self._event: EventReads | None = None

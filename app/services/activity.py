@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from uuid import UUID
 
@@ -28,8 +28,6 @@ _MOST_PARTIES_OF_A_WORD = 200
 _WAIT_SECONDS, _LOOK_SECONDS = 1.0, 0.02
 _EXPONENTS = range(5)
 _LARGEST = 2**63 - 1
-_MARGIN = timedelta(days=1)
-"""An entry's id has the time of the request, which is before the time of the entry. See ID_MARGIN of `projection_sql.py`."""
 _SIGNS = {EntryDirection.DEBIT: -1, EntryDirection.CREDIT: 1}
 _BEHIND = "This has not reached the read model yet. Try again shortly."
 
@@ -159,8 +157,8 @@ def _minor(amount: str | None, rounding: str) -> list[int] | None:
 def _id_times(narrowed: ActivityFilter) -> TransactionFilter:
     try:
         return TransactionFilter(
-            created_from=None if narrowed.created_from is None else narrowed.created_from - _MARGIN,
-            created_to=None if narrowed.created_to is None else narrowed.created_to + _MARGIN,
+            created_from=None if narrowed.created_from is None else narrowed.created_from - ids.POSTED_WITHIN,
+            created_to=None if narrowed.created_to is None else narrowed.created_to + ids.POSTED_WITHIN,
         )
     except OverflowError:
         raise BadUserInput("A time of the filter is out of range.") from None

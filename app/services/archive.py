@@ -15,7 +15,7 @@ from pathlib import Path
 import asyncpg
 
 from app.db import archive_sql, log_sql, projection_sql
-from app.db.archive_sql import Month, Seal
+from app.db.archive_sql import Attachment, Month, Seal
 from app.db.connection import transaction
 from app.db.engine import open_connection
 from app.errors import ConfigurationError
@@ -54,9 +54,9 @@ async def archive(settings: Settings, before: datetime, directory: Path, reason:
 
 async def _sealed(connection: asyncpg.Connection, month: Month, say: Say) -> Seal:
     """The seal of a month, made now unless there is one."""
-    known = {seal.partition: seal for seal in await archive_sql.seals(connection)}
-    if month.name in known:
-        return known[month.name]
+    known = await _seal_of(connection, month)
+    if known is not None:
+        return known
     await _refuse_unready(connection, month)
     await archive_sql.close_for_inserts(connection, month)
     hashed = sha256()
@@ -68,7 +68,13 @@ async def _sealed(connection: asyncpg.Connection, month: Month, say: Say) -> Sea
         entries = await archive_sql.copy_out(connection, month.name, take)
         await archive_sql.seal(connection, month, hashed.digest(), entries)
     say(f"{month.name}: sealed")
-    return next(seal for seal in await archive_sql.seals(connection) if seal.partition == month.name)
+    made = await _seal_of(connection, month)
+    assert made is not None
+    return made
+
+
+async def _seal_of(connection: asyncpg.Connection, month: Month) -> Seal | None:
+    return next((seal for seal in await archive_sql.seals(connection) if seal.partition == month.name), None)
 
 
 async def _refuse_unready(connection: asyncpg.Connection, month: Month) -> None:
@@ -111,7 +117,8 @@ async def _exported(connection: asyncpg.Connection, seal: Seal, directory: Path,
 async def _moved_out(connection: asyncpg.Connection, seal: Seal, directory: Path, reason: str) -> None:
     """Detach the partition and drop it, once its file is right and no statement is made from it."""
     archive_files.check(directory, seal)
-    if await archive_sql.is_attached(connection, seal.partition) and (count := await archive_sql.preparing(connection, seal)):
+    is_attached = await archive_sql.attachment(connection, seal.partition) is Attachment.ATTACHED
+    if is_attached and (count := await archive_sql.preparing(connection, seal)):
         raise ConfigurationError(f"{count} statements over {seal.partition} are PREPARING: a worker must make them first.")
     await archive_sql.detach(connection, seal.partition)
     async with transaction(connection):
@@ -124,7 +131,7 @@ async def restore(settings: Settings, month: datetime, directory: Path, reason: 
     """Put the entries of the partition with this month back. Raises ConfigurationError, DamagedArchive."""
     async with _alone(settings) as connection:
         seal = await _seal_with(connection, month)
-        if await archive_sql.is_attached(connection, seal.partition) is not False:
+        if await archive_sql.attachment(connection, seal.partition) is not Attachment.DETACHED:
             raise ConfigurationError(f"The entries of {month:%Y-%m} are in the database.")
         archive_files.check(directory, seal)
         async with transaction(connection):
@@ -149,7 +156,7 @@ async def check_files(settings: Settings, directory: Path) -> list[str]:
     connection = await open_connection(settings, "paycore-archive")
     try:
         for seal in await archive_sql.seals(connection):
-            if not await archive_sql.is_attached(connection, seal.partition):
+            if await archive_sql.attachment(connection, seal.partition) is not Attachment.ATTACHED:
                 try:
                     archive_files.check(directory, seal)
                 except DamagedArchive as damage:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO
 
 import orjson
 
 from app.db.archive_sql import COLUMNS, Seal
 from app.errors import ConfigurationError
+from app.services import durable_files
 
 _GZIP = 31
 """zlib's code for the format gzip. Its header has no time: the same rows give the same file."""
@@ -37,8 +38,7 @@ class Writer:
 
     def __init__(self, directory: Path, partition: str) -> None:
         self._path = rows_of(directory, partition)
-        self._part = self._path.with_name(f".{self._path.name}.part")
-        self._file = self._part.open("wb")
+        self._file = durable_files.new_beside(self._path).open("wb")
         self._packed, self.hash = zlib.compressobj(6, zlib.DEFLATED, _GZIP), sha256()
 
     async def take(self, data: bytes) -> None:
@@ -49,10 +49,7 @@ class Writer:
     def finish(self) -> None:
         """Close the file and give it its name."""
         self._file.write(self._packed.flush())
-        _to_disk(self._file.fileno())
-        self._file.close()
-        self._part.replace(self._path)
-        _directory_to_disk(self._path.parent)
+        durable_files.put_in_place(self._file, self._path)
 
 
 def make_directory(directory: Path) -> None:
@@ -86,13 +83,7 @@ def write_manifest(directory: Path, seal: Seal, written: Written) -> None:
         "file_sha256": written.sha256.hex(),
         "file_bytes": written.size,
     }
-    path = manifest_of(directory, seal.partition)
-    part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as file:
-        file.write(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
-        _to_disk(file.fileno())
-    part.replace(path)
-    _directory_to_disk(directory)
+    durable_files.write(manifest_of(directory, seal.partition), orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
 
 
 def check(directory: Path, seal: Seal) -> Written:
@@ -141,11 +132,10 @@ async def rows(directory: Path, seal: Seal) -> AsyncIterator[bytes]:
                 yield unpacked
 
 
-def _unpacked(file: object) -> Iterator[tuple[bytes, bytes]]:
+def _unpacked(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
     """Parts of a file, packed and unpacked, in bounded memory."""
     unpacker = zlib.decompressobj(_GZIP)
-    read = file.read  # type: ignore[attr-defined]
-    while data := read(_READ):
+    while data := file.read(_READ):
         rest, sent = data, data
         while rest or sent:
             unpacked = unpacker.decompress(rest, _READ * 4)
@@ -155,15 +145,3 @@ def _unpacked(file: object) -> Iterator[tuple[bytes, bytes]]:
                 break
     if not unpacker.eof:
         raise zlib.error
-
-
-def _to_disk(descriptor: int) -> None:
-    os.fsync(descriptor)
-
-
-def _directory_to_disk(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

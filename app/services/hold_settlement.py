@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app import ids
 from app.db import hold_sql, ledger_sql
 from app.db.hold_sql import Expired
+from app.db.pool import driver_of
 from app.messages import events
 from app.records import AuditRecord, Hold, HoldEvent, HoldEventKind, HoldStatus, Wallet
 from app.services.hold_book import change_of_held
@@ -74,8 +75,7 @@ async def _expire(
 
 async def end_expired_holds(connection: AsyncConnection, wallet_id: UUID, now: datetime) -> None:
     """End the holds of a wallet whose time is over, in the caller's transaction."""
-    raw = (await connection.get_raw_connection()).driver_connection
-    assert raw is not None
+    raw = await driver_of(connection)
     found = await ledger_sql.lock_wallets(raw, [wallet_id])
     await _expire(raw, found.wallets, now)
 

@@ -18,7 +18,7 @@ from app.db.engine import connect
 from app.db.index_checks import damaged_indexes
 from app.db.statement_verification_sql import STATEMENTS_SINCE
 from app.db.verification_check import Check
-from app.db.verification_sql import ARCHIVES_SINCE, CHECKS, HAS_ARCHIVES, RECORD, REVISION, limited
+from app.db.verification_sql import ARCHIVES_SINCE, BY_INDEX, CHECKS, HAS_ARCHIVES, RECORD, REVISION, limited
 from app.services.receipts.verification import LOG_SINCE
 from app.services.receipts.verification import findings as log_findings
 from app.services.statements.verification import findings as file_findings
@@ -50,11 +50,11 @@ _UNLIMITED = {
     "enable_seqscan": "on",
     # A damaged index may miss rows, so no check reads through one.
     "enable_indexscan": "off",
-    "plan_cache_mode": "auto",
-    # Whole tables are joined. Without statistics, as of a partitioned table, the planner would compare each row with each.
-    "enable_nestloop": "off",
     "enable_indexonlyscan": "off",
     "enable_bitmapscan": "off",
+    # Whole tables are joined. Without statistics, as of a partitioned table, the planner would compare each row with each.
+    "enable_nestloop": "off",
+    "plan_cache_mode": "auto",
 }
 
 
@@ -125,6 +125,7 @@ async def _find(connection: asyncpg.Connection) -> tuple[list[str], int]:
         checks = [check for check in CHECKS if check.since <= revision <= (check.until or revision)]
         has_archives = revision >= ARCHIVES_SINCE and await connection.fetchval(HAS_ARCHIVES)
         found = [await _findings(connection, check, has_archives=has_archives) for check in checks]
+        await connection.execute(BY_INDEX)
         if revision >= LOG_SINCE:
             found.append(_shortened(await log_findings(connection, has_archives=revision >= ARCHIVES_SINCE), "the log"))
         if revision >= STATEMENTS_SINCE:

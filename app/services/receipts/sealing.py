@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import secrets
 from collections.abc import Collection
 from pathlib import Path
@@ -22,6 +21,7 @@ from app.db import log_sql
 from app.db.connection import transaction
 from app.db.log_sql import CanonicalRow, NewCheckpoint
 from app.db.statements import Reader
+from app.services import durable_files
 from app.services.receipts import leaves, merkle, notes
 from app.services.receipts.leaves import Canonical
 from app.services.receipts.merkle import TileId
@@ -136,19 +136,9 @@ def _read_published(path: Path) -> Checkpoint | None:
 
 
 def _publish(path: Path, note: str) -> None:
-    """Replace the file in one step, durably."""
+    """Replace the file. Raises LogStopped."""
     try:
-        new = path.with_name(f"{path.name}.new")
-        with new.open("w", encoding="utf-8") as file:
-            file.write(note)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        durable_files.write(path, note.encode())
     except OSError as error:
         raise LogStopped(f"{path} cannot be written: {error.strerror}") from None
 

@@ -43,7 +43,6 @@ class _Differences:
 
 async def findings(connection: asyncpg.Connection, *, has_archives: bool = True) -> list[str]:
     """Return a sentence for each difference between the tables and the log. The caller has opened a snapshot."""
-    await connection.execute(log_sql.BY_INDEX)
     secret, size = await log_sql.secret(connection), await log_sql.size(connection)
     differences, found = _Differences(), []
     last: dict[TileId, bytes] = {}

@@ -14,8 +14,8 @@ from app import ids
 from app.access import policy
 from app.access.viewer import Right, Viewer
 from app.clock import Clock, rfc3339
-from app.db import statement_sql, wallet_sql
-from app.db.pool import Database
+from app.db import archive_sql, statement_sql, wallet_sql
+from app.db.pool import Database, driver_of
 from app.db.statement_sql import Place
 from app.errors import Refusal, RefusalCode, Unavailable
 from app.records import AccountStatement, StatementStatus, Wallet
@@ -154,7 +154,7 @@ async def _next(
     last = await statement_sql.last_sequence_before(connection, wallet_id, details.to_at, lowest=covered, highest=place.sequence)
     closing = opening
     if last > covered:
-        if await statement_sql.has_archived_entries(connection, wallet_id, covered + 1, last):
+        if await archive_sql.has_archived(await driver_of(connection), wallet_id, covered + 1, last):
             return None
         entry = await statement_sql.entry_at(connection, wallet_id, last)
         if entry is None:

@@ -27,11 +27,9 @@ CHUNK = 2_000
 _SUMMED_AT_ONCE = 20_000
 MOST_ATTEMPTS = 10
 """Attempts that may end without a result, such as by a worker that is killed, before a statement is FAILED."""
-_ID_MARGIN = timedelta(days=1)
-"""How much older than its entry a transaction's id may be: it waits in a queue, and clocks differ, by seconds."""
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC) + _ID_MARGIN
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC) + ids.POSTED_WITHIN
 _NAMES = 5_000
-_LOWEST, _HIGHEST = UUID(int=0), UUID(int=2**128 - 1)
+_ALL_IDS = (ids.LOWEST, ids.HIGHEST)
 _PURPOSES = {purpose.value: purpose for purpose in EntryPurpose}
 _TYPES = {type_.value: type_ for type_ in TransactionType}
 
@@ -59,7 +57,7 @@ async def make(database: Database, currencies: Mapping[str, Currency], lease: Le
     except Contradiction as problem:
         statement = lease.statement
         first, last = statement.first_sequence, statement.last_sequence
-        if await archive_sql.has_archived_between(database, statement.wallet_id, first, last):
+        if await archive_sql.has_archived(database, statement.wallet_id, first, last):
             raise Archived from problem
         await _fail(database, lease, str(problem), clock())
         return False
@@ -115,7 +113,7 @@ async def _sums(database: Database, lease: Lease) -> Sums:
         between = _ids_between(statement, total.newest)
         found = await statement_file_sql.sums(database, statement.wallet_id, after, last, between)
         if found.entries != last - after:
-            found = await statement_file_sql.sums(database, statement.wallet_id, after, last, (_LOWEST, _HIGHEST))
+            found = await statement_file_sql.sums(database, statement.wallet_id, after, last, _ALL_IDS)
         total = total.plus(found)
         await _write(database, lease, ())
     return total
@@ -128,7 +126,7 @@ async def _chunks(database: Database, statement: AccountStatement, exponent: int
         between = _ids_between(statement, newest)
         rows = await statement_file_sql.lines(database, statement.wallet_id, after, last, between)
         if len(rows) != last - after:
-            rows = await statement_file_sql.lines(database, statement.wallet_id, after, last, (_LOWEST, _HIGHEST))
+            rows = await statement_file_sql.lines(database, statement.wallet_id, after, last, _ALL_IDS)
         if len(rows) != last - after:
             raise Contradiction("Entries of the period are not here any more.")
         await _add_names(database, names, {row["other_id"] for row in rows} - {None})
@@ -148,7 +146,7 @@ def _ids_between(statement: AccountStatement, newest: datetime | None) -> tuple[
 
     Entries are at least as new as those before them. If some are missed all the same, the caller reads without a bound.
     """
-    low = max(_EARLIEST, newest or statement.from_at) - _ID_MARGIN
+    low = max(_EARLIEST, newest or statement.from_at) - ids.POSTED_WITHIN
     return ids.id_floor(low), ids.id_floor(max(_EARLIEST, statement.to_at) + timedelta(milliseconds=1))
 
 

@@ -78,7 +78,7 @@ async def entries_of(database: Reader, statement: AccountStatement, page: PageRe
     after = max(after, statement.first_sequence - 1)
     found = await statement_sql.list_entries(database, statement, after, window.limit)
     last = min(after + window.limit, statement.last_sequence)
-    if len(found) < last - after and await archive_sql.has_archived_between(database, statement.wallet_id, after + 1, last):
+    if len(found) < last - after and await archive_sql.has_archived(database, statement.wallet_id, after + 1, last):
         raise Archived
     return page_of(found, page, scope, lambda entry: entry.sequence)
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import zlib
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 
 from app import ids
 from app.db import statement_file_sql
-from app.db.statement_verification_sql import BY_INDEX, FILES
+from app.db.statement_verification_sql import FILES
 from app.records import StatementFormat
 
 _AT_ONCE = 500
@@ -20,9 +19,8 @@ _AT_ONCE = 500
 
 async def findings(connection: asyncpg.Connection) -> list[str]:
     """Return a sentence for each file that is not what its hash says. Reads all of them, part by part."""
-    await connection.execute(BY_INDEX)
     found: list[str] = []
-    after = UUID(int=0)
+    after = ids.LOWEST
     while True:
         rows = await connection.fetch(FILES, after, _AT_ONCE)
         # The last statement may go on beyond the limit.

@@ -111,7 +111,7 @@ async def _entries(
     places = await webhook_replay_sql.entries_after(connection, wallet_id, after, MAX_REPLAYED + 1)
     if len(places) > MAX_REPLAYED:
         return _too_many("after")
-    if (not places or places[0].sequence > after + 1) and await archive_sql.has_archived_entries(connection, wallet_id):
+    if (not places or places[0].sequence > after + 1) and await archive_sql.has_archived(connection, wallet_id):
         wallet = await live_sql.wallet_by_id(connection, wallet_id)
         if places or wallet is None or wallet.sequence > after:
             raise Archived

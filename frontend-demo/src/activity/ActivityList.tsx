@@ -4,6 +4,7 @@ import { Empty, QueryFailed, Skeleton } from "../ui/Notice.js";
 import { DayGroup } from "./DayGroup.js";
 import { Details } from "./Details.js";
 import { ListTools } from "./ListTools.js";
+import { Nothing } from "./Nothing.js";
 import { daysOf } from "./days.js";
 import { isNarrowed, type Filter } from "./filter.js";
 import type { Row } from "./rows.js";
@@ -49,7 +50,11 @@ export function ActivityList({ walletId, filter, feed, onShowAll }: ActivityList
         )}
         {error !== null && <QueryFailed error={error} onRetry={() => void loadMore()} />}
         {isLoading && <Skeleton label="Loading transactions" rows={loaded.length === 0 ? 6 : 2} />}
-        {isReady && loaded.length === 0 && !hasMore && <Nothing isNarrowed={isNarrowed(filter)} onShowAll={onShowAll} />}
+        {isReady && loaded.length === 0 && !hasMore && (
+          <Nothing isNarrowed={isNarrowed(filter)} onShowAll={onShowAll}>
+            <Empty icon="activity" title="No transactions here" />
+          </Nothing>
+        )}
         {isReady && hasMore && loaded.length > 0 && (
           <button ref={end} type="button" className="button button-wide list-more" onClick={() => void loadMore()}>
             Show older ones
@@ -59,18 +64,5 @@ export function ActivityList({ walletId, filter, feed, onShowAll }: ActivityList
       </div>
       {opened !== null && <Details row={opened} walletId={walletId} onClose={() => setOpened(null)} />}
     </>
-  );
-}
-
-function Nothing({ isNarrowed, onShowAll }: { readonly isNarrowed: boolean; readonly onShowAll: () => void }) {
-  if (!isNarrowed) {
-    return <Empty icon="activity" title="No transactions here" />;
-  }
-  return (
-    <Empty icon="activity" title="No transactions match">
-      <button type="button" className="button button-small" onClick={onShowAll}>
-        Show all
-      </button>
-    </Empty>
   );
 }

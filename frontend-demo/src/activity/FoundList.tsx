@@ -4,6 +4,7 @@ import { formatClock } from "../ui/time.js";
 import { DayGroup } from "./DayGroup.js";
 import { Details } from "./Details.js";
 import { ListTools } from "./ListTools.js";
+import { Nothing } from "./Nothing.js";
 import { daysOf } from "./days.js";
 import { isNarrowed, type Filter } from "./filter.js";
 import { seenUntil } from "./found.js";
@@ -61,7 +62,13 @@ function Found({ walletId, filter, news, onShowAll }: FoundListProps) {
         )}
         {error !== null && <QueryFailed error={error} onRetry={() => void again()} />}
         {isLoading && <Skeleton label="Loading transactions" rows={rows.length === 0 ? 6 : 2} />}
-        {isReady && rows.length === 0 && <Nothing isNarrowed={isNarrowed(filter)} onShowAll={onShowAll} />}
+        {isReady && rows.length === 0 && (
+          <Nothing isNarrowed={isNarrowed(filter)} onShowAll={onShowAll}>
+            <Empty icon="activity" title="Nothing has moved yet">
+              <p className="muted">What you pay and receive, in all wallets, stands here.</p>
+            </Empty>
+          </Nothing>
+        )}
         {isReady && hasMore && rows.length > 0 && (
           <button ref={end} type="button" className="button button-wide list-more" onClick={() => void loadMore()}>
             Show older ones
@@ -76,21 +83,4 @@ function Found({ walletId, filter, news, onShowAll }: FoundListProps) {
 
 function foundText(count: number, hasMore: boolean): string {
   return hasMore ? `The newest ${count}, and there are more.` : count === 1 ? "1 entry." : `${count} entries.`;
-}
-
-function Nothing({ isNarrowed: isLimited, onShowAll }: { readonly isNarrowed: boolean; readonly onShowAll: () => void }) {
-  if (!isLimited) {
-    return (
-      <Empty icon="activity" title="Nothing has moved yet">
-        <p className="muted">What you pay and receive, in all wallets, stands here.</p>
-      </Empty>
-    );
-  }
-  return (
-    <Empty icon="activity" title="No transactions match">
-      <button type="button" className="button button-small" onClick={onShowAll}>
-        Show all
-      </button>
-    </Empty>
-  );
 }

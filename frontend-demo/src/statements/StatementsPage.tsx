@@ -4,9 +4,9 @@ import { Link } from "wouter";
 import { useAnswer } from "../graphql/useAnswer.js";
 import { Operations } from "../operations/Operations.js";
 import { operationOf } from "../operations/link.js";
-import { useAccount } from "../session/AccountContext.js";
 import { Empty, PagePending } from "../ui/Notice.js";
 import { useTitle } from "../ui/title.js";
+import { NoSuchWallet } from "../wallets/NoSuchWallet.js";
 import { NewStatement } from "./NewStatement.js";
 import { firstFrom } from "./period.js";
 import { STATEMENTS } from "./queries.js";
@@ -18,7 +18,6 @@ const LOOK_MILLISECONDS = 1_000;
 
 /** The statements of a wallet, newest first, and the form of the next one. */
 export function StatementsPage({ id }: { readonly id: string }) {
-  const { name } = useAccount();
   const [first, setFirst] = useState(PAGE_SIZE);
   const { data, error, again } = useAnswer({ query: STATEMENTS, variables: { id, first } });
   const wallet = data?.wallet;
@@ -37,14 +36,7 @@ export function StatementsPage({ id }: { readonly id: string }) {
     return <PagePending title="Statements" label="Loading the statements" error={error} again={again} />;
   }
   if (!wallet) {
-    return (
-      <Empty isPage icon="wallet" title="There is no such wallet">
-        <p className="muted">Or it is not one that {name} may see. Only its owner and administrators can.</p>
-        <Link href="/wallets" className="button">
-          To the wallets
-        </Link>
-      </Empty>
-    );
+    return <NoSuchWallet />;
   }
   const newest = statements[0];
   const from = newest?.to ?? firstFrom(wallet.createdAt);

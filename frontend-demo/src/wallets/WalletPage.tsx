@@ -15,9 +15,10 @@ import { useAccount } from "../session/AccountContext.js";
 import { StatusBadge } from "../ui/Badge.js";
 import { CopyableId } from "../ui/Copy.js";
 import { Icon } from "../ui/Icon.js";
-import { Empty, PagePending, Skeleton } from "../ui/Notice.js";
+import { PagePending, Skeleton } from "../ui/Notice.js";
 import { useTitle } from "../ui/title.js";
 import { BalanceChart } from "./chart/BalanceChart.js";
+import { NoSuchWallet } from "./NoSuchWallet.js";
 import { WALLET } from "./queries.js";
 
 // Most wallets have no holds, and most users are no operators: the page does not wait for them.
@@ -28,21 +29,13 @@ const HoldsCard = lazyPart(async () => (await import("../holds/HoldsCard.js")).H
 type LoadedWallet = NonNullable<ResultOf<typeof WALLET>["wallet"]>;
 
 export function WalletPage({ id }: { readonly id: string }) {
-  const { name } = useAccount();
   const { data, error, again } = useAnswer({ query: WALLET, variables: { id } });
   useTitle(data?.wallet?.name ?? "Wallet");
   if (data === undefined) {
     return <PagePending title="Wallet" label="Loading the wallet" error={error} again={again} />;
   }
   if (data.wallet === null) {
-    return (
-      <Empty isPage icon="wallet" title="There is no such wallet">
-        <p className="muted">Or it is not one that {name} may see. Only its owner and administrators can.</p>
-        <Link href="/wallets" className="button">
-          To the wallets
-        </Link>
-      </Empty>
-    );
+    return <NoSuchWallet />;
   }
   return <LoadedWalletPage wallet={data.wallet} />;
 }
