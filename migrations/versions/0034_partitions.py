@@ -145,6 +145,22 @@ FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) x
 WHERE c.oid = 'ledger_entries'::regclass AND x.grantee <> c.relowner
 """
 
+RENAMED_FIRST = (
+    f"ALTER TABLE ledger_entries RENAME CONSTRAINT ledger_entries_pkey TO {FIRST}_pkey",
+    f"ALTER TABLE ledger_entries RENAME CONSTRAINT ledger_entries_transaction_leg_key TO {FIRST}_transaction_leg_key",
+    f"ALTER TABLE ledger_entries RENAME TO {FIRST}",
+)
+# Earlier migrations dropped columns of the table. That makes each row 8 bytes longer, and the server converts each row from the
+# columns of the partitioned table. A ledger without entries is spared both.
+NEW_FIRST = (
+    f"""
+    CREATE TABLE {FIRST} (LIKE ledger_entries INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE,
+        CONSTRAINT {FIRST}_pkey PRIMARY KEY (wallet_id, sequence),
+        CONSTRAINT {FIRST}_transaction_leg_key UNIQUE (transaction_id, leg))
+    """,
+    "DROP TABLE ledger_entries",
+)
+
 
 def upgrade() -> None:
     """Make the table the first partition. Every lock that transfers would wait for is held for milliseconds."""
@@ -190,11 +206,10 @@ def _partition(connection: Connection, bound: str) -> None:
     """Put a partitioned table in the place of the locked one, which becomes its first partition."""
     triggers = connection.exec_driver_sql(TRIGGERS).all()
     grants = connection.exec_driver_sql(GRANTS).scalars().all()
+    is_empty = not connection.exec_driver_sql("SELECT EXISTS (SELECT FROM ledger_entries)").scalar_one()
     parts = [
-        f"ALTER TABLE ledger_entries RENAME CONSTRAINT ledger_entries_pkey TO {FIRST}_pkey",
-        f"ALTER TABLE ledger_entries RENAME CONSTRAINT ledger_entries_transaction_leg_key TO {FIRST}_transaction_leg_key",
         *(f"DROP TRIGGER {name} ON ledger_entries" for name, _ in triggers),
-        f"ALTER TABLE ledger_entries RENAME TO {FIRST}",
+        *(NEW_FIRST if is_empty else RENAMED_FIRST),
         f"""
         CREATE TABLE ledger_entries (LIKE {FIRST} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE,
             CONSTRAINT ledger_entries_transaction_leg_key UNIQUE (transaction_id, leg))
