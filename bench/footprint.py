@@ -21,14 +21,23 @@ _WARM_UP_PART = 0.1
 _LOT_SECONDS = 5.0
 _DRAIN_SECONDS = 60.0
 
-_RELATIONS = {
+_LEDGER = {
     "transactions": ("transactions", "pg_table_size"),
     "transactions_indexes": ("transactions", "pg_indexes_size"),
     "ledger_entries": ("ledger_entries", "pg_table_size"),
     "ledger_entries_indexes": ("ledger_entries", "pg_indexes_size"),
     "wallets": ("wallets", "pg_total_relation_size"),
-    "outbox": ("outbox", "pg_total_relation_size"),
 }
+"""The ledger. The outbox keeps nothing: its file has the size of a busy minute."""
+_BESIDE = {
+    "positions": ("event_chunks", "pg_total_relation_size"),
+    "log": ("log_tiles", "pg_total_relation_size"),
+    "log_salts": ("log_salts", "pg_total_relation_size"),
+}
+"""What the sequencer and the sealer keep of each transfer."""
+_SIZE = """
+SELECT {measure}('{relation}') + coalesce((SELECT sum({measure}(relid)) FROM pg_partition_tree('{relation}') WHERE level > 0), 0)
+"""
 
 
 async def footprint(
@@ -69,8 +78,9 @@ async def footprint(
     return memory, {
         "per_second": per_second,
         "transfers": moved,
-        "bytes_per_transfer": round(sum(storage.values()), 1),
-        "breakdown": {name: round(size, 1) for name, size in storage.items()},
+        "bytes_per_transfer": round(sum(storage[name] for name in _LEDGER), 1),
+        "breakdown": {name: round(storage[name], 1) for name in _LEDGER},
+        "beside": {name: round(storage[name], 1) for name in _BESIDE},
     }
 
 
@@ -128,8 +138,8 @@ async def _sizes(url: str) -> dict[str, int]:
     try:
         await connection.execute("VACUUM (ANALYZE)")
         return {
-            name: await connection.fetchval(f"SELECT {measure}('{relation}'::regclass)")
-            for name, (relation, measure) in _RELATIONS.items()
+            name: int(await connection.fetchval(_SIZE.format(measure=measure, relation=relation)))
+            for name, (relation, measure) in {**_LEDGER, **_BESIDE}.items()
         }
     finally:
         await connection.close()

@@ -41,7 +41,7 @@ AT_MOST: Mapping[str, float] = {
     "read_deepest/read_first": 1.2,
     "growth_read_deepest/growth_read_first": 1.2,
     "memory_after/memory_warm": 1.1,
-    "bytes_per_transfer": 850,
+    "bytes_per_transfer": 800,
     "balance_at/page_rows": 2.0,
 }
 """The maximum of each ratio of times or sizes. Memory is sampled, so a tenth does not count as growth."""

@@ -82,7 +82,8 @@ def _footprint(report: Mapping[str, Any]) -> str:
         ),
         f"Bytes on disk for each transfer: {storage['bytes_per_transfer']:g} ("
         + ", ".join(f"{name.replace('_', ' ')} {size:g}" for name, size in storage["breakdown"].items())
-        + ").",
+        + ")."
+        + _beside(storage.get("beside", {})),
         (
             f"Reads a second: first page of 20 {read['first_20']:g}, deepest {read['deepest_20']:g}; first page of 100 "
             f"{read['first_100']:g}, deepest {read['deepest_100']:g}; `viewer` with ten wallets {read['viewer']:g}."
@@ -103,6 +104,11 @@ def _footprint(report: Mapping[str, Any]) -> str:
             f"{catch_up['per_second']:,.0f} a second, {catch_up['seconds']:g} s in all."
         )
     return "\n\n".join(map(wrapped, lines))
+
+
+def _beside(sizes: Mapping[str, float]) -> str:
+    """Empty for runs from before these were measured."""
+    return "".join(f" {name.replace('_', ' ').capitalize()}: {size:g}." for name, size in sizes.items())
 
 
 def _pair(memory: Mapping[str, float]) -> str:
