@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, func, or_, select, tuple_, union, union_all
+from sqlalchemy import Select, Subquery, func, or_, select, tuple_, union, union_all
+from sqlalchemy.orm import aliased
 
 from app import ids
 from app.db import models
@@ -171,7 +173,7 @@ async def list_transactions(reader: Reader, filter_: TransactionFilter, window: 
 
 @cache
 def _wallet_transactions(
-    narrowed: tuple[str, ...], direction: EntryDirection | None, *, sees_all: bool, is_backward: bool
+    narrowed: tuple[str, ...], direction: EntryDirection | None, *, sees_all: bool, is_backward: bool, with_parties: bool
 ) -> Statement:
     """Each of the three is read from its own index, then they are merged."""
     transaction = models.Transaction
@@ -189,24 +191,64 @@ def _wallet_transactions(
     further = _further(narrowed, direction)
     branches.append(paged(further, _FURTHER_ORDER, is_backward=is_backward).subquery().select())
     merged = union_all(*branches).subquery()
-    return Statement(paged(select(merged), [merged.c.id], is_backward=is_backward))
+    page = paged(select(merged), [merged.c.id], is_backward=is_backward)
+    return Statement(_with_parties(page.subquery(), is_backward=is_backward) if with_parties else page)
+
+
+def _with_parties(page: Subquery, *, is_backward: bool) -> Select[*tuple[Any, ...]]:
+    """The rows of a page, each followed by the public views of its sender and its receiver."""
+    query = select(page)
+    for wallet_id in (page.c.sender_wallet_id, page.c.receiver_wallet_id):
+        wallet, user = aliased(models.Wallet), aliased(models.User)
+        query = query.add_columns(user.display_name, wallet.currency)
+        query = query.outerjoin(wallet, wallet.id == wallet_id).outerjoin(user, user.id == wallet.owner_id)
+    return query.order_by(page.c.id.asc() if is_backward else page.c.id.desc())
+
+
+class WalletTransactions(NamedTuple):
+    """A page of a wallet's transactions, and what each side of them may see of the other, if it was asked for."""
+
+    transactions: Sequence[Transaction]
+    parties: Mapping[UUID, tuple[str | None, str]] = MappingProxyType({})
+    """For each wallet its owner's display name (None for a system wallet) and its currency."""
+
+
+_SIDES = tuple(Transaction._fields.index(name) for name in ("sender_wallet_id", "receiver_wallet_id"))
 
 
 async def list_wallet_transactions(
-    reader: Reader, wallet_id: UUID, viewer_id: UUID | None, filter_: TransactionFilter, window: Window
-) -> Sequence[Transaction]:
+    reader: Reader,
+    wallet_id: UUID,
+    viewer_id: UUID | None,
+    filter_: TransactionFilter,
+    window: Window,
+    *,
+    with_parties: bool = False,
+) -> WalletTransactions:
     """Returns a page of the transactions with an entry in a wallet: what it sent, what it received, and the others.
 
     Transactions that are not COMPLETED are only listed for their initiator, or for all if `viewer_id` is None.
     """
     ids_between = id_range(window, filter_)
     if ids_between is None:
-        return []
+        return WalletTransactions([])
     low, high = ids_between
     given = _given(filter_)
-    statement = _wallet_transactions(tuple(given), filter_.direction, sees_all=viewer_id is None, is_backward=window.is_backward)
+    statement = _wallet_transactions(
+        tuple(given),
+        filter_.direction,
+        sees_all=viewer_id is None,
+        is_backward=window.is_backward,
+        with_parties=with_parties,
+    )
     rows = await statement.rows(reader, place=wallet_id, viewer=viewer_id, low=low, high=high, most=window.limit, **given)
-    return [transaction_of(row) for row in rows]
+    parties: dict[UUID, tuple[str | None, str]] = {}
+    if with_parties:
+        for row in rows:
+            for side, place in zip(_SIDES, (-4, -2), strict=True):
+                if row[side] is not None:
+                    parties[row[side]] = (row[place], row[place + 1])
+    return WalletTransactions([transaction_of(row) for row in rows], parties)
 
 
 @cache

@@ -220,10 +220,17 @@ class Wallet(Node):
         context = info.context
         page = page_request(first, after, last, before)
         viewer, record, narrowed = context.viewer, self.record, reading_filter(filter)
-        found = await context.read(
-            ("transactions of", record.id, page, narrowed),
-            lambda database: reading.transactions_of(database, viewer, record, page, narrowed),
+        if not field_selects(info, _PARTIES):
+            found = await context.read(
+                ("transactions of", record.id, page, narrowed),
+                lambda database: reading.transactions_of(database, viewer, record, page, narrowed),
+            )
+            return await transactions_shown(info, found)
+        found, parties = await context.read(
+            ("transactions and parties of", record.id, page, narrowed),
+            lambda database: reading.transactions_and_parties_of(database, viewer, record, page, narrowed),
         )
+        context.loaders.parties.prime_many(parties)
         return await transactions_shown(info, found)
 
     @strawberry.field(description="Newest first by sequence; exact both ways: never skips, never repeats.")
@@ -626,8 +633,11 @@ def party_or_awaitable(info: Info, wallet_id: UUID | None) -> WalletParty | None
 async def transactions_shown(info: Info, found: Page[records.Transaction]) -> Connection[Transaction]:
     """A page of transactions. The parties of all rows are read at once, if the selection has any."""
     if field_selects(info, _PARTIES):
-        both = (wallet_id for one in found.items for wallet_id in (one.paying_wallet_id, one.paid_wallet_id))
-        await info.context.loaders.parties.load_many({wallet_id for wallet_id in both if wallet_id is not None})
+        parties = info.context.loaders.parties
+        both = {wallet_id for one in found.items for wallet_id in (one.paying_wallet_id, one.paid_wallet_id)}
+        missing = [wallet_id for wallet_id in both if wallet_id is not None and loaded(parties, wallet_id) is None]
+        if missing:
+            await parties.load_many(missing)
     return connection(found, lambda transaction: Transaction.of(info, transaction))
 
 

@@ -110,7 +110,11 @@ async def load_entries(database: Reader, viewer: Viewer, transaction_ids: Collec
 async def load_parties(database: Reader, wallet_ids: Collection[UUID]) -> dict[UUID, Party]:
     """Parties by wallet id: what the other side of a transaction with the wallet may see."""
     found = await reads.parties_by_wallet(database, wallet_ids)
-    return {wallet_id: Party(wallet_id, name or SYSTEM_NAME, currency) for wallet_id, name, currency in found}
+    return {wallet_id: _party(wallet_id, name, currency) for wallet_id, name, currency in found}
+
+
+def _party(wallet_id: UUID, name: str | None, currency: str) -> Party:
+    return Party(wallet_id, name or SYSTEM_NAME, currency)
 
 
 async def known_receivers(database: Reader, viewer: Viewer, payments: Collection[Payment]) -> dict[Payment, bool]:
@@ -183,12 +187,27 @@ async def transactions_of(
     database: Reader, viewer: Viewer, wallet: Wallet, page: PageRequest, narrowed: TransactionFilter
 ) -> Page[Transaction]:
     """A wallet's transactions, newest first. Empty if the viewer may not load the wallet."""
+    return (await _transactions_of(database, viewer, wallet, page, narrowed, with_parties=False))[0]
+
+
+async def transactions_and_parties_of(
+    database: Reader, viewer: Viewer, wallet: Wallet, page: PageRequest, narrowed: TransactionFilter
+) -> tuple[Page[Transaction], dict[UUID, Party]]:
+    """As `transactions_of`, with the parties of senders and receivers by wallet id, from the same statement."""
+    return await _transactions_of(database, viewer, wallet, page, narrowed, with_parties=True)
+
+
+async def _transactions_of(
+    database: Reader, viewer: Viewer, wallet: Wallet, page: PageRequest, narrowed: TransactionFilter, *, with_parties: bool
+) -> tuple[Page[Transaction], dict[UUID, Party]]:
     if not policy.may_load_wallet(viewer, wallet):
-        return empty_page()
+        return empty_page(), {}
     scope = f"transactions of {wallet.id}{_narrowing(narrowed)}"
     window = page_window(page, scope)
-    found = await lists.list_wallet_transactions(database, wallet.id, policy.only_own(viewer), narrowed, window)
-    return page_of(found, page, scope, id_position)
+    found, parties = await lists.list_wallet_transactions(
+        database, wallet.id, policy.only_own(viewer), narrowed, window, with_parties=with_parties
+    )
+    return page_of(found, page, scope, id_position), {id_: _party(id_, *party) for id_, party in parties.items()}
 
 
 async def all_transactions(database: Reader, viewer: Viewer, page: PageRequest, narrowed: TransactionFilter) -> Page[Transaction]:
