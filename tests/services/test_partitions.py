@@ -14,7 +14,7 @@ import pytest
 
 from app import ids
 from app.access.viewer import Viewer
-from app.db import entry_sql, lists, partition_sql, reads, reversal_sql
+from app.db import entry_sql, lists, partition_sql, reads, reversal_sql, time_sql
 from app.db.engine import connect, database_dsn
 from app.paging.pages import PageRequest
 from app.records import Wallet
@@ -59,6 +59,20 @@ async def _move(owner: asyncpg.Connection, payer: Viewer, sides: list[UUID], mom
     await owner.execute(_ENTERED, *sides, sequence, from_balance, to_balance, given)
 
 
+_PROJECTED = """
+WITH marked AS (
+    INSERT INTO wallet_marks (generation, wallet_id, at, sequence, balance, debits_so_far)
+    SELECT $1, wallet_id, created_at, sequence, balance_after, 0 FROM ledger_entries WHERE wallet_id = $2 AND sequence % 4 = 0
+)
+INSERT INTO wallet_days (generation, wallet_id, day, opening, closing, entry_count, first_sequence, last_sequence, debits,
+                         credits, debits_so_far)
+SELECT $1, wallet_id, (created_at AT TIME ZONE 'UTC')::date, min(balance_after - amount), max(balance_after), count(*),
+       min(sequence), max(sequence), 0, sum(amount), 0
+FROM ledger_entries WHERE wallet_id = $2 GROUP BY 2, 3
+"""
+"""The model of a wallet that only received."""
+
+
 @pytest.fixture
 async def pair(owner: asyncpg.Connection, bank: Bank) -> list[UUID]:
     """Two wallets that were opened two years ago and moved once a day until 40 days ago."""
@@ -89,6 +103,7 @@ class Explained:
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
         self.partitions: list[set[str]] = []
+        self.reads_activity = False
 
     async def fetch(self, query: str, /, *arguments: Any) -> Any:
         for mode in ("force_custom_plan", "force_generic_plan"):
@@ -97,6 +112,7 @@ class Explained:
             # What the plan has but never ran was left out when it started.
             read = re.findall(r"on (ledger_entries_\w+) .*\n?.*actual", plan.replace("(never executed)", ""))
             self.partitions.append(set(read))
+            self.reads_activity |= re.search(r"on activity .*\n?.*actual", plan.replace("(never executed)", "")) is not None
         return await self._connection.fetch(query, *arguments)
 
 
@@ -115,6 +131,26 @@ async def test_the_first_page_of_a_wallet_reads_two_partitions(bank: Bank, pair:
     assert len(explained.partitions) == 2, "one statement is enough"
     assert max(map(len, explained.partitions)) <= 2
     assert min(map(len, explained.partitions)) >= 1
+
+
+async def test_balances_read_the_partitions_of_their_time_and_no_activity(
+    bank: Bank, pair: list[UUID], explained: Explained, owner: asyncpg.Connection
+) -> None:
+    """Noon of ten days a year ago: each of them is inside a day of the model."""
+    model = await owner.fetchval("SELECT generation FROM read_models WHERE is_live")
+    await owner.execute(_PROJECTED, model, pair[1])
+    now = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    moments = [now - timedelta(days=day, hours=-12) for day in range(370, 360, -1)]
+    places, newer = await time_sql.at_moments(explained, pair[1], moments)
+    entries = (
+        "SELECT sequence, balance_after FROM ledger_entries WHERE wallet_id = $1 AND created_at <= $2 ORDER BY 1 DESC LIMIT 1"
+    )
+    rows = [await owner.fetch(entries, pair[1], moment) for moment in moments]
+    assert [place[:2] for place in places] == [tuple(row) for (row,) in rows]
+    assert newer == []
+    # Those of the moments, and those from the model's newest day to the wallet's newest entry.
+    assert max(map(len, explained.partitions)) <= 2 + 2
+    assert not explained.reads_activity
 
 
 async def test_entries_of_a_transaction_and_of_an_original_are_read_from_one_partition(
