@@ -17,7 +17,7 @@ import pytest
 from app import ids
 from app.access.viewer import Viewer
 from app.clock import system_clock
-from app.db import archive_sql, live_sql, log_sql, reads
+from app.db import archive_sql, live_sql, log_sql, partition_sql, reads
 from app.db.engine import database_dsn
 from app.errors import Archived, ConfigurationError, RefusalCode
 from app.paging.pages import PageRequest
@@ -161,6 +161,39 @@ async def test_an_archived_month_is_out_of_the_database_and_everything_but_its_e
     assert await history.archive(tmp_path) == len(seals)
     assert await archive_sql.seals(owner) == seals
     assert await verify(settings) == []
+
+
+def _size_of_files(directory: Path) -> int:
+    return sum(file.stat().st_size for file in directory.glob("*.csv.gz"))
+
+
+async def test_metrics_and_log_say_what_was_archived_and_restored(
+    history: History, owner: asyncpg.Connection, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bank, settings = history.bank, history.settings
+    caplog.set_level("INFO", "app.services.archive")
+    total = len(await history.entries())
+    before = await partition_sql.extent(bank.engine)
+    assert before[2:] == (0, 0, 0, None)
+
+    months = await history.archive(tmp_path)
+    after = await partition_sql.extent(bank.engine)
+    assert (after.months, after.entries) == (months, total - len(await history.entries()))
+    assert after.entries > 0
+    assert after.bytes == await asyncio.to_thread(_size_of_files, tmp_path)
+    assert after.written_at is not None
+    assert (after.ends, after.oldest_ends > before.oldest_ends) == (before.ends, True)
+    sealed = next(one for one in await archive_sql.seals(owner) if one.entries)
+    lines = [vars(line) for line in caplog.records if vars(line).get("partition") == sealed.partition]
+    assert [(line["step"], line["entries"]) for line in lines] == [
+        (step, sealed.entries) for step in ("sealed", "exported", "detached")
+    ]
+    assert all(line["seconds"] >= 0 for line in lines)
+
+    await restore(settings, await owner.fetchval("SELECT ledger_id_moment($1)", sealed.low), tmp_path, "needed")
+    restored = await partition_sql.extent(bank.engine)
+    assert (restored.months, restored.entries) == (months - 1, after.entries - sealed.entries)
+    assert (vars(caplog.records[-1])["step"], vars(caplog.records[-1])["entries"]) == ("restored", sealed.entries)
 
 
 async def test_transfers_run_while_months_are_archived_and_restored(
