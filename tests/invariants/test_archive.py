@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import os
 import sys
 from dataclasses import replace
@@ -308,6 +309,17 @@ async def test_a_month_that_is_not_ready_is_not_archived(
     assert all(sealed.entries == 0 for sealed in await archive_sql.seals(owner))
 
 
+async def test_a_month_that_is_not_in_a_signed_log_is_not_archived(
+    history: History, settings: Settings, owner: asyncpg.Connection, tmp_path: Path
+) -> None:
+    """The log has leaves of all transactions, but the last checkpoint has only the first."""
+    await owner.execute("ALTER TABLE log_checkpoints DISABLE TRIGGER USER")
+    await owner.execute("INSERT INTO log_checkpoints VALUES (1, sha256('root'), 'origin', 'note', now())")
+    with pytest.raises(ConfigurationError, match="The log has 1 of"):
+        await history.archive(tmp_path)
+    assert all(sealed.entries == 0 for sealed in await archive_sql.seals(owner))
+
+
 async def test_nothing_comes_into_a_sealed_month(history: History, owner: asyncpg.Connection, tmp_path: Path) -> None:
     await history.archive(tmp_path)
     first = next(sealed for sealed in await archive_sql.seals(owner) if sealed.entries)
@@ -336,6 +348,20 @@ async def test_a_file_that_was_changed_or_lost_is_found_and_not_restored(
     with pytest.raises(DamagedArchive):
         await restore(settings, await owner.fetchval("SELECT ledger_id_moment($1)", damaged.low), tmp_path, "needed")
     assert await verify(settings) == []
+
+
+async def test_a_whole_file_with_other_rows_is_not_restored_even_without_its_manifest(
+    history: History, settings: Settings, owner: asyncpg.Connection, tmp_path: Path
+) -> None:
+    await history.archive(tmp_path)
+    sealed = next(sealed for sealed in await archive_sql.seals(owner) if sealed.entries)
+    file = tmp_path / f"{sealed.partition}.csv.gz"
+    first, *others = gzip.decompress(file.read_bytes()).splitlines(keepends=True)
+    file.write_bytes(gzip.compress(b"".join((*others, first))))
+    (tmp_path / f"{sealed.partition}.json").unlink()
+    assert len(await check_files(settings, tmp_path)) == 1
+    with pytest.raises(DamagedArchive, match="rows that were sealed"):
+        await restore(settings, await owner.fetchval("SELECT ledger_id_moment($1)", sealed.low), tmp_path, "needed")
 
 
 _TAMPERED = {
