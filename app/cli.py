@@ -305,6 +305,7 @@ def archive_months(
     with importing():
         from app.services.archive import archive, month_of
     settings = _with_running_servers(load_settings(DatabaseSettings))
+    _begin_log(settings)
     count = _run(archive(settings, month_of(before), directory, reason, typer.echo))
     typer.echo(f"Archived months: {count}.")
 
@@ -316,6 +317,7 @@ def restore(month: Annotated[str, typer.Argument(help="A month such as 2025-01."
         from app.services.archive import month_of
         from app.services.archive import restore as restore_month
     settings = _with_running_servers(load_settings(DatabaseSettings))
+    _begin_log(settings)
     seal = _run(restore_month(settings, month_of(month), directory, reason))
     typer.echo(f"Restored {seal.entries} entries of {seal.partition}.")
 

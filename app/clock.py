@@ -6,9 +6,12 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import orjson
+
 Clock = Callable[[], datetime]
 """Returns the current time: aware, in UTC, with microseconds (PostgreSQL's resolution)."""
 
+_LENGTH = len("2026-01-31T12:00:00.000000Z")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -23,7 +26,11 @@ def unix_milliseconds(moment: datetime) -> int:
 
 def rfc3339(moment: datetime) -> str:
     """Returns the time in UTC, to the microsecond, always with the same width: 2026-01-31T12:00:00.000000Z."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    # A third of the time of `isoformat`, which takes a tenth of that of a page.
+    text = orjson.dumps(moment, option=orjson.OPT_UTC_Z)[1:-1].decode()
+    return text if len(text) == _LENGTH else f"{text[:-1]}.000000Z"
 
 
 def monotonic() -> float:

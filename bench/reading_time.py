@@ -34,6 +34,9 @@ _CONNECTIONS = 8
 _READS = 400
 _READER, _PEER, _WALLET, _THEIRS, _BANK = (f"019aa200-0000-7000-8000-{number:012d}" for number in range(1, 6))
 
+READ = UUID(_WALLET)
+"""The wallet with the long history."""
+
 _FOUND = f"""
 INSERT INTO users (id, subject, display_name, created_at)
 VALUES ('{_READER}', '{_SUBJECT}', 'Reader', now()), ('{_PEER}', 'bench-peer', 'Peter Peer', now());

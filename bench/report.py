@@ -15,7 +15,9 @@ from bench.throughput import PAGE_SIZES
 
 BASELINES = ("sql_function", "interactive")
 
-_MEASURED_ONCE = ("latency", "live", "fan_out", "catch_up", "projection", "reading_time", "memory", "storage")
+_MEASURED_ONCE = (
+    "latency", "live", "fan_out", "catch_up", "projection", "reading_time", "statement_entries", "memory", "storage",
+)  # fmt: skip
 
 AT_LEAST: Mapping[str, float] = {
     "single/sql_function": 0.75,
@@ -162,6 +164,9 @@ def _note(name: str, figure: Mapping[str, Any]) -> str:
             text = f"CPU for each transfer: worker {figure['cpu_us_worker']:g} µs, PostgreSQL {figure['cpu_us_postgres']:g} µs"
         case "reading_time":
             text = ", ".join(f"{name} {rate:,.0f}/s" for name, rate in figure["each_per_second"].items())
+        case "statement_entries":
+            each = ", ".join(f"{name} {rate:,.0f}/s" for name, rate in figure["each_per_second"].items())
+            text = f"{figure['entries']:,} entries, at most {figure['peak_mb']} MB; encoders: {each}"
         case "memory":
             text = f"MB at rest {figure['at_rest_mb']}, after {figure['transfers']:,} transfers {figure['after_transfers_mb']}"
         case "storage":

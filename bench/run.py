@@ -28,6 +28,7 @@ from bench.profiles import Profile
 from bench.progress import Steps
 from bench.report import Report
 from bench.stack import Stack
+from bench.statement_entries import statement_entries
 from bench.throughput import Measured, Meter
 from bench.traffic import Traffic
 
@@ -51,7 +52,7 @@ class Run:
     def __init__(self, profile: Profile, home: Path) -> None:
         self._profile = profile
         self._home = home
-        self._steps = Steps(5 + profile.rounds * (len(_BASELINES) + len(_ROUND) + 1 + len(_GROWTH)) + 14)
+        self._steps = Steps(5 + profile.rounds * (len(_BASELINES) + len(_ROUND) + 1 + len(_GROWTH)) + 15)
         self._rates: dict[str, list[float]] = {}
         self._facts: dict[str, dict[str, object]] = {}
 
@@ -98,6 +99,8 @@ class Run:
         async with self._stack(servers, url) as stack:
             self._steps.step("reading the past")
             self._facts["reading_time"] = await reading_time.reading_time(stack, self._profile)
+        self._steps.step("making a statement")
+        self._facts["statement_entries"] = await statement_entries(url, reading_time.READ)
 
     async def _make_ledgers(self, servers: EmbeddedServers, urls: dict[str, str]) -> None:
         connection = await asyncpg.connect(servers.database_url)

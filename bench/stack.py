@@ -55,6 +55,7 @@ class Stack:
             "PAYCORE_REQUESTS_PER_USER_PER_SECOND": "1000000",
             "PAYCORE_REQUESTS_PER_ADDRESS_PER_SECOND": "1000000",
             "PAYCORE_TRANSFERS_PER_USER_PER_SECOND": "1000000",
+            "PAYCORE_QUERY_BUDGET_PER_MINUTE": "1000000000",
         }
         self._log = log
         self._api: subprocess.Popen[bytes] | None = None

@@ -1,6 +1,6 @@
 """The rules of the read models: they have what the ledger has, up to their position. Each is a query for what breaks it.
 
-The words of searches are not compared: only the service can make them. A rebuild makes them again.
+The words of searches only the service can make: `app/services/model_verification.py` compares them.
 """
 
 from __future__ import annotations
@@ -109,3 +109,19 @@ MODELS = (
         since=MODELS_SINCE,
     ),
 )
+
+WORDS = """
+SELECT a.owner_id, a.entry_id, tsvector_to_array(a.words) AS words, a.counterparty_wallet_id
+FROM activity a WHERE a.generation = (SELECT generation FROM read_models WHERE is_live) AND (a.owner_id, a.entry_id) > ($1, $2)
+ORDER BY a.owner_id, a.entry_id LIMIT $3
+"""
+"""What searches compare, of the live model. In the order of the primary key, after an owner and an entry."""
+UNKNOWN_PARTIES = """
+SELECT met.owner_id, met.party_id FROM unnest($1::uuid[], $2::uuid[]) AS met (owner_id, party_id)
+WHERE NOT EXISTS (
+    SELECT FROM activity_parties p
+    WHERE p.generation = (SELECT generation FROM read_models WHERE is_live)
+      AND p.owner_id = met.owner_id AND p.party_id = met.party_id)
+ORDER BY 1, 2
+"""
+"""Those of the pairs that the live model does not have."""

@@ -31,6 +31,30 @@ ORDER BY 2
 _END = "SELECT max(ledger_id_moment(high)) FROM ledger_partitions()"
 
 
+# A month may have been archived to several places: the newest record counts.
+_EXTENT = """
+SELECT min(ledger_id_moment(high)), max(ledger_id_moment(high)), archived.*
+FROM ledger_partitions() CROSS JOIN (
+    SELECT count(*) AS months, coalesce(sum(s.entries), 0)::bigint AS entries, coalesce(sum(f.bytes), 0)::bigint AS bytes,
+           (SELECT max(verified_at) FROM ledger_archives) AS written
+    FROM archived_months() m JOIN ledger_seals s ON s.partition = m.partition LEFT JOIN LATERAL (
+        SELECT bytes FROM ledger_archives a WHERE a.partition = m.partition ORDER BY verified_at DESC LIMIT 1) f ON true
+) AS archived GROUP BY archived.months, archived.entries, archived.bytes, archived.written
+"""
+
+
+class Extent(NamedTuple):
+    """Where the oldest partition in the table ends and where the last one ends, and what is in files."""
+
+    oldest_ends: datetime
+    ends: datetime
+    months: int
+    entries: int
+    bytes: int
+    written_at: datetime | None
+    """When `paycore archive` last recorded a file. None: never."""
+
+
 class PartitionFacts(NamedTuple):
     """A partition that is in the table or was sealed."""
 
@@ -60,6 +84,12 @@ async def end(reader: Reader) -> datetime:
     ((moment,),) = await reader.fetch(_END)
     assert isinstance(moment, datetime)
     return moment
+
+
+async def extent(reader: Reader) -> Extent:
+    """Returns which time the partitions span, and how much is in files."""
+    (row,) = await reader.fetch(_EXTENT)
+    return Extent(*row)
 
 
 async def facts(reader: Reader) -> Sequence[PartitionFacts]:

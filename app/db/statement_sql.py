@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -11,8 +11,11 @@ from uuid import UUID
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app import ids
 from app.db import locks, models
+from app.db.archive_sql import has_archived
 from app.db.lists import Window
+from app.db.pool import driver_of
 from app.db.rows import ENTRY_COLUMNS, entry_of
 from app.db.statement_models import AccountStatement as StatementRow
 from app.db.statement_models import StatementFile as FileRow
@@ -24,6 +27,26 @@ _FILE_COLUMNS = tuple(getattr(FileRow, name) for name in StatementFile._fields)
 _LOCK = 0x50435354
 """The first half of the advisory lock under which a user's statements in preparation are counted."""
 _HIGHEST = 2**63 - 1
+
+
+_EARLIEST, _LATEST = datetime(1971, 1, 1, tzinfo=UTC), datetime(9998, 1, 1, tzinfo=UTC)
+# A binary search: a wallet's entries never go back in time. Only ids of the time between are looked at, so an entry that is not
+# found was posted at the moment or later.
+_LAST_BEFORE = """
+WITH RECURSIVE search (low, high) AS (
+    SELECT $3::bigint, $4::bigint
+    UNION ALL
+    SELECT CASE WHEN probe.is_before THEN middle.sequence ELSE s.low END,
+           CASE WHEN probe.is_before THEN s.high ELSE middle.sequence - 1 END
+    FROM search s
+    CROSS JOIN LATERAL (SELECT s.low + (s.high - s.low + 1) / 2 AS sequence) middle
+    CROSS JOIN LATERAL (SELECT EXISTS (
+        SELECT FROM ledger_entries WHERE wallet_id = $1 AND sequence = middle.sequence AND created_at < $2
+          AND transaction_id >= $5 AND transaction_id < $6) AS is_before) probe
+    WHERE s.low < s.high
+)
+SELECT low FROM search WHERE low = high
+"""
 
 
 class Place(NamedTuple):
@@ -75,20 +98,34 @@ async def newest_statement(connection: AsyncConnection, wallet_id: UUID) -> Acco
     return None if row is None else statement_of(row)
 
 
-async def last_sequence_before(
-    connection: AsyncConnection, wallet_id: UUID, moment: datetime, *, lowest: int, highest: int
+async def last_entry_before(
+    connection: AsyncConnection, wallet_id: UUID, since: datetime, moment: datetime, *, lowest: int, highest: int
 ) -> int:
-    """Returns the greatest sequence from `lowest` to `highest` whose entry was posted before the moment, else `lowest`."""
-    found: int = (await connection.execute(select(func.last_entry_before(wallet_id, moment, lowest, highest)))).scalar_one()
-    return found
+    """Returns the greatest sequence from `lowest` to `highest` whose entry was posted before the moment, else `lowest`.
+
+    The entries after `lowest` are not older than `since`. An archived entry counts as posted before.
+    """
+    driver = await driver_of(connection)
+    if await has_archived(driver, wallet_id):
+        found: int = await connection.scalar(select(func.last_entry_before(wallet_id, moment, lowest, highest))) or 0
+        return found
+    return await driver.fetchval(_LAST_BEFORE, wallet_id, moment, lowest, highest, *ids_between(since, moment)) or 0
 
 
-async def entry_at(connection: AsyncConnection, wallet_id: UUID, sequence: int) -> tuple[datetime, int] | None:
-    """Returns when an entry was posted and the balance after it. None if it is not here."""
-    entry = models.LedgerEntry
-    query = select(entry.created_at, entry.balance_after).where(entry.wallet_id == wallet_id, entry.sequence == sequence)
-    row = (await connection.execute(query)).one_or_none()
-    return None if row is None else (row.created_at, row.balance_after)
+async def entry_at(connection: AsyncConnection, wallet_id: UUID, sequence: int, since: datetime, until: datetime) -> Entry | None:
+    """Returns an entry that was posted between two moments, as far as is known. None if it is not here."""
+    driver = await driver_of(connection)
+    for low, high in (ids_between(since, until), (ids.LOWEST, ids.HIGHEST)):
+        values = {"wallet": wallet_id, "after": sequence - 1, "last": sequence, "most": 1, "low": low, "high": high}
+        for row in await _ENTRIES.rows(driver, **values):
+            return entry_of(row)
+    return None
+
+
+def ids_between(since: datetime, until: datetime) -> tuple[UUID, UUID]:
+    """Bounds of the ids of the entries that were posted from one moment to another."""
+    low, high = max(_EARLIEST, since) - ids.POSTED_WITHIN, min(max(_EARLIEST, until), _LATEST) + ids.POSTED_WITHIN
+    return ids.id_floor(low), ids.id_floor(high)
 
 
 async def is_used(connection: AsyncConnection, user_id: UUID, key: str) -> bool:
@@ -169,6 +206,7 @@ _ENTRIES = Statement(
         models.LedgerEntry.wallet_id == id_parameter("wallet"),
         models.LedgerEntry.sequence > number_parameter("after"),
         models.LedgerEntry.sequence <= number_parameter("last"),
+        models.LedgerEntry.transaction_id.between(id_parameter("low"), id_parameter("high")),
     )
     .order_by(models.LedgerEntry.sequence)
     .limit(number_parameter("most"))
@@ -177,5 +215,12 @@ _ENTRIES = Statement(
 
 async def list_entries(reader: Reader, statement: AccountStatement, after: int, limit: int) -> Sequence[Entry]:
     """Returns a page of a statement's entries, oldest first."""
-    rows = await _ENTRIES.rows(reader, wallet=statement.wallet_id, after=after, last=statement.last_sequence, most=limit)
-    return [entry_of(row) for row in rows]
+    last = min(after + limit, statement.last_sequence)
+    values = {"wallet": statement.wallet_id, "after": after, "last": last, "most": limit}
+    found: Sequence[Entry] = ()
+    # They are in the statement's period. Should clocks have differed by more than is expected, all partitions are read.
+    for low, high in (ids_between(statement.from_at, statement.to_at), (ids.LOWEST, ids.HIGHEST)):
+        found = [entry_of(row) for row in await _ENTRIES.rows(reader, low=low, high=high, **values)]
+        if len(found) == last - after:
+            break
+    return found

@@ -7,7 +7,8 @@ read model narrows the search to 4 entries. What it does not have yet is searche
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -30,60 +31,75 @@ model AS MATERIALIZED (
     SELECT sequence, posted_at, owner_id FROM wallets WHERE id = $1
 ), archived AS MATERIALIZED (
     SELECT first_sequence, last_sequence FROM ({SPANS}) AS span WHERE wallet_id = $1
+), files AS MATERIALIZED (
+    SELECT EXISTS (SELECT FROM archived) AS has_any
 ), newest AS MATERIALIZED (
     SELECT d.day, d.last_sequence FROM model CROSS JOIN LATERAL (
         SELECT day, last_sequence FROM wallet_days WHERE generation = model.generation AND wallet_id = $1
         ORDER BY day DESC LIMIT 1) d
 )"""  # noqa: S608 - the parts are constants
-# The day of a moment, or the last one before it with an entry, and the last mark of that day at or before the moment. The index
-# gives both; `is_inside` is false where the whole day is before the moment. Where entries of the day are in files, `x` adds up
-# the activity of the day instead. A wallet of the system has none.
+# The last mark of the moment's day at or before the moment. Where there is none, or entries of the wallet are in files: the day
+# of the moment, or the last one before it with an entry. `is_inside` is false where the whole day is before the moment. Where
+# entries of the day are in files, `x` adds up the activity of the day instead: how many there are, and up to the moment the
+# number, the sum and the debits. A wallet of the system has none.
 _PLACE = f"""
+CROSS JOIN files
 LEFT JOIN LATERAL (
-    SELECT d.*, d.day = ({{at}} AT TIME ZONE 'UTC')::date
-        AND {{at}} < ((d.day + 1)::timestamp AT TIME ZONE 'UTC') - interval '1 microsecond' AS is_inside,
-        EXISTS (SELECT FROM archived a
-                WHERE a.first_sequence <= d.last_sequence AND a.last_sequence >= d.first_sequence) AS is_archived
-    FROM wallet_days d
-    WHERE d.generation = model.generation AND d.wallet_id = $1 AND d.day <= ({{at}} AT TIME ZONE 'UTC')::date
-    ORDER BY d.day DESC LIMIT 1
-) d ON true
-LEFT JOIN LATERAL (
-    SELECT m.sequence, m.balance, m.debits_so_far FROM wallet_marks m
-    WHERE m.generation = model.generation AND m.wallet_id = $1 AND d.is_inside AND NOT d.is_archived
-      AND m.at >= d.day::timestamp AT TIME ZONE 'UTC' AND m.at <= {{at}}
+    SELECT m.sequence, m.balance, m.debits_so_far, NOT files.has_any AS is_enough FROM wallet_marks m
+    WHERE m.generation = model.generation AND m.wallet_id = $1 AND m.at >= {{midnight}} AND m.at <= {{at}}
     ORDER BY m.at DESC, m.sequence DESC LIMIT 1
 ) m ON true
 LEFT JOIN LATERAL (
-    SELECT count(*) AS of_day, count(*) FILTER (WHERE x.at <= {{at}}) AS count,
-           coalesce(sum(x.amount) FILTER (WHERE x.at <= {{at}}), 0)::bigint AS amount,
-           coalesce(sum(greatest(-x.amount, 0)) FILTER (WHERE x.at <= {{at}}), 0) AS debits
-    FROM wallet CROSS JOIN activity x
-    WHERE x.generation = model.generation AND x.owner_id = wallet.owner_id AND x.wallet_id = $1
-      AND x.entry_id >= {DAY_FLOOR.format("d.day")}
-      AND x.entry_id < {ID_FLOOR.format(f"(d.day + 1)::timestamp AT TIME ZONE 'UTC' + {ID_MARGIN}")}
-      AND x.at >= d.day::timestamp AT TIME ZONE 'UTC' AND x.at < (d.day + 1)::timestamp AT TIME ZONE 'UTC'
-) x ON d.is_inside AND d.is_archived"""  # noqa: S608 - the parts are constants
+    SELECT d.*, d.day = {{day}} AND isfinite({{midnight}}) AS is_inside,
+        files.has_any AND EXISTS (
+            SELECT FROM archived a
+            WHERE a.first_sequence <= d.last_sequence AND a.last_sequence >= d.first_sequence) AS is_archived
+    FROM wallet_days d
+    WHERE m.is_enough IS NOT true AND d.generation = model.generation AND d.wallet_id = $1 AND d.day <= {{day}}
+    ORDER BY d.day DESC LIMIT 1
+) d ON true
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN d.is_inside AND d.is_archived THEN (
+        SELECT ARRAY[count(*), count(*) FILTER (WHERE x.at <= {{at}}), coalesce(sum(x.amount) FILTER (WHERE x.at <= {{at}}), 0),
+                     coalesce(sum(greatest(-x.amount, 0)) FILTER (WHERE x.at <= {{at}}), 0)]
+        FROM wallet CROSS JOIN activity x
+        WHERE x.generation = model.generation AND x.owner_id = wallet.owner_id AND x.wallet_id = $1
+          AND x.entry_id >= {DAY_FLOOR.format("d.day")}
+          AND x.entry_id < {ID_FLOOR.format(f"(d.day + 1)::timestamp AT TIME ZONE 'UTC' + {ID_MARGIN}")}
+          AND x.at >= d.day::timestamp AT TIME ZONE 'UTC' AND x.at < (d.day + 1)::timestamp AT TIME ZONE 'UTC'
+    ) END AS sums OFFSET 0
+) x"""  # noqa: S608 - the parts are constants
+# `midnight` is when the day begins, or infinity for the last moment of a day, for which the day alone is enough.
+_OF_ONE = {
+    "at": "$2::timestamptz",
+    "day": "($2::timestamptz AT TIME ZONE 'UTC')::date",
+    "midnight": "(CASE WHEN (($2::timestamptz + interval '1 microsecond') AT TIME ZONE 'UTC')::date > "
+    "($2 AT TIME ZONE 'UTC')::date THEN 'infinity' ELSE date_trunc('day', $2 AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' END)",
+}
+_OF_MANY = {name: f"moment.{name}" for name in _OF_ONE}
 _BASE = """
-    d.is_inside AND d.is_archived AND x.of_day IS DISTINCT FROM d.entry_count AS is_unknown,
-    CASE WHEN NOT d.is_inside THEN d.last_sequence WHEN d.is_archived THEN d.first_sequence - 1 + x.count
+    m.is_enough IS true OR (d.is_inside AND NOT d.is_archived) AS is_inside,
+    d.is_inside AND d.is_archived AND x.sums[1] <> d.entry_count AS is_unknown,
+    CASE WHEN m.is_enough THEN m.sequence WHEN NOT d.is_inside THEN d.last_sequence
+         WHEN d.is_archived THEN d.first_sequence - 1 + x.sums[2]::bigint
          ELSE coalesce(m.sequence, d.first_sequence - 1) END AS sequence,
-    CASE WHEN NOT d.is_inside THEN d.closing WHEN d.is_archived THEN d.opening + x.amount
-         ELSE coalesce(m.balance, d.opening) END AS balance,
-    CASE WHEN NOT d.is_inside THEN d.debits_so_far WHEN d.is_archived THEN d.debits_so_far - d.debits + x.debits
+    CASE WHEN m.is_enough THEN m.balance WHEN NOT d.is_inside THEN d.closing
+         WHEN d.is_archived THEN d.opening + x.sums[3]::bigint ELSE coalesce(m.balance, d.opening) END AS balance,
+    CASE WHEN m.is_enough THEN m.debits_so_far WHEN NOT d.is_inside THEN d.debits_so_far
+         WHEN d.is_archived THEN d.debits_so_far - d.debits + x.sums[4]
          ELSE coalesce(m.debits_so_far, d.debits_so_far - d.debits) END AS debits"""
 
 # A binary search between the last entry that is surely not after the moment and the last that may be. It has two steps within
 # the model, and more where the model is behind.
 _BALANCE_AT = f"""
 WITH RECURSIVE {_MODEL}, base AS MATERIALIZED (
-    SELECT d.is_inside AND NOT d.is_archived AS is_inside, d.last_sequence AS last_of_day, {DAY_FLOOR.format("d.day")} AS lowest,
+    SELECT {DAY_FLOOR.format(f"CASE WHEN m.is_enough THEN {_OF_ONE['day']} ELSE d.day END")} AS lowest,
            {ID_FLOOR.format(f"$2 + {ID_MARGIN}")} AS highest, {_BASE}
-    FROM model {_PLACE.format(at="$2::timestamptz")}
+    FROM model {_PLACE.format(**_OF_ONE)}
 ), search (low, high) AS (
     SELECT coalesce(b.sequence, 0), CASE
         WHEN w.sequence > coalesce(n.last_sequence, 0) AND coalesce(n.day <= ($2 AT TIME ZONE 'UTC')::date, true) THEN w.sequence
-        WHEN b.is_inside THEN least(b.sequence + 3, b.last_of_day)
+        WHEN b.is_inside THEN least(b.sequence + 3, n.last_sequence)
         ELSE coalesce(b.sequence, 0) END
     FROM wallet w CROSS JOIN base b LEFT JOIN newest n ON true
     UNION ALL
@@ -129,40 +145,42 @@ _WAIT_FOR_POSTING = """
 SELECT set_config('synchronous_commit', 'off', true) FROM wallets WHERE id = $1 FOR SHARE
 """
 
-# Up to 3 entries after the mark are added up for each moment. Each is looked up by its sequence (OFFSET 0 keeps it so): for a
+# Up to 3 entries after the mark are added up for each moment. They are looked up by their sequences, given one by one: for a
 # range, the planner may also read all ids between the two bounds, of all wallets, which are only there to leave out partitions.
-# The last rows are the entries that the model does not have yet.
+# $7 and $8 bound all moments: partitions outside them are left out before the query runs.
 _AT_MOMENTS = f"""
 WITH {_MODEL}
 SELECT moment.n, b.sequence + coalesce(e.count, 0) AS sequence, b.balance + coalesce(e.amount, 0)::bigint AS balance,
-       b.debits + coalesce(e.debits, 0) AS debits, NULL::timestamptz AS at, b.is_unknown
+       (b.debits + coalesce(e.debits, 0))::text AS debits, NULL::timestamptz AS at, b.is_unknown
 FROM model
-CROSS JOIN unnest($2::timestamptz[], $3::uuid[], $4::uuid[]) WITH ORDINALITY AS moment (at, lowest, highest, n)
+CROSS JOIN unnest($2::text::timestamptz[], $3::text::date[], $4::text::timestamptz[], $5::text::uuid[], $6::text::uuid[])
+    WITH ORDINALITY AS moment (at, day, midnight, lowest, highest, n)
+LEFT JOIN newest ON true
 CROSS JOIN LATERAL (
-    SELECT d.is_inside AND NOT d.is_archived AS is_inside, d.last_sequence, {_BASE}
-    FROM (SELECT) AS one {_PLACE.format(at="moment.at")}
+    SELECT {_BASE} FROM (SELECT) AS one {_PLACE.format(**_OF_MANY)}
 ) b
 LEFT JOIN LATERAL (
     SELECT count(*) AS count, sum(amount) AS amount, sum(greatest(-amount, 0)) AS debits
-    FROM generate_series(b.sequence + 1, least(b.sequence + 3, b.last_sequence)) AS following (sequence)
-    CROSS JOIN LATERAL (
-        SELECT amount FROM ledger_entries
-        WHERE wallet_id = $1 AND sequence = following.sequence AND created_at <= moment.at
-          AND transaction_id >= moment.lowest AND transaction_id < moment.highest OFFSET 0
-    ) AS posted
-    WHERE b.is_inside
+    FROM ledger_entries
+    WHERE b.is_inside AND wallet_id = $1 AND sequence = ANY (ARRAY[b.sequence + 1, b.sequence + 2, b.sequence + 3])
+      AND sequence <= newest.last_sequence AND created_at <= moment.at
+      AND transaction_id >= moment.lowest AND transaction_id < moment.highest
+      AND transaction_id >= $7 AND transaction_id < $8
 ) e ON true
 UNION ALL
-SELECT NULL, e.sequence, e.balance_after, greatest(-e.amount, 0), e.created_at, false
+SELECT NULL, e.sequence, e.balance_after, greatest(-e.amount, 0)::text, e.created_at, false
 FROM wallet w LEFT JOIN newest n ON true
 CROSS JOIN LATERAL (
     SELECT sequence, balance_after, amount, created_at FROM ledger_entries
     WHERE wallet_id = $1 AND sequence > coalesce(n.last_sequence, 0) AND sequence <= w.sequence
-      AND transaction_id >= {DAY_FLOOR.format("n.day")}
+      AND transaction_id >= {DAY_FLOOR.format("n.day")} AND transaction_id < {ID_FLOOR.format(f"w.posted_at + {ID_MARGIN}")}
     ORDER BY sequence LIMIT {MOST_NEWER + 1}
 ) e
 """  # noqa: S608 - the parts are constants
 _POSTED_AT = "SELECT posted_at FROM wallets WHERE id = $1"
+
+
+_RESOLUTION = timedelta(microseconds=1)
 
 
 class Found(NamedTuple):
@@ -223,6 +241,19 @@ async def posted_at(reader: Reader, wallet_id: UUID) -> datetime:
     return moment
 
 
+@lru_cache(maxsize=8192)
+def _facts(moment: datetime) -> tuple[str, ...]:
+    """What the database would have to find out about a moment: its day in UTC, when that begins, and bounds of entries' ids.
+
+    As texts, for the literals of arrays: the driver takes longer to encode an array than the database to read it. Where the
+    moment is the last one of its day, the day does not begin: its marks are not needed.
+    """
+    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    begin = "infinity" if moment + _RESOLUTION == midnight + timedelta(days=1) else midnight.isoformat()
+    lowest, highest = ids.id_floor(midnight - ids.POSTED_WITHIN), ids.id_floor(moment + ids.POSTED_WITHIN)
+    return moment.isoformat(), midnight.date().isoformat(), begin, str(lowest), str(highest)
+
+
 async def at_moments(reader: Reader, wallet_id: UUID, moments: Sequence[datetime]) -> tuple[list[Place], list[Newer]]:
     """Returns the wallet at each moment as far as the model knows, and the entries that it does not have, by sequence.
 
@@ -230,9 +261,10 @@ async def at_moments(reader: Reader, wallet_id: UUID, moments: Sequence[datetime
     """
     places: list[Place] = [Place(0, 0, 0)] * len(moments)
     newer: list[Newer] = []
-    lowest = [ids.id_floor(moment.replace(hour=0, minute=0, second=0, microsecond=0) - ids.POSTED_WITHIN) for moment in moments]
-    highest = [ids.id_floor(moment + ids.POSTED_WITHIN) for moment in moments]
-    for n, sequence, balance, debits, at, is_unknown in await reader.fetch(_AT_MOMENTS, wallet_id, moments, lowest, highest):
+    columns = list(zip(*map(_facts, moments), strict=True))
+    bounds = UUID(min(columns[-2])), UUID(max(columns[-1]))
+    rows = await reader.fetch(_AT_MOMENTS, wallet_id, *(f"{{{','.join(column)}}}" for column in columns), *bounds)
+    for n, sequence, balance, debits, at, is_unknown in rows:
         if is_unknown:
             raise Archived(NO_ACTIVITY)
         if n is None:

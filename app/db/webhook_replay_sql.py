@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
+
+from app import ids
 
 _AGAIN = """
 UPDATE webhook_deliveries SET failures = 0, delivered_at = NULL, next_attempt_at = $2, leased_until = NULL, payload = NULL
@@ -21,7 +23,8 @@ SELECT count(*) FROM (
     SELECT FROM webhook_deliveries WHERE endpoint_id = $1 AND subject_id <> endpoint_id AND created_at >= $2 LIMIT $3) AS found
 """
 _LAST_BEFORE = """
-SELECT sequence FROM ledger_entries WHERE wallet_id = $1 AND created_at < $2 ORDER BY sequence DESC LIMIT 1
+SELECT sequence FROM ledger_entries
+WHERE wallet_id = $1 AND created_at < $2 AND transaction_id >= $3 AND transaction_id < $4 ORDER BY sequence DESC LIMIT 1
 """
 
 # The position of each entry's transaction. One without a position gets its delivery when it has one.
@@ -45,6 +48,10 @@ VALUES ($1, $2, $2, $3, 1, '{}', $4, $4, $5)
 """
 _LOCK = "SELECT start_number FROM webhook_endpoints WHERE id = $1 FOR NO KEY UPDATE"
 _WAKE = "UPDATE webhook_endpoints SET due_at = $2 WHERE id = $1"
+
+
+_RECENT = timedelta(days=31)
+"""The time before a moment in which a wallet's last entry is looked for first. Where there is none, all that is older is read."""
 
 
 class Place(NamedTuple):
@@ -81,7 +88,12 @@ async def deliver_again_since(connection: asyncpg.Connection, endpoint_id: UUID,
 
 async def last_sequence_before(connection: asyncpg.Connection, wallet_id: UUID, moment: datetime) -> int:
     """Returns the sequence of the wallet's last entry before then, or 0."""
-    return await connection.fetchval(_LAST_BEFORE, wallet_id, moment) or 0
+    high = ids.id_floor(moment + ids.POSTED_WITHIN)
+    for low in (ids.id_floor(moment - _RECENT), ids.LOWEST):
+        found: int | None = await connection.fetchval(_LAST_BEFORE, wallet_id, moment, low, high)
+        if found is not None:
+            return found
+    return 0
 
 
 async def entries_after(connection: asyncpg.Connection, wallet_id: UUID, sequence: int, most: int) -> list[Place]:

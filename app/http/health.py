@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from prometheus_client.core import GaugeMetricFamily
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -70,10 +71,17 @@ async def exposition(request: Request) -> Response:
     outbox = None if backlog is None else (backlog.pending, backlog.lag.total_seconds(), backlog.parked)
     verified = None if backlog is None else await _verified(request.app.state.services)
     ledger = None if verified is None else (verified.findings, verified.finished_at.timestamp())
-    end = None if backlog is None else await _read(request.app.state.services, "end of the partitions", partition_sql.end)
+    extent = None if backlog is None else await _read(request.app.state.services, "partitions", partition_sql.extent)
+    partitions = None if extent is None else _families_of(extent)
     # Reading every worker's files takes tens of milliseconds. In a thread it does not block requests.
-    text = await asyncio.to_thread(metrics.exposition, outbox, ledger, None if end is None else end.timestamp())
+    text = await asyncio.to_thread(metrics.exposition, outbox, ledger, partitions)
     return Response(text, media_type=metrics.CONTENT_TYPE)
+
+
+def _families_of(extent: partition_sql.Extent) -> list[GaugeMetricFamily]:
+    written = None if extent.written_at is None else extent.written_at.timestamp()
+    archived = metrics.archive_families(extent.months, extent.entries, extent.bytes, written)
+    return metrics.partition_families(extent.oldest_ends.timestamp(), extent.ends.timestamp()) + archived
 
 
 async def _database(services: Services) -> tuple[str, str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 import strawberry
@@ -43,34 +44,34 @@ class BalancePeriod:
     entry_count: BigInt
     closing_sequence: BigInt = strawberry.field(description="Of the last entry before `to`.")
     record: strawberry.Private[balances.BalancePeriod]
-    currency: strawberry.Private[str]
+    in_currency: strawberry.Private[Callable[[int], Money]]
 
     @staticmethod
-    def of(period: balances.BalancePeriod, currency: str) -> BalancePeriod:
+    def of(period: balances.BalancePeriod, in_currency: Callable[[int], Money]) -> BalancePeriod:
         return BalancePeriod(
             start=period.start,
             end=period.end,
             entry_count=BigInt(period.entry_count),
             closing_sequence=BigInt(period.closing_sequence),
             record=period,
-            currency=currency,
+            in_currency=in_currency,
         )
 
     @strawberry.field
-    def opening(self, info: Info) -> Money:
-        return money_of(info, self.record.opening, self.currency)
+    def opening(self) -> Money:
+        return self.in_currency(self.record.opening)
 
     @strawberry.field
-    def debits(self, info: Info) -> Money:
-        return money_of(info, self.record.debits, self.currency)
+    def debits(self) -> Money:
+        return self.in_currency(self.record.debits)
 
     @strawberry.field
-    def credits(self, info: Info) -> Money:
-        return money_of(info, self.record.credits, self.currency)
+    def credits(self) -> Money:
+        return self.in_currency(self.record.credits)
 
     @strawberry.field
-    def closing(self, info: Info) -> Money:
-        return money_of(info, self.record.closing, self.currency)
+    def closing(self) -> Money:
+        return self.in_currency(self.record.closing)
 
 
 @strawberry.type(description="A place in the news; what is read at it has seen all before it.")

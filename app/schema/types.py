@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, cast
 from uuid import UUID
 
@@ -278,7 +279,8 @@ class Wallet(Node):
         found = await info.context.read(
             ("balances of", record.id, asked), lambda database: balances.balances(database, viewer, record, asked, clock)
         )
-        return [BalancePeriod.of(period, record.currency) for period in found]
+        in_currency = partial(money_of, info, currency=record.currency)
+        return [BalancePeriod.of(period, in_currency) for period in found]
 
     @strawberry.field(description="The holds on this wallet's money, newest first.")
     async def holds(

@@ -6,14 +6,16 @@ dropped before its file was read back from the disk and compared with the seal.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
 
 import asyncpg
 
+from app.clock import monotonic
 from app.db import archive_sql, log_sql, projection_sql
 from app.db.archive_sql import Attachment, Month, Seal
 from app.db.connection import transaction
@@ -22,6 +24,8 @@ from app.errors import ConfigurationError
 from app.services import archive_files
 from app.services.archive_files import DamagedArchive, Writer
 from app.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 Say = Callable[[str], None]
 
@@ -64,9 +68,10 @@ async def _sealed(connection: asyncpg.Connection, month: Month, say: Say) -> Sea
     async def take(data: bytes) -> None:
         hashed.update(data)
 
-    async with transaction(connection, isolation="repeatable_read"):
-        entries = await archive_sql.copy_out(connection, month.name, take)
-        await archive_sql.seal(connection, month, hashed.digest(), entries)
+    with _logged("sealed", month.name) as facts:
+        async with transaction(connection, isolation="repeatable_read"):
+            entries = facts["entries"] = await archive_sql.copy_out(connection, month.name, take)
+            await archive_sql.seal(connection, month, hashed.digest(), entries)
     say(f"{month.name}: sealed")
     made = await _seal_of(connection, month)
     assert made is not None
@@ -101,12 +106,14 @@ async def _exported(connection: asyncpg.Connection, seal: Seal, directory: Path,
     except DamagedArchive:
         if not await connection.fetchval("SELECT to_regclass(quote_ident($1)) IS NOT NULL", seal.partition):
             raise
-        writer = Writer(directory, seal.partition)
-        await archive_sql.copy_out(connection, seal.partition, writer.take)
-        archive_files.manifest_of(directory, seal.partition).unlink(missing_ok=True)
-        writer.finish()
-        # Read back: what is compared with the seal is what the disk has.
-        written = archive_files.check(directory, seal)
+        with _logged("exported", seal.partition) as facts:
+            writer = Writer(directory, seal.partition)
+            await archive_sql.copy_out(connection, seal.partition, writer.take)
+            archive_files.manifest_of(directory, seal.partition).unlink(missing_ok=True)
+            writer.finish()
+            # Read back: what is compared with the seal is what the disk has.
+            written = archive_files.check(directory, seal)
+            facts |= {"entries": seal.entries, "bytes": written.size}
         say(f"{seal.partition}: exported to {written.path}, {written.size} bytes")
     archive_files.write_manifest(directory, seal, written)
     async with transaction(connection):
@@ -120,11 +127,13 @@ async def _moved_out(connection: asyncpg.Connection, seal: Seal, directory: Path
     is_attached = await archive_sql.attachment(connection, seal.partition) is Attachment.ATTACHED
     if is_attached and (count := await archive_sql.preparing(connection, seal)):
         raise ConfigurationError(f"{count} statements over {seal.partition} are PREPARING: a worker must make them first.")
-    await archive_sql.detach(connection, seal.partition)
-    async with transaction(connection):
-        await archive_sql.drop_detached(connection, seal.partition)
-        facts: dict[str, object] = {"partition": seal.partition, "entries": seal.entries, "sha256": seal.sha256.hex()}
-        await archive_sql.audit(connection, "ARCHIVE_ENTRIES", facts, reason)
+    with _logged("detached", seal.partition) as logged:
+        logged["entries"] = seal.entries
+        await archive_sql.detach(connection, seal.partition)
+        async with transaction(connection):
+            await archive_sql.drop_detached(connection, seal.partition)
+            facts: dict[str, object] = {"partition": seal.partition, "entries": seal.entries, "sha256": seal.sha256.hex()}
+            await archive_sql.audit(connection, "ARCHIVE_ENTRIES", facts, reason)
 
 
 async def restore(settings: Settings, month: datetime, directory: Path, reason: str) -> Seal:
@@ -133,11 +142,13 @@ async def restore(settings: Settings, month: datetime, directory: Path, reason: 
         seal = await _seal_with(connection, month)
         if await archive_sql.attachment(connection, seal.partition) is not Attachment.DETACHED:
             raise ConfigurationError(f"The entries of {month:%Y-%m} are in the database.")
-        archive_files.check(directory, seal)
-        async with transaction(connection):
-            await archive_sql.put_back(connection, seal, archive_files.rows(directory, seal))
-            facts: dict[str, object] = {"partition": seal.partition, "entries": seal.entries}
-            await archive_sql.audit(connection, "RESTORE_ENTRIES", facts, reason)
+        with _logged("restored", seal.partition) as logged:
+            logged["entries"] = seal.entries
+            archive_files.check(directory, seal)
+            async with transaction(connection):
+                await archive_sql.put_back(connection, seal, archive_files.rows(directory, seal))
+                facts: dict[str, object] = {"partition": seal.partition, "entries": seal.entries}
+                await archive_sql.audit(connection, "RESTORE_ENTRIES", facts, reason)
         await connection.execute("ANALYZE ledger_entries")
     return seal
 
@@ -164,6 +175,15 @@ async def check_files(settings: Settings, directory: Path) -> list[str]:
     finally:
         await connection.close()
     return found
+
+
+@contextmanager
+def _logged(step: str, partition: str) -> Iterator[dict[str, object]]:
+    """Log a line for a step that succeeds, with the facts that the block adds and the seconds that it took."""
+    facts: dict[str, object] = {"step": step, "partition": partition}
+    started = monotonic()
+    yield facts
+    logger.info("archive", extra=facts | {"seconds": round(monotonic() - started, 3)})
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import NamedTuple
 
 from app.access import policy
 from app.access.viewer import Viewer
@@ -42,9 +43,11 @@ class BalancePoint:
         return self.balance - self.held
 
 
-@dataclass(frozen=True, slots=True)
-class BalancePeriod:
-    """A wallet over the time from `start` to before `end`, in minor units. opening + credits - debits = closing."""
+class BalancePeriod(NamedTuple):
+    """A wallet over the time from `start` to before `end`, in minor units. opening + credits - debits = closing.
+
+    A tuple, because a chart has 400.
+    """
 
     start: datetime
     end: datetime
@@ -93,19 +96,14 @@ async def balances(database: Reader, viewer: Viewer, wallet: Wallet, asked: Peri
     if over and await time_sql.posted_at(database, wallet.id) <= borders[over - 1] + _MAY_BE_UNFINISHED:
         await time_sql.wait_for_posting(database, wallet.id)
     places = await _places(database, wallet, borders)
-    return [
-        BalancePeriod(
-            borders[n],
-            borders[n + 1],
-            opening=opening.balance,
-            debits=closing.debits - opening.debits,
-            credits=closing.balance - opening.balance + closing.debits - opening.debits,
-            closing=closing.balance,
-            entry_count=closing.sequence - opening.sequence,
-            closing_sequence=closing.sequence,
-        )
-        for n, (opening, closing) in enumerate(pairwise(places))
-    ]
+    return [_period(*one) for one in zip(pairwise(borders), pairwise(places), strict=True)]
+
+
+def _period(borders: tuple[datetime, datetime], places: tuple[Place, Place]) -> BalancePeriod:
+    opening, closing = places
+    debits, change = closing.debits - opening.debits, closing.balance - opening.balance
+    entries = closing.sequence - opening.sequence
+    return BalancePeriod(*borders, opening.balance, debits, change + debits, closing.balance, entries, closing.sequence)
 
 
 async def _places(database: Reader, wallet: Wallet, borders: list[datetime]) -> list[Place]:

@@ -10,7 +10,7 @@ import zoneinfo
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 
 MAX_PERIODS = 400
@@ -76,6 +76,7 @@ def _begin(local: datetime, step: BalanceStep) -> datetime:
     return _midnight(local.date().replace(day=1) if step is BalanceStep.MONTH else local.date(), local.tzinfo)
 
 
+@lru_cache(maxsize=8192)
 def _next(begin: datetime, step: BalanceStep, zone: tzinfo) -> datetime:
     """The beginning of the period after the one that begins at a moment."""
     if step is BalanceStep.HOUR:

@@ -46,6 +46,17 @@ async def project(connection: asyncpg.Connection, progress: Progress, step: int 
 
 
 async def _add_activity(connection: asyncpg.Connection, generation: int, transaction_ids: Sequence[UUID]) -> None:
+    movements, met = await movements_of(connection, transaction_ids)
+    if movements:
+        await projection_sql.add_activity(connection, generation, movements)
+    if met:
+        await projection_sql.add_parties(connection, generation, sorted(met))
+
+
+async def movements_of(
+    connection: asyncpg.Connection, transaction_ids: Sequence[UUID]
+) -> tuple[list[Movement], set[tuple[UUID, UUID]]]:
+    """Returns the rows of `activity` of these transactions in the order of its index, and who met whom."""
     entries = await projection_sql.posted(connection, transaction_ids)
     texts = await projection_sql.texts(connection, transaction_ids)
     movements: list[Movement] = []
@@ -54,10 +65,7 @@ async def _add_activity(connection: asyncpg.Connection, generation: int, transac
         _add_movements(list(found), texts.get(transaction_id, _NO_TEXTS), movements, met)
     # In the order of the index, which is then written page by page.
     movements.sort(key=lambda movement: (movement.owner_id.int, movement.entry_id.int))
-    if movements:
-        await projection_sql.add_activity(connection, generation, movements)
-    if met:
-        await projection_sql.add_parties(connection, generation, sorted(met))
+    return movements, met
 
 
 def _add_movements(entries: Sequence[Posted], texts: Texts, movements: list[Movement], met: set[tuple[UUID, UUID]]) -> None:

@@ -16,9 +16,11 @@ from app.clock import monotonic, system_clock
 from app.db.connection import transaction
 from app.db.engine import connect
 from app.db.index_checks import damaged_indexes
+from app.db.model_verification_sql import MODELS_SINCE
 from app.db.statement_verification_sql import STATEMENTS_SINCE
 from app.db.verification_check import Check
 from app.db.verification_sql import ARCHIVES_SINCE, BY_INDEX, CHECKS, HAS_ARCHIVES, RECORD, REVISION, limited
+from app.services.model_verification import findings as model_findings
 from app.services.receipts.verification import LOG_SINCE
 from app.services.receipts.verification import findings as log_findings
 from app.services.statements.verification import findings as file_findings
@@ -130,6 +132,10 @@ async def _find(connection: asyncpg.Connection) -> tuple[list[str], int]:
             found.append(_shortened(await log_findings(connection, has_archives=revision >= ARCHIVES_SINCE), "the log"))
         if revision >= STATEMENTS_SINCE:
             found.append(_shortened(await file_findings(connection), "files of statements"))
+        if revision >= MODELS_SINCE:
+            sentences, count = await model_findings(connection, MAX_FINDINGS)
+            more = count - len(sentences)
+            found.append(([*sentences, f"And {more} more about words of searches."] if more else sentences, count))
     # Outside the snapshot: amcheck refuses a snapshot that is older than an index.
     damaged = await damaged_indexes(connection)
     return [sentence for sentences, _ in found for sentence in sentences] + damaged, sum(n for _, n in found) + len(damaged)

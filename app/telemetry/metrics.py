@@ -246,15 +246,38 @@ def ledger_families(findings: int, verified_timestamp_seconds: float) -> list[Ga
     ]
 
 
-def partition_families(end_timestamp_seconds: float) -> list[GaugeMetricFamily]:
+def partition_families(oldest_end_timestamp_seconds: float, end_timestamp_seconds: float) -> list[GaugeMetricFamily]:
     """How far ahead there are partitions, which the worker makes. Read from the database: it is right without a worker."""
     return [
+        GaugeMetricFamily(
+            "paycore_partitions_oldest_end_timestamp_seconds",
+            "Where the oldest partition in the database ends, in seconds since 1970. What is older was archived.",
+            oldest_end_timestamp_seconds,
+        ),
         GaugeMetricFamily(
             "paycore_partitions_end_timestamp_seconds",
             "Where the last partition of the ledger's entries ends, in seconds since 1970. Transfers after it would fail.",
             end_timestamp_seconds,
-        )
+        ),
     ]
+
+
+def archive_families(months: int, entries: int, size: int, written_timestamp_seconds: float | None) -> list[GaugeMetricFamily]:
+    """What is in files. Read from the database: `paycore archive` and `paycore restore` end before they could be asked."""
+    families = [
+        GaugeMetricFamily("paycore_archived_months", "Months whose entries are in files.", months),
+        GaugeMetricFamily("paycore_archived_entries", "Ledger entries that are in files.", entries),
+        GaugeMetricFamily("paycore_archived_bytes", "Size of the files of archived months.", size),
+    ]
+    if written_timestamp_seconds is not None:
+        families.append(
+            GaugeMetricFamily(
+                "paycore_archive_written_timestamp_seconds",
+                "When `paycore archive` last recorded a new file, in seconds since 1970; absent if it never did.",
+                written_timestamp_seconds,
+            )
+        )
+    return families
 
 
 class _FromDatabase(Collector):
@@ -266,12 +289,14 @@ class _FromDatabase(Collector):
 
 
 def exposition(
-    outbox: tuple[int, float, int] | None, ledger: tuple[int, float] | None = None, partitions_end: float | None = None
+    outbox: tuple[int, float, int] | None,
+    ledger: tuple[int, float] | None = None,
+    partitions: list[GaugeMetricFamily] | None = None,
 ) -> bytes:
     """Returns all metrics in Prometheus' text format.
 
     `outbox` is (pending, lag in seconds, parked), or None if the database could not be read. `ledger` is (findings, time in
-    seconds since 1970) of the last verification, or None if there was none. `partitions_end` is where the last partition ends.
+    seconds since 1970) of the last verification, or None if there was none. `partitions` are those of partitions and archive.
     """
     directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     registry = CollectorRegistry()
@@ -282,8 +307,8 @@ def exposition(
         registry.register(_FromDatabase(outbox_families(*outbox)))
     if ledger is not None:
         registry.register(_FromDatabase(ledger_families(*ledger)))
-    if partitions_end is not None:
-        registry.register(_FromDatabase(partition_families(partitions_end)))
+    if partitions is not None:
+        registry.register(_FromDatabase(partitions))
     own = b"" if directory is not None else generate_latest(REGISTRY)
     return own + generate_latest(registry)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import os
 import sys
 from dataclasses import replace
@@ -17,7 +18,7 @@ import pytest
 from app import ids
 from app.access.viewer import Viewer
 from app.clock import system_clock
-from app.db import archive_sql, live_sql, log_sql, reads
+from app.db import archive_sql, live_sql, log_sql, partition_sql, reads
 from app.db.engine import database_dsn
 from app.errors import Archived, ConfigurationError, RefusalCode
 from app.paging.pages import PageRequest
@@ -163,6 +164,39 @@ async def test_an_archived_month_is_out_of_the_database_and_everything_but_its_e
     assert await verify(settings) == []
 
 
+def _size_of_files(directory: Path) -> int:
+    return sum(file.stat().st_size for file in directory.glob("*.csv.gz"))
+
+
+async def test_metrics_and_log_say_what_was_archived_and_restored(
+    history: History, owner: asyncpg.Connection, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bank, settings = history.bank, history.settings
+    caplog.set_level("INFO", "app.services.archive")
+    total = len(await history.entries())
+    before = await partition_sql.extent(bank.engine)
+    assert before[2:] == (0, 0, 0, None)
+
+    months = await history.archive(tmp_path)
+    after = await partition_sql.extent(bank.engine)
+    assert (after.months, after.entries) == (months, total - len(await history.entries()))
+    assert after.entries > 0
+    assert after.bytes == await asyncio.to_thread(_size_of_files, tmp_path)
+    assert after.written_at is not None
+    assert (after.ends, after.oldest_ends > before.oldest_ends) == (before.ends, True)
+    sealed = next(one for one in await archive_sql.seals(owner) if one.entries)
+    lines = [vars(line) for line in caplog.records if vars(line).get("partition") == sealed.partition]
+    assert [(line["step"], line["entries"]) for line in lines] == [
+        (step, sealed.entries) for step in ("sealed", "exported", "detached")
+    ]
+    assert all(line["seconds"] >= 0 for line in lines)
+
+    await restore(settings, await owner.fetchval("SELECT ledger_id_moment($1)", sealed.low), tmp_path, "needed")
+    restored = await partition_sql.extent(bank.engine)
+    assert (restored.months, restored.entries) == (months - 1, after.entries - sealed.entries)
+    assert (vars(caplog.records[-1])["step"], vars(caplog.records[-1])["entries"]) == ("restored", sealed.entries)
+
+
 async def test_transfers_run_while_months_are_archived_and_restored(
     history: History, bank: Bank, settings: Settings, owner: asyncpg.Connection, tmp_path: Path
 ) -> None:
@@ -275,6 +309,17 @@ async def test_a_month_that_is_not_ready_is_not_archived(
     assert all(sealed.entries == 0 for sealed in await archive_sql.seals(owner))
 
 
+async def test_a_month_that_is_not_in_a_signed_log_is_not_archived(
+    history: History, settings: Settings, owner: asyncpg.Connection, tmp_path: Path
+) -> None:
+    """The log has leaves of all transactions, but the last checkpoint has only the first."""
+    await owner.execute("ALTER TABLE log_checkpoints DISABLE TRIGGER USER")
+    await owner.execute("INSERT INTO log_checkpoints VALUES (1, sha256('root'), 'origin', 'note', now())")
+    with pytest.raises(ConfigurationError, match="The log has 1 of"):
+        await history.archive(tmp_path)
+    assert all(sealed.entries == 0 for sealed in await archive_sql.seals(owner))
+
+
 async def test_nothing_comes_into_a_sealed_month(history: History, owner: asyncpg.Connection, tmp_path: Path) -> None:
     await history.archive(tmp_path)
     first = next(sealed for sealed in await archive_sql.seals(owner) if sealed.entries)
@@ -303,6 +348,20 @@ async def test_a_file_that_was_changed_or_lost_is_found_and_not_restored(
     with pytest.raises(DamagedArchive):
         await restore(settings, await owner.fetchval("SELECT ledger_id_moment($1)", damaged.low), tmp_path, "needed")
     assert await verify(settings) == []
+
+
+async def test_a_whole_file_with_other_rows_is_not_restored_even_without_its_manifest(
+    history: History, settings: Settings, owner: asyncpg.Connection, tmp_path: Path
+) -> None:
+    await history.archive(tmp_path)
+    sealed = next(sealed for sealed in await archive_sql.seals(owner) if sealed.entries)
+    file = tmp_path / f"{sealed.partition}.csv.gz"
+    first, *others = gzip.decompress(file.read_bytes()).splitlines(keepends=True)
+    file.write_bytes(gzip.compress(b"".join((*others, first))))
+    (tmp_path / f"{sealed.partition}.json").unlink()
+    assert len(await check_files(settings, tmp_path)) == 1
+    with pytest.raises(DamagedArchive, match="rows that were sealed"):
+        await restore(settings, await owner.fetchval("SELECT ledger_id_moment($1)", sealed.low), tmp_path, "needed")
 
 
 _TAMPERED = {

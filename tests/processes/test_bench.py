@@ -16,8 +16,8 @@ from bench import baselines
 
 FIGURES = (
     "single", "batch", "rest", "hot_in", "hot_out", "fee", "posting10", "hold_capture", "convert", "replay", "refused",
-    "webhooks_none", "webhooks_hanging", "latency", "live", "fan_out", "catch_up", "projection", "reading_time", "read", "growth",
-    "memory", "storage",
+    "webhooks_none", "webhooks_hanging", "latency", "live", "fan_out", "catch_up", "projection", "reading_time",
+    "statement_entries", "read", "growth", "memory", "storage",
 )  # fmt: skip
 
 

@@ -21,7 +21,16 @@ from app.records import Entry, Wallet
 from app.services import balances, reading
 from app.services.balances import BalancePeriod, BalancePoint, balance_at
 from app.services.calendars import BalanceStep, Periods
-from app.services.holds import CaptureInput, PlaceInput, ReleaseInput, capture_hold, place_hold, release_hold
+from app.services.holds import (
+    CaptureInput,
+    ExtendInput,
+    PlaceInput,
+    ReleaseInput,
+    capture_hold,
+    extend_hold,
+    place_hold,
+    release_hold,
+)
 from app.services.projection import project_live
 from app.settings import Settings
 from tests.bank import Bank, make_ledger, new_key, uuid_of
@@ -216,6 +225,30 @@ async def test_held_is_what_remained_of_the_holds_that_were_open_then(times: Tim
         assert point is not None
         assert point.held == held, at
     assert any(held for _, held in seen)
+
+
+async def test_a_hold_that_was_extended_again_and_again_is_held_until_it_closed(times: TimeWorld) -> None:
+    """It lasts 75 days. The moment is far from both its ends."""
+    alice, bob = await times.bank.viewer("alice"), await times.bank.viewer("bob")
+    one, other = await times.bank.wallet(alice, balance="100.00"), await times.bank.wallet(bob)
+    wallet = await wallet_of(times, alice, one)
+    month = 30 * 86400
+    placed = await place_hold(
+        times.bank.ledger, alice, PlaceInput(new_key(), one, ("5.00", "USD"), receiver_wallet_id=other, expires_in=month)
+    )
+    assert placed.hold is not None
+    hold_id = ids.encode("hld", placed.hold.id)
+    for _ in range(3):
+        times.clock.move(25 * 86400)
+        extended = await extend_hold(times.bank.ledger, alice, ExtendInput(new_key(), hold_id, expires_in=month))
+        assert extended.hold is not None, extended.result.refusals
+    middle = times.clock.now - timedelta(days=30)
+    await release_hold(times.bank.ledger, bob, ReleaseInput(new_key(), hold_id))
+    times.clock.move(86400)
+    for at, held in ((middle, 500), (times.clock.now - timedelta(hours=1), 0)):
+        point = await balance_at(times.bank.engine, alice, wallet, at, times.clock)
+        assert point is not None
+        assert point.held == held, at
 
 
 async def held_by_events(times: TimeWorld, wallet: Wallet) -> int:

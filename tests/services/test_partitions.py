@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ import pytest
 
 from app import ids
 from app.access.viewer import Viewer
-from app.db import entry_sql, lists, partition_sql, reads, reversal_sql
+from app.db import entry_sql, lists, partition_sql, reads, reversal_sql, statement_sql, time_sql, webhook_replay_sql
 from app.db.engine import connect, database_dsn
 from app.paging.pages import PageRequest
 from app.records import Wallet
@@ -59,6 +60,23 @@ async def _move(owner: asyncpg.Connection, payer: Viewer, sides: list[UUID], mom
     await owner.execute(_ENTERED, *sides, sequence, from_balance, to_balance, given)
 
 
+_PROJECTED = """
+WITH marked AS (
+    INSERT INTO wallet_marks (generation, wallet_id, at, sequence, balance, debits_so_far)
+    SELECT $1, wallet_id, created_at, sequence, balance_after, 0 FROM ledger_entries WHERE wallet_id = $2 AND sequence % 4 = 0
+)
+INSERT INTO wallet_days (generation, wallet_id, day, opening, closing, entry_count, first_sequence, last_sequence, debits,
+                         credits, debits_so_far)
+SELECT $1, wallet_id, (created_at AT TIME ZONE 'UTC')::date, min(balance_after - amount), max(balance_after), count(*),
+       min(sequence), max(sequence), 0, sum(amount), 0
+FROM ledger_entries WHERE wallet_id = $2 GROUP BY 2, 3
+"""
+"""The model of a wallet that only received."""
+
+
+_OF_TIME = "SELECT sequence FROM ledger_entries WHERE wallet_id = $1 AND created_at >= $2 AND created_at < $3 ORDER BY sequence"
+
+
 @pytest.fixture
 async def pair(owner: asyncpg.Connection, bank: Bank) -> list[UUID]:
     """Two wallets that were opened two years ago and moved once a day until 40 days ago."""
@@ -89,6 +107,7 @@ class Explained:
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
         self.partitions: list[set[str]] = []
+        self.reads_activity = False
 
     async def fetch(self, query: str, /, *arguments: Any) -> Any:
         for mode in ("force_custom_plan", "force_generic_plan"):
@@ -97,7 +116,12 @@ class Explained:
             # What the plan has but never ran was left out when it started.
             read = re.findall(r"on (ledger_entries_\w+) .*\n?.*actual", plan.replace("(never executed)", ""))
             self.partitions.append(set(read))
+            self.reads_activity |= re.search(r"on activity .*\n?.*actual", plan.replace("(never executed)", "")) is not None
         return await self._connection.fetch(query, *arguments)
+
+    async def fetchval(self, query: str, /, *arguments: Any) -> Any:
+        rows = await self.fetch(query, *arguments)
+        return rows[0][0] if rows else None
 
 
 @pytest.fixture
@@ -115,6 +139,65 @@ async def test_the_first_page_of_a_wallet_reads_two_partitions(bank: Bank, pair:
     assert len(explained.partitions) == 2, "one statement is enough"
     assert max(map(len, explained.partitions)) <= 2
     assert min(map(len, explained.partitions)) >= 1
+
+
+async def test_a_statement_of_a_month_and_a_page_of_its_entries_read_two_partitions(
+    bank: Bank, pair: list[UUID], explained: Explained, owner: asyncpg.Connection
+) -> None:
+    """Of the month that begins 400 days ago."""
+    wallet = await _wallet(bank, pair[1])
+    since = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=400)
+    until = since + timedelta(days=25)
+    inside = await owner.fetch(_OF_TIME, wallet.id, since, until)
+    first, last = inside[0]["sequence"], inside[-1]["sequence"]
+    given = (wallet.id, until, first - 1, wallet.sequence, *statement_sql.ids_between(since, until))
+    assert [tuple(row) for row in await explained.fetch(statement_sql._LAST_BEFORE, *given)] == [(last,)]
+    statement = SimpleNamespace(wallet_id=wallet.id, from_at=since, to_at=until, first_sequence=first, last_sequence=last)
+    found = await statement_sql.list_entries(explained, statement, first - 1, 100)  # type: ignore[arg-type]
+    assert [entry.sequence for entry in found] == list(range(first, last + 1))
+    assert len(explained.partitions) == 4, "one statement is enough for each"
+    assert max(map(len, explained.partitions)) <= 2
+
+
+async def test_entries_whose_time_is_not_that_of_the_statement_are_listed_all_the_same(bank: Bank, pair: list[UUID]) -> None:
+    wallet = await _wallet(bank, pair[1])
+    begin = datetime.now(UTC) - timedelta(days=30)
+    statement = SimpleNamespace(wallet_id=wallet.id, from_at=begin, to_at=begin, first_sequence=100, last_sequence=120)
+    found = await statement_sql.list_entries(bank.engine, statement, 99, 100)  # type: ignore[arg-type]
+    assert [entry.sequence for entry in found] == list(range(100, 121))
+
+
+async def test_the_last_entry_before_a_moment_is_found_in_its_month_or_long_before(
+    pair: list[UUID], explained: Explained, owner: asyncpg.Connection
+) -> None:
+    middle, now = datetime.now(UTC) - timedelta(days=400), datetime.now(UTC)
+    expected = "SELECT max(sequence) FROM ledger_entries WHERE wallet_id = $1 AND created_at < $2"
+    for moment, most in ((middle, 3), (now, MONTHS + 4)):
+        explained.partitions.clear()
+        found = await webhook_replay_sql.last_sequence_before(explained, pair[1], moment)  # type: ignore[arg-type]
+        assert found == await owner.fetchval(expected, pair[1], moment)
+        assert max(map(len, explained.partitions)) <= most
+    assert await webhook_replay_sql.last_sequence_before(explained, pair[1], middle - timedelta(days=5000)) == 0  # type: ignore[arg-type]
+
+
+async def test_balances_read_the_partitions_of_their_time_and_no_activity(
+    bank: Bank, pair: list[UUID], explained: Explained, owner: asyncpg.Connection
+) -> None:
+    """Noon of ten days a year ago: each of them is inside a day of the model."""
+    model = await owner.fetchval("SELECT generation FROM read_models WHERE is_live")
+    await owner.execute(_PROJECTED, model, pair[1])
+    now = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    moments = [now - timedelta(days=day, hours=-12) for day in range(370, 360, -1)]
+    places, newer = await time_sql.at_moments(explained, pair[1], moments)
+    entries = (
+        "SELECT sequence, balance_after FROM ledger_entries WHERE wallet_id = $1 AND created_at <= $2 ORDER BY 1 DESC LIMIT 1"
+    )
+    rows = [await owner.fetch(entries, pair[1], moment) for moment in moments]
+    assert [place[:2] for place in places] == [tuple(row) for (row,) in rows]
+    assert newer == []
+    # Those of the moments, and those from the model's newest day to the wallet's newest entry.
+    assert max(map(len, explained.partitions)) <= 2 + 2
+    assert not explained.reads_activity
 
 
 async def test_entries_of_a_transaction_and_of_an_original_are_read_from_one_partition(

@@ -250,6 +250,19 @@ CORRUPTIONS = {
     "all days of a wallet": ("DELETE FROM wallet_days", "is missing in the read models"),
     "an amount": ("UPDATE activity SET amount = amount + 1 WHERE amount > 0", "The activity of user "),
     "a row that is gone": ("DELETE FROM activity WHERE amount < 0", "The activity of user "),
+    "a word that is gone": (
+        "UPDATE activity SET words = ts_delete(words, (tsvector_to_array(words))[1]) WHERE length(words) > 1",
+        "by other words than its own",
+    ),
+    "a word of another entry": (
+        "UPDATE activity SET words = array_to_tsvector(array_append(tsvector_to_array(words), 'zeppelin')) WHERE amount > 0",
+        "by other words than its own",
+    ),
+    "another counterparty": (
+        "UPDATE activity SET counterparty_wallet_id = gen_random_uuid() WHERE amount > 0",
+        "by other words than its own",
+    ),
+    "someone whom a user met": ("DELETE FROM activity_parties", "does not know user usr_"),
     "a position": ("UPDATE read_models SET position = position + 1", "The read models are at position "),
 }
 

@@ -72,6 +72,17 @@ def test_hours_begin_at_whole_local_hours(zone: str, start: datetime) -> None:
     assert all(moment.astimezone(zone_of(zone)).minute == 0 for moment in found)
 
 
+@pytest.mark.parametrize("day", ["2026-04-05", "2026-10-04"])
+def test_where_clocks_move_by_half_an_hour_that_hour_is_longer_and_all_begin_at_whole_ones(day: str) -> None:
+    zone = zoneinfo.ZoneInfo("Australia/Lord_Howe")
+    start = datetime.fromisoformat(f"{day}T00:00").replace(tzinfo=zone)
+    borders = boundaries(Periods(start, start + timedelta(hours=12), BalanceStep.HOUR, zone.key))
+    assert {border.astimezone(zone).minute for border in borders} == {0}
+    lengths = [other - one for one, other in pairwise(borders)]
+    assert sorted(set(lengths)) == [timedelta(hours=1), timedelta(hours=1.5)]
+    assert lengths.count(timedelta(hours=1.5)) == 1
+
+
 def test_at_most_400_periods() -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
     most = Periods(start, start + timedelta(hours=MAX_PERIODS), BalanceStep.HOUR)

@@ -55,7 +55,12 @@ def exported() -> dict[str, set[str]]:
     """Every series that /metrics can have, by name, with its labels."""
     found = dict(PROMETHEUS_OWN)
     of_database = metrics._FromDatabase(
-        [*metrics.outbox_families(0, 0.0, 0), *metrics.ledger_families(0, 0.0), *metrics.partition_families(0.0)]
+        [
+            *metrics.outbox_families(0, 0.0, 0),
+            *metrics.ledger_families(0, 0.0),
+            *metrics.partition_families(0.0, 0.0),
+            *metrics.archive_families(0, 0, 0, 0.0),
+        ]
     )
     for collector in {*REGISTRY._collector_to_names, of_database}:
         labels = set(getattr(collector, "_labelnames", ()))

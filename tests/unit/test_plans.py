@@ -160,6 +160,14 @@ class Box(Lazy, Thing):
     def number(self, info: strawberry.Info) -> int | None:
         return self._now(info, make=lambda _world, _key, random: random.randrange(100))  # type: ignore[no-any-return]
 
+    @strawberry.field
+    def twin(self) -> Box | None:
+        return self.world.value(f"{self.key}.twin", lambda random: box(self.world, f"{self.key}.twin", random))  # type: ignore[no-any-return]
+
+    @strawberry.field
+    def title(self) -> str:
+        return self.world.value(f"{self.key}.title", lambda random: text_of(self.world, self.key, random))  # type: ignore[no-any-return]
+
     def _now(self, info: strawberry.Info, *arguments: object, make: Make) -> Any:
         path = info.path.as_list() if hasattr(info.path, "as_list") else []
         self.world.calls.append(f"{path} {arguments}")

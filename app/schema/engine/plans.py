@@ -16,7 +16,7 @@ come back to the plan. It does that with all that is rare: errors, interfaces, v
 say. Only what is common has closures here:
 
 - an attribute of a Strawberry object that is a scalar or an enum (`_leaf_field`), or an object or a list (`_attribute_field`),
-- a resolver (`_resolver_field`), with its arguments (`plan_inputs.py`),
+- a resolver (`_resolver_field`), with its arguments (`plan_inputs.py`), or one that takes nothing (`_method_field`),
 - lists, objects and non-null types around these (`_Completers`).
 
 **What must stay the same.** Answers are equal byte for byte, errors with their order and paths included
@@ -34,6 +34,7 @@ are only sent once would not earn back what compiling takes. graphql-core runs t
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cache, cached_property, partial
 from operator import attrgetter
 from types import CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -81,6 +82,10 @@ Value: TypeAlias = Any
 MakeInfo: TypeAlias = Callable[[], Any]
 Run: TypeAlias = "Callable[[Execution, Any, Path | None], Value]"
 """Runs a field of an object: takes the execution, the object and the object's path."""
+Plain: TypeAlias = Callable[[Any], Any]
+"""Runs a field of an object, or all of its fields, where nothing is special: takes the object and returns what is in the answer.
+Raises anything at all where something is: then the fields of the object are run again, by their `Run`."""
+FindPlain: TypeAlias = "Callable[[], Plain | None]"
 Complete: TypeAlias = "Callable[[Execution, MakeInfo, Path, Any], Value]"
 """Completes a resolved value: takes the execution, what makes the resolver's info, the path and the value."""
 
@@ -168,33 +173,89 @@ class Plan:
         return selection
 
     def _compiled(self, type_: GraphQLObjectType, fields: GroupedFieldSet) -> Selection:
-        return Selection([(name, self._field(type_, name, place)) for name, place in fields.items()])
+        return Selection([(name, *self._field(type_, name, place)) for name, place in fields.items()])
 
-    def _field(self, parent: GraphQLObjectType, name: str, place: FieldDetailsList) -> Run:
+    def _field(self, parent: GraphQLObjectType, name: str, place: FieldDetailsList) -> tuple[Run, FindPlain]:
         field_name = place[0].node.name.value
         if field_name == "__typename":
             type_name = parent.name
-            return lambda _execution, _source, _path: type_name
+            return (lambda _execution, _source, _path: type_name), (lambda: lambda _source: type_name)
         field = self.schema.get_field(parent, field_name)
         assert field is not None, "a valid document selects only what the schema has"
         complete = _Completers(self, parent, field_name, place).of(field.type)
         definition = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
-        resolver = (_direct(self.schema, definition, field) if isinstance(definition, StrawberryField) else None) or field.resolve
-        run = _resolver_field(parent, name, place, field, resolver, complete)
-        if not isinstance(definition, StrawberryField) or not definition.is_basic_field or field.args:
-            return run
+        if not isinstance(definition, StrawberryField):
+            return _resolver_field(parent, name, place, field, field.resolve, complete), _never
+        direct, base, attribute = _direct(self.schema, definition, field), definition.base_resolver, definition.python_name
+        run = _resolver_field(parent, name, place, field, direct or field.resolve, complete)
+        if direct is not None and base is not None and base.info_parameter is None:
+            method = cast("Callable[..., Any]", base.wrapped_func)
+            return _method_field(parent, name, place, field, method, complete), self._find_plain(method, field.type, place)
+        if not definition.is_basic_field or field.args:
+            return run, _never
         if is_leaf_type(_nullable(field.type)):
-            return _leaf_field(definition.python_name, field.type, run)
-        return _attribute_field(parent, name, place, field, definition.python_name, complete, run)
+            find = self._find_plain(attrgetter(attribute), field.type, place)
+            return _leaf_field(attribute, field.type, run), find
+        find = self._find_plain(attrgetter(attribute), field.type, place)
+        return _attribute_field(parent, name, place, field, attribute, complete, run), find
+
+    def _find_plain(self, read: Callable[[Any], Any], type_: GraphQLOutputType, place: FieldDetailsList) -> FindPlain:
+        """For a leaf or an object that `read` takes from its parent."""
+        is_nullable, inner = not isinstance(type_, GraphQLNonNull), _nullable(type_)
+        if is_leaf_type(inner):
+            return lambda: _plain_leaf(read, _coercion(inner), is_nullable=is_nullable)
+
+        def find() -> Plain | None:
+            complete = self.plain(inner, place)
+            if complete is None or not is_nullable:
+                return None if complete is None else lambda source: complete(read(source))
+            return lambda source: None if (value := read(source)) is None else complete(value)
+
+        return find
+
+    def plain(self, type_: GraphQLOutputType, place: FieldDetailsList) -> Plain | None:
+        """What runs all fields of an object, if all of them are plain."""
+        own = _class_of(type_)
+        fields = None if own is None else self.selection(cast("GraphQLObjectType", type_), place).plain
+        if fields is None:
+            return None
+
+        def run(value: Any) -> Any:
+            if type(value) is not own or getattr(value, _CAST, None) is not None:
+                raise _NotPlain
+            return {name: read(value) for name, read in fields}
+
+        return run
+
+
+class _NotPlain(Exception):
+    """Something is special about a value."""
+
+
+def _never() -> Plain | None:
+    return None
+
+
+def _class_of(type_: GraphQLOutputType) -> type | None:
+    """The class whose instances are of this type without a further check: Strawberry's check accepts each that was not cast."""
+    definition: Any = (
+        type_.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF) if isinstance(type_, GraphQLObjectType) else None
+    )
+    return None if definition is None or definition.is_type_of else definition.origin
 
 
 class Selection:
     """The fields of an object: response names, and what runs each."""
 
-    __slots__ = ("_fields",)
+    def __init__(self, fields: Sequence[tuple[str, Run, FindPlain]]) -> None:
+        self._fields = [(name, run) for name, run, _ in fields]
+        self._finders = [(name, find) for name, _, find in fields]
 
-    def __init__(self, fields: Sequence[tuple[str, Run]]) -> None:
-        self._fields = fields
+    @cached_property
+    def plain(self) -> list[tuple[str, Plain]] | None:
+        """What runs each field where nothing is special. None if a field has no such thing."""
+        found = [(name, find()) for name, find in self._finders]
+        return None if any(plain is None for _, plain in found) else cast("list[tuple[str, Plain]]", found)
 
     def execute(self, execution: Execution, source: Any, path: Path | None) -> Value:
         """Run all fields. As graphql-core's `execute_fields`."""
@@ -262,6 +323,18 @@ def _leaf_field(attribute: str, type_: GraphQLOutputType, otherwise: Run) -> Run
         except Exception:  # noqa: BLE001, S110 - raised again below, with its place in the answer
             pass
         return otherwise(execution, source, path)
+
+    return run
+
+
+def _plain_leaf(read: Callable[[Any], Any], coerce: Callable[[Any], Any], *, is_nullable: bool) -> Plain:
+    def run(source: Any) -> Any:
+        value = read(source)
+        if value is None and is_nullable:
+            return None
+        if type(value) not in _plain_types or (coerced := coerce(value)) is None or coerced is Undefined:
+            raise _NotPlain
+        return coerced
 
     return run
 
@@ -350,6 +423,38 @@ def _resolver_field(
     return run
 
 
+def _method_field(
+    parent: GraphQLObjectType,
+    name: str,
+    place: FieldDetailsList,
+    field: GraphQLField,
+    method: Callable[[Any], Any],
+    complete: Complete,
+) -> Run:
+    """A field with a resolver that takes nothing but the object. Its info is only made if something below asks for it."""
+    parent_name, type_, nodes = parent.name, field.type, to_nodes(place)
+
+    def run(execution: Execution, source: Any, path: Path | None) -> Value:
+        here = Path(path, name, parent_name)
+
+        def info() -> Any:
+            return execution.build_resolve_info(field, nodes, parent, here)
+
+        try:
+            value = method(source)
+            if type(value) not in _plain_types and not _is_plain(type(value)) and optimized_is_awaitable(value):
+                return _completed(execution, value, complete, info(), type_, place, here)
+            completed = complete(execution, info, here, value)
+            if type(completed) not in _plain_types and optimized_is_awaitable(completed):
+                return _awaited(execution, completed, type_, place, here)
+        except Exception as error:  # noqa: BLE001 - as graphql-core does
+            execution.handle_field_error(error, type_, place, here)
+            return None
+        return completed
+
+    return run
+
+
 async def _completed(
     execution: Execution,
     value: Awaitable[Any],
@@ -422,9 +527,7 @@ class _Completers:
 
     def _object(self, type_: GraphQLObjectType) -> Complete:
         place, plan = self._place, self._plan
-        definition: Any = type_.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
-        # Strawberry's check of an object's type always accepts an instance of the class itself that was not cast.
-        own = None if definition is None or definition.is_type_of else definition.origin
+        own = _class_of(type_)
         is_checked = type_.is_type_of is not None
 
         def complete(execution: Execution, info: MakeInfo, path: Path, value: Any) -> Value:
@@ -440,15 +543,16 @@ class _Completers:
 
     def _list(self, type_: Any) -> Complete:
         place, item_type, complete_item = self._place, type_.of_type, self.of(type_.of_type)
+        find_plain = cache(partial(self._plan.plain, _nullable(item_type), place))
 
         def complete(execution: Execution, info: MakeInfo, path: Path, value: Any) -> Value:
             if type(value) is not list:
                 return None if value is None else execution.complete_value(type_, place, info(), path, value, None)
-            results: list[Any] = []
+            results = _plain_items(find_plain(), value)
             waiting: list[int] = []
-            items = iter(value)
+            items = iter(value[len(results) :])
             try:
-                for index, item in enumerate(items):
+                for index, item in enumerate(items, len(results)):
                     here = Path(path, index, None)
                     if type(item) not in _plain_types and not _is_plain(type(item)) and optimized_is_awaitable(item):
                         waiting.append(index)
@@ -471,6 +575,18 @@ class _Completers:
             return _awaited_items(results, waiting) if waiting else results
 
         return complete
+
+
+def _plain_items(plain: Plain | None, items: list[Any]) -> list[Any]:
+    """What is in the answer for the items before the first about which something is special."""
+    results: list[Any] = []
+    if plain is not None:
+        try:
+            for item in items:
+                results.append(plain(item))  # noqa: PERF401 - those before one that fails are kept
+        except Exception:  # noqa: BLE001, S110 - raised again by the other way, with its place in the answer
+            pass
+    return results
 
 
 async def _awaited_items(results: list[Any], waiting: list[int]) -> list[Any]:

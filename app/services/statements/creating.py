@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -25,6 +24,8 @@ from app.services.refusals import key_reused, wallet_not_found
 from app.settings import Settings
 
 _PATH = ("input",)
+_FIRST_WITHIN = timedelta(days=31)
+"""How soon after its opening a wallet usually has its first entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ async def _create(connection: AsyncConnection, request: _Request) -> StatementRe
     delay = timedelta(seconds=request.settings.statement_delay_seconds)
     # Nothing can be posted to a wallet before its last entry. Later than that, the clocks of other processes decide.
     over = max(place.posted_at, now - delay)
-    refusal = await _gap_refusal(connection, wallet.id, before, details) or _open_refusal(details, over)
+    refusal = await _gap_refusal(connection, wallet, before, details) or _open_refusal(details, over)
     if refusal is not None:
         return StatementResult(None, (refusal,))
     statement = await _next(connection, request, place, before, now)
@@ -125,17 +126,18 @@ async def _create(connection: AsyncConnection, request: _Request) -> StatementRe
 
 
 async def _gap_refusal(
-    connection: AsyncConnection, wallet_id: UUID, before: AccountStatement | None, details: StatementInput
+    connection: AsyncConnection, wallet: Wallet, before: AccountStatement | None, details: StatementInput
 ) -> Refusal | None:
     if before is not None:
         if details.from_at == before.to_at:
             return None
         message = f"Statement {before.number} ends at {rfc3339(before.to_at)}: the next one begins there."
         return _not_next(message, before.to_at)
-    first = await statement_sql.entry_at(connection, wallet_id, 1)
-    if first is None or details.from_at <= first[0]:
+    first = await statement_sql.entry_at(connection, wallet.id, 1, wallet.created_at, wallet.created_at + _FIRST_WITHIN)
+    if first is None or details.from_at <= first.created_at:
         return None
-    return _not_next(f"The first statement begins at the wallet's first entry or earlier: {rfc3339(first[0])}.", first[0])
+    message = f"The first statement begins at the wallet's first entry or earlier: {rfc3339(first.created_at)}."
+    return _not_next(message, first.created_at)
 
 
 def _open_refusal(details: StatementInput, over: datetime) -> Refusal | None:
@@ -151,15 +153,17 @@ async def _next(
     """Returns None if entries of the period are archived."""
     wallet_id, details = request.wallet.id, request.details
     number, covered, opening = (0, 0, 0) if before is None else (before.number, before.last_sequence, before.closing)
-    last = await statement_sql.last_sequence_before(connection, wallet_id, details.to_at, lowest=covered, highest=place.sequence)
+    # No entry that is not in a statement yet is older than `from`: that is checked.
+    from_at, to_at = details.from_at, details.to_at
+    last = await statement_sql.last_entry_before(connection, wallet_id, from_at, to_at, lowest=covered, highest=place.sequence)
     closing = opening
     if last > covered:
         if await archive_sql.has_archived(await driver_of(connection), wallet_id, covered + 1, last):
             return None
-        entry = await statement_sql.entry_at(connection, wallet_id, last)
+        entry = await statement_sql.entry_at(connection, wallet_id, last, from_at, to_at)
         if entry is None:
             raise Unavailable("The entries of this period are not here.")
-        closing = entry[1]
+        closing = entry.balance_after
     return AccountStatement(
         id=ids.new_id(now),
         wallet_id=wallet_id,
