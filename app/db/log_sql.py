@@ -6,7 +6,7 @@ with its length before it (-1: NULL). Integers and times are as PostgreSQL sends
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -19,52 +19,64 @@ from app.records import EventKind
 _SECONDS = 30
 
 
-def _field(value: str) -> str:
-    return f"coalesce(int4send(octet_length({value})) || {value}, '\\xffffffff'::bytea)"
-
-
-def _fields(*values: str) -> str:
-    return " || ".join(_field(value) for value in values)
-
-
 def _text(column: str) -> str:
-    return f"convert_to({column}::text, 'UTF8')"
+    # Databases of another encoding are refused when a process starts, so this is the number of bytes.
+    return f"coalesce(int4send(octet_length({column}::text)) || convert_to({column}::text, 'UTF8'), '\\xffffffff'::bytea)"
 
 
-_HEAD = _fields(
-    "uuid_send(t.id)",
-    _text("t.type"),
-    "int8send(t.amount)",
-    _text("t.currency"),
-    "uuid_send(t.sender_wallet_id)",
-    "uuid_send(t.receiver_wallet_id)",
-    "timestamptz_send(t.created_at)",
-    "timestamptz_send(t.completed_at)",
-    "uuid_send(t.reverses_id)",
+# The length of these is always the same, so it need not be computed.
+def _uuid(column: str) -> str:
+    return f"coalesce('\\x00000010'::bytea || uuid_send({column}), '\\xffffffff'::bytea)"
+
+
+def _integer(column: str) -> str:
+    return f"coalesce('\\x00000008'::bytea || int8send({column}), '\\xffffffff'::bytea)"
+
+
+def _time(column: str) -> str:
+    return f"coalesce('\\x00000008'::bytea || timestamptz_send({column}), '\\xffffffff'::bytea)"
+
+
+HEAD = " || ".join(
+    (
+        _uuid("t.id"),
+        _text("t.type"),
+        _integer("t.amount"),
+        _text("t.currency"),
+        _uuid("t.sender_wallet_id"),
+        _uuid("t.receiver_wallet_id"),
+        _time("t.created_at"),
+        _time("t.completed_at"),
+        _uuid("t.reverses_id"),
+    )
 )
-_REQUEST = _fields(
-    "uuid_send(t.initiator_id)",
-    _text("t.idempotency_key"),
-    "int8send(t.fee)",
-    "uuid_send(t.fee_schedule_id)",
-    "uuid_send(t.hold_id)",
-    "uuid_send(t.quote_id)",
-    _text("t.terms"),
+REQUEST = " || ".join(
+    (
+        _uuid("t.initiator_id"),
+        _text("t.idempotency_key"),
+        _integer("t.fee"),
+        _uuid("t.fee_schedule_id"),
+        _uuid("t.hold_id"),
+        _uuid("t.quote_id"),
+        _text("t.terms"),
+    )
 )
-_WORDS = _fields(_text("t.description"), _text("t.reference"), _text("t.metadata"))
-ENTRY = _fields(
-    "int2send(e.leg)",
-    "uuid_send(e.wallet_id)",
-    "int8send(e.sequence)",
-    "int8send(e.amount)",
-    "int8send(e.balance_after)",
-    "timestamptz_send(e.created_at)",
-    _text("e.purpose"),
+WORDS = " || ".join((_text("t.description"), _text("t.reference"), _text("t.metadata")))
+ENTRY = " || ".join(
+    (
+        "'\\x00000002'::bytea || int2send(e.leg)",
+        _uuid("e.wallet_id"),
+        _integer("e.sequence"),
+        _integer("e.amount"),
+        _integer("e.balance_after"),
+        _time("e.created_at"),
+        _text("e.purpose"),
+    )
 )
 _CANONICAL = f"""
-SELECT asked.id, {_HEAD} AS head, '\\x01'::bytea || {_REQUEST} AS request,
+SELECT asked.id, {HEAD} AS head, '\\x01'::bytea || {REQUEST} AS request,
        CASE WHEN t.description IS NOT NULL OR t.reference IS NOT NULL OR t.metadata IS NOT NULL
-            THEN '\\x00'::bytea || {_WORDS} END AS words,
+            THEN '\\x00'::bytea || {WORDS} END AS words,
        CASE WHEN posted.entries = '{{}}' THEN <archived> ELSE posted.entries END AS entries
 FROM unnest($1::uuid[]) WITH ORDINALITY AS asked (id, place)
 JOIN transactions t ON t.id = asked.id AND t.status = 'COMPLETED'
@@ -94,7 +106,6 @@ SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::bytea[]) AS tile (level, 
 ON CONFLICT (level, number) DO UPDATE SET hashes = EXCLUDED.hashes
 """
 _SALTS = "SELECT transaction_id, salt FROM log_salts WHERE transaction_id = ANY($1::uuid[])"
-_PUT_SALTS = "INSERT INTO log_salts (transaction_id, salt) SELECT * FROM unnest($1::uuid[], $2::bytea[])"
 _CHECKPOINT = """
 SELECT size, root, origin, note, signed_at,
        (SELECT coalesce(array_agg(line ORDER BY witness), '{}') FROM log_cosignatures s WHERE s.size = c.size) AS cosignatures,
@@ -197,11 +208,6 @@ async def salts(reader: Reader, ids: Sequence[UUID]) -> dict[UUID, bytes]:
     """Returns the salts of words by transaction."""
     rows = await reader.fetch(_SALTS, ids)
     return {row["transaction_id"]: row["salt"] for row in rows}
-
-
-async def put_salts(connection: asyncpg.Connection, new: Mapping[UUID, bytes]) -> None:
-    """Store the salts of words."""
-    await connection.execute(_PUT_SALTS, list(new), list(new.values()), timeout=_SECONDS)
 
 
 async def last_checkpoint(reader: Reader) -> StoredCheckpoint | None:

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 
 from app import tasks
 from app.backoff import Backoff
-from app.db import log_sql
 from app.db.engine import connect
 from app.db.failures import DATABASE_ERRORS
 from app.services.receipts.operating import signer_of
@@ -40,10 +39,9 @@ async def _run(settings: Settings) -> None:
         try:
             connection = await connect(settings, "paycore-sealer")
             try:
-                secret = await log_sql.secret(connection)
                 backoff.reset()
                 while True:
-                    await sealer.round(connection, secret)
+                    await sealer.round(connection)
                     await asyncio.sleep(SECONDS)
             finally:
                 with contextlib.suppress(*DATABASE_ERRORS, TimeoutError):

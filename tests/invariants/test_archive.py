@@ -18,7 +18,7 @@ import pytest
 from app import ids
 from app.access.viewer import Viewer
 from app.clock import system_clock
-from app.db import archive_sql, live_sql, log_sql, partition_sql, reads
+from app.db import archive_sql, live_sql, partition_sql, reads
 from app.db.engine import database_dsn
 from app.errors import Archived, ConfigurationError, RefusalCode
 from app.paging.pages import PageRequest
@@ -80,7 +80,7 @@ class History:
     async def sequence(self) -> None:
         async with running_relay(self.settings):
             await outbox_empty(self.bank.engine)
-        while await seal(self.owner, await log_sql.secret(self.owner)):
+        while await seal(self.owner):
             pass
         while await project_live(self.owner):
             pass

@@ -16,6 +16,7 @@ from app.records import Transaction
 from app.services.receipts import merkle, notes
 from app.services.receipts.notes import Checkpoint
 from app.services.receipts.sealing import LogStopped, Sealer, contradiction, read_tiles, seal, sign
+from app.services.receipts.verification import findings
 from app.services.transfers import TransferInput, transfer
 from app.services.verification import verify
 from app.settings import Settings
@@ -55,8 +56,7 @@ class Story:
         """Number, seal, and return the size."""
         async with running_relay(self.settings):
             await outbox_empty(self.bank.engine)
-        secret = await log_sql.secret(self.connection)
-        while await seal(self.connection, secret):
+        while await seal(self.connection):
             pass
         return await log_sql.size(self.connection)
 
@@ -80,9 +80,8 @@ async def test_two_sealers_append_each_leaf_once(story: Story, owner: asyncpg.Co
     async with running_relay(settings):
         await outbox_empty(story.bank.engine)
     others = [await connect(settings) for _ in range(3)]
-    secret = await log_sql.secret(owner)
     try:
-        done = await asyncio.gather(*(seal(other, secret) for other in others), return_exceptions=True)
+        done = await asyncio.gather(*(seal(other) for other in others), return_exceptions=True)
         assert all(isinstance(one, int | asyncpg.IntegrityConstraintViolationError) for one in done), done
     finally:
         for other in others:
@@ -102,6 +101,73 @@ async def test_the_relay_seals_and_signs(story: Story, owner: asyncpg.Connection
     assert notes.verify(newest.note, SIGNER.verifier).size == 6
     assert file.read_text(encoding="utf-8") == newest.note
     assert await verify(settings) == []
+
+
+# What a transaction can be, and its words.
+CONTENTS = {
+    "words": """
+        UPDATE transactions SET description = 'Kaffee, groß 🙂', reference = 'R-1', metadata = '{{"b": 1, "a": "ü"}}'
+        WHERE id = '{id}'
+    """,
+    "metadata alone": """UPDATE transactions SET description = NULL, metadata = '{{"a": [1]}}' WHERE id = '{id}'""",
+    "a capture": """
+        UPDATE transactions SET type = 'CAPTURE', hold_id = '{other}', terms = '{{"capture": {{"final": true}}}}'
+        WHERE id = '{id}'
+    """,
+    "a reversal with a fee": """
+        UPDATE transactions SET type = 'REVERSAL', reverses_id = '{other}', terms = '{{"reversal": {{}}}}', fee = 5,
+               fee_schedule_id = '{other}' WHERE id = '{id}'
+    """,
+    "a conversion": "UPDATE transactions SET type = 'CONVERSION', quote_id = '{other}' WHERE id = '{id}'",
+    "a posting of thirteen legs": """
+        UPDATE transactions SET type = 'POSTING', sender_wallet_id = NULL, receiver_wallet_id = NULL,
+               terms = '{{"legs": []}}' WHERE id = '{id}';
+        INSERT INTO ledger_entries (transaction_id, leg, wallet_id, sequence, amount, balance_after, created_at, purpose)
+        SELECT transaction_id, n, wallet_id, 1000 + n, n, -n, created_at, 'FEE' FROM ledger_entries, generate_series(12, 2, -1) n
+        WHERE transaction_id = '{id}' AND leg = 0
+    """,
+    "entries in an archive": """
+        INSERT INTO archived_entries SELECT e.transaction_id, array_agg('\\x02'::bytea || {entry} ORDER BY e.leg)
+        FROM ledger_entries e WHERE e.transaction_id = '{id}' GROUP BY 1;
+        DELETE FROM ledger_entries WHERE transaction_id = '{id}'
+    """,
+}
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+async def test_the_database_makes_the_leaf_that_python_makes(story: Story, owner: asyncpg.Connection, content: str) -> None:
+    ids_ = {"id": story.paid[1].id, "other": story.paid[3].id, "entry": log_sql.ENTRY}
+    await owner.execute("SET session_replication_role = replica")
+    await owner.execute(CONTENTS[content].format(**ids_))
+    await owner.execute("SET session_replication_role = origin")
+    assert await story.seal() == 6
+    assert await findings(owner) == []
+
+
+async def test_a_log_goes_on_in_the_middle_of_a_chunk(story: Story, owner: asyncpg.Connection) -> None:
+    await story.seal()
+    before = await read_tiles(owner, merkle.last_tiles(6))
+    await owner.execute("SET session_replication_role = replica")
+    await owner.execute("UPDATE transactions SET description = NULL; DELETE FROM log_salts; DELETE FROM log_tiles")
+    await owner.execute("SET session_replication_role = origin")
+    assert await story.seal() == 6
+    whole = await read_tiles(owner, merkle.last_tiles(6))
+    assert whole != before, "the words are part of the leaves"
+    await owner.execute("SET session_replication_role = replica")
+    await owner.execute("UPDATE log_tiles SET hashes = substring(hashes FROM 1 FOR 64) WHERE level = 0")
+    await owner.execute("SET session_replication_role = origin")
+    assert await log_sql.size(owner) == 2
+    assert await seal(owner) == 4
+    assert await read_tiles(owner, merkle.last_tiles(6)) == whole
+
+
+async def test_each_transaction_has_a_salt_of_its_own_for_its_words(story: Story, owner: asyncpg.Connection) -> None:
+    await story.seal()
+    salts = await owner.fetch("SELECT transaction_id, salt FROM log_salts")
+    with_words = [paid.id for paid in story.paid if paid.description is not None]
+    assert len(with_words) == 2
+    assert sorted(row["transaction_id"] for row in salts) == sorted(with_words)
+    assert len({row["salt"][half : half + 16] for row in salts for half in (0, 16)}) == 4
 
 
 OFF = "ALTER TABLE {0} DISABLE TRIGGER USER"
@@ -305,11 +371,10 @@ async def test_a_log_that_is_stopped_is_reported_once_and_goes_on_when_it_can(
     caplog.set_level("INFO")
     await story.seal()
     sealer = Sealer(SIGNER, tmp_path / "missing" / "file", 0)
-    secret = await log_sql.secret(owner)
     for _ in range(3):
-        await sealer.round(owner, secret)
+        await sealer.round(owner)
     (tmp_path / "missing").mkdir()
-    await sealer.round(owner, secret)
+    await sealer.round(owner)
     said = [record.message for record in caplog.records if record.name == "app.services.receipts.sealing"]
     assert len(said) == 2
     assert "cannot be written" in said[0]

@@ -9,7 +9,6 @@ import asyncpg
 import pytest
 
 from app.clock import system_clock, unix_milliseconds
-from app.db import log_sql
 from app.records import Transaction
 from app.services.receipts import notes
 from app.services.receipts.reading import consistency_proof, load_receipts, newest_checkpoint
@@ -39,7 +38,7 @@ async def _paid(bank: Bank, settings: Settings, owner: asyncpg.Connection) -> Tr
 async def _sign(bank: Bank, settings: Settings, owner: asyncpg.Connection) -> None:
     async with running_relay(settings):
         await outbox_empty(bank.engine)
-    while await seal(owner, await log_sql.secret(owner)):
+    while await seal(owner):
         pass
     await sign(owner, SIGNER, None)
 

@@ -12,7 +12,6 @@ import pytest
 
 from app import ids
 from app.clock import system_clock
-from app.db import log_sql
 from app.demo.tampering import TRICKS, Tampering, superuser_url
 from app.errors import BadUserInput, Unavailable
 from app.services.receipts import notes, verifier
@@ -59,7 +58,7 @@ async def paid(bank: Bank, settings: Settings, owner: asyncpg.Connection) -> Non
     await bank.pay(alice, mine, theirs, "4.50")
     async with running_relay(settings):
         await outbox_empty(bank.engine)
-    while await seal(owner, await log_sql.secret(owner)):
+    while await seal(owner):
         pass
     await sign(owner, SIGNER, None)
 
@@ -154,7 +153,7 @@ async def test_what_is_not_signed_yet_is_left_alone(
         if is_sealed:
             async with running_relay(settings):
                 await outbox_empty(bank.engine)
-            while await seal(owner, await log_sql.secret(owner)):
+            while await seal(owner):
                 pass
         with pytest.raises(Unavailable, match="No checkpoint covers a transfer yet"):
             await tampering.tamper(bank.engine, admin, "words")

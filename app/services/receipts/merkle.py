@@ -13,6 +13,7 @@ from typing import NamedTuple
 HASH_BYTES = 32
 TILE_BITS = 8
 TILE_WIDTH = 1 << TILE_BITS
+TILE_BYTES = TILE_WIDTH * HASH_BYTES
 EMPTY_ROOT = sha256().digest()
 
 
@@ -46,17 +47,15 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 def extend(tiles: Tiles, size: int, leaves: Sequence[bytes]) -> dict[TileId, bytes]:
     """Return the tiles that change when leaf hashes are appended to a tree. `tiles` has the last tile of each level."""
     changed: dict[TileId, bytes] = {}
-    level, added = 0, list(leaves)
+    level, added = 0, b"".join(leaves)
     while added:
-        carried: list[bytes] = []
+        carried = b""
         place = TileId(level, size // TILE_WIDTH)
-        tile = tiles.get(place, b"") if size % TILE_WIDTH else b""
-        for hash_ in added:
-            tile += hash_
-            if len(tile) == TILE_WIDTH * HASH_BYTES:
-                changed[place] = tile
-                carried.append(_folded(_hashes(tile)))
-                place, tile = TileId(level, place.number + 1), b""
+        tile = (tiles.get(place, b"") if size % TILE_WIDTH else b"") + added
+        while len(tile) >= TILE_BYTES:
+            changed[place], tile = tile[:TILE_BYTES], tile[TILE_BYTES:]
+            carried += _folded(changed[place])
+            place = TileId(level, place.number + 1)
         if tile:
             changed[place] = tile
         level, size, added = level + 1, size // TILE_WIDTH, carried
@@ -158,15 +157,12 @@ def _subtree_hash(level: int, number: int, tiles: Tiles) -> bytes:
     part = tiles.get(_tile_of(level, number), b"")[first : first + width * HASH_BYTES]
     if len(part) != width * HASH_BYTES:
         raise ValueError(f"tile {_tile_of(level, number)} is missing or too short")
-    return _folded(_hashes(part))
+    return _folded(part)
 
 
-def _hashes(tile: bytes) -> list[bytes]:
-    return [tile[place : place + HASH_BYTES] for place in range(0, len(tile), HASH_BYTES)]
-
-
-def _folded(hashes: list[bytes]) -> bytes:
+def _folded(hashes: bytes) -> bytes:
     """The root of a complete subtree over hashes, whose number is a power of two."""
-    while len(hashes) > 1:
-        hashes = [node_hash(left, right) for left, right in zip(hashes[::2], hashes[1::2], strict=True)]
-    return hashes[0]
+    pair = 2 * HASH_BYTES
+    while len(hashes) > HASH_BYTES:
+        hashes = b"".join([sha256(b"\x01" + hashes[at : at + pair]).digest() for at in range(0, len(hashes), pair)])
+    return hashes

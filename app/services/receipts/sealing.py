@@ -10,19 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Collection
 from pathlib import Path
 
 import asyncpg
 
 from app.clock import Clock, monotonic, system_clock
-from app.db import log_sql
+from app.db import leaf_sql, log_sql
 from app.db.connection import transaction
 from app.db.log_sql import CanonicalRow, NewCheckpoint
 from app.db.statements import Reader
 from app.services import durable_files
-from app.services.receipts import leaves, merkle, notes
+from app.services.receipts import merkle, notes
 from app.services.receipts.leaves import Canonical
 from app.services.receipts.merkle import TileId
 from app.services.receipts.notes import Checkpoint, InvalidNote, SignerKey
@@ -37,29 +36,24 @@ class LogStopped(Exception):
     """The log cannot go on or cannot be signed, until an operator has looked. The message says why."""
 
 
-async def seal(connection: asyncpg.Connection, secret: bytes) -> int:
+async def seal(connection: asyncpg.Connection) -> int:
     """Append the next leaves. Returns how many: 0 if all settled transactions that have positions are in the log.
 
     Raises LogStopped if one of them does not exist.
     """
     async with transaction(connection):
         size = await log_sql.size(connection)
-        settled = await log_sql.settled_from(connection, size, _LEAVES_AT_ONCE)
-        ids = [id_ for chunk in settled for id_ in chunk.ids]
-        if not ids:
+        asked = await leaf_sql.next_settled(connection, size, _LEAVES_AT_ONCE)
+        if asked is None:
             return 0
-        rows = await log_sql.canonical(connection, ids)
-        if len(rows) != len(ids):
-            missing = set(ids) - {row.id for row in rows}
-            raise LogStopped(f"{len(missing)} transactions that have positions do not exist; `paycore verify` names them")
-        salts = {row.id: secrets.token_bytes(leaves.SALT_BYTES) for row in rows if row.words is not None}
-        if salts:
-            await log_sql.put_salts(connection, salts)
-        hashes = [merkle.leaf_hash(leaves.leaf(canonical_of(row), secret, salts.get(row.id))) for row in rows]
+        hashes = await leaf_sql.make_leaves(connection, size, asked)
+        missing = asked.end - size - len(hashes)
+        if missing:
+            raise LogStopped(f"{missing} transactions that have positions do not exist; `paycore verify` names them")
         last = await read_tiles(connection, merkle.last_tiles(size))
         await log_sql.put_tiles(connection, merkle.extend(last, size, hashes).items())
-    metrics.LOG_SIZE.set(size + len(ids))
-    return len(ids)
+    metrics.LOG_SIZE.set(asked.end)
+    return len(hashes)
 
 
 def canonical_of(row: CanonicalRow) -> Canonical:
@@ -153,10 +147,11 @@ class Sealer:
         self._signed_at: float | None = None
         self._stopped: str | None = None
 
-    async def round(self, connection: asyncpg.Connection, secret: bytes) -> None:
+    async def round(self, connection: asyncpg.Connection) -> None:
         """Append all leaves that there are, and sign if it is time. A log that is stopped is reported once."""
         try:
-            while await seal(connection, secret):
+            # Fewer than a full round are all that there were.
+            while await seal(connection) >= _LEAVES_AT_ONCE:
                 pass
             if self._signer is not None and self._is_time():
                 await sign(connection, self._signer, self._published)
