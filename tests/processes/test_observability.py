@@ -210,6 +210,7 @@ async def test_each_documented_metric_log_and_span_is_correct(
         log = [line for line in here.running.lines() if line["event"] == "transfer"]
         await until(lambda: len(collector.named("transfer")) == here.transfers_sent, "not every transfer has its span")
         await until(lambda: len(collector.named("publish")) == here.outcomes["completed"], "not every publishing has its span")
+        await until(lambda: sealed(collector) == here.outcomes["completed"] + 1, "not every leaf of the log is in a span")
     check_metrics(here, found, relayed)
     # Logs: one line per transfer, with the exported trace.
     assert Counter(line["outcome"] for line in log) == here.outcomes
@@ -264,6 +265,11 @@ async def send_everything(here: World, settings: Settings, engine: Database) -> 
     async with here.socket("bob") as socket:
         await socket.send({"type": "subscribe", "id": 5})
         assert await socket.close_code() == 4400
+
+
+def sealed(collector: Collector) -> int:
+    """How many leaves were appended, by the spans."""
+    return sum(int(span.attributes["paycore.leaves"]) for span in collector.named("seal log"))
 
 
 def check_metrics(here: World, found: dict[str, float], relayed: dict[str, float]) -> None:

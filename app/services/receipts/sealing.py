@@ -25,7 +25,7 @@ from app.services.receipts import merkle, notes
 from app.services.receipts.leaves import Canonical
 from app.services.receipts.merkle import TileId
 from app.services.receipts.notes import Checkpoint, InvalidNote, SignerKey
-from app.telemetry import metrics
+from app.telemetry import metrics, tracing
 
 logger = logging.getLogger(__name__)
 
@@ -46,12 +46,13 @@ async def seal(connection: asyncpg.Connection) -> int:
         asked = await leaf_sql.next_settled(connection, size, _LEAVES_AT_ONCE)
         if asked is None:
             return 0
-        hashes = await leaf_sql.make_leaves(connection, size, asked)
-        missing = asked.end - size - len(hashes)
-        if missing:
-            raise LogStopped(f"{missing} transactions that have positions do not exist; `paycore verify` names them")
-        last = await read_tiles(connection, merkle.last_tiles(size))
-        await log_sql.put_tiles(connection, merkle.extend(last, size, hashes).items())
+        with tracing.work_span("seal log", attributes={"paycore.leaves": asked.end - size, "paycore.log.size": asked.end}):
+            hashes = await leaf_sql.make_leaves(connection, size, asked)
+            missing = asked.end - size - len(hashes)
+            if missing:
+                raise LogStopped(f"{missing} transactions that have positions do not exist; `paycore verify` names them")
+            last = await read_tiles(connection, merkle.last_tiles(size))
+            await log_sql.put_tiles(connection, merkle.extend(last, size, hashes).items())
     metrics.LOG_SIZE.set(asked.end)
     return len(hashes)
 
@@ -108,12 +109,13 @@ async def sign(
             raise LogStopped(reason)
     if size == 0 or (before is not None and before.size >= size):
         return None
-    checkpoint = Checkpoint(signer.name, size, await root_of(connection, size))
-    note = notes.sign(checkpoint, signer)
-    if published is not None:
-        # Before anyone can see it, so that no restored database can contradict what somebody saw.
-        await asyncio.to_thread(_publish, published, note)
-    await log_sql.put_checkpoint(connection, NewCheckpoint(size, checkpoint.root, signer.name, note, clock()))
+    with tracing.work_span("sign checkpoint", attributes={"paycore.log.size": size}):
+        checkpoint = Checkpoint(signer.name, size, await root_of(connection, size))
+        note = notes.sign(checkpoint, signer)
+        if published is not None:
+            # Before anyone can see it, so that no restored database can contradict what somebody saw.
+            await asyncio.to_thread(_publish, published, note)
+        await log_sql.put_checkpoint(connection, NewCheckpoint(size, checkpoint.root, signer.name, note, clock()))
     metrics.LOG_CHECKPOINT_SIZE.set(size)
     return checkpoint
 
