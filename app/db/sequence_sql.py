@@ -102,6 +102,12 @@ async def last_position(connection: asyncpg.Connection) -> int:
     return (await ends(connection)).last
 
 
+async def is_given(reader: Reader, position: int) -> bool:
+    """Whether an event has this position."""
+    rows = await reader.fetch(_LAST)
+    return 0 < position <= (rows[0]["last_position"] if rows else 0)
+
+
 async def place_of(reader: Reader, transaction_id: UUID) -> Place | None:
     """Returns where a COMPLETED transaction is. None: it has no position yet."""
     return (await places_of(reader, [transaction_id])).get(transaction_id)

@@ -13,7 +13,7 @@ from app import ids
 from app.access import policy
 from app.access.viewer import Viewer
 from app.clock import Clock, monotonic
-from app.db import activity_sql, lists
+from app.db import activity_sql, lists, sequence_sql
 from app.db.activity_sql import ModelPosition, Movement, Sought
 from app.db.statements import Reader
 from app.errors import BadUserInput, Unavailable
@@ -179,8 +179,11 @@ async def _wait(database: Reader, viewer: Viewer, owner_id: UUID, not_before: st
     position = int(not_before) if not_before.isascii() and not_before.isdecimal() and len(not_before) < 19 else None
     if cursor is not None:
         wallet = (await reading.load_wallets(database, viewer, [cursor[0]])).get(cursor[0])
-        if wallet is None or wallet.owner_id != owner_id:
+        if wallet is None or wallet.owner_id != owner_id or cursor[1] > wallet.sequence:
             cursor = None
+    elif position:
+        # What nothing has yet would be waited for in vain, as after a restore of an older backup.
+        position = position if await sequence_sql.is_given(database, position) else None
     if cursor is None and position is None:
         raise BadUserInput("`notBefore` must be an updatesCursor of one of these wallets, or a position.")
     deadline = monotonic() + _WAIT_SECONDS

@@ -198,8 +198,11 @@ async def test_not_before_waits_for_my_write_or_says_unavailable(times: TimeWorl
     position = (await found_by(times, alice)).position
     assert position.lag_seconds == 0
     assert (await amounts(times, alice, not_before=str(position.position)))[0] == -500
-    with pytest.raises(Unavailable):
+    await pay(times, alice, paying, paid, "5.00")
+    with pytest.raises(BadUserInput):
         await found_by(times, alice, not_before=str(position.position + 1))
+    with pytest.raises(BadUserInput):
+        await found_by(times, alice, not_before=encode_update_cursor(uuid_of(paying), 8))
 
 
 async def test_not_before_says_nothing_of_another_wallet(times: TimeWorld) -> None:
