@@ -41,6 +41,7 @@ POSTGRES = {
     "max_wal_size": "8GB",
 }
 _SMALL, _GROWN, _CHARGED, _PAST = "paycore", "paycore_grown", "paycore_charged", "paycore_past"
+_HOOKED = "paycore_hooked"
 _BASELINES = {"sql_function": baselines.sql_function, "interactive": baselines.interactive}
 _ROUND = ("single", "batch", "rest", "hot_in", "hot_out", "posting10", "hold_capture", "convert", "replay", "refused", "read")
 _GROWTH = ("single", "batch", "read")
@@ -74,8 +75,11 @@ class Run:
             await self._rounds(servers, small, grown, charged)
         async with self._stack(servers, urls[_SMALL]) as fresh:
             await self._single_figures(fresh)
-        async with self._stack(servers, urls[_SMALL]) as watched:
-            await self._hanging(servers, watched)
+        # Without a past, which the worker would have to project first.
+        urls[_HOOKED] = await self._new_ledger(servers, _HOOKED)
+        await world.create(urls[_HOOKED])
+        async with self._stack(servers, urls[_HOOKED]) as hooked:
+            await self._hanging(servers, hooked)
         async with self._stack(servers, urls[_SMALL], workers=1) as lone:
             self._steps.step(f"fan-out to {self._profile.fan_out_subscribers:,} subscribers")
             tokens = world.tokens(lone.settings)
@@ -90,17 +94,22 @@ class Run:
 
     async def _read_the_past(self, servers: EmbeddedServers) -> None:
         self._steps.step(f"projecting {self._profile.past_transfers:,} transfers")
-        connection = await asyncpg.connect(servers.database_url)
-        await connection.execute(f"CREATE DATABASE {_PAST}")
-        await connection.close()
-        url = servers.database_url.replace(f"/{_SMALL}?", f"/{_PAST}?")
-        await migrate.upgrade(load_settings(database_url=url))
+        url = await self._new_ledger(servers, _PAST)
         self._facts["projection"] = await reading_time.prepare(url, self._profile.past_transfers)
         async with self._stack(servers, url) as stack:
             self._steps.step("reading the past")
             self._facts["reading_time"] = await reading_time.reading_time(stack, self._profile)
         self._steps.step("making a statement")
         self._facts["statement_entries"] = await statement_entries(url, reading_time.READ)
+
+    async def _new_ledger(self, servers: EmbeddedServers, name: str) -> str:
+        """Create a database with all tables, and return its URL."""
+        connection = await asyncpg.connect(servers.database_url)
+        await connection.execute(f"CREATE DATABASE {name}")
+        await connection.close()
+        url = servers.database_url.replace(f"/{_SMALL}?", f"/{name}?")
+        await migrate.upgrade(load_settings(database_url=url))
+        return url
 
     async def _make_ledgers(self, servers: EmbeddedServers, urls: dict[str, str]) -> None:
         connection = await asyncpg.connect(servers.database_url)
