@@ -28,9 +28,6 @@ LEFT JOIN LATERAL (
 ) a ON true
 ORDER BY 2
 """
-_END = "SELECT max(ledger_id_moment(high)) FROM ledger_partitions()"
-
-
 # A month may have been archived to several places: the newest record counts.
 _EXTENT = """
 SELECT min(ledger_id_moment(high)), max(ledger_id_moment(high)), archived.*
@@ -77,13 +74,6 @@ async def keep(connection: asyncpg.Connection) -> int:
 async def keep_if_partitioned(connection: asyncpg.Connection) -> int:
     """As `keep`, for a database that may be at a revision before partitions."""
     return await keep(connection) if await connection.fetchval(_EXISTS) else 0
-
-
-async def end(reader: Reader) -> datetime:
-    """Returns the moment up to which there are partitions. Transfers after it would fail."""
-    ((moment,),) = await reader.fetch(_END)
-    assert isinstance(moment, datetime)
-    return moment
 
 
 async def extent(reader: Reader) -> Extent:

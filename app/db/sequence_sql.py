@@ -105,7 +105,7 @@ async def last_position(connection: asyncpg.Connection) -> int:
 async def is_given(reader: Reader, position: int) -> bool:
     """Whether an event has this position."""
     rows = await reader.fetch(_LAST)
-    return 0 < position <= (rows[0]["last_position"] if rows else 0)
+    return bool(rows) and position <= rows[0]["last_position"]
 
 
 async def place_of(reader: Reader, transaction_id: UUID) -> Place | None:

@@ -38,7 +38,7 @@ model AS MATERIALIZED (
         SELECT day, last_sequence FROM wallet_days WHERE generation = model.generation AND wallet_id = $1
         ORDER BY day DESC LIMIT 1) d
 )"""  # noqa: S608 - the parts are constants
-# The last mark of the moment's day at or before the moment. Where there is none, or entries of the wallet are in files: the day
+# The last mark of the moment's day at or before the moment. If there is none, or entries of the wallet are in files: the day
 # of the moment, or the last one before it with an entry. `is_inside` is false where the whole day is before the moment. Where
 # entries of the day are in files, `x` adds up the activity of the day instead: how many there are, and up to the moment the
 # number, the sum and the debits. A wallet of the system has none.

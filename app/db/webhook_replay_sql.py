@@ -51,7 +51,7 @@ _WAKE = "UPDATE webhook_endpoints SET due_at = $2 WHERE id = $1"
 
 
 _RECENT = timedelta(days=31)
-"""The time before a moment in which a wallet's last entry is looked for first. Where there is none, all that is older is read."""
+"""How far back from a moment a wallet's last entry is looked for first. If there is none, everything older is read."""
 
 
 class Place(NamedTuple):

@@ -221,15 +221,10 @@ class Wallet(Node):
         context = info.context
         page = page_request(first, after, last, before)
         viewer, record, narrowed = context.viewer, self.record, reading_filter(filter)
-        if not field_selects(info, _PARTIES):
-            found = await context.read(
-                ("transactions of", record.id, page, narrowed),
-                lambda database: reading.transactions_of(database, viewer, record, page, narrowed),
-            )
-            return await transactions_shown(info, found)
+        named = field_selects(info, _PARTIES)
         found, parties = await context.read(
-            ("transactions and parties of", record.id, page, narrowed),
-            lambda database: reading.transactions_and_parties_of(database, viewer, record, page, narrowed),
+            ("transactions of", record.id, page, narrowed, named),
+            lambda database: reading.transactions_and_parties_of(database, viewer, record, page, narrowed, with_parties=named),
         )
         context.loaders.parties.prime_many(parties)
         return await transactions_shown(info, found)

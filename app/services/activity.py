@@ -181,9 +181,9 @@ async def _wait(database: Reader, viewer: Viewer, owner_id: UUID, not_before: st
         wallet = (await reading.load_wallets(database, viewer, [cursor[0]])).get(cursor[0])
         if wallet is None or wallet.owner_id != owner_id or cursor[1] > wallet.sequence:
             cursor = None
-    elif position:
-        # What nothing has yet would be waited for in vain, as after a restore of an older backup.
-        position = position if await sequence_sql.is_given(database, position) else None
+    elif position and not await sequence_sql.is_given(database, position):
+        # No event may ever get it, for example after a restore of an older backup.
+        position = None
     if cursor is None and position is None:
         raise BadUserInput("`notBefore` must be an updatesCursor of one of these wallets, or a position.")
     deadline = monotonic() + _WAIT_SECONDS

@@ -187,19 +187,13 @@ async def transactions_of(
     database: Reader, viewer: Viewer, wallet: Wallet, page: PageRequest, narrowed: TransactionFilter
 ) -> Page[Transaction]:
     """A wallet's transactions, newest first. Empty if the viewer may not load the wallet."""
-    return (await _transactions_of(database, viewer, wallet, page, narrowed, with_parties=False))[0]
+    return (await transactions_and_parties_of(database, viewer, wallet, page, narrowed, with_parties=False))[0]
 
 
 async def transactions_and_parties_of(
-    database: Reader, viewer: Viewer, wallet: Wallet, page: PageRequest, narrowed: TransactionFilter
-) -> tuple[Page[Transaction], dict[UUID, Party]]:
-    """As `transactions_of`, with the parties of senders and receivers by wallet id, from the same statement."""
-    return await _transactions_of(database, viewer, wallet, page, narrowed, with_parties=True)
-
-
-async def _transactions_of(
     database: Reader, viewer: Viewer, wallet: Wallet, page: PageRequest, narrowed: TransactionFilter, *, with_parties: bool
 ) -> tuple[Page[Transaction], dict[UUID, Party]]:
+    """As `transactions_of`. With the parties of senders and receivers by wallet id, from the same statement, if asked for."""
     if not policy.may_load_wallet(viewer, wallet):
         return empty_page(), {}
     scope = f"transactions of {wallet.id}{_narrowing(narrowed)}"

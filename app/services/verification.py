@@ -129,13 +129,11 @@ async def _find(connection: asyncpg.Connection) -> tuple[list[str], int]:
         found = [await _findings(connection, check, has_archives=has_archives) for check in checks]
         await connection.execute(BY_INDEX)
         if revision >= LOG_SINCE:
-            found.append(_shortened(await log_findings(connection, has_archives=revision >= ARCHIVES_SINCE), "the log"))
+            found.append(_counted(await log_findings(connection, has_archives=revision >= ARCHIVES_SINCE), "the log"))
         if revision >= STATEMENTS_SINCE:
-            found.append(_shortened(await file_findings(connection), "files of statements"))
+            found.append(_counted(await file_findings(connection), "files of statements"))
         if revision >= MODELS_SINCE:
-            sentences, count = await model_findings(connection, MAX_FINDINGS)
-            more = count - len(sentences)
-            found.append(([*sentences, f"And {more} more about words of searches."] if more else sentences, count))
+            found.append(_shortened(*await model_findings(connection, MAX_FINDINGS), "words of searches"))
     # Outside the snapshot: amcheck refuses a snapshot that is older than an index.
     damaged = await damaged_indexes(connection)
     return [sentence for sentences, _ in found for sentence in sentences] + damaged, sum(n for _, n in found) + len(damaged)
@@ -150,11 +148,15 @@ async def _findings(connection: asyncpg.Connection, check: Check, *, has_archive
     return findings, in_all
 
 
-def _shortened(sentences: list[str], what: str) -> tuple[list[str], int]:
-    """At most MAX_FINDINGS sentences, and the number of all."""
-    if len(sentences) <= MAX_FINDINGS:
-        return sentences, len(sentences)
-    return [*sentences[:MAX_FINDINGS], f"And {len(sentences) - MAX_FINDINGS} more about {what}."], len(sentences)
+def _counted(sentences: list[str], what: str) -> tuple[list[str], int]:
+    return _shortened(sentences, len(sentences), what)
+
+
+def _shortened(sentences: list[str], count: int, what: str) -> tuple[list[str], int]:
+    """At most MAX_FINDINGS sentences, and the number of all. `sentences` are the first of `count`."""
+    if count <= MAX_FINDINGS:
+        return sentences, count
+    return [*sentences[:MAX_FINDINGS], f"And {count - MAX_FINDINGS} more about {what}."], count
 
 
 def _readable(columns: Iterable[tuple[str, Any]]) -> Mapping[str, str]:

@@ -16,7 +16,7 @@ come back to the plan. It does that with all that is rare: errors, interfaces, v
 say. Only what is common has closures here:
 
 - an attribute of a Strawberry object that is a scalar or an enum (`_leaf_field`), or an object or a list (`_attribute_field`),
-- a resolver (`_resolver_field`), with its arguments (`plan_inputs.py`), or one that takes nothing (`_method_field`),
+- a resolver (`_resolver_field`), with its arguments (`plan_inputs.py`),
 - lists, objects and non-null types around these (`_Completers`).
 
 **What must stay the same.** Answers are equal byte for byte, errors with their order and paths included
@@ -80,6 +80,8 @@ _CAST = "__as_strawberry_type__"
 Value: TypeAlias = Any
 """A part of an answer, or an awaitable of one."""
 MakeInfo: TypeAlias = Callable[[], Any]
+Resolve: TypeAlias = "Callable[[Execution, Any, MakeInfo], Any]"
+"""Calls a field's resolver: takes the execution, the object and what makes the resolver's info."""
 Run: TypeAlias = "Callable[[Execution, Any, Path | None], Value]"
 """Runs a field of an object: takes the execution, the object and the object's path."""
 Plain: TypeAlias = Callable[[Any], Any]
@@ -184,20 +186,20 @@ class Plan:
         assert field is not None, "a valid document selects only what the schema has"
         complete = _Completers(self, parent, field_name, place).of(field.type)
         definition = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+        direct = _direct(self.schema, definition, field) if isinstance(definition, StrawberryField) else None
+        run = _resolver_field(parent, name, place, field, direct or _resolver(field, place), complete)
         if not isinstance(definition, StrawberryField):
-            return _resolver_field(parent, name, place, field, field.resolve, complete), _never
-        direct, base, attribute = _direct(self.schema, definition, field), definition.base_resolver, definition.python_name
-        run = _resolver_field(parent, name, place, field, direct or field.resolve, complete)
+            return run, _never
+        base, attribute = definition.base_resolver, definition.python_name
         if direct is not None and base is not None and base.info_parameter is None:
-            method = cast("Callable[..., Any]", base.wrapped_func)
-            return _method_field(parent, name, place, field, method, complete), self._find_plain(method, field.type, place)
+            return run, self._find_plain(cast("Callable[..., Any]", base.wrapped_func), field.type, place)
         if not definition.is_basic_field or field.args:
             return run, _never
         if is_leaf_type(_nullable(field.type)):
-            find = self._find_plain(attrgetter(attribute), field.type, place)
-            return _leaf_field(attribute, field.type, run), find
-        find = self._find_plain(attrgetter(attribute), field.type, place)
-        return _attribute_field(parent, name, place, field, attribute, complete, run), find
+            run = _leaf_field(attribute, field.type, run)
+        else:
+            run = _attribute_field(parent, name, place, field, attribute, complete, run)
+        return run, self._find_plain(attrgetter(attribute), field.type, place)
 
     def _find_plain(self, read: Callable[[Any], Any], type_: GraphQLOutputType, place: FieldDetailsList) -> FindPlain:
         """For a leaf or an object that `read` takes from its parent."""
@@ -207,9 +209,11 @@ class Plan:
 
         def find() -> Plain | None:
             complete = self.plain(inner, place)
-            if complete is None or not is_nullable:
-                return None if complete is None else lambda source: complete(read(source))
-            return lambda source: None if (value := read(source)) is None else complete(value)
+            if complete is None:
+                return None
+            if is_nullable:
+                return lambda source: None if (value := read(source)) is None else complete(value)
+            return lambda source: complete(read(source))
 
         return find
 
@@ -381,7 +385,7 @@ def _attribute_field(
     return run
 
 
-def _direct(schema: GraphQLSchema, definition: StrawberryField, field: GraphQLField) -> Callable[..., Any] | None:
+def _direct(schema: GraphQLSchema, definition: StrawberryField, field: GraphQLField) -> Resolve | None:
     """The function that a resolver of Strawberry calls in the end, for a field without arguments and extensions."""
     base = definition.base_resolver
     strawberry_schema: Any = getattr(schema, "_strawberry_schema", None)
@@ -392,46 +396,23 @@ def _direct(schema: GraphQLSchema, definition: StrawberryField, field: GraphQLFi
         return None
     function, info_class = cast("Callable[..., Any]", base.wrapped_func), strawberry_schema.config.info_class
     if base.info_parameter is None:
-        return lambda source, _info: function(source)
+        return lambda _execution, source, _info: function(source)
     name = base.info_parameter.name
-    return lambda source, info: function(source, **{name: info_class(_raw_info=info, _field=definition)})
+    return lambda _execution, source, info: function(source, **{name: info_class(_raw_info=info(), _field=definition)})
+
+
+def _resolver(field: GraphQLField, place: FieldDetailsList) -> Resolve:
+    """The resolver that the schema has, with the arguments of the document."""
+    resolver, arguments = field.resolve, argument_reader(field, place[0].node)
+    if arguments is None:
+        return lambda execution, source, info: (resolver or execution.field_resolver)(source, info())
+    return lambda execution, source, info: (resolver or execution.field_resolver)(source, info(), **arguments(execution))
 
 
 def _resolver_field(
-    parent: GraphQLObjectType, name: str, place: FieldDetailsList, field: GraphQLField, resolver: Any, complete: Complete
+    parent: GraphQLObjectType, name: str, place: FieldDetailsList, field: GraphQLField, resolve: Resolve, complete: Complete
 ) -> Run:
-    """A field with a resolver. As graphql-core's `execute_field`."""
-    parent_name, type_, nodes = parent.name, field.type, to_nodes(place)
-    arguments = argument_reader(field, place[0].node)
-
-    def run(execution: Execution, source: Any, path: Path | None) -> Value:
-        here = Path(path, name, parent_name)
-        info = execution.build_resolve_info(field, nodes, parent, here)
-        try:
-            resolve = resolver or execution.field_resolver
-            value = resolve(source, info) if arguments is None else resolve(source, info, **arguments(execution))
-            if type(value) not in _plain_types and optimized_is_awaitable(value):
-                return _completed(execution, value, complete, info, type_, place, here)
-            completed = complete(execution, lambda: info, here, value)
-            if type(completed) not in _plain_types and optimized_is_awaitable(completed):
-                return _awaited(execution, completed, type_, place, here)
-        except Exception as error:  # noqa: BLE001 - as graphql-core does
-            execution.handle_field_error(error, type_, place, here)
-            return None
-        return completed
-
-    return run
-
-
-def _method_field(
-    parent: GraphQLObjectType,
-    name: str,
-    place: FieldDetailsList,
-    field: GraphQLField,
-    method: Callable[[Any], Any],
-    complete: Complete,
-) -> Run:
-    """A field with a resolver that takes nothing but the object. Its info is only made if something below asks for it."""
+    """A field with a resolver. As graphql-core's `execute_field`, but the info is only made if something asks for it."""
     parent_name, type_, nodes = parent.name, field.type, to_nodes(place)
 
     def run(execution: Execution, source: Any, path: Path | None) -> Value:
@@ -441,9 +422,9 @@ def _method_field(
             return execution.build_resolve_info(field, nodes, parent, here)
 
         try:
-            value = method(source)
+            value = resolve(execution, source, info)
             if type(value) not in _plain_types and not _is_plain(type(value)) and optimized_is_awaitable(value):
-                return _completed(execution, value, complete, info(), type_, place, here)
+                return _completed(execution, value, complete, info, type_, place, here)
             completed = complete(execution, info, here, value)
             if type(completed) not in _plain_types and optimized_is_awaitable(completed):
                 return _awaited(execution, completed, type_, place, here)
@@ -459,13 +440,13 @@ async def _completed(
     execution: Execution,
     value: Awaitable[Any],
     complete: Complete,
-    info: Any,
+    info: MakeInfo,
     type_: GraphQLOutputType,
     place: FieldDetailsList,
     path: Path,
 ) -> Any:
     try:
-        completed = complete(execution, lambda: info, path, await value)
+        completed = complete(execution, info, path, await value)
         if type(completed) not in _plain_types and optimized_is_awaitable(completed):
             completed = await completed
     except Exception as error:  # noqa: BLE001 - as graphql-core does
@@ -556,7 +537,7 @@ class _Completers:
                     here = Path(path, index, None)
                     if type(item) not in _plain_types and not _is_plain(type(item)) and optimized_is_awaitable(item):
                         waiting.append(index)
-                        results.append(_completed(execution, item, complete_item, info(), item_type, place, here))
+                        results.append(_completed(execution, item, complete_item, info, item_type, place, here))
                         continue
                     try:
                         completed = complete_item(execution, info, here, item)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from app import ids
 from app.clock import Clock, rfc3339
-from app.db import archive_sql, reads, statement_file_sql
+from app.db import archive_sql, reads, statement_file_sql, statement_sql
 from app.db.pool import Database, driver_connection
 from app.db.statement_file_sql import Lease, Sums
 from app.errors import Archived
@@ -27,7 +27,6 @@ CHUNK = 2_000
 _SUMMED_AT_ONCE = 20_000
 MOST_ATTEMPTS = 10
 """Attempts that may end without a result, such as by a worker that is killed, before a statement is FAILED."""
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC) + ids.POSTED_WITHIN
 _NAMES = 5_000
 _ALL_IDS = (ids.LOWEST, ids.HIGHEST)
 _PURPOSES = {purpose.value: purpose for purpose in EntryPurpose}
@@ -146,8 +145,7 @@ def _ids_between(statement: AccountStatement, newest: datetime | None) -> tuple[
 
     Entries are at least as new as those before them. If some are missed all the same, the caller reads without a bound.
     """
-    low = max(_EARLIEST, newest or statement.from_at) - ids.POSTED_WITHIN
-    return ids.id_floor(low), ids.id_floor(max(_EARLIEST, statement.to_at) + timedelta(milliseconds=1))
+    return statement_sql.ids_between(newest or statement.from_at, statement.to_at)
 
 
 async def _add_names(database: Database, names: dict[UUID, str], wallet_ids: set[UUID]) -> None:
