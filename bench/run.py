@@ -65,8 +65,7 @@ class Run:
                 return await self._measure(servers)
 
     async def _measure(self, servers: EmbeddedServers) -> Report:
-        urls = {name: servers.database_url.replace(f"/{_SMALL}?", f"/{name}?") for name in (_SMALL, _GROWN, _CHARGED)}
-        await self._make_ledgers(servers, urls)
+        urls = await self._make_ledgers(servers)
         async with (
             self._stack(servers, urls[_SMALL]) as small,
             self._stack(servers, urls[_GROWN]) as grown,
@@ -75,7 +74,7 @@ class Run:
             await self._rounds(servers, small, grown, charged)
         async with self._stack(servers, urls[_SMALL]) as fresh:
             await self._single_figures(fresh)
-        # Without a past, which the worker would have to project first.
+        # A new ledger: in an old one the worker would have to project all earlier transfers first.
         urls[_HOOKED] = await self._new_ledger(servers, _HOOKED)
         await world.create(urls[_HOOKED])
         async with self._stack(servers, urls[_HOOKED]) as hooked:
@@ -103,28 +102,28 @@ class Run:
         self._facts["statement_entries"] = await statement_entries(url, reading_time.READ)
 
     async def _new_ledger(self, servers: EmbeddedServers, name: str) -> str:
-        """Create a database with all tables, and return its URL."""
-        connection = await asyncpg.connect(servers.database_url)
-        await connection.execute(f"CREATE DATABASE {name}")
-        await connection.close()
+        """Create a database with all tables, and return its URL. The servers begin with the one of the small ledger."""
+        if name != _SMALL:
+            connection = await asyncpg.connect(servers.database_url)
+            await connection.execute(f"CREATE DATABASE {name}")
+            await connection.close()
         url = servers.database_url.replace(f"/{_SMALL}?", f"/{name}?")
         await migrate.upgrade(load_settings(database_url=url))
         return url
 
-    async def _make_ledgers(self, servers: EmbeddedServers, urls: dict[str, str]) -> None:
-        connection = await asyncpg.connect(servers.database_url)
-        for name in (_GROWN, _CHARGED):
-            await connection.execute(f"CREATE DATABASE {name}")
-        await connection.close()
-        for name, url in urls.items():
+    async def _make_ledgers(self, servers: EmbeddedServers) -> dict[str, str]:
+        """Create the ledgers of the rounds, and return their URLs by name."""
+        urls: dict[str, str] = {}
+        for name in (_SMALL, _GROWN, _CHARGED):
             self._steps.step(f"creating the ledger {name}")
-            await migrate.upgrade(load_settings(database_url=url))
-            await world.create(url)
+            urls[name] = await self._new_ledger(servers, name)
+            await world.create(urls[name])
         await world.charge(urls[_CHARGED])
         await baselines.prepare(urls[_SMALL])
         self._steps.step(f"loading {self._profile.grown_entries:,} entries")
         async for _ in world.grow(urls[_GROWN], self._profile.grown_entries):
             pass
+        return urls
 
     @asynccontextmanager
     async def _stack(self, servers: EmbeddedServers, url: str, workers: int = os.cpu_count() or 1) -> AsyncIterator[Stack]:

@@ -16,7 +16,7 @@ from tests.bank import Bank
 
 USER = uuid4()
 
-type_of_lock = Callable[[AsyncConnection], Awaitable[object]]
+Lock = Callable[[AsyncConnection], Awaitable[object]]
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ type_of_lock = Callable[[AsyncConnection], Awaitable[object]]
     ],
     ids=["openings", "statements", "rates"],
 )
-async def test_a_lock_is_waited_for_longer_than_the_lock_timeout(bank: Bank, settings: Settings, lock: type_of_lock) -> None:
+async def test_a_lock_is_waited_for_longer_than_the_lock_timeout(bank: Bank, settings: Settings, lock: Lock) -> None:
     async def second() -> None:
         async with bank.engine.begin() as connection:
             await lock(connection)

@@ -289,7 +289,7 @@ async def test_the_service_makes_the_partitions_of_three_months_ahead_while_tran
             await keeper.close()
     assert sorted(counts) == [0, 0, len(made)], "keepers run one after another"
     assert [row[0] for row in await owner.fetch(names)] == made
-    assert await partition_sql.end(bank.engine) > datetime.now(UTC) + timedelta(days=89)
+    assert (await partition_sql.extent(bank.engine)).ends > datetime.now(UTC) + timedelta(days=89)
     grants = (
         "SELECT count(*) FROM information_schema.role_table_grants WHERE table_name LIKE 'ledger_entries\\_%' AND grantee = $1"
     )
