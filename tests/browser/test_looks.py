@@ -21,7 +21,7 @@ PAGES = {
     "sign-in": ("/wallets", None),
     "wallets": ("/wallets", "alice"),
     "wallet": (f"/wallets/{ALICE.wallets[0].public_id}", "alice"),
-    "activity": ("/activity", "alice"),
+    "activity": ("/activity", "carol"),
     "statements": (f"/wallets/{ALICE.wallets[0].public_id}/statements", "alice"),
     "transaction": ("/transactions/{transaction}", "alice"),
     "send": ("/send", "alice"),
@@ -35,7 +35,7 @@ PAGES = {
     "user": ("/find/{user}", SUPPORT),
     "operator": (f"/wallets/{ALICE.wallets[0].public_id}", SUPPORT),
 }
-"""Each page's path, and the subject of the user who opens it."""
+"""Each page's path, and the subject of the user who opens it. Carol's activity: the others pay between Alice and Bob."""
 WITHOUT_WATCH = ("sign-in", "control", "find", "user")
 IN_README = ("landing", "wallets", "wallet", "transaction", "send", "break", "control")
 _ENDPOINT = "mutation($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { endpoint { id } } }"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +23,8 @@ from tests.browser.window import EMPTY, forget, pause_ambient_payments
 
 KEPT = Path(__file__).parent / "pictures"
 FAILED = Path(__file__).parents[2] / "build" / "pictures"
+_MORNING = 10
+_FARTHEST_WEST = -12
 SIZES: dict[str, ViewportSize] = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
 
 
@@ -30,6 +33,19 @@ def service(chromium: str, seeded_home: Path, tmp_path_factory: pytest.TempPathF
     """A service of their own, with the seeded history and nothing else."""
     with running_service(tmp_path_factory.mktemp("pictures"), seeded_home) as running:
         yield running
+
+
+def zone_of_the_morning() -> str:
+    """Returns a time zone in which it is 10 o'clock now, and the minutes of UTC.
+
+    The seeded history ends when it is made: its days, and so the headings of the lists, depend on the time of day. At 10 the
+    newest ten entries of Carol, whose activity is shown, are two hours or more away from a midnight.
+    """
+    ahead = _MORNING - datetime.now(UTC).hour
+    if ahead < _FARTHEST_WEST:
+        ahead += 24
+    # POSIX counts these zones westwards.
+    return f"Etc/GMT{-ahead:+d}"
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +62,7 @@ def window(request: pytest.FixtureRequest, browser: Browser, service: Service) -
         base_url=service.url,
         viewport=SIZES[request.param],
         locale="en-US",
-        timezone_id="UTC",
+        timezone_id=zone_of_the_morning(),
         reduced_motion="reduce",
         bypass_csp=True,
     )
