@@ -22,7 +22,6 @@ from app.services.container import Services
 from app.services.reading import load_wallets
 from app.services.statements import creating, links, reading
 from app.services.statements.creating import StatementResult
-from app.services.statements.files import content_of
 from app.services.statements.reading import FORMATS, MEDIA_TYPES
 from app.telemetry import metrics
 
@@ -101,7 +100,7 @@ async def _file(request: Request, services: Services, statement: AccountStatemen
         "Content-Security-Policy": "sandbox; default-src 'none'",
         "Paycore-Sha256": sha256,
     }
-    return StreamingResponse(content_of(services.engine, file), headers=headers, media_type=MEDIA_TYPES[format_])
+    return StreamingResponse(reading.content_of(services.engine, file), headers=headers, media_type=MEDIA_TYPES[format_])
 
 
 def _view(services: Services, wallet: Wallet, statement: AccountStatement, made: Sequence[StatementFile]) -> dict[str, Any]:

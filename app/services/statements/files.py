@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
-from app.db import statement_file_sql
-from app.db.statements import Reader
 from app.records import StatementFile, StatementFormat
 from app.services.statements.camt_file import CamtFile
 from app.services.statements.csv_file import CsvFile
@@ -83,9 +81,3 @@ class FileWriter:
 def writers(statement_id: UUID, heading: Heading) -> list[FileWriter]:
     """One writer for each format."""
     return [FileWriter(statement_id, format_, heading) for format_ in _ENCODERS]
-
-
-async def content_of(reader: Reader, file: StatementFile) -> AsyncIterator[bytes]:
-    """The content of a file, part by part. Each is read when the one before has been used."""
-    for number in range(1, file.parts + 1):
-        yield zlib.decompress(await statement_file_sql.part(reader, file.statement_id, file.format, number))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import zlib
+from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Final
 from uuid import UUID
 
 from app import ids
 from app.access import policy
 from app.access.viewer import Viewer
-from app.db import archive_sql, statement_sql
+from app.db import archive_sql, statement_file_sql, statement_sql
 from app.db.statements import Reader
 from app.errors import Archived
 from app.paging.pages import Page, PageRequest
@@ -56,6 +57,15 @@ async def linked_statement(database: Reader, statement_id: UUID) -> AccountState
 async def load_files(database: Reader, statement_ids: Collection[UUID]) -> dict[UUID, tuple[StatementFile, ...]]:
     """The files of statements. Does not check the viewer: pass only statements that the viewer may see."""
     return await statement_sql.files_of(database, statement_ids)
+
+
+async def content_of(reader: Reader, file: StatementFile) -> AsyncIterator[bytes]:
+    """The content of a file, part by part. Each is read when the one before has been used.
+
+    Not in `files.py`: an API process that hands out files does not load what encodes them, 35 MB.
+    """
+    for number in range(1, file.parts + 1):
+        yield zlib.decompress(await statement_file_sql.part(reader, file.statement_id, file.format, number))
 
 
 async def statements_of(database: Reader, viewer: Viewer, wallet: Wallet, page: PageRequest) -> Page[AccountStatement]:
