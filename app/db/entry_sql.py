@@ -39,6 +39,12 @@ def _entries(*, is_backward: bool) -> Statement:
     return Statement(query.order_by(order).limit(number_parameter("most")))
 
 
+async def numbered_entries(reader: Reader, wallet_id: UUID, sequences: range, low: UUID, high: UUID) -> Sequence[Entry]:
+    """Returns those of a wallet's entries with these sequences that have ids in a range, the lowest sequence first."""
+    values = {"wallet": wallet_id, "sequences": list(sequences), "most": len(sequences)}
+    return [entry_of(row) for row in await _entries(is_backward=True).rows(reader, low=low, high=high, **values)]
+
+
 async def entries_of_wallet(
     reader: Reader, wallet: Wallet, *, above: int, below: int | None, limit: int, is_backward: bool
 ) -> Sequence[Entry]:
