@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from operator import truediv
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 
 import asyncpg
 import psutil
@@ -27,7 +28,6 @@ from bench.traffic import Traffic, rows
 
 MONTHS = 24
 _READ_CONNECTIONS = 16
-_ROUNDS, _SECONDS = 3, 2.0
 _ENTRIES_OF_EMPTY = 500_000
 _EMPTY, _FLAT, _PARTITIONED = "paycore", "paycore_flat", "paycore_partitioned"
 _BEFORE_PARTITIONS = "0033"
@@ -71,8 +71,11 @@ def _months_before(moment: datetime, months: int) -> datetime:
 
 
 async def compare(profile: Profile, home: Path, say: Callable[[str], None]) -> dict[str, object]:
-    """Rates of both ledgers and of an empty one, measured in turn, and the seconds that the migration took."""
-    profile = replace(profile, rounds=min(profile.rounds, _ROUNDS), seconds=min(profile.seconds, _SECONDS), connections=(64,))
+    """Rates of both ledgers and of an empty one, measured in turn, and the seconds that the migration took.
+
+    A ratio is the median of the rounds' ratios.
+    """
+    profile = replace(profile, connections=(64,))
     with start_servers(home, reset=True, postgres_parameters=POSTGRES) as servers:
         urls = {name: servers.database_url.replace(f"/{_EMPTY}?", f"/{name}?") for name in (_EMPTY, _FLAT, _PARTITIONED)}
         say(f"loading {profile.grown_entries:,} entries of {MONTHS} months")
@@ -83,16 +86,18 @@ async def compare(profile: Profile, home: Path, say: Callable[[str], None]) -> d
             _stack(servers, home, urls[_PARTITIONED]) as partitioned,
         ):
             rates = await _rounds(servers, {"empty": empty, "flat": flat, "partitioned": partitioned}, profile, say)
-    medians = {name: {figure: round(median(found), 1) for figure, found in of.items()} for name, of in rates.items()}
-    many = medians["partitioned"]
     return {
         "entries": profile.grown_entries,
         "partitions": MONTHS,
         "migration_seconds": seconds,
-        "per_second": medians,
-        "of_flat": {figure: round(many[figure] / rate, 3) for figure, rate in medians["flat"].items()},
-        "of_empty": {figure: round(many[figure] / rate, 3) for figure, rate in medians["empty"].items()},
+        "per_second": {name: {figure: round(median(found), 1) for figure, found in of.items()} for name, of in rates.items()},
+        "of_flat": _ratios(rates["partitioned"], rates["flat"]),
+        "of_empty": _ratios(rates["partitioned"], rates["empty"]),
     }
+
+
+def _ratios(one: dict[str, list[float]], other: dict[str, list[float]]) -> dict[str, float]:
+    return {figure: round(median(map(truediv, found, other[figure])), 3) for figure, found in one.items()}
 
 
 async def _make(servers: EmbeddedServers, urls: dict[str, str], entries: int, say: Callable[[str], None]) -> float:
@@ -152,10 +157,13 @@ async def _rounds(
         "single": lambda meter: _per_second(meter.single),
         "batch": lambda meter: _per_second(meter.batch),
     }
+    # There and back: none is always measured after the same other one, and what slows the machine down slows all.
+    turns = [*meters, *reversed(meters)]
     for number in range(1, profile.rounds + 1):
         for figure, measure in figures.items():
-            for name, meter in meters.items():
-                found[name][figure].append(await measure(meter))
+            rates = [(name, await measure(meters[name])) for name in turns]
+            for name in meters:
+                found[name][figure].append(mean(rate for of, rate in rates if of == name))
         say(f"round {number}: {found}")
     return found
 

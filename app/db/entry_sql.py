@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from functools import cache
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import any_, select
 
 from app import ids
 from app.db import archive_sql, models
 from app.db.rows import ENTRY_COLUMNS, entry_of
-from app.db.statements import Reader, Statement, id_parameter, number_parameter, parameter
+from app.db.statements import Reader, Statement, id_parameter, number_parameter, numbers_parameter
 from app.errors import Archived
 from app.records import Entry, Wallet
 
@@ -27,15 +27,22 @@ _SLACK = 1.5
 
 @cache
 def _entries(*, is_backward: bool) -> Statement:
+    # Of a list of sequences the planner expects few rows. Of a range it expects a part of the wallet's entries: if they are many,
+    # it would rather read all of them, and all that anyone has posted in the time of the ids.
     entry = models.LedgerEntry
     query = select(*ENTRY_COLUMNS).where(
         entry.wallet_id == id_parameter("wallet"),
-        entry.sequence < parameter("before", entry.sequence),
-        entry.sequence > parameter("after", entry.sequence),
+        entry.sequence == any_(numbers_parameter("sequences")),
         entry.transaction_id.between(id_parameter("low"), id_parameter("high")),
     )
     order = entry.sequence.asc() if is_backward else entry.sequence.desc()
     return Statement(query.order_by(order).limit(number_parameter("most")))
+
+
+async def numbered_entries(reader: Reader, wallet_id: UUID, sequences: range, low: UUID, high: UUID) -> Sequence[Entry]:
+    """Returns those of a wallet's entries with these sequences that have ids in a range, the lowest sequence first."""
+    values = {"wallet": wallet_id, "sequences": list(sequences), "most": len(sequences)}
+    return [entry_of(row) for row in await _entries(is_backward=True).rows(reader, low=low, high=high, **values)]
 
 
 async def entries_of_wallet(
@@ -51,7 +58,10 @@ async def entries_of_wallet(
     count = min(limit, newest - above)
     lowest = first if is_backward else first - count + 1
     statement = _entries(is_backward=is_backward)
-    values = {"wallet": wallet.id, "before": 2**63 - 1 if below is None else below, "after": above, "most": limit}
+    # With those that may have come since the wallet was read.
+    end = newest + limit if below is None else min(newest + limit, below - 1)
+    sequences = range(above + 1, min(end, above + limit) + 1) if is_backward else range(max(above, newest - limit) + 1, end + 1)
+    values = {"wallet": wallet.id, "sequences": list(sequences), "most": limit}
     estimated = _span(wallet, lowest)
     found: list[Entry] = []
     for low, high in dict.fromkeys((estimated, _ALL)):

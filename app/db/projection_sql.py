@@ -145,7 +145,7 @@ class Texts(NamedTuple):
     metadata: dict[str, str] | None
 
 
-class Movement(NamedTuple):
+class ActivityRow(NamedTuple):
     """A row of `activity`. `words` are separated by spaces."""
 
     owner_id: UUID
@@ -196,7 +196,7 @@ async def add_days(connection: asyncpg.Connection, generation: int, transaction_
     await connection.execute(_DAYS, generation, transaction_ids)
 
 
-async def add_activity(connection: asyncpg.Connection, generation: int, movements: Sequence[Movement]) -> None:
+async def add_activity(connection: asyncpg.Connection, generation: int, movements: Sequence[ActivityRow]) -> None:
     """Add rows to `activity`, unless they are there."""
     columns = [list(column) for column in zip(*movements, strict=True)]
     await connection.execute(_ACTIVITY, generation, *columns)

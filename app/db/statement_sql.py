@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app import ids
 from app.db import locks, models
 from app.db.archive_sql import has_archived
+from app.db.entry_sql import numbered_entries
 from app.db.lists import Window
 from app.db.pool import driver_of
-from app.db.rows import ENTRY_COLUMNS, entry_of
 from app.db.statement_models import AccountStatement as StatementRow
 from app.db.statement_models import StatementFile as FileRow
 from app.db.statements import Reader, Statement, among, id_parameter, number_parameter, parameter
@@ -116,9 +116,8 @@ async def entry_at(connection: AsyncConnection, wallet_id: UUID, sequence: int, 
     """Returns an entry that was posted between two moments, as far as is known. None if it is not here."""
     driver = await driver_of(connection)
     for low, high in (ids_between(since, until), (ids.LOWEST, ids.HIGHEST)):
-        values = {"wallet": wallet_id, "after": sequence - 1, "last": sequence, "most": 1, "low": low, "high": high}
-        for row in await _ENTRIES.rows(driver, **values):
-            return entry_of(row)
+        for entry in await numbered_entries(driver, wallet_id, range(sequence, sequence + 1), low, high):
+            return entry
     return None
 
 
@@ -200,27 +199,13 @@ async def list_statements(reader: Reader, wallet_id: UUID, window: Window) -> Se
     return [statement_of(row) for row in rows]
 
 
-_ENTRIES = Statement(
-    select(*ENTRY_COLUMNS)
-    .where(
-        models.LedgerEntry.wallet_id == id_parameter("wallet"),
-        models.LedgerEntry.sequence > number_parameter("after"),
-        models.LedgerEntry.sequence <= number_parameter("last"),
-        models.LedgerEntry.transaction_id.between(id_parameter("low"), id_parameter("high")),
-    )
-    .order_by(models.LedgerEntry.sequence)
-    .limit(number_parameter("most"))
-)
-
-
 async def list_entries(reader: Reader, statement: AccountStatement, after: int, limit: int) -> Sequence[Entry]:
     """Returns a page of a statement's entries, oldest first."""
     last = min(after + limit, statement.last_sequence)
-    values = {"wallet": statement.wallet_id, "after": after, "last": last, "most": limit}
     found: Sequence[Entry] = ()
     # They are in the statement's period. Should clocks have differed by more than is expected, all partitions are read.
     for low, high in (ids_between(statement.from_at, statement.to_at), (ids.LOWEST, ids.HIGHEST)):
-        found = [entry_of(row) for row in await _ENTRIES.rows(reader, low=low, high=high, **values)]
+        found = await numbered_entries(reader, statement.wallet_id, range(after + 1, last + 1), low, high)
         if len(found) == last - after:
             break
     return found

@@ -60,6 +60,11 @@ def number_parameter(name: str) -> BindParameter[int]:
     return _parameter(name, BigInteger())
 
 
+def numbers_parameter(name: str) -> BindParameter[Sequence[int]]:
+    """A parameter that is an array of whole numbers."""
+    return _parameter(name, ARRAY(BigInteger()))
+
+
 def text_parameter(name: str) -> BindParameter[str]:
     """A parameter that is a text."""
     return _parameter(name, Text())

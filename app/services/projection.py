@@ -16,7 +16,7 @@ import asyncpg
 
 from app import ids
 from app.db import projection_sql, sequence_sql
-from app.db.projection_sql import Movement, Posted, Progress, Texts
+from app.db.projection_sql import ActivityRow, Posted, Progress, Texts
 from app.records import EventKind
 from app.services.activity_words import document, lexemes
 
@@ -55,11 +55,11 @@ async def _add_activity(connection: asyncpg.Connection, generation: int, transac
 
 async def movements_of(
     connection: asyncpg.Connection, transaction_ids: Sequence[UUID]
-) -> tuple[list[Movement], set[tuple[UUID, UUID]]]:
+) -> tuple[list[ActivityRow], set[tuple[UUID, UUID]]]:
     """Returns the rows of `activity` of these transactions in the order of its index, and who met whom."""
     entries = await projection_sql.posted(connection, transaction_ids)
     texts = await projection_sql.texts(connection, transaction_ids)
-    movements: list[Movement] = []
+    movements: list[ActivityRow] = []
     met: set[tuple[UUID, UUID]] = set()
     for transaction_id, found in groupby(entries, key=lambda entry: entry.transaction_id):
         _add_movements(list(found), texts.get(transaction_id, _NO_TEXTS), movements, met)
@@ -68,7 +68,7 @@ async def movements_of(
     return movements, met
 
 
-def _add_movements(entries: Sequence[Posted], texts: Texts, movements: list[Movement], met: set[tuple[UUID, UUID]]) -> None:
+def _add_movements(entries: Sequence[Posted], texts: Texts, movements: list[ActivityRow], met: set[tuple[UUID, UUID]]) -> None:
     """Add the entries of one transaction that are in wallets of users, and who met whom."""
     words = document((texts.description, texts.reference), texts.metadata)
     sides: dict[tuple[object, bool], dict[UUID, Posted]] = defaultdict(dict)
@@ -85,7 +85,7 @@ def _add_movements(entries: Sequence[Posted], texts: Texts, movements: list[Move
             met.add((entry.owner_id, party_id))
         with_system = other is not None and party_id is None
         movements.append(
-            Movement(
+            ActivityRow(
                 entry.owner_id,
                 ids.entry_id(entry.transaction_id, entry.leg),
                 entry.wallet_id,
