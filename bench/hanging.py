@@ -27,12 +27,14 @@ SELECT $1, $2, now(), (SELECT coalesce(max(last_position), 0) FROM event_chunks)
        $6, $7, $8
 """
 _SET_STATUS = "UPDATE webhook_endpoints SET status = CAST($1 AS text)::webhook_status"
-_KNOWN_TO_HANG = "SELECT count(*) = $1 FROM webhook_endpoints WHERE failures >= 8 AND behind_after IS NOT NULL"
-_GIVE_UP_SECONDS = 60.0
+_KNOWN_TO_HANG = "SELECT count(*) = $1 FROM webhook_endpoints WHERE failures >= $2 AND behind_after IS NOT NULL"
+_GIVE_UP_SECONDS = 180.0
 
 
-async def hanging(stack: Stack, meter: Meter, rounds: int, *, sees_all: bool = False) -> tuple[list[Measured], list[Measured]]:
-    """Returns `single` with no endpoint and with those that hang, in turns, once each of them has hung for a few attempts.
+async def hanging(
+    stack: Stack, meter: Meter, rounds: int, *, attempts: int, sees_all: bool = False
+) -> tuple[list[Measured], list[Measured]]:
+    """Returns `single` with no endpoint and with those that hang, in turns, once each of them has hung for that many attempts.
 
     The endpoints are of a hundred users, for the transactions of each; with `sees_all`, for all transactions. In the turns with
     none they are paused.
@@ -44,7 +46,7 @@ async def hanging(stack: Stack, meter: Meter, rounds: int, *, sees_all: bool = F
         async with never_answering() as url, stack.worker():
             await _create(connection, url, sees_all=sees_all)
             async with asyncio.timeout(_GIVE_UP_SECONDS):
-                while not await connection.fetchval(_KNOWN_TO_HANG, ENDPOINTS):
+                while not await connection.fetchval(_KNOWN_TO_HANG, ENDPOINTS, attempts):
                     await meter.again()
             for _ in range(rounds):
                 await connection.execute(_SET_STATUS, "PAUSED")

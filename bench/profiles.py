@@ -31,6 +31,8 @@ class Profile:
     """Events in the outbox when the relay starts."""
     past_transfers: int
     """Of the user whose past is read."""
+    hung_attempts: int
+    """That each endpoint which never answers has behind it when it is measured."""
 
 
 FULL = Profile(
@@ -49,6 +51,7 @@ FULL = Profile(
     fan_out_transfers=50,
     catch_up_events=50_000,
     past_transfers=100_000,
+    hung_attempts=8,
 )
 
 QUICK = Profile(
@@ -67,6 +70,7 @@ QUICK = Profile(
     fan_out_transfers=10,
     catch_up_events=20_000,
     past_transfers=100_000,
+    hung_attempts=8,
 )
 
 SMOKE = Profile(
@@ -85,6 +89,7 @@ SMOKE = Profile(
     fan_out_transfers=5,
     catch_up_events=1000,
     past_transfers=30_000,
+    hung_attempts=5,
 )
 
 PROFILES = {profile.name: profile for profile in (FULL, QUICK, SMOKE)}

@@ -163,7 +163,7 @@ class Run:
         assert servers.postgres.pid is not None
         meter = Meter(stack, Traffic(world.tokens(stack.settings)), psutil.Process(servers.postgres.pid), self._profile)
         await meter.warm_up()
-        alone, beside = await hanging(stack, meter, self._profile.rounds)
+        alone, beside = await hanging(stack, meter, self._profile.rounds, attempts=self._profile.hung_attempts)
         for name, measured in (("webhooks_none", alone), ("webhooks_hanging", beside)):
             for one in measured:
                 self._keep(name, one)
