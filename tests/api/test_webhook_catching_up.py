@@ -104,6 +104,25 @@ async def test_an_endpoint_that_hangs_gets_no_further_rows_until_it_answers(
     assert sequences(endpoint.accepted) == list(range(1, 22))
 
 
+async def test_endpoints_that_rest_are_put_off_together_until_their_next_trials(world: World) -> None:
+    for _ in range(3):
+        await world.watch("http://127.0.0.1:9/", idempotencyKey=new_key())
+    await world.pay(1)
+    await world.api.relayed()
+    trial = system_clock() + timedelta(minutes=2)
+    async with world.api.services.engine.begin() as connection:
+        await connection.execute(
+            text(
+                "UPDATE webhook_endpoints SET failures = 5, failing_since = now(), due_at = :at, behind_after = 0, look_at = now()"
+            ),
+            {"at": trial},
+        )
+    assert await step(world)
+    assert not await step(world), "none of them is looked at by itself"
+    assert {row.look_at for row in await stored(world.api)} == {trial}
+    assert await world.rows("SELECT 1 FROM webhook_deliveries") == []
+
+
 async def test_other_wallets_of_a_failing_endpoint_go_on_while_one_event_waits_for_a_day(world: World) -> None:
     """Its last failures were all of one event, whose next attempt is far away: what comes then is tried at once."""
     other = await world.api.bank.wallet(world.bob)
