@@ -276,6 +276,24 @@ def test_there_is_no_secret_in_the_files_and_every_setting_exists():
     assert named <= {f"PAYCORE_{name.upper()}" for name in Settings.model_fields}
 
 
+def test_the_newest_checkpoint_is_on_a_volume_that_each_relay_can_write_on_each_node():
+    used = {
+        (name, volume["persistentVolumeClaim"]["claimName"], volume["name"])
+        for name in WORKLOADS
+        for volume in pod(name)["volumes"]
+        if "persistentVolumeClaim" in volume
+    }
+    ((name, claim, volume),) = used
+    assert name == "paycore-relay"
+    # The relays stand on two nodes and share it; a volume of one node would keep the standby from starting.
+    assert one("PersistentVolumeClaim", claim)["spec"]["accessModes"] == ["ReadWriteMany"]
+    (container,) = pod(name)["containers"]
+    (mount,) = [mount for mount in container["volumeMounts"] if mount["name"] == volume]
+    assert not mount.get("readOnly")
+    given = {entry["name"]: entry["value"] for entry in container["env"]}
+    assert Path(given["PAYCORE_LOG_CHECKPOINT_FILE"]).parent == Path(mount["mountPath"])
+
+
 @pytest.mark.parametrize("name", ["paycore-api", "paycore-relay", "paycore-worker"])
 def test_probes_ask_the_port_that_the_process_listens_on(name):
     (container,) = pod(name)["containers"]
