@@ -113,7 +113,8 @@ async def test_endpoints_that_rest_are_put_off_together_until_their_next_trials(
     async with world.api.services.engine.begin() as connection:
         await connection.execute(
             text(
-                "UPDATE webhook_endpoints SET failures = 5, failing_since = now(), due_at = :at, behind_after = 0, look_at = now()"
+                "UPDATE webhook_endpoints "
+                "SET failures = 5, failing_since = now(), due_at = :at, look_at = now(), behind_after = 0"
             ),
             {"at": trial},
         )
