@@ -10,9 +10,13 @@ import pytest
 from sqlalchemy import text
 
 from app import ids
+from app.access.policy import rights_of
 from app.access.tokens import mint_token
+from app.access.viewer import Role, Viewer
 from app.clock import system_clock
 from app.db.pool import Database
+from app.records import EntryDirection
+from app.services.postings import LegInput, PostingInput, post_transaction
 from app.services.webhooks import delivering, fan_out, keeping, rights
 from app.services.webhooks.sending import Answer
 from app.settings import Settings
@@ -75,9 +79,15 @@ async def test_one_transaction_with_more_events_than_there_is_room_for_is_not_sp
     monkeypatch.setattr(fan_out, "MOST_WAITING", 1)
     monkeypatch.setattr(fan_out, "_ROOM", 1)
     monkeypatch.setattr(fan_out, "_LOOK_AGAIN", timedelta(seconds=0.01))
+    billing = await world.api.bank.viewer("billing")
+    service = Viewer(billing.user_id, "billing", rights_of(Role.SERVICE, None), billing.expires_at)
+    legs = [LegInput(world.theirs, EntryDirection.CREDIT, "0.01", "USD") for _ in range(3)]
+    legs.append(LegInput(world.wallet, EntryDirection.DEBIT, "0.03", "USD"))
     async with receiving() as endpoint:
         await world.watch(endpoint.url)
-        await world.pay(6)
+        for _ in range(2):
+            posted = await post_transaction(world.api.bank.ledger, service, PostingInput(new_key(), legs))
+            assert posted.transaction is not None
         async with working(world.api.settings):
             await world.wait_until_delivered()
     assert sequences(endpoint.messages) == list(range(1, 7))
@@ -153,6 +163,8 @@ async def test_an_endpoint_that_is_behind_is_not_overtaken_by_events_that_come_m
 ) -> None:
     monkeypatch.setattr(fan_out, "CATCH_UP_STEP", 3)
     created = await world.watch("http://127.0.0.1:9/")
+    # This one is never behind: all events are read for it, and must pass the other one by.
+    await world.watch("http://127.0.0.1:9/beside")
     endpoint_id = ids.decode("whe", created["id"])
     for status in ("PAUSED", "ENABLED"):
         await world.api.data("bob", SET_STATUS, input={"endpointId": created["id"], "status": status})
