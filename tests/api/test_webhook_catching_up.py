@@ -78,6 +78,7 @@ async def test_one_transaction_with_more_events_than_there_is_room_for_is_not_sp
 ) -> None:
     monkeypatch.setattr(fan_out, "MOST_WAITING", 1)
     monkeypatch.setattr(fan_out, "_ROOM", 1)
+    monkeypatch.setattr(fan_out, "STEP", 1)
     monkeypatch.setattr(fan_out, "_LOOK_AGAIN", timedelta(seconds=0.01))
     billing = await world.api.bank.viewer("billing")
     service = Viewer(billing.user_id, "billing", rights_of(Role.SERVICE, None), billing.expires_at)
@@ -88,6 +89,10 @@ async def test_one_transaction_with_more_events_than_there_is_room_for_is_not_sp
         for _ in range(2):
             posted = await post_transaction(world.api.bank.ledger, service, PostingInput(new_key(), legs))
             assert posted.transaction is not None
+        await world.api.relayed()
+        for _ in range(5):
+            await step(world)
+        assert (await stored(world.api))[0].behind_after is not None, "the second posting waits for room"
         async with working(world.api.settings):
             await world.wait_until_delivered()
     assert sequences(endpoint.messages) == list(range(1, 7))
