@@ -304,7 +304,9 @@ async def test_an_administrators_endpoint_stops_with_the_role_and_loses_nothing(
         await world.api.relayed()
         await asyncio.sleep(0.5)
         assert len(endpoint.messages) == 1
-        assert (await stored(world.api))[0].status == "PAUSED"
+        (row,) = await stored(world.api)
+        assert row.status == "PAUSED"
+        assert row.rights_until <= system_clock()
         # An administrator again: nothing starts by itself.
         assert await rights.note(engine, settings, user, system_clock(), sees_all=True)
         await asyncio.sleep(0.5)
