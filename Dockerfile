@@ -43,10 +43,12 @@ LABEL org.opencontainers.image.title="Paycore" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin paycore
+# /var/lib/paycore is where the relays' volume is mounted: a new one takes its owner from here.
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin paycore \
+    && install --directory --owner=10001 --group=10001 --mode=0750 /var/lib/paycore
 COPY --from=build /venv /venv
 COPY --from=pages /build/frontend-demo/dist /srv/paycore/pages
-# Nothing is written outside /tmp: run it with a read-only root file system and a tmpfs there.
+# Nothing is written outside /tmp and the relays' volume: run it with a read-only root file system and a tmpfs there.
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

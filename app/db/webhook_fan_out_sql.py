@@ -82,6 +82,13 @@ SELECT id, behind_after, failures, due_at FROM webhook_endpoints
 WHERE status = 'ENABLED' AND behind_after IS NOT NULL AND look_at <= $1 AND (NOT sees_all OR rights_until > $1)
 ORDER BY look_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
 """
+_PUT_OFF = """
+UPDATE webhook_endpoints SET look_at = greatest(due_at, $4)
+WHERE id = ANY(ARRAY(
+    SELECT id FROM webhook_endpoints
+    WHERE status = 'ENABLED' AND behind_after IS NOT NULL AND look_at <= $1 AND failures >= $2 AND due_at <= $3
+    FOR NO KEY UPDATE SKIP LOCKED))
+"""
 _COUNT_WAITING = """
 SELECT count(*) FROM (SELECT FROM webhook_deliveries WHERE endpoint_id = $1 AND delivered_at IS NULL LIMIT $2) AS found
 """
@@ -150,6 +157,11 @@ async def lock_behind(connection: asyncpg.Connection, now: datetime) -> Behind |
     """Returns the endpoint that is behind and was looked at longest ago, locked."""
     row = await connection.fetchrow(_LOCK_BEHIND, now)
     return None if row is None else Behind(*row)
+
+
+async def put_off(connection: asyncpg.Connection, now: datetime, *, failures: int, soon: datetime, least: datetime) -> None:
+    """Look again at the endpoints that have failed so often and are tried until `soon`: at that trial, and not before `least`."""
+    await connection.execute(_PUT_OFF, now, failures, soon, least)
 
 
 async def count_waiting(connection: asyncpg.Connection, endpoint_id: UUID, most: int) -> int:

@@ -10,9 +10,14 @@ import pytest
 from sqlalchemy import text
 
 from app import ids
+from app.access.policy import rights_of
 from app.access.tokens import mint_token
+from app.access.viewer import Role, Viewer
 from app.clock import system_clock
+from app.db import webhook_sql
 from app.db.pool import Database
+from app.records import EntryDirection, WebhookStatus
+from app.services.postings import LegInput, PostingInput, post_transaction
 from app.services.webhooks import delivering, fan_out, keeping, rights
 from app.services.webhooks.sending import Answer
 from app.settings import Settings
@@ -74,10 +79,21 @@ async def test_one_transaction_with_more_events_than_there_is_room_for_is_not_sp
 ) -> None:
     monkeypatch.setattr(fan_out, "MOST_WAITING", 1)
     monkeypatch.setattr(fan_out, "_ROOM", 1)
+    monkeypatch.setattr(fan_out, "STEP", 1)
     monkeypatch.setattr(fan_out, "_LOOK_AGAIN", timedelta(seconds=0.01))
+    billing = await world.api.bank.viewer("billing")
+    service = Viewer(billing.user_id, "billing", rights_of(Role.SERVICE, None), billing.expires_at)
+    legs = [LegInput(world.theirs, EntryDirection.CREDIT, "0.01", "USD") for _ in range(3)]
+    legs.append(LegInput(world.wallet, EntryDirection.DEBIT, "0.03", "USD"))
     async with receiving() as endpoint:
         await world.watch(endpoint.url)
-        await world.pay(6)
+        for _ in range(2):
+            posted = await post_transaction(world.api.bank.ledger, service, PostingInput(new_key(), legs))
+            assert posted.transaction is not None
+        await world.api.relayed()
+        for _ in range(5):
+            await step(world)
+        assert (await stored(world.api))[0].behind_after is not None, "the second posting waits for room"
         async with working(world.api.settings):
             await world.wait_until_delivered()
     assert sequences(endpoint.messages) == list(range(1, 7))
@@ -102,6 +118,54 @@ async def test_an_endpoint_that_hangs_gets_no_further_rows_until_it_answers(
         await world.wait_until_delivered()
         assert (await stored(world.api))[0].behind_after is None
     assert sequences(endpoint.accepted) == list(range(1, 22))
+
+
+async def test_endpoints_that_rest_are_put_off_together_until_their_next_trials(world: World) -> None:
+    created = [(await world.watch("http://127.0.0.1:9/", idempotencyKey=new_key()))["id"] for _ in range(4)]
+    await world.pay(1)
+    await world.api.relayed()
+    trial = system_clock() + timedelta(minutes=2)
+    async with world.api.services.engine.begin() as connection:
+        await connection.execute(
+            text(
+                "UPDATE webhook_endpoints SET failures = 5, failing_since = now(), behind_after = 0, "
+                "due_at = :at, look_at = now() - interval '1 s'"
+            ),
+            {"at": trial},
+        )
+        # All that it has is tried tomorrow, so it must get something to be tried with before.
+        await connection.execute(
+            text("UPDATE webhook_endpoints SET due_at = now() + interval '1 day', look_at = now() WHERE id = :id"),
+            {"id": ids.decode("whe", created[3])},
+        )
+    assert await step(world)
+    assert sorted(row.look_at == trial for row in await stored(world.api)) == [False, True, True, True]
+    await steps(world)
+    assert [await rows_of(world, one) for one in created] == [0, 0, 0, 1]
+    await world.api.data("bob", SET_STATUS, input={"endpointId": created[0], "status": "ENABLED"})
+    await steps(world)
+    assert await rows_of(world, created[0]) == 1, "its owner's word counts at once"
+
+
+async def test_an_endpoint_that_fails_is_not_woken_by_new_events_nor_taken_where_others_hang(world: World) -> None:
+    await world.watch("http://127.0.0.1:9/")
+    await world.pay(1)
+    await world.api.relayed()
+    await steps(world)
+    trial = system_clock() + timedelta(seconds=5)
+    async with world.api.services.engine.begin() as connection:
+        await connection.execute(
+            text("UPDATE webhook_endpoints SET failures = 2, failing_since = now(), due_at = :at"), {"at": trial}
+        )
+    await world.pay(1)
+    await world.api.relayed()
+    await steps(world)
+    (row,) = await stored(world.api)
+    assert (row.due_at, row.behind_after) == (trial, None)
+    async with connected(world) as connection:
+        later = trial + timedelta(seconds=1)
+        assert await delivering.take(connection, later, 1.0, also_failing=False) is None
+        assert len(await delivering.take(connection, later, 1.0, also_failing=True) or ()) == 1
 
 
 async def test_other_wallets_of_a_failing_endpoint_go_on_while_one_event_waits_for_a_day(world: World) -> None:
@@ -133,6 +197,8 @@ async def test_an_endpoint_that_is_behind_is_not_overtaken_by_events_that_come_m
 ) -> None:
     monkeypatch.setattr(fan_out, "CATCH_UP_STEP", 3)
     created = await world.watch("http://127.0.0.1:9/")
+    # This one is never behind: all events are read for it, and must pass the other one by.
+    await world.watch("http://127.0.0.1:9/beside")
     endpoint_id = ids.decode("whe", created["id"])
     for status in ("PAUSED", "ENABLED"):
         await world.api.data("bob", SET_STATUS, input={"endpointId": created["id"], "status": status})
@@ -192,6 +258,17 @@ async def test_deleted_endpoints_leave_room_for_others(api: Api) -> None:
     assert (await create(api))["userErrors"] == []
 
 
+async def test_an_endpoint_that_is_deleted_while_it_is_being_enabled_stays_deleted(world: World) -> None:
+    """Its owner has enabled it with one request, and deleted it with another before the first one wrote."""
+    created = await world.watch("http://127.0.0.1:9/")
+    await world.api.data("bob", DELETE, id=created["id"])
+    (row,), now = await stored(world.api), system_clock()
+    async with world.api.services.engine.begin() as connection:
+        assert not await webhook_sql.set_status(connection, row.id, WebhookStatus.ENABLED, now, now)
+    (row,) = await stored(world.api)
+    assert (row.status, row.due_at) == ("PAUSED", None)
+
+
 async def test_an_attempt_in_flight_when_its_endpoint_is_deleted_is_written_down(world: World) -> None:
     created = await world.watch("http://127.0.0.1:9/")
     await world.pay(1)
@@ -227,7 +304,9 @@ async def test_an_administrators_endpoint_stops_with_the_role_and_loses_nothing(
         await world.api.relayed()
         await asyncio.sleep(0.5)
         assert len(endpoint.messages) == 1
-        assert (await stored(world.api))[0].status == "PAUSED"
+        (row,) = await stored(world.api)
+        assert row.status == "PAUSED"
+        assert row.rights_until <= system_clock()
         # An administrator again: nothing starts by itself.
         assert await rights.note(engine, settings, user, system_clock(), sees_all=True)
         await asyncio.sleep(0.5)
@@ -272,6 +351,17 @@ async def test_a_right_that_is_not_seen_again_ends(world: World) -> None:
     later = system_clock() + timedelta(days=world.api.settings.webhook_rights_days, minutes=1)
     await keeping.keep(world.api.services.engine, world.api.settings, lambda: later)
     assert (await stored(world.api))[0].status == "PAUSED"
+
+
+async def test_a_right_that_has_ended_does_not_come_back_by_itself(api: Api, engine: Database, settings: Settings) -> None:
+    await create(api, "admin")
+    async with engine.begin() as connection:
+        # As before a worker has paused it.
+        await connection.execute(text("UPDATE webhook_endpoints SET rights_until = now() - interval '1 s'"))
+    (before,) = await stored(api)
+    assert before.status == "ENABLED"
+    assert await rights.note(engine, settings, before.owner_id, system_clock(), sees_all=True)
+    assert (await stored(api))[0].rights_until == before.rights_until
 
 
 async def test_a_token_with_the_right_keeps_an_endpoint_going(api: Api, engine: Database, settings: Settings) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
 from pydantic import SecretStr
 
 from app import ids
-from app.db import log_sql, sequence_sql
+from app.db import leaf_sql, log_sql, sequence_sql
 from app.db.engine import connect
 from app.records import Transaction
 from app.services.receipts import merkle, notes
@@ -20,6 +21,7 @@ from app.services.receipts.verification import findings
 from app.services.transfers import TransferInput, transfer
 from app.services.verification import verify
 from app.settings import Settings
+from app.telemetry import metrics
 from tests.bank import Bank, new_key
 from tests.invariants.conftest import bank, other_bank, owner
 from tests.live_world import outbox_empty, running_relay
@@ -380,3 +382,94 @@ async def test_a_log_that_is_stopped_is_reported_once_and_goes_on_when_it_can(
     assert "cannot be written" in said[0]
     assert "goes on" in said[1]
     assert await log_sql.last_checkpoint(owner) is not None
+
+
+CUT = "UPDATE log_tiles SET hashes = substring(hashes FROM 1 FOR 64) WHERE level = 0"
+# What a superuser does to the log, and why the sealer stops.
+CUTS = {
+    "its end, with the checkpoint": (f"{CUT}; DELETE FROM log_checkpoints", "the end of the log was removed"),
+    "its end, signed before": (CUT, "the end of the log was removed"),
+    "all tiles": ("DELETE FROM log_tiles", "the end of the log was removed"),
+    "salts of leaves to come": (
+        "INSERT INTO log_salts SELECT id, sha256('x') FROM transactions WHERE description IS NOT NULL ON CONFLICT DO NOTHING",
+        "the end of the log was removed",
+    ),
+}
+
+
+@pytest.mark.parametrize("cut", CUTS)
+async def test_a_log_whose_end_is_removed_stands_still_says_why_and_is_not_signed(
+    story: Story, owner: asyncpg.Connection, settings: Settings, caplog: pytest.LogCaptureFixture, cut: str
+) -> None:
+    await story.seal()
+    signing = settings.model_copy(update={"log_key": SecretStr(SIGNER.encode()), "log_checkpoint_seconds": 0.0})
+    sealer = Sealer(SIGNER, None, 0)
+    await sealer.round(owner)
+    before = await log_sql.last_checkpoint(owner)
+    assert before is not None
+    statement, reason = CUTS[cut]
+    if cut.startswith("salts"):
+        await story.pay()
+        await story.pay()
+    await owner.execute("SET session_replication_role = replica")
+    await owner.execute(statement)
+    await owner.execute("SET session_replication_role = origin")
+    size, signed = await log_sql.size(owner), await log_sql.last_checkpoint(owner)
+    async with running_relay(signing), asyncio.timeout(START_SECONDS):
+        while not (said := [one for one in caplog.records if "stands still" in one.message]):  # noqa: ASYNC110 - in the relay
+            await asyncio.sleep(0.05)
+        await outbox_empty(story.bank.engine)
+        await asyncio.sleep(1.2)
+        assert metrics.LOG_STOPPED._value.get() == 1
+    assert [one.levelname for one in said] == ["ERROR"], "it is said once"
+    assert reason in said[0].message
+    assert [one.message for one in caplog.records if "sealer" in one.message] == []
+    assert [one for one in caplog.records if one.exc_info] == []
+    assert await log_sql.size(owner) == size, "nothing is appended over what is gone"
+    assert await log_sql.last_checkpoint(owner) == signed, "nothing is signed"
+    assert [one for one in await verify(settings) if one.endswith("the log's end was removed.")]
+
+
+async def test_a_tile_that_is_gone_stops_the_log(story: Story, owner: asyncpg.Connection) -> None:
+    await story.seal()
+    # As after 257 leaves, of which the tile above the first 256 is gone.
+    await owner.execute("SET session_replication_role = replica")
+    await owner.execute("UPDATE event_chunks SET settled = settled + 251")
+    await owner.execute("UPDATE log_tiles SET hashes = decode(repeat('00', 8192), 'hex')")
+    await owner.execute("INSERT INTO log_tiles VALUES (0, 1, sha256('a'))")
+    await owner.execute("SET session_replication_role = origin")
+    await story.pay()
+    with pytest.raises(LogStopped, match="tile 0 of level 1 is incomplete"):
+        await story.seal()
+
+
+async def test_a_sealer_that_is_overtaken_appends_no_leaf_twice(
+    story: Story, owner: asyncpg.Connection, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has read the size, and another one appends before it reads the tiles. Nothing has words, so no salt collides."""
+    await story.seal()
+    for _ in range(2):
+        values = TransferInput(new_key(), story.mine, story.theirs, "1.00", "USD", None)
+        assert (await transfer(story.bank.ledger, story.alice, values)).transaction is not None
+    async with running_relay(settings.model_copy(update={"log_key": None})):
+        await outbox_empty(story.bank.engine)
+    await owner.execute("SET session_replication_role = replica")
+    await owner.execute(f"{CUT.replace('64', str(6 * 32))}")
+    await owner.execute("SET session_replication_role = origin")
+    other = await connect(settings)
+    make = leaf_sql.make_leaves
+
+    async def make_and_be_overtaken(*given: Any) -> list[bytes]:
+        monkeypatch.setattr(leaf_sql, "make_leaves", make)
+        made = await make(*given)
+        assert await seal(other) == 2
+        return made
+
+    monkeypatch.setattr(leaf_sql, "make_leaves", make_and_be_overtaken)
+    try:
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+            await seal(owner)
+    finally:
+        await other.close()
+    assert await log_sql.size(owner) == 8
+    assert await verify(settings) == []

@@ -182,6 +182,26 @@ async def test_a_lease_is_renewed_while_the_duty_runs_and_one_that_is_lost_ends_
     assert (work.done, found.leased_until, found.failures) == (0, moment[0] + 5 * HOUR, 0), "the other one's row is left alone"
 
 
+@pytest.mark.parametrize("end", ["done", "failed", "stopped"])
+async def test_a_worker_that_was_suspended_for_longer_than_its_lease_leaves_the_next_ones_row_alone(
+    engine: Database, worker: Callable[[Work], Duties], moment: list[datetime], end: str
+) -> None:
+    work = Work()
+    work.go.clear()
+    one = worker(work)
+    await one.step()
+    await soon(lambda: work.started)
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE worker_duties SET leased_until = :until"), {"until": moment[0] + 5 * HOUR})
+    before = await row(engine)
+    work.error = ValueError() if end == "failed" else None
+    if end == "stopped":
+        await one.end()
+    work.go.set()
+    await soon(lambda: not one._running)
+    assert await row(engine) == before
+
+
 async def test_a_shorter_period_counts_from_now(
     engine: Database, worker: Callable[[Work], Duties], moment: list[datetime]
 ) -> None:

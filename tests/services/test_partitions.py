@@ -15,7 +15,7 @@ import pytest
 
 from app import ids
 from app.access.viewer import Viewer
-from app.db import entry_sql, lists, partition_sql, reads, reversal_sql, statement_sql, time_sql, webhook_replay_sql
+from app.db import entry_sql, leaf_sql, lists, partition_sql, reads, reversal_sql, statement_sql, time_sql, webhook_replay_sql
 from app.db.engine import connect, database_dsn
 from app.paging.pages import PageRequest
 from app.records import Wallet
@@ -221,6 +221,27 @@ async def test_entries_of_a_transaction_and_of_an_original_are_read_from_one_par
     assert len(await reads.entries_by_transaction(explained, [id_], None)) == 2
     assert len(await explained.fetch(reversal_sql._LEGS, id_)) == 2
     assert [len(read) for read in explained.partitions] == [1, 1, 1, 1]
+
+
+_CHUNKS = """
+INSERT INTO event_chunks (first_position, last_position, published_position, settled, sequenced_at, lowest_transaction_id,
+                          highest_transaction_id, kinds, subject_ids, numbers)
+SELECT n * 20 + 1, n * 20 + count(*), n * 20 + count(*), n * 20 + count(*), now(), (array_agg(id ORDER BY id))[1],
+       (array_agg(id ORDER BY id DESC))[1], repeat('S', count(*)::int), array_agg(id ORDER BY id), array_agg(0)
+FROM (SELECT id, (row_number() OVER (ORDER BY id) - 1) / 20 AS n FROM transactions) AS t GROUP BY n
+"""
+
+
+@pytest.mark.parametrize("before", [0, 300, 600])
+async def test_the_leaves_of_twenty_days_are_made_from_the_partitions_of_those_days(
+    pair: list[UUID], explained: Explained, owner: asyncpg.Connection, before: int
+) -> None:
+    assert len(pair) == 2
+    await owner.execute(f"SET session_replication_role = replica; {_CHUNKS}; RESET session_replication_role; ANALYZE")
+    ((hashes,),) = await explained.fetch(leaf_sql._MAKE, before, before + 20, 0)
+    assert len(hashes) == 20 * 32
+    assert len(explained.partitions) == 2
+    assert all(1 <= len(read) <= 2 for read in explained.partitions), explained.partitions
 
 
 async def test_every_page_of_a_wallet_is_whole_in_both_directions(bank: Bank, pair: list[UUID]) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from app.services.webhooks.sending import KEPT_BYTES, Sender
+from tests.tls_proxy import make_certificate
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
@@ -40,9 +43,15 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving(answer: bytes | Callable[[asyncio.StreamWriter], object] = OK) -> AsyncIterator[Receiver]:
+async def receiving(
+    answer: bytes | Callable[[asyncio.StreamWriter], object] = OK, certificate: Path | None = None
+) -> AsyncIterator[Receiver]:
     receiver = Receiver(answer)
-    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
+    context = None
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0, ssl=context)
     receiver.port = server.sockets[0].getsockname()[1]
     try:
         yield receiver
@@ -171,3 +180,63 @@ async def test_410_means_that_the_receiver_is_gone() -> None:
         answer = await Sender(seconds=5, allow_private=True).post(f"http://127.0.0.1:{receiver.port}/", {}, b"body")
     assert answer.is_gone
     assert not answer.is_success
+
+
+async def test_tls_is_checked_for_the_name_and_not_for_the_address_that_was_connected_to(tmp_path: Path) -> None:
+    certificate = make_certificate(tmp_path / "receiver.pem")
+    trusted = ssl.create_default_context(cafile=certificate)
+    async with receiving(certificate=certificate) as receiver:
+        sender = Sender(seconds=5, allow_private=True, resolver=LyingResolver(["127.0.0.1"]), trusted=trusted)
+        assert (await sender.post(f"https://127.0.0.1:{receiver.port}/", {}, b"body")).is_success
+        other = await sender.post(f"https://hooks.example:{receiver.port}/", {}, b"body")
+        unknown = await Sender(seconds=5, allow_private=True).post(f"https://127.0.0.1:{receiver.port}/", {}, b"body")
+    assert other.error == "cannot connect: SSLCertVerificationError"
+    assert unknown.error == "cannot connect: SSLCertVerificationError"
+    assert receiver.bodies == [b"body"]
+
+
+async def test_the_next_address_is_tried_if_one_takes_no_connection() -> None:
+    async with receiving() as receiver:
+        sender = Sender(seconds=5, allow_private=True, resolver=LyingResolver(["127.0.0.2", "127.0.0.1"]))
+        answer = await sender.post(f"http://hooks.example:{receiver.port}/", {}, b"body")
+    assert answer.is_success
+    assert receiver.bodies == [b"body"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "body"),
+    [
+        (b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n" + OK, 200, "ok"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nto\r\n3\r\nget\r\n0\r\n\r\n", 200, "toget"),
+        (b"HTTP/1.0 202 Accepted\r\n\r\nuntil the end", 202, "until the end"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", 204, None),
+    ],
+)
+async def test_an_answer_is_read_in_each_form_that_http_gives_it(sent: bytes, status: int, body: str | None) -> None:
+    async with receiving(sent) as receiver:
+        answer = await Sender(seconds=5, allow_private=True).post(f"http://127.0.0.1:{receiver.port}/", {}, b"body")
+    assert (answer.status, answer.body, answer.error) == (status, body, None)
+
+
+async def test_an_answer_that_ends_early_is_an_error_of_the_attempt() -> None:
+    async with receiving(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf") as receiver:
+        answer = await Sender(seconds=5, allow_private=True).post(f"http://127.0.0.1:{receiver.port}/", {}, b"body")
+    assert (answer.status, answer.error) == (None, "cannot connect: RemoteProtocolError")
+
+
+async def test_the_connection_is_closed_as_soon_as_the_time_for_an_answer_is_over() -> None:
+    closed = asyncio.Event()
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(65_536):
+            pass
+        closed.set()
+        writer.close()
+
+    server = await asyncio.start_server(hang, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        answer = await Sender(seconds=0.2, allow_private=True).post(f"http://127.0.0.1:{port}/", {}, b"body")
+        assert answer.error == "no answer within 0.2 seconds"
+        async with asyncio.timeout(2):
+            await closed.wait()

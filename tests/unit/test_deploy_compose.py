@@ -135,10 +135,30 @@ def test_the_keys_of_webhooks_are_for_what_seals_and_opens_and_have_no_default(c
     assert {value for name, value in given.items() if name not in ("api", "worker")} == {None}
 
 
-@pytest.mark.parametrize("setting", ["PAYCORE_LOG_KEY", "PAYCORE_LOG_CHECKPOINT_FILE"])
-def test_the_key_of_the_log_is_for_the_relay_alone_and_has_no_default(compose, setting):
+def test_the_key_of_the_log_is_for_the_relay_alone_and_has_no_default(compose):
+    given = {name: told["environment"].get("PAYCORE_LOG_KEY") for name, told in compose["services"].items() if name in OURS}
+    assert {name: value for name, value in given.items() if value is not None} == {"relay": "${PAYCORE_LOG_KEY-}"}
+
+
+def test_the_newest_checkpoint_is_kept_in_a_volume_that_only_the_relays_have(compose):
+    setting = "PAYCORE_LOG_CHECKPOINT_FILE"
     given = {name: told["environment"].get(setting) for name, told in compose["services"].items() if name in OURS}
-    assert {name: value for name, value in given.items() if value is not None} == {"relay": f"${{{setting}-}}"}
+    assert {name for name, value in given.items() if value is not None} == {"relay"}
+    default = re.fullmatch(rf"\$\{{{setting}:-(.+)}}", given["relay"])
+    assert default is not None
+    directory = Path(default[1]).parent
+    used = {
+        (name, *volume.split(":")[:2])
+        for name, told in compose["services"].items()
+        for volume in told.get("volumes", [])
+        if volume.split(":")[0] == "log-checkpoint" or volume.split(":")[1] == str(directory)
+    }
+    assert used == {("relay", "log-checkpoint", str(directory))}
+    assert "log-checkpoint" in compose["volumes"]
+    # A new volume takes owner and mode of the directory in the image.
+    made = re.search(r"install --directory --owner=(\d+) --group=\d+ --mode=0750 (\S+)", (ROOT / "Dockerfile").read_text())
+    assert made is not None
+    assert made.groups() == ("10001", str(directory))
 
 
 def test_the_keys_of_links_are_for_the_api_alone_and_have_no_default(compose):

@@ -270,10 +270,29 @@ def test_there_is_no_secret_in_the_files_and_every_setting_exists():
     example = (COMMON / "secrets.env.example").read_text()
     assert re.findall(r"^[a-z-]+=(.+)$", example, re.MULTILINE) == []
     assert set(re.findall(r"^([a-z-]+)=$", example, re.MULTILINE)) == set(VALUES)
-    named = {key.removesuffix("_FILE") for key in settings(BASE, COMMON, IDENTITY_PROVIDER)}
+    named = set(settings(BASE, COMMON, IDENTITY_PROVIDER))
     containers = [*(pod(name) for name in WORKLOADS), *(pod("paycore-api", manifests(JWT_SECRET)),)]
-    named |= {entry["name"].removesuffix("_FILE") for told in containers for entry in told["containers"][0].get("env", [])}
-    assert named <= {f"PAYCORE_{name.upper()}" for name in Settings.model_fields}
+    named |= {entry["name"] for told in containers for entry in told["containers"][0].get("env", [])}
+    known = {f"PAYCORE_{name.upper()}" for name in Settings.model_fields}
+    assert {name for name in named if not known & {name, name.removesuffix("_FILE")}} == set()
+
+
+def test_the_newest_checkpoint_is_on_a_volume_that_each_relay_can_write_on_each_node():
+    used = {
+        (name, volume["persistentVolumeClaim"]["claimName"], volume["name"])
+        for name in WORKLOADS
+        for volume in pod(name)["volumes"]
+        if "persistentVolumeClaim" in volume
+    }
+    ((name, claim, volume),) = used
+    assert name == "paycore-relay"
+    # The relays stand on two nodes and share it; a volume of one node would keep the standby from starting.
+    assert one("PersistentVolumeClaim", claim)["spec"]["accessModes"] == ["ReadWriteMany"]
+    (container,) = pod(name)["containers"]
+    (mount,) = [mount for mount in container["volumeMounts"] if mount["name"] == volume]
+    assert not mount.get("readOnly")
+    given = {entry["name"]: entry["value"] for entry in container["env"]}
+    assert Path(given["PAYCORE_LOG_CHECKPOINT_FILE"]).parent == Path(mount["mountPath"])
 
 
 @pytest.mark.parametrize("name", ["paycore-api", "paycore-relay", "paycore-worker"])

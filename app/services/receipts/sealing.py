@@ -39,22 +39,52 @@ class LogStopped(Exception):
 async def seal(connection: asyncpg.Connection) -> int:
     """Append the next leaves. Returns how many: 0 if all settled transactions that have positions are in the log.
 
-    Raises LogStopped if one of them does not exist.
+    Raises LogStopped if one of them does not exist or the log was changed, and asyncpg.IntegrityConstraintViolationError if
+    another sealer has appended them meanwhile.
     """
-    async with transaction(connection):
-        size = await log_sql.size(connection)
-        asked = await leaf_sql.next_settled(connection, size, _LEAVES_AT_ONCE)
-        if asked is None:
-            return 0
-        with tracing.work_span("seal log", attributes={"paycore.leaves": asked.end - size, "paycore.log.size": asked.end}):
-            hashes = await leaf_sql.make_leaves(connection, size, asked)
-            missing = asked.end - size - len(hashes)
-            if missing:
-                raise LogStopped(f"{missing} transactions that have positions do not exist; `paycore verify` names them")
-            last = await read_tiles(connection, merkle.last_tiles(size))
-            await log_sql.put_tiles(connection, merkle.extend(last, size, hashes).items())
-    metrics.LOG_SIZE.set(asked.end)
+    size = await log_sql.size(connection)
+    try:
+        async with transaction(connection):
+            appended = await _append(connection, size)
+    except asyncpg.IntegrityConstraintViolationError as error:
+        # What another sealer has appended is visible by now: an insert waits for the one that it collides with.
+        if await log_sql.size(connection) != size:
+            raise
+        if error.constraint_name == "log_salts_pkey":
+            raise LogStopped(
+                f"leaves after the first {size} were made before and are gone: the end of the log was removed"
+            ) from None
+        raise LogStopped(f"the log is damaged after its first {size} leaves: {error.constraint_name}") from None
+    if appended:
+        metrics.LOG_SIZE.set(size + appended)
+    return appended
+
+
+async def _append(connection: asyncpg.Connection, size: int) -> int:
+    asked = await leaf_sql.next_settled(connection, size, _LEAVES_AT_ONCE)
+    if asked is None:
+        return 0
+    with tracing.work_span("seal log", attributes={"paycore.leaves": asked.end - size, "paycore.log.size": asked.end}):
+        hashes = await leaf_sql.make_leaves(connection, size, asked)
+        missing = asked.end - size - len(hashes)
+        if missing:
+            raise LogStopped(f"{missing} transactions that have positions do not exist; `paycore verify` names them")
+        last = await _last_tiles(connection, size)
+        await log_sql.put_tiles(connection, merkle.extend(last, size, hashes).items())
     return len(hashes)
+
+
+async def _last_tiles(connection: asyncpg.Connection, size: int) -> dict[TileId, bytes]:
+    """The tiles that are not full, as they were at this size: another sealer may have appended since. Raises LogStopped."""
+    places = merkle.last_tiles(size)
+    found = await read_tiles(connection, places)
+    last = {}
+    for place in places:
+        length = size // merkle.TILE_WIDTH**place.level % merkle.TILE_WIDTH * merkle.HASH_BYTES
+        last[place] = found.get(place, b"")[:length]
+        if len(last[place]) < length:
+            raise LogStopped(f"the log is damaged: tile {place.number} of level {place.level} is incomplete")
+    return last
 
 
 def canonical_of(row: CanonicalRow) -> Canonical:

@@ -68,7 +68,18 @@ async def findings(connection: asyncpg.Connection, *, has_archives: bool = True)
     newest = await log_sql.last_checkpoint(connection)
     if newest is not None and newest.size > size:
         found.append(f"The log has {size} leaves, but a checkpoint of {newest.size} was signed: its end was removed.")
-    return differences.sentences() + found
+    return differences.sentences() + found + await _removed_leaves(connection, size)
+
+
+async def _removed_leaves(connection: asyncpg.Connection, size: int) -> list[str]:
+    """The next transactions after the log's end that were leaves before: the salts of their words are there."""
+    after = [id_ for settled in await log_sql.settled_from(connection, size, _AT_ONCE) for id_ in settled.ids]
+    salted = await log_sql.salts(connection, after)
+    return [
+        f"Transaction {ids.encode('txn', id_)} has the salt of a leaf, but the log ends before it: the log's end was removed."
+        for id_ in after
+        if id_ in salted
+    ]
 
 
 async def _hashes(

@@ -28,7 +28,7 @@ _ROOM = 200
 _ROOM_IF_FAILING = 20
 """An endpoint that fails gets new deliveries only if it has none to be tried with soon."""
 _LOOK_AGAIN, _LOOK_AGAIN_IF_FAILING = timedelta(seconds=1), timedelta(seconds=30)
-"""When an endpoint without room is looked at again. One that fails is also looked at as soon as it accepts something."""
+"""When an endpoint without room is looked at again; one that fails not before its next trial, or when it accepts something."""
 
 
 async def fan_out(connection: asyncpg.Connection, clock: Clock) -> int:
@@ -73,10 +73,15 @@ async def catch_up(connection: asyncpg.Connection, clock: Clock) -> bool:
         endpoint = await webhook_fan_out_sql.lock_behind(connection, now)
         if endpoint is None:
             return False
-        room = await _room(connection, endpoint, now)
+        if _is_tried_soon(endpoint, now):
+            # All of them at once: each by itself, a hundred that hang would take a transaction each again and again.
+            await webhook_fan_out_sql.put_off(
+                connection, now, failures=FREE_FAILURES, soon=now + LONGEST_REST, least=now + _LOOK_AGAIN_IF_FAILING
+            )
+            return True
+        room = await _room(connection, endpoint)
         if room == 0:
-            later = _LOOK_AGAIN_IF_FAILING if endpoint.failures >= FREE_FAILURES else _LOOK_AGAIN
-            await webhook_fan_out_sql.set_behind(connection, endpoint.id, endpoint.after, now + later)
+            await webhook_fan_out_sql.set_behind(connection, endpoint.id, endpoint.after, now + _LOOK_AGAIN)
             return True
         events = await sequence_sql.events_after(connection, endpoint.after, min(CATCH_UP_STEP, position - endpoint.after))
         found = sorted(await webhook_fan_out_sql.matches_of(connection, endpoint.id, events), key=_place) if events else []
@@ -94,12 +99,18 @@ async def catch_up(connection: asyncpg.Connection, clock: Clock) -> bool:
         return True
 
 
-async def _room(connection: asyncpg.Connection, endpoint: Behind, now: datetime) -> int:
+def _is_tried_soon(endpoint: Behind, now: datetime) -> bool:
+    """Whether an endpoint fails and has deliveries to be tried with once its rest is over.
+
+    Without such a trial it could not show that it answers again.
+    """
+    return endpoint.failures >= FREE_FAILURES and endpoint.due_at is not None and endpoint.due_at <= now + LONGEST_REST
+
+
+async def _room(connection: asyncpg.Connection, endpoint: Behind) -> int:
     """How many deliveries may be added. 0: enough wait."""
     if endpoint.failures >= FREE_FAILURES:
-        # Its rest has an end: then what waits is tried. Without such a trial it could not show that it answers again.
-        is_tried_soon = endpoint.due_at is not None and endpoint.due_at <= now + LONGEST_REST
-        return 0 if is_tried_soon else _ROOM_IF_FAILING
+        return _ROOM_IF_FAILING
     room = MOST_WAITING - await webhook_fan_out_sql.count_waiting(connection, endpoint.id, MOST_WAITING)
     return room if room >= _ROOM else 0
 

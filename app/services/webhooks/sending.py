@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 from typing import NamedTuple
+
+import h11
 
 from app.clock import monotonic
 from app.services.webhooks.destinations import BadDestination, Destination, check_address, destination_of
@@ -21,8 +23,8 @@ KEPT_BYTES = 1024
 _MAX_ADDRESSES = 3
 """Addresses that are tried, if connections to the first ones fail."""
 _RESOLVER_THREADS = 8
-_TRUSTS_NOTHING = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""For connections without TLS. Without one, httpx would load all certificate authorities for each, which takes 20 ms."""
+_MAX_HEAD = 65_536
+"""Largest status line and headers of an answer."""
 
 
 class Answer(NamedTuple):
@@ -46,13 +48,20 @@ class Answer(NamedTuple):
 class Sender:
     """Sends for all endpoints of a process."""
 
-    def __init__(self, *, seconds: float, allow_private: bool, resolver: Resolver | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        seconds: float,
+        allow_private: bool,
+        resolver: Resolver | None = None,
+        trusted: ssl.SSLContext | None = None,
+    ) -> None:
         self._seconds = seconds
         self._allow_private = allow_private
         # Of its own: look-ups that hang must not take the threads of others.
         self._threads = ThreadPoolExecutor(_RESOLVER_THREADS, "webhook-resolver")
         self._resolver = resolver or self._resolve
-        self._context: ssl.SSLContext | None = None
+        self._trusted = trusted
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -95,58 +104,67 @@ class Sender:
     async def _send(
         self, destination: Destination, addresses: Sequence[str], headers: Mapping[str, str], body: bytes
     ) -> tuple[int, str | None]:
-        import httpx  # noqa: PLC0415 - see app/fetching.py
-
+        trusted = await self._certificates() if destination.is_tls else None
         try:
-            for address in addresses[:-1]:
-                try:
-                    return await self._send_to(address, destination, headers, body)
-                except httpx.ConnectError:
-                    continue
-            return await self._send_to(addresses[-1], destination, headers, body)
-        except httpx.TimeoutException:
-            raise TimeoutError from None
-        except (httpx.HTTPError, httpx.InvalidURL) as problem:
+            reader, writer = await _connected(addresses, destination, trusted)
+        except OSError as problem:
             raise OSError(0, type(problem).__name__) from None
-
-    async def _send_to(
-        self, address: str, destination: Destination, headers: Mapping[str, str], body: bytes
-    ) -> tuple[int, str | None]:
-        import httpx  # noqa: PLC0415 - see app/fetching.py
-
-        # A transport and not a client: it follows no redirect, keeps no cookie and uses no proxy, which would connect to names.
-        # The URL has the address, so nothing is looked up again; TLS checks the certificate for the name.
-        host = f"[{address}]" if ":" in address else address
-        url = f"{'https' if destination.is_tls else 'http'}://{host}:{destination.port}{destination.target}"
-        sent = {**headers, "host": destination.authority, "accept-encoding": "identity", "connection": "close"}
-        extensions = {"timeout": httpx.Timeout(self._seconds).as_dict()}
-        if destination.is_tls:
-            extensions["sni_hostname"] = destination.host  # type: ignore[assignment] # httpx has no type for extensions
-        trusted = await self._certificates() if destination.is_tls else _TRUSTS_NOTHING
-        request = httpx.Request("POST", url, headers=sent, content=body, extensions=extensions)
-        async with httpx.AsyncHTTPTransport(verify=trusted, trust_env=False) as transport:
-            response = await transport.handle_async_request(request)
-            try:
-                return response.status_code, _text(await _beginning(response.aiter_raw()))
-            finally:
-                await response.aclose()
+        try:
+            return await _exchange(reader, writer, destination, headers, body)
+        except (OSError, h11.ProtocolError) as problem:
+            raise OSError(0, type(problem).__name__) from None
+        finally:
+            # Not closed in order: a receiver that does not take the end of TLS would keep the connection.
+            writer.transport.abort()
 
     async def _certificates(self) -> ssl.SSLContext:
         import httpx  # noqa: PLC0415 - see app/fetching.py
 
-        if self._context is None:
+        if self._trusted is None:
             # In a thread: to load the certificate authorities takes 40 ms.
-            self._context = await asyncio.to_thread(httpx.create_ssl_context, trust_env=False)
-        return self._context
+            self._trusted = await asyncio.to_thread(httpx.create_ssl_context, trust_env=False)
+        return self._trusted
 
 
-async def _beginning(stream: AsyncIterator[bytes]) -> bytes:
-    received = bytearray()
-    async for chunk in stream:
-        received += chunk
-        if len(received) >= KEPT_BYTES:
+async def _connected(
+    addresses: Sequence[str], destination: Destination, trusted: ssl.SSLContext | None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to the first address that takes one. TLS checks the certificate for the name."""
+    name = destination.host if destination.is_tls else None
+    for address in addresses[:-1]:
+        try:
+            return await asyncio.open_connection(address, destination.port, ssl=trusted, server_hostname=name)
+        except OSError:
+            continue
+    return await asyncio.open_connection(addresses[-1], destination.port, ssl=trusted, server_hostname=name)
+
+
+async def _exchange(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, destination: Destination, headers: Mapping[str, str], body: bytes
+) -> tuple[int, str | None]:
+    """Send the request and read the beginning of the answer.
+
+    An HTTP client would follow redirects, keep cookies and connect to names or through a proxy, and takes a millisecond of CPU
+    for each connection, which a receiver that never answers also costs.
+    """
+    http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD)
+    sent = {**headers, "host": destination.authority, "accept-encoding": "identity", "connection": "close"}
+    sent["content-length"] = str(len(body))
+    head = http.send(h11.Request(method="POST", target=destination.target, headers=list(sent.items())))
+    # Not waited for: a receiver may answer before it has read all.
+    writer.write(b"".join((head or b"", http.send(h11.Data(data=body)) or b"", http.send(h11.EndOfMessage()) or b"")))
+    status, received = 0, bytearray()
+    while len(received) < KEPT_BYTES:
+        event = http.next_event()
+        if event is h11.NEED_DATA:
+            http.receive_data(await reader.read(_MAX_HEAD))
+        elif isinstance(event, h11.Response):
+            status = event.status_code
+        elif isinstance(event, h11.Data):
+            received += event.data
+        elif isinstance(event, h11.EndOfMessage):
             break
-    return bytes(received[:KEPT_BYTES])
+    return status, _text(bytes(received[:KEPT_BYTES]))
 
 
 def _text(received: bytes) -> str | None:
