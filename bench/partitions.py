@@ -157,7 +157,7 @@ async def _rounds(
         "single": lambda meter: _per_second(meter.single),
         "batch": lambda meter: _per_second(meter.batch),
     }
-    # There and back: none is always measured after the same other one, and what slows the machine down slows all.
+    # In one order, then in the reverse one: no ledger always comes last, and a machine that gets slower affects all of them.
     turns = [*meters, *reversed(meters)]
     for number in range(1, profile.rounds + 1):
         for figure, measure in figures.items():

@@ -58,10 +58,12 @@ async def entries_of_wallet(
     count = min(limit, newest - above)
     lowest = first if is_backward else first - count + 1
     statement = _entries(is_backward=is_backward)
-    # With those that may have come since the wallet was read.
-    end = newest + limit if below is None else min(newest + limit, below - 1)
-    sequences = range(above + 1, min(end, above + limit) + 1) if is_backward else range(max(above, newest - limit) + 1, end + 1)
-    values = {"wallet": wallet.id, "sequences": list(sequences), "most": limit}
+    # The wallet may have more entries than when it was read: the page can have some of them.
+    last = newest + limit if below is None else min(newest + limit, below - 1)
+    start = above + 1 if is_backward else max(above, newest - limit) + 1
+    if is_backward:
+        last = min(last, above + limit)
+    values = {"wallet": wallet.id, "sequences": list(range(start, last + 1)), "most": limit}
     estimated = _span(wallet, lowest)
     found: list[Entry] = []
     for low, high in dict.fromkeys((estimated, _ALL)):
