@@ -2268,10 +2268,11 @@ CREATE TABLE public.wallet_marks (
     wallet_id uuid NOT NULL,
     at timestamp with time zone NOT NULL,
     sequence bigint NOT NULL,
+    amount bigint NOT NULL,
     balance bigint NOT NULL,
     debits_so_far numeric NOT NULL,
     CONSTRAINT wallet_marks_not_negative CHECK ((debits_so_far >= (0)::numeric)),
-    CONSTRAINT wallet_marks_regular CHECK (((sequence > 0) AND ((sequence % (4)::bigint) = 0)))
+    CONSTRAINT wallet_marks_of_entries CHECK (((sequence > 0) AND (amount <> 0)))
 );
 
 

@@ -9,6 +9,8 @@ from app.db.verification_check import Check
 
 MODELS_SINCE = 32
 """The revision with read models."""
+QUARTERS_SINCE = 36
+"""The revision with a mark at the first entry of each quarter of an hour."""
 
 VIEWS = """
 , model AS MATERIALIZED (
@@ -19,12 +21,14 @@ VIEWS = """
 ), counted AS (
     SELECT * FROM (
         SELECT e.wallet_id, e.sequence, e.created_at, e.amount, e.balance_after, (e.created_at AT TIME ZONE 'UTC')::date AS day,
-               sum(e.debits) OVER (PARTITION BY e.wallet_id ORDER BY e.sequence) AS debits_so_far, e.is_span
+               sum(e.debits) OVER of_wallet AS debits_so_far, e.is_span, lag(e.created_at) OVER of_wallet AS previous_at,
+               coalesce(lag(e.is_span) OVER of_wallet, false) AS is_after_span
         FROM (SELECT wallet_id, sequence, created_at, amount, balance_after, greatest(-amount, 0) AS debits, false AS is_span
               FROM ledger_entries
               UNION ALL
               SELECT wallet_id, last_sequence, NULL, NULL, NULL, debits, true FROM archived_spans) AS e
         JOIN known k ON k.wallet_id = e.wallet_id AND e.sequence <= k.last_sequence
+        WINDOW of_wallet AS (PARTITION BY e.wallet_id ORDER BY e.sequence)
     ) AS placed WHERE NOT is_span
 ), projected AS ( -- entries whose event the models have seen
     SELECT e.*, w.owner_id, w.currency,
@@ -74,17 +78,21 @@ MODELS = (
         "The mark of wallet {wallet_id} at entry {sequence} in the read models is not that of the entry.",
         """
         SELECT wallet_id, sequence
-        FROM (SELECT k.wallet_id, k.sequence, k.at, k.balance, k.debits_so_far
+        FROM (SELECT k.wallet_id, k.sequence, k.at, k.amount, k.balance, k.debits_so_far
               FROM model m JOIN wallet_marks k ON k.generation = m.generation) AS stored
-        FULL JOIN (SELECT wallet_id, sequence, created_at, balance_after, debits_so_far
-                   FROM counted WHERE sequence % 4 = 0) AS made USING (wallet_id, sequence)
-        WHERE (stored.at, stored.balance, stored.debits_so_far)
-            IS DISTINCT FROM (made.created_at, made.balance_after, made.debits_so_far)
+        FULL JOIN (SELECT wallet_id, sequence, created_at, amount, balance_after, debits_so_far, is_after_span
+                   FROM counted
+                   WHERE sequence % 4 = 0 OR previous_at IS NULL OR previous_at < date_bin('15 minutes', created_at, 'epoch')
+                  ) AS made USING (wallet_id, sequence)
+        WHERE (stored.at, stored.amount, stored.balance, stored.debits_so_far)
+            IS DISTINCT FROM (made.created_at, made.amount, made.balance_after, made.debits_so_far)
+          -- What came before it is not known: it may be the first of its quarter of an hour, or not.
+          AND NOT (made.is_after_span AND stored.at IS NULL AND made.sequence % 4 <> 0)
           AND NOT EXISTS (
-            SELECT FROM archived_spans s
-            WHERE s.wallet_id = stored.wallet_id AND stored.sequence BETWEEN s.first_sequence AND s.last_sequence)
+            SELECT FROM archived_spans s WHERE s.wallet_id = coalesce(stored.wallet_id, made.wallet_id)
+               AND coalesce(stored.sequence, made.sequence) BETWEEN s.first_sequence AND s.last_sequence)
         """,
-        since=MODELS_SINCE,
+        since=QUARTERS_SINCE,
     ),
     Check(
         "Entry {sequence} of wallet {wallet_id} is missing in the read models, which have seen its event.",

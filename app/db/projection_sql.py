@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -18,6 +18,10 @@ ID_FLOOR = "(lpad(to_hex((extract(epoch FROM {}) * 1000)::bigint), 12, '0') || '
 ID_MARGIN = f"interval '{ids.POSTED_WITHIN.days} day'"
 DAY_FLOOR = ID_FLOOR.format(f"coalesce({{}}, 'epoch'::date + 1)::timestamp AT TIME ZONE 'UTC' - {ID_MARGIN}")
 """The lowest id of an entry of a day, with ID_MARGIN. NULL: of any day."""
+
+QUARTER = timedelta(minutes=15)
+"""The borders of all time zones' hours are at multiples of it. `wallet_marks` has the first entry of each."""
+_QUARTER_OF = f"date_bin('{QUARTER.seconds} seconds', {{}}, 'epoch')"
 
 # Another worker that projects holds the lock.
 _LOCK = "SELECT generation, position FROM read_models WHERE is_live FOR UPDATE SKIP LOCKED"
@@ -38,20 +42,24 @@ WHERE id = ANY ($1::uuid[]) AND (description IS NOT NULL OR reference IS NOT NUL
 """
 
 # Sequences decide what is new. Entries that are there already are left out, and where a sequence is missing, as behind an event
-# that the relay could not read, the wallet's entries are read up to the highest one: all of them are committed.
+# that the relay could not read, the wallet's entries are read up to the highest one: all of them are committed. `is_first`: of
+# its quarter of an hour. The wallet's newest entry is in the same quarter as its newest mark.
 _DAYS = f"""
 WITH batch AS MATERIALIZED (
     SELECT wallet_id, sequence, created_at, amount, balance_after FROM ledger_entries WHERE transaction_id = ANY ($2::uuid[])
 ), touched AS MATERIALIZED (
     SELECT t.wallet_id, t.highest, coalesce(d.last_sequence, 0) AS last_sequence, coalesce(d.debits_so_far, 0) AS debits_so_far,
            t.lowest = coalesce(d.last_sequence, 0) + 1 AND t.highest = coalesce(d.last_sequence, 0) + t.count AS follows,
-           d.day, t.at
+           d.day, t.at, k.at AS marked_at
     FROM (SELECT wallet_id, min(sequence) AS lowest, max(sequence) AS highest, count(*) AS count, max(created_at) AS at
           FROM batch GROUP BY wallet_id) t
     LEFT JOIN LATERAL (
         SELECT day, last_sequence, debits_so_far FROM wallet_days
         WHERE generation = $1 AND wallet_id = t.wallet_id ORDER BY day DESC LIMIT 1
     ) d ON true
+    LEFT JOIN LATERAL (
+        SELECT at FROM wallet_marks WHERE generation = $1 AND wallet_id = t.wallet_id ORDER BY at DESC, sequence DESC LIMIT 1
+    ) k ON true
 ), fresh AS (
     SELECT b.* FROM batch b JOIN touched t ON t.wallet_id = b.wallet_id WHERE t.follows
     UNION ALL
@@ -65,11 +73,15 @@ WITH batch AS MATERIALIZED (
     WHERE NOT t.follows
 ), running AS MATERIALIZED (
     SELECT f.*, (f.created_at AT TIME ZONE 'UTC')::date AS day,
-           t.debits_so_far + sum(greatest(-f.amount, 0)) OVER (PARTITION BY f.wallet_id ORDER BY f.sequence) AS debits_so_far
+           t.debits_so_far + sum(greatest(-f.amount, 0)) OVER of_wallet AS debits_so_far,
+           coalesce(coalesce(lag(f.created_at) OVER of_wallet, t.marked_at) < {_QUARTER_OF.format("f.created_at")}, true)
+               AS is_first
     FROM fresh f JOIN touched t ON t.wallet_id = f.wallet_id
+    WINDOW of_wallet AS (PARTITION BY f.wallet_id ORDER BY f.sequence)
 ), marked AS (
-    INSERT INTO wallet_marks (generation, wallet_id, at, sequence, balance, debits_so_far)
-    SELECT $1, wallet_id, created_at, sequence, balance_after, debits_so_far FROM running WHERE sequence % 4 = 0
+    INSERT INTO wallet_marks (generation, wallet_id, at, sequence, amount, balance, debits_so_far)
+    SELECT $1, wallet_id, created_at, sequence, amount, balance_after, debits_so_far FROM running
+    WHERE is_first OR sequence % 4 = 0
 )
 INSERT INTO wallet_days AS d (generation, wallet_id, day, opening, closing, entry_count, first_sequence, last_sequence, debits,
     credits, debits_so_far)

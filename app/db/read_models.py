@@ -60,11 +60,14 @@ class WalletDay(Base):
 
 
 class WalletMark(Base):
-    """Every fourth entry of a wallet, with the wallet's debits up to it: from a mark, any entry is at most 3 away."""
+    """The first entry of each quarter of an hour of a wallet, and every fourth, with the wallet's debits up to it.
+
+    What a wallet was at the border of a period is what the first mark after it found. From a mark, any entry is at most 3 away.
+    """
 
     __tablename__ = "wallet_marks"
     __table_args__ = (
-        CheckConstraint("sequence > 0 AND sequence % 4 = 0", name="wallet_marks_regular"),
+        CheckConstraint("sequence > 0 AND amount <> 0", name="wallet_marks_of_entries"),
         CheckConstraint("debits_so_far >= 0", name="wallet_marks_not_negative"),
     )
 
@@ -72,6 +75,7 @@ class WalletMark(Base):
     wallet_id: Mapped[UUID] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(primary_key=True)
     sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    amount: Mapped[int]
     balance: Mapped[int]
     debits_so_far: Mapped[Decimal]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from app.access import policy
@@ -23,9 +23,8 @@ FINAL_AFTER = timedelta(seconds=5)
 _MAY_BE_UNFINISHED = timedelta(minutes=1)
 """Where an entry was posted so long after a moment, no transaction with an earlier entry can be unfinished: all that post to a
 wallet wait for each other, and each takes its time after the wait."""
-_EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
-"""Before any entry. Ids do not begin much earlier."""
-_RESOLUTION = timedelta(microseconds=1)
+_EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)
+"""Before any entry. Since then, the clocks of all time zones differ from UTC by quarters of an hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ async def balance_at(
         raise BadUserInput(
             f"A balance is final {final_after.seconds} seconds after its time: `at` must be earlier. `balance` is that of now."
         )
-    asked = max(at, _EARLIEST)
+    asked = max(at, _EARLIEST).astimezone(UTC)
     found = await time_sql.balance_at(database, wallet.id, asked)
     if found.posted_at <= at + _MAY_BE_UNFINISHED:
         await time_sql.wait_for_posting(database, wallet.id)
@@ -108,17 +107,16 @@ def _period(borders: tuple[datetime, datetime], places: tuple[Place, Place]) -> 
 
 async def _places(database: Reader, wallet: Wallet, borders: list[datetime]) -> list[Place]:
     """The wallet before each border: an entry at the very moment of a border belongs to the period that begins there."""
-    moments = [max(border - _RESOLUTION, _EARLIEST) for border in borders]
-    places, newer = await time_sql.at_moments(database, wallet.id, moments)
+    moments = [max(border, _EARLIEST) for border in borders]
+    places, newer = await time_sql.at_borders(database, wallet.id, moments)
     if len(newer) > time_sql.MOST_NEWER:
         raise Unavailable("The read model is behind. Try again shortly.")
+    if not newer:
+        return places
     times = [entry.at for entry in newer]
-    debits, total = [], 0
-    for entry in newer:
-        total += entry.debit
-        debits.append(total)
+    debits = list(accumulate(entry.debit for entry in newer))
     for n, moment in enumerate(moments):
-        count = bisect_right(times, moment)
+        count = bisect_left(times, moment)
         if count:
             last = newer[count - 1]
             places[n] = Place(last.sequence, last.balance, places[n].debits + debits[count - 1])

@@ -14,9 +14,11 @@ import asyncpg
 import pytest
 
 from app.access.viewer import Viewer
-from app.db import archive_sql, projection_sql
+from app.db import archive_sql, migrate, projection_sql
 from app.db.engine import connect
 from app.db.pool import Database
+from app.db.projection_sql import QUARTER
+from app.db.time_sql import begin_of_quarter
 from app.errors import Archived, ConfigurationError, RefusalCode
 from app.paging.pages import PageRequest
 from app.processes.statement_maker import StatementMaker
@@ -64,6 +66,9 @@ class Past:
         self.times.clock.now = self.border - timedelta(days=27)
         self.viewer = await self.times.bank.viewer("alice")
         self.ids = [await self.times.bank.wallet(self.viewer, balance="100.00"), await self.times.bank.wallet(self.viewer)]
+        for _ in range(2):
+            self.times.clock.move(60)
+            await self.times.bank.wallet(self.viewer, balance="1.00")
         for step in _STEPS:
             self.times.clock.move(step)
             await self._pay()
@@ -158,22 +163,25 @@ async def test_balances_in_time_are_the_same_before_an_archive_after_it_and_afte
     assert await past.said() == said
 
 
-async def test_inside_an_archived_day_a_wallet_of_the_system_is_archived_and_at_the_ends_of_days_it_is_exact(past: Past) -> None:
+async def test_in_an_archived_quarter_of_an_hour_a_wallet_of_the_system_is_archived_and_before_and_after_exact(
+    past: Past,
+) -> None:
     admin = await past.times.bank.viewer("admin", admin=True)
     id_ = await past.owner.fetchval("SELECT wallet_id FROM ledger_entries e JOIN wallets w ON w.id = e.wallet_id"
                                     " WHERE w.owner_id IS NULL AND e.created_at < $1 LIMIT 1", past.border)  # fmt: skip
     engine, clock = past.times.bank.engine, past.times.clock
     wallet = (await reading.load_wallets(engine, admin, [id_]))[id_]
     posted = (await past.times.entries(id_))[0].created_at
-    day_end = posted.replace(hour=23, minute=59, second=59, microsecond=999999)
-    before = await balance_at(engine, admin, wallet, day_end, clock)
+    around = [posted - timedelta(microseconds=1), begin_of_quarter(posted) + QUARTER, posted + timedelta(days=1)]
+    asked = Periods(posted - timedelta(hours=1), posted + timedelta(hours=2), BalanceStep.HOUR, "Asia/Kathmandu")
+    before = [await balance_at(engine, admin, wallet, at, clock) for at in around]
+    hours = await balances(engine, admin, wallet, asked, clock)
+    assert [point.sequence for point in before if point is not None] == [0, 3, 3]
     await past.archive()
-    assert await balance_at(engine, admin, wallet, day_end, clock) == before
+    assert [await balance_at(engine, admin, wallet, at, clock) for at in around] == before
+    assert await balances(engine, admin, wallet, asked, clock) == hours
     with pytest.raises(Archived):
-        await balance_at(engine, admin, wallet, posted, clock)
-    asked = Periods(posted - timedelta(hours=1), posted + timedelta(hours=2), BalanceStep.HOUR, "UTC")
-    with pytest.raises(Archived):
-        await balances(engine, admin, wallet, asked, clock)
+        await balance_at(engine, admin, wallet, posted + timedelta(seconds=60), clock)
 
 
 _AFTER = "(SELECT max(day) FROM wallet_days)"
@@ -230,6 +238,9 @@ async def test_a_month_is_archived_once_the_models_have_it_and_no_rebuild_runs(p
     assert await past.archive() > 0
     with pytest.raises(ConfigurationError, match="Months of entries are archived"):
         await rebuild(past.settings, lambda _: None)
+    # The migration of the marks lets the models begin anew, too.
+    with pytest.raises(RuntimeError, match="Months of entries are archived"):
+        await migrate.downgrade(past.settings, "0035")
     await past.restore()
     await rebuild(past.settings, lambda _: None)
 

@@ -16,6 +16,8 @@ from app.clock import system_clock
 from app.db.currency_sql import load_currencies
 from app.db.engine import connect
 from app.db.pool import Database
+from app.db.projection_sql import QUARTER
+from app.db.time_sql import begin_of_quarter
 from app.errors import BadUserInput
 from app.records import Entry, Wallet
 from app.services import balances, reading
@@ -71,6 +73,10 @@ async def test_a_balance_is_that_after_the_last_entry_before_wherever_the_model_
     wallets = {viewer: await times.bank.wallet(viewer, balance="10000.00") for viewer in (alice, bob)}
     for _ in range(150):
         times.clock.move(stride(chance))
+        if chance.random() < 0.1:
+            times.clock.now = (
+                begin_of_quarter(times.clock.now) + QUARTER - chance.choice([timedelta(0), timedelta(microseconds=1)])
+            )
         payer, payee = chance.sample([alice, bob], 2)
         assert not (await times.bank.pay(payer, wallets[payer], wallets[payee], f"{chance.randint(1, 900) / 100:.2f}")).refusals
         if chance.random() < 0.1:
@@ -90,6 +96,8 @@ async def check_wallet(times: TimeWorld, viewer: Viewer, wallet_id: str, chance:
     wallet, now = await wallet_of(times, viewer, wallet_id), times.clock.now
     entries = await times.entries(wallet.id)
     moments = [entry.created_at for entry in entries]
+    quarters = [begin_of_quarter(moment) for moment in moments]
+    moments += quarters + [quarter + QUARTER for quarter in quarters]
     moments += [moment - timedelta(microseconds=1) for moment in moments]
     moments += [BEGIN + (now - BEGIN) * chance.random() for _ in range(50)]
     moments += [datetime(1900, 1, 1, tzinfo=UTC), BEGIN + timedelta(days=1)]

@@ -62,8 +62,10 @@ async def _move(owner: asyncpg.Connection, payer: Viewer, sides: list[UUID], mom
 
 _PROJECTED = """
 WITH marked AS (
-    INSERT INTO wallet_marks (generation, wallet_id, at, sequence, balance, debits_so_far)
-    SELECT $1, wallet_id, created_at, sequence, balance_after, 0 FROM ledger_entries WHERE wallet_id = $2 AND sequence % 4 = 0
+    INSERT INTO wallet_marks (generation, wallet_id, at, sequence, amount, balance, debits_so_far)
+    SELECT $1, wallet_id, created_at, sequence, amount, balance_after, 0
+    FROM (SELECT *, lag(created_at) OVER (ORDER BY sequence) AS previous_at FROM ledger_entries WHERE wallet_id = $2) AS e
+    WHERE sequence % 4 = 0 OR previous_at IS NULL OR previous_at < date_bin('15 minutes', created_at, 'epoch')
 )
 INSERT INTO wallet_days (generation, wallet_id, day, opening, closing, entry_count, first_sequence, last_sequence, debits,
                          credits, debits_so_far)
@@ -202,15 +204,33 @@ async def test_balances_read_the_partitions_of_their_time_and_no_activity(
     await owner.execute(_PROJECTED, model, pair[1])
     now = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     moments = [now - timedelta(days=day, hours=-12) for day in range(370, 360, -1)]
-    places, newer = await time_sql.at_moments(explained, pair[1], moments)
+    places, newer = await time_sql.at_borders(explained, pair[1], moments)
     entries = (
-        "SELECT sequence, balance_after FROM ledger_entries WHERE wallet_id = $1 AND created_at <= $2 ORDER BY 1 DESC LIMIT 1"
+        "SELECT sequence, balance_after FROM ledger_entries WHERE wallet_id = $1 AND created_at < $2 ORDER BY 1 DESC LIMIT 1"
     )
     rows = [await owner.fetch(entries, pair[1], moment) for moment in moments]
     assert [place[:2] for place in places] == [tuple(row) for (row,) in rows]
     assert newer == []
-    # Those of the moments, and those from the model's newest day to the wallet's newest entry.
-    assert max(map(len, explained.partitions)) <= 2 + 2
+    # Those from the model's newest day to the wallet's newest entry.
+    assert max(map(len, explained.partitions)) <= 2
+    assert not explained.reads_activity
+
+
+async def test_a_balance_at_a_moment_reads_the_partition_of_its_time(
+    bank: Bank, pair: list[UUID], explained: Explained, owner: asyncpg.Connection
+) -> None:
+    """Also where it is one of several entries after a mark."""
+    begin = time_sql.begin_of_quarter(datetime.now(UTC) - timedelta(days=30))
+    await _move(owner, await bank.viewer("alice"), pair, [begin + timedelta(minutes=minute) for minute in range(9)])
+    await owner.execute(_PROJECTED, await owner.fetchval("SELECT generation FROM read_models WHERE is_live"), pair[1])
+    last = (await _wallet(bank, pair[1])).sequence
+    for sequence in (1, 200, last - 8, last - 7, last - 6, last - 3, last - 1, last):
+        at = await owner.fetchval(
+            "SELECT created_at FROM ledger_entries WHERE wallet_id = $1 AND sequence = $2", pair[1], sequence
+        )
+        found = await time_sql.balance_at(explained, pair[1], at)
+        assert (found.sequence, found.balance) == (sequence, sequence)
+    assert {len(read) for read in explained.partitions} == {0, 1}
     assert not explained.reads_activity
 
 

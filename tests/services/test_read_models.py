@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, cast
 
 import asyncpg
 import pytest
 
 from app.access.viewer import Viewer
+from app.db import migrate
 from app.db.engine import connect
 from app.db.projection_sql import Progress
 from app.services import projection, rebuilding
@@ -25,7 +27,7 @@ __all__ = ["owner", "times"]
 
 COLUMNS = {
     "wallet_days": "wallet_id, day, opening, closing, entry_count, first_sequence, last_sequence, debits, credits, debits_so_far",
-    "wallet_marks": "wallet_id, at, sequence, balance, debits_so_far",
+    "wallet_marks": "wallet_id, at, sequence, amount, balance, debits_so_far",
     "activity": "owner_id, entry_id, wallet_id, at, amount, currency, exponent, purpose, counterparty_wallet_id, words",
     "activity_parties": "owner_id, party_id",
 }
@@ -242,10 +244,29 @@ async def test_entries_behind_an_event_that_the_relay_could_not_read_are_not_mis
     assert await verify(settings) == []
 
 
+async def test_a_migration_of_the_marks_lets_the_models_begin_anew(times: TimeWorld, settings: Settings) -> None:
+    await shop(times, 1, 60)
+    await times.catch_up()
+    grown = await model_rows(times.connection)
+    for go in (partial(migrate.downgrade, settings, "0035"), partial(migrate.upgrade, settings)):
+        await go()
+        assert (await progress_of(times)).position == 0
+        assert [await times.connection.fetchval(f"SELECT count(*) FROM {table}") for table in COLUMNS] == [0, 0, 0, 0]
+    await times.project()
+    assert await model_rows(times.connection) == grown
+    assert await verify(settings) == []
+
+
 CORRUPTIONS = {
     "a day": ("UPDATE wallet_days SET debits = debits + 1, credits = credits + 1, debits_so_far = debits_so_far + 1", "Day "),
     "a day that is gone": ("DELETE FROM wallet_days WHERE first_sequence = 1", "Day "),
     "a mark": ("UPDATE wallet_marks SET balance = balance + 1", "The mark of wallet "),
+    "the amount of a mark": ("UPDATE wallet_marks SET amount = -amount", "The mark of wallet "),
+    "a mark that is not due": (
+        "INSERT INTO wallet_marks SELECT generation, wallet_id, at, 5, amount, balance, 0 FROM wallet_marks WHERE sequence = 4",
+        "The mark of wallet ",
+    ),
+    "the first mark of a quarter of an hour that is gone": ("DELETE FROM wallet_marks WHERE sequence % 4 <> 0", "The mark of "),
     "a mark that is gone": ("DELETE FROM wallet_marks", "The mark of wallet "),
     "all days of a wallet": ("DELETE FROM wallet_days", "is missing in the read models"),
     "an amount": ("UPDATE activity SET amount = amount + 1 WHERE amount > 0", "The activity of user "),

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from app.db.projection_sql import QUARTER
 from app.services.calendars import MAX_PERIODS, BadPeriods, BalanceStep, Periods, boundaries, zone_of
 
 ZONES = sorted(zoneinfo.available_timezones() - {"Factory", "localtime", "posixrules"})
@@ -44,6 +45,15 @@ def hours(zone: str, day: str) -> float:
 )
 def test_a_day_has_the_hours_that_its_clocks_show(zone: str, day: str, length: float) -> None:
     assert hours(zone, day) == length
+
+
+@given(st.sampled_from(ZONES), st.integers(1980, 2060))
+def test_periods_begin_at_quarters_of_an_hour_of_utc(zone: str, year: int) -> None:
+    """For which the read model has the first entry."""
+    start = datetime(year, 1, 1, tzinfo=UTC)
+    for step, length in ((BalanceStep.HOUR, 16), (BalanceStep.DAY, 380), (BalanceStep.MONTH, 2000)):
+        found = boundaries(Periods(start, start + timedelta(days=length), step, zone))
+        assert {(one - datetime(1980, 1, 1, tzinfo=UTC)) % QUARTER for one in found if one.year >= 1980} == {timedelta(0)}
 
 
 @given(st.sampled_from(ZONES), MOMENTS, st.sampled_from(BalanceStep), st.floats(0.001, 30))
