@@ -15,8 +15,9 @@ from app.db.projection_sql import BEHIND_SINCE
 from app.db.statements import Reader
 from app.records import EntryPurpose
 
-SCANNED = 1000
-"""The newest rows in which a search looks first. Frequent words are found there; rarer ones by the index of words."""
+GLANCED, SCANNED = 250, 1000
+"""The newest rows in which a search looks first, and further if they have enough matches for a page of the second number.
+Frequent words are found there; rarer ones by the index of words."""
 MOST_PARTIES = 10_000
 """The users whose names a search compares, of those whom the owner paid or was paid by; the newest users first."""
 
@@ -39,10 +40,13 @@ WHERE m.is_live ORDER BY found.entry_id DESC
 
 
 _PLAIN = _page(f"SELECT {_COLUMNS} FROM activity WHERE {_ROWS} AND {_CONDITIONS} {_NEWEST_FIRST}")  # noqa: S608 - the parts are constants
-_SCAN = _page(f"""
+_GLANCE, _SCAN = (
+    _page(f"""
     SELECT {_COLUMNS} FROM (
-        SELECT * FROM activity WHERE {_ROWS} ORDER BY entry_id DESC LIMIT {SCANNED}
+        SELECT * FROM activity WHERE {_ROWS} ORDER BY entry_id DESC LIMIT {rows}
     ) AS newest WHERE words @@ $11::tsquery AND {_CONDITIONS} {_NEWEST_FIRST}""")  # noqa: S608 - the parts are constants
+    for rows in (GLANCED, SCANNED)
+)
 # Each word has a part of the owner's id, so the index finds few rows of others. The planner does not know that, and would read
 # all rows of the owner by the primary key: IS NOT DISTINCT FROM is equality that it cannot use an index for.
 _BY_INDEX = _page(f"""
@@ -120,7 +124,9 @@ async def movements(reader: Reader, owner_id: UUID, sought: Sought) -> tuple[Mod
     )
     if sought.words is None:
         return _read(await reader.fetch(_PLAIN, *values))
-    position, found = _read(await reader.fetch(_SCAN, *values, sought.words))
+    position, found = _read(await reader.fetch(_GLANCE, *values, sought.words))
+    if sought.most > len(found) >= sought.most * GLANCED / SCANNED:
+        position, found = _read(await reader.fetch(_SCAN, *values, sought.words))
     if len(found) < sought.most:
         position, found = _read(await reader.fetch(_BY_INDEX, *values, sought.words))
     return position, found

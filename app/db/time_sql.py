@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
+from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -238,6 +239,11 @@ async def posted_at(reader: Reader, wallet_id: UUID) -> datetime:
     return moment
 
 
+@lru_cache(maxsize=8192)
+def _text(border: datetime) -> str:
+    return border.isoformat()
+
+
 async def at_borders(reader: Reader, wallet_id: UUID, borders: Sequence[datetime]) -> tuple[list[Place], list[Newer]]:
     """Returns the wallet just before each border as far as the model knows, and the entries that it does not have, by sequence.
 
@@ -246,7 +252,7 @@ async def at_borders(reader: Reader, wallet_id: UUID, borders: Sequence[datetime
     found: dict[int, Place] = {}
     newer: list[Newer] = []
     # As text, for the literal of an array: the driver takes longer to encode an array than the database to read it.
-    given = ",".join(border.isoformat() for border in borders)
+    given = ",".join(map(_text, borders))
     for n, sequence, balance, debits, at in await reader.fetch(_AT_BORDERS, wallet_id, f"{{{given}}}"):
         if n is None:
             newer.append(Newer(sequence, balance, int(debits), at))

@@ -174,15 +174,36 @@ async def test_pages_follow_one_another_and_a_cursor_belongs_to_its_search(times
             await found_by(times, alice, query, page=PageRequest(first=3, after=found.page.cursors[-1]))
 
 
-async def test_words_that_are_rare_among_the_newest_are_found_by_the_index(
-    times: TimeWorld, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("asked", "rows", "reads"),
+    [(("bob", 2), (1000, 1000), 1), (("bob", 2), (2, 1000), 2), (("bob", 2), (2, 2), 2), (("inv", 1), (3, 6), 3)],
+    ids=["at a glance", "further", "by the index at once", "by the index after all"],
+)
+async def test_words_are_found_among_the_newest_or_by_the_index(
+    times: TimeWorld, monkeypatch: pytest.MonkeyPatch, asked: tuple[str, int], rows: tuple[int, int], reads: int
 ) -> None:
+    """All of Alice's payments were to Bob, and the third newest had the invoice."""
+    (query, first), (glanced, scanned) = asked, rows
     alice, *_ = await two_who_paid(times)
-    whole = {query: await amounts(times, alice, query) for query in ("coffee", "bob", "paycore")}
-    scan = activity_sql._SCAN
-    monkeypatch.setattr(activity_sql, "_SCAN", scan.replace(f"LIMIT {activity_sql.SCANNED}", "LIMIT 1"))
-    assert scan != activity_sql._SCAN
-    assert {query: await amounts(times, alice, query) for query in whole} == whole
+    whole = {words: await amounts(times, alice, words) for words in ("coffee", "bob", "paycore", "nothing")}
+    page = await amounts(times, alice, query, page=PageRequest(first=first))
+    read, count = activity_sql._read, 0
+
+    def counted(found: Any) -> Any:
+        nonlocal count
+        count += 1
+        return read(found)
+
+    for name, most, limit in (("_GLANCE", activity_sql.GLANCED, glanced), ("_SCAN", activity_sql.SCANNED, scanned)):
+        text = getattr(activity_sql, name)
+        assert f"LIMIT {most}" in text
+        monkeypatch.setattr(activity_sql, name, text.replace(f"LIMIT {most}", f"LIMIT {limit}"))
+    monkeypatch.setattr(activity_sql, "GLANCED", glanced)
+    monkeypatch.setattr(activity_sql, "SCANNED", scanned)
+    monkeypatch.setattr(activity_sql, "_read", counted)
+    assert await amounts(times, alice, query, page=PageRequest(first=first)) == page
+    assert count == reads
+    assert {words: await amounts(times, alice, words) for words in whole} == whole
 
 
 async def test_not_before_waits_for_my_write_or_says_unavailable(times: TimeWorld) -> None:

@@ -6,6 +6,8 @@ const MOST_BYTES = 2_300;
 const BORDER = 4;
 /** A whole number, so that all modules have the same size where there is room. */
 const MODULE_PIXELS = 4;
+/** jsQR, with which many pages scan, looks for one of its patterns in the wrong place, and reads nothing. */
+const MISREAD_VERSION = 23;
 
 /**
  * A QR code of the receipt's own text, not of a link: whoever scans it can verify it offline with the log's public key. It holds the bare
@@ -16,7 +18,7 @@ export function QrCode({ receipt }: { readonly receipt: string }) {
   if (new TextEncoder().encode(text).length > MOST_BYTES) {
     return <p className="muted">This receipt is too long for a QR code. The file has all of it.</p>;
   }
-  const { size, data } = encode(text, { ecc: "L", border: BORDER });
+  const { size, data } = codeOf(text);
   return (
     <figure className="qr">
       <svg viewBox={`0 0 ${size} ${size}`} width={size * MODULE_PIXELS} role="img" aria-label="QR code of the receipt" shapeRendering="crispEdges">
@@ -29,6 +31,12 @@ export function QrCode({ receipt }: { readonly receipt: string }) {
       </figcaption>
     </figure>
   );
+}
+
+function codeOf(text: string) {
+  const options = { ecc: "L", border: BORDER } as const;
+  const code = encode(text, options);
+  return code.version === MISREAD_VERSION ? encode(text, { ...options, minVersion: MISREAD_VERSION + 1 }) : code;
 }
 
 /** A rectangle for each run of dark modules. */

@@ -100,12 +100,19 @@ describe("the bare receipt", () => {
   });
 
   test("is what the QR code holds", async () => {
-    render(<QrCode receipt={receipt} />);
-    const picture = screen.getByRole("img", { name: "QR code of the receipt" });
-    const size = Number(picture.getAttribute("viewBox")!.split(" ")[2]);
-    const text = read(picture.querySelector("path")!.getAttribute("d")!, size);
+    const text = scanned(receipt);
     expect(text).toBe(bareReceipt(receipt));
     expect((await check(text, key)).logSize).toBe(300);
+  });
+
+  test("is read from a code of any size", () => {
+    const longest = receipt + "x".repeat(2_300);
+    const end = longest.indexOf("\n", longest.indexOf("extra "));
+    let one = longest.slice(0, end);
+    for (let more = 60; bareReceipt(one).length <= 2_300; more += 60) {
+      expect(scanned(one)).toBe(bareReceipt(one));
+      one = longest.slice(0, end + more);
+    }
   });
 
   test("that is too long gets no code", () => {
@@ -113,6 +120,14 @@ describe("the bare receipt", () => {
     expect(screen.queryByRole("img")).toBeNull();
   });
 });
+
+/** What a scanner reads from the code of a receipt. */
+function scanned(of: string): string {
+  cleanup();
+  render(<QrCode receipt={of} />);
+  const picture = screen.getByRole("img", { name: "QR code of the receipt" });
+  return read(picture.querySelector("path")!.getAttribute("d")!, Number(picture.getAttribute("viewBox")!.split(" ")[2]));
+}
 
 /** Paint the path's rectangles, four pixels for each module, and decode them. */
 function read(path: string, size: number): string {
