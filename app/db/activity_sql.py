@@ -15,9 +15,10 @@ from app.db.projection_sql import BEHIND_SINCE
 from app.db.statements import Reader
 from app.records import EntryPurpose
 
-GLANCED, SCANNED = 250, 1000
-"""The newest rows in which a search looks first, and further if they have enough matches for a page of the second number.
-Frequent words are found there; rarer ones by the index of words."""
+GLANCED = 250
+"""The newest rows in which a search looks first. Frequent words are found there, rare ones by the index of words."""
+SCANNED = 1000
+"""The newest rows in which it looks next, if GLANCED had so many matches that these should have a whole page."""
 MOST_PARTIES = 10_000
 """The users whose names a search compares, of those whom the owner paid or was paid by; the newest users first."""
 

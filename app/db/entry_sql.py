@@ -59,7 +59,9 @@ async def entries_of_wallet(
     lowest = first if is_backward else first - count + 1
     statement = _entries(is_backward=is_backward)
     # The wallet may have more entries than when it was read: the page can have some of them.
-    last = newest + limit if below is None else min(newest + limit, below - 1)
+    last = newest + limit
+    if below is not None:
+        last = min(last, below - 1)
     start = above + 1 if is_backward else max(above, newest - limit) + 1
     if is_backward:
         last = min(last, above + limit)

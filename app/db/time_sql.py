@@ -44,7 +44,8 @@ _AS_FOUND = "sequence - 1 AS sequence, balance - amount AS balance"
 # the up to 3 entries between them each may be the one. They are looked up by their sequences, given one by one: for a range, the
 # planner may also read all ids between the two bounds, of all wallets. The bounds $4 and $5 are parameters, so that partitions
 # are left out before the query runs. Where such entries are in files, `x` adds up the activity of the quarter: how many entries
-# it has, and up to the moment the number and the sum. A wallet of the system has none.
+# it has, and up to the moment the number and the sum. A wallet of the system has none. `x` takes the quarter's bounds from
+# `archived`, so that it reads nothing where that has no row.
 _BALANCE_AT = f"""
 WITH {_MODEL}, near AS MATERIALIZED (
     {_MARKS.format(columns="sequence, balance")} AND at >= $3 AND at <= $2 ORDER BY at DESC, sequence DESC LIMIT 1
@@ -214,7 +215,10 @@ async def balance_at(reader: Reader, wallet_id: UUID, at: datetime) -> Found:
 
 def _lowest_id(day: date | None) -> UUID:
     """A bound of the ids of entries of a day and later ones. None: of any day."""
-    return ids.LOWEST if day is None else ids.id_floor(datetime.combine(day, time.min, UTC) - ids.POSTED_WITHIN)
+    if day is None:
+        return ids.LOWEST
+    begin = datetime.combine(day, time.min, UTC)
+    return ids.id_floor(begin - ids.POSTED_WITHIN)
 
 
 async def held_at(reader: Reader, wallet_id: UUID, at: datetime) -> int:

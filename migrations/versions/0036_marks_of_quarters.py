@@ -28,8 +28,6 @@ CREATE TABLE wallet_marks (
     CONSTRAINT wallet_marks_not_negative CHECK (debits_so_far >= 0)
 )
 """
-_BEFORE = {"{amount}": "", "{check}": "wallet_marks_regular CHECK (sequence > 0 AND sequence % 4 = 0)"}
-_SINCE = {"{amount}": "amount bigint NOT NULL,", "{check}": "wallet_marks_of_entries CHECK (sequence > 0 AND amount <> 0)"}
 _BEGIN_ANEW = (
     "TRUNCATE wallet_days, activity, activity_parties",
     "DELETE FROM read_models WHERE NOT is_live",
@@ -44,15 +42,15 @@ _BEGIN_ANEW = (
 
 def upgrade() -> None:
     """Make the table anew, and let the worker fill all models again."""
-    _make(_SINCE)
+    _make("amount bigint NOT NULL,", "wallet_marks_of_entries CHECK (sequence > 0 AND amount <> 0)")
 
 
 def downgrade() -> None:
     """As the upgrade, the other way."""
-    _make(_BEFORE)
+    _make("", "wallet_marks_regular CHECK (sequence > 0 AND sequence % 4 = 0)")
 
 
-def _make(definition: dict[str, str]) -> None:
+def _make(amount: str, check: str) -> None:
     connection = op.get_bind()
     if connection.exec_driver_sql("SELECT EXISTS (SELECT FROM archived_months())").scalar_one():
         raise RuntimeError("Months of entries are archived: run `paycore restore` for each of them first.")
@@ -60,11 +58,8 @@ def _make(definition: dict[str, str]) -> None:
     if connection.exec_driver_sql("SELECT EXISTS (SELECT FROM read_models WHERE position > 0 OR NOT is_live)").scalar_one():
         for statement in _BEGIN_ANEW:
             connection.exec_driver_sql(statement)
-    made = _MARKS
-    for place, given in definition.items():
-        made = made.replace(place, given)
     connection.exec_driver_sql("DROP TABLE wallet_marks")
-    connection.exec_driver_sql(made)
+    connection.exec_driver_sql(_MARKS.format(amount=amount, check=check))
     role = connection.execute(
         text("SELECT quote_ident(:role)"), {"role": context.config.attributes["database_role"]}
     ).scalar_one()
