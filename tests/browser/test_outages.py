@@ -135,7 +135,9 @@ def test_pages_open_during_an_outage_with_the_last_known_data(page: Page, line: 
 
 
 def test_a_query_that_failed_during_an_outage_is_sent_again_after_it(page: Page, line: Line) -> None:
-    open_wallet(page)
+    # On a busy machine the network can be idle before the browser is, and only then it loads the other pages' code.
+    with page.expect_response(re.compile("/assets/TransactionPage")):
+        open_wallet(page)
     page.wait_for_load_state("networkidle")
     line.cut()
     expect(page.get_by_label("Connection: Offline")).to_be_visible()
