@@ -93,9 +93,8 @@ def format_minor(minor: int, exponent: int) -> str:
     """Returns minor units as a decimal string with exactly `exponent` decimals: (1230, 2) is "12.30", (-5, 2) is "-0.05"."""
     if exponent == 0:
         return str(minor)
-    digits = str(abs(minor)).rjust(exponent + 1, "0")
-    sign = "-" if minor < 0 else ""
-    return f"{sign}{digits[:-exponent]}.{digits[-exponent:]}"
+    digits = str(minor).zfill(exponent + 1 if minor >= 0 else exponent + 2)
+    return f"{digits[:-exponent]}.{digits[-exponent:]}"
 
 
 def _decimals(exponent: int) -> str:

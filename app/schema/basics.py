@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 from uuid import UUID
 
@@ -52,5 +53,10 @@ class Currency:
 
 
 def money_of(info: Info, minor: int, currency: str) -> Money:
-    exponent = info.context.services.currencies[currency].exponent
-    return Money(amount=DecimalText(money.format_minor(minor, exponent)), currency=CurrencyCode(currency))
+    return money_in(info, currency)(minor)
+
+
+def money_in(info: Info, currency: str) -> Callable[[int], Money]:
+    """Returns what makes amounts of a currency from minor units, for many of them."""
+    exponent, code = info.context.services.currencies[currency].exponent, CurrencyCode(currency)
+    return lambda minor: Money(amount=DecimalText(money.format_minor(minor, exponent)), currency=code)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, cast
 from uuid import UUID
 
@@ -20,7 +19,7 @@ from app.paging import pages
 from app.paging.pages import Page, PageRequest
 from app.paging.update_cursor import encode_update_cursor
 from app.schema.balances import BalancePeriod, BalancePoint, ReadPosition
-from app.schema.basics import Money, Node, money_of, with_id_only
+from app.schema.basics import Money, Node, money_in, money_of, with_id_only
 from app.schema.connections import Connection, PageInfo, connection, page_request
 from app.schema.context import Info, loaded
 from app.schema.enums import (
@@ -274,8 +273,8 @@ class Wallet(Node):
         found = await info.context.read(
             ("balances of", record.id, asked), lambda database: balances.balances(database, viewer, record, asked, clock)
         )
-        in_currency = partial(money_of, info, currency=record.currency)
-        return [BalancePeriod.of(period, in_currency) for period in found]
+        in_currency = money_in(info, record.currency)
+        return [BalancePeriod(record=period, in_currency=in_currency) for period in found]
 
     @strawberry.field(description="The holds on this wallet's money, newest first.")
     async def holds(

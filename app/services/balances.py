@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import NamedTuple
 
 from app.access import policy
@@ -45,17 +45,40 @@ class BalancePoint:
 class BalancePeriod(NamedTuple):
     """A wallet over the time from `start` to before `end`, in minor units. opening + credits - debits = closing.
 
-    A tuple, because a chart has 400.
+    A tuple whose figures are computed when they are asked for: a chart has 400, and shows few of them.
     """
 
     start: datetime
     end: datetime
-    opening: int
-    debits: int
-    credits: int
-    closing: int
-    entry_count: int
-    closing_sequence: int
+    first: Place
+    """The wallet just before `start`."""
+    last: Place
+    """The wallet just before `end`."""
+
+    @property
+    def opening(self) -> int:
+        return self.first.balance
+
+    @property
+    def closing(self) -> int:
+        return self.last.balance
+
+    @property
+    def debits(self) -> int:
+        return self.last.debits - self.first.debits
+
+    @property
+    def credits(self) -> int:
+        return self.closing - self.opening + self.debits
+
+    @property
+    def entry_count(self) -> int:
+        return self.last.sequence - self.first.sequence
+
+    @property
+    def closing_sequence(self) -> int:
+        """Of the last entry before `end`."""
+        return self.last.sequence
 
 
 async def balance_at(
@@ -92,17 +115,10 @@ async def balances(database: Reader, viewer: Viewer, wallet: Wallet, asked: Peri
     except BadPeriods as problem:
         raise BadUserInput(str(problem)) from None
     over = bisect_right(borders, clock())
-    if over and await time_sql.posted_at(database, wallet.id) <= borders[over - 1] + _MAY_BE_UNFINISHED:
+    if over and wallet.posted_at <= borders[over - 1] + _MAY_BE_UNFINISHED:
         await time_sql.wait_for_posting(database, wallet.id)
     places = await _places(database, wallet, borders)
-    return [_period(*one) for one in zip(pairwise(borders), pairwise(places), strict=True)]
-
-
-def _period(borders: tuple[datetime, datetime], places: tuple[Place, Place]) -> BalancePeriod:
-    opening, closing = places
-    debits, change = closing.debits - opening.debits, closing.balance - opening.balance
-    entries = closing.sequence - opening.sequence
-    return BalancePeriod(*borders, opening.balance, debits, change + debits, closing.balance, entries, closing.sequence)
+    return list(map(BalancePeriod, borders, borders[1:], places, places[1:]))
 
 
 async def _places(database: Reader, wallet: Wallet, borders: list[datetime]) -> list[Place]:

@@ -82,7 +82,7 @@ def build(name: str, root: Path, environment: Mapping[str, str]) -> None:
             # Without mounted secrets: pip and npm use this machine's configuration.
             command = moved(re.sub(r"--mount=\S+", "", rest)).strip()
             done = subprocess.run(
-                ["sh", "-ec", command], cwd=workdir, env=environment, capture_output=True, text=True, check=False, timeout=300
+                ["sh", "-ec", command], cwd=workdir, env=environment, capture_output=True, text=True, check=False, timeout=600
             )
             assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 
@@ -103,7 +103,7 @@ def test_the_build_context_follows_the_ignore_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.heavy
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_the_pages_stage_builds_the_pages_from_the_lock_file(tmp_path: Path) -> None:
     node, tools = find_node(), tmp_path / "tools"
     tools.mkdir()
@@ -122,7 +122,7 @@ def test_the_pages_stage_builds_the_pages_from_the_lock_file(tmp_path: Path) -> 
 
 
 @pytest.mark.heavy
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_the_build_stage_makes_an_environment_that_serves_the_api_and_has_no_pip(
     home: Path, free_port: int, tmp_path: Path
 ) -> None:
