@@ -41,21 +41,46 @@ WHERE m.is_live ORDER BY found.entry_id DESC
 
 
 _PLAIN = _page(f"SELECT {_COLUMNS} FROM activity WHERE {_ROWS} AND {_CONDITIONS} {_NEWEST_FIRST}")  # noqa: S608 - the parts are constants
-_GLANCE, _SCAN = (
-    _page(f"""
+
+
+def _newest(rows: int) -> str:
+    return f"""
     SELECT {_COLUMNS} FROM (
         SELECT * FROM activity WHERE {_ROWS} ORDER BY entry_id DESC LIMIT {rows}
-    ) AS newest WHERE words @@ $11::tsquery AND {_CONDITIONS} {_NEWEST_FIRST}""")  # noqa: S608 - the parts are constants
-    for rows in (GLANCED, SCANNED)
-)
-# Each word has a part of the owner's id, so the index finds few rows of others. The planner does not know that, and would read
-# all rows of the owner by the primary key: IS NOT DISTINCT FROM is equality that it cannot use an index for.
-_BY_INDEX = _page(f"""
-    WITH matching AS MATERIALIZED (
+    ) AS newest WHERE words @@ $11::tsquery AND {_CONDITIONS} {_NEWEST_FIRST}"""  # noqa: S608 - the parts are constants
+
+
+def _by_index(condition: str = "true") -> str:
+    """By the index of words, if the condition holds.
+
+    Each word has a part of the owner's id, so the index finds few rows of others. The planner does not know that, and would
+    read all rows of the owner by the primary key: IS NOT DISTINCT FROM is equality that it cannot use an index for.
+    """
+    return f"""
+    SELECT {_COLUMNS} FROM (
         SELECT entry_id, wallet_id, at, amount, currency, purpose, counterparty_wallet_id, exponent FROM activity
-        WHERE words @@ $11::tsquery AND owner_id IS NOT DISTINCT FROM $1 AND generation IS NOT DISTINCT FROM m.generation
-    )
-    SELECT {_COLUMNS} FROM matching WHERE entry_id >= $2 AND entry_id <= $3 AND {_CONDITIONS} {_NEWEST_FIRST}""")  # noqa: S608 - the parts are constants
+        WHERE {condition} AND words @@ $11::tsquery AND owner_id IS NOT DISTINCT FROM $1
+          AND generation IS NOT DISTINCT FROM m.generation
+        OFFSET 0
+    ) AS matching WHERE entry_id >= $2 AND entry_id <= $3 AND {_CONDITIONS} {_NEWEST_FIRST}"""  # noqa: S608 - the parts are constants
+
+
+def _glance(glanced: int, scanned: int) -> str:
+    """The newest rows. If so few of them match that `scanned` would hardly have a page, all rows by the index instead.
+
+    One statement, because most words are rare, and a second one would take about as long as both parts.
+    """
+    return _page(f"""
+    WITH glance AS MATERIALIZED ({_newest(glanced)}
+    ), glanced AS MATERIALIZED (SELECT count(*) * {scanned} < $4 * {glanced} AS is_rare FROM glance)
+    SELECT *, false AS is_all FROM glance WHERE NOT (SELECT is_rare FROM glanced)
+    UNION ALL
+    (SELECT *, true FROM ({_by_index("(SELECT is_rare FROM glanced)")}) AS found)""")  # noqa: S608 - the parts are constants
+
+
+_GLANCE = _glance(GLANCED, SCANNED)
+_SCAN = _page(_newest(SCANNED))
+_BY_INDEX = _page(_by_index())
 
 _PARTIES = f"""
 SELECT p.party_id, u.display_name
@@ -125,11 +150,12 @@ async def movements(reader: Reader, owner_id: UUID, sought: Sought) -> tuple[Mod
     )
     if sought.words is None:
         return _read(await reader.fetch(_PLAIN, *values))
-    position, found = _read(await reader.fetch(_GLANCE, *values, sought.words))
-    if sought.most > len(found) >= sought.most * GLANCED / SCANNED:
+    glance = await reader.fetch(_GLANCE, *values, sought.words)
+    position, found = _read(glance)
+    if found and not glance[0]["is_all"] and len(found) < sought.most:
         position, found = _read(await reader.fetch(_SCAN, *values, sought.words))
-    if len(found) < sought.most:
-        position, found = _read(await reader.fetch(_BY_INDEX, *values, sought.words))
+        if len(found) < sought.most:
+            position, found = _read(await reader.fetch(_BY_INDEX, *values, sought.words))
     return position, found
 
 

@@ -37,26 +37,25 @@ class BalancePoint:
 
 @strawberry.type(description="opening + credits - debits = closing. An entry is in the period that has its time.")
 class BalancePeriod:
-    """Resolvers, because a chart of 400 periods asks for few of the figures."""
+    """The amounts have resolvers, because a chart of 400 periods asks for few of them."""
 
+    start: datetime = strawberry.field(name="from", description="Inclusive.")
+    end: datetime = strawberry.field(name="to", description="Exclusive.")
+    entry_count: BigInt
+    closing_sequence: BigInt = strawberry.field(description="Of the last entry before `to`.")
     record: strawberry.Private[balances.BalancePeriod]
     in_currency: strawberry.Private[Callable[[int], Money]]
 
-    @strawberry.field(name="from", description="Inclusive.")
-    def start(self) -> datetime:
-        return self.record.start
-
-    @strawberry.field(name="to", description="Exclusive.")
-    def end(self) -> datetime:
-        return self.record.end
-
-    @strawberry.field
-    def entry_count(self) -> BigInt:
-        return BigInt(self.record.entry_count)
-
-    @strawberry.field(description="Of the last entry before `to`.")
-    def closing_sequence(self) -> BigInt:
-        return BigInt(self.record.closing_sequence)
+    @staticmethod
+    def of(period: balances.BalancePeriod, in_currency: Callable[[int], Money]) -> BalancePeriod:
+        return BalancePeriod(
+            start=period.start,
+            end=period.end,
+            entry_count=BigInt(period.entry_count),
+            closing_sequence=BigInt(period.closing_sequence),
+            record=period,
+            in_currency=in_currency,
+        )
 
     @strawberry.field
     def opening(self) -> Money:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from graphql import FieldNode, FragmentDefinitionNode, FragmentSpreadNode, InlineFragmentNode, SelectionSetNode
 
@@ -21,18 +21,29 @@ def field_selects_only_id(info: Info) -> bool:
 
 def field_selects(info: Info, names: frozenset[str]) -> bool:
     """Whether a field with one of these names is selected anywhere below the current field."""
+    return any(True for _ in _fields_below(info, names))
+
+
+def field_selects_more_than_ids(info: Info, names: frozenset[str]) -> bool:
+    """Whether a field with one of these names, anywhere below the current field, needs more than its object's id."""
+    fragments = info._raw_info.fragments  # noqa: SLF001 - see above
+    return any(not selects_only_id(node.selection_set, fragments) for node in _fields_below(info, names))
+
+
+def _fields_below(info: Info, names: frozenset[str]) -> Iterator[FieldNode]:
     raw = info._raw_info  # noqa: SLF001 - see above
-    return any(_selects(node.selection_set, raw.fragments, names) for node in raw.field_nodes)
+    for node in raw.field_nodes:
+        yield from _fields_of(node.selection_set, raw.fragments, names)
 
 
-def _selects(selections: SelectionSetNode | None, fragments: Fragments, names: frozenset[str]) -> bool:
+def _fields_of(selections: SelectionSetNode | None, fragments: Fragments, names: frozenset[str]) -> Iterator[FieldNode]:
     for node in selections.selections if selections else ():
         if isinstance(node, FieldNode):
-            if node.name.value in names or _selects(node.selection_set, fragments, names):
-                return True
-        elif _selects(fragment_of(node, fragments).selection_set, fragments, names):
-            return True
-    return False
+            if node.name.value in names:
+                yield node
+            yield from _fields_of(node.selection_set, fragments, names)
+        else:
+            yield from _fields_of(fragment_of(node, fragments).selection_set, fragments, names)
 
 
 def selects_only_id(selections: SelectionSetNode | None, fragments: Fragments) -> bool:

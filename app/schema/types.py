@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, cast
 from uuid import UUID
@@ -39,7 +39,7 @@ from app.schema.fx import Conversion, FxStatus, fx_status
 from app.schema.inputs import MetadataItemInput
 from app.schema.receipts import Receipt
 from app.schema.scalars import BigInt, CurrencyCode, DecimalText
-from app.schema.selections import field_selects, field_selects_only_id
+from app.schema.selections import field_selects, field_selects_more_than_ids, field_selects_only_id
 from app.services import activity, balances, hold_reading, reading
 from app.services.calendars import BalanceStep, Periods
 from app.services.reading import Party
@@ -243,6 +243,8 @@ class Wallet(Node):
         found = await context.read(
             ("entries of", record.id, page), lambda database: reading.entries_of(database, viewer, record, page)
         )
+        if field_selects_more_than_ids(info, _TRANSACTION):
+            await context.loaders.transactions.load_many({entry.transaction_id for entry in found.items})
         return connection(found, lambda entry: LedgerEntry.of(info, entry, self.record.currency))
 
     @strawberry.field(
@@ -274,7 +276,7 @@ class Wallet(Node):
             ("balances of", record.id, asked), lambda database: balances.balances(database, viewer, record, asked, clock)
         )
         in_currency = money_in(info, record.currency)
-        return [BalancePeriod(record=period, in_currency=in_currency) for period in found]
+        return [BalancePeriod.of(period, in_currency) for period in found]
 
     @strawberry.field(description="The holds on this wallet's money, newest first.")
     async def holds(
@@ -626,6 +628,23 @@ def party_or_awaitable(info: Info, wallet_id: UUID | None) -> WalletParty | None
     return None if party is None else WalletParty.of(party)
 
 
+def _transaction_or_awaitable(info: Info, transaction_id: UUID) -> Transaction:
+    """The transaction of an entry that the viewer sees, as `party_or_awaitable`."""
+    if field_selects_only_id(info):
+        return with_id_only(Transaction, "txn", transaction_id)
+    known = loaded(info.context.loaders.transactions, transaction_id)
+    return cast("Transaction", _transaction_of_entry(info, transaction_id)) if known is None else _seen(info, *known)
+
+
+async def _transaction_of_entry(info: Info, transaction_id: UUID) -> Transaction:
+    return _seen(info, await info.context.loaders.transactions.load(transaction_id))
+
+
+def _seen(info: Info, transaction: records.Transaction | None) -> Transaction:
+    assert transaction is not None, "a viewer who sees an entry may see its transaction"
+    return Transaction.of(info, transaction)
+
+
 async def transactions_shown(info: Info, found: Page[records.Transaction]) -> Connection[Transaction]:
     """A page of transactions. The parties of all rows are read at once, if the selection has any."""
     if field_selects(info, _PARTIES):
@@ -673,12 +692,8 @@ class LedgerEntry(Node):
         return Wallet.of(info, wallet)
 
     @strawberry.field
-    async def transaction(self, info: Info) -> Transaction:
-        if field_selects_only_id(info):
-            return with_id_only(Transaction, "txn", self.record.transaction_id)
-        transaction = await info.context.loaders.transactions.load(self.record.transaction_id)
-        assert transaction is not None, "a viewer who sees an entry may see its transaction"
-        return Transaction.of(info, transaction)
+    def transaction(self, info: Info) -> Transaction:
+        return _transaction_or_awaitable(info, self.record.transaction_id)
 
 
 @strawberry.type(description="An entry of one of a user's wallets.")
@@ -713,13 +728,8 @@ class ActivityItem:
         return party_or_awaitable(info, self.record.counterparty_wallet_id)
 
     @strawberry.field
-    async def transaction(self, info: Info) -> Transaction:
-        transaction_id, _ = ids.split_entry_id(self.record.entry_id)
-        if field_selects_only_id(info):
-            return with_id_only(Transaction, "txn", transaction_id)
-        transaction = await info.context.loaders.transactions.load(transaction_id)
-        assert transaction is not None, "a viewer who sees an entry may see its transaction"
-        return Transaction.of(info, transaction)
+    def transaction(self, info: Info) -> Transaction:
+        return _transaction_or_awaitable(info, ids.split_entry_id(self.record.entry_id)[0])
 
 
 @strawberry.type
@@ -736,12 +746,15 @@ class ActivityConnection:
 
 
 async def _activity_shown(info: Info, found: activity.Activity) -> ActivityConnection:
-    """A page of activity. The counterparties of all rows are read at once, if the selection has any."""
+    """A page of activity. The counterparties and the transactions of all rows are read at once, if the selection has any."""
     items: Sequence[Movement] = found.page.items
+    loaders, reads = info.context.loaders, list[Awaitable[object]]()
     if field_selects(info, _COUNTERPARTY):
-        await info.context.loaders.parties.load_many(
-            {item.counterparty_wallet_id for item in items if item.counterparty_wallet_id is not None}
-        )
+        others = {item.counterparty_wallet_id for item in items if item.counterparty_wallet_id is not None}
+        reads.append(loaders.parties.load_many(others))
+    if field_selects_more_than_ids(info, _TRANSACTION):
+        reads.append(loaders.transactions.load_many({ids.split_entry_id(item.entry_id)[0] for item in items}))
+    await asyncio.gather(*reads)
     shown = connection(found.page, lambda movement: ActivityItem.of(info, movement))
     return ActivityConnection(
         edges=[ActivityEdge(cursor=edge.cursor, node=edge.node) for edge in shown.edges],
@@ -751,6 +764,7 @@ async def _activity_shown(info: Info, found: activity.Activity) -> ActivityConne
 
 
 _COUNTERPARTY = frozenset({"counterparty"})
+_TRANSACTION = frozenset({"transaction"})
 
 
 @strawberry.type

@@ -53,6 +53,14 @@ async def test_every_answer_within_the_window_is_counted() -> None:
     assert 0 < result.generator_cpu <= 1.5
 
 
+async def test_a_measurement_that_ends_before_the_first_answer_lasts_until_then() -> None:
+    async with server(lambda _: b"right", stall_at=1, stall_seconds=0.5) as port:
+        result = await closed_loop(port, 1, 0.1, lambda: REQUEST, right)
+    assert (result.done, result.answers) == (1, 1)
+    assert result.seconds > 0.3
+    assert result.per_second < 4
+
+
 async def test_a_wrong_answer_ends_the_run() -> None:
     async with server(lambda n: b"wrong" if n == 20 else b"right") as port:
         with pytest.raises(RuntimeError, match="1 answers were wrong, such as: b'wrong'"):

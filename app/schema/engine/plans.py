@@ -20,7 +20,7 @@ say. Only what is common has closures here:
 - lists, objects and non-null types around these (`_Completers`).
 
 **What must stay the same.** Answers are equal byte for byte, errors with their order and paths included
-(`tests/api/test_plans.py` compares both on generated documents). Above all:
+(`tests/unit/test_plans.py` compares both on generated documents). Above all:
 
 - Resolvers are called in the order of the document. Fields that wait run at the same time, each in a task, and the order in
   which they end is the order of their errors. So a plan makes tasks exactly where graphql-core makes them.
@@ -35,6 +35,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cache, cached_property, partial
+from inspect import iscoroutinefunction
 from operator import attrgetter
 from types import CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -87,7 +88,11 @@ Run: TypeAlias = "Callable[[Execution, Any, Path | None], Value]"
 Plain: TypeAlias = Callable[[Any], Any]
 """Runs a field of an object, or all of its fields, where nothing is special: takes the object and returns what is in the answer.
 Raises anything at all where something is: then the fields of the object are run again, by their `Run`."""
-FindPlain: TypeAlias = "Callable[[], Plain | None]"
+BindPlain: TypeAlias = "Callable[[Execution], Plain]"
+"""Makes a `Plain` for the objects of one list. Resolvers get one info for all of them, without a path."""
+BindRead: TypeAlias = "Callable[[Execution], Callable[[Any], Any]]"
+"""Makes what takes a field's value from an object, for the objects of one list."""
+FindPlain: TypeAlias = "Callable[[], BindPlain | None]"
 Complete: TypeAlias = "Callable[[Execution, MakeInfo, Path, Any], Value]"
 """Completes a resolved value: takes the execution, what makes the resolver's info, the path and the value."""
 
@@ -181,7 +186,7 @@ class Plan:
         field_name = place[0].node.name.value
         if field_name == "__typename":
             type_name = parent.name
-            return (lambda _execution, _source, _path: type_name), (lambda: lambda _source: type_name)
+            return (lambda _execution, _source, _path: type_name), (lambda: lambda _execution: lambda _source: type_name)
         field = self.schema.get_field(parent, field_name)
         assert field is not None, "a valid document selects only what the schema has"
         complete = _Completers(self, parent, field_name, place).of(field.type)
@@ -190,53 +195,73 @@ class Plan:
         run = _resolver_field(parent, name, place, field, direct or _resolver(field, place), complete)
         if not isinstance(definition, StrawberryField):
             return run, _never
-        base, attribute = definition.base_resolver, definition.python_name
-        if direct is not None and base is not None and base.info_parameter is None:
-            return run, self._find_plain(cast("Callable[..., Any]", base.wrapped_func), field.type, place)
+        if direct is not None:
+            bind = _bind_resolver(self.schema, definition, parent, field, place)
+            return run, _never if bind is None else self._find_plain(bind, field.type, place)
+        attribute = definition.python_name
         if not definition.is_basic_field or field.args:
             return run, _never
         if is_leaf_type(_nullable(field.type)):
             run = _leaf_field(attribute, field.type, run)
         else:
             run = _attribute_field(parent, name, place, field, attribute, complete, run)
-        return run, self._find_plain(attrgetter(attribute), field.type, place)
+        read = attrgetter(attribute)
+        return run, self._find_plain(lambda _execution: read, field.type, place)
 
-    def _find_plain(self, read: Callable[[Any], Any], type_: GraphQLOutputType, place: FieldDetailsList) -> FindPlain:
-        """For a leaf or an object that `read` takes from its parent."""
+    def _find_plain(self, bind_read: BindRead, type_: GraphQLOutputType, place: FieldDetailsList) -> FindPlain:
+        """For a leaf or an object."""
         is_nullable, inner = not isinstance(type_, GraphQLNonNull), _nullable(type_)
         if is_leaf_type(inner):
-            return lambda: _plain_leaf(read, _coercion(inner), is_nullable=is_nullable)
+            coerce = _coercion(inner)
+            return lambda: lambda execution: _plain_leaf(bind_read(execution), coerce, is_nullable=is_nullable)
 
-        def find() -> Plain | None:
-            complete = self.plain(inner, place)
-            if complete is None:
-                return None
-            if is_nullable:
-                return lambda source: None if (value := read(source)) is None else complete(value)
-            return lambda source: complete(read(source))
+        def find() -> BindPlain | None:
+            bind_object = self.plain(inner, place)
+            return None if bind_object is None else partial(_plain_object, bind_read, bind_object, is_nullable=is_nullable)
 
         return find
 
-    def plain(self, type_: GraphQLOutputType, place: FieldDetailsList) -> Plain | None:
+    def plain(self, type_: GraphQLOutputType, place: FieldDetailsList) -> BindPlain | None:
         """What runs all fields of an object, if all of them are plain."""
         own = _class_of(type_)
         fields = None if own is None else self.selection(cast("GraphQLObjectType", type_), place).plain
         if fields is None:
             return None
 
-        def run(value: Any) -> Any:
-            if type(value) is not own or getattr(value, _CAST, None) is not None:
-                raise _NotPlain
-            return {name: read(value) for name, read in fields}
+        def bind(execution: Execution) -> Plain:
+            bound = [(name, bind_field(execution)) for name, bind_field in fields]
 
-        return run
+            def run(value: Any) -> Any:
+                if type(value) is not own or getattr(value, _CAST, None) is not None:
+                    raise _NotPlain(value)
+                return {name: read(value) for name, read in bound}
+
+            return run
+
+        return bind
 
 
 class _NotPlain(Exception):
     """Something is special about a value."""
 
+    def __init__(self, value: Any) -> None:
+        super().__init__()
+        if type(value) is CoroutineType:
+            # The resolver is called again, and makes another one.
+            value.close()
 
-def _never() -> Plain | None:
+
+class _NoPath:
+    """The path in the info that a resolver gets for all objects of a list. One that looks at it is called again, with its own."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise _NotPlain(None)
+
+
+_NO_PATH = cast("Path", _NoPath())
+
+
+def _never() -> BindPlain | None:
     return None
 
 
@@ -256,10 +281,10 @@ class Selection:
         self._finders = [(name, find) for name, _, find in fields]
 
     @cached_property
-    def plain(self) -> list[tuple[str, Plain]] | None:
+    def plain(self) -> list[tuple[str, BindPlain]] | None:
         """What runs each field where nothing is special. None if a field has no such thing."""
         found = [(name, find()) for name, find in self._finders]
-        return None if any(plain is None for _, plain in found) else cast("list[tuple[str, Plain]]", found)
+        return None if any(plain is None for _, plain in found) else cast("list[tuple[str, BindPlain]]", found)
 
     def execute(self, execution: Execution, source: Any, path: Path | None) -> Value:
         """Run all fields. As graphql-core's `execute_fields`."""
@@ -337,10 +362,17 @@ def _plain_leaf(read: Callable[[Any], Any], coerce: Callable[[Any], Any], *, is_
         if value is None and is_nullable:
             return None
         if type(value) not in _plain_types or (coerced := coerce(value)) is None or coerced is Undefined:
-            raise _NotPlain
+            raise _NotPlain(value)
         return coerced
 
     return run
+
+
+def _plain_object(bind_read: BindRead, bind_object: BindPlain, execution: Execution, *, is_nullable: bool) -> Plain:
+    read, complete = bind_read(execution), bind_object(execution)
+    if is_nullable:
+        return lambda source: None if (value := read(source)) is None else complete(value)
+    return lambda source: complete(read(source))
 
 
 def _coercion(type_: Any) -> Callable[[Any], Any]:
@@ -399,6 +431,26 @@ def _direct(schema: GraphQLSchema, definition: StrawberryField, field: GraphQLFi
         return lambda _execution, source, _info: function(source)
     name = base.info_parameter.name
     return lambda _execution, source, info: function(source, **{name: info_class(_raw_info=info(), _field=definition)})
+
+
+def _bind_resolver(
+    schema: GraphQLSchema, definition: StrawberryField, parent: GraphQLObjectType, field: GraphQLField, place: FieldDetailsList
+) -> BindRead | None:
+    """For a field that `_direct` has a function for. None if its values must always be awaited."""
+    base: Any = definition.base_resolver
+    function = base.wrapped_func
+    if iscoroutinefunction(function):
+        return None
+    if base.info_parameter is None:
+        return lambda _execution: function
+    strawberry_schema: Any = getattr(schema, "_strawberry_schema", None)
+    info_class, name, nodes = strawberry_schema.config.info_class, base.info_parameter.name, to_nodes(place)
+
+    def bind(execution: Execution) -> Callable[[Any], Any]:
+        raw = execution.build_resolve_info(field, nodes, parent, _NO_PATH)
+        return partial(function, **{name: info_class(_raw_info=raw, _field=definition)})
+
+    return bind
 
 
 def _resolver(field: GraphQLField, place: FieldDetailsList) -> Resolve:
@@ -529,7 +581,7 @@ class _Completers:
         def complete(execution: Execution, info: MakeInfo, path: Path, value: Any) -> Value:
             if type(value) is not list:
                 return None if value is None else execution.complete_value(type_, place, info(), path, value, None)
-            results = _plain_items(find_plain(), value)
+            results = _plain_items(find_plain(), execution, value)
             waiting: list[int] = []
             items = iter(value[len(results) :])
             try:
@@ -558,11 +610,12 @@ class _Completers:
         return complete
 
 
-def _plain_items(plain: Plain | None, items: list[Any]) -> list[Any]:
+def _plain_items(bind: BindPlain | None, execution: Execution, items: list[Any]) -> list[Any]:
     """What is in the answer for the items before the first about which something is special."""
     results: list[Any] = []
-    if plain is not None:
+    if bind is not None and items:
         try:
+            plain = bind(execution)
             for item in items:
                 results.append(plain(item))  # noqa: PERF401 - those before one that fails are kept
         except Exception:  # noqa: BLE001, S110 - raised again by the other way, with its place in the answer
