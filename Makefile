@@ -33,8 +33,8 @@ test-browser: $(READY) ## Run the tests of the pages in a real Chromium, four gr
 	@$(PYTEST) -n 4 --dist loadscope tests/browser
 
 .PHONY: test-heavy
-test-heavy: $(READY) ## Run the heavy tests, three at a time: the image's steps, the benchmark, chaos, generated requests
-	@$(PYTEST) -n 3 --dist loadscope -m heavy
+test-heavy: $(READY) ## Run the heavy tests, two at a time: the image's steps, the benchmark, chaos, generated requests
+	@$(PYTEST) -n 2 --dist loadscope -m heavy
 
 .PHONY: pictures
 pictures: $(READY) ## Take the pictures of the README and of the tests again; look at each before you commit it

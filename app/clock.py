@@ -29,8 +29,8 @@ def rfc3339(moment: datetime) -> str:
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
     # A third of the time of `isoformat`, which takes a tenth of that of a page.
-    text = orjson.dumps(moment, option=orjson.OPT_UTC_Z)[1:-1].decode()
-    return text if len(text) == _LENGTH else f"{text[:-1]}.000000Z"
+    quoted = orjson.dumps(moment, option=orjson.OPT_UTC_Z).decode()
+    return quoted[1:-1] if len(quoted) == _LENGTH + 2 else f"{quoted[1:-2]}.000000Z"
 
 
 def monotonic() -> float:

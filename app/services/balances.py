@@ -123,7 +123,7 @@ async def balances(database: Reader, viewer: Viewer, wallet: Wallet, asked: Peri
 
 async def _places(database: Reader, wallet: Wallet, borders: list[datetime]) -> list[Place]:
     """The wallet before each border: an entry at the very moment of a border belongs to the period that begins there."""
-    moments = [max(border, _EARLIEST) for border in borders]
+    moments = borders if borders[0] >= _EARLIEST else [max(border, _EARLIEST) for border in borders]
     places, newer = await time_sql.at_borders(database, wallet.id, moments)
     if len(newer) > time_sql.MOST_NEWER:
         raise Unavailable("The read model is behind. Try again shortly.")

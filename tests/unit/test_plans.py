@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from inspect import isawaitable
 from random import Random
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 from zlib import crc32
 
 import orjson
@@ -30,6 +30,7 @@ from graphql import (
     parse,
     validate,
 )
+from graphql.pyutils import Path
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from strawberry.execution.is_awaitable import optimized_is_awaitable
@@ -37,6 +38,8 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from app.schema.engine.execution import Execution
 from app.schema.engine.plans import DocumentFacts, Planner
+
+T = TypeVar("T")
 
 
 class World:
@@ -109,6 +112,14 @@ class Lazy:
 
 
 @strawberry.type
+class Wrap(Generic[T]):
+    """As the edges of connections: its instances are of the generic class, whatever is in them."""
+
+    label: str
+    node: T
+
+
+@strawberry.type
 class Bag(Lazy):
     label: str
     boxes: list[Annotated[Box, strawberry.lazy(__name__)]]
@@ -129,6 +140,7 @@ class Box(Lazy, Thing):
     inner: Box | None
     lid: Box
     rows: list[Box]
+    wraps: list[Wrap[Box]]
     holes: list[Box | None] | None
     any_thing: Thing | None
     either: Annotated[Box | Bag, strawberry.union("Either")] | None
@@ -228,6 +240,13 @@ def boxes(world: World, key: str, random: Random) -> list[Any]:
     ]
 
 
+def wraps(world: World, key: str, random: Random) -> list[Any]:
+    return [
+        Wrap(label="wrap", node=world.value(f"{key}[{index}].node", lambda random: box(world, f"{key}[{index}].node", random)))  # noqa: B023
+        for index in range(random.randrange(4))
+    ]
+
+
 def safely(make: Make) -> Make:
     """A list whose faulty items are values, not exceptions that are raised while it is made."""
 
@@ -263,6 +282,7 @@ _ATTRIBUTES: dict[str, Make] = {
     "inner": box,
     "lid": box,
     "rows": safely(boxes),
+    "wraps": safely(wraps),
     "boxes": safely(boxes),
     "holes": lambda world, key, random: tuple(safely(boxes)(world, key, random)),
     "any_thing": lambda world, key, random: random.choice([box, bag])(world, key, random),
@@ -454,11 +474,11 @@ def test_a_plan_answers_as_graphql_core_does(seed: int, faults: float) -> None:
     asyncio.run(compare())
 
 
-def planned(text: str, **variables: Any) -> Any:
+def planned(text: str, *, seed: int = 1) -> Any:
     document = parse(text)
     assert validate(SCHEMA, document) == []
     planner = Planner(SCHEMA, DocumentFacts(document), document.definitions[0])  # type: ignore[arg-type]
-    data, errors = asyncio.run(by_plan(planner, variables, World(1, 0)))
+    data, errors = asyncio.run(by_plan(planner, {}, World(seed, 0)))
     assert orjson.loads(errors) == []
     return orjson.loads(data)
 
@@ -467,6 +487,19 @@ def test_fields_that_wait_are_resolved_at_the_same_time() -> None:
     text = "{ start { a: child { id } b: child(count: 2) { id } c: word } }"
     found = planned(text)
     assert list(found["start"]) == ["a", "b", "c"]
+
+
+def test_the_rows_of_a_connection_are_run_without_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    paths: list[Any] = []
+
+    def counted(*arguments: Any) -> Any:
+        paths.append(arguments)
+        return Path(*arguments)
+
+    monkeypatch.setattr("app.schema.engine.plans.Path", counted)
+    found = planned("{ start { wraps { label node { id hint label } } } }", seed=4)
+    assert len(found["start"]["wraps"]) > 1
+    assert [path[1] for path in paths] == ["start", "wraps"]
 
 
 def test_rows_whose_resolvers_return_coroutines_leave_none_behind() -> None:

@@ -266,11 +266,17 @@ def _never() -> BindPlain | None:
 
 
 def _class_of(type_: GraphQLOutputType) -> type | None:
-    """The class whose instances are of this type without a further check: Strawberry's check accepts each that was not cast."""
+    """The class whose instances are of this type without a further check: Strawberry's check accepts each that was not cast.
+
+    For a type that is made of a generic one, such as `WalletEdge`, that is the generic class.
+    """
     definition: Any = (
         type_.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF) if isinstance(type_, GraphQLObjectType) else None
     )
-    return None if definition is None or definition.is_type_of else definition.origin
+    if definition is None or definition.is_type_of:
+        return None
+    class_: type = (definition.concrete_of or definition).origin
+    return class_
 
 
 class Selection:
