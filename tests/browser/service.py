@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from app.demo.seed import USERS
 from tests.browser.window import EMPTY
@@ -120,8 +120,8 @@ def open_as(page: Page, display_name: str, path: str) -> None:
     page.goto(path)
 
 
-def is_live(page: Page) -> None:
-    """Wait until the page shows the connection as live."""
+def is_live(page: Page | Locator) -> None:
+    """Wait until the page, or a part of it, shows the connection as live."""
     expect(page.get_by_label("Connection: Live").first).to_be_visible(timeout=30_000)
 
 

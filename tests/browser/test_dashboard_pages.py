@@ -15,11 +15,11 @@ from tests.browser.service import ALICE, BOB, CAROL, MERCHANT, Service, is_live,
 CENT = Decimal("0.01")
 
 
-def test_both_phones_connect_within_five_seconds_and_show_a_payment_that_arrives(page: Page, service: Service) -> None:
+def test_both_phones_connect_and_show_a_payment_that_arrives(page: Page, service: Service) -> None:
     page.goto("/")
     alice, bob = page.get_by_label("Alice Ahlgren's phone"), page.get_by_label("Bob Baker's phone")
     for phone in (alice, bob):
-        expect(phone.get_by_label("Connection: Live")).to_be_visible(timeout=5_000)
+        is_live(phone)
     before = service.balance(BOB.wallets[0].public_id)
     alice.get_by_role("button", name="$1.00", exact=True).click()
     alice.get_by_role("button", name="Send $1.00 to Bob").click()

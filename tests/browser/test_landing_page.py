@@ -18,8 +18,6 @@ from tests.browser.service import ALICE, BOB, Service, is_live, shown
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
 SMALL_PHONE: ViewportSize = {"width": 320, "height": 568}
-SECONDS_TO_MOVE = 10
-"""The limit on an idle machine. The tests allow twice as long."""
 TOTALS = "{ ledgerStatus { totals { currency difference { amount } } } }"
 SETTLED = "[data-settled]"
 WATCH_MOTION = """() => {
@@ -58,12 +56,12 @@ def settled(page: Page) -> int:
     return int(page.locator(SETTLED).get_attribute("data-settled") or "0")
 
 
-def wait_for_settled(page: Page, count: int, seconds: float = 2 * SECONDS_TO_MOVE) -> None:
+def wait_for_settled(page: Page, count: int) -> None:
     """Wait until the page shows at least so many payments."""
     page.wait_for_function(
         "([selector, count]) => Number(document.querySelector(selector)?.dataset.settled) >= count",
         arg=[SETTLED, count],
-        timeout=seconds * 1_000,
+        timeout=60_000,
     )
 
 
@@ -113,7 +111,7 @@ def test_with_reduced_motion_money_moves_and_nothing_is_animated(still_context: 
     page.goto("/")
     page.evaluate(WATCH_MOTION)
     before = settled(page)
-    wait_for_settled(page, before + 4, seconds=60)
+    wait_for_settled(page, before + 4)
     assert page.evaluate("window.moved") == []
     assert page.evaluate("document.getAnimations().length") == 0
 
@@ -139,7 +137,7 @@ def test_several_open_pages_share_the_pace_of_one(page: Page, context: BrowserCo
         one.goto("/")
         wait_for_settled(one, 1)
     first, start = settled(page), time.monotonic()
-    wait_for_settled(page, first + 4, seconds=60)
+    wait_for_settled(page, first + 4)
     made = settled(page) - first
     # An entry may arrive late, so that two come close together: one more than the pace allows.
     assert made <= (time.monotonic() - start) / PAUSE_SECONDS + 2
@@ -177,7 +175,7 @@ def test_after_the_api_is_killed_the_page_says_so_and_catches_up_by_itself(
     expect(page.get_by_role("button", name="Kill the API")).to_have_attribute("aria-disabled", "true")
     expect(said).to_contain_text(re.compile(r"Killed, and back after [\d.]+ (s|min)"), timeout=60_000)
     after = settled(page)
-    wait_for_settled(page, after + 2, seconds=60)
+    wait_for_settled(page, after + 2)
     for user in (ALICE, BOB):
         expect(page.get_by_label(f"{user.display_name}'s phone").get_by_label("Connection: Live")).to_be_visible()
     expect(page.get_by_label("Proof").locator(".total-good")).to_have_text(re.compile(r"\$0\.00"))
@@ -206,7 +204,7 @@ def test_a_payment_whose_answer_is_lost_is_sent_again_with_its_key_and_paid_once
 
     page.route("**/graphql", lose_first_answer)
     page.goto("/")
-    wait_for_settled(page, 2, seconds=60)
+    wait_for_settled(page, 2)
     page.unroute_all(behavior="wait")
     assert keys[0] == keys[1]
     assert keys[1] not in keys[2:]

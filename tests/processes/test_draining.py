@@ -263,7 +263,7 @@ async def test_a_service_with_a_frozen_database_ends_within_its_limit(
 @pytest.mark.slow
 def test_a_relay_with_a_frozen_database_is_soon_not_ready(settings: Settings, clean_servers: Servers, tmp_path: Path) -> None:
     with running(settings, tmp_path, "relay") as relay, frozen_postgres(clean_servers):
-        assert wait_until(lambda: relay.answer("/readyz") == 503, seconds=15)
+        assert wait_until(lambda: relay.answer("/readyz") == 503, seconds=30)
 
 
 @pytest.mark.slow

@@ -197,6 +197,6 @@ async def test_the_logs_of_every_failure_contain_no_token_key_secret_or_descript
 
     # The failure of a route is logged after its answer is sent.
     expected = ("CheckViolationError", "UndefinedColumn", "UndefinedTable", fingerprint(key))
-    assert await asyncio.to_thread(wait_until, lambda: all(line in logged() for line in expected), seconds=10), logged()
+    assert await asyncio.to_thread(wait_until, lambda: all(line in logged() for line in expected), seconds=30), logged()
     for secret in (key, SECRET, token, token.rpartition(".")[2], words, "Bearer", "\nERROR forged"):
         assert secret not in logged(), secret
