@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import orjson
 
 Clock = Callable[[], datetime]
 """Returns the current time: aware, in UTC, with microseconds (PostgreSQL's resolution)."""
 
-_LENGTH = len("2026-01-31T12:00:00.000000Z")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -26,11 +26,20 @@ def unix_milliseconds(moment: datetime) -> int:
 
 def rfc3339(moment: datetime) -> str:
     """Returns the time in UTC, to the microsecond, always with the same width: 2026-01-31T12:00:00.000000Z."""
+    return _on_the_second(moment) if moment.microsecond == 0 else _formatted(moment)
+
+
+# The borders of calendar periods, hundreds in an answer, which many ask for.
+@lru_cache(maxsize=4096)
+def _on_the_second(moment: datetime) -> str:
+    return f"{_formatted(moment)[:-1]}.000000Z"
+
+
+def _formatted(moment: datetime) -> str:
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
-    # A third of the time of `isoformat`, which takes a tenth of that of a page.
-    quoted = orjson.dumps(moment, option=orjson.OPT_UTC_Z).decode()
-    return quoted[1:-1] if len(quoted) == _LENGTH + 2 else f"{quoted[1:-2]}.000000Z"
+    # A third of the time of `isoformat`, which takes a tenth of that of a page. Without the microseconds if they are zero.
+    return orjson.dumps(moment, option=orjson.OPT_UTC_Z)[1:-1].decode()
 
 
 def monotonic() -> float:
