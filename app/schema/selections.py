@@ -19,6 +19,12 @@ def field_selects_only_id(info: Info) -> bool:
     return all(selects_only_id(node.selection_set, raw.fragments) for node in raw.field_nodes)
 
 
+def field_selects_only(info: Info, names: frozenset[str]) -> bool:
+    """Whether the current field's object needs only fields with these names, besides its id."""
+    raw = info._raw_info  # noqa: SLF001 - see above
+    return all(_selects_only(node.selection_set, raw.fragments, names | _OF_ANY) for node in raw.field_nodes)
+
+
 def field_selects(info: Info, names: frozenset[str]) -> bool:
     """Whether a field with one of these names is selected anywhere below the current field."""
     return any(True for _ in _fields_below(info, names))
@@ -48,11 +54,15 @@ def _fields_of(selections: SelectionSetNode | None, fragments: Fragments, names:
 
 def selects_only_id(selections: SelectionSetNode | None, fragments: Fragments) -> bool:
     """Whether only the id is selected, fragments included. The document must be valid, so that its fragments form no cycle."""
+    return _selects_only(selections, fragments, _OF_ANY)
+
+
+def _selects_only(selections: SelectionSetNode | None, fragments: Fragments, names: frozenset[str]) -> bool:
     for node in selections.selections if selections else ():
         if isinstance(node, FieldNode):
-            if node.name.value not in _OF_ANY:
+            if node.name.value not in names:
                 return False
-        elif not selects_only_id(fragment_of(node, fragments).selection_set, fragments):
+        elif not _selects_only(fragment_of(node, fragments).selection_set, fragments, names):
             return False
     return True
 

@@ -106,11 +106,18 @@ class ActivityFilter:
 @strawberry.type
 class User(Node):
     display_name: str
-    record: strawberry.Private[records.User]
+    user_id: strawberry.Private[UUID]
 
     @staticmethod
     def of(user: records.User) -> User:
-        return User(id=strawberry.ID(ids.encode("usr", user.id)), display_name=user.display_name, record=user)
+        return User(id=strawberry.ID(ids.encode("usr", user.id)), display_name=user.display_name, user_id=user.id)
+
+    @staticmethod
+    def without_name(user_id: UUID) -> User:
+        """For a selection without the name, which needs no read of the user."""
+        user = with_id_only(User, "usr", user_id)
+        user.user_id = user_id
+        return user
 
     @strawberry.field
     async def wallets(
@@ -123,7 +130,7 @@ class User(Node):
     ) -> Connection[Wallet]:
         context = info.context
         page = page_request(first, after, last, before)
-        viewer, owner_id = context.viewer, self.record.id
+        viewer, owner_id = context.viewer, self.user_id
         found = await context.read(
             ("wallets of", owner_id, page), lambda database: reading.wallets_of(database, viewer, owner_id, page)
         )
@@ -143,7 +150,7 @@ class User(Node):
         filter: ActivityFilter | None = UNSET,
         not_before: str | None = UNSET,
     ) -> ActivityConnection:
-        context, owner_id = info.context, self.record.id
+        context, owner_id = info.context, self.user_id
         viewer, clock = context.viewer, context.services.clock
         request = activity.ActivityRequest(
             page_request(first, after, None, None),

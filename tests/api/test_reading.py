@@ -312,3 +312,28 @@ async def test_an_administrator_finds_a_transaction_by_the_key_of_the_user_who_m
         )
     ]
     assert found == [{"id": ids.encode("txn", done.transaction.id), "idempotencyKey": None}, None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("selected", "reads"),
+    [
+        ("id wallets { edges { node { id } } }", 1),
+        ("...on User { wallets { edges { node { id } } } } __typename", 1),
+        ("displayName wallets { edges { node { id } } }", 2),
+        ("...name wallets { edges { node { id } } }", 2),
+        ("id", 1),
+    ],
+)
+async def test_the_viewer_is_read_only_for_the_name(api: Api, selected: str, reads: int) -> None:
+    """Their id is in the token's check. An id alone is read nevertheless: it shows that the database answers."""
+    wallet = await api.wallet("alice", balance="1.00")
+    spread = " fragment name on Node { ...on User { displayName } }" if "...name" in selected else ""
+    # The first call of a user also looks for the user and confirms rights.
+    await api.data("alice", "{ viewer { id } }")
+    with recorded_statements(api.services.engine) as statements:
+        viewer = (await api.data("alice", f"{{ viewer {{ {selected} }} }}{spread}"))["viewer"]
+    assert len(statements) == reads, statements
+    if "wallets" in viewer:
+        assert [edge["node"]["id"] for edge in viewer["wallets"]["edges"]] == [wallet]
+    if "isplayName" in selected + spread:
+        assert viewer["displayName"] == "alice"
