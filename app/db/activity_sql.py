@@ -54,7 +54,8 @@ def _by_index(condition: str = "true") -> str:
     """By the index of words, if the condition holds.
 
     Each word has a part of the owner's id, so the index finds few rows of others. The planner does not know that, and would
-    read all rows of the owner by the primary key: IS NOT DISTINCT FROM is equality that it cannot use an index for.
+    read all rows of the owner by the primary key: IS NOT DISTINCT FROM is equality that it cannot use an index for. OFFSET 0
+    keeps the conditions on ids out of that choice.
     """
     return f"""
     SELECT {_COLUMNS} FROM (

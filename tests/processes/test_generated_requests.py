@@ -38,8 +38,8 @@ from tests.processes.test_cli import paycore, servers_of
 from tests.waiting import START_SECONDS, wait_until
 
 SCHEMA = Path(__file__).parents[2] / "schema.graphql"
-EXAMPLES = 600
-REST_EXAMPLES = 80
+EXAMPLES = 500
+REST_EXAMPLES = 50
 """Random requests of each operation. A number, not a time: a busy machine sends as many."""
 REST_CASES = 700
 """The minimum: the coverage phase tries every parameter in many wrong forms before the random ones."""
