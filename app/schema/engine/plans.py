@@ -19,6 +19,10 @@ say. Only what is common has closures here:
 - a resolver (`_resolver_field`), with its arguments (`plan_inputs.py`),
 - lists, objects and non-null types around these (`_Completers`).
 
+The rows of a list are first run without paths, and without an info for each (`Plain`). The first row about which something is
+special, and those after it, are run again in the full way. So a resolver that is not `async` may be called twice for a row: it
+must change nothing.
+
 **What must stay the same.** Answers are equal byte for byte, errors with their order and paths included
 (`tests/unit/test_plans.py` compares both on generated documents). Above all:
 
