@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
+from itertools import repeat
 from typing import NamedTuple
 from uuid import UUID
 
@@ -139,16 +140,21 @@ _WAIT_FOR_POSTING = """
 SELECT set_config('synchronous_commit', 'off', true) FROM wallets WHERE id = $1 FOR SHARE
 """
 
-# The first mark from each border on, the model's newest place, and the entries that it lacks. One row with arrays: the driver
-# takes several times longer for hundreds of rows. A border after the last mark has none, so the marks are of the first borders.
-_AT_BORDERS = f"""
+
+def _at_borders(debits: str) -> str:
+    """The first mark from each border on, the model's newest place, and the entries that it lacks.
+
+    One row with arrays: the driver takes several times longer for hundreds of rows. A border after the last mark has none, so
+    the marks are of the first borders.
+    """
+    return f"""
 WITH {_MODEL}
 SELECT n.last_sequence, n.closing, n.debits_so_far::text, mark.*, newer.*
 FROM wallet w
 LEFT JOIN newest n ON true
 CROSS JOIN LATERAL (
     SELECT array_agg(m.sequence ORDER BY border.n) AS sequences, array_agg(m.balance ORDER BY border.n) AS balances,
-           array_agg(m.debits::text ORDER BY border.n) AS debits
+           {debits} AS debits
     FROM unnest($2::text::bigint[]) WITH ORDINALITY AS border (at, n)
     CROSS JOIN LATERAL (
         SELECT {_AS_FOUND}, debits_so_far - greatest(-amount, 0) AS debits FROM wallet_marks
@@ -169,6 +175,10 @@ CROSS JOIN LATERAL (
 """  # noqa: S608 - the parts are constants
 
 
+_AT_BORDERS = _at_borders("NULL::text[]")
+_AT_BORDERS_WITH_DEBITS = _at_borders("array_agg(m.debits::text ORDER BY border.n)")
+
+
 class Found(NamedTuple):
     """A wallet at a moment, and when its newest entry was posted."""
 
@@ -178,7 +188,7 @@ class Found(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A wallet at a moment. `debits` are the sum of all its debits up to then."""
+    """A wallet at a moment. `debits` are the sum of all its debits up to then, or 0 if they were not asked for."""
 
     sequence: int
     balance: int
@@ -246,17 +256,20 @@ def _seconds(border: datetime) -> str:
     return str(int(border.timestamp()))
 
 
-async def at_borders(reader: Reader, wallet_id: UUID, borders: Sequence[datetime]) -> tuple[list[Place], list[Newer]]:
+async def at_borders(
+    reader: Reader, wallet_id: UUID, borders: Sequence[datetime], *, with_debits: bool
+) -> tuple[list[Place], list[Newer]]:
     """Returns the wallet just before each border as far as the model knows, and the entries that it does not have, by sequence.
 
     Each border is where a quarter of an hour begins in UTC. The entries are at most MOST_NEWER + 1. All is from one snapshot.
     """
     # As text, for the literal of an array: the driver takes longer to encode an array than the database to read it.
     given = ",".join(map(_seconds, borders))
+    statement = _AT_BORDERS_WITH_DEBITS if with_debits else _AT_BORDERS
     ((sequence, balance, debits, *marks, sequences, balances, newer_debits, times),) = await reader.fetch(
-        _AT_BORDERS, wallet_id, f"{{{given}}}"
+        statement, wallet_id, f"{{{given}}}"
     )
-    newest = Place(0, 0, 0) if sequence is None else Place(sequence, balance, int(debits))
+    newest = Place(0, 0, 0) if sequence is None else Place(sequence, balance, int(debits) if with_debits else 0)
     places = _places(*marks)
     places += [newest] * (len(borders) - len(places))
     if sequences is None:
@@ -264,5 +277,7 @@ async def at_borders(reader: Reader, wallet_id: UUID, borders: Sequence[datetime
     return places, list(map(Newer, sequences, balances, newer_debits, times))
 
 
-def _places(sequences: list[int] | None, balances: list[int], debits: list[str]) -> list[Place]:
-    return [] if sequences is None else list(map(Place, sequences, balances, map(int, debits)))
+def _places(sequences: list[int] | None, balances: list[int], debits: list[str] | None) -> list[Place]:
+    if sequences is None:
+        return []
+    return list(map(Place, sequences, balances, repeat(0) if debits is None else map(int, debits)))

@@ -278,9 +278,10 @@ class Wallet(Node):
         time_zone: str = "UTC",
     ) -> list[BalancePeriod]:
         viewer, record, clock = info.context.viewer, self.record, info.context.services.clock
-        asked = Periods(start, end, step, time_zone)
+        asked, with_debits = Periods(start, end, step, time_zone), field_selects(info, _DEBITS)
         found = await info.context.read(
-            ("balances of", record.id, asked), lambda database: balances.balances(database, viewer, record, asked, clock)
+            ("balances of", record.id, asked, with_debits),
+            lambda database: balances.balances(database, viewer, record, asked, clock, with_debits=with_debits),
         )
         in_currency = money_in(info, record.currency)
         return [BalancePeriod.of(period, in_currency) for period in found]
@@ -664,6 +665,7 @@ async def transactions_shown(info: Info, found: Page[records.Transaction]) -> Co
 
 
 _PARTIES = frozenset({"sender", "receiver"})
+_DEBITS = frozenset({"debits", "credits"})
 
 
 @strawberry.type(description="Immutable once written.")

@@ -102,8 +102,10 @@ async def balance_at(
     return BalancePoint(at, found.sequence, found.balance, await time_sql.held_at(database, wallet.id, asked))
 
 
-async def balances(database: Reader, viewer: Viewer, wallet: Wallet, asked: Periods, clock: Clock) -> list[BalancePeriod]:
-    """The wallet's balances over the periods of a calendar.
+async def balances(
+    database: Reader, viewer: Viewer, wallet: Wallet, asked: Periods, clock: Clock, *, with_debits: bool = True
+) -> list[BalancePeriod]:
+    """The wallet's balances over the periods of a calendar. Without debits, `debits` and `credits` mean nothing.
 
     The figures of a period are final as `balance_at` is at its end. Empty if the viewer may not load the wallet. Raises
     BadUserInput, and Unavailable if the read model is far behind.
@@ -117,14 +119,14 @@ async def balances(database: Reader, viewer: Viewer, wallet: Wallet, asked: Peri
     over = bisect_right(borders, clock())
     if over and wallet.posted_at <= borders[over - 1] + _MAY_BE_UNFINISHED:
         await time_sql.wait_for_posting(database, wallet.id)
-    places = await _places(database, wallet, borders)
+    places = await _places(database, wallet, borders, with_debits=with_debits)
     return list(map(BalancePeriod, borders, borders[1:], places, places[1:]))
 
 
-async def _places(database: Reader, wallet: Wallet, borders: list[datetime]) -> list[Place]:
+async def _places(database: Reader, wallet: Wallet, borders: list[datetime], *, with_debits: bool) -> list[Place]:
     """The wallet before each border: an entry at the very moment of a border belongs to the period that begins there."""
     moments = borders if borders[0] >= _EARLIEST else [max(border, _EARLIEST) for border in borders]
-    places, newer = await time_sql.at_borders(database, wallet.id, moments)
+    places, newer = await time_sql.at_borders(database, wallet.id, moments, with_debits=with_debits)
     if len(newer) > time_sql.MOST_NEWER:
         raise Unavailable("The read model is behind. Try again shortly.")
     if not newer:

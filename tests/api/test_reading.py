@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import timedelta
+from decimal import Decimal
 from itertools import chain
 from typing import Any
 
 import pytest
 
 from app import ids
-from app.clock import system_clock
+from app.clock import rfc3339, system_clock
 from app.db import session
 from app.db.user_sql import insert_user
 from tests.api.conftest import Api
@@ -337,3 +338,29 @@ async def test_the_viewer_is_read_only_for_the_name(api: Api, selected: str, rea
         assert [edge["node"]["id"] for edge in viewer["wallets"]["edges"]] == [wallet]
     if "isplayName" in selected + spread:
         assert viewer["displayName"].startswith("Member ")
+
+
+@pytest.mark.parametrize(
+    ("selected", "are_read"),
+    [
+        ("opening { amount } closing { amount } entryCount closingSequence from to", False),
+        ("closing { amount } credits { amount }", True),
+        ("...sums", True),
+    ],
+)
+async def test_the_debits_of_periods_are_read_only_where_they_are_asked_for(api: Api, selected: str, are_read: bool) -> None:
+    wallet, _ = await history(api, 3)
+    now = system_clock()
+    times = {"from": rfc3339(now - timedelta(days=2)), "to": rfc3339(now + timedelta(days=1))}
+    spread = " fragment sums on BalancePeriod { minus: debits { amount } }" if "...sums" in selected else ""
+    query = f"""query($w: ID!, $from: DateTime!, $to: DateTime!) {{ wallet(id: $w) {{
+      balances(from: $from, to: $to, step: DAY) {{ {selected} }} }} }}{spread}"""
+    with recorded_statements(api.services.engine) as statements:
+        periods = (await api.data("alice", query, w=wallet, **times))["wallet"]["balances"]
+    assert any("m.debits" in text for text, _ in statements) == are_read
+    if "closing" in selected:
+        assert periods[-1]["closing"] == {"amount": "999.00"}
+    if "credits" in selected:
+        assert sum(Decimal(period["credits"]["amount"]) for period in periods) == 1001
+    if spread:
+        assert sum(Decimal(period["minus"]["amount"]) for period in periods) == 2

@@ -204,7 +204,7 @@ async def test_balances_read_the_partitions_of_their_time_and_no_activity(
     await owner.execute(_PROJECTED, model, pair[1])
     now = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     moments = [now - timedelta(days=day, hours=-12) for day in range(370, 360, -1)]
-    places, newer = await time_sql.at_borders(explained, pair[1], moments)
+    places, newer = await time_sql.at_borders(explained, pair[1], moments, with_debits=True)
     entries = (
         "SELECT sequence, balance_after FROM ledger_entries WHERE wallet_id = $1 AND created_at < $2 ORDER BY 1 DESC LIMIT 1"
     )
