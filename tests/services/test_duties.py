@@ -182,6 +182,43 @@ async def test_a_lease_is_renewed_while_the_duty_runs_and_one_that_is_lost_ends_
     assert (work.done, found.leased_until, found.failures) == (0, moment[0] + 5 * HOUR, 0), "the other one's row is left alone"
 
 
+async def test_a_lease_that_was_renewed_several_times_ends_with_the_duty(
+    engine: Database, worker: Callable[[Work], Duties], moment: list[datetime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duties, "_RENEWALS", 600)
+    work = Work()
+    work.go.clear()
+    await worker(work).step()
+    for _ in range(3):
+        moment[0] += timedelta(seconds=50)
+        async with asyncio.timeout(10):
+            while (await row(engine)).leased_until != moment[0] + duties.LEASE:  # noqa: ASYNC110 - a row
+                await asyncio.sleep(0.02)
+    work.go.set()
+    found = await finished(engine)
+    assert (work.started, work.done, found.failures) == (1, 1, 0)
+
+
+async def test_a_duty_whose_lease_cannot_be_renewed_is_stopped_before_another_worker_may_take_it(
+    engine: Database, worker: Callable[[Work], Duties], moment: list[datetime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lost(*_: object) -> bool:
+        raise ConnectionError
+
+    monkeypatch.setattr(duties, "_RENEWALS", 600)
+    monkeypatch.setattr(duties.duty_sql, "renew", lost)
+    work = Work()
+    work.go.clear()
+    one = worker(work)
+    await one.step()
+    await soon(lambda: work.started)
+    leased_until = (await row(engine)).leased_until
+    moment[0] = leased_until - duties.LEASE / 600
+    await soon(lambda: not one._running)
+    assert moment[0] < leased_until
+    assert (work.done, (await row(engine)).failures) == (0, 1)
+
+
 @pytest.mark.parametrize("end", ["done", "failed", "stopped"])
 async def test_a_worker_that_was_suspended_for_longer_than_its_lease_leaves_the_next_ones_row_alone(
     engine: Database, worker: Callable[[Work], Duties], moment: list[datetime], end: str
