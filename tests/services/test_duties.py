@@ -206,7 +206,7 @@ async def test_a_duty_whose_lease_cannot_be_renewed_is_stopped_before_another_wo
         raise ConnectionError
 
     monkeypatch.setattr(duties, "_RENEWALS", 600)
-    monkeypatch.setattr(duties.duty_sql, "renew", lost)
+    monkeypatch.setattr("app.services.duties.duty_sql.renew", lost)
     work = Work()
     work.go.clear()
     one = worker(work)
