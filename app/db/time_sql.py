@@ -269,15 +269,18 @@ async def at_borders(
     ((sequence, balance, debits, *marks, sequences, balances, newer_debits, times),) = await reader.fetch(
         statement, wallet_id, f"{{{given}}}"
     )
-    newest = Place(0, 0, 0) if sequence is None else Place(sequence, balance, int(debits) if with_debits else 0)
+    newest = Place(0, 0, 0)
+    if sequence is not None:
+        newest = Place(sequence, balance, int(debits) if with_debits else 0)
     places = _places(*marks)
     places += [newest] * (len(borders) - len(places))
-    if sequences is None:
-        return places, []
-    return places, list(map(Newer, sequences, balances, newer_debits, times))
+    newer = [] if sequences is None else list(map(Newer, sequences, balances, newer_debits, times))
+    return places, newer
 
 
 def _places(sequences: list[int] | None, balances: list[int], debits: list[str] | None) -> list[Place]:
+    """The arrays of a row as places. PostgreSQL returns NULL for an array of nothing, and for debits that were not asked for."""
     if sequences is None:
         return []
-    return list(map(Place, sequences, balances, repeat(0) if debits is None else map(int, debits)))
+    sums = repeat(0) if debits is None else map(int, debits)
+    return list(map(Place, sequences, balances, sums))

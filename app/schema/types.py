@@ -641,7 +641,9 @@ def _transaction_or_awaitable(info: Info, transaction_id: UUID) -> Transaction:
     if field_selects_only_id(info):
         return with_id_only(Transaction, "txn", transaction_id)
     known = loaded(info.context.loaders.transactions, transaction_id)
-    return cast("Transaction", _transaction_of_entry(info, transaction_id)) if known is None else _seen(info, *known)
+    if known is None:
+        return cast("Transaction", _transaction_of_entry(info, transaction_id))
+    return _seen(info, *known)
 
 
 async def _transaction_of_entry(info: Info, transaction_id: UUID) -> Transaction:

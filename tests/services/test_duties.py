@@ -73,6 +73,13 @@ async def finished(engine: Database) -> Any:
     return found
 
 
+async def renewed(engine: Database, at: datetime) -> None:
+    """Wait until the lease is one that was renewed at this moment."""
+    async with asyncio.timeout(10):
+        while (await row(engine)).leased_until != at + duties.LEASE:  # noqa: ASYNC110 - a row
+            await asyncio.sleep(0.02)
+
+
 async def test_a_duty_is_done_at_first_and_then_once_in_each_period(
     engine: Database, worker: Callable[[Work], Duties], moment: list[datetime]
 ) -> None:
@@ -171,9 +178,7 @@ async def test_a_lease_is_renewed_while_the_duty_runs_and_one_that_is_lost_ends_
     await one.step()
     await soon(lambda: work.started)
     moment[0] += timedelta(seconds=50)
-    async with asyncio.timeout(10):
-        while (await row(engine)).leased_until != moment[0] + duties.LEASE:  # noqa: ASYNC110 - a row
-            await asyncio.sleep(0.02)
+    await renewed(engine, moment[0])
     async with engine.begin() as connection:
         # Another worker has taken it.
         await connection.execute(text("UPDATE worker_duties SET leased_until = :until"), {"until": moment[0] + 5 * HOUR})
@@ -191,9 +196,7 @@ async def test_a_lease_that_was_renewed_several_times_ends_with_the_duty(
     await worker(work).step()
     for _ in range(3):
         moment[0] += timedelta(seconds=50)
-        async with asyncio.timeout(10):
-            while (await row(engine)).leased_until != moment[0] + duties.LEASE:  # noqa: ASYNC110 - a row
-                await asyncio.sleep(0.02)
+        await renewed(engine, moment[0])
     work.go.set()
     found = await finished(engine)
     assert (work.started, work.done, found.failures) == (1, 1, 0)

@@ -201,7 +201,9 @@ class Plan:
             return run, _never
         if direct is not None:
             bind = _bind_resolver(self.schema, definition, parent, field, place)
-            return run, _never if bind is None else self._find_plain(bind, field.type, place)
+            if bind is None:
+                return run, _never
+            return run, self._find_plain(bind, field.type, place)
         attribute = definition.python_name
         if not definition.is_basic_field or field.args:
             return run, _never
