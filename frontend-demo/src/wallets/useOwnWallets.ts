@@ -7,7 +7,7 @@ import type { Point } from "./points.js";
 import { VIEWER_CHARTS, VIEWER_WALLETS, type WalletSummary } from "./queries.js";
 
 /** The header and a page that opens with it ask the same: an answer this young serves both. */
-const YOUNG_MILLISECONDS = 3_000;
+const YOUNG_MILLISECONDS = 10_000;
 const answeredAt = new WeakMap<Client, number>();
 
 type Page = ResultOf<typeof VIEWER_WALLETS>["viewer"]["wallets"];
