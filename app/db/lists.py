@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Subquery, func, or_, select, tuple_, union, union_all
-from sqlalchemy.orm import aliased
+from sqlalchemy import Select, func, or_, select, tuple_, union
 
 from app import ids
 from app.db import models
@@ -26,7 +24,7 @@ from app.db.rows import (
 )
 from app.db.statements import COMPLETED, Condition, Reader, Statement, id_parameter, number_parameter, parameter, text_parameter
 from app.paging.pages import TransactionFilter
-from app.records import Entry, EntryDirection, Transaction, User, Wallet
+from app.records import Entry, Transaction, User, Wallet
 
 _ANY_TRANSACTION = TransactionFilter()
 _HIGHEST_ID = 2**128 - 1
@@ -156,7 +154,7 @@ async def list_entries(reader: Reader, wallet: Wallet, window: Window) -> Sequen
 
 @cache
 def _transactions(narrowed: tuple[str, ...], *, is_backward: bool) -> Statement:
-    query = select(*TRANSACTION_COLUMNS).where(between(models.Transaction.id), *_conditions(narrowed))
+    query = select(*TRANSACTION_COLUMNS).where(between(models.Transaction.id), *filter_conditions(narrowed))
     return Statement(paged(query, [models.Transaction.id], is_backward=is_backward))
 
 
@@ -166,89 +164,9 @@ async def list_transactions(reader: Reader, filter_: TransactionFilter, window: 
     if ids_between is None:
         return []
     low, high = ids_between
-    given = _given(filter_)
+    given = filter_values(filter_)
     statement = _transactions(tuple(given), is_backward=window.is_backward)
     return [transaction_of(row) for row in await statement.rows(reader, low=low, high=high, most=window.limit, **given)]
-
-
-@cache
-def _wallet_transactions(
-    narrowed: tuple[str, ...], direction: EntryDirection | None, *, sees_all: bool, is_backward: bool, with_parties: bool
-) -> Statement:
-    """Each of the three is read from its own index, then they are merged."""
-    transaction = models.Transaction
-    # Refused ones never reached their receiver, so they are only in the sender's list.
-    sides: dict[EntryDirection, tuple[Any, list[Condition]]] = {
-        EntryDirection.DEBIT: (transaction.sender_wallet_id, [] if sees_all else [seen_by_viewer()]),
-        EntryDirection.CREDIT: (transaction.receiver_wallet_id, [transaction.status == COMPLETED]),
-    }
-    branches = []
-    for side, (wallet, visible) in sides.items():
-        if direction in (None, side):
-            place = [wallet, transaction.id]
-            query = select(*TRANSACTION_COLUMNS).where(*in_range(place), *visible, *_conditions(narrowed))
-            branches.append(paged(query, place, is_backward=is_backward).subquery().select())
-    further = _further(narrowed, direction)
-    branches.append(paged(further, _FURTHER_ORDER, is_backward=is_backward).subquery().select())
-    merged = union_all(*branches).subquery()
-    page = paged(select(merged), [merged.c.id], is_backward=is_backward)
-    return Statement(_with_parties(page.subquery(), is_backward=is_backward) if with_parties else page)
-
-
-def _with_parties(page: Subquery, *, is_backward: bool) -> Select[*tuple[Any, ...]]:
-    """The rows of a page, each followed by the public views of its sender and its receiver."""
-    query = select(page)
-    for wallet_id in (page.c.sender_wallet_id, page.c.receiver_wallet_id):
-        wallet, user = aliased(models.Wallet), aliased(models.User)
-        query = query.add_columns(user.display_name, wallet.currency)
-        query = query.outerjoin(wallet, wallet.id == wallet_id).outerjoin(user, user.id == wallet.owner_id)
-    return query.order_by(page.c.id.asc() if is_backward else page.c.id.desc())
-
-
-class WalletTransactions(NamedTuple):
-    """A page of a wallet's transactions, and what each side of them may see of the other, if it was asked for."""
-
-    transactions: Sequence[Transaction]
-    parties: Mapping[UUID, tuple[str | None, str]] = MappingProxyType({})
-    """For each wallet its owner's display name (None for a system wallet) and its currency."""
-
-
-_SIDES = tuple(Transaction._fields.index(name) for name in ("sender_wallet_id", "receiver_wallet_id"))
-
-
-async def list_wallet_transactions(
-    reader: Reader,
-    wallet_id: UUID,
-    viewer_id: UUID | None,
-    filter_: TransactionFilter,
-    window: Window,
-    *,
-    with_parties: bool = False,
-) -> WalletTransactions:
-    """Returns a page of the transactions with an entry in a wallet: what it sent, what it received, and the others.
-
-    Transactions that are not COMPLETED are only listed for their initiator, or for all if `viewer_id` is None.
-    """
-    ids_between = id_range(window, filter_)
-    if ids_between is None:
-        return WalletTransactions([])
-    low, high = ids_between
-    given = _given(filter_)
-    statement = _wallet_transactions(
-        tuple(given),
-        filter_.direction,
-        sees_all=viewer_id is None,
-        is_backward=window.is_backward,
-        with_parties=with_parties,
-    )
-    rows = await statement.rows(reader, place=wallet_id, viewer=viewer_id, low=low, high=high, most=window.limit, **given)
-    parties: dict[UUID, tuple[str | None, str]] = {}
-    if with_parties:
-        for row in rows:
-            for side, place in zip(_SIDES, (-4, -2), strict=True):
-                if row[side] is not None:
-                    parties[row[side]] = (row[place], row[place + 1])
-    return WalletTransactions([transaction_of(row) for row in rows], parties)
 
 
 @cache
@@ -272,26 +190,8 @@ async def list_reversals(reader: Reader, original_id: UUID, viewer_id: UUID | No
     return [transaction_of(row) for row in rows]
 
 
-_FURTHER_ORDER = [models.TransactionWallet.wallet_id, models.TransactionWallet.transaction_id]
-_SIGNS = {EntryDirection.DEBIT: -1, EntryDirection.CREDIT: 1}
-
-
-def _further(narrowed: tuple[str, ...], direction: EntryDirection | None) -> Select[*tuple[Any, ...]]:
-    """The transactions of a wallet that neither sent nor received: postings, and those whose fees it earned."""
-    further, transaction = models.TransactionWallet, models.Transaction
-    conditions = [*in_range(_FURTHER_ORDER), *_conditions(narrowed)]
-    if direction is not None:
-        conditions.append(further.change == _SIGNS[direction])
-    return (
-        select(*TRANSACTION_COLUMNS)
-        .select_from(further)
-        .join(transaction, transaction.id == further.transaction_id)
-        .where(*conditions)
-    )
-
-
-def _given(filter_: TransactionFilter) -> dict[str, Any]:
-    """The filter's values by the names of their parameters, without those that are not set and the direction."""
+def filter_values(filter_: TransactionFilter) -> dict[str, Any]:
+    """A filter's values by the names of their parameters, without those that are not set and the direction."""
     values = {
         "type": filter_.type,
         "status": filter_.status,
@@ -302,7 +202,7 @@ def _given(filter_: TransactionFilter) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _conditions(narrowed: tuple[str, ...]) -> list[Condition]:
+def filter_conditions(narrowed: tuple[str, ...]) -> list[Condition]:
     """The conditions of a filter with these parameters on a row.
 
     Times are compared exactly here; the range of ids is only exact to the millisecond.

@@ -12,6 +12,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from app import ids
+from app.access import policy
 from app.access.tokens import bearer_token
 from app.access.viewer import Viewer
 from app.db.failures import is_unavailable
@@ -186,10 +188,15 @@ async def get_wallet(request: Request, services: Services, viewer: Viewer) -> Re
 
 async def get_wallet_transactions(request: Request, services: Services, viewer: Viewer) -> Response:
     """Answers with a page of the transactions that the wallet sent or received, newest first."""
-    wallet = await load("wal", reading.load_wallets, request, services, viewer)
+    policy.require_view(viewer)
     page, filter_ = page_request(request.query_params), transaction_filter(request.query_params)
-    found = await reading.transactions_of(services.engine, viewer, wallet, page, filter_)
-    return json_response(page_view(found, lambda one: transaction_view(services, viewer, one)))
+    wallet_id = ids.decode("wal", request.path_params["id"])
+    found = (
+        None if wallet_id is None else await reading.wallet_and_transactions(services.engine, viewer, wallet_id, page, filter_)
+    )
+    if found is None:
+        raise NotFound
+    return json_response(page_view(found[1].page, lambda one: transaction_view(services, viewer, one)))
 
 
 async def get_transaction(request: Request, services: Services, viewer: Viewer) -> Response:

@@ -41,6 +41,7 @@ from app.schema.types import (
     reading_filter,
     transactions_shown,
 )
+from app.schema.wallet_page import ANY_TRANSACTION, AskedPage, asked_page
 from app.schema.webhooks import WebhookDelivery, WebhookEndpoint
 from app.services import fee_schedules, fx_rates, partitions, reading, rehearsals
 from app.services.reading import SEARCHED_USERS
@@ -78,7 +79,11 @@ class Query:
     @strawberry.field
     async def wallet(self, info: Info, id: strawberry.ID) -> Wallet | None:
         policy.require_view(info.context.viewer)
-        return await _wallet(info, ids.decode("wal", id))
+        decoded = ids.decode("wal", id)
+        asked = None if decoded is None else asked_page(info)
+        if decoded is None or asked is None:
+            return await _wallet(info, decoded)
+        return await _wallet_with_page(info, decoded, asked)
 
     @strawberry.field
     async def transaction(self, info: Info, id: strawberry.ID) -> Transaction | None:
@@ -273,6 +278,23 @@ async def _wallet(info: Info, wallet_id: UUID | None) -> Wallet | None:
     loaders = info.context.loaders
     wallet = None if wallet_id is None else await loaders.wallets.load(wallet_id)
     return None if wallet is None else Wallet.of(info, wallet)
+
+
+async def _wallet_with_page(info: Info, wallet_id: UUID, asked: AskedPage) -> Wallet | None:
+    """As `_wallet`, with the page of its transactions that the document asks for."""
+    context = info.context
+    try:
+        found = await reading.wallet_and_transactions(
+            context.services.engine, context.viewer, wallet_id, asked.page, ANY_TRANSACTION, with_parties=asked.with_parties
+        )
+    except BadUserInput:
+        # A wrong cursor is an error of `transactions`.
+        return await _wallet(info, wallet_id)
+    if found is None:
+        return None
+    wallet, page = found
+    context.loaders.wallets.prime(wallet_id, wallet)
+    return Wallet.of(info, wallet, page)
 
 
 async def _transaction(info: Info, transaction_id: UUID | None) -> Transaction | None:

@@ -36,6 +36,29 @@ def field_selects_more_than_ids(info: Info, names: frozenset[str]) -> bool:
     return any(not selects_only_id(node.selection_set, fragments) for node in _fields_below(info, names))
 
 
+def only_child(info: Info, name: str) -> FieldNode | None:
+    """The field with this name directly below the current field, if it is selected once and under no condition."""
+    raw = info._raw_info  # noqa: SLF001 - see above
+    found = [node for parent in raw.field_nodes for node in _children(parent.selection_set, raw.fragments, name)]
+    return found[0] if len(found) == 1 else None
+
+
+def selects(node: FieldNode, info: Info, names: frozenset[str]) -> bool:
+    """Whether a field with one of these names is selected anywhere below this field, which is below the current one."""
+    return any(True for _ in _fields_of(node.selection_set, info._raw_info.fragments, names))  # noqa: SLF001 - see above
+
+
+def _children(selections: SelectionSetNode | None, fragments: Fragments, name: str) -> Iterator[FieldNode | None]:
+    """The fields with this name, None for each that has a condition."""
+    for node in selections.selections if selections else ():
+        if isinstance(node, FieldNode):
+            if node.name.value == name:
+                yield None if node.directives else node
+        else:
+            for one in _children(fragment_of(node, fragments).selection_set, fragments, name):
+                yield None if node.directives else one
+
+
 def _fields_below(info: Info, names: frozenset[str]) -> Iterator[FieldNode]:
     raw = info._raw_info  # noqa: SLF001 - see above
     for node in raw.field_nodes:

@@ -40,9 +40,10 @@ from app.schema.inputs import MetadataItemInput
 from app.schema.receipts import Receipt
 from app.schema.scalars import BigInt, CurrencyCode, DecimalText
 from app.schema.selections import field_selects, field_selects_more_than_ids, field_selects_only_id
+from app.schema.wallet_page import PARTIES
 from app.services import activity, balances, hold_reading, reading
 from app.services.calendars import BalanceStep, Periods
-from app.services.reading import Party
+from app.services.reading import Party, TransactionsPage
 from app.services.reversals import is_reversible
 from app.services.statements.reading import statements_of
 
@@ -181,9 +182,11 @@ class Wallet(Node):
     updates_cursor: str = strawberry.field(description="Pass to walletUpdated(after:) to get all that came after this answer.")
     created_at: datetime
     record: strawberry.Private[records.Wallet]
+    read_ahead: strawberry.Private[TransactionsPage | None] = None
+    """The page of `transactions`, if it was read with the wallet."""
 
     @staticmethod
-    def of(info: Info, wallet: records.Wallet) -> Wallet:
+    def of(info: Info, wallet: records.Wallet, read_ahead: TransactionsPage | None = None) -> Wallet:
         """The caller checks that the viewer may load the wallet."""
         return Wallet(
             id=strawberry.ID(ids.encode("wal", wallet.id)),
@@ -199,6 +202,7 @@ class Wallet(Node):
             updates_cursor=encode_update_cursor(wallet.id, wallet.sequence),
             created_at=wallet.created_at,
             record=wallet,
+            read_ahead=read_ahead,
         )
 
     @strawberry.field(description="Null for system wallets.")
@@ -224,16 +228,17 @@ class Wallet(Node):
         before: str | None = UNSET,
         filter: TransactionFilter | None = UNSET,
     ) -> Connection[Transaction]:
-        context = info.context
-        page = page_request(first, after, last, before)
-        viewer, record, narrowed = context.viewer, self.record, reading_filter(filter)
-        named = field_selects(info, _PARTIES)
-        found, parties = await context.read(
-            ("transactions of", record.id, page, narrowed, named),
-            lambda database: reading.transactions_and_parties_of(database, viewer, record, page, narrowed, with_parties=named),
-        )
-        context.loaders.parties.prime_many(parties)
-        return await transactions_shown(info, found)
+        context, found = info.context, self.read_ahead
+        if found is None:
+            page = page_request(first, after, last, before)
+            viewer, record, narrowed = context.viewer, self.record, reading_filter(filter)
+            named = field_selects(info, PARTIES)
+            found = await context.read(
+                ("transactions of", record.id, page, narrowed, named),
+                lambda database: reading.transactions_of(database, viewer, record, page, narrowed, with_parties=named),
+            )
+        context.loaders.parties.prime_many(found.parties)
+        return await transactions_shown(info, found.page)
 
     @strawberry.field(description="Newest first by sequence; exact both ways: never skips, never repeats.")
     async def entries(
@@ -657,7 +662,7 @@ def _seen(info: Info, transaction: records.Transaction | None) -> Transaction:
 
 async def transactions_shown(info: Info, found: Page[records.Transaction]) -> Connection[Transaction]:
     """A page of transactions. The parties of all rows are read at once, if the selection has any."""
-    if field_selects(info, _PARTIES):
+    if field_selects(info, PARTIES):
         parties = info.context.loaders.parties
         both = {wallet_id for one in found.items for wallet_id in (one.paying_wallet_id, one.paid_wallet_id)}
         missing = [wallet_id for wallet_id in both if wallet_id is not None and loaded(parties, wallet_id) is None]
@@ -666,7 +671,6 @@ async def transactions_shown(info: Info, found: Page[records.Transaction]) -> Co
     return connection(found, lambda transaction: Transaction.of(info, transaction))
 
 
-_PARTIES = frozenset({"sender", "receiver"})
 _DEBITS = frozenset({"debits", "credits"})
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from app import ids, texts
@@ -17,6 +17,8 @@ from app.db import archive_sql, lists, reads, status_sql
 from app.db.entry_sql import ArchivedEntries
 from app.db.lists import Window
 from app.db.statements import Reader
+from app.db.wallet_transaction_sql import WalletTransactions, list_wallet_transactions
+from app.db.wallet_transaction_sql import wallet_and_transactions as find_wallet_and_transactions
 from app.errors import BadUserInput
 from app.paging.cursors import decode_cursor, encode_cursor
 from app.paging.pages import Page, PageRequest, TransactionFilter
@@ -44,6 +46,13 @@ class Party:
     wallet_id: UUID
     display_name: str
     currency: str
+
+
+class TransactionsPage(NamedTuple):
+    """A page of a wallet's transactions, and the parties of their senders and receivers by wallet id, if they were asked for."""
+
+    page: Page[Transaction]
+    parties: Mapping[UUID, Party]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,24 +193,52 @@ async def all_wallets(database: Reader, viewer: Viewer, page: PageRequest) -> Pa
 
 
 async def transactions_of(
-    database: Reader, viewer: Viewer, wallet: Wallet, page: PageRequest, narrowed: TransactionFilter
-) -> Page[Transaction]:
+    database: Reader,
+    viewer: Viewer,
+    wallet: Wallet,
+    page: PageRequest,
+    narrowed: TransactionFilter,
+    *,
+    with_parties: bool = False,
+) -> TransactionsPage:
     """A wallet's transactions, newest first. Empty if the viewer may not load the wallet."""
-    return (await transactions_and_parties_of(database, viewer, wallet, page, narrowed, with_parties=False))[0]
-
-
-async def transactions_and_parties_of(
-    database: Reader, viewer: Viewer, wallet: Wallet, page: PageRequest, narrowed: TransactionFilter, *, with_parties: bool
-) -> tuple[Page[Transaction], dict[UUID, Party]]:
-    """As `transactions_of`. With the parties of senders and receivers by wallet id, from the same statement, if asked for."""
     if not policy.may_load_wallet(viewer, wallet):
-        return empty_page(), {}
-    scope = f"transactions of {wallet.id}{_narrowing(narrowed)}"
+        return TransactionsPage(empty_page(), {})
+    scope = _transactions_scope(wallet.id, narrowed)
     window = page_window(page, scope)
-    found, parties = await lists.list_wallet_transactions(
+    found = await list_wallet_transactions(
         database, wallet.id, policy.only_own(viewer), narrowed, window, with_parties=with_parties
     )
-    return page_of(found, page, scope, id_position), {id_: _party(id_, *party) for id_, party in parties.items()}
+    return _transactions_page(found, page, scope)
+
+
+async def wallet_and_transactions(
+    database: Reader,
+    viewer: Viewer,
+    wallet_id: UUID,
+    page: PageRequest,
+    narrowed: TransactionFilter,
+    *,
+    with_parties: bool = False,
+) -> tuple[Wallet, TransactionsPage] | None:
+    """As `load_wallets` and `transactions_of` for one wallet, by one statement. None if the viewer may not load the wallet."""
+    if not policy.may_view(viewer):
+        return None
+    scope = _transactions_scope(wallet_id, narrowed)
+    window = page_window(page, scope)
+    found = await find_wallet_and_transactions(
+        database, wallet_id, policy.only_own(viewer), narrowed, window, with_parties=with_parties
+    )
+    return None if found is None else (found[0], _transactions_page(found[1], page, scope))
+
+
+def _transactions_scope(wallet_id: UUID, narrowed: TransactionFilter) -> str:
+    return f"transactions of {wallet_id}{_narrowing(narrowed)}"
+
+
+def _transactions_page(found: WalletTransactions, page: PageRequest, scope: str) -> TransactionsPage:
+    parties = {wallet_id: _party(wallet_id, *party) for wallet_id, party in found.parties.items()}
+    return TransactionsPage(page_of(found.transactions, page, scope, id_position), parties)
 
 
 async def all_transactions(database: Reader, viewer: Viewer, page: PageRequest, narrowed: TransactionFilter) -> Page[Transaction]:

@@ -21,6 +21,7 @@ from app.services import reading
 from app.services.transfers import TransferInput, transfer_batch
 from app.settings import Settings
 from tests.bank import Bank, new_key, uuid_of
+from tests.services.transaction_lists import transactions_of
 from tests.statements import recorded_statements
 
 PAYMENTS = 1500
@@ -74,11 +75,19 @@ async def page_after(history: History, skipped: int, narrowed: TransactionFilter
     viewer, wallet = (history.bob, history.bobs) if of_bob else (history.alice, history.wallet)
     after = None
     while skipped:
-        page = await reading.transactions_of(history.engine, viewer, wallet, PageRequest(first=100, after=after), narrowed)
+        page = await transactions_of(history.engine, viewer, wallet, PageRequest(first=100, after=after), narrowed)
         after, skipped = page.cursors[-1], skipped - 100
+    request = PageRequest(first=20, after=after)
     with recorded_statements(history.engine) as statements:
-        found = await reading.transactions_of(history.engine, viewer, wallet, PageRequest(first=20, after=after), narrowed)
-    return len(found.items), await blocks(history.engine, statements)
+        alone = await reading.transactions_of(history.engine, viewer, wallet, request, narrowed)
+    cost = await blocks(history.engine, statements)
+    with recorded_statements(history.engine) as statements:
+        found = await reading.wallet_and_transactions(history.engine, viewer, wallet.id, request, narrowed)
+    assert found is not None
+    assert found[1] == alone
+    assert len(statements) == 1
+    assert await blocks(history.engine, statements) <= cost + 10
+    return len(alone.page.items), cost
 
 
 async def test_the_cost_of_a_page_of_transactions_does_not_depend_on_its_depth(history: History) -> None:
@@ -116,9 +125,7 @@ async def test_the_cost_of_a_page_of_entries_does_not_depend_on_its_depth(histor
 
 async def test_has_previous_and_has_next_are_correct_in_both_directions(history: History) -> None:
     async def page(**arguments: Any) -> Page[Transaction]:
-        return await reading.transactions_of(
-            history.engine, history.alice, history.wallet, PageRequest(**arguments), TransactionFilter()
-        )
+        return await transactions_of(history.engine, history.alice, history.wallet, PageRequest(**arguments), TransactionFilter())
 
     def flags(one: Page[Transaction]) -> tuple[bool, bool]:
         return one.has_previous, one.has_next
@@ -138,10 +145,10 @@ async def test_has_previous_and_has_next_are_correct_in_both_directions(history:
 
 
 async def test_a_page_has_20_items_by_default_and_the_last_page_has_no_next(history: History) -> None:
-    default = await reading.transactions_of(history.engine, history.alice, history.wallet, PageRequest(), TransactionFilter())
+    default = await transactions_of(history.engine, history.alice, history.wallet, PageRequest(), TransactionFilter())
     assert len(default.items) == 20
     deposits = TransactionFilter(direction=EntryDirection.CREDIT)
-    page = await reading.transactions_of(history.engine, history.alice, history.wallet, PageRequest(first=1), deposits)
+    page = await transactions_of(history.engine, history.alice, history.wallet, PageRequest(first=1), deposits)
     assert (len(page.items), page.has_next) == (1, False)
 
 
@@ -176,5 +183,5 @@ async def test_times_outside_the_range_of_ids_do_not_restrict_a_list(history: Hi
         (TransactionFilter(created_to=created.replace(year=1)), 0),
         (TransactionFilter(created_from=created + timedelta(days=1), created_to=created), 0),
     ):
-        page = await reading.transactions_of(history.engine, history.alice, history.wallet, PageRequest(), narrowed)
+        page = await transactions_of(history.engine, history.alice, history.wallet, PageRequest(), narrowed)
         assert len(page.items) == expected, narrowed

@@ -27,6 +27,7 @@ from app.services.wallets import SystemWalletInput, open_system_wallet, set_wall
 from app.settings import Settings
 from tests.bank import Bank, new_key, uuid_of
 from tests.invariants.conftest import owner
+from tests.services.transaction_lists import transactions_of
 
 __all__ = ["owner"]
 
@@ -62,7 +63,7 @@ class People:
     async def listed(self, viewer: Viewer, wallet_id: str, **narrowed: Any) -> list[Any]:
         """The ids of a wallet's transactions, newest first."""
         (wallet,) = await reads.wallets_by_id(self.bank.engine, [uuid_of(wallet_id)], None)
-        page = await reading.transactions_of(self.bank.engine, viewer, wallet, PageRequest(), TransactionFilter(**narrowed))
+        page = await transactions_of(self.bank.engine, viewer, wallet, PageRequest(), TransactionFilter(**narrowed))
         return [transaction.id for transaction in page.items]
 
 
