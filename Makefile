@@ -24,8 +24,6 @@ run: $(RUNNABLE) ## Start everything: PostgreSQL, Redis, demo data, API and rela
 # Pytest keeps what it compiled, whatever the environment says: each worker would compile all tests again.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
-HEAVY_WORKERS ?= 2
-
 .PHONY: test
 test: $(READY) ## Run the tests on real servers, five at a time: all but those of the pages and the heavy ones
 	@$(PYTEST) -n 5 --dist loadscope -m 'not heavy' --ignore tests/browser
@@ -36,7 +34,7 @@ test-browser: $(READY) ## Run the tests of the pages in a real Chromium, four gr
 
 .PHONY: test-heavy
 test-heavy: $(READY) ## Run the heavy tests, two at a time: the image's steps, the benchmark, chaos, generated requests
-	@$(PYTEST) -n $(HEAVY_WORKERS) --dist loadscope -m heavy
+	@$(PYTEST) -n 2 --dist loadscope -m heavy
 
 .PHONY: pictures
 pictures: $(READY) ## Take the pictures of the README and of the tests again; look at each before you commit it

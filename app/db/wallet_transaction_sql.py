@@ -130,11 +130,15 @@ def _page_query(narrowed: tuple[str, ...], direction: EntryDirection | None, sha
 
 def _with_parties(page: Subquery, *, is_backward: bool) -> Select[*tuple[Any, ...]]:
     """The rows of a page, each followed by the public views of its sender and its receiver."""
-    query = select(page)
+    parties = []
     for wallet_id in (page.c.sender_wallet_id, page.c.receiver_wallet_id):
         wallet, user = aliased(models.Wallet), aliased(models.User)
-        query = query.add_columns(user.display_name, wallet.currency)
-        query = query.outerjoin(wallet, wallet.id == wallet_id).outerjoin(user, user.id == wallet.owner_id)
+        named = select(user.display_name, wallet.currency).select_from(wallet).outerjoin(user, user.id == wallet.owner_id)
+        # With a limit it is looked up for each row. For a join, the planner guesses that the page has a tenth of all rows,
+        # because its size is a parameter, and reads all wallets and users.
+        parties.append(named.where(wallet.id == wallet_id).limit(1).lateral())
+    sender, receiver = parties
+    query = select(page, sender, receiver).select_from(page.outerjoin(sender, true()).outerjoin(receiver, true()))
     return query.order_by(page.c.id.asc() if is_backward else page.c.id.desc())
 
 
