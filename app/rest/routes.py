@@ -191,12 +191,13 @@ async def get_wallet_transactions(request: Request, services: Services, viewer: 
     policy.require_view(viewer)
     page, filter_ = page_request(request.query_params), transaction_filter(request.query_params)
     wallet_id = ids.decode("wal", request.path_params["id"])
-    found = (
-        None if wallet_id is None else await reading.wallet_and_transactions(services.engine, viewer, wallet_id, page, filter_)
-    )
+    if wallet_id is None:
+        raise NotFound
+    found = await reading.wallet_and_transactions(services.engine, viewer, wallet_id, page, filter_)
     if found is None:
         raise NotFound
-    return json_response(page_view(found[1].page, lambda one: transaction_view(services, viewer, one)))
+    _, transactions = found
+    return json_response(page_view(transactions.page, lambda one: transaction_view(services, viewer, one)))
 
 
 async def get_transaction(request: Request, services: Services, viewer: Viewer) -> Response:

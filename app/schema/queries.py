@@ -6,11 +6,12 @@ import asyncio
 import base64
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeVar, cast
 from uuid import UUID
 
 import strawberry
 from strawberry import UNSET
+from strawberry.dataloader import DataLoader
 
 from app import ids
 from app.access import policy
@@ -25,7 +26,7 @@ from app.schema.partitions import LedgerPartition
 from app.schema.previews import TransferPreview, transfer_preview
 from app.schema.receipts import Checkpoint
 from app.schema.scalars import BigInt, CurrencyCode
-from app.schema.selections import field_selects_only, field_selects_only_id
+from app.schema.selections import field_selects_only, field_selects_only_id, is_only_root_field
 from app.schema.statements import Statement
 from app.schema.types import (
     CurrencyTotal,
@@ -48,6 +49,7 @@ from app.services.reading import SEARCHED_USERS
 from app.services.receipts import reading as receipts
 from app.services.webhooks import endpoints
 
+T = TypeVar("T")
 MAX_NODES = 100
 _LISTS_OF_USER = frozenset({"wallets", "activity"})
 
@@ -60,7 +62,7 @@ class Query:
         # The lists' statements come anyway. An id alone is read, because it shows that the database answers.
         if field_selects_only(info, _LISTS_OF_USER) and not field_selects_only_id(info):
             return User.without_name(context.viewer.user_id)
-        user = await context.loaders.users.load(context.viewer.user_id)
+        user = await _loaded(info, context.loaders.users, context.viewer.user_id)
         assert user is not None, "a viewer has been a user since their first call"
         return User.of(user)
 
@@ -80,15 +82,22 @@ class Query:
     async def wallet(self, info: Info, id: strawberry.ID) -> Wallet | None:
         policy.require_view(info.context.viewer)
         decoded = ids.decode("wal", id)
-        asked = None if decoded is None else asked_page(info)
-        if decoded is None or asked is None:
-            return await _wallet(info, decoded)
-        return await _wallet_with_page(info, decoded, asked)
+        if decoded is None:
+            return None
+        asked = asked_page(info)
+        if asked is not None:
+            return await _wallet_with_page(info, decoded, asked)
+        wallet = await _loaded(info, info.context.loaders.wallets, decoded)
+        return None if wallet is None else Wallet.of(info, wallet)
 
     @strawberry.field
     async def transaction(self, info: Info, id: strawberry.ID) -> Transaction | None:
         policy.require_view(info.context.viewer)
-        return await _transaction(info, ids.decode("txn", id))
+        decoded = ids.decode("txn", id)
+        if decoded is None:
+            return None
+        transaction = await _loaded(info, info.context.loaders.transactions, decoded)
+        return None if transaction is None else Transaction.of(info, transaction)
 
     @strawberry.field
     async def hold(self, info: Info, id: strawberry.ID) -> Hold | None:
@@ -272,6 +281,15 @@ async def _node(info: Info, id_: str) -> Node | None:
     prefix, value = decoded
     load = _NODES.get(prefix)
     return None if load is None else await load(info, value)
+
+
+async def _loaded(info: Info, loader: DataLoader[UUID, T | None], id_: UUID) -> T | None:
+    """The record for a root field. If there is no other field, nothing is read with it, and it need not wait for others."""
+    if not is_only_root_field(info):
+        return await loader.load(id_)
+    (found,) = cast("list[T | None]", await loader.load_fn([id_]))
+    loader.prime(id_, found)
+    return found
 
 
 async def _wallet(info: Info, wallet_id: UUID | None) -> Wallet | None:

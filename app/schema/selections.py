@@ -48,6 +48,12 @@ def selects(node: FieldNode, info: Info, names: frozenset[str]) -> bool:
     return any(True for _ in _fields_of(node.selection_set, info._raw_info.fragments, names))  # noqa: SLF001 - see above
 
 
+def is_only_root_field(info: Info) -> bool:
+    """Whether the operation selects nothing beside the current field, which is one of its root fields."""
+    selections = info._raw_info.operation.selection_set.selections  # noqa: SLF001 - see above
+    return len(selections) == 1 and isinstance(selections[0], FieldNode)
+
+
 def _children(selections: SelectionSetNode | None, fragments: Fragments, name: str) -> Iterator[FieldNode | None]:
     """The fields with this name, None for each that has a condition."""
     for node in selections.selections if selections else ():

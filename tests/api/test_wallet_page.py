@@ -67,3 +67,23 @@ async def test_a_wallet_that_the_viewer_may_not_see_is_null_and_an_empty_one_has
     for hidden in (theirs, "wal_01kag00000e00a000020000000", "no id"):
         assert (await api.data("alice", query, w=hidden))["wallet"] is None
     assert (await api.data("admin", query, w=theirs))["wallet"]["id"] == theirs
+
+
+@pytest.mark.parametrize(
+    ("query", "statements"),
+    [
+        ("wallet(id: $a) { name }", 1),
+        ("one: wallet(id: $a) { name } other: wallet(id: $b) { name }", 1),
+        ("...both", 1),
+        ("wallet(id: $a) { name owner { displayName } }", 2),
+    ],
+)
+async def test_wallets_of_one_document_are_read_by_one_statement(api: Api, query: str, statements: int) -> None:
+    a, b = await api.wallet("alice"), await api.wallet("alice")
+    spread = "fragment both on Query { one: wallet(id: $a) { name } other: wallet(id: $b) { name } }" if "both" in query else ""
+    variables = "$a: ID!, $b: ID!" if "$b" in query + spread else "$a: ID!"
+    await api.data("alice", "{ viewer { id } }")
+    with recorded_statements(api.services.engine) as recorded:
+        found = await api.data("alice", f"query({variables}) {{ {query} }} {spread}", a=a, b=b)
+    assert len(recorded) == statements, recorded
+    assert all(wallet["name"] for wallet in found.values())
