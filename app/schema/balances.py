@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import cast
 
 import strawberry
 
@@ -47,19 +48,25 @@ class BalancePeriod:
     in_currency: strawberry.Private[Callable[[int], Money]]
 
     @staticmethod
-    def of(period: balances.BalancePeriod, in_currency: Callable[[int], Money]) -> BalancePeriod:
-        return BalancePeriod(
-            start=period.start,
-            end=period.end,
-            entry_count=BigInt(period.entry_count),
-            closing_sequence=BigInt(period.closing_sequence),
-            record=period,
-            in_currency=in_currency,
-        )
+    def of_all(found: Sequence[balances.BalancePeriod], in_currency: Callable[[int], Money]) -> list[BalancePeriod]:
+        # The counts are read here, and not called BigInt one by one: both calls take as long as the rest.
+        counts = cast("list[BigInt]", [last.sequence - first.sequence for _, _, first, last in found])
+        sequences = cast("list[BigInt]", [last.sequence for _, _, _, last in found])
+        return [
+            BalancePeriod(
+                start=period.start,
+                end=period.end,
+                entry_count=count,
+                closing_sequence=sequence,
+                record=period,
+                in_currency=in_currency,
+            )
+            for period, count, sequence in zip(found, counts, sequences, strict=True)
+        ]
 
     @strawberry.field
     def opening(self) -> Money:
-        return self.in_currency(self.record.opening)
+        return self.in_currency(self.record.first.balance)
 
     @strawberry.field
     def debits(self) -> Money:
@@ -71,7 +78,7 @@ class BalancePeriod:
 
     @strawberry.field
     def closing(self) -> Money:
-        return self.in_currency(self.record.closing)
+        return self.in_currency(self.record.last.balance)
 
 
 @strawberry.type(description="A place in the news; what is read at it has seen all before it.")

@@ -288,8 +288,7 @@ class Wallet(Node):
             ("balances of", record.id, asked, with_debits),
             lambda database: balances.balances(database, viewer, record, asked, clock, with_debits=with_debits),
         )
-        in_currency = money_in(info, record.currency)
-        return [BalancePeriod.of(period, in_currency) for period in found]
+        return BalancePeriod.of_all(found, money_in(info, record.currency))
 
     @strawberry.field(description="The holds on this wallet's money, newest first.")
     async def holds(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate
+from itertools import accumulate, repeat
 from typing import NamedTuple
 
 from app.access import policy
@@ -120,7 +120,9 @@ async def balances(
     if over and wallet.posted_at <= borders[over - 1] + _MAY_BE_UNFINISHED:
         await time_sql.wait_for_posting(database, wallet.id)
     places = await _places(database, wallet, borders, with_debits=with_debits)
-    return list(map(BalancePeriod, borders, borders[1:], places, places[1:]))
+    # What BalancePeriod() does, without a call of Python's for each of 400.
+    periods = zip(borders, borders[1:], places, places[1:], strict=False)
+    return list(map(tuple.__new__, repeat(BalancePeriod), periods))
 
 
 async def _places(database: Reader, wallet: Wallet, borders: list[datetime], *, with_debits: bool) -> list[Place]:

@@ -60,13 +60,22 @@ def boundaries(asked: Periods) -> list[datetime]:
         raise BadPeriods("`from` must be before `to`.")
     if start < _FIRST or end > _LAST:
         raise BadPeriods("`from` and `to` must be between the years 1970 and 9999.")
-    found = [_begin(start.astimezone(zone), step)]
-    while found[-1] < end:
+    last = end - timedelta(microseconds=1)
+    found = _between(_begin(start.astimezone(zone), step), _begin(last.astimezone(zone), step), step, zone)
+    assert found[0] <= start < end <= found[-1], "the periods have all moments"
+    return list(found)
+
+
+@lru_cache(maxsize=256)
+def _between(first: datetime, last: datetime, step: BalanceStep, zone: tzinfo) -> tuple[datetime, ...]:
+    """The borders from the beginning of one period to the end of another. The same for all moments of both, so often asked."""
+    found = [first]
+    while found[-1] <= last:
         found.append(_next(found[-1], step, zone))
         if len(found) > MAX_PERIODS + 1:
             raise BadPeriods(f"These are more than {MAX_PERIODS} periods.")
     assert all(one < other for one, other in pairwise(found)), "periods follow one another"
-    return found
+    return tuple(found)
 
 
 def _begin(local: datetime, step: BalanceStep) -> datetime:
