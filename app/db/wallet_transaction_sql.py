@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -39,17 +39,10 @@ async def list_wallet_transactions(
 ) -> WalletTransactions:
     """Returns a page of the transactions with an entry in a wallet: what it sent, what it received, and the others.
 
-    Transactions that are not COMPLETED are only listed for their initiator, or for all if `viewer_id` is None.
+    Only the initiator sees transactions that are not COMPLETED. `viewer_id` None: all are listed.
     """
-    ids_between = id_range(window, filter_)
-    if ids_between is None:
-        return WalletTransactions([])
-    low, high = ids_between
-    given = filter_values(filter_)
-    shape = _Shape(viewer_id is None, window.is_backward, with_parties)
-    statement = _page(tuple(given), filter_.direction, shape)
-    rows = await statement.rows(reader, place=wallet_id, viewer=viewer_id, low=low, high=high, most=window.limit, **given)
-    return _transactions_of(rows, with_parties=with_parties)
+    asked = _Asked(wallet_id, viewer_id, filter_, window, with_parties)
+    return _transactions_of(await _rows(reader, _page, asked), with_parties=with_parties)
 
 
 async def wallet_and_transactions(
@@ -65,20 +58,39 @@ async def wallet_and_transactions(
 
     None if the wallet does not exist, or is not the viewer's. `viewer_id` None: of any owner.
     """
-    ids_between = id_range(window, filter_)
-    if ids_between is None:
+    if id_range(window, filter_) is None:
         found = await wallets_by_id(reader, [wallet_id], viewer_id)
         return (found[0], WalletTransactions([])) if found else None
-    low, high = ids_between
-    given = filter_values(filter_)
-    shape = _Shape(viewer_id is None, window.is_backward, with_parties)
-    statement = _wallet_and_page(tuple(given), filter_.direction, shape)
-    rows = await statement.rows(reader, place=wallet_id, viewer=viewer_id, low=low, high=high, most=window.limit, **given)
+    rows = await _rows(reader, _wallet_and_page, _Asked(wallet_id, viewer_id, filter_, window, with_parties))
     if not rows:
         return None
     wallet = wallet_of(rows[0][-len(Wallet._fields) :])
     # A wallet without transactions has one row, with no transaction in it.
     return wallet, _transactions_of(rows if rows[0][0] is not None else [], with_parties=with_parties)
+
+
+class _Asked(NamedTuple):
+    """The arguments of both reads."""
+
+    wallet_id: UUID
+    viewer_id: UUID | None
+    filter_: TransactionFilter
+    window: Window
+    with_parties: bool
+
+
+async def _rows(
+    reader: Reader, make: Callable[[tuple[str, ...], EntryDirection | None, _Shape], Statement], asked: _Asked
+) -> Sequence[Any]:
+    """The rows of a statement of the asked shape. Empty if no id can be in the page."""
+    wallet_id, viewer_id, filter_, window, with_parties = asked
+    ids_between = id_range(window, filter_)
+    if ids_between is None:
+        return []
+    low, high = ids_between
+    given = filter_values(filter_)
+    statement = make(tuple(given), filter_.direction, _Shape(viewer_id is None, window.is_backward, with_parties))
+    return await statement.rows(reader, place=wallet_id, viewer=viewer_id, low=low, high=high, most=window.limit, **given)
 
 
 class _Shape(NamedTuple):
