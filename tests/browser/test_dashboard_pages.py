@@ -7,7 +7,7 @@ from decimal import Decimal
 from time import monotonic
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.browser.conftest import KILLED
 from tests.browser.service import ALICE, BOB, CAROL, MERCHANT, Service, is_live, open_as, shown, sign_in
@@ -81,16 +81,21 @@ def test_a_refusal_shows_its_reason_and_the_next_try_uses_a_new_key(page: Page, 
     assert service.balance(CAROL.wallets[0].public_id) == before
 
 
+def scroll_until(page: Page, rows: Locator, count: int, *, seconds: float) -> None:
+    """Turn the mouse wheel until there are so many rows, or for so long."""
+    deadline = monotonic() + seconds
+    while rows.count() < count and monotonic() < deadline:
+        page.mouse.wheel(0, 4000)
+        page.wait_for_timeout(60)
+
+
 def test_scrolling_through_three_hundred_transactions_skips_and_repeats_nothing(page: Page, service: Service) -> None:
     sender, receiver = MERCHANT.wallets[0].public_id, CAROL.wallets[0].public_id
     service.pay_often("merchant", sender, receiver, 300)
     open_as(page, "Carol Castillo", f"/wallets/{receiver}")
     rows = page.get_by_label("Transactions, newest first").get_by_role("listitem")
     expect(rows.first).to_be_visible()
-    deadline = monotonic() + 60
-    while rows.count() < 310 and monotonic() < deadline:
-        page.mouse.wheel(0, 4000)
-        page.wait_for_timeout(60)
+    scroll_until(page, rows, 310, seconds=60)
     links = rows.get_by_role("link").evaluate_all("links => links.map((link) => link.getAttribute('href'))")
     assert len(links) >= 310
     assert len(set(links)) == len(links)
@@ -102,6 +107,54 @@ def test_scrolling_through_three_hundred_transactions_skips_and_repeats_nothing(
     expect(page.get_by_role("heading").first).to_be_visible()
     page.go_back()
     expect(page).to_have_url(re.compile(f"/wallets/{receiver}$"))
+
+
+_REPORTS_LATE = """
+const Observer = window.IntersectionObserver;
+window.IntersectionObserver = class extends Observer {
+  constructor(callback, options) {
+    let seen = [];
+    let timer;
+    super((entries, observer) => {
+      seen.push(...entries);
+      timer ??= setTimeout(() => {
+        const all = seen;
+        [seen, timer] = [[], undefined];
+        callback(all, observer);
+      }, 300);
+    }, options);
+  }
+};
+"""
+"""As if the browser drew several frames before it ran the page's script: one report of several changes."""
+_ANSWERS_BEFORE_RENDERING = """
+const ask = window.fetch;
+window.fetch = (input, init) => {
+  if (!String(init?.body).includes('query Activity')) return ask(input, init);
+  const request = new XMLHttpRequest();
+  request.open(init.method, input, false);
+  new Headers(init.headers).forEach((value, name) => request.setRequestHeader(name, value));
+  request.send(init.body);
+  const headers = new Headers({'Content-Type': request.getResponseHeader('Content-Type')});
+  return Promise.resolve({status: request.status, headers, text: () => Promise.resolve(request.responseText)});
+};
+"""
+"""As if the browser were so busy that the answer is there before the page has drawn that it is loading."""
+
+
+@pytest.mark.usefixtures("own_window")
+# Four pages fit in a window of 9000 pixels.
+@pytest.mark.parametrize(("script", "height"), [(_REPORTS_LATE, 800), (_ANSWERS_BEFORE_RENDERING, 9000)], ids=["late", "early"])
+def test_a_busy_browser_loads_the_next_page_too(page: Page, service: Service, script: str, height: int) -> None:
+    sender, receiver = MERCHANT.wallets[0].public_id, CAROL.wallets[0].public_id
+    service.pay_often("merchant", sender, receiver, 80)
+    page.add_init_script(script)
+    page.set_viewport_size({"width": 1280, "height": height})
+    open_as(page, "Carol Castillo", f"/wallets/{receiver}")
+    rows = page.get_by_label("Transactions, newest first").get_by_role("listitem")
+    expect(rows.first).to_be_visible()
+    scroll_until(page, rows, 100, seconds=20)
+    assert rows.count() >= 100
 
 
 def test_a_transaction_page_shows_the_steps_of_the_transfer_and_its_amount(page: Page, service: Service) -> None:

@@ -14,7 +14,7 @@ export function useHeld(top: RefObject<HTMLElement | null>, rows: readonly Row[]
     if (element === null) {
       return undefined;
     }
-    const observer = new IntersectionObserver(([seen]) => setIsAtTop(seen?.isIntersecting ?? true));
+    const observer = new IntersectionObserver((seen) => setIsAtTop(seen.at(-1)?.isIntersecting ?? true));
     observer.observe(element);
     return () => observer.disconnect();
   }, [top]);
