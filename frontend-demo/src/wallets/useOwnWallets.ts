@@ -6,9 +6,9 @@ import { useAccount } from "../session/AccountContext.js";
 import type { Point } from "./points.js";
 import { VIEWER_CHARTS, VIEWER_WALLETS, type WalletSummary } from "./queries.js";
 
-/** The header and a page that opens with it ask the same: an answer this young serves both. */
+/** The header and a page that opens with it ask the same: what was asked or answered this lately serves both. */
 const YOUNG_MILLISECONDS = 10_000;
-const answeredAt = new WeakMap<Client, number>();
+const lastAt = new WeakMap<Client, number>();
 
 type Page = ResultOf<typeof VIEWER_WALLETS>["viewer"]["wallets"];
 
@@ -23,14 +23,15 @@ export interface OwnWallets {
 /** The newest page of one's own wallets. */
 export function useNewestWallets(pause = false) {
   const { pages } = useAccount();
-  const [requestPolicy] = useState<RequestPolicy>(() => (performance.now() - (answeredAt.get(pages) ?? -Infinity) < YOUNG_MILLISECONDS ? "cache-first" : "cache-and-network"));
+  const [requestPolicy] = useState<RequestPolicy>(() => (performance.now() - (lastAt.get(pages) ?? -Infinity) < YOUNG_MILLISECONDS ? "cache-first" : "cache-and-network"));
   const answer = useAnswer({ query: VIEWER_WALLETS, variables: { after: null }, requestPolicy, pause });
   const { data } = answer;
   useEffect(() => {
-    if (data !== undefined) {
-      answeredAt.set(pages, performance.now());
+    // What came from the cache is as old as it was.
+    if (!pause && requestPolicy !== "cache-first") {
+      lastAt.set(pages, performance.now());
     }
-  }, [pages, data]);
+  }, [pages, pause, requestPolicy, data]);
   return answer;
 }
 
