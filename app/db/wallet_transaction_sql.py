@@ -41,8 +41,11 @@ async def list_wallet_transactions(
 
     Only the initiator sees transactions that are not COMPLETED. `viewer_id` None: all are listed.
     """
+    ids_between = id_range(window, filter_)
+    if ids_between is None:
+        return WalletTransactions([])
     asked = _Asked(wallet_id, viewer_id, filter_, window, with_parties)
-    return _transactions_of(await _rows(reader, _page, asked), with_parties=with_parties)
+    return _transactions_of(await _rows(reader, _page, asked, ids_between), with_parties=with_parties)
 
 
 async def wallet_and_transactions(
@@ -58,10 +61,12 @@ async def wallet_and_transactions(
 
     None if the wallet does not exist, or is not the viewer's. `viewer_id` None: of any owner.
     """
-    if id_range(window, filter_) is None:
+    ids_between = id_range(window, filter_)
+    if ids_between is None:
         found = await wallets_by_id(reader, [wallet_id], viewer_id)
         return (found[0], WalletTransactions([])) if found else None
-    rows = await _rows(reader, _wallet_and_page, _Asked(wallet_id, viewer_id, filter_, window, with_parties))
+    asked = _Asked(wallet_id, viewer_id, filter_, window, with_parties)
+    rows = await _rows(reader, _wallet_and_page, asked, ids_between)
     if not rows:
         return None
     wallet = wallet_of(rows[0][-len(Wallet._fields) :])
@@ -80,13 +85,13 @@ class _Asked(NamedTuple):
 
 
 async def _rows(
-    reader: Reader, make: Callable[[tuple[str, ...], EntryDirection | None, _Shape], Statement], asked: _Asked
+    reader: Reader,
+    make: Callable[[tuple[str, ...], EntryDirection | None, _Shape], Statement],
+    asked: _Asked,
+    ids_between: tuple[UUID, UUID],
 ) -> Sequence[Any]:
-    """The rows of a statement of the asked shape. Empty if no id can be in the page."""
+    """Returns the rows of the statement for what is asked, with ids in this range."""
     wallet_id, viewer_id, filter_, window, with_parties = asked
-    ids_between = id_range(window, filter_)
-    if ids_between is None:
-        return []
     low, high = ids_between
     given = filter_values(filter_)
     statement = make(tuple(given), filter_.direction, _Shape(viewer_id is None, window.is_backward, with_parties))

@@ -51,6 +51,8 @@ _BUSY_SECONDS, _IDLE_SECONDS = 0.02, 0.25
 _MEASURE_STATEMENTS_SECONDS = 10.0
 _PROJECT_SECONDS = 0.1
 """How long a projector that has seen all events waits: most of the time after which a reader sees its own payment."""
+_MEASURE_MODELS_SECONDS = 1.0
+"""How often the models are measured while there are events to add."""
 _AFTER_A_BUG_SECONDS = 5.0
 _MEASURE_SECONDS = 60.0
 _SILENT_AFTER_SECONDS = 10.0
@@ -77,6 +79,8 @@ class Worker:
         self._statements = StatementMaker(engine, clock)
         self._database_log = DatabaseLog(logger, "worker")
         self._answered_at: float | None = None
+        self._measure_models_at = 0.0
+        self._has_projected = False
 
     def state(self) -> RelayState:
         """Return what readiness shows: a worker is ready while the database answers it."""
@@ -140,10 +144,15 @@ class Worker:
     async def _project(self) -> float:
         try:
             async with driver_connection(self._engine) as connection:
-                state = await projection_sql.state(connection)
-                self._report(state)
                 # Most of the time there is nothing: one statement finds that out, a transaction would take four.
-                found = await project_live(connection) if state.position < state.last else 0
+                is_behind = self._has_projected
+                if not is_behind or monotonic() >= self._measure_models_at:
+                    self._measure_models_at = monotonic() + _MEASURE_MODELS_SECONDS
+                    state = await projection_sql.state(connection)
+                    self._report(state)
+                    is_behind = state.position < state.last
+                found = await project_live(connection) if is_behind else 0
+                self._has_projected = found > 0
         except _DATABASE_ERRORS:
             raise
         except Exception:

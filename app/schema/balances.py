@@ -66,7 +66,7 @@ class BalancePeriod:
 
     @strawberry.field
     def opening(self) -> Money:
-        return self.in_currency(self.record.first.balance)
+        return self.in_currency(self.record.opening)
 
     @strawberry.field
     def debits(self) -> Money:
@@ -78,7 +78,7 @@ class BalancePeriod:
 
     @strawberry.field
     def closing(self) -> Money:
-        return self.in_currency(self.record.last.balance)
+        return self.in_currency(self.record.closing)
 
 
 @strawberry.type(description="A place in the news; what is read at it has seen all before it.")
